@@ -1,0 +1,1 @@
+"""What one replica knows: records, text, batches, models, audio."""

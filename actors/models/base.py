@@ -1,0 +1,108 @@
+"""The door that every model stands behind: `describe` without loading, `prepare` text, `speak` a batch.
+
+A model never sees Ray, storage or the job file. It gets its configuration and a device, turns text into tokens,
+and turns a batch of segments into waveforms, one per segment, in order. What a segment sounds like depends on
+the segment alone (text, voice, seed, speed), never on its batch mates.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ..segment import Segment
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfig:
+    """What the job says about the model.
+
+    name     a registered name, or "module:Class"
+    device   "cpu" or "cuda"
+    backend  "auto", or one that the model names
+    voice    the voice of rows that name none; "" for the model's own default
+    path     folder of weights, where the model needs one
+    options  the model's own settings, checked by the model
+    """
+
+    name: str
+    device: str = "cpu"
+    backend: str = "auto"
+    voice: str = ""
+    path: str | None = None
+    options: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class BatchLimit:
+    """The most that a batch may hold: rows, and cells (rows times the longest row's length)."""
+
+    max_rows: int
+    max_cells: int
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """What is known of a model before it is loaded.
+
+    revision         of weights and code; another revision may sound different
+    backend          the backend that "auto" became
+    sample_rate      Hz
+    voices           the voices that it has; empty when any name is allowed
+    default_voice    used for rows that name none
+    max_length       tokens in a segment, the model's own limit
+    split_chars      characters in a segment: where splitting starts
+    batch_limit      a limit that is safe on the device
+    base_s, char_s   estimated seconds of one replica: base_s + char_s * characters, per row
+    audio_char_s     estimated seconds of audio per character
+    speeds           slowest and fastest allowed speed
+    """
+
+    name: str
+    revision: str
+    backend: str
+    sample_rate: int
+    voices: tuple[str, ...]
+    default_voice: str
+    max_length: int
+    split_chars: int
+    batch_limit: BatchLimit
+    base_s: float
+    char_s: float
+    audio_char_s: float = 0.065
+    speeds: tuple[float, float] = (0.25, 4.0)
+
+
+class Model(ABC):
+    """A model on one device. Subclass it, register it or name it as "module:Class", and it runs in every job."""
+
+    info: ModelInfo
+
+    @classmethod
+    @abstractmethod
+    def describe(cls, config: ModelConfig) -> ModelInfo:
+        """Check the configuration and say what the model is; touches no device and loads no weights.
+
+        Raises ModelError for an unknown backend, voice, option or missing weights.
+        """
+
+    @abstractmethod
+    def __init__(self, config: ModelConfig) -> None:
+        """Load the weights onto `config.device`."""
+
+    @abstractmethod
+    def prepare(self, text: str, voice: str) -> Sequence[int]:
+        """Tokens of one piece of text; empty when nothing in it can be spoken. Raises RowError."""
+
+    @abstractmethod
+    def speak(self, segments: Sequence[Segment]) -> list[NDArray[np.float32]]:
+        """Speak a batch of one voice: float32 [num_samples] in -1 … 1 per segment, in the order given.
+
+        Raises RowError when a segment cannot be spoken; the replica then tries each alone.
+        """

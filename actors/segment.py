@@ -1,0 +1,107 @@
+"""The records that travel: rows become utterances, utterances segments, segments a clip or a failure.
+
+Standard library only. Every record is immutable; nothing here knows a model, a file or a cluster.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+JsonScalar = str | int | float | bool | None
+"""What a metadata value may be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """One row of the corpus, valid and ready to be spoken.
+
+    row       0-based position in the corpus: the key under which rows are conserved
+    id        the user's own name for it, unique in the corpus
+    voice     a voice of the model, or "" for the model's default
+    seed      0 … 2**63 - 1; all randomness of the row comes from it
+    speed     1.0 is the voice's own pace, 2.0 twice as fast
+    metadata  the row's other columns, carried into the manifest
+    """
+
+    row: int
+    id: str
+    text: str
+    seed: int
+    voice: str = ""
+    speed: float = 1.0
+    metadata: Mapping[str, JsonScalar] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A piece of an utterance that the model can speak at once.
+
+    row, index  which utterance, and which piece of it (0-based)
+    tokens      what the model reads: phoneme or token ids
+    """
+
+    row: int
+    index: int
+    text: str
+    tokens: tuple[int, ...]
+    seed: int
+    voice: str
+    speed: float
+
+    @property
+    def length(self) -> int:
+        """Cells that the segment occupies in a batch."""
+        return len(self.tokens)
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """One utterance as audio: `samples` is float32 [num_samples] in -1 … 1 at `sample_rate` Hz."""
+
+    id: str
+    samples: NDArray[np.float32]
+    sample_rate: int
+    metadata: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def duration_s(self) -> float:
+        return len(self.samples) / self.sample_rate
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A row that was not spoken, and why. `text` is the row's text where it could be read."""
+
+    row: int
+    id: str
+    reason: str
+    text: str = ""
+    metadata: Mapping[str, JsonScalar] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """Utterances that one replica speaks and writes as one part.
+
+    id       "000012-0003": window and position in it; the same corpus and job give the same shards
+    digest   of everything in the rows that decides what is spoken: a changed corpus is noticed on resume
+    cost_s   estimated seconds on one replica, for balance only
+    """
+
+    id: str
+    utterances: tuple[Utterance, ...]
+    digest: str
+    cost_s: float
+
+
+def seed_of(job_seed: int, row_id: str) -> int:
+    """The seed of a row that brings none: 63 bits of a hash of the job's seed and the row's id."""
+    digest = hashlib.blake2b(f"{job_seed}\0{row_id}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, "little") >> 1

@@ -1,0 +1,1 @@
+"""What many replicas need: a Ray session, shards, a pool, object storage."""

@@ -1,0 +1,75 @@
+"""What an object store must do: whole objects under keys, listed in order.
+
+Guaranteed by every store here: `put` is atomic (a reader sees the old object, the new one, or none, never half),
+`list` yields keys in lexicographic order, and foreign errors arrive as the errors of `speechmill.errors`.
+Not known here: what the objects mean. Stores are picklable; a copy in another process opens its own connection.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+
+@dataclass(frozen=True, slots=True)
+class S3Options:
+    """How to reach an S3 service. Credentials are never here: they come from boto3's own chain.
+
+    endpoint_url    any S3-compatible endpoint; None for AWS (or AWS_ENDPOINT_URL)
+    region          None for boto3's default
+    max_attempts    tries per request, with boto3's exponential backoff and jitter between them
+    """
+
+    endpoint_url: str | None = None
+    region: str | None = None
+    max_attempts: int = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An object in a listing. `version` changes when its content does (ETag, or size and mtime)."""
+
+    key: str
+    size: int
+    version: str = ""
+
+
+class Storage(ABC):
+    """A prefix in an object store; all keys are relative to it, with "/" between their parts."""
+
+    uri: str
+
+    @abstractmethod
+    def check(self, *, write: bool) -> None:
+        """Raise StorageDenied, StorageMissing or StorageUnavailable if the store cannot be used; quick."""
+
+    @abstractmethod
+    def put(self, key: str, data: bytes | Path) -> None:
+        """Write an object whole, from memory or from a local file. Overwrites."""
+
+    @abstractmethod
+    def get(self, key: str) -> bytes:
+        """The whole object. Raises StorageMissing."""
+
+    @abstractmethod
+    def open(self, key: str) -> BinaryIO:
+        """A seekable binary file that reads the object piece by piece. Raises StorageMissing."""
+
+    @abstractmethod
+    def list(self, prefix: str = "") -> Iterator[Entry]:
+        """Objects whose key starts with `prefix`, in key order, however many there are."""
+
+    @abstractmethod
+    def delete(self, keys: Iterable[str]) -> int:
+        """Remove objects; absent ones do not matter. The number of keys asked for."""
+
+    def exists(self, key: str) -> bool:
+        """Whether the object is there."""
+        return any(entry.key == key for entry in self.list(key))
+
+    def location(self, key: str) -> str:
+        """The key as a full URI, for people and error messages."""
+        return f"{self.uri.rstrip('/')}/{key}"

@@ -1,0 +1,80 @@
+"""Every error that speechmill raises on purpose. Foreign errors are translated into these once, at the boundary.
+
+SpeechmillError
+├── JobError                 the job itself is wrong; said before any replica starts      (exit status 2)
+│   ├── SpecError            a key or value of job.yaml
+│   ├── CorpusError          the input as a whole cannot be read
+│   ├── ModelError           the model, one of its options, or its weights
+│   ├── JobChanged           the output holds another job
+│   ├── StorageDenied        credentials or permissions
+│   └── StorageMissing       a bucket, folder or object that has to exist
+├── RunStopped               the run cannot go on; committed parts are safe, run again to continue (exit status 3)
+│   ├── StorageUnavailable   the store did not answer within its retries
+│   ├── StorageFull          no space or quota left
+│   └── ReplicasLost         replicas died faster than they could be replaced
+└── RowError                 one row cannot be spoken; it becomes a `Failure` and the job goes on
+    ├── RowRejected          the row's own columns: empty text, bad number, duplicate id
+    └── TextTooLong          text that no split brings under the model's limit
+"""
+
+from __future__ import annotations
+
+
+class SpeechmillError(Exception):
+    """The root of the tree. The message is one sentence for a person: what, where, and what to do."""
+
+
+class JobError(SpeechmillError):
+    """The job itself is wrong; raised before any replica starts."""
+
+
+class SpecError(JobError):
+    """A key or a value of the job file is wrong."""
+
+
+class CorpusError(JobError):
+    """The input as a whole cannot be read: no file, no such column, not this format."""
+
+
+class ModelError(JobError):
+    """An unknown model or option, or weights that are missing or not what they should be."""
+
+
+class JobChanged(JobError):
+    """The output already holds a job that differs in keys which change what is spoken."""
+
+
+class StorageDenied(JobError):
+    """The store refused the credentials or the operation."""
+
+
+class StorageMissing(JobError):
+    """A bucket, folder or object that has to exist does not."""
+
+
+class RunStopped(SpeechmillError):
+    """The run cannot go on. Committed parts are safe; running the same job again continues it."""
+
+
+class StorageUnavailable(RunStopped):
+    """The store did not answer within its retries."""
+
+
+class StorageFull(RunStopped):
+    """No space or quota is left in the store."""
+
+
+class ReplicasLost(RunStopped):
+    """Replicas died faster than they could be replaced."""
+
+
+class RowError(SpeechmillError):
+    """One row cannot be spoken. It ends as a `Failure` with this message."""
+
+
+class RowRejected(RowError):
+    """The row's own columns are wrong: empty text, a seed that is no integer, a duplicate id."""
+
+
+class TextTooLong(RowError):
+    """A piece of text that no split brings under the model's limit."""

@@ -1,0 +1,1 @@
+"""What the user asked for: the spec, the corpus, the run, its output."""
