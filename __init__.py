@@ -1,1 +1,34 @@
-"""speechmill turns a text corpus into a speech corpus; the same row always gives the same audio."""
+"""speechmill turns a text corpus into a speech corpus; the same row always gives the same audio.
+
+    import speechmill
+
+    result = speechmill.Job(input={"uri": "corpus.csv"}, output={"uri": "speech"}).run()
+    for clip in speechmill.read(result.output):
+        print(clip.id, clip.duration_s)
+"""
+
+from __future__ import annotations
+
+from .actors.models.base import BatchLimit, Model, ModelConfig, ModelInfo
+from .actors.segment import Clip, Failure, Segment, Utterance
+from .errors import JobError, RunStopped, SpeechmillError
+from .jobs.api import Job
+from .jobs.reader import read
+from .jobs.result import Result
+
+__all__ = [
+    "BatchLimit",
+    "Clip",
+    "Failure",
+    "Job",
+    "JobError",
+    "Model",
+    "ModelConfig",
+    "ModelInfo",
+    "Result",
+    "RunStopped",
+    "Segment",
+    "SpeechmillError",
+    "Utterance",
+    "read",
+]

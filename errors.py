@@ -12,12 +12,16 @@ SpeechmillError
 │   ├── StorageUnavailable   the store did not answer within its retries
 │   ├── StorageFull          no space or quota left
 │   └── ReplicasLost         replicas died faster than they could be replaced
+├── BatchOutOfMemory         a batch did not fit; the replica splits it and goes on
 └── RowError                 one row cannot be spoken; it becomes a `Failure` and the job goes on
     ├── RowRejected          the row's own columns: empty text, bad number, duplicate id
     └── TextTooLong          text that no split brings under the model's limit
 """
 
 from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
 
 
 class SpeechmillError(Exception):
@@ -68,6 +72,10 @@ class ReplicasLost(RunStopped):
     """Replicas died faster than they could be replaced."""
 
 
+class BatchOutOfMemory(SpeechmillError):
+    """A batch did not fit into the device's memory. The replica splits it; a single row becomes a `Failure`."""
+
+
 class RowError(SpeechmillError):
     """One row cannot be spoken. It ends as a `Failure` with this message."""
 
@@ -78,3 +86,12 @@ class RowRejected(RowError):
 
 class TextTooLong(RowError):
     """A piece of text that no split brings under the model's limit."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The end of a message about an unknown name: the nearest known one, or all of them if none is near."""
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    if near:
+        return f'did you mean "{near[0]}"?'
+    return f"known: {', '.join(names)}" if names else "there are none"

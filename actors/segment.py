@@ -90,15 +90,21 @@ class Failure:
 class Shard:
     """Utterances that one replica speaks and writes as one part.
 
-    id       "000012-0003": window and position in it; the same corpus and job give the same shards
-    digest   of everything in the rows that decides what is spoken: a changed corpus is noticed on resume
-    cost_s   estimated seconds on one replica, for balance only
+    window, index  which window of the corpus, and which shard of it; the same corpus and job give the same shards
+    digest         of everything in the rows that the output depends on: a changed corpus is noticed on resume
+    cost_s         estimated seconds on one replica, for balance only
     """
 
-    id: str
+    window: int
+    index: int
     utterances: tuple[Utterance, ...]
     digest: str
     cost_s: float
+
+    @property
+    def id(self) -> str:
+        """As in "000012-0003": window and index."""
+        return f"{self.window:06d}-{self.index:04d}"
 
 
 def seed_of(job_seed: int, row_id: str) -> int:

@@ -1,0 +1,60 @@
+# make demo   speak the demo corpus        make test      format, lint, types, tests: what CI runs
+# make setup  install without running      make quality   transcribe the demo and score it (a minute or two)
+# Everything lands in .tools (uv) and .venv; Python 3.11+, git and make are all that has to be there.
+
+PYTHON ?= python3
+UV_VERSION := 0.13.8
+UV := .tools/bin/uv
+BIN := .venv/bin
+DEMO_REPLICAS := $(shell $(PYTHON) -c 'import os; print(min(2, os.cpu_count() or 1))')
+
+export VIRTUAL_ENV := $(CURDIR)/.venv
+
+.PHONY: setup demo test format quality lock clean
+
+setup: .venv/.runtime
+
+demo: .venv/.runtime
+	@$(BIN)/speechmill run configs/demo.yaml --overwrite --set cluster.replicas=$(DEMO_REPLICAS)
+	@$(BIN)/speechmill verify out/demo
+	@echo "Listen: $(CURDIR)/out/demo/audio    What each file says: $(CURDIR)/out/demo/manifest"
+
+test: .venv/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/basedpyright
+	$(BIN)/python -m pytest
+
+quality: .venv/.dev
+	$(BIN)/python -m pytest -m quality -s
+
+format: .venv/.dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+# The locks name versions and hashes, no index: any mirror of PyPI serves.
+lock: $(UV)
+	$(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header pyproject.toml -o requirements.lock
+	$(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --extra dev --extra quality \
+		-c requirements.lock pyproject.toml -o requirements-dev.lock
+
+$(UV):
+	$(PYTHON) -c 'import sys; sys.exit("speechmill needs Python 3.11 to 3.13; set PYTHON=") if not (3, 11) <= sys.version_info[:2] <= (3, 13) else None'
+	$(PYTHON) -m venv .tools
+	.tools/bin/python -m pip install --quiet uv==$(UV_VERSION)
+
+.venv/.runtime: requirements.lock pyproject.toml | $(UV)
+	$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv
+	$(UV) pip sync --quiet requirements.lock
+	$(UV) pip install --quiet --no-deps --editable .
+	touch $@
+
+# The development lock holds the runtime lock, so it serves both.
+.venv/.dev: requirements-dev.lock pyproject.toml | $(UV)
+	$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv
+	$(UV) pip sync --quiet requirements-dev.lock
+	$(UV) pip install --quiet --no-deps --editable .
+	touch .venv/.runtime $@
+
+clean:
+	rm -rf .venv .tools out build dist *.egg-info .pytest_cache .ruff_cache .hypothesis

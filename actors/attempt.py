@@ -1,0 +1,281 @@
+"""One attempt at one part: segments out of utterances, batches through the model, clips into the part.
+
+Every utterance ends in the receipt exactly once, spoken or failed with its reason. A batch that fails is halved down
+to the row that fails, so that one bad row costs nobody else. If not one row could be spoken, and not for reasons of
+their own, the error is raised instead: then the replica is at fault, not the rows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ..errors import BatchOutOfMemory, JobError, RowError, RunStopped
+from .audio import encode, join, pcm16, pcm_sha256
+from .batcher import num_cells, pack_segments
+from .manifest import Record, encode_records
+from .models.base import BatchLimit, Model, ModelConfig
+from .segment import Segment, Utterance
+from .text import fit_segments
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+class PartWriter(Protocol):
+    """One attempt at one part, as the replica sees it."""
+
+    def add(self, row: int, id: str, encoded: bytes, sidecar: Mapping[str, object]) -> tuple[str, str | int | None]:
+        """Take one clip; where it will lie: (object key, member or row in it)."""
+        ...
+
+    def close(self) -> None:
+        """Everything is stored when this returns."""
+        ...
+
+    def abort(self) -> None:
+        """Forget what was taken; objects already stored are orphans."""
+        ...
+
+
+class PartStore(Protocol):
+    """What opens parts. It travels to the replica, so it can be pickled."""
+
+    def open_part(self, name: str) -> PartWriter:
+        """A writer for a part of this unique name."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaConfig:
+    """What a replica is told once. `batch_rows` None means the model's own limit."""
+
+    model: ModelConfig
+    audio_format: str
+    pause_s: float
+    batch_rows: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of the utterances of one call. `manifest` is JSON lines, one per utterance, in row order."""
+
+    num_ok: int
+    num_failed: int
+    audio_ms: int
+    synthesis_s: float
+    num_batches: int
+    num_splits: int
+    cells_filled: int
+    cells_total: int
+    bytes_written: int
+    manifest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaProgress:
+    """What a replica has done since it started: for a live display, never for accounts."""
+
+    rows: int = 0
+    failed: int = 0
+    audio_s: float = 0.0
+    synthesis_s: float = 0.0
+    cells_filled: int = 0
+    cells_total: int = 0
+
+    def __add__(self, other: ReplicaProgress) -> ReplicaProgress:
+        return ReplicaProgress(
+            self.rows + other.rows,
+            self.failed + other.failed,
+            self.audio_s + other.audio_s,
+            self.synthesis_s + other.synthesis_s,
+            self.cells_filled + other.cells_filled,
+            self.cells_total + other.cells_total,
+        )
+
+
+@dataclass(slots=True)
+class _Pieces:
+    """An utterance whose segments are being spoken: float32 [num_samples] each, None until it is."""
+
+    utterance: Utterance
+    samples: list[NDArray[np.float32] | None]
+
+
+class Attempt:
+    """One call of `Replica.speak`.
+
+    encode_soon  hands work to the encoder threads
+    report       is told of everything as it happens, from any thread
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        config: ReplicaConfig,
+        part: PartWriter,
+        encode_soon: Callable[[partial[Record]], Future[Record]],
+        report: Callable[[ReplicaProgress], None],
+    ) -> None:
+        self._model = model
+        self._config = config
+        self._part = part
+        self._encode_soon = encode_soon
+        self._report = report
+        self._adding = threading.Lock()
+        self._waiting: dict[int, _Pieces] = {}
+        self._clips: list[Future[Record]] = []
+        self._failed: list[Record] = []
+        self._surprises: list[Exception] = []
+        self._spent = ReplicaProgress()
+        self._num_batches = self._num_splits = 0
+
+    def synthesise(self, utterances: Sequence[Utterance]) -> None:
+        """Speak everything; a clip goes to the encoder as soon as its last segment is there."""
+        segments = [segment for utterance in utterances for segment in self._segments(utterance)]
+        for batch in pack_segments(segments, self._limit()):
+            for segment, samples in self._speak(batch):
+                pieces = self._waiting.get(segment.row)
+                if pieces is None:
+                    continue  # another segment of the row has failed
+                pieces.samples[segment.index] = samples
+                if all(piece is not None for piece in pieces.samples):
+                    del self._waiting[segment.row]
+                    self._clips.append(self._encode_soon(partial(self._encode, pieces)))
+        assert not self._waiting, f"rows without an end: {sorted(self._waiting)[:5]}"
+        if self._surprises and not self._clips:
+            raise self._surprises[0]
+
+    def finish(self) -> Receipt:
+        """Wait for the encoders, store the part, account for every row."""
+        records = self._failed + [clip.result() for clip in self._clips]
+        self._part.close()
+        num_ok = sum(record.status == "ok" for record in records)
+        return Receipt(
+            num_ok=num_ok,
+            num_failed=len(records) - num_ok,
+            audio_ms=sum(record.audio_ms for record in records),
+            synthesis_s=self._spent.synthesis_s,
+            num_batches=self._num_batches,
+            num_splits=self._num_splits,
+            cells_filled=self._spent.cells_filled,
+            cells_total=self._spent.cells_total,
+            bytes_written=sum(record.audio_bytes or 0 for record in records),
+            manifest=encode_records(records),
+        )
+
+    def abort(self) -> None:
+        """Drop the clips that no encoder has begun, and forget the part."""
+        for clip in self._clips:
+            clip.cancel()
+        with self._adding:
+            self._part.abort()
+
+    def _limit(self) -> BatchLimit:
+        info, rows = self._model.info, self._config.batch_rows
+        return info.batch_limit if rows is None else BatchLimit(rows, rows * info.max_length)
+
+    def _segments(self, utterance: Utterance) -> list[Segment]:
+        info = self._model.info
+        try:
+            segments = fit_segments(utterance, info.split_chars, info.max_length, self._model.prepare)
+        except RowError as error:
+            self._fail(utterance, str(error))
+            return []
+        self._waiting[utterance.row] = _Pieces(utterance, [None] * len(segments))
+        return segments
+
+    def _speak(self, batch: Sequence[Segment]) -> list[tuple[Segment, NDArray[np.float32]]]:
+        """The batch's waveforms, without those that could not be spoken."""
+        began = time.perf_counter()
+        try:
+            waves = self._model.speak(batch)
+        except (JobError, RunStopped):
+            raise
+        except Exception as error:
+            return self._halve(batch, error)
+        if len(waves) != len(batch):
+            raise JobError(f"model {self._model.info.name} gave {len(waves)} clips for {len(batch)} segments")
+        filled, total = num_cells(batch)
+        spent = ReplicaProgress(synthesis_s=time.perf_counter() - began, cells_filled=filled, cells_total=total)
+        self._num_batches += 1
+        self._spent += spent
+        self._report(spent)
+        return list(zip(batch, waves, strict=True))
+
+    def _halve(self, batch: Sequence[Segment], error: Exception) -> list[tuple[Segment, NDArray[np.float32]]]:
+        if len(batch) > 1:
+            self._num_splits += 1
+            middle = len(batch) // 2
+            return self._speak(batch[:middle]) + self._speak(batch[middle:])
+        is_own = isinstance(error, (RowError, BatchOutOfMemory))
+        if not is_own:
+            self._surprises.append(error)
+        pieces = self._waiting.pop(batch[0].row, None)
+        if pieces is not None:
+            self._fail(pieces.utterance, str(error) if is_own else f"{type(error).__name__}: {error}")
+        return []
+
+    def _encode(self, pieces: _Pieces) -> Record:
+        """One clip: joined, encoded, hashed and added to the part. Runs in an encoder thread."""
+        utterance, info, config = pieces.utterance, self._model.info, self._config
+        try:
+            pcm = pcm16(join([p for p in pieces.samples if p is not None], info.sample_rate, config.pause_s))
+            encoded = encode(pcm, info.sample_rate, config.audio_format)
+        except RowError as error:
+            self._report(ReplicaProgress(rows=1, failed=1))
+            return self._record(utterance, error=str(error))
+        audio: dict[str, Any] = {
+            "sample_rate": info.sample_rate,
+            "num_samples": len(pcm),
+            "duration_s": len(pcm) / info.sample_rate,
+        }
+        sidecar = self._described(utterance) | audio
+        with self._adding:
+            key, member = self._part.add(utterance.row, utterance.id, encoded, sidecar)
+        self._report(ReplicaProgress(rows=1, audio_s=audio["duration_s"]))
+        return self._record(
+            utterance,
+            audio=key,
+            member=member,
+            audio_format=config.audio_format,
+            audio_bytes=len(encoded),
+            audio_sha256=hashlib.sha256(encoded).hexdigest(),
+            pcm_sha256=pcm_sha256(pcm),
+            num_segments=len(pieces.samples),
+            **audio,
+        )
+
+    def _fail(self, utterance: Utterance, reason: str) -> None:
+        self._failed.append(self._record(utterance, error=reason))
+        self._report(ReplicaProgress(rows=1, failed=1))
+
+    def _record(self, utterance: Utterance, error: str | None = None, **audio: Any) -> Record:
+        info = self._model.info
+        return Record(
+            row=utterance.row,
+            status="failed" if error else "ok",
+            error=error,
+            model=info.name,
+            model_revision=info.revision,
+            **self._described(utterance),
+            **audio,
+        )
+
+    def _described(self, utterance: Utterance) -> dict[str, Any]:
+        """What a record and a sidecar both say of the row itself."""
+        return {
+            "id": utterance.id,
+            "text": utterance.text,
+            "voice": utterance.voice or self._model.info.default_voice,
+            "seed": utterance.seed,
+            "speed": utterance.speed,
+            "metadata": dict(utterance.metadata),
+        }

@@ -1,0 +1,44 @@
+"""From a model's name to its class. A new model is one file or folder beside this one, plus one line here."""
+
+from __future__ import annotations
+
+import importlib
+
+from ...errors import ModelError, did_you_mean
+from .base import Model, ModelConfig, ModelInfo
+
+MODELS = {
+    "hibari": ("speechmill.actors.models.hibari", "Hibari"),
+    "tone": ("speechmill.actors.models.tone", "Tone"),
+}
+
+
+def model_class(name: str) -> type[Model]:
+    """The class of a registered model, or of a user's own named as "module:Class". Raises ModelError."""
+    module_name, _, class_name = name.partition(":")
+    if not class_name:
+        if name not in MODELS:
+            raise ModelError(
+                f'model.name "{name}" is not registered: {did_you_mean(name, MODELS)} '
+                'A model of your own is named as "module:Class".'
+            )
+        module_name, class_name = MODELS[name]
+    try:
+        found = getattr(importlib.import_module(module_name), class_name)
+    except ImportError as error:
+        raise ModelError(f'model.name "{name}": cannot import {module_name}: {error}') from error
+    except AttributeError as error:
+        raise ModelError(f'model.name "{name}": {module_name} has no class {class_name}') from error
+    if not (isinstance(found, type) and issubclass(found, Model)):
+        raise ModelError(f'model.name "{name}": {class_name} is not a subclass of speechmill.Model')
+    return found
+
+
+def describe(config: ModelConfig) -> ModelInfo:
+    """What the configured model is, without loading it. Raises ModelError."""
+    return model_class(config.name).describe(config)
+
+
+def load(config: ModelConfig) -> Model:
+    """The configured model, loaded onto its device. Raises ModelError."""
+    return model_class(config.name)(config)

@@ -1,0 +1,261 @@
+"""Replicas as Ray actors: spawned, fed two tasks deep, and replaced when they die.
+
+Guaranteed: every shard fed comes back exactly once from `collect`, as receipts and poisoned rows that together
+hold all its utterances, or an error of the whole run is raised. A replica's death costs the tasks that it held and
+nothing else. Not known here: where shards come from, what a receipt is good for.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import ray
+from ray.exceptions import ActorDiedError, RayError, RayTaskError
+
+from ..actors.attempt import PartStore, Receipt, ReplicaConfig, ReplicaProgress
+from ..actors.replica import Home, Replica
+from ..actors.segment import Shard
+from ..errors import JobError, ReplicasLost, RunStopped
+from .retry import Poison, Task, after_death
+from .session import ReplicaPlan
+from .state import ReplicaState, ReplicaStatus
+
+TASKS_IN_FLIGHT = 2
+"""One being spoken, one waiting behind it: the replica never waits for the driver."""
+
+PROGRESS_EVERY_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class SpokenShard:
+    """A shard all of whose utterances are accounted for, by receipts and by poisoned rows."""
+
+    shard: Shard
+    receipts: tuple[Receipt, ...]
+    poisoned: tuple[Poison, ...]
+
+
+@dataclass(slots=True)
+class _Member:
+    """A living actor and what it holds."""
+
+    number: int
+    actor: Any
+    loading: Any | None
+    home: Home | None = None
+    tasks: deque[tuple[Any, Task]] = field(default_factory=deque[tuple[Any, Task]])
+    polling: Any | None = None
+    progress: ReplicaProgress = field(default_factory=ReplicaProgress)
+    rows_receipted: int = 0
+    audio_s_receipted: float = 0.0
+
+    @property
+    def is_ready(self) -> bool:
+        return self.loading is None
+
+
+@dataclass(slots=True)
+class _OpenShard:
+    """A shard of which some tasks are still out."""
+
+    num_open: int = 1
+    receipts: list[Receipt] = field(default_factory=list[Receipt])
+    poisoned: list[Poison] = field(default_factory=list[Poison])
+
+
+class Pool:
+    """The replicas of one run. Use as a context manager; leaving it ends them."""
+
+    def __init__(self, plan: ReplicaPlan, config: ReplicaConfig, store: PartStore) -> None:
+        self._plan = plan
+        self._config = ray.put(config)
+        self._store = ray.put(store)
+        self._members: list[_Member] = []
+        self._again: deque[Task] = deque()
+        self._open: dict[str, _OpenShard] = {}
+        self._finished: list[SpokenShard] = []
+        self._num_spawned = 0
+        self._deaths_in_a_row = 0
+        self._polled_at = 0.0
+        self.num_deaths = 0
+
+    def __enter__(self) -> Pool:
+        for _ in range(self._plan.num_replicas):
+            self._spawn()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for member in self._members:
+            ray.kill(member.actor)
+        self._members.clear()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no shard is out."""
+        return not self._open
+
+    def feed(self, shards: Iterator[Shard]) -> None:
+        """Give every ready replica work up to its depth, shards that lost their replica first."""
+        for depth in range(TASKS_IN_FLIGHT):
+            for member in self._members:
+                if member.is_ready and len(member.tasks) <= depth:
+                    task = self._next_task(shards)
+                    if task is None:
+                        return
+                    self._send(member, task)
+
+    def collect(self, timeout_s: float) -> list[SpokenShard]:
+        """Wait until something happens, at most `timeout_s`; the shards that are done.
+
+        Raises JobError and RunStopped from a replica, and ReplicasLost when they die without getting anywhere.
+        """
+        waited = {ref: member for member in self._members for ref in _refs(member)}
+        if waited:
+            ready, _ = ray.wait(list(waited), num_returns=1, timeout=timeout_s)
+            if ready:
+                ready, _ = ray.wait(list(waited), num_returns=len(waited), timeout=0)
+            for ref in ready:
+                self._settle(waited[ref], ref)
+        self._poll()
+        finished, self._finished = self._finished, []
+        return finished
+
+    def states(self) -> list[ReplicaState]:
+        """Every replica as it was last seen."""
+        return [_state(member) for member in self._members]
+
+    def _spawn(self) -> None:
+        remote: Any = ray.remote(Replica)
+        actor = remote.options(
+            num_cpus=self._plan.cpus,
+            num_gpus=self._plan.gpus,
+            max_restarts=0,
+            # Two tasks, one more that is only uploading, and the progress call.
+            max_concurrency=TASKS_IN_FLIGHT + 2,
+        ).remote(self._config, self._store)
+        self._members.append(_Member(self._num_spawned, actor, actor.load.remote()))
+        self._num_spawned += 1
+
+    def _next_task(self, shards: Iterator[Shard]) -> Task | None:
+        if self._again:
+            return self._again.popleft()
+        shard = next(shards, None)
+        if shard is None:
+            return None
+        self._open[shard.id] = _OpenShard()
+        return Task(shard, shard.utterances)
+
+    def _send(self, member: _Member, task: Task) -> None:
+        # A part name is used once: what a dead or late attempt left behind can never be mistaken for this one.
+        part = f"{task.shard.id}-{uuid.uuid4().hex[:8]}"
+        member.tasks.append((member.actor.speak.remote(part, task.utterances), task))
+
+    def _settle(self, member: _Member, ref: Any) -> None:
+        if member not in self._members:
+            return  # it died a moment ago, and its tasks went with it
+        try:
+            answer: Any = ray.get(ref)
+        except (JobError, RunStopped) as error:
+            raise _cause(error) from error
+        except (RayError, RayTaskError) as error:
+            self._bury(member, ref, error)
+            return
+        if ref == member.loading:
+            member.loading, member.home = None, answer
+        elif ref == member.polling:
+            member.polling, member.progress = None, answer
+        else:
+            task = next(task for task_ref, task in member.tasks if task_ref == ref)
+            member.tasks = deque(entry for entry in member.tasks if entry[0] != ref)
+            member.rows_receipted += answer.num_ok + answer.num_failed
+            member.audio_s_receipted += answer.audio_ms / 1000
+            self._deaths_in_a_row = 0
+            self._open[task.shard.id].receipts.append(answer)
+            self._close_task(task.shard)
+
+    def _bury(self, member: _Member, ref: Any, error: Exception) -> None:
+        """The replica is gone or not to be trusted: end it, pass its tasks on, start another."""
+        self._members.remove(member)
+        ray.kill(member.actor)
+        self.num_deaths += 1
+        is_preempted = isinstance(error, ActorDiedError) and error.preempted
+        if not is_preempted:
+            self._deaths_in_a_row += 1
+        if self._deaths_in_a_row > 5 + 3 * self._plan.num_replicas:
+            raise ReplicasLost(
+                f"{self._deaths_in_a_row} replicas died in a row without finishing a shard; the last one said: "
+                f"{_summary(error)}"
+            ) from error
+        # Only what was being spoken can be to blame: the oldest task, or the one that raised.
+        raised = [task for task_ref, task in member.tasks if task_ref == ref and isinstance(error, RayTaskError)]
+        blamed = raised or [task for _, task in list(member.tasks)[:1]]
+        for _, task in reversed(member.tasks):
+            self._retry(task, is_blamed=task in blamed and not is_preempted)
+        self._spawn()
+
+    def _retry(self, task: Task, *, is_blamed: bool) -> None:
+        outcome = after_death(task, is_blamed=is_blamed)
+        if isinstance(outcome, Poison):
+            self._open[task.shard.id].poisoned.append(outcome)
+            self._close_task(task.shard)
+            return
+        self._open[task.shard.id].num_open += len(outcome) - 1
+        self._again.extendleft(reversed(outcome))
+
+    def _close_task(self, shard: Shard) -> None:
+        entry = self._open[shard.id]
+        entry.num_open -= 1
+        if entry.num_open == 0:
+            del self._open[shard.id]
+            self._finished.append(SpokenShard(shard, tuple(entry.receipts), tuple(entry.poisoned)))
+
+    def _poll(self) -> None:
+        now = time.monotonic()
+        if now - self._polled_at < PROGRESS_EVERY_S:
+            return
+        self._polled_at = now
+        for member in self._members:
+            if member.is_ready and member.polling is None:
+                member.polling = member.actor.progress.remote()
+
+
+def _refs(member: _Member) -> list[Any]:
+    refs = [ref for ref, _ in member.tasks]
+    return refs + [ref for ref in (member.loading, member.polling) if ref is not None]
+
+
+def _state(member: _Member) -> ReplicaState:
+    if not member.is_ready:
+        status = ReplicaStatus.STARTING
+    else:
+        status = ReplicaStatus.SPEAKING if member.tasks else ReplicaStatus.IDLE
+    task = member.tasks[0][1] if member.tasks else None
+    # The progress was asked for a moment ago; a receipt may have come since.
+    rows = max(0, member.progress.rows - member.rows_receipted) if task else 0
+    row_cost_s = task.shard.cost_s / max(1, len(task.shard.utterances)) if task else 0.0
+    return ReplicaState(
+        number=member.number,
+        home=member.home,
+        status=status,
+        shard_id=task.shard.id if task else "",
+        progress=member.progress,
+        rows_in_flight=rows,
+        audio_s_in_flight=max(0.0, member.progress.audio_s - member.audio_s_receipted) if task else 0.0,
+        cost_s_in_flight=rows * row_cost_s,
+    )
+
+
+def _cause(error: Exception) -> Exception:
+    """The error as the replica raised it, without Ray's wrapping and its remote traceback."""
+    cause = getattr(error, "cause", None)
+    return cause if isinstance(cause, Exception) else error
+
+
+def _summary(error: Exception) -> str:
+    lines = [line.strip() for line in str(_cause(error)).splitlines() if line.strip()]
+    return lines[-1][:300] if lines else type(error).__name__

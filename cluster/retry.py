@@ -1,0 +1,53 @@
+"""What to do with work whose replica died: try again, cut it in two, or give the row up. Pure.
+
+A shard may die with its replica for reasons of the machine, so it is tried again. One that takes two replicas with
+it is suspected: it is halved, and the halves again, until the row that kills is alone and everything else spoken.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from ..actors.segment import Shard, Utterance
+
+DEATHS_BEFORE_HALVING = 2
+DEATHS_OF_A_ROW = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Utterances of one shard to be spoken by one replica; `deaths` counts the replicas that died of it."""
+
+    shard: Shard
+    utterances: tuple[Utterance, ...]
+    deaths: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Poison:
+    """A row that took one replica after another with it."""
+
+    shard: Shard
+    utterance: Utterance
+    deaths: int
+
+
+def after_death(task: Task, *, is_blamed: bool) -> list[Task] | Poison:
+    """The tasks that replace one whose replica died, or the row to give up.
+
+    is_blamed  whether the task may be the cause: it was being spoken, and the machine was not taken away
+    """
+    if not is_blamed:
+        return [task]
+    deaths = task.deaths + 1
+    num_rows = len(task.utterances)
+    if num_rows == 1:
+        if deaths >= DEATHS_OF_A_ROW:
+            return Poison(task.shard, task.utterances[0], deaths)
+        return [replace(task, deaths=deaths)]
+    if deaths < DEATHS_BEFORE_HALVING:
+        return [replace(task, deaths=deaths)]
+    # A half stays under suspicion: its next death halves it at once.
+    middle = num_rows // 2
+    halves = (task.utterances[:middle], task.utterances[middle:])
+    return [Task(task.shard, half, deaths=DEATHS_BEFORE_HALVING - 1) for half in halves]

@@ -1,0 +1,133 @@
+"""Starting or joining Ray: the one place that knows how an address becomes a connection and resources a plan.
+
+A local session belongs to this process: it stays on the loopback interface and ends with it. A session that
+joins a cluster leaves the cluster as it was. Not known here: models, shards, what replicas do.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from ..errors import ReplicasLost, SpecError
+
+LOCAL_OBJECT_STORE_BYTES = 256 * 2**20
+"""Shards are small and audio never enters the object store."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What the cluster has: GPUs and CPU cores, all nodes together."""
+
+    gpus: float
+    cpus: float
+    is_local: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaPlan:
+    """How many replicas, and what each holds."""
+
+    num_replicas: int
+    device: str
+    gpus: float
+    cpus: float
+
+
+@contextmanager
+def session(address: str) -> Generator[Resources]:
+    """Start Ray here (`local`) or join a cluster (`auto`, `ray://host:port`, `host:port`) for the block's length.
+
+    Raises SpecError when nothing answers at the address.
+    """
+    import ray
+
+    # Ray decides both at import or first start; a user's own choice stands.
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    is_local = address == "local"
+    if ray.is_initialized():
+        yield _resources(is_local)
+        return
+    try:
+        if is_local:
+            os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+            ray.init(
+                address="local",
+                num_cpus=num_local_cpus(),
+                include_dashboard=False,
+                object_store_memory=LOCAL_OBJECT_STORE_BYTES,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+            )
+        else:
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+    except (ConnectionError, TimeoutError, ValueError, RuntimeError) as error:
+        if is_local:
+            raise ReplicasLost(f"Ray did not start on this machine: {_first_line(error)}") from error
+        raise SpecError(
+            f'cluster.address "{address}": no Ray cluster can be joined there: {_first_line(error)}'
+        ) from error
+    try:
+        yield _resources(is_local)
+    finally:
+        ray.shutdown()
+
+
+def num_local_cpus() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def plan_replicas(
+    resources: Resources, replicas: int | str, device: str, gpus_per_replica: float, cpus_per_replica: float
+) -> ReplicaPlan:
+    """Replicas that fit without sharing a core or a GPU more than asked.
+
+    `auto` means one per GPU share where the cluster has GPUs, else one per CPU core. On this machine a number that
+    does not fit is refused; a cluster may still grow, so there the number stands. Raises SpecError.
+    """
+    if device == "auto":
+        device = "cuda" if resources.gpus >= gpus_per_replica else "cpu"
+    gpus = gpus_per_replica if device == "cuda" else 0.0
+    fitting = int(resources.cpus / cpus_per_replica + 1e-9)
+    if device == "cuda":
+        fitting = min(fitting, _gpu_slots(resources.gpus, gpus))
+    if replicas == "auto":
+        if fitting < 1 and resources.is_local:
+            raise SpecError(_too_few(resources, 1, device, gpus_per_replica, cpus_per_replica))
+        return ReplicaPlan(max(fitting, 1), device, gpus, cpus_per_replica)
+    wanted = int(replicas)
+    if resources.is_local and wanted > fitting:
+        raise SpecError(_too_few(resources, wanted, device, gpus_per_replica, cpus_per_replica))
+    return ReplicaPlan(wanted, device, gpus, cpus_per_replica)
+
+
+def _gpu_slots(gpus: float, per_replica: float) -> int:
+    # Shares of one GPU do not add up across GPUs: 0.4 fits twice on each.
+    if per_replica < 1:
+        return int(gpus) * int(1 / per_replica + 1e-9)
+    return int(gpus / per_replica + 1e-9)
+
+
+def _too_few(resources: Resources, wanted: int, device: str, gpus: float, cpus: float) -> str:
+    need = f"{gpus:g} GPU and {cpus:g} CPU each" if device == "cuda" else f"{cpus:g} CPU each"
+    return (
+        f"cluster.replicas: {wanted} on {device} need {need}; this machine has {resources.cpus:g} CPU cores and "
+        f'{resources.gpus:g} GPUs. Use "auto", or name a cluster in cluster.address.'
+    )
+
+
+def _resources(is_local: bool) -> Resources:
+    import ray
+
+    total = ray.cluster_resources()
+    return Resources(gpus=total.get("GPU", 0.0), cpus=total.get("CPU", 0.0), is_local=is_local)
+
+
+def _first_line(error: BaseException) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)

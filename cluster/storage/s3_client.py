@@ -1,0 +1,58 @@
+"""boto3 clients: where they connect to, how long they wait and how often they try.
+
+Guaranteed: explicit timeouts, `attempts` tries per request with growing random pauses, and no shared session.
+Credentials are boto3's business; only the access key id, which is no secret, is ever looked at.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import boto3.session
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError
+
+from ...errors import SpecError
+from .base import S3Options
+
+
+def connect(options: S3Options, attempts: int, connect_s: int = 10, read_s: int = 60) -> Any:
+    """A new S3 client. Raises SpecError for an endpoint or region that is none."""
+    url = endpoint_url(options)
+    config = Config(
+        connect_timeout=connect_s,
+        read_timeout=read_s,
+        tcp_keepalive=True,
+        max_pool_connections=32,
+        # "standard" mode shares one budget of about 35 retries among all threads and pauses 50 ms at first: a service
+        # that restarts for some seconds would end the run. "legacy" grants every request its tries, 1 s pauses first.
+        retries={"mode": "legacy", "total_max_attempts": attempts},
+        s3={"addressing_style": "path"} if url else None,
+        request_checksum_calculation=_checksums(url),
+    )
+    try:
+        # A session of our own: boto3's default session is not thread-safe.
+        return boto3.session.Session().client("s3", endpoint_url=url, region_name=options.region, config=config)
+    except ValueError as error:
+        raise SpecError(f"endpoint_url {url!r}, region {options.region!r}: {error}") from error
+
+
+def endpoint_url(options: S3Options) -> str | None:
+    """The endpoint from the options or the environment; None for AWS itself."""
+    environ = os.environ
+    return options.endpoint_url or environ.get("AWS_ENDPOINT_URL_S3") or environ.get("AWS_ENDPOINT_URL") or None
+
+
+def access_key_id() -> str:
+    """The access key id in use, for messages."""
+    try:
+        credentials = boto3.session.Session().get_credentials()
+    except BotoCoreError:
+        return "(none)"
+    return str(credentials.access_key) if credentials else "(none)"
+
+
+def _checksums(url: str | None) -> str | None:
+    """Many S3-compatible services refuse boto3's optional checksum trailers; None leaves it to boto3."""
+    return None if url is None or "AWS_REQUEST_CHECKSUM_CALCULATION" in os.environ else "when_required"

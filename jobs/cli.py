@@ -1,0 +1,168 @@
+"""The command line: `speechmill run | plan | status | verify`.
+
+Exit status: 0 every row spoken (or within the allowance), 1 rows failed beyond it or `verify` found damage,
+2 the job itself is wrong, 3 the run had to stop and can be continued, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import asdict
+from types import FrameType
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+
+from ..errors import JobError, RunStopped, SpeechmillError
+
+app = typer.Typer(
+    help="Turns a text corpus into a speech corpus. Run a job file, look at what it did.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+JobFileArgument = Annotated[str, typer.Argument(metavar="JOB.YAML", help="The job file.")]
+OutputArgument = Annotated[str, typer.Argument(metavar="OUT", help="The job's output.uri.")]
+SetOption = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a key, as in model.batch_size=16.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
+EndpointOption = Annotated[str | None, typer.Option(help="S3 endpoint, if it is not AWS.")]
+RegionOption = Annotated[str | None, typer.Option(help="S3 region.")]
+
+
+@app.command()
+def run(
+    job_file: JobFileArgument,
+    overrides: SetOption = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Delete what the output holds first.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Run a job, or continue it where it stopped."""
+    with _reported():
+        from .api import Job
+        from .display import display_for
+
+        job = Job.load(job_file, overrides)
+        try:
+            with _terminated_like_interrupted(), display_for(job.spec.name, as_json=as_json) as display:
+                result = job.run(overwrite=overwrite, observe=display)
+        except KeyboardInterrupt:
+            _stop(f"Stopped. What is committed in {job.spec.output.uri} stays; run the same command to continue.", 130)
+        if as_json:
+            print(json.dumps({"event": "result", **asdict(result), "rtfx": result.rtfx}))
+        else:
+            from .report import show_result
+
+            show_result(result, Console())
+        raise typer.Exit(result.exit_code)
+
+
+@app.command()
+def plan(job_file: JobFileArgument, overrides: SetOption = None, as_json: JsonOption = False) -> None:
+    """Say what a job would do: rows, shards, audio, time. Starts nothing."""
+    with _reported():
+        from .api import Job
+        from .report import show_plan
+
+        made = Job.load(job_file, overrides).plan()
+        if as_json:
+            print(json.dumps(asdict(made) | {"wall_s": made.wall_s}))
+        else:
+            show_plan(made, Console())
+
+
+@app.command()
+def status(
+    output: OutputArgument,
+    endpoint_url: EndpointOption = None,
+    region: RegionOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say how far an output is, from the store alone."""
+    with _reported():
+        from .report import show_status
+        from .status import status as read_status
+
+        found = read_status(_open(output, endpoint_url, region))
+        if as_json:
+            print(json.dumps(asdict(found)))
+        else:
+            show_status(found, Console())
+
+
+@app.command()
+def verify(
+    output: OutputArgument,
+    sweep: Annotated[bool, typer.Option("--sweep", help="Delete objects that belong to no committed part.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Sweep an output that is not complete.")] = False,
+    no_decode: Annotated[bool, typer.Option("--no-decode", help="Check hashes, do not decode the audio.")] = False,
+    endpoint_url: EndpointOption = None,
+    region: RegionOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check an output from its objects alone: every row once, every clip there, whole and right."""
+    with _reported():
+        from .report import show_verified
+        from .verify import verify as check
+
+        storage = _open(output, endpoint_url, region)
+        report = check(storage, decode=not no_decode, sweep=sweep, force=force)
+        if as_json:
+            print(json.dumps(asdict(report) | {"is_ok": report.is_ok}))
+        else:
+            show_verified(report, Console())
+        raise typer.Exit(0 if report.is_ok else 1)
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+def _open(output: str, endpoint_url: str | None, region: str | None) -> Any:
+    from ..cluster.storage import S3Options, open_storage
+
+    storage = open_storage(output, S3Options(endpoint_url, region))
+    storage.check(write=False)
+    return storage
+
+
+@contextmanager
+def _reported() -> Generator[None]:
+    """Errors that speechmill raises on purpose become one line and an exit status, never a stack trace."""
+    try:
+        yield
+    except JobError as error:
+        _stop(f"error: {error}", 2)
+    except RunStopped as error:
+        _stop(f"stopped: {error}\nWhat is committed stays; run the same command to continue.", 3)
+    except SpeechmillError as error:
+        _stop(f"error: {error}", 2)
+    except KeyboardInterrupt:
+        _stop("Stopped.", 130)
+
+
+def _stop(message: str, code: int) -> NoReturn:
+    print(message, file=sys.stderr)
+    raise typer.Exit(code)
+
+
+@contextmanager
+def _terminated_like_interrupted() -> Generator[None]:
+    """SIGTERM ends a run the way Ctrl-C does: replicas are ended, the message says how to go on."""
+
+    def interrupt(_signal: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before: Callable[..., Any] | int | None = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,126 @@
+"""The door that every container stands behind: clips go in one part at a time and come back by their place.
+
+Guaranteed: a clip counts only once its part's manifest names it, so a writer may fail at any moment; no id decides
+where an object lies, however hostile it is; a part without clips writes no object; reading answers every place asked
+for exactly once, with bytes or with the error that kept them. Not known here: manifests, audio.
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+import tempfile
+from abc import ABC, abstractmethod
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from ...cluster.storage.base import Storage
+from ...errors import JobError, StorageFull, StorageUnavailable
+
+AUDIO_PREFIX = "audio/"
+SLUG_CHARS = 64
+
+Member = str | int | None
+"""Where a clip lies in its object: a tar member's name, a parquet row's index, None for the whole object."""
+Place = tuple[str, Member]
+"""Key of an object, and the member in it."""
+Answer = tuple[Place, bytes | JobError]
+"""The encoded clip at a place, or why it is not there."""
+
+
+class PartWriter(ABC):
+    """One attempt at one part. It runs in the replica, in one thread; after `close` or `abort` it is done."""
+
+    @abstractmethod
+    def add(self, row: int, id: str, encoded: bytes, sidecar: Mapping[str, object]) -> Place:
+        """Take a clip and say where it will lie.
+
+        sidecar   what a reader of the audio alone wants to know: text, voice, seed, speed, sample_rate,
+                  num_samples, duration_s, metadata
+        Raises StorageFull, StorageUnavailable and the store's own errors.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Upload what is not uploaded yet; every clip is in the store when it returns. Raises storage errors."""
+
+    @abstractmethod
+    def abort(self) -> None:
+        """Give up: start no further upload and leave nothing on the local disk. May follow a failed `close`."""
+
+
+class Container(ABC):
+    """A way to keep the clips of a part. One object for all jobs; it holds no state."""
+
+    name: str
+
+    @abstractmethod
+    def open_part(self, storage: Storage, part: str, extension: str) -> PartWriter:
+        """Begin an attempt at a part.
+
+        part        a name of its own for this attempt: the shard's id, "-", and letters or digits
+                    ("000012-0003-9f2c1a"); its objects lie under "audio/<part>"
+        extension   of the audio format, without a dot
+        """
+
+    @abstractmethod
+    def read(self, storage: Storage, places: Sequence[Place]) -> Iterator[Answer]:
+        """The clips at these places, each once, in the order in which they are stored.
+
+        A missing or damaged object is an answer; a store that cannot be reached raises StorageUnavailable.
+        """
+
+
+_SHARD = r"[0-9]{6,}-[0-9]{4,}"
+_PART = re.compile(_SHARD + r"-[A-Za-z0-9]+")
+_OWNED = re.compile(re.escape(AUDIO_PREFIX) + f"({_SHARD})-")
+
+
+def part_prefix(part: str) -> str:
+    """The keys of a part's objects begin with this. Raises ValueError for a name that could be another part's."""
+    if not _PART.fullmatch(part):
+        raise ValueError(f"{part!r} is no part's name; one is called like 000012-0003-9f2c1a")
+    return f"{AUDIO_PREFIX}{part}"
+
+
+def shard_of(key: str) -> str | None:
+    """The id of the shard that an object was written for, None if it is not a shard's.
+
+    All keys of a shard share their beginning, so that a listing has them together.
+    """
+    match = _OWNED.match(key)
+    return match[1] if match else None
+
+
+def stem(row: int, id: str) -> str:
+    """A clip's name without extension: its row, which makes it unique, and what is harmless of its id."""
+    return f"{row:09d}-{re.sub(r'[^A-Za-z0-9_-]+', '_', id)[:SLUG_CHARS]}"
+
+
+@contextmanager
+def local_disk() -> Generator[None]:
+    """Translate errors of the temporary folder: StorageFull when it is full, else StorageUnavailable."""
+    try:
+        yield
+    except OSError as error:
+        where = f"the temporary folder {tempfile.gettempdir()} of a replica"
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise StorageFull(f"{where} is full; make room there or set TMPDIR to a larger disk") from error
+        raise StorageUnavailable(f"{where} cannot be written: {error}") from error
+
+
+def by_object(places: Sequence[Place]) -> dict[str, list[Member]]:
+    """Members to read, per object, in the order of their first mention and without repetition."""
+    objects: dict[str, dict[Member, None]] = {}
+    for key, member in places:
+        objects.setdefault(key, {})[member] = None
+    return {key: list(members) for key, members in objects.items()}
+
+
+def unanswered(storage: Storage, key: str, members: Sequence[Member], cause: Exception | None) -> Iterator[Answer]:
+    """The answer for members of an object that were not found in it, because of `cause` if there is one."""
+    for member in members:
+        why = f"cannot be read: {cause}" if cause else "is not in it"
+        error = JobError(f"{storage.location(key)}: member {member!r} {why}")
+        error.__cause__ = cause
+        yield (key, member), error

@@ -1,0 +1,106 @@
+"""A tar a part, as webdataset reads it: `<row>-<id>.flac` beside `<row>-<id>.json`, under one basename.
+
+Guaranteed: the same clips give the same bytes (headers carry no time and no user); the tar grows on the local
+disk, not in memory; it is read by member name in one pass and never extracted.
+"""
+
+from __future__ import annotations
+
+import io
+import tarfile
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import IO
+
+from ...actors.manifest import dumps
+from ...cluster.storage.base import Storage
+from ...errors import JobError
+from .base import (
+    Answer,
+    Container,
+    Member,
+    PartWriter,
+    Place,
+    by_object,
+    local_disk,
+    part_prefix,
+    stem,
+    unanswered,
+)
+
+READ_BYTES = 1 << 20
+
+
+class WebDataset(Container):
+    """One tar for all clips of a part."""
+
+    name = "webdataset"
+
+    def open_part(self, storage: Storage, part: str, extension: str) -> PartWriter:
+        return _TarWriter(storage, f"{part_prefix(part)}.tar", extension)
+
+    def read(self, storage: Storage, places: Sequence[Place]) -> Iterator[Answer]:
+        for key, members in by_object(places).items():
+            yield from _read_tar(storage, key, members)
+
+
+class _TarWriter(PartWriter):
+    def __init__(self, storage: Storage, key: str, extension: str) -> None:
+        self._storage = storage
+        self._key = key
+        self._extension = extension
+        self._file: IO[bytes] | None = None
+        self._tar: tarfile.TarFile | None = None
+
+    def add(self, row: int, id: str, encoded: bytes, sidecar: Mapping[str, object]) -> Place:
+        name = stem(row, id)
+        described = dumps({"id": id, "row": row, **sidecar}).encode("utf-8")
+        with local_disk():
+            if self._file is None or self._tar is None:
+                self._file = tempfile.NamedTemporaryFile(prefix="speechmill-", suffix=".tar")  # noqa: SIM115
+                self._tar = tarfile.TarFile(fileobj=self._file, mode="w", format=tarfile.USTAR_FORMAT)
+            for extension, data in ((self._extension, encoded), ("json", described)):
+                # A fresh TarInfo has time 0, user 0 and mode 0644.
+                header = tarfile.TarInfo(f"{name}.{extension}")
+                header.size = len(data)
+                self._tar.addfile(header, io.BytesIO(data))
+        return self._key, f"{name}.{self._extension}"
+
+    def close(self) -> None:
+        try:
+            if self._file is not None and self._tar is not None:
+                with local_disk():
+                    self._tar.close()
+                    self._file.flush()
+                self._storage.put(self._key, Path(self._file.name))
+        finally:
+            self.abort()
+
+    def abort(self) -> None:
+        file, self._file, self._tar = self._file, None, None
+        if file is not None:
+            with local_disk():
+                file.close()
+
+
+def _read_tar(storage: Storage, key: str, members: Sequence[Member]) -> Iterator[Answer]:
+    """Members of one tar, in its order; then an answer for each that was not found."""
+    wanted = dict.fromkeys(members)
+    cause: Exception | None = None
+    try:
+        with storage.open(key) as file, tarfile.open(fileobj=file, mode="r|", bufsize=READ_BYTES) as tar:
+            for header in tar:
+                if header.name not in wanted or not header.isreg() or header.issparse():
+                    continue
+                content = tar.extractfile(header)
+                data = content.read() if content else b""
+                if len(data) != header.size:
+                    break
+                del wanted[header.name]
+                yield (key, header.name), data
+                if not wanted:
+                    break
+    except (tarfile.TarError, JobError, EOFError, ValueError) as error:
+        cause = error
+    yield from unanswered(storage, key, list(wanted), cause)

@@ -1,0 +1,222 @@
+"""Which files the input is made of, and how each is opened.
+
+Guaranteed: files come in the order of the URIs, the matches of a glob sorted by name, none twice; a file's
+`version` is the same for a copy of the same content in the same kind of store, whatever its mtime.
+Not known here: what is in the files.
+"""
+
+from __future__ import annotations
+
+import difflib
+import glob
+import gzip
+import hashlib
+import io
+import os
+import zlib
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import BinaryIO, cast
+from urllib.parse import unquote
+
+from ...cluster.storage import open_storage
+from ...cluster.storage.base import Storage
+from ...errors import CorpusError
+from .options import Format, InputOptions
+
+EXTENSIONS: dict[str, Format] = {
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+}
+BUFFER_BYTES = 1 << 18
+_EDGE_BYTES = 1 << 16
+_GZIP_MAGIC = b"\x1f\x8b"
+
+
+@dataclass(frozen=True, slots=True)
+class InputFile:
+    """A file of the input. `name` is its path below the glob's fixed part; `version` changes with its content."""
+
+    uri: str
+    name: str
+    size: int
+    version: str
+    format: Format
+    store: Storage | None = field(default=None, compare=False, repr=False)
+    key: str = field(default="", compare=False, repr=False)
+    _opened: list[BinaryIO] = field(default_factory=list[BinaryIO], compare=False, repr=False)
+
+    @property
+    def bytes_read(self) -> int:
+        """How far the last reader of this file has come; all of it once that has closed the file."""
+        if not self._opened:
+            return 0
+        return self.size if self._opened[-1].closed else self._opened[-1].tell()
+
+    def rewind(self) -> None:
+        """Forget that the file was read."""
+        self._opened.clear()
+
+    def open(self) -> BinaryIO:
+        """The file's own bytes, seekable."""
+        if self.store is not None:
+            opened = self.store.open(self.key)
+        else:
+            opened = Path(self.key).open("rb", buffering=BUFFER_BYTES)
+        self._opened[:] = [opened]
+        return opened
+
+    @contextmanager
+    def content(self) -> Generator[io.BufferedReader]:
+        """The bytes after decompression. Raises CorpusError for damaged gzip or a file that cannot be read."""
+        with self.translated(), self.open() as raw, _buffered(raw) as stream:
+            if stream.peek(2)[:2] == _GZIP_MAGIC:
+                with gzip.GzipFile(fileobj=stream, mode="rb") as unzipped:
+                    yield io.BufferedReader(cast(io.RawIOBase, unzipped), BUFFER_BYTES)
+            elif self.uri.endswith(".gz"):
+                raise CorpusError(f"{self.uri} is named .gz but is not gzip: compress it, or rename it")
+            else:
+                yield stream
+
+    @contextmanager
+    def translated(self) -> Generator[None]:
+        """What goes wrong while the file is read, as CorpusError naming it."""
+        try:
+            yield
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise CorpusError(f"{self.uri} is damaged or cut short: {error}; make the file again") from error
+        except OSError as error:
+            raise CorpusError(f"{self.uri} cannot be read: {error.strerror or error}") from error
+
+
+def find_files(options: InputOptions) -> tuple[InputFile, ...]:
+    """Every file of the input. Raises CorpusError when a URI matches none, or for an unknown format."""
+    if not options.uris:
+        raise CorpusError("the input names no file: set input.uri")
+    found: dict[str, InputFile] = {}
+    for uri in options.uris:
+        for file in _find_in_s3(uri, options) if uri.startswith("s3://") else _find_local(uri, options):
+            found.setdefault(file.uri, file)
+    return tuple(found.values())
+
+
+def fingerprint_of(files: Sequence[InputFile]) -> str:
+    """A hash that changes when a file is added, removed, renamed, reordered or changed, but not when all move."""
+    digest = hashlib.blake2b(digest_size=16)
+    for file in files:
+        digest.update(f"{file.format}\0{file.name}\0{file.size}\0{file.version}\0".encode("utf-8", "replace"))
+    return digest.hexdigest()
+
+
+def _find_local(uri: str, options: InputOptions) -> list[InputFile]:
+    path = Path(_local_path(uri)).expanduser()
+    if path.is_file():
+        return [_local_file(path, path.parent, options)]
+    if path.is_dir():
+        raise CorpusError(f"{uri} is a folder: name the files in it, for example {uri.rstrip('/')}/*.csv")
+    root = Path(_fixed_part(str(path))[0] or ".")
+    matches = [Path(match) for match in glob.glob(str(path), recursive=True)] if glob.has_magic(str(path)) else []  # noqa: PTH207
+    files = sorted(match for match in matches if match.is_file())
+    if not files:
+        beside = [other.name for other in root.iterdir()] if root.is_dir() else []
+        raise CorpusError(_nothing_there(uri, path.name, beside))
+    return [_local_file(file, root, options) for file in files]
+
+
+def _find_in_s3(uri: str, options: InputOptions) -> list[InputFile]:
+    bucket, _, pattern = uri.removeprefix("s3://").partition("/")
+    if not bucket or not pattern or pattern.endswith("/"):
+        raise CorpusError(f"{uri} names no object: write s3://bucket/folder/*.csv")
+    folder, rest = _fixed_part(pattern)
+    store = open_storage(f"s3://{bucket}/{folder}".rstrip("/"), options.s3)
+    literal = rest[: _first_magic(rest)]
+    entries = [entry for entry in store.list(literal) if not entry.key.endswith("/")]
+    # A key may hold the characters of a glob: one that is spelt exactly like this is meant.
+    chosen = [entry for entry in entries if entry.key == rest] or [
+        entry for entry in entries if _matches(entry.key.split("/"), rest.split("/"))
+    ]
+    if not chosen:
+        beside = [entry.key for entry, _ in zip(store.list(), range(1000), strict=False)]
+        raise CorpusError(_nothing_there(uri, rest, beside))
+    root = f"s3://{bucket}/{folder}"
+    return [
+        InputFile(root + e.key, e.key, e.size, e.version, _format_of(root + e.key, options), store, e.key)
+        for e in sorted(chosen, key=lambda entry: entry.key)
+    ]
+
+
+def _local_file(path: Path, root: Path, options: InputOptions) -> InputFile:
+    """A local file and its version: a hash of its two ends, since mtimes do not survive copying."""
+    uri = str(path)
+    file_format = _format_of(uri, options)
+    try:
+        with path.open("rb") as stream:
+            size = stream.seek(0, os.SEEK_END)
+            stream.seek(0)
+            digest = hashlib.sha256(stream.read(_EDGE_BYTES))
+            stream.seek(max(0, size - _EDGE_BYTES))
+            digest.update(stream.read(_EDGE_BYTES))
+    except OSError as error:
+        raise CorpusError(f"{uri} cannot be read: {error.strerror or error}") from error
+    return InputFile(uri, path.relative_to(root).as_posix(), size, digest.hexdigest()[:32], file_format, key=uri)
+
+
+def _format_of(uri: str, options: InputOptions) -> Format:
+    if options.format != "auto":
+        return options.format
+    extension = Path(uri.removesuffix(".gz")).suffix.lower()
+    if extension not in EXTENSIONS:
+        known = ", ".join(EXTENSIONS)
+        raise CorpusError(f"{uri}: cannot tell the format from the name (known: {known}, also .gz); set input.format")
+    return EXTENSIONS[extension]
+
+
+def _local_path(uri: str) -> str:
+    scheme, separator, rest = uri.partition("://")
+    if not separator:
+        return uri
+    if scheme != "file":
+        raise CorpusError(f"{uri}: input files are read from a local path, file:// or s3://, not from {scheme}://")
+    path = unquote(rest.removeprefix("localhost"))
+    if not path.startswith("/"):
+        raise CorpusError(f"{uri} names a host: a local file has three slashes, file:///folder/file.csv")
+    return path
+
+
+def _fixed_part(pattern: str) -> tuple[str, str]:
+    """The folders before the first wildcard, with their slash, and the rest."""
+    folder, slash, _ = pattern[: _first_magic(pattern)].rpartition("/")
+    return folder + slash, pattern[len(folder + slash) :]
+
+
+def _first_magic(pattern: str) -> int:
+    return min((at for at in map(pattern.find, "*?[") if at >= 0), default=len(pattern))
+
+
+def _matches(parts: Sequence[str], patterns: Sequence[str]) -> bool:
+    """Whether a key matches a glob, folder by folder, as `glob.glob` has it: no wildcard starts a hidden name."""
+    if not patterns or not parts:
+        return not patterns and not parts
+    is_hidden = parts[0].startswith(".")
+    if patterns[0] == "**":
+        deeper = not is_hidden and (len(parts) == 1 == len(patterns) or _matches(parts[1:], patterns))
+        return deeper or _matches(parts, patterns[1:])
+    fits = fnmatchcase(parts[0], patterns[0]) and (patterns[0].startswith(".") or not is_hidden)
+    return fits and _matches(parts[1:], patterns[1:])
+
+
+def _nothing_there(uri: str, name: str, beside: Sequence[str]) -> str:
+    near = difflib.get_close_matches(name, beside, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return f"no file matches {uri}{hint}"
+
+
+def _buffered(raw: BinaryIO) -> io.BufferedReader:
+    return raw if isinstance(raw, io.BufferedReader) else io.BufferedReader(cast(io.RawIOBase, raw), BUFFER_BYTES)

@@ -1,0 +1,91 @@
+"""Json lines: an object a line. Blank lines are no rows; every other line is one, whatever it holds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from itertools import islice
+from typing import cast
+
+from ...errors import CorpusError
+from .reader import MAX_LINE, Broken, RawRow, Reader, bad_byte, skip_bom
+
+_PEEK_ROWS = 100
+
+
+class JsonlReader(Reader):
+    """Reads json lines. The columns are those of the first hundred rows together, since keys may come and go."""
+
+    def columns(self) -> tuple[str, ...] | None:
+        names: dict[str, None] = {}
+        rows = list(islice(self.rows(None), _PEEK_ROWS))
+        for _, fields in rows:
+            if not isinstance(fields, Broken):
+                names.update(dict.fromkeys(fields))
+        if not names and rows:
+            line, first = rows[0]
+            reason = first.reason if isinstance(first, Broken) else "an object without keys"
+            raise CorpusError(f"{self.file.uri} line {line}: {reason}")
+        return tuple(names) or None
+
+    def rows(self, wanted: Sequence[str] | None) -> Iterator[RawRow]:
+        del wanted  # the whole line has to be parsed anyway
+        with self._lines() as lines:
+            too_long = False
+            number = 0
+            for line in lines:
+                ends = line.endswith(b"\n") or len(line) < MAX_LINE
+                if too_long:  # the rest of a line that has already failed
+                    too_long = not ends
+                    continue
+                number += 1
+                if not ends:
+                    too_long = True
+                    yield number, Broken(f"the line is longer than {MAX_LINE:,} bytes")
+                elif not line.isspace():
+                    yield number, _parse(line)
+
+    @contextmanager
+    def _lines(self) -> Generator[Iterator[bytes]]:
+        with self.file.content() as stream:
+            skip_bom(stream, self.file.uri)
+            yield iter(partial(stream.readline, MAX_LINE), b"")
+
+
+def _parse(line: bytes) -> dict[str, object] | Broken:
+    try:
+        text = line.decode()
+    except UnicodeDecodeError as error:
+        byte = line[error.start]
+        return Broken(f"byte 0x{byte:02X} at byte {error.start + 1} is not UTF-8; save the file as UTF-8")
+    try:
+        value = _DECODE(text)
+    except json.JSONDecodeError as error:
+        return Broken(f"no JSON: {error.msg} at character {error.pos + 1}")
+    except (ValueError, RecursionError) as error:
+        return Broken(f"no JSON that can be read: {error}")
+    if not isinstance(value, dict):
+        return Broken(f"a JSON {_KINDS.get(type(value), 'value')} where an object {{…}} is wanted")
+    if "\\ud" in text or "\\uD" in text:  # only escapes can smuggle in half a surrogate pair
+        problem = bad_byte(json.dumps(value, ensure_ascii=False))
+        if problem is not None:
+            return Broken(problem)
+    return cast("dict[str, object]", value)
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON value")
+
+
+_DECODE = json.JSONDecoder(parse_constant=_refuse).decode  # `json.loads` would build one per line
+
+_KINDS: dict[type, str] = {
+    list: "array",
+    str: "string",
+    int: "number",
+    float: "number",
+    bool: "boolean",
+    type(None): "null",
+}

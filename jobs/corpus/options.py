@@ -1,0 +1,80 @@
+"""What the job says about its input: where the files lie and what their columns mean.
+
+Records only. Whether the files exist and have these columns is found out by `Corpus`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ...cluster.storage.base import S3Options
+
+Format = Literal["csv", "tsv", "jsonl", "parquet"]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of the input. One that is not `required` is used where it is present."""
+
+    name: str
+    required: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class InputOptions:
+    """How to read the input.
+
+    A column that the user names is `Column(name)` and has to exist; the defaults below are used where they are
+    present; `None` means that the column is never read (and is metadata if the files have it).
+
+    uri            a path, file:// or s3:// URI, each also as a glob (`*`, `?`, `[…]`, `**`); or several of them
+    id             without it, a row's id is "row-" and its number in nine digits
+    text           the only column that every input needs
+    seed           an integer 0 … 2**63 - 1; where empty, `seed_of(job_seed, id)`
+    voice, speed   where empty, `default_voice` and `default_speed`
+    format         "auto" goes by the file's extension
+    max_chars      longer texts fail
+    speeds         slowest and fastest speed allowed
+    voices         the voices allowed; empty for any
+    metadata       "all" columns that are none of the above, or the names of those to keep
+    """
+
+    uri: str | tuple[str, ...]
+    id: Column | None = Column("id", required=False)
+    text: str = "text"
+    seed: Column | None = Column("seed", required=False)
+    voice: Column | None = Column("voice", required=False)
+    speed: Column | None = Column("speed", required=False)
+    format: Format | Literal["auto"] = "auto"
+    max_chars: int = 20_000
+    default_voice: str = ""
+    default_speed: float = 1.0
+    speeds: tuple[float, float] = (0.25, 4.0)
+    voices: tuple[str, ...] = ()
+    job_seed: int = 0
+    metadata: Literal["all"] | tuple[str, ...] = "all"
+    s3: S3Options | None = None
+
+    @property
+    def uris(self) -> tuple[str, ...]:
+        return (self.uri,) if isinstance(self.uri, str) else self.uri
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The columns that mean something, whether or not they have to exist."""
+        named = (self.id, Column(self.text), self.seed, self.voice, self.speed)
+        return tuple(column for column in named if column is not None)
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """Names of the columns that have to exist."""
+        kept = () if self.metadata == "all" else self.metadata
+        return tuple(dict.fromkeys([column.name for column in self.columns if column.required] + list(kept)))
+
+    @property
+    def wanted(self) -> tuple[str, ...] | None:
+        """Names of the columns worth reading; None for all of them."""
+        if self.metadata == "all":
+            return None
+        return tuple(dict.fromkeys([column.name for column in self.columns] + list(self.metadata)))

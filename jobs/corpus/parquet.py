@@ -1,0 +1,69 @@
+"""Parquet: batch by batch through pyarrow, so that no row group is held whole."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ...errors import CorpusError
+from .files import BUFFER_BYTES
+from .reader import Broken, RawRow, Reader, check_names
+
+_BATCH_ROWS = 1024
+
+
+class ParquetReader(Reader):
+    """Reads parquet. Binary columns are taken as UTF-8 text where they are text."""
+
+    unit = "row"
+
+    def columns(self) -> tuple[str, ...]:
+        with self._open() as table:
+            return check_names(table.schema_arrow.names, self.file.uri)
+
+    def rows(self, wanted: Sequence[str] | None) -> Iterator[RawRow]:
+        with self._open() as table:
+            names = table.schema_arrow.names
+            chosen = None if wanted is None else [name for name in names if name in wanted]
+            number = 0
+            for batch in table.iter_batches(_BATCH_ROWS, columns=chosen, use_threads=False):
+                for fields in _records(batch):
+                    number += 1
+                    yield number, fields
+
+    @contextmanager
+    def _open(self) -> Generator[pq.ParquetFile]:
+        uri = self.file.uri
+        try:
+            with self.file.open() as raw, pq.ParquetFile(raw, pre_buffer=False, buffer_size=BUFFER_BYTES) as table:
+                yield table
+        except (pa.ArrowException, OSError) as error:
+            message = str(error).partition("\n")[0]
+            raise CorpusError(f"{uri} is no parquet file, or is damaged or cut short: {message}") from error
+
+
+def _records(batch: Any) -> Iterator[dict[str, object] | Broken]:
+    names = batch.schema.names
+    try:
+        columns = [column.to_pylist() for column in batch.columns]
+    except UnicodeDecodeError:  # parquet's strings are not checked when written: find the rows to blame
+        for row in range(batch.num_rows):
+            yield _record(batch, row)
+        return
+    for values in zip(*columns, strict=True):
+        yield dict(zip(names, values, strict=True))
+
+
+def _record(batch: Any, row: int) -> dict[str, object] | Broken:
+    fields: dict[str, object] = {}
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        try:
+            fields[name] = column[row].as_py()
+        except UnicodeDecodeError as error:
+            byte = error.object[error.start]
+            return Broken(f"column {name!r}: byte 0x{byte:02X} at byte {error.start + 1} is not UTF-8")
+    return fields

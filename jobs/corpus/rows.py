@@ -1,0 +1,190 @@
+"""What a row of the input means: its columns become an utterance, or a failure with the reason.
+
+Guaranteed: every row becomes exactly one of the two, nothing is raised, and the result depends on the options and
+the row alone. Not known here: files, formats and other rows, hence not whether an id is used twice.
+"""
+
+from __future__ import annotations
+
+import base64
+import difflib
+import json
+import math
+import re
+from collections.abc import Mapping
+
+from ...actors.segment import Failure, JsonScalar, Utterance, seed_of
+from ...errors import RowRejected
+from .options import Column, InputOptions
+from .reader import Broken
+
+MAX_SEED = 2**63 - 1
+_OFF = "\0"  # stands for a column that is never read; no file names one like this
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+
+class RowMaker:
+    """Makes utterances of rows, by the job's options."""
+
+    def __init__(self, options: InputOptions) -> None:
+        self._options = options
+        self._id = _name(options.id)
+        self._is_id_required = options.id is not None and options.id.required
+        self._text = options.text
+        self._seed = _name(options.seed)
+        self._voice = _name(options.voice)
+        self._speed = _name(options.speed)
+        self._voices = frozenset(options.voices)
+        self._meaningful = frozenset(column.name for column in options.columns)
+
+    def make(self, row: int, place: tuple[str, str, int], fields: dict[str, object] | Broken) -> Utterance | Failure:
+        """The row as an utterance or a failure; `place` is its file, "line" or "row", and the number of that."""
+        if isinstance(fields, Broken):
+            return Failure(row, default_id(row), f"{place_name(place)}: {fields.reason}")
+        try:
+            return self._speakable(row, fields)
+        except RowRejected as error:
+            return self._failure(row, f"{place_name(place)}: {error}", fields)
+
+    def _speakable(self, row: int, fields: dict[str, object]) -> Utterance:
+        options = self._options
+        row_id = self._row_id(row, fields)
+        text = fields.get(self._text)
+        if type(text) is not str:
+            text = self._as_text(text, fields)
+        if not text or text.isspace():
+            raise RowRejected(f"the text (column {self._text!r}) is empty")
+        if len(text) > options.max_chars:
+            raise RowRejected(
+                f"the text has {len(text):,} characters, more than input.max_chars = {options.max_chars:,}"
+            )
+        if "\0" in text:
+            raise RowRejected("the text holds a NUL character: the file may be damaged, or in another encoding")
+        given = fields.get(self._seed)
+        seed = seed_of(options.job_seed, row_id) if given is None or given == "" else _seed(given)
+        given = fields.get(self._voice)
+        voice = options.default_voice if given is None or given == "" else self._checked_voice(given)
+        given = fields.get(self._speed)
+        speed = options.default_speed if given is None or given == "" else self._checked_speed(given)
+        return Utterance(row, row_id, text, seed, voice, speed, self._metadata(fields))
+
+    def _row_id(self, row: int, fields: dict[str, object]) -> str:
+        given = fields.get(self._id)
+        if type(given) is not str:
+            if self._id not in fields:
+                if self._is_id_required:
+                    raise RowRejected(f"the row has no {self._id!r}")
+                return default_id(row)
+            if given is not None and (isinstance(given, bool) or not isinstance(given, int | float)):
+                raise RowRejected(f"the id (column {self._id!r}) is neither text nor a number: {_short(given)}")
+            given = "" if given is None else str(given)
+        if not given or given.isspace():
+            raise RowRejected(f"the id (column {self._id!r}) is empty")
+        if not given.isprintable() and _CONTROL.search(given):
+            raise RowRejected(f"the id {_short(given)} holds a control character")
+        return given
+
+    def _as_text(self, text: object, fields: dict[str, object]) -> str:
+        if text is None:
+            if self._text not in fields:
+                raise RowRejected(f"the row has no {self._text!r}")
+            return ""
+        if isinstance(text, int | float) and not isinstance(text, bool):
+            return str(text)
+        if isinstance(text, bytes):
+            return _decoded(text, self._text)
+        raise RowRejected(
+            f"the text (column {self._text!r}) is a {type(text).__name__}, not a string: {_short(text)}"
+        )
+
+    def _checked_voice(self, voice: object) -> str:
+        if not isinstance(voice, str):
+            raise RowRejected(f"voice {_short(voice)} is not a name")
+        if self._voices and voice not in self._voices:
+            near = difflib.get_close_matches(voice, sorted(self._voices), n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            known = ", ".join(self._options.voices[:20])
+            raise RowRejected(f"unknown voice {_short(voice)}{hint} (voices: {known})")
+        return voice
+
+    def _checked_speed(self, given: object) -> float:
+        slowest, fastest = self._options.speeds
+        try:
+            speed = math.nan if isinstance(given, bool) else float(given)  # pyright: ignore[reportArgumentType]
+        except (TypeError, ValueError, OverflowError):
+            speed = math.nan
+        if not slowest <= speed <= fastest:
+            raise RowRejected(f"speed {_short(given)} is not a number from {slowest:g} to {fastest:g}")
+        return speed
+
+    def _metadata(self, fields: dict[str, object]) -> dict[str, JsonScalar]:
+        if self._options.metadata == "all":
+            used = self._meaningful
+            return {name: v if type(v) is str else _scalar(v) for name, v in fields.items() if name not in used}
+        return {name: _scalar(fields[name]) for name in self._options.metadata if name in fields}
+
+    def _failure(self, row: int, reason: str, fields: dict[str, object]) -> Failure:
+        text = fields.get(self._text)
+        # A number that is no valid id is still the best name for the row, unless it cannot be shown.
+        given = fields.get(self._id)
+        row_id = str(given) if isinstance(given, str | int) and str(given).isprintable() and given != "" else ""
+        shown = text[: self._options.max_chars] if isinstance(text, str) else ""
+        return Failure(row, row_id or default_id(row), reason, shown, self._metadata(fields))
+
+
+def default_id(row: int) -> str:
+    """The id of a row that brings none."""
+    return f"row-{row:09d}"
+
+
+def place_name(place: tuple[str, str, int]) -> str:
+    """Where a row stands, for people."""
+    uri, unit, number = place
+    return f"{uri} {unit} {number}"
+
+
+def _seed(given: object) -> int:
+    """An integer 0 … 2**63 - 1, also as pandas writes it in a column with gaps ("17.0")."""
+    if isinstance(given, str) and len(given) <= 24:
+        digits = given.strip()
+        whole, dot, rest = digits.partition(".")
+        if whole.isascii() and whole.isdecimal() and not rest.strip("0") and (not dot or int(whole) <= 2**53):
+            given = int(whole)
+    elif isinstance(given, float) and given.is_integer() and abs(given) <= 2**53:
+        given = int(given)
+    if type(given) is int and 0 <= given <= MAX_SEED:
+        return given
+    raise RowRejected(f"seed {_short(given)} is not an integer from 0 to 2**63 - 1")
+
+
+def _scalar(value: object) -> JsonScalar:
+    """A value as JSON has it: NaN as null, nested ones and foreign types as strings."""
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None if math.isnan(value) else str(value)
+    if isinstance(value, bytes):
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            return base64.b64encode(value).decode()
+    if isinstance(value, list | Mapping):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    return str(value)
+
+
+def _decoded(value: bytes, column: str) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError as error:
+        byte = value[error.start]
+        raise RowRejected(f"column {column!r}: byte 0x{byte:02X} at byte {error.start + 1} is not UTF-8") from error
+
+
+def _name(column: Column | None) -> str:
+    return _OFF if column is None else column.name
+
+
+def _short(value: object) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= 60 else shown[:57] + "…"

@@ -1,0 +1,206 @@
+"""The run: plan windows, feed shards, commit parts. The driver alone commits.
+
+Guaranteed: every row of the corpus ends in exactly one committed manifest; a manifest is written when everything
+that it names is stored, and `complete.json` when every manifest is. Killed at any moment, the driver leaves an
+output that the next run continues. Audio never passes through here.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from functools import cached_property
+
+from ..actors.manifest import PartName, Record, decode_records, encode_records
+from ..actors.segment import Shard, Utterance
+from ..cluster.pool import Pool, SpokenShard
+from ..cluster.retry import Poison
+from ..cluster.session import plan_replicas, session
+from ..cluster.sharding import digest, shard_window
+from .complete import Complete
+from .identity import JobFile
+from .job import PreparedJob, open_output, prepare
+from .ledger import Ledger
+from .planner import Window, windows
+from .progress import Snapshot, Tracker
+from .result import Result
+from .spec import JobSpec
+
+COLLECT_S = 0.5
+
+Observer = Callable[[Snapshot], None]
+
+
+def run(spec: JobSpec, *, overwrite: bool = False, observe: Observer | None = None) -> Result:
+    """Run a job to its end, or continue it. Raises JobError before any replica starts, RunStopped in mid-run."""
+    storage, found = open_output(spec, overwrite=overwrite)
+    device = _known_device(spec, found)
+    job = prepare(spec, storage, found, device or "cpu")
+    if found is not None and (complete := Complete.read(storage)) is not None:
+        return Run(job, observe).result(complete)
+    if found is not None and not (this := Run(job, observe)).has_work:
+        return this.result(this.complete())
+    with session(spec.cluster.address) as resources:
+        cluster = spec.cluster
+        plan = plan_replicas(
+            resources, cluster.replicas, device or "auto", cluster.gpus_per_replica, cluster.cpus_per_replica
+        )
+        if plan.device != job.model.device:
+            job = prepare(spec, storage, found, plan.device)
+        job.begin()
+        this = Run(job, observe)
+        if this.has_work:
+            with Pool(plan, job.replica_config, job.parts) as pool:
+                this.speak_all(pool)
+        return this.result(this.complete())
+
+
+def _known_device(spec: JobSpec, found: JobFile | None) -> str | None:
+    """The device, where it does not depend on what the cluster has; an output stays with the one it began on."""
+    if spec.model.device != "auto":
+        return spec.model.device
+    return found.device if found else None
+
+
+class Run:
+    """The state of one run over one output."""
+
+    def __init__(self, job: PreparedJob, observe: Observer | None) -> None:
+        self._job = job
+        self._observe = observe
+        self._ledger = Ledger.load(job.storage) if job.found else Ledger()
+        self._tracker = Tracker(self._ledger.totals, time.monotonic())
+        self._speaking_s = 0.0
+        self._num_replicas = self._num_deaths = 0
+
+    @cached_property
+    def _shards(self) -> _Ahead:
+        return _Ahead(self._plan())
+
+    @property
+    def has_work(self) -> bool:
+        """Whether a shard is left that is not committed."""
+        return not self._shards.is_empty
+
+    def speak_all(self, pool: Pool) -> None:
+        """Feed, collect, commit, until every shard is committed."""
+        while self.has_work or not pool.is_idle:
+            pool.feed(self._shards)
+            for spoken in pool.collect(COLLECT_S):
+                self._commit(spoken)
+            self._show(pool)
+
+    def complete(self) -> Complete:
+        """Write the mark that nothing is missing."""
+        totals = self._ledger.totals
+        complete = Complete(totals.num_rows, totals.num_ok, totals.num_failed, totals.audio_s)
+        complete.write(self._job.storage)
+        return complete
+
+    def _plan(self) -> Iterator[Shard]:
+        """Shards that are not committed yet, window after window; rejected rows are committed on the way."""
+        job = self._job
+        for window in windows(job.corpus.rows(), job.spec.sharding.window_rows):
+            shards = shard_window(window.index, window.utterances, job.cost, job.limits, is_last=window.is_last)
+            self._commit_rejected(window)
+            todo = [shard for shard in shards if not self._ledger.is_done(shard.id, shard.digest)]
+            cost_s = sum(shard.cost_s for shard in shards)
+            skipped_s = cost_s - sum(shard.cost_s for shard in todo)
+            fraction_read = 1.0 if window.is_last else job.corpus.fraction_read
+            self._tracker.planned(window.num_rows, cost_s, skipped_s, fraction_read)
+            yield from todo
+
+    def _commit(self, spoken: SpokenShard) -> None:
+        """Write the shard's manifest: from here on its rows are done."""
+        shard, receipts = spoken.shard, spoken.receipts
+        poisoned = [self._poisoned(poison) for poison in spoken.poisoned]
+        name = PartName(
+            window=shard.window,
+            index=shard.index,
+            num_ok=sum(receipt.num_ok for receipt in receipts),
+            num_failed=sum(receipt.num_failed for receipt in receipts) + len(poisoned),
+            audio_ms=sum(receipt.audio_ms for receipt in receipts),
+            digest=shard.digest,
+        )
+        assert name.num_ok + name.num_failed == len(shard.utterances), f"rows lost in shard {shard.id}: {name}"
+        if len(receipts) == 1 and not poisoned:
+            manifest = receipts[0].manifest
+        else:
+            spoken_records = [r for receipt in receipts for r in decode_records(receipt.manifest, shard.id)]
+            manifest = encode_records([*spoken_records, *poisoned])
+        self._write(name, manifest, shard.cost_s)
+        self._tracker.batched(sum(r.cells_filled for r in receipts), sum(r.cells_total for r in receipts))
+
+    def _commit_rejected(self, window: Window) -> None:
+        if not window.rejected:
+            return
+        info = self._job.info
+        records = [Record.of_failure(failure, info.name, info.revision) for failure in window.rejected]
+        rows_digest = digest([Utterance(f.row, f.id, f.text, 0, metadata=f.metadata) for f in window.rejected])
+        name = PartName.of(window.index, None, rows_digest, records)
+        if not self._ledger.is_done(name.shard_id, name.digest):
+            self._write(name, encode_records(records), cost_s=0.0)
+
+    def _write(self, name: PartName, manifest: bytes, cost_s: float) -> None:
+        self._job.storage.put(name.key, manifest)
+        self._ledger.add(name)
+        self._tracker.committed_part(name.num_ok, name.num_failed, name.audio_ms / 1000, cost_s)
+
+    def _poisoned(self, poison: Poison) -> Record:
+        utterance, info = poison.utterance, self._job.info
+        return Record(
+            row=utterance.row,
+            id=utterance.id,
+            status="failed",
+            error=f"{poison.deaths} replicas died speaking this row",
+            text=utterance.text,
+            voice=utterance.voice or info.default_voice,
+            seed=utterance.seed,
+            speed=utterance.speed,
+            model=info.name,
+            model_revision=info.revision,
+            metadata=utterance.metadata,
+        )
+
+    def _show(self, pool: Pool) -> None:
+        now = time.monotonic()
+        states = pool.states()
+        snapshot = self._tracker.snapshot(now, states, pool.num_deaths)
+        self._speaking_s = self._tracker.speaking_s(now)
+        self._num_replicas, self._num_deaths = len(states), pool.num_deaths
+        if self._observe is not None:
+            self._observe(snapshot)
+
+    def result(self, complete: Complete) -> Result:
+        """How the run ended."""
+        return Result(
+            output=self._job.spec.output.uri,
+            num_rows=complete.num_rows,
+            num_ok=complete.num_ok,
+            num_failed=complete.num_failed,
+            audio_s=complete.audio_s,
+            new_audio_s=self._tracker.audio_s_of_this_run,
+            speaking_s=self._speaking_s,
+            batch_fill=self._tracker.batch_fill,
+            num_replicas=self._num_replicas,
+            num_deaths=self._num_deaths,
+            is_allowed=self._job.spec.failure.allows(complete.num_failed, complete.num_rows),
+        )
+
+
+class _Ahead(Iterator[Shard]):
+    """An iterator that knows whether it is at its end."""
+
+    def __init__(self, shards: Iterator[Shard]) -> None:
+        self._shards = shards
+        self._next = next(shards, None)
+
+    @property
+    def is_empty(self) -> bool:
+        return self._next is None
+
+    def __next__(self) -> Shard:
+        if self._next is None:
+            raise StopIteration
+        shard, self._next = self._next, next(self._shards, None)
+        return shard

@@ -1,0 +1,123 @@
+"""What makes two runs the same job: everything that decides which audio a row becomes and where it lies.
+
+`job.json` in the output holds it beside the whole resolved job. Batch sizes, replicas and addresses are not part of
+it, so that a run may continue on another cluster. No secret is ever written: the job holds none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ..actors.models.base import ModelInfo
+from ..cluster.sharding import RULES, CostModel
+from ..cluster.storage import Storage
+from ..errors import JobChanged, JobError, StorageMissing
+from .spec import JobSpec
+
+JOB_KEY = "job.json"
+FORMAT = 1
+"""Of the output's layout; another number is another layout."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The keys that two runs must share, flat, with plain values."""
+
+    keys: Mapping[str, Any]
+
+    @property
+    def fingerprint(self) -> str:
+        """64 hexadecimal digits that change when any key does."""
+        return hashlib.sha256(json.dumps(self.keys, sort_keys=True).encode()).hexdigest()
+
+    def differences(self, other: Identity) -> list[str]:
+        """Keys in which the two differ, each with both values."""
+        names = sorted(self.keys.keys() | other.keys.keys())
+        return [
+            f"{name}: {json.dumps(self.keys.get(name))} there, {json.dumps(other.keys.get(name))} now"
+            for name in names
+            if self.keys.get(name) != other.keys.get(name)
+        ]
+
+
+def identity_of(spec: JobSpec, info: ModelInfo, corpus_fingerprint: str) -> Identity:
+    """The identity of a job with its model resolved."""
+    columns = spec.input.model_dump(include={"id", "text", "seed", "voice", "speed", "max_chars"})
+    return Identity(
+        {
+            "format": FORMAT,
+            "seed": spec.seed,
+            "input (the corpus itself)": corpus_fingerprint,
+            **{f"input.{name}": value for name, value in columns.items()},
+            "model.name": spec.model.name,
+            "model.revision": info.revision,
+            "model.backend": info.backend,
+            "model.voice": info.default_voice,
+            "model.speed": spec.model.speed,
+            **{f"model.options.{name}": value for name, value in spec.model.options.items()},
+            "text.pause_s": spec.text.pause_s,
+            "output.container": spec.output.container,
+            "output.audio": spec.output.audio,
+            "sharding rules": RULES,
+            **{f"sharding.{name}": value for name, value in spec.sharding.model_dump().items()},
+        }
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class JobFile:
+    """What `job.json` holds: the job as it was first run here.
+
+    device  that the model was resolved for
+    cost    the estimates that cut the shards: a resumed run cuts with the same
+    """
+
+    version: str
+    spec: Mapping[str, Any]
+    identity: Identity
+    device: str
+    cost: CostModel
+
+    def write(self, storage: Storage) -> None:
+        """Put it into the output."""
+        body = {
+            "speechmill": self.version,
+            "fingerprint": self.identity.fingerprint,
+            "spec": self.spec,
+            "identity": dict(self.identity.keys),
+            "device": self.device,
+            "cost": asdict(self.cost),
+        }
+        storage.put(JOB_KEY, json.dumps(body, indent=2, ensure_ascii=False).encode())
+
+    @classmethod
+    def read(cls, storage: Storage) -> JobFile | None:
+        """The job of an output, None where there is none. Raises JobError for one that cannot be read."""
+        try:
+            raw = storage.get(JOB_KEY)
+        except StorageMissing:
+            return None
+        try:
+            body = json.loads(raw)
+            return cls(
+                version=str(body["speechmill"]),
+                spec=dict(body["spec"]),
+                identity=Identity(dict(body["identity"])),
+                device=str(body["device"]),
+                cost=CostModel(**{name: float(value) for name, value in body["cost"].items()}),
+            )
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise JobError(f"{storage.location(JOB_KEY)} is not a speechmill job: {error!r:.120}") from error
+
+    def refuse_if_changed(self, now: Identity, output: str) -> None:
+        """Raise JobChanged, naming every key, when this job is not the one that runs now."""
+        differences = self.identity.differences(now)
+        if differences:
+            raise JobChanged(
+                f"{output} holds another job; it differs in {'; '.join(differences)}. "
+                "Use another output.uri, or --overwrite to delete what is there and start anew."
+            )

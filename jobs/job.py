@@ -1,0 +1,176 @@
+"""A job made ready: its model described, its corpus found, its store reached, its output recognised.
+
+Everything that can be wrong with a job is found here, before a replica starts. Not known here: Ray.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+
+from ..actors.attempt import PartStore, PartWriter, ReplicaConfig
+from ..actors.audio import format_of
+from ..actors.manifest import MANIFEST_PREFIX
+from ..actors.models.base import ModelConfig, ModelInfo
+from ..actors.models.registry import describe
+from ..cluster.sharding import CostModel, ShardLimits
+from ..cluster.storage import Storage, open_storage
+from ..errors import JobChanged, SpecError
+from .complete import COMPLETE_KEY
+from .containers import container_of
+from .containers.base import AUDIO_PREFIX
+from .corpus import Column, Corpus, InputOptions
+from .identity import JOB_KEY, Identity, JobFile, identity_of
+from .spec import JobSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Parts(PartStore):
+    """Opens parts of one output; pickled, it travels to the replicas."""
+
+    storage: Storage
+    container: str
+    extension: str
+
+    def open_part(self, name: str) -> PartWriter:
+        """A writer for a part of this unique name."""
+        return container_of(self.container).open_part(self.storage, name, self.extension)
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedJob:
+    """A job whose parts are known to be there.
+
+    cost   the estimates that cut its shards: of the run that began the output, if there was one
+    found  what the output already held
+    """
+
+    spec: JobSpec
+    model: ModelConfig
+    info: ModelInfo
+    corpus: Corpus
+    storage: Storage
+    identity: Identity
+    cost: CostModel
+    found: JobFile | None
+
+    @property
+    def limits(self) -> ShardLimits:
+        return ShardLimits(self.spec.sharding.shard_rows, self.spec.sharding.shard_audio_s)
+
+    @property
+    def parts(self) -> Parts:
+        extension = format_of(self.spec.output.audio).extension
+        return Parts(self.storage, self.spec.output.container, extension)
+
+    @property
+    def replica_config(self) -> ReplicaConfig:
+        batch_size = self.spec.model.batch_size
+        return ReplicaConfig(
+            model=self.model,
+            audio_format=self.spec.output.audio,
+            pause_s=self.spec.text.pause_s,
+            batch_rows=None if batch_size == "auto_max" else batch_size,
+        )
+
+    def begin(self) -> None:
+        """Write `job.json` unless the output has it."""
+        if self.found is None:
+            spec = self.spec.model_dump(mode="json")
+            JobFile(version("speechmill"), spec, self.identity, self.model.device, self.cost).write(self.storage)
+
+
+def open_output(spec: JobSpec, *, overwrite: bool = False) -> tuple[Storage, JobFile | None]:
+    """The output's store, proved writable, and the job that it holds. `overwrite` deletes that job first.
+
+    Raises StorageDenied, StorageMissing, StorageUnavailable, and JobChanged for a place that holds something else.
+    """
+    storage = open_storage(spec.output.uri, spec.output.s3.options())
+    storage.check(write=True)
+    found = JobFile.read(storage)
+    if found is None:
+        _refuse_strangers(storage)
+        return storage, None
+    if overwrite:
+        delete_output(storage)
+        return storage, None
+    # A job that never committed anything binds nobody: its file may be replaced.
+    has_parts = next(iter(storage.list(MANIFEST_PREFIX)), None) is not None
+    return storage, found if has_parts or storage.exists(COMPLETE_KEY) else None
+
+
+def delete_output(storage: Storage) -> None:
+    """Remove everything that a job wrote, the marks of completeness first and its identity last."""
+    storage.delete([COMPLETE_KEY])
+    for prefix in (MANIFEST_PREFIX, AUDIO_PREFIX):
+        storage.delete(entry.key for entry in storage.list(prefix))
+    storage.delete([JOB_KEY])
+
+
+def prepare(spec: JobSpec, storage: Storage, found: JobFile | None, device: str) -> PreparedJob:
+    """Check model and corpus against each other and the output, for a device ("cpu" or "cuda").
+
+    Raises ModelError, CorpusError, SpecError and JobChanged.
+    """
+    config = ModelConfig(
+        name=spec.model.name,
+        device=device,
+        backend=spec.model.backend,
+        voice=spec.model.voice,
+        path=spec.model.path,
+        options=spec.model.options,
+    )
+    info = describe(config)
+    format_of(spec.output.audio).check(info.sample_rate)
+    slowest, fastest = info.speeds
+    if not slowest <= spec.model.speed <= fastest:
+        raise SpecError(f"model.speed is {spec.model.speed:g}; {info.name} speaks at {slowest:g} to {fastest:g}")
+    corpus = open_corpus(spec, info)
+    identity = identity_of(spec, info, corpus.fingerprint)
+    if found is not None:
+        found.refuse_if_changed(identity, spec.output.uri)
+    cost = found.cost if found else CostModel(info.base_s, info.char_s, info.audio_char_s)
+    # The backend is fixed from here on: a replica must not choose again.
+    model = replace(config, backend=info.backend)
+    return PreparedJob(spec, model, info, corpus, storage, identity, cost, found)
+
+
+def open_corpus(spec: JobSpec, info: ModelInfo) -> Corpus:
+    """The corpus that the job names, its columns checked. Raises CorpusError."""
+    source = spec.input
+
+    def column(name: str) -> Column | None:
+        value = getattr(source, name)
+        # A column that the job names has to be there; a default is used where it is.
+        return None if value is None else Column(value, required=name in source.model_fields_set)
+
+    corpus = Corpus(
+        InputOptions(
+            uri=source.uri if isinstance(source.uri, str) else tuple(source.uri),
+            id=column("id"),
+            text=source.text,
+            seed=column("seed"),
+            voice=column("voice"),
+            speed=column("speed"),
+            format=source.format,
+            max_chars=source.max_chars,
+            default_voice=info.default_voice,
+            default_speed=spec.model.speed,
+            speeds=info.speeds,
+            voices=info.voices,
+            job_seed=spec.seed,
+            s3=source.s3.options(),
+        )
+    )
+    corpus.check()
+    return corpus
+
+
+def _refuse_strangers(storage: Storage) -> None:
+    for prefix in (MANIFEST_PREFIX, AUDIO_PREFIX):
+        stranger = next(iter(storage.list(prefix)), None)
+        if stranger is not None:
+            raise JobChanged(
+                f"{storage.location(stranger.key)} is in the way: {storage.uri} has no {JOB_KEY}, so it is not a "
+                "speechmill output. Choose an empty place for output.uri."
+            )

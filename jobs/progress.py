@@ -1,0 +1,135 @@
+"""How far a run is, as one immutable snapshot; the arithmetic of totals, rates and time left. Pure.
+
+Rows count as done when a replica has spoken them; the snapshot says apart how many of them are committed. What a
+display makes of it is in `display`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..cluster.state import ReplicaState
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Rows and seconds of audio that are committed."""
+
+    num_ok: int = 0
+    num_failed: int = 0
+    audio_s: float = 0.0
+
+    @property
+    def num_rows(self) -> int:
+        return self.num_ok + self.num_failed
+
+    def plus(self, num_ok: int, num_failed: int, audio_s: float) -> Totals:
+        """These totals with a part more."""
+        return Totals(self.num_ok + num_ok, self.num_failed + num_failed, self.audio_s + audio_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One moment of a run.
+
+    rows_done        spoken or failed, committed or not; `rows_committed` of them are safe
+    rows_total       of the corpus; an estimate until the reader is at its end (`is_total_exact`)
+    rtfx             seconds of audio per second of this run, since the first replica was ready; 0 before
+    batch_fill       cells that hold a token / all cells, of this run; None before the first batch
+    eta_s            seconds left at the rate of this run; None while unknown
+    """
+
+    rows_done: int
+    rows_committed: int
+    rows_total: int
+    is_total_exact: bool
+    num_failed: int
+    audio_s: float
+    elapsed_s: float
+    rtfx: float
+    batch_fill: float | None
+    eta_s: float | None
+    num_deaths: int
+    replicas: tuple[ReplicaState, ...]
+
+
+class Tracker:
+    """Collects what the run reports and says where it stands; the clock is passed in with every call."""
+
+    def __init__(self, committed: Totals, started_s: float) -> None:
+        self._before = committed
+        self._committed = committed
+        self._started_s = started_s
+        self._speaking_since_s: float | None = None
+        self._rows_planned = 0
+        self._cost_planned_s = self._cost_skipped_s = self._cost_done_s = 0.0
+        self._fraction_read = 0.0
+        self._cells_filled = self._cells_total = 0
+
+    def planned(self, num_rows: int, cost_s: float, skipped_cost_s: float, fraction_read: float) -> None:
+        """A window was planned; `skipped_cost_s` of its cost was committed by an earlier run."""
+        self._rows_planned += num_rows
+        self._cost_planned_s += cost_s
+        self._cost_skipped_s += skipped_cost_s
+        self._fraction_read = fraction_read
+
+    def committed_part(self, num_ok: int, num_failed: int, audio_s: float, cost_s: float) -> None:
+        """A part was committed by this run."""
+        self._committed = self._committed.plus(num_ok, num_failed, audio_s)
+        self._cost_done_s += cost_s
+
+    def batched(self, cells_filled: int, cells_total: int) -> None:
+        """A receipt's batches."""
+        self._cells_filled += cells_filled
+        self._cells_total += cells_total
+
+    @property
+    def batch_fill(self) -> float | None:
+        """Cells that held a token / all cells, of the receipts so far."""
+        return self._cells_filled / self._cells_total if self._cells_total else None
+
+    @property
+    def audio_s_of_this_run(self) -> float:
+        """Seconds of audio that this run committed."""
+        return self._committed.audio_s - self._before.audio_s
+
+    def speaking_s(self, now_s: float) -> float:
+        """Seconds since the first replica had work; 0 before."""
+        return now_s - self._speaking_since_s if self._speaking_since_s is not None else 0.0
+
+    def snapshot(self, now_s: float, replicas: Sequence[ReplicaState], num_deaths: int) -> Snapshot:
+        """Where the run stands, with what the replicas hold uncommitted."""
+        if self._speaking_since_s is None and any(r.shard_id for r in replicas):
+            self._speaking_since_s = now_s
+        speaking_s = self.speaking_s(now_s)
+        audio_s = self.audio_s_of_this_run + sum(r.audio_s_in_flight for r in replicas)
+        done = self._committed.num_rows + sum(r.rows_in_flight for r in replicas)
+        filled = self._cells_filled or sum(r.progress.cells_filled for r in replicas)
+        total = self._cells_total or sum(r.progress.cells_total for r in replicas)
+        is_exact = self._fraction_read >= 1.0
+        return Snapshot(
+            rows_done=done,
+            rows_committed=self._committed.num_rows,
+            rows_total=self._estimated(self._rows_planned, at_least=done),
+            is_total_exact=is_exact,
+            num_failed=self._committed.num_failed,
+            audio_s=self._before.audio_s + audio_s,
+            elapsed_s=now_s - self._started_s,
+            rtfx=audio_s / speaking_s if speaking_s > 0 else 0.0,
+            batch_fill=filled / total if total else None,
+            eta_s=self._eta_s(speaking_s, sum(r.cost_s_in_flight for r in replicas)),
+            num_deaths=num_deaths,
+            replicas=tuple(replicas),
+        )
+
+    def _estimated(self, planned: float, at_least: int = 0) -> int:
+        fraction = self._fraction_read
+        return max(at_least, round(planned / fraction)) if fraction > 0 else at_least
+
+    def _eta_s(self, speaking_s: float, in_flight_s: float) -> float | None:
+        done = self._cost_done_s + in_flight_s
+        if done <= 0 or speaking_s <= 0 or self._fraction_read <= 0:
+            return None
+        left = self._cost_planned_s / self._fraction_read - self._cost_skipped_s - done
+        return max(0.0, left) * speaking_s / done

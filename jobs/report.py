@@ -1,0 +1,100 @@
+"""Results as tables for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from .display import audio_length, clock, percent
+from .plan import Plan
+from .result import Result
+from .status import Status
+from .verify_report import VerifyReport
+
+
+def show_result(result: Result, console: Console) -> None:
+    """The end of a run."""
+    table = _table("run")
+    table.add_row("rows", f"{result.num_rows:,}")
+    table.add_row("spoken", f"{result.num_ok:,}")
+    table.add_row("failed", f"{result.num_failed:,}" + ("" if result.is_allowed else "  (more than allowed)"))
+    table.add_row("audio", audio_length(result.audio_s))
+    if result.speaking_s > 0:
+        table.add_row("this run", f"{audio_length(result.new_audio_s)} in {clock(result.speaking_s)}")
+        table.add_row("RTFx", f"{result.rtfx:.0f} s of audio per second, on {result.num_replicas} replicas")
+        table.add_row("batch fill", percent(result.batch_fill))
+    if result.num_deaths:
+        table.add_row("replicas replaced", f"{result.num_deaths}")
+    table.add_row("output", result.output)
+    console.print(table)
+    if result.num_failed:
+        console.print('Failed rows are in the manifests with their reasons: "status": "failed".')
+
+
+def show_plan(plan: Plan, console: Console) -> None:
+    """A job on paper."""
+    table = _table("plan")
+    table.add_row("rows", f"{plan.num_rows:,}")
+    table.add_row("rejected", f"{plan.num_rejected:,}")
+    table.add_row("characters", f"{plan.num_chars:,}")
+    table.add_row("windows, shards", f"{plan.num_windows:,}, {plan.num_shards:,}")
+    table.add_row("audio, about", audio_length(plan.audio_s))
+    table.add_row("model", plan.model)
+    replicas = f"{plan.num_replicas} {plan.device} replica{'s' if plan.num_replicas != 1 else ''}"
+    table.add_row("time, about", f"{clock(plan.wall_s)} on {replicas}")
+    console.print(table)
+    for failure in plan.examples:
+        console.print(f"rejected: {failure.reason}", markup=False)
+
+
+def show_status(status: Status, console: Console) -> None:
+    """How far an output is."""
+    table = _table("status")
+    table.add_row("job", status.job_name)
+    table.add_row("state", "complete" if status.is_complete else "not complete; run the job to continue it")
+    table.add_row("rows committed", f"{status.num_ok + status.num_failed:,}")
+    table.add_row("failed", f"{status.num_failed:,}")
+    table.add_row("audio", audio_length(status.audio_s))
+    table.add_row("parts", f"{status.num_parts:,}")
+    table.add_row("fingerprint", status.fingerprint[:16])
+    console.print(table)
+
+
+def show_verified(report: VerifyReport, console: Console) -> None:
+    """What verifying found."""
+    table = _table("verify")
+    table.add_row("state", "complete" if report.is_complete else "not complete; run the job to continue it")
+    table.add_row("rows", f"{report.num_ok + report.num_failed:,} ({report.num_failed:,} failed)")
+    table.add_row("missing", f"{report.num_missing:,}")
+    table.add_row("clips read", f"{report.num_clips:,}, {audio_length(report.audio_s)}, {_size(report.audio_bytes)}")
+    table.add_row("problems", f"{report.num_problems:,}")
+    swept = f", {report.num_swept:,} deleted" if report.num_swept else ""
+    table.add_row("orphans", f"{report.num_orphans:,} ({_size(report.orphan_bytes)}){swept}")
+    console.print(table)
+    _list(console, "problem", report.problems, report.num_problems)
+    _list(console, "orphan", report.orphans, report.num_orphans)
+    _list(console, "not ours", report.strays, report.num_strays)
+    if report.sweep_refused:
+        console.print(report.sweep_refused, markup=False)
+    elif report.num_orphans and not report.num_swept:
+        console.print("Orphans are left by attempts that were not committed; --sweep deletes them.")
+
+
+def _list(console: Console, kind: str, lines: Sequence[str], total: int) -> None:
+    for line in lines:
+        console.print(f"{kind}: {line}", markup=False, highlight=False)
+    if total > len(lines):
+        console.print(f"… and {total - len(lines):,} more")
+
+
+def _size(num_bytes: int) -> str:
+    return f"{num_bytes / 2**30:.2f} GiB" if num_bytes >= 2**30 else f"{num_bytes / 2**20:.1f} MiB"
+
+
+def _table(title: str) -> Table:
+    table = Table(title=title, show_header=False, title_justify="left")
+    table.add_column(style="dim")
+    table.add_column(overflow="fold")
+    return table

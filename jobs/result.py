@@ -1,0 +1,37 @@
+"""How a run ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a run ended.
+
+    num_rows, num_ok, num_failed, audio_s   of the whole output, runs before included
+    new_audio_s, speaking_s                 of this run: audio made, and seconds from the first shard to the last
+    batch_fill                              cells that held a token / all cells, None if nothing was spoken
+    is_allowed                              whether the failed rows are within the job's allowance
+    """
+
+    output: str
+    num_rows: int
+    num_ok: int
+    num_failed: int
+    audio_s: float
+    new_audio_s: float
+    speaking_s: float
+    batch_fill: float | None
+    num_replicas: int
+    num_deaths: int
+    is_allowed: bool
+
+    @property
+    def rtfx(self) -> float:
+        """Seconds of audio per second of speaking, in this run."""
+        return self.new_audio_s / self.speaking_s if self.speaking_s > 0 else 0.0
+
+    @property
+    def exit_code(self) -> int:
+        return 0 if self.is_allowed else 1

@@ -1,0 +1,208 @@
+"""job.yaml as typed values: one small model per concern, checked at the edge, unknown keys refused by name.
+
+What is valid here is well-formed; whether the corpus, the model and the store are there is asked later, by the
+parts that know them, and still before any replica starts.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from ..cluster.storage import S3Options
+from ..errors import SpecError, did_you_mean
+
+SEED_MAX = 2**63 - 1
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False, protected_namespaces=())
+
+
+class S3Spec(_Section):
+    """An S3 service. Credentials come from boto3's own chain (environment, profile, role), never from here."""
+
+    endpoint_url: str | None = None
+    region: str | None = None
+    max_attempts: Annotated[int, Field(ge=1, le=20)] = 8
+
+    def options(self) -> S3Options:
+        """The same, as the store takes it."""
+        return S3Options(self.endpoint_url, self.region, self.max_attempts)
+
+
+class InputSpec(_Section):
+    """Where rows come from, and which columns mean what. A column set to null is not looked for.
+
+    `id`, `seed`, `voice` and `speed` are used when the corpus has them; named in the job, they have to be there.
+    """
+
+    uri: str | list[str]
+    format: Literal["auto", "csv", "tsv", "jsonl", "parquet"] = "auto"
+    id: str | None = "id"
+    text: str = "text"
+    seed: str | None = "seed"
+    voice: str | None = "voice"
+    speed: str | None = "speed"
+    max_chars: Annotated[int, Field(ge=1)] = 20_000
+    s3: S3Spec = S3Spec()
+
+    @field_validator("uri")
+    @classmethod
+    def _not_empty(cls, uri: str | list[str]) -> str | list[str]:
+        if not uri or (isinstance(uri, list) and not all(uri)):
+            raise ValueError("must name at least one file")
+        return uri
+
+
+class ModelSpec(_Section):
+    """The model and how it is batched. `options` are the model's own."""
+
+    name: str = "hibari"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    backend: str = "auto"
+    path: str | None = None
+    voice: str = ""
+    speed: Annotated[float, Field(gt=0)] = 1.0
+    batch_size: Literal["auto_max"] | Annotated[int, Field(ge=1)] = "auto_max"
+    options: dict[str, Any] = {}
+
+
+class TextSpec(_Section):
+    """Long texts are spoken in segments, joined by `pause_s` seconds of silence."""
+
+    pause_s: Annotated[float, Field(ge=0, le=10)] = 0.2
+
+
+class OutputSpec(_Section):
+    """Where the speech goes and how it is packed."""
+
+    uri: str
+    container: Literal["files", "webdataset", "parquet"] = "files"
+    audio: Literal["wav", "flac", "opus", "mp3"] = "flac"
+    s3: S3Spec = S3Spec()
+
+
+class ShardingSpec(_Section):
+    """How the corpus is cut. Part of a job's identity: another cut is another set of parts."""
+
+    window_rows: Annotated[int, Field(ge=1, le=1_000_000)] = 8_192
+    shard_rows: Annotated[int, Field(ge=1, le=100_000)] = 1_000
+    shard_audio_s: Annotated[float, Field(gt=0)] = 3_600.0
+
+
+class ClusterSpec(_Section):
+    """The Ray cluster: `local`, `auto` (the one this process stands in), `ray://host:port` or `host:port`."""
+
+    address: str = "local"
+    replicas: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
+    gpus_per_replica: Annotated[float, Field(gt=0)] = 1.0
+    cpus_per_replica: Annotated[float, Field(gt=0)] = 1.0
+
+    @field_validator("gpus_per_replica")
+    @classmethod
+    def _whole_or_share(cls, gpus: float) -> float:
+        if gpus > 1 and gpus != int(gpus):
+            raise ValueError("must be a share of one GPU (0.5) or a whole number")
+        return gpus
+
+
+class FailureSpec(_Section):
+    """How many rows may fail: a count, or a share of all rows below 1."""
+
+    max_failed_rows: Annotated[float, Field(ge=0)] = 0
+
+    def allows(self, num_failed: int, num_rows: int) -> bool:
+        """Whether this many failed rows are within the allowance."""
+        allowed = self.max_failed_rows
+        return num_failed <= (allowed * num_rows if 0 < allowed < 1 else allowed)
+
+
+class JobSpec(_Section):
+    """A whole job file."""
+
+    name: str = "speechmill"
+    seed: Annotated[int, Field(ge=0, le=SEED_MAX)] = 0
+    input: InputSpec
+    model: ModelSpec = ModelSpec()
+    text: TextSpec = TextSpec()
+    output: OutputSpec
+    sharding: ShardingSpec = ShardingSpec()
+    cluster: ClusterSpec = ClusterSpec()
+    failure: FailureSpec = FailureSpec()
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any], source: str = "job") -> Self:
+        """A job from plain values. Raises SpecError, naming every wrong key and what it may be."""
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            told: dict[str, list[str]] = {}
+            for detail in error.errors():
+                key, problem = _explain(cls, detail)
+                told.setdefault(key, []).append(problem)
+            lines = [f"{key} {' or '.join(dict.fromkeys(problems))}" for key, problems in told.items()]
+            raise SpecError(f"{source}: " + "; ".join(lines)) from error
+
+    @classmethod
+    def load(cls, path: str | Path, overrides: list[str] | None = None) -> Self:
+        """A job from a YAML file, with "key.key=value" overrides. Raises SpecError."""
+        source = str(path)
+        try:
+            values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        except OSError as error:
+            raise SpecError(f"{source}: cannot be read: {error.strerror}") from error
+        except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+            raise SpecError(f"{source}: is not valid YAML: {' '.join(str(error).split())}") from error
+        if not isinstance(values, dict):
+            raise SpecError(f"{source}: must hold keys such as input, model and output")
+        for override in overrides or []:
+            _override(values, override)
+        return cls.parse(values, source)
+
+
+def _override(values: dict[str, Any], override: str) -> None:
+    path, equals, value = override.partition("=")
+    keys = path.split(".")
+    if not equals or not all(keys):
+        raise SpecError(f'--set "{override}" must look like model.batch_size=16')
+    section: Any = values
+    for key in keys[:-1]:
+        section = section.setdefault(key, {})
+        if not isinstance(section, dict):
+            raise SpecError(f'--set "{override}": {key} is a value, not a section')
+    try:
+        section[keys[-1]] = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise SpecError(f'--set "{override}": the value is not valid YAML') from error
+
+
+def _explain(root: type[BaseModel], detail: Any) -> tuple[str, str]:
+    """A wrong key, and what is wrong with it; an unknown one with the nearest known key of its section."""
+    names = [str(part) for part in detail["loc"]]
+    if detail["type"] == "extra_forbidden":
+        known = [".".join([*names[:-1], field]) for field in _fields(root, names[:-1])]
+        return f'"{".".join(names)}"', f"is not a key; {did_you_mean('.'.join(names), known)}"
+    # Behind the key, pydantic names the alternative of a union that it tried: one key, several complaints.
+    depth = next((d for d in range(len(names)) if names[d] not in _fields(root, names[:d])), len(names))
+    key = ".".join(names[:depth])
+    if detail["type"] == "missing":
+        return f'"{key}"', "is missing"
+    message = detail["msg"].removeprefix("Value error, ").replace("Input should", "should")
+    return f"{key} is {json.dumps(detail.get('input'), default=str)[:80]}:", message
+
+
+def _fields(model: type[BaseModel], path: list[str]) -> list[str]:
+    """Field names of the section at `path`, or none where there is no such section."""
+    for name in path:
+        field = model.model_fields.get(name)
+        section = field.annotation if field else None
+        if not (isinstance(section, type) and issubclass(section, BaseModel)):
+            return []
+        model = section
+    return list(model.model_fields)

@@ -1,0 +1,43 @@
+"""How far an output is, read from the store alone: it works for a running job, a dead one, and a finished one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..cluster.storage import Storage
+from ..errors import StorageMissing
+from .complete import Complete
+from .identity import JobFile
+from .ledger import Ledger
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What is committed. `num_rows` of the corpus is known only when the job is complete."""
+
+    output: str
+    job_name: str
+    fingerprint: str
+    is_complete: bool
+    num_parts: int
+    num_ok: int
+    num_failed: int
+    audio_s: float
+
+
+def status(storage: Storage) -> Status:
+    """Read the status of an output. Raises StorageMissing when there is none."""
+    job = JobFile.read(storage)
+    if job is None:
+        raise StorageMissing(f"{storage.uri} holds no speechmill output: there is no job.json")
+    ledger = Ledger.load(storage)
+    return Status(
+        output=storage.uri,
+        job_name=str(job.spec.get("name", "")),
+        fingerprint=job.identity.fingerprint,
+        is_complete=Complete.read(storage) is not None,
+        num_parts=len(ledger),
+        num_ok=ledger.totals.num_ok,
+        num_failed=ledger.totals.num_failed,
+        audio_s=ledger.totals.audio_s,
+    )

@@ -1,0 +1,84 @@
+"""Reading an output back gives the clips that went in, and refuses what is not what was promised."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from speechmill.actors.audio import FORMATS, pcm16
+from speechmill.cluster.storage import Storage
+from speechmill.errors import JobError, SpecError
+from speechmill.jobs.containers import CONTAINERS
+from speechmill.jobs.reader import read
+
+WriteOutput = Callable[..., Storage]
+SPOKEN = [0, 1, 3, 4, 5, 6, 7, 8, 9]
+
+
+@pytest.mark.parametrize("audio", list(FORMATS))
+@pytest.mark.parametrize("container", list(CONTAINERS))
+def test_what_was_written_is_read(container: str, audio: str, write_output: WriteOutput) -> None:
+    storage = write_output(container, audio)
+    clips = list(read(storage.uri))
+    assert sorted(clip.metadata["row"] for clip in clips) == SPOKEN  # pyright: ignore[reportArgumentType]
+    for clip in clips:
+        row = clip.metadata["row"]
+        assert isinstance(row, int)
+        assert (clip.id, clip.sample_rate, len(clip.samples)) == (f"id {row}", 8000, 600 + 37 * row)
+        assert clip.samples.dtype == np.float32
+        expected = {"text": f"Row {row}.", "voice": "a", "seed": row, "speed": 1.0, "speaker": f"s{row}"}
+        assert expected.items() <= clip.metadata.items()
+        if FORMATS[audio].is_lossless:
+            times = np.arange(len(clip.samples)) / 8000
+            tone = (0.5 * np.sin(2 * np.pi * (200 + 20 * row) * times)).astype(np.float32)
+            assert np.array_equal(pcm16(clip.samples), pcm16(tone))
+
+
+def test_an_unfinished_output_gives_what_is_committed(write_output: WriteOutput) -> None:
+    storage = write_output("files", "wav")
+    storage.delete(["complete.json", *[entry.key for entry in storage.list("manifest/000000/0001")]])
+    assert sorted(clip.id for clip in read(storage.uri)) == ["id 0", "id 1", "id 3", "id 4"]
+
+
+@pytest.mark.parametrize(
+    ("job", "error", "reason"),
+    [
+        (None, JobError, "no speechmill output here"),
+        (b"{", JobError, "not JSON"),
+        (b"[]", JobError, "JSON object"),
+        (b"[" * 100_000, JobError, "not JSON"),
+        (b"{}", JobError, r"spec\.output"),
+        (b'{"spec": {"output": 3}}', JobError, r"spec\.output"),
+        (b'{"spec": {"output": {"container": "zip", "audio": "wav"}}}', SpecError, "zip"),
+        (b'{"spec": {"output": {"container": "files", "audio": "aac"}}}', SpecError, "aac"),
+    ],
+)
+def test_what_is_no_output_is_refused_at_once(
+    job: bytes | None, error: type[Exception], reason: str, write_output: WriteOutput
+) -> None:
+    storage = write_output("files", "wav")
+    storage.delete(["job.json"])
+    if job is not None:
+        storage.put("job.json", job)
+    with pytest.raises(error, match=reason):
+        read(storage.uri)
+
+
+def test_a_clip_that_is_not_what_was_promised_is_refused(write_output: WriteOutput) -> None:
+    storage = write_output("files", "wav")
+    key = next(iter(storage.list("audio/"))).key
+    storage.put(key, storage.get(key)[:-1] + b"\x77")
+    with pytest.raises(JobError, match=r"row 0: these are not the bytes"):
+        list(read(storage.uri))
+    storage.delete([key])
+    with pytest.raises(JobError, match="000000000-id_0"):
+        list(read(storage.uri))
+
+
+def test_a_shard_that_was_committed_twice_is_refused(write_output: WriteOutput) -> None:
+    storage = write_output("files", "wav")
+    key = next(iter(storage.list("manifest/000000/0000"))).key
+    storage.put(key.replace(".ab0.", ".ee."), storage.get(key))
+    with pytest.raises(JobError, match="000000-0000 has two manifests"):
+        list(read(storage.uri))

@@ -1,0 +1,73 @@
+"""The shape of the package: imports run one way, decisions stay pure, the root exports what it says."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import speechmill
+
+ROOT = Path(speechmill.__file__).parent
+LAYERS = ["actors", "cluster", "jobs"]
+MODULES = sorted(path for layer in LAYERS for path in (ROOT / layer).rglob("*.py"))
+PURE = [
+    "actors/segment.py",
+    "actors/batcher.py",
+    "actors/text.py",
+    "actors/sentences.py",
+    "actors/manifest.py",
+    "cluster/sharding.py",
+    "cluster/retry.py",
+    "jobs/planner.py",
+    "jobs/progress.py",
+    "jobs/spec.py",
+]
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Absolute names of the modules that a file imports, at any depth of the code."""
+    package = ["speechmill", *path.relative_to(ROOT).parent.parts]
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            yield ".".join([*base, *([node.module] if node.module else [])])
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_run_one_way(path: Path) -> None:
+    layer = path.relative_to(ROOT).parts[0]
+    above = LAYERS[LAYERS.index(layer) + 1 :]
+    for name in imported(path):
+        assert not any(name.startswith(f"speechmill.{other}") for other in above), f"{path} imports {name}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_inside_the_package_are_relative(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom) and not node.level and node.module:
+            names = [node.module]
+        assert not any(name.split(".")[0] == "speechmill" for name in names), f"{path}:{node.lineno}"
+
+
+@pytest.mark.parametrize("name", PURE)
+def test_decisions_import_neither_ray_nor_torch(name: str) -> None:
+    assert not {"ray", "torch"} & {module.split(".")[0] for module in imported(ROOT / name)}
+
+
+def test_the_package_imports_quickly_because_it_loads_no_heavy_library() -> None:
+    code = "import sys, speechmill; print(sorted({'ray', 'torch', 'onnxruntime', 'boto3'} & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_root_exports_exactly_what_it_names() -> None:
+    public = {name for name in vars(speechmill) if not name.startswith("_")}
+    modules = {"actors", "cluster", "jobs", "errors"}
+    assert public - modules == set(speechmill.__all__)
