@@ -23,120 +23,21 @@ _BEFORE = re.compile(r"[^\s\"'“‘(\[«—–-]+\Z")
 _DOTTED = re.compile(r"[^\W\d_]{1,3}(?:\.[^\W\d_]{1,3})+")
 _LOOK_BACK = 24
 
-_NEVER = frozenset(
-    [
-        "dr",
-        "mr",
-        "mrs",
-        "ms",
-        "mx",
-        "prof",
-        "rev",
-        "hon",
-        "gen",
-        "col",
-        "capt",
-        "lt",
-        "sgt",
-        "maj",
-        "cmdr",
-        "gov",
-        "sen",
-        "rep",
-        "pres",
-        "messrs",
-        "vs",
-        "cf",
-        "viz",
-        "approx",
-        "e.g",
-        "i.e",
-    ]
+
+def _words(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
+_NEVER = _words(
+    "dr mr mrs ms mx prof rev hon gen col capt lt sgt maj cmdr gov sen rep pres messrs vs cf viz approx e.g i.e"
 )
-_BEFORE_NUMBER = frozenset(
-    [
-        "no",
-        "nos",
-        "p",
-        "pp",
-        "vol",
-        "vols",
-        "fig",
-        "figs",
-        "ch",
-        "sec",
-        "art",
-        "eq",
-        "op",
-        "c",
-        "ca",
-        "jan",
-        "feb",
-        "mar",
-        "apr",
-        "jun",
-        "jul",
-        "aug",
-        "sep",
-        "sept",
-        "oct",
-        "nov",
-        "dec",
-    ]
+_BEFORE_NUMBER = _words(
+    "no nos p pp vol vols fig figs ch sec art eq op c ca jan feb mar apr jun jul aug sep sept oct nov dec"
 )
-_MAYBE = frozenset(
-    ["jr", "sr", "inc", "ltd", "co", "corp", "bros", "etc", "al", "st", "mt", "ft", "ave", "blvd", "rd", "dept", "est"]
-)
-_STARTERS = frozenset(
-    [
-        "a",
-        "after",
-        "an",
-        "and",
-        "as",
-        "at",
-        "before",
-        "but",
-        "for",
-        "he",
-        "her",
-        "here",
-        "his",
-        "how",
-        "however",
-        "i",
-        "if",
-        "in",
-        "it",
-        "its",
-        "my",
-        "no",
-        "not",
-        "on",
-        "or",
-        "our",
-        "she",
-        "so",
-        "that",
-        "the",
-        "their",
-        "then",
-        "there",
-        "these",
-        "they",
-        "this",
-        "those",
-        "we",
-        "what",
-        "when",
-        "where",
-        "while",
-        "who",
-        "why",
-        "yes",
-        "you",
-        "your",
-    ]
+_MAYBE = _words("jr sr inc ltd co corp bros etc al st mt ft ave blvd rd dept est")
+_STARTERS = _words(
+    "a after an and as at before but for he her here his how however i if in it its my no not on or our she so that "
+    "the their then there these they this those we what when where while who why yes you your"
 )
 
 
@@ -174,16 +75,12 @@ def _is_end(text: str, first: int, match: re.Match[str], end: int) -> bool:
     word = following["word"] if following else ""
     if word[:1].islower() and (closing or mark[0] not in "!?"):
         return False
-    if mark != ".":
-        return True
     before = _BEFORE.search(text, max(first, match.start() - _LOOK_BACK), match.start())
-    if before is None:
+    if mark != "." or before is None:
         return True
     token = before[0].lower()
-    is_whole = before.start() == first
-    if token in _NEVER or (is_whole and (len(token) == 1 or (len(token) <= 3 and token.isdigit()))):
-        return False
-    if token in _BEFORE_NUMBER and word[:1].isdigit():
+    is_of_list = before.start() == first and (len(token) == 1 or (len(token) <= 3 and token.isdigit()))
+    if is_of_list or token in _NEVER or (token in _BEFORE_NUMBER and word[:1].isdigit()):
         return False
     is_initial = len(token) == 1 and token.isalpha() and before[0] != "I"
     if is_initial or token in _MAYBE or _DOTTED.fullmatch(token):

@@ -45,19 +45,17 @@ def session(address: str) -> Generator[Resources]:
     """
     import ray
 
-    # Ray decides both at import or first start; a user's own choice stands.
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     is_local = address == "local"
     if ray.is_initialized():
         yield _resources(is_local)
         return
     try:
         if is_local:
-            os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
             ray.init(
                 address="local",
                 num_cpus=num_local_cpus(),
                 include_dashboard=False,
+                _node_ip_address="127.0.0.1",
                 object_store_memory=LOCAL_OBJECT_STORE_BYTES,
                 log_to_driver=False,
                 logging_level=logging.ERROR,

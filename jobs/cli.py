@@ -10,7 +10,7 @@ import json
 import signal
 import sys
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import asdict
 from types import FrameType
 from typing import Annotated, Any, NoReturn
@@ -51,7 +51,9 @@ def run(
 
         job = Job.load(job_file, overrides)
         try:
-            with _terminated_like_interrupted(), display_for(job.spec.name, as_json=as_json) as display:
+            display = display_for(job.spec.name, as_json=as_json)
+            # Ray prints its notices; standard output is for results alone.
+            with _terminated_like_interrupted(), redirect_stdout(sys.stderr), display:
                 result = job.run(overwrite=overwrite, observe=display)
         except KeyboardInterrupt:
             _stop(f"Stopped. What is committed in {job.spec.output.uri} stays; run the same command to continue.", 130)

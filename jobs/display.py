@@ -82,7 +82,10 @@ class PlainDisplay:
 
 
 class JsonDisplay:
-    """A JSON object a line."""
+    """A JSON object a line, on the standard output of the moment that it is made."""
+
+    def __init__(self) -> None:
+        self._stream = sys.stdout
 
     def __enter__(self) -> Self:
         return self
@@ -92,7 +95,7 @@ class JsonDisplay:
 
     def __call__(self, snapshot: Snapshot) -> None:
         """Print the snapshot."""
-        print(json.dumps({"event": "progress", **as_dict(snapshot)}), flush=True)
+        print(json.dumps({"event": "progress", **as_dict(snapshot)}), file=self._stream, flush=True)
 
 
 def summary(snapshot: Snapshot) -> str:

@@ -15,6 +15,11 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+# The same examples on every run, and no example fails for being slow on a busy machine.
+settings.register_profile("speechmill", deadline=None, derandomize=True, database=None)
+settings.load_profile("speechmill")
 
 
 def _sibling(name: str) -> ModuleType:

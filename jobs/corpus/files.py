@@ -69,7 +69,7 @@ class InputFile:
         if self.store is not None:
             opened = self.store.open(self.key)
         else:
-            opened = Path(self.key).open("rb", buffering=BUFFER_BYTES)
+            opened = Path(self.key).open("rb", buffering=BUFFER_BYTES)  # noqa: SIM115 - the reader closes it
         self._opened[:] = [opened]
         return opened
 

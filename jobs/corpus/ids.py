@@ -98,6 +98,4 @@ class IdIndex:
                 return np.memmap(file, np.uint64, "r", shape=(length,))
         except OSError as error:
             folder = tempfile.gettempdir()
-            raise StorageFull(
-                f"no room for {length * 8:,} bytes in {folder}; set TMPDIR, or input.id: null"
-            ) from error
+            raise StorageFull(f"no room for {length * 8:,} bytes in {folder}; set TMPDIR, or input.id: null") from error

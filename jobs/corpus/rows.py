@@ -93,9 +93,7 @@ class RowMaker:
             return str(text)
         if isinstance(text, bytes):
             return _decoded(text, self._text)
-        raise RowRejected(
-            f"the text (column {self._text!r}) is a {type(text).__name__}, not a string: {_short(text)}"
-        )
+        raise RowRejected(f"the text (column {self._text!r}) is a {type(text).__name__}, not a string: {_short(text)}")
 
     def _checked_voice(self, voice: object) -> str:
         if not isinstance(voice, str):
@@ -125,9 +123,9 @@ class RowMaker:
 
     def _failure(self, row: int, reason: str, fields: dict[str, object]) -> Failure:
         text = fields.get(self._text)
-        # A number that is no valid id is still the best name for the row, unless it cannot be shown.
         given = fields.get(self._id)
-        row_id = str(given) if isinstance(given, str | int) and str(given).isprintable() and given != "" else ""
+        is_name = isinstance(given, str) and given.isprintable() and not given.isspace()
+        row_id = str(given) if is_name or type(given) is int else ""
         shown = text[: self._options.max_chars] if isinstance(text, str) else ""
         return Failure(row, row_id or default_id(row), reason, shown, self._metadata(fields))
 

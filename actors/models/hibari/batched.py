@@ -1,7 +1,8 @@
 """The torch network on a padded batch, in float32: what a GPU runs, and a CPU on request.
 
 Guarantees that batch mates change a row by no more than float rounding: the noise is the row's own, padding is masked
-everywhere, and TF32 is off. Rounding differs with the shape of the batch, so samples may differ in their last bits.
+everywhere, and TF32 is off. Rounding differs with the shape of the batch, and pitch sums it up over a row: measured on
+a CPU, a row alone and the same row in a batch of 8 have the same length, and waveforms 2e-4 of their level apart.
 """
 
 from __future__ import annotations
@@ -21,8 +22,6 @@ from .synthesis import HOP, Synthesis
 from .weights import load_network
 
 _CPU_CHUNK, _GPU_CHUNK = 128, 8_192  # frames of spectrum at once: 1.5 MB in the cache; 100 MB of GPU memory
-PORT = "torch-1"
-"""Revision of this backend: it changes with what it makes of a row."""
 
 
 class BatchedVoice:
@@ -32,9 +31,6 @@ class BatchedVoice:
         self._device = torch.device(device)
         self.network = load_network(file).to(self._device)
         on_cpu = self._device.type == "cpu"
-        if on_cpu:
-            # A replica is given one core. The setting is the process's, which belongs to the replica.
-            torch.set_num_threads(1)
         self._synthesis = Synthesis(self._device, _CPU_CHUNK if on_cpu else _GPU_CHUNK)
 
     def speak(self, segments: Sequence[Segment]) -> list[NDArray[np.float32]]:
@@ -64,7 +60,7 @@ class BatchedVoice:
 
 
 def _padded(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
-    """ids int64 [batch, max_tokens], padded with 0, and lengths int64 [batch]."""
+    """The rows as ids int64 [batch, max_tokens], padded with 0, and their lengths int64 [batch]."""
     lengths = [len(row) for row in rows]
     ids = torch.zeros(len(rows), max(lengths), dtype=torch.long)
     for row, (tokens, length) in enumerate(zip(rows, lengths, strict=True)):

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
 _CHUNK = 128  # frames; measured best where the second-level cache is 1 MiB a core
-PORT = "int8-1"
-"""Revision of this backend: it changes with what it makes of a row."""
 
 
 class Int8Voice:
@@ -51,7 +49,8 @@ class Int8Voice:
     def frames(self, tokens: Sequence[int], speed: float) -> tuple[torch.Tensor, torch.Tensor]:
         """The graph's spectrum float32 [1, num_frames, 5 * 601] and f0 float32 [1, num_frames] in Hz."""
         feed = {"ids": np.asarray([tokens], np.int64), "speed": np.asarray([speed], np.float32)}
-        outputs = dict(zip(self._outputs, self._session.run(None, feed), strict=True))
+        results = map(np.asarray, self._session.run(None, feed))
+        outputs = dict(zip(self._outputs, results, strict=True))
         f0 = torch.from_numpy(outputs.pop("f0"))
         if len(outputs) == 1:
             return torch.from_numpy(next(iter(outputs.values()))), f0
@@ -73,5 +72,3 @@ def _session(raw: bytes, file: Path) -> InferenceSession:
     if inputs != {"ids", "speed"} or "f0" not in outputs:
         raise ModelError(f"hibari: {file} is no hibari voice; it takes {sorted(inputs)} and gives {sorted(outputs)}")
     return session
-
-

@@ -72,7 +72,7 @@ class Attention(nn.Module):
 
 
 class TextEncoder(nn.Module):
-    """Phoneme ids to [batch, tokens, channels]; one attention layer, applied `loops` times; order is the convs' task."""
+    """Phoneme ids to [batch, tokens, channels], by one attention layer applied `loops` times."""
 
     def __init__(self, channels: int, loops: int) -> None:
         super().__init__()
@@ -110,7 +110,7 @@ class Network(nn.Module):
         self.head = nn.Linear(256, 5 * BINS)
 
     def forward(self, ids: Tensor, lengths: Tensor, speeds: Tensor) -> Frames:
-        """ids int64 [batch, max_tokens] padded with anything, lengths int64 [batch], speeds float32 [batch]."""
+        """Ids int64 [batch, max_tokens] padded with any id, lengths int64 [batch], speeds float32 [batch]."""
         batch, tokens = ids.shape
         is_token = _up_to(lengths, tokens)
         # Where nothing is padded, no mask: attention is faster without.
@@ -155,10 +155,10 @@ class Network(nn.Module):
 
 
 def _up_to(lengths: Tensor, size: int) -> Tensor:
-    """bool [batch, size], true below each length."""
+    """Mask bool [batch, size], true below each length."""
     return torch.arange(size, device=lengths.device)[None] < lengths[:, None]
 
 
 def _expand(x: Tensor, token: Tensor) -> Tensor:
-    """x [batch, tokens, channels] picked by token [batch, steps]."""
+    """Pick from x [batch, tokens, channels] by token [batch, steps]."""
     return x.gather(1, token[:, :, None].expand(-1, -1, x.shape[2]))

@@ -8,7 +8,7 @@ Source: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +58,7 @@ def _head_name(graph: memoryview) -> str | None:
     producers: dict[str, tuple[str, list[str]]] = {}
     for number, value in _fields(graph):
         if number == _GRAPH_NODE:
-            parts = list(_fields(value))
+            parts = list(_fields(_slice(value)))
             inputs = [_text(v) for n, v in parts if n == 1]
             kind = next((_text(v) for n, v in parts if n == 4), "")
             producers.update((_text(v), (kind, inputs)) for n, v in parts if n == 2)
@@ -73,7 +73,7 @@ def _head_name(graph: memoryview) -> str | None:
 
 
 @contextlib.contextmanager
-def _reading(path: Path) -> Iterator[None]:
+def _reading(path: Path) -> Generator[None]:
     try:
         yield
     except (IndexError, ValueError, KeyError, StopIteration) as error:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from hibari.g2p import G2P
 
 # The package's rules take time cubic in the pieces of one word: 400 characters of "a-a-a" take ten seconds.
-_LONGEST_WORD = 60
+_LONGEST_WORD = 50
 _LONG_WORD = re.compile(rf"\S{{{_LONGEST_WORD}}}(?=\S)")
 # "[word](/phonemes/)" is pronunciation; any other link would be read as one word, however long.
 _LINK = re.compile(r"\]\((?!/[^)]*/\))")

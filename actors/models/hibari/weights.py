@@ -49,7 +49,7 @@ def _state(stored: dict[str, Array]) -> dict[str, torch.Tensor]:
             base = name.removesuffix(_QUANTIZED)
             if stored[f"{base}_zero_point"].any():
                 raise ValueError(f"{base} has a zero point")
-            scaled = value.astype(np.float32) * stored[f"{base}_scale"]
+            scaled = value.astype(np.float32) * stored[f"{base}_scale"].astype(np.float32)
             state[_linear_name(base)] = np.ascontiguousarray(scaled.T)
         elif name.startswith(("m.", "pn.")):
             state[_float_name(name)] = value

@@ -170,9 +170,7 @@ def test_each_failure_to_ask_has_its_meaning(error: Exception, kind: type[Speech
     assert type(storage_error(error, "writing", Place("s3://b", "b", "http://host", "AKID"))) is kind
 
 
-def test_a_delete_that_is_refused_is_an_error(
-    store: S3Storage, s3_env: Any, bucket: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_delete_that_is_refused_is_an_error(store: S3Storage) -> None:
     """Batch deletes answer 200 and hide refusals in the body."""
     store.put("a", b"x")
     client = store._client()

@@ -1,0 +1,121 @@
+"""What the columns of one row mean."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from speechmill.actors.segment import Failure, Utterance, seed_of
+from speechmill.jobs.corpus import Column, InputOptions
+from speechmill.jobs.corpus.rows import RowMaker
+
+PLACE = ("a.csv", "line", 9)
+VALUES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(max_size=30),
+    st.binary(max_size=9),
+    st.lists(st.integers()),
+)
+
+
+def make(fields: dict[str, object], **options: object) -> Utterance | Failure:
+    return RowMaker(InputOptions("a.csv", **options)).make(8, PLACE, dict(fields))
+
+
+def reason(fields: dict[str, object], **options: object) -> str:
+    row = make({"text": "Hello.", **fields}, **options)
+    assert isinstance(row, Failure)
+    assert row.row == 8
+    assert row.reason.startswith("a.csv line 9: ")
+    return row.reason.removeprefix("a.csv line 9: ")
+
+
+@given(st.dictionaries(st.sampled_from(["id", "text", "seed", "voice", "speed", "x"]), VALUES))
+def test_every_row_becomes_one_of_two_and_always_the_same(fields: dict[str, object]) -> None:
+    row = make(fields)
+    assert row == make(fields)
+    assert row.row == 8
+    assert row.id
+    if isinstance(row, Utterance):
+        assert row.text.strip()
+        assert 0 <= row.seed < 2**63
+        assert 0.25 <= row.speed <= 4.0
+    else:
+        assert row.reason.startswith("a.csv line 9: ")
+
+
+@given(st.integers(0, 2**63 - 1))
+def test_a_seed_is_taken_as_it_is(seed: int) -> None:
+    for given_seed in (seed, str(seed), f" {seed} "):
+        assert make({"text": "x", "seed": given_seed}).seed == seed
+
+
+@pytest.mark.parametrize(
+    "seed", ["-1", "9223372036854775808", "1.5", "x", "1e3", "²", True, -1, 2**63, 0.5, float("inf"), "9" * 99]
+)
+def test_a_seed_that_is_none_fails(seed: object) -> None:
+    assert "is not an integer from 0 to 2**63 - 1" in reason({"seed": seed})
+
+
+@pytest.mark.parametrize("seed", [17, "17", "17.0", "017", 17.0])
+def test_a_seed_may_have_been_through_pandas(seed: object) -> None:
+    assert make({"text": "x", "seed": seed}).seed == 17
+
+
+@pytest.mark.parametrize("seed", [None, ""])
+def test_a_missing_seed_comes_from_the_job_and_the_id(seed: object) -> None:
+    assert make({"text": "x", "id": "a", "seed": seed}, job_seed=3).seed == seed_of(3, "a")
+    assert make({"text": "x"}, job_seed=3).seed == seed_of(3, "row-000000008")
+
+
+def test_a_seed_column_that_is_off_is_metadata() -> None:
+    row = make({"text": "x", "seed": "7"}, seed=None)
+    assert row.seed == seed_of(0, "row-000000008")
+    assert row.metadata == {"seed": "7"}
+
+
+@pytest.mark.parametrize("speed", ["fast", "nan", "inf", "0", "4.1", True, [1], 10**400])
+def test_a_speed_that_is_none_fails(speed: object) -> None:
+    assert "is not a number from 0.25 to 4" in reason({"speed": speed})
+
+
+def test_speed_and_voice_have_defaults() -> None:
+    row = make({"text": "x", "speed": "", "voice": ""}, default_speed=1.5, default_voice="heart")
+    assert (row.speed, row.voice) == (1.5, "heart")
+    row = make({"text": "x", "speed": "2", "voice": "river"}, voices=("heart", "river"))
+    assert (row.speed, row.voice) == (2.0, "river")
+
+
+def test_an_unknown_voice_fails_and_the_nearest_is_named() -> None:
+    told = reason({"voice": "hart"}, voices=("heart", "river"))
+    assert told == "unknown voice 'hart'; did you mean 'heart'? (voices: heart, river)"
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"text": ""}, "the text (column 'text') is empty"),
+        ({"text": " \n\t\u3000"}, "the text (column 'text') is empty"),
+        ({"text": "x" * 11}, "the text has 11 characters, more than input.max_chars = 10"),
+        ({"id": ""}, "the id (column 'id') is empty"),
+        ({"id": "  "}, "the id (column 'id') is empty"),
+        ({"id": "a\nb"}, "the id 'a\\nb' holds a control character"),
+    ],
+)
+def test_reasons(fields: dict[str, object], told: str) -> None:
+    assert reason(fields, max_chars=10) == told
+
+
+def test_a_failure_keeps_what_is_known_of_the_row() -> None:
+    row = make({"id": "a", "text": "Hello there.", "voice": "v", "note": "n"}, max_chars=5)
+    assert isinstance(row, Failure)
+    assert (row.id, row.text, row.metadata) == ("a", "Hello", {"note": "n"})
+    assert make({"id": " ", "text": "x"}).id == "row-000000008"
+
+
+def test_one_column_may_mean_two_things() -> None:
+    row = make({"who": "ann", "text": "x"}, id=Column("who"), voice=Column("who"), metadata=("who",))
+    assert (row.id, row.voice, row.metadata) == ("ann", "ann", {"who": "ann"})

@@ -1,0 +1,249 @@
+"""The command line against a real S3 server while things break: kills, wrong keys, a store that goes away."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from speechmill.actors.manifest import decode_records
+from speechmill.cluster.storage import S3Options, open_storage
+from speechmill.jobs.verify import verify
+
+NUM_ROWS = 240
+Start = Callable[..., "Running"]
+SPEECHMILL = [sys.executable, "-c", "from speechmill.jobs.cli import main; main()"]
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    path = tmp_path / "corpus.jsonl"
+    rows = [{"id": f"id-{row}", "text": f"Row {row} " + "la " * (row * 7 % 40)} for row in range(NUM_ROWS)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def job_file(tmp_path: Path, corpus: Path, uri: str, endpoint: str | None, **options: Any) -> Path:
+    s3 = {"endpoint_url": endpoint, "max_attempts": options.pop("max_attempts", 8)}
+    job = {
+        "name": "faults",
+        "input": {"uri": str(corpus)},
+        "model": {"name": "tone", "options": {"audio_char_s": 0.002} | options},
+        "output": {"uri": uri, "container": "webdataset", "s3": s3},
+        "cluster": {"replicas": 2},
+        "sharding": {"shard_rows": 8},
+    }
+    path = tmp_path / "job.yaml"
+    path.write_text(json.dumps(job), encoding="utf-8")  # every JSON text is a YAML text
+    return path
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., Running]]:
+    """Starts runs, and ends those that the test leaves behind."""
+    started: list[Running] = []
+
+    def start_one(path: Path, *arguments: str) -> Running:
+        started.append(Running(path, *arguments))
+        return started[-1]
+
+    yield start_one
+    for running in started:
+        running.kill()
+
+
+class Running:
+    """`speechmill run --json` as a child, its progress events one by one."""
+
+    def __init__(self, path: Path, *arguments: str) -> None:
+        self.process = subprocess.Popen(
+            [*SPEECHMILL, "run", str(path), "--json", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.last: dict[str, Any] = {}
+
+    def events(self) -> Iterator[dict[str, Any]]:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.last = json.loads(line)
+            yield self.last
+
+    def until(self, condition: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """Wait for an event; fails with what the child said if there is none."""
+        for event in self.events():
+            if condition(event):
+                return event
+        pytest.fail(f"the run ended first: {self.last}\n{self.end()[1][-2000:]}")
+
+    def end(self) -> tuple[int, str]:
+        """Wait for the end: exit status and standard error."""
+        for _ in self.events():
+            pass
+        _, error = self.process.communicate()
+        return self.process.returncode, error
+
+    def kill_a_replica(self) -> None:
+        workers = psutil.Process(self.process.pid).children(recursive=True)
+        replicas = [worker for worker in workers if any("Replica" in word for word in _command(worker))]
+        assert replicas, "there is a replica to kill"
+        replicas[0].send_signal(signal.SIGKILL)
+
+    def kill(self) -> None:
+        """Kill -9, and wait until the Ray that it had started has followed it."""
+        if self.process.poll() is None:
+            others = psutil.Process(self.process.pid).children(recursive=True)
+            self.process.kill()
+            self.process.communicate()
+            psutil.wait_procs(others, timeout=30)
+
+
+def _command(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
+def run_to_end(running: Running) -> tuple[int, str, dict[str, Any]]:
+    """Exit status, standard error, and the last event."""
+    status, error = running.end()
+    return status, error, running.last
+
+
+def spoken(uri: str, endpoint: str | None) -> set[tuple[str, str | None]]:
+    storage = open_storage(uri, S3Options(endpoint_url=endpoint))
+    records = [r for entry in storage.list("manifest/") for r in decode_records(storage.get(entry.key), entry.key)]
+    assert len(records) == NUM_ROWS
+    return {(record.id, record.pcm_sha256) for record in records}
+
+
+def test_a_run_killed_five_times_ends_as_an_undisturbed_one(
+    start: Start, tmp_path: Path, corpus: Path, s3_env: Any
+) -> None:
+    """Kill -9 of a replica three times and of the driver twice, output in S3."""
+    bucket = s3_env.new_bucket()
+    calm, stormy = f"s3://{bucket}/calm", f"s3://{bucket}/stormy"
+    status, error, result = run_to_end(start(job_file(tmp_path, corpus, calm, s3_env.endpoint)))
+    assert (status, result["num_ok"]) == (0, NUM_ROWS), error
+
+    path = job_file(tmp_path, corpus, stormy, s3_env.endpoint, cell_s=0.0005)
+    committed = 0
+    for _ in range(2):
+        running = start(path)
+        event = running.until(lambda event, least=committed: event["rows_committed"] > least)
+        running.kill_a_replica()
+        event = running.until(lambda event: event["num_deaths"] == 1)
+        running.kill()
+        assert event["rows_committed"] >= committed, "what was committed stays"
+        committed = event["rows_committed"]
+    running = start(path)
+    running.until(lambda event, least=committed: event["rows_committed"] > least)
+    running.kill_a_replica()
+    status, error = running.end()
+    assert (status, running.last["num_ok"], running.last["num_deaths"]) == (0, NUM_ROWS, 1), error
+    assert spoken(stormy, s3_env.endpoint) == spoken(calm, s3_env.endpoint)
+
+    storage = open_storage(stormy, S3Options(endpoint_url=s3_env.endpoint))
+    assert verify(storage, sweep=True).is_ok
+    assert verify(storage).num_orphans == 0
+
+
+def test_an_interrupted_run_says_how_to_go_on_and_does(start: Start, tmp_path: Path, corpus: Path) -> None:
+    path = job_file(tmp_path, corpus, str(tmp_path / "out"), None, cell_s=0.0005)
+    running = start(path)
+    running.until(lambda event: event["rows_committed"] > 0)
+    running.process.send_signal(signal.SIGINT)
+    status, error = running.end()
+    assert status == 130
+    assert "run the same command to continue" in error
+    assert "Traceback" not in error
+    status, error, result = run_to_end(start(path))
+    assert (status, result["num_ok"]) == (0, NUM_ROWS), error
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"AWS_SECRET_ACCESS_KEY": "wrong"}, "secret"),
+        ({"AWS_ACCESS_KEY_ID": "unknown"}, "unknown"),
+    ],
+)
+def test_wrong_credentials_are_said_before_any_work(
+    start: Start,
+    tmp_path: Path,
+    corpus: Path,
+    s3_env: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    change: dict[str, str],
+    message: str,
+) -> None:
+    uri = f"s3://{s3_env.new_bucket()}/out"
+    for name, value in change.items():
+        monkeypatch.setenv(name, value)
+    status, error, last = run_to_end(start(job_file(tmp_path, corpus, uri, s3_env.endpoint)))
+    assert (status, last) == (2, {})
+    assert message in error
+    assert os.environ["AWS_SECRET_ACCESS_KEY"] not in error or change.get("AWS_SECRET_ACCESS_KEY") == "wrong"
+    assert "Traceback" not in error
+
+
+def test_a_missing_bucket_is_said_before_any_work(start: Start, tmp_path: Path, corpus: Path, s3_env: Any) -> None:
+    status, error, last = run_to_end(start(job_file(tmp_path, corpus, "s3://no-such-bucket/out", s3_env.endpoint)))
+    assert (status, last) == (2, {})
+    assert "no-such-bucket" in error
+    assert "Traceback" not in error
+
+
+def test_an_endpoint_that_is_down_at_the_start_is_said(
+    start: Start, tmp_path: Path, corpus: Path, s3_proxy: Any
+) -> None:
+    s3_proxy.down()
+    status, error, last = run_to_end(start(job_file(tmp_path, corpus, "s3://bucket/out", s3_proxy.endpoint)))
+    assert (status, last) == (3, {})
+    assert s3_proxy.endpoint in error
+    assert "Traceback" not in error
+
+
+def test_a_store_that_goes_away_and_comes_back_is_waited_for(
+    start: Start, tmp_path: Path, corpus: Path, s3_env: Any, s3_proxy: Any
+) -> None:
+    uri = f"s3://{s3_env.new_bucket()}/out"
+    running = start(job_file(tmp_path, corpus, uri, s3_proxy.endpoint, cell_s=0.0005))
+    running.until(lambda event: event["rows_committed"] > 0)
+    s3_proxy.down()
+    time.sleep(3)
+    assert running.process.poll() is None
+    s3_proxy.up()
+    status, error = running.end()
+    assert (status, running.last["num_ok"]) == (0, NUM_ROWS), error
+
+
+def test_a_store_that_stays_away_stops_the_run_cleanly_and_the_next_continues(
+    start: Start, tmp_path: Path, corpus: Path, s3_env: Any, s3_proxy: Any
+) -> None:
+    uri = f"s3://{s3_env.new_bucket()}/out"
+    path = job_file(tmp_path, corpus, uri, s3_proxy.endpoint, cell_s=0.0005, max_attempts=2)
+    running = start(path)
+    event = running.until(lambda event: event["rows_committed"] > 0)
+    s3_proxy.down()
+    status, error = running.end()
+    assert status == 3
+    assert "run the same command to continue" in error
+    assert "Traceback" not in error
+    s3_proxy.up()
+    again = start(path)
+    first = again.until(lambda event: True)
+    assert first["rows_committed"] >= event["rows_committed"]
+    status, error = again.end()
+    assert (status, again.last["num_ok"]) == (0, NUM_ROWS), error
+    spoken(uri, s3_env.endpoint)
