@@ -1,13 +1,11 @@
 """speechmill turns a text corpus into a speech corpus; the same row always gives the same audio.
 
-    import speechmill
+import speechmill
 
-    result = speechmill.Job(input={"uri": "corpus.csv"}, output={"uri": "speech"}).run()
-    for clip in speechmill.read(result.output):
-        print(clip.id, clip.duration_s)
+result = speechmill.Job(input={"uri": "corpus.csv"}, output={"uri": "speech"}).run()
+for clip in speechmill.read(result.output):
+print(clip.id, clip.duration_s)
 """
-
-from __future__ import annotations
 
 from .actors.models.base import BatchLimit, Model, ModelConfig, ModelInfo
 from .actors.segment import Clip, Failure, Segment, Utterance

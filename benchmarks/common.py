@@ -55,13 +55,13 @@ class _Sampler(threading.Thread):
     def __init__(self, root: psutil.Process) -> None:
         super().__init__(daemon=True)
         self._root = root
-        self._stop = threading.Event()
+        self._stopped = threading.Event()
         self.cpu_s: dict[tuple[int, float], float] = {}
         self.peak_root_bytes = 0
 
     def run(self) -> None:
         """Sample until stopped."""
-        while not self._stop.wait(SAMPLE_S):
+        while not self._stopped.wait(SAMPLE_S):
             self._sample()
 
     def _sample(self) -> None:
@@ -79,7 +79,7 @@ class _Sampler(threading.Thread):
 
     def stop(self) -> None:
         """End the sampling."""
-        self._stop.set()
+        self._stopped.set()
         self.join()
 
 

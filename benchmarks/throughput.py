@@ -135,7 +135,8 @@ def ray_data(corpus: Path, output: Path) -> dict[str, Any]:
     import pyarrow.parquet as pq
     import ray
 
-    ray.init(address="local", num_cpus=num_cores(), include_dashboard=False, logging_level=logging.ERROR)
+    # One logical CPU more than speakers: its read and write tasks would wait for ever beside actors that hold them all.
+    ray.init(address="local", num_cpus=num_cores() + 1, include_dashboard=False, logging_level=logging.ERROR)
     ray.data.DataContext.get_current().enable_progress_bars = False
     rows = ray.data.read_csv(str(corpus), override_num_blocks=max(num_cores() * 8, 16))
     spoken = rows.map_batches(

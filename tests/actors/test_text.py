@@ -190,9 +190,6 @@ def test_a_megabyte_of_anything_comes_to_an_end(unit: str, max_chars: int) -> No
     assert len(normalise(text)) <= len(text)
 
 
-UTTERANCE = Utterance(row=7, id="x", text="", seed=3, voice="v", speed=1.5)
-
-
 def spoken(text: str) -> Utterance:
     return Utterance(7, "x", text, 3, "v", 1.5)
 

@@ -1,0 +1,96 @@
+"""The driver's memory over a large corpus: it has to stay flat, whatever the number of rows.
+
+Speaks `--rows` rows (default 1,000,000) with the tone model at zero cost, and compares the driver's largest resident
+size with that of an idle Ray driver that has imported the same modules.
+
+    python benchmarks/driver_memory.py [--rows 1000000] [--quick]
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import psutil
+from common import machine, measure, num_cores, show
+
+WORDS = "la so mi re do fa ti ut"
+
+
+def write_corpus(path: Path, num_rows: int) -> None:
+    """Rows of id, text and one column of metadata."""
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["id", "text", "topic"])
+        for row in range(num_rows):
+            writer.writerow([f"row-{row:09d}", f"Row {row} " + WORDS * (1 + row * 7 % 4), "music"])
+
+
+def idle() -> dict[str, Any]:
+    """The resident size of a driver that has joined a Ray and does nothing."""
+    import speechmill.jobs.driver
+    from speechmill.cluster.session import session
+
+    assert speechmill.jobs.driver
+    with session("local"):
+        return {"rss_bytes": psutil.Process().memory_info().rss}
+
+
+def run(corpus: Path, output: Path) -> dict[str, Any]:
+    """The job."""
+    import speechmill
+
+    result = speechmill.Job(
+        input={"uri": str(corpus)},
+        model={"name": "tone", "options": {"audio_char_s": 0.0005}},
+        output={"uri": str(output), "container": "parquet"},
+        cluster={"replicas": num_cores()},
+    ).run()
+    return {"num_ok": result.num_ok, "speaking_s": result.speaking_s}
+
+
+def main() -> None:
+    """Compare, or be one of the two drivers."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--quick", action="store_true", help="20,000 rows: under a minute")
+    parser.add_argument("--part", choices=["idle", "run"], help=argparse.SUPPRESS)
+    parser.add_argument("--corpus", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--output", type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.part:
+        print(json.dumps(idle() if arguments.part == "idle" else run(arguments.corpus, arguments.output)))
+        return
+    num_rows = 20_000 if arguments.quick else arguments.rows
+    folder = Path(tempfile.mkdtemp())
+    try:
+        write_corpus(folder / "corpus.csv", num_rows)
+        at_rest = measure([__file__, "--part", "idle"]).answer["rss_bytes"]
+        paths = ["--corpus", str(folder / "corpus.csv"), "--output", str(folder / "out")]
+        found = measure([__file__, "--part", "run", *paths])
+    finally:
+        shutil.rmtree(folder)
+    above = found.peak_root_bytes - at_rest
+    rows_per_s = found.answer["num_ok"] / found.answer["speaking_s"]
+    figures = {
+        "rows": num_rows,
+        "num_ok": found.answer["num_ok"],
+        "idle_bytes": at_rest,
+        "peak_bytes": found.peak_root_bytes,
+        "above_idle_bytes": above,
+        "rows_per_s": round(rows_per_s),
+        "device": "cpu",
+        "machine": machine(),
+    }
+    columns = ["rows", "idle driver", "peak driver", "above idle", "rows/s"]
+    sizes = [f"{size / 2**20:,.0f} MiB" for size in (at_rest, found.peak_root_bytes, above)]
+    show("driver memory, tone at zero cost", columns, [[f"{num_rows:,}", *sizes, f"{rows_per_s:,.0f}"]], figures)
+
+
+if __name__ == "__main__":
+    main()
