@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from ..errors import ReplicasLost, SpecError
 
 LOCAL_OBJECT_STORE_BYTES = 256 * 2**20
 """Shards are small and audio never enters the object store."""
+
+CONNECT_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,7 @@ def session(address: str) -> Generator[Resources]:
                 logging_level=logging.ERROR,
             )
         else:
+            _knock(address)
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, TimeoutError, ValueError, RuntimeError) as error:
         if is_local:
@@ -72,6 +76,16 @@ def session(address: str) -> Generator[Resources]:
         yield _resources(is_local)
     finally:
         ray.shutdown()
+
+
+def _knock(address: str) -> None:
+    """Raise ConnectionError when nothing listens at host:port: there, Ray would end the whole process."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host:
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_S).close()
+        except (OSError, OverflowError) as error:
+            raise ConnectionError(f"{getattr(error, 'strerror', None) or error}") from error
 
 
 def num_local_cpus() -> int:

@@ -7,6 +7,7 @@ parts that know them, and still before any replica starts.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -103,6 +104,13 @@ class ClusterSpec(_Section):
     replicas: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
     gpus_per_replica: Annotated[float, Field(gt=0)] = 1.0
     cpus_per_replica: Annotated[float, Field(gt=0)] = 1.0
+
+    @field_validator("address")
+    @classmethod
+    def _known_form(cls, address: str) -> str:
+        if address not in ("local", "auto") and not re.fullmatch(r"(ray://)?[^/\s]+:[0-9]{1,5}", address):
+            raise ValueError("must be local, auto, ray://host:port or host:port")
+        return address
 
     @field_validator("gpus_per_replica")
     @classmethod

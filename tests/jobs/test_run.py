@@ -239,23 +239,6 @@ def test_replicas_killed_in_mid_run_change_nothing(tmp_path: Path) -> None:
     assert len(records_of(stormy.output)) == 300
 
 
-def test_a_model_of_the_users_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A class named as "module:Class" needs nothing but to be importable by the replicas."""
-    (tmp_path / "my_models.py").write_text(
-        "from speechmill.actors.models.tone import Tone\n\n\nclass Loud(Tone):\n"
-        "    def speak(self, segments):\n        return [2 * wave for wave in super().speak(segments)]\n",
-        encoding="utf-8",
-    )
-    monkeypatch.syspath_prepend(str(tmp_path))
-    source = write_csv(tmp_path / "c.csv", sentences(4))
-    job = speechmill.Job(
-        input={"uri": str(source)}, output={"uri": str(tmp_path / "out")}, model={"name": "my_models:Loud"}
-    )
-    with pytest.raises(JobError, match="my_models"):
-        # This Ray was started before the module existed: its workers cannot import it, and say so.
-        job.run()
-
-
 def test_job_json_holds_the_resolved_job_and_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "very-secret")
     result = job_of(tmp_path, sentences(2)).run()

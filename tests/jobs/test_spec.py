@@ -44,6 +44,8 @@ def test_a_minimal_job_has_defaults() -> None:
         ({"output": {"uri": "o", "container": "zip"}}, "'files', 'webdataset' or 'parquet'"),
         ({"cluster": {"replicas": -1}}, "cluster.replicas is -1"),
         ({"cluster": {"gpus_per_replica": 1.5}}, "a share of one GPU (0.5) or a whole number"),
+        ({"cluster": {"address": "http://head"}}, "must be local, auto, ray://host:port or host:port"),
+        ({"cluster": {"address": "head"}}, "must be local, auto, ray://host:port or host:port"),
         ({"failure": {"max_failed_rows": -1}}, "failure.max_failed_rows is -1"),
         ({"seed": 2**63}, "seed is 9223372036854775808"),
         ({"input": {"uri": ""}}, "must name at least one file"),
