@@ -24,11 +24,12 @@ def model_class(name: str) -> type[Model]:
             )
         module_name, class_name = MODELS[name]
     try:
-        found = getattr(importlib.import_module(module_name), class_name)
-    except ImportError as error:
+        module = importlib.import_module(module_name)
+    except Exception as error:  # a user's module may raise anything
         raise ModelError(f'model.name "{name}": cannot import {module_name}: {error}') from error
-    except AttributeError as error:
-        raise ModelError(f'model.name "{name}": {module_name} has no class {class_name}') from error
+    found = getattr(module, class_name, None)
+    if found is None:
+        raise ModelError(f'model.name "{name}": {module_name} has no class {class_name}')
     if not (isinstance(found, type) and issubclass(found, Model)):
         raise ModelError(f'model.name "{name}": {class_name} is not a subclass of speechmill.Model')
     return found

@@ -1,0 +1,187 @@
+"""One replica without Ray: every row accounted for, whatever the model, the encoder or the store does."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from speechmill.actors.attempt import Receipt, ReplicaConfig
+from speechmill.actors.manifest import Record, decode_records
+from speechmill.actors.models.base import ModelConfig
+from speechmill.actors.models.tone import Tone
+from speechmill.actors.replica import MAX_PENDING_CLIPS, Replica
+from speechmill.actors.segment import Segment, Utterance
+from speechmill.errors import ModelError, StorageFull
+
+
+@dataclass
+class MemoryPart:
+    """A part in memory."""
+
+    clips: dict[int, bytes] = field(default_factory=dict)
+    is_closed: bool = False
+    is_aborted: bool = False
+
+    def add(self, row: int, id: str, encoded: bytes, sidecar: Mapping[str, object]) -> tuple[str, str]:
+        assert not self.is_closed
+        assert not self.is_aborted
+        self.clips[row] = encoded
+        return "audio/part", str(row)
+
+    def close(self) -> None:
+        self.is_closed = True
+
+    def abort(self) -> None:
+        self.is_aborted = True
+
+
+@dataclass
+class MemoryStore:
+    """Opens parts in memory, and keeps them."""
+
+    parts: dict[str, MemoryPart] = field(default_factory=dict)
+
+    def open_part(self, name: str) -> MemoryPart:
+        self.parts[name] = MemoryPart()
+        return self.parts[name]
+
+
+class FullStore(MemoryStore):
+    """A store whose disk fills up after three clips."""
+
+    def open_part(self, name: str) -> MemoryPart:
+        part = super().open_part(name)
+        add = part.add
+
+        def add_until_full(row: int, id: str, encoded: bytes, sidecar: Mapping[str, object]) -> tuple[str, str]:
+            if len(part.clips) == 3:
+                raise StorageFull("no space left")
+            return add(row, id, encoded, sidecar)
+
+        part.add = add_until_full  # type: ignore[method-assign]
+        return part
+
+
+class Surprising(Tone):
+    """Raises what no model should, for some texts or for all."""
+
+    def speak(self, segments: Sequence[Segment]) -> list[NDArray[np.float32]]:
+        if any("BROKEN" in segment.text for segment in segments):
+            raise ZeroDivisionError("division by zero")
+        if any("NAN" in segment.text for segment in segments):
+            return [np.full(10, np.nan, np.float32) if "NAN" in s.text else np.zeros(10, np.float32) for s in segments]
+        return super().speak(segments)
+
+
+def utterances(*texts: str) -> list[Utterance]:
+    return [Utterance(row, f"id-{row}", text, seed=row) for row, text in enumerate(texts)]
+
+
+def replica(store: MemoryStore, model: type[Tone] | None = None, **options: Any) -> Replica:
+    config = ModelConfig("tone", options={"audio_char_s": 0.01} | options)
+    made = Replica(ReplicaConfig(config, "wav", pause_s=0.5), store)
+    made.load()
+    if model is not None:
+        made._model = model(config)
+    return made
+
+
+def records(receipt: Receipt) -> list[Record]:
+    found = list(decode_records(receipt.manifest, "receipt"))
+    assert len(found) == receipt.num_ok + receipt.num_failed
+    return found
+
+
+def test_every_row_is_in_the_receipt_in_order() -> None:
+    store = MemoryStore()
+    receipt = replica(store).speak("p", utterances("One.", "A longer second row.", "", "Four."))
+    assert [(r.row, r.status) for r in records(receipt)] == [(0, "ok"), (1, "ok"), (2, "failed"), (3, "ok")]
+    assert store.parts["p"].clips.keys() == {0, 1, 3}
+    assert store.parts["p"].is_closed
+    assert receipt.bytes_written == sum(map(len, store.parts["p"].clips.values()))
+    assert receipt.audio_ms == sum(r.audio_ms for r in records(receipt))
+
+
+def test_a_long_row_is_one_clip_with_pauses_between_its_segments() -> None:
+    text = " ".join(["This sentence has exactly fifty characters, I hope."] * 6)
+    receipt = replica(MemoryStore(), max_length=60).speak("p", utterances(text))
+    (record,) = records(receipt)
+    assert record.num_segments == 6
+    spoken_s = sum(len(part) for part in [text]) * 0.01
+    assert record.duration_s == pytest.approx(spoken_s - 5 * 0.01 + 5 * 0.5, abs=0.01)
+
+
+def test_out_of_memory_halves_the_batch_until_it_fits() -> None:
+    receipt = replica(MemoryStore(), memory_cells=100).speak("p", utterances(*["Twenty characters .."] * 40))
+    assert (receipt.num_ok, receipt.num_failed) == (40, 0)
+    config = ReplicaConfig(ModelConfig("tone", options={"memory_cells": 100}), "wav", 0.0, batch_rows=32)
+    forced = Replica(config, MemoryStore())
+    forced.load()
+    receipt = forced.speak("p", utterances(*["Twenty characters .."] * 40))
+    assert (receipt.num_ok, receipt.num_failed) == (40, 0)
+    assert receipt.num_splits > 0
+
+
+def test_a_row_that_does_not_fit_alone_fails_with_its_numbers() -> None:
+    receipt = replica(MemoryStore(), memory_cells=30).speak("p", utterances("Short.", "x" * 31, "Fine."))
+    failed = [r for r in records(receipt) if r.status == "failed"]
+    assert [r.row for r in failed] == [1]
+    assert "31 cells are more than the 30 that fit" in str(failed[0].error)
+
+
+@pytest.mark.parametrize(("text", "reason"), [("BROKEN", "ZeroDivisionError"), ("NAN", "not finite")])
+def test_a_model_that_breaks_on_a_row_costs_that_row_alone(text: str, reason: str) -> None:
+    rows = utterances("One.", f"Two {text}.", "Three.", "Four.")
+    receipt = replica(MemoryStore(), Surprising).speak("p", rows)
+    assert [(r.row, r.status) for r in records(receipt)] == [(0, "ok"), (1, "failed"), (2, "ok"), (3, "ok")]
+    assert reason in str(records(receipt)[1].error)
+
+
+def test_a_replica_in_which_nothing_works_is_at_fault_not_its_rows() -> None:
+    store = MemoryStore()
+    with pytest.raises(ZeroDivisionError):
+        replica(store, Surprising).speak("p", utterances("BROKEN one.", "BROKEN two."))
+    assert store.parts["p"].is_aborted
+    assert not store.parts["p"].is_closed
+
+
+def test_a_full_store_stops_the_attempt_and_the_replica_lives_on() -> None:
+    store = FullStore()
+    made = replica(store)
+    for part in ("p", "q"):
+        with pytest.raises(StorageFull):
+            made.speak(part, utterances(*["A row of text."] * (3 * MAX_PENDING_CLIPS)))
+        assert store.parts[part].is_aborted
+    assert made.speak("r", utterances("One.", "Two.")).num_ok == 2
+
+
+def test_several_shards_at_once_are_spoken_one_after_the_other() -> None:
+    store = MemoryStore()
+    made = replica(store)
+    shards = [[Utterance(n * 100 + r, f"{n}-{r}", f"Shard {n} row {r}.", seed=r) for r in range(50)] for n in range(4)]
+    with ThreadPoolExecutor(4) as threads:
+        receipts = list(threads.map(made.speak, ["a", "b", "c", "d"], shards))
+    for name, shard, receipt in zip("abcd", shards, receipts, strict=True):
+        assert [r.row for r in records(receipt)] == [u.row for u in shard]
+        assert store.parts[name].clips.keys() == {u.row for u in shard}
+    assert made.progress().rows == 200
+
+
+def test_progress_answers_while_a_shard_is_spoken() -> None:
+    made = replica(MemoryStore(), batch_s=0.2)
+    thread = threading.Thread(target=made.speak, args=("p", utterances("One.", "Two.")))
+    thread.start()
+    assert made.progress().rows in {0, 1, 2}
+    thread.join()
+    assert made.progress().rows == 2
+
+
+def test_a_model_that_cannot_be_loaded_is_said() -> None:
+    with pytest.raises(ModelError, match="did you mean"):
+        replica(MemoryStore(), sample_rat=1)
