@@ -2,7 +2,8 @@
 
 Every utterance ends in the receipt exactly once, spoken or failed with its reason. A batch that fails is halved down
 to the row that fails, so that one bad row costs nobody else. If not one row could be spoken, and not for reasons of
-their own, the error is raised instead: then the replica is at fault, not the rows.
+their own, the error is raised instead: then the replica is at fault, not the rows. The same goes for a device that
+breaks in mid-part: what failed for no reason of its own is only believed if the model still works afterwards.
 """
 
 from __future__ import annotations
@@ -47,6 +48,10 @@ class PartWriter(Protocol):
 
 class PartStore(Protocol):
     """What opens parts. It travels to the replica, so it can be pickled."""
+
+    def check(self) -> None:
+        """Raise StorageMissing if this machine does not see the output that the driver writes to."""
+        ...
 
     def open_part(self, name: str) -> PartWriter:
         """A writer for a part of this unique name."""
@@ -133,7 +138,8 @@ class Attempt:
         self._waiting: dict[int, _Pieces] = {}
         self._clips: list[Future[Record]] = []
         self._failed: list[Record] = []
-        self._surprises: list[Exception] = []
+        self._spoken_last: Segment | None = None
+        self._surprise: Exception | None = None
         self._spent = ReplicaProgress()
         self._num_batches = self._num_splits = 0
 
@@ -150,8 +156,7 @@ class Attempt:
                     del self._waiting[segment.row]
                     self._clips.append(self._encode_soon(partial(self._encode, pieces)))
         assert not self._waiting, f"rows without an end: {sorted(self._waiting)[:5]}"
-        if self._surprises and not self._clips:
-            raise self._surprises[0]
+        self._raise_if_broken()
 
     def finish(self) -> Receipt:
         """Wait for the encoders, store the part, account for every row."""
@@ -178,6 +183,17 @@ class Attempt:
         with self._adding:
             self._part.abort()
 
+    def _raise_if_broken(self) -> None:
+        """Raise the last surprise if nothing has worked since: a segment that was spoken before is the proof."""
+        if self._surprise is None:
+            return
+        if self._spoken_last is None:
+            raise self._surprise
+        try:
+            self._model.speak([self._spoken_last])
+        except Exception as error:
+            raise self._surprise from error
+
     def _limit(self) -> BatchLimit:
         info, rows = self._model.info, self._config.batch_rows
         return info.batch_limit if rows is None else BatchLimit(rows, rows * info.max_length)
@@ -186,8 +202,10 @@ class Attempt:
         info = self._model.info
         try:
             segments = fit_segments(utterance, info.split_chars, info.max_length, self._model.prepare)
-        except RowError as error:
-            self._fail(utterance, str(error))
+        except (JobError, RunStopped):
+            raise
+        except Exception as error:
+            self._fail(utterance, self._reason(error))
             return []
         self._waiting[utterance.row] = _Pieces(utterance, [None] * len(segments))
         return segments
@@ -205,6 +223,7 @@ class Attempt:
             raise JobError(f"model {self._model.info.name} gave {len(waves)} clips for {len(batch)} segments")
         filled, total = num_cells(batch)
         spent = ReplicaProgress(synthesis_s=time.perf_counter() - began, cells_filled=filled, cells_total=total)
+        self._surprise, self._spoken_last = None, batch[-1]
         self._num_batches += 1
         self._spent += spent
         self._report(spent)
@@ -215,13 +234,18 @@ class Attempt:
             self._num_splits += 1
             middle = len(batch) // 2
             return self._speak(batch[:middle]) + self._speak(batch[middle:])
-        is_own = isinstance(error, (RowError, BatchOutOfMemory))
-        if not is_own:
-            self._surprises.append(error)
+        reason = self._reason(error)
         pieces = self._waiting.pop(batch[0].row, None)
         if pieces is not None:
-            self._fail(pieces.utterance, str(error) if is_own else f"{type(error).__name__}: {error}")
+            self._fail(pieces.utterance, reason)
         return []
+
+    def _reason(self, error: Exception) -> str:
+        """Why a row failed; an error that no model should raise is remembered, the device may be at fault."""
+        if isinstance(error, (RowError, BatchOutOfMemory)):
+            return str(error) or type(error).__name__
+        self._surprise = error
+        return f"{type(error).__name__}: {error}"
 
     def _encode(self, pieces: _Pieces) -> Record:
         """One clip: joined, encoded, hashed and added to the part. Runs in an encoder thread."""
@@ -231,7 +255,7 @@ class Attempt:
             encoded = encode(pcm, info.sample_rate, config.audio_format)
         except RowError as error:
             self._report(ReplicaProgress(rows=1, failed=1))
-            return self._record(utterance, error=str(error))
+            return self._record(utterance, error=self._reason(error))
         audio: dict[str, Any] = {
             "sample_rate": info.sample_rate,
             "num_samples": len(pcm),
@@ -261,7 +285,7 @@ class Attempt:
         info = self._model.info
         return Record(
             row=utterance.row,
-            status="failed" if error else "ok",
+            status="ok" if error is None else "failed",
             error=error,
             model=info.name,
             model_revision=info.revision,

@@ -50,7 +50,8 @@ class Replica:
         self._counting = threading.Lock()
 
     def load(self) -> Home:
-        """Load the model; `speak` may be called once this has returned. Raises ModelError."""
+        """Load the model; `speak` may be called once this has returned. Raises ModelError, StorageMissing."""
+        self._store.check()
         self._model = load(self._config.model)
         return Home(socket.gethostname(), os.getpid())
 

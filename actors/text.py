@@ -19,6 +19,9 @@ from .sentences import CJK, sentence_spans, skip_space
 
 Span = tuple[int, int]
 
+RULES = 1
+"""The version of how texts are cut: raise it with any change, for another cut is another sound."""
+
 SHORT_CHARS = 40
 """A sentence shorter than this is spoken together with a neighbour: alone it has no melody."""
 

@@ -20,7 +20,7 @@ from ray.exceptions import ActorDiedError, RayError, RayTaskError
 from ..actors.attempt import PartStore, Receipt, ReplicaConfig, ReplicaProgress
 from ..actors.replica import Home, Replica
 from ..actors.segment import Shard
-from ..errors import JobError, ReplicasLost, RunStopped
+from ..errors import JobError, ModelError, ReplicasLost, RunStopped
 from .retry import Poison, Task, after_death
 from .session import ReplicaPlan
 from .state import ReplicaState, ReplicaStatus
@@ -29,6 +29,11 @@ TASKS_IN_FLIGHT = 2
 """One being spoken, one waiting behind it: the replica never waits for the driver."""
 
 PROGRESS_EVERY_S = 1.0
+
+MAX_DEATHS_IN_A_ROW = 40
+"""More than halving a shard of thousands of rows down to a poisonous one takes; fewer than a broken machine wastes."""
+
+STARTING_TOO_LONG_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +63,10 @@ class _Member:
     def is_ready(self) -> bool:
         return self.loading is None
 
+    @property
+    def is_quarantined(self) -> bool:
+        return any(task.is_suspect for _, task in self.tasks)
+
 
 @dataclass(slots=True)
 class _OpenShard:
@@ -82,6 +91,7 @@ class Pool:
         self._num_spawned = 0
         self._deaths_in_a_row = 0
         self._polled_at = 0.0
+        self._started_at = time.monotonic()
         self.num_deaths = 0
 
     def __enter__(self) -> Pool:
@@ -103,11 +113,10 @@ class Pool:
         """Give every ready replica work up to its depth, shards that lost their replica first."""
         for depth in range(TASKS_IN_FLIGHT):
             for member in self._members:
-                if member.is_ready and len(member.tasks) <= depth:
-                    task = self._next_task(shards)
-                    if task is None:
-                        return
-                    self._send(member, task)
+                if member.is_ready and len(member.tasks) <= depth and not member.is_quarantined:
+                    task = self._next_task(shards, is_alone=not member.tasks)
+                    if task is not None:
+                        self._send(member, task)
 
     def collect(self, timeout_s: float) -> list[SpokenShard]:
         """Wait until something happens, at most `timeout_s`; the shards that are done.
@@ -125,6 +134,20 @@ class Pool:
         finished, self._finished = self._finished, []
         return finished
 
+    @property
+    def notice(self) -> str:
+        """What a person should know when no replica comes up; empty while all is well."""
+        waited_s = time.monotonic() - self._started_at
+        if any(member.is_ready for member in self._members) or self.num_deaths or waited_s < STARTING_TOO_LONG_S:
+            return ""
+        need = f"{self._plan.gpus:g} GPU and {self._plan.cpus:g} CPU" if self._plan.gpus else f"{self._plan.cpus:g} CPU"
+        free = ray.available_resources()
+        return (
+            f"no replica has started in {waited_s:.0f} s: each needs {need}; the cluster has "
+            f"{free.get('GPU', 0):g} GPU and {free.get('CPU', 0):g} CPU free. Wait for nodes, free some, or change "
+            "cluster.gpus_per_replica, cluster.cpus_per_replica or cluster.replicas."
+        )
+
     def states(self) -> list[ReplicaState]:
         """Every replica as it was last seen."""
         return [_state(member) for member in self._members]
@@ -141,9 +164,12 @@ class Pool:
         self._members.append(_Member(self._num_spawned, actor, actor.load.remote()))
         self._num_spawned += 1
 
-    def _next_task(self, shards: Iterator[Shard]) -> Task | None:
-        if self._again:
-            return self._again.popleft()
+    def _next_task(self, shards: Iterator[Shard], *, is_alone: bool) -> Task | None:
+        """What to speak next; a suspect only goes where it is alone, so that the next death has one cause."""
+        for task in self._again:
+            if is_alone or not task.is_suspect:
+                self._again.remove(task)
+                return task
         shard = next(shards, None)
         if shard is None:
             return None
@@ -162,7 +188,12 @@ class Pool:
             answer: Any = ray.get(ref)
         except (JobError, RunStopped) as error:
             raise _cause(error) from error
-        except (RayError, RayTaskError) as error:
+        except RayTaskError as error:
+            if ref == member.loading:
+                raise ModelError(f"the model cannot be loaded: {_summary(error)}") from error
+            self._bury(member, ref, error)
+            return
+        except RayError as error:
             self._bury(member, ref, error)
             return
         if ref == member.loading:
@@ -186,7 +217,7 @@ class Pool:
         is_preempted = isinstance(error, ActorDiedError) and error.preempted
         if not is_preempted:
             self._deaths_in_a_row += 1
-        if self._deaths_in_a_row > 5 + 3 * self._plan.num_replicas:
+        if self._deaths_in_a_row > MAX_DEATHS_IN_A_ROW + 3 * self._plan.num_replicas:
             raise ReplicasLost(
                 f"{self._deaths_in_a_row} replicas died in a row without finishing a shard; the last one said: "
                 f"{_summary(error)}"
@@ -195,11 +226,11 @@ class Pool:
         raised = [task for task_ref, task in member.tasks if task_ref == ref and isinstance(error, RayTaskError)]
         blamed = raised or [task for _, task in list(member.tasks)[:1]]
         for _, task in reversed(member.tasks):
-            self._retry(task, is_blamed=task in blamed and not is_preempted)
+            self._retry(task, _summary(error), is_blamed=task in blamed and not is_preempted)
         self._spawn()
 
-    def _retry(self, task: Task, *, is_blamed: bool) -> None:
-        outcome = after_death(task, is_blamed=is_blamed)
+    def _retry(self, task: Task, cause: str, *, is_blamed: bool) -> None:
+        outcome = after_death(task, cause, is_blamed=is_blamed)
         if isinstance(outcome, Poison):
             self._open[task.shard.id].poisoned.append(outcome)
             self._close_task(task.shard)

@@ -22,17 +22,23 @@ class Task:
     utterances: tuple[Utterance, ...]
     deaths: int = 0
 
+    @property
+    def is_suspect(self) -> bool:
+        """Whether it has to be spoken alone, so that the next death has one possible cause."""
+        return self.deaths > 0
+
 
 @dataclass(frozen=True, slots=True)
 class Poison:
-    """A row that took one replica after another with it."""
+    """A row that took one replica after another with it; `cause` is what the last one said."""
 
     shard: Shard
     utterance: Utterance
     deaths: int
+    cause: str
 
 
-def after_death(task: Task, *, is_blamed: bool) -> list[Task] | Poison:
+def after_death(task: Task, cause: str, *, is_blamed: bool) -> list[Task] | Poison:
     """The tasks that replace one whose replica died, or the row to give up.
 
     is_blamed  whether the task may be the cause: it was being spoken, and the machine was not taken away
@@ -43,7 +49,7 @@ def after_death(task: Task, *, is_blamed: bool) -> list[Task] | Poison:
     num_rows = len(task.utterances)
     if num_rows == 1:
         if deaths >= DEATHS_OF_A_ROW:
-            return Poison(task.shard, task.utterances[0], deaths)
+            return Poison(task.shard, task.utterances[0], deaths, cause)
         return [replace(task, deaths=deaths)]
     if deaths < DEATHS_BEFORE_HALVING:
         return [replace(task, deaths=deaths)]

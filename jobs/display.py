@@ -105,6 +105,7 @@ def summary(snapshot: Snapshot) -> str:
         f"{snapshot.rows_done:,} / {about}{snapshot.rows_total:,} rows ({snapshot.rows_committed:,} committed), "
         f"{audio_length(snapshot.audio_s)} of audio, RTFx {snapshot.rtfx:.0f}, fill {percent(snapshot.batch_fill)}, "
         f"{snapshot.num_failed:,} failed, {clock(snapshot.eta_s)} left, {replicas_line(snapshot)}"
+        + (f"; {snapshot.notice}" if snapshot.notice else "")
     )
 
 
@@ -122,6 +123,7 @@ def as_dict(snapshot: Snapshot) -> dict[str, Any]:
         "batch_fill": snapshot.batch_fill,
         "eta_s": snapshot.eta_s,
         "num_deaths": snapshot.num_deaths,
+        "notice": snapshot.notice,
         "replicas": [_replica_dict(state) for state in snapshot.replicas],
     }
 
@@ -151,7 +153,8 @@ def block(name: str, snapshot: Snapshot) -> Group:
         replicas.add_row(*_replica_cells(state))
     rest = Text(replicas_line(snapshot), style="dim")
     is_more = len(snapshot.replicas) > MAX_REPLICAS_SHOWN or snapshot.num_deaths
-    return Group(head, figures, replicas, *([rest] if is_more else []))
+    notice = [Text(snapshot.notice, style="yellow")] if snapshot.notice else []
+    return Group(head, figures, replicas, *([rest] if is_more else []), *notice)
 
 
 def replicas_line(snapshot: Snapshot) -> str:

@@ -17,9 +17,10 @@ from ..cluster.pool import Pool, SpokenShard
 from ..cluster.retry import Poison
 from ..cluster.session import plan_replicas, session
 from ..cluster.sharding import digest, shard_window
+from ..errors import JobChanged, SpecError
 from .complete import Complete
 from .identity import JobFile
-from .job import PreparedJob, open_output, prepare
+from .job import PreparedJob, delete_output, open_output, prepare
 from .ledger import Ledger
 from .planner import Window, windows
 from .progress import Snapshot, Tracker
@@ -33,7 +34,8 @@ Observer = Callable[[Snapshot], None]
 
 def run(spec: JobSpec, *, overwrite: bool = False, observe: Observer | None = None) -> Result:
     """Run a job to its end, or continue it. Raises JobError before any replica starts, RunStopped in mid-run."""
-    storage, found = open_output(spec, overwrite=overwrite)
+    storage, before = open_output(spec)
+    found = None if overwrite else before
     device = _known_device(spec, found)
     job = prepare(spec, storage, found, device or "cpu")
     if found is not None and (complete := Complete.read(storage)) is not None:
@@ -42,11 +44,15 @@ def run(spec: JobSpec, *, overwrite: bool = False, observe: Observer | None = No
         return this.result(this.complete())
     with session(spec.cluster.address) as resources:
         cluster = spec.cluster
+        if found is not None and device == "cuda" and not resources.gpus and resources.is_local:
+            raise SpecError(f"{spec.output.uri} was begun on GPUs and goes on only there; this machine has none")
         plan = plan_replicas(
             resources, cluster.replicas, device or "auto", cluster.gpus_per_replica, cluster.cpus_per_replica
         )
         if plan.device != job.model.device:
             job = prepare(spec, storage, found, plan.device)
+        if overwrite and before is not None:
+            delete_output(storage)
         job.begin()
         this = Run(job, observe)
         if this.has_work:
@@ -71,7 +77,7 @@ class Run:
         self._ledger = Ledger.load(job.storage) if job.found else Ledger()
         self._tracker = Tracker(self._ledger.totals, time.monotonic())
         self._speaking_s = 0.0
-        self._num_replicas = self._num_deaths = 0
+        self._num_rows = self._num_replicas = self._num_deaths = 0
 
     @cached_property
     def _shards(self) -> _Ahead:
@@ -86,6 +92,8 @@ class Run:
         """Feed, collect, commit, until every shard is committed."""
         while self.has_work or not pool.is_idle:
             pool.feed(self._shards)
+            if not pool.is_idle:
+                self._tracker.speaking_from(time.monotonic())
             for spoken in pool.collect(COLLECT_S):
                 self._commit(spoken)
             self._show(pool)
@@ -93,6 +101,11 @@ class Run:
     def complete(self) -> Complete:
         """Write the mark that nothing is missing."""
         totals = self._ledger.totals
+        if totals.num_rows != self._num_rows:
+            raise JobChanged(
+                f"{self._job.spec.output.uri} has {totals.num_rows} rows in its manifests, the corpus "
+                f"{self._num_rows}: it has changed since. Restore it, or start anew with --overwrite."
+            )
         complete = Complete(totals.num_rows, totals.num_ok, totals.num_failed, totals.audio_s)
         complete.write(self._job.storage)
         return complete
@@ -107,6 +120,7 @@ class Run:
             cost_s = sum(shard.cost_s for shard in shards)
             skipped_s = cost_s - sum(shard.cost_s for shard in todo)
             fraction_read = 1.0 if window.is_last else job.corpus.fraction_read
+            self._num_rows += window.num_rows
             self._tracker.planned(window.num_rows, cost_s, skipped_s, fraction_read)
             yield from todo
 
@@ -152,7 +166,7 @@ class Run:
             row=utterance.row,
             id=utterance.id,
             status="failed",
-            error=f"{poison.deaths} replicas died speaking this row",
+            error=f"{poison.deaths} replicas died speaking this row; the last one said: {poison.cause}",
             text=utterance.text,
             voice=utterance.voice or info.default_voice,
             seed=utterance.seed,
@@ -165,7 +179,7 @@ class Run:
     def _show(self, pool: Pool) -> None:
         now = time.monotonic()
         states = pool.states()
-        snapshot = self._tracker.snapshot(now, states, pool.num_deaths)
+        snapshot = self._tracker.snapshot(now, states, pool.num_deaths, pool.notice)
         self._speaking_s = self._tracker.speaking_s(now)
         self._num_replicas, self._num_deaths = len(states), pool.num_deaths
         if self._observe is not None:

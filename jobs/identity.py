@@ -13,9 +13,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..actors.models.base import ModelInfo
-from ..cluster.sharding import RULES, CostModel
+from ..actors.text import RULES as TEXT_RULES
+from ..cluster.sharding import RULES as SHARDING_RULES
+from ..cluster.sharding import CostModel
 from ..cluster.storage import Storage
-from ..errors import JobChanged, JobError, StorageMissing
+from ..errors import JobChanged, JobError, SpecError, StorageMissing
 from .spec import JobSpec
 
 JOB_KEY = "job.json"
@@ -44,9 +46,15 @@ class Identity:
         ]
 
 
-def identity_of(spec: JobSpec, info: ModelInfo, corpus_fingerprint: str) -> Identity:
-    """The identity of a job with its model resolved."""
+def identity_of(spec: JobSpec, info: ModelInfo, device: str, corpus_fingerprint: str) -> Identity:
+    """The identity of a job with its model and device resolved. Raises SpecError for options that JSON cannot hold."""
     columns = spec.input.model_dump(include={"id", "text", "seed", "voice", "speed", "max_chars"})
+    options = {f"model.options.{name}": value for name, value in spec.model.options.items()}
+    try:
+        # As it will be read back: what JSON changes (the keys of a map) must not look like another job.
+        options = json.loads(json.dumps(options))
+    except (TypeError, ValueError) as error:
+        raise SpecError(f"model.options: {error}; use text, numbers, true, false, lists and maps") from error
     return Identity(
         {
             "format": FORMAT,
@@ -56,13 +64,16 @@ def identity_of(spec: JobSpec, info: ModelInfo, corpus_fingerprint: str) -> Iden
             "model.name": spec.model.name,
             "model.revision": info.revision,
             "model.backend": info.backend,
+            "model.device": device,
+            "model.path": spec.model.path,
             "model.voice": info.default_voice,
             "model.speed": spec.model.speed,
-            **{f"model.options.{name}": value for name, value in spec.model.options.items()},
+            **options,
+            "text rules": TEXT_RULES,
             "text.pause_s": spec.text.pause_s,
             "output.container": spec.output.container,
             "output.audio": spec.output.audio,
-            "sharding rules": RULES,
+            "sharding rules": SHARDING_RULES,
             **{f"sharding.{name}": value for name, value in spec.sharding.model_dump().items()},
         }
     )

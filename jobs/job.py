@@ -5,21 +5,22 @@ Everything that can be wrong with a job is found here, before a replica starts. 
 
 from __future__ import annotations
 
+import socket
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 
 from ..actors.attempt import PartStore, PartWriter, ReplicaConfig
 from ..actors.audio import format_of
-from ..actors.manifest import MANIFEST_PREFIX
+from ..actors.manifest import MANIFEST_PREFIX, PartName
 from ..actors.models.base import ModelConfig, ModelInfo
 from ..actors.models.registry import describe
 from ..cluster.sharding import CostModel, ShardLimits
 from ..cluster.storage import Storage, open_storage
-from ..errors import JobChanged, SpecError
+from ..errors import JobChanged, SpecError, StorageMissing
 from .complete import COMPLETE_KEY
 from .containers import container_of
 from .containers.base import AUDIO_PREFIX
-from .corpus import Column, Corpus, InputOptions
+from .corpus import Column, Corpus, InputOptions, would_read
 from .identity import JOB_KEY, Identity, JobFile, identity_of
 from .spec import JobSpec
 
@@ -31,6 +32,14 @@ class Parts(PartStore):
     storage: Storage
     container: str
     extension: str
+
+    def check(self) -> None:
+        """Raise StorageMissing if this machine does not see the output: a folder that is not shared."""
+        if not self.storage.exists(JOB_KEY):
+            raise StorageMissing(
+                f"output.uri {self.storage.uri} is not what the driver sees on node {socket.gethostname()}: "
+                "on a cluster, write to s3:// or to a folder that all nodes share"
+            )
 
     def open_part(self, name: str) -> PartWriter:
         """A writer for a part of this unique name."""
@@ -80,8 +89,8 @@ class PreparedJob:
             JobFile(version("speechmill"), spec, self.identity, self.model.device, self.cost).write(self.storage)
 
 
-def open_output(spec: JobSpec, *, overwrite: bool = False) -> tuple[Storage, JobFile | None]:
-    """The output's store, proved writable, and the job that it holds. `overwrite` deletes that job first.
+def open_output(spec: JobSpec) -> tuple[Storage, JobFile | None]:
+    """The output's store, proved writable, and the job that it holds, if it has committed anything.
 
     Raises StorageDenied, StorageMissing, StorageUnavailable, and JobChanged for a place that holds something else.
     """
@@ -90,9 +99,6 @@ def open_output(spec: JobSpec, *, overwrite: bool = False) -> tuple[Storage, Job
     found = JobFile.read(storage)
     if found is None:
         _refuse_strangers(storage)
-        return storage, None
-    if overwrite:
-        delete_output(storage)
         return storage, None
     # A job that never committed anything binds nobody: its file may be replaced.
     has_parts = next(iter(storage.list(MANIFEST_PREFIX)), None) is not None
@@ -126,7 +132,8 @@ def prepare(spec: JobSpec, storage: Storage, found: JobFile | None, device: str)
     if not slowest <= spec.model.speed <= fastest:
         raise SpecError(f"model.speed is {spec.model.speed:g}; {info.name} speaks at {slowest:g} to {fastest:g}")
     corpus = open_corpus(spec, info)
-    identity = identity_of(spec, info, corpus.fingerprint)
+    _refuse_own_output(spec, storage)
+    identity = identity_of(spec, info, device, corpus.fingerprint)
     if found is not None:
         found.refuse_if_changed(identity, spec.output.uri)
     cost = found.cost if found else CostModel(info.base_s, info.char_s, info.audio_char_s)
@@ -164,6 +171,17 @@ def open_corpus(spec: JobSpec, info: ModelInfo) -> Corpus:
     )
     corpus.check()
     return corpus
+
+
+def _refuse_own_output(spec: JobSpec, storage: Storage) -> None:
+    """A corpus that takes in the output would change with every part."""
+    uris = [spec.input.uri] if isinstance(spec.input.uri, str) else spec.input.uri
+    written = [PartName(0, 0, 1, 0, 1, "aa").key, f"{AUDIO_PREFIX}000000-0000-aa.parquet", JOB_KEY, COMPLETE_KEY]
+    for uri in uris:
+        if any(would_read(uri, storage.location(key)) for key in written):
+            raise SpecError(
+                f"input.uri {uri} would read what is written to output.uri {spec.output.uri}; keep them apart"
+            )
 
 
 def _refuse_strangers(storage: Storage) -> None:

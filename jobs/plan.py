@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ..actors.models.base import ModelConfig
 from ..actors.models.registry import describe
 from ..actors.segment import Failure
-from ..cluster.session import num_local_cpus
+from ..cluster.session import Resources, num_local_cpus, plan_replicas
 from ..cluster.sharding import CostModel, ShardLimits, shard_window
 from .job import open_corpus
 from .planner import windows
@@ -65,7 +65,10 @@ def plan(spec: JobSpec) -> Plan:
         shards += len(cut)
         replica_s += sum(shard.cost_s for shard in cut)
         examples += itertools.islice(window.rejected, MAX_EXAMPLES - len(examples))
-    replicas = spec.cluster.replicas
+    cluster = spec.cluster
+    # Of a cluster nothing is known without joining it; this machine stands for it.
+    here = Resources(gpus=0.0, cpus=num_local_cpus(), is_local=False)
+    fitting = plan_replicas(here, cluster.replicas, device, cluster.gpus_per_replica, cluster.cpus_per_replica)
     return Plan(
         num_rows=rows,
         num_rejected=rejected,
@@ -74,7 +77,7 @@ def plan(spec: JobSpec) -> Plan:
         num_windows=num_windows,
         audio_s=audio_s,
         replica_s=replica_s,
-        num_replicas=num_local_cpus() if replicas == "auto" else replicas,
+        num_replicas=1 if device == "cuda" and cluster.replicas == "auto" else fitting.num_replicas,
         device=device,
         model=f"{info.name} ({info.revision}, {info.backend})",
         examples=tuple(examples),

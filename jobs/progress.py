@@ -37,6 +37,7 @@ class Snapshot:
     rows_total       of the corpus; an estimate until the reader is at its end (`is_total_exact`)
     rtfx             seconds of audio per second of this run, since the first replica was ready; 0 before
     batch_fill       cells that hold a token / all cells, of this run; None before the first batch
+    notice           what holds the run up, for a person; empty while all is well
     eta_s            seconds left at the rate of this run; None while unknown
     """
 
@@ -52,6 +53,7 @@ class Snapshot:
     eta_s: float | None
     num_deaths: int
     replicas: tuple[ReplicaState, ...]
+    notice: str = ""
 
 
 class Tracker:
@@ -98,10 +100,13 @@ class Tracker:
         """Seconds since the first replica had work; 0 before."""
         return now_s - self._speaking_since_s if self._speaking_since_s is not None else 0.0
 
-    def snapshot(self, now_s: float, replicas: Sequence[ReplicaState], num_deaths: int) -> Snapshot:
-        """Where the run stands, with what the replicas hold uncommitted."""
-        if self._speaking_since_s is None and any(r.shard_id for r in replicas):
+    def speaking_from(self, now_s: float) -> None:
+        """A replica has work; the first call counts."""
+        if self._speaking_since_s is None:
             self._speaking_since_s = now_s
+
+    def snapshot(self, now_s: float, replicas: Sequence[ReplicaState], num_deaths: int, notice: str = "") -> Snapshot:
+        """Where the run stands, with what the replicas hold uncommitted."""
         speaking_s = self.speaking_s(now_s)
         audio_s = self.audio_s_of_this_run + sum(r.audio_s_in_flight for r in replicas)
         done = self._committed.num_rows + sum(r.rows_in_flight for r in replicas)
@@ -121,6 +126,7 @@ class Tracker:
             eta_s=self._eta_s(speaking_s, sum(r.cost_s_in_flight for r in replicas)),
             num_deaths=num_deaths,
             replicas=tuple(replicas),
+            notice=notice,
         )
 
     def _estimated(self, planned: float, at_least: int = 0) -> int:

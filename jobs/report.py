@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from .display import audio_length, clock, percent
 from .plan import Plan
@@ -27,7 +28,7 @@ def show_result(result: Result, console: Console) -> None:
         table.add_row("batch fill", percent(result.batch_fill))
     if result.num_deaths:
         table.add_row("replicas replaced", f"{result.num_deaths}")
-    table.add_row("output", result.output)
+    table.add_row("output", Text(result.output))
     console.print(table)
     if result.num_failed:
         console.print('Failed rows are in the manifests with their reasons: "status": "failed".')
@@ -41,7 +42,7 @@ def show_plan(plan: Plan, console: Console) -> None:
     table.add_row("characters", f"{plan.num_chars:,}")
     table.add_row("windows, shards", f"{plan.num_windows:,}, {plan.num_shards:,}")
     table.add_row("audio, about", audio_length(plan.audio_s))
-    table.add_row("model", plan.model)
+    table.add_row("model", Text(plan.model))
     replicas = f"{plan.num_replicas} {plan.device} replica{'s' if plan.num_replicas != 1 else ''}"
     table.add_row("time, about", f"{clock(plan.wall_s)} on {replicas}")
     console.print(table)
@@ -52,7 +53,7 @@ def show_plan(plan: Plan, console: Console) -> None:
 def show_status(status: Status, console: Console) -> None:
     """How far an output is."""
     table = _table("status")
-    table.add_row("job", status.job_name)
+    table.add_row("job", Text(status.job_name))
     table.add_row("state", "complete" if status.is_complete else "not complete; run the job to continue it")
     table.add_row("rows committed", f"{status.num_ok + status.num_failed:,}")
     table.add_row("failed", f"{status.num_failed:,}")

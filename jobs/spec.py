@@ -22,7 +22,7 @@ SEED_MAX = 2**63 - 1
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=False, protected_namespaces=())
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, protected_namespaces=())
 
 
 class S3Spec(_Section):
@@ -165,7 +165,7 @@ class JobSpec(_Section):
             values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
         except OSError as error:
             raise SpecError(f"{source}: cannot be read: {error.strerror}") from error
-        except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
             raise SpecError(f"{source}: is not valid YAML: {' '.join(str(error).split())}") from error
         if not isinstance(values, dict):
             raise SpecError(f"{source}: must hold keys such as input, model and output")
@@ -181,12 +181,14 @@ def _override(values: dict[str, Any], override: str) -> None:
         raise SpecError(f'--set "{override}" must look like model.batch_size=16')
     section: Any = values
     for key in keys[:-1]:
-        section = section.setdefault(key, {})
+        if section.get(key) is None:
+            section[key] = {}
+        section = section[key]
         if not isinstance(section, dict):
             raise SpecError(f'--set "{override}": {key} is a value, not a section')
     try:
         section[keys[-1]] = yaml.safe_load(value)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise SpecError(f'--set "{override}": the value is not valid YAML') from error
 
 
@@ -202,7 +204,14 @@ def _explain(root: type[BaseModel], detail: Any) -> tuple[str, str]:
     if detail["type"] == "missing":
         return f'"{key}"', "is missing"
     message = detail["msg"].removeprefix("Value error, ").replace("Input should", "should")
-    return f"{key} is {json.dumps(detail.get('input'), default=str)[:80]}:", message
+    return f"{key or 'the job'} is {_shown(detail.get('input'))}:", message
+
+
+def _shown(value: object) -> str:
+    try:
+        return json.dumps(value, default=str)[:80]
+    except (ValueError, RecursionError):  # a YAML value may hold itself
+        return "a value that cannot be shown"
 
 
 def _fields(model: type[BaseModel], path: list[str]) -> list[str]:

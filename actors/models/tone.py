@@ -110,4 +110,8 @@ def _options(config: ModelConfig) -> ToneOptions:
         allowed = (int, float) if types[name] is float else types[name]
         if not isinstance(value, allowed) or isinstance(value, bool):
             raise ModelError(f"model.options.{name} is {value!r}; it must be of type {types[name].__name__}")
+        if isinstance(value, int | float) and not 0 <= value < float("inf"):
+            raise ModelError(f"model.options.{name} is {value!r}; it must be 0 or more, and finite")
+    if config.options.get("max_length", 1) == 0 or config.options.get("sample_rate", 1) == 0:
+        raise ModelError("model.options.max_length and model.options.sample_rate must be above 0")
     return ToneOptions(**config.options)  # pyright: ignore[reportArgumentType]  # checked above

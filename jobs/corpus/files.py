@@ -14,7 +14,7 @@ import hashlib
 import io
 import os
 import zlib
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -36,7 +36,9 @@ EXTENSIONS: dict[str, Format] = {
     ".pq": "parquet",
 }
 BUFFER_BYTES = 1 << 18
-_EDGE_BYTES = 1 << 16
+_BLOCK_BYTES = 1 << 16
+_MAX_BLOCKS = 1 << 13
+"""Files up to 512 MiB are hashed whole, larger ones in this many blocks spread over them, both ends among them."""
 _GZIP_MAGIC = b"\x1f\x8b"
 
 
@@ -107,6 +109,14 @@ def find_files(options: InputOptions) -> tuple[InputFile, ...]:
     return tuple(found.values())
 
 
+def would_read(uri: str, written: str) -> bool:
+    """Whether an input URI takes in a file of this full path or s3:// URI, were it there."""
+    if uri.startswith("s3://") or written.startswith("s3://"):
+        return _matches(written.split("/"), uri.split("/"))
+    path = Path(os.path.abspath(_expanded(_local_path(uri))))  # noqa: PTH100  # a glob cannot be resolved
+    return _matches(Path(written).parts, path.parts)
+
+
 def fingerprint_of(files: Sequence[InputFile]) -> str:
     """A hash that changes when a file is added, removed, renamed, reordered or changed, but not when all move."""
     digest = hashlib.blake2b(digest_size=16)
@@ -116,10 +126,14 @@ def fingerprint_of(files: Sequence[InputFile]) -> str:
 
 
 def _find_local(uri: str, options: InputOptions) -> list[InputFile]:
-    path = Path(_local_path(uri)).expanduser()
-    if path.is_file():
+    path = _expanded(_local_path(uri))
+    try:
+        is_file, is_folder = path.is_file(), path.is_dir()
+    except (OSError, ValueError) as error:
+        raise CorpusError(f"{uri} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    if is_file:
         return [_local_file(path, path.parent, options)]
-    if path.is_dir():
+    if is_folder:
         raise CorpusError(f"{uri} is a folder: name the files in it, for example {uri.rstrip('/')}/*.csv")
     root = Path(_fixed_part(str(path))[0] or ".")
     matches = [Path(match) for match in glob.glob(str(path), recursive=True)] if glob.has_magic(str(path)) else []  # noqa: PTH207
@@ -153,19 +167,29 @@ def _find_in_s3(uri: str, options: InputOptions) -> list[InputFile]:
 
 
 def _local_file(path: Path, root: Path, options: InputOptions) -> InputFile:
-    """A local file and its version: a hash of its two ends, since mtimes do not survive copying."""
+    """A local file and its version: a hash of its content, since mtimes do not survive copying."""
     uri = str(path)
     file_format = _format_of(uri, options)
     try:
         with path.open("rb") as stream:
             size = stream.seek(0, os.SEEK_END)
-            stream.seek(0)
-            digest = hashlib.sha256(stream.read(_EDGE_BYTES))
-            stream.seek(max(0, size - _EDGE_BYTES))
-            digest.update(stream.read(_EDGE_BYTES))
+            digest = hashlib.blake2b(digest_size=16)
+            for offset in _sampled(size):
+                stream.seek(offset)
+                digest.update(stream.read(_BLOCK_BYTES))
     except OSError as error:
         raise CorpusError(f"{uri} cannot be read: {error.strerror or error}") from error
-    return InputFile(uri, path.relative_to(root).as_posix(), size, digest.hexdigest()[:32], file_format, key=uri)
+    return InputFile(uri, path.relative_to(root).as_posix(), size, digest.hexdigest(), file_format, key=uri)
+
+
+def _sampled(size: int) -> Iterator[int]:
+    """Where the blocks begin that stand for a file of this size."""
+    num_blocks = -(-size // _BLOCK_BYTES)
+    if num_blocks <= _MAX_BLOCKS:
+        yield from range(0, size, _BLOCK_BYTES)
+    else:
+        last = size - _BLOCK_BYTES
+        yield from (last * block // (_MAX_BLOCKS - 1) for block in range(_MAX_BLOCKS))
 
 
 def _format_of(uri: str, options: InputOptions) -> Format:
@@ -176,6 +200,13 @@ def _format_of(uri: str, options: InputOptions) -> Format:
         known = ", ".join(EXTENSIONS)
         raise CorpusError(f"{uri}: cannot tell the format from the name (known: {known}, also .gz); set input.format")
     return EXTENSIONS[extension]
+
+
+def _expanded(path: str) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise CorpusError(f"{path}: {error}") from error
 
 
 def _local_path(uri: str) -> str:

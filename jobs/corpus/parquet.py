@@ -50,7 +50,7 @@ def _records(batch: Any) -> Iterator[dict[str, object] | Broken]:
     names = batch.schema.names
     try:
         columns = [column.to_pylist() for column in batch.columns]
-    except UnicodeDecodeError:  # parquet's strings are not checked when written: find the rows to blame
+    except (ValueError, OverflowError):  # text that is no UTF-8, dates that Python lacks: find the rows to blame
         for row in range(batch.num_rows):
             yield _record(batch, row)
         return
@@ -66,4 +66,6 @@ def _record(batch: Any, row: int) -> dict[str, object] | Broken:
         except UnicodeDecodeError as error:
             byte = error.object[error.start]
             return Broken(f"column {name!r}: byte 0x{byte:02X} at byte {error.start + 1} is not UTF-8")
+        except (ValueError, OverflowError) as error:
+            return Broken(f"column {name!r}: the value cannot be read: {error}")
     return fields

@@ -127,7 +127,11 @@ class RowMaker:
         is_name = isinstance(given, str) and given.isprintable() and not given.isspace()
         row_id = str(given) if is_name or type(given) is int else ""
         shown = text[: self._options.max_chars] if isinstance(text, str) else ""
-        return Failure(row, row_id or default_id(row), reason, shown, self._metadata(fields))
+        try:
+            metadata = self._metadata(fields)
+        except RowRejected:  # the very reason of the failure, it may be
+            metadata = {}
+        return Failure(row, row_id or default_id(row), reason, shown, metadata)
 
 
 def default_id(row: int) -> str:
@@ -167,7 +171,10 @@ def _scalar(value: object) -> JsonScalar:
         except UnicodeDecodeError:
             return base64.b64encode(value).decode()
     if isinstance(value, list | Mapping):
-        return json.dumps(value, ensure_ascii=False, default=str)
+        try:
+            return json.dumps(value, ensure_ascii=False, default=str)
+        except RecursionError as error:
+            raise RowRejected("a value is nested too deeply to be kept as metadata") from error
     return str(value)
 
 

@@ -17,7 +17,7 @@ from speechmill.actors.models.base import ModelConfig
 from speechmill.actors.models.tone import Tone
 from speechmill.actors.replica import MAX_PENDING_CLIPS, Replica
 from speechmill.actors.segment import Segment, Utterance
-from speechmill.errors import ModelError, StorageFull
+from speechmill.errors import ModelError, RowRejected, StorageFull
 
 
 @dataclass
@@ -47,6 +47,9 @@ class MemoryStore:
 
     parts: dict[str, MemoryPart] = field(default_factory=dict)
 
+    def check(self) -> None:
+        """It is where its user is."""
+
     def open_part(self, name: str) -> MemoryPart:
         self.parts[name] = MemoryPart()
         return self.parts[name]
@@ -74,6 +77,8 @@ class Surprising(Tone):
     def speak(self, segments: Sequence[Segment]) -> list[NDArray[np.float32]]:
         if any("BROKEN" in segment.text for segment in segments):
             raise ZeroDivisionError("division by zero")
+        if any("SILENT" in segment.text for segment in segments):
+            raise RowRejected
         if any("NAN" in segment.text for segment in segments):
             return [np.full(10, np.nan, np.float32) if "NAN" in s.text else np.zeros(10, np.float32) for s in segments]
         return super().speak(segments)
@@ -135,7 +140,9 @@ def test_a_row_that_does_not_fit_alone_fails_with_its_numbers() -> None:
     assert "31 cells are more than the 30 that fit" in str(failed[0].error)
 
 
-@pytest.mark.parametrize(("text", "reason"), [("BROKEN", "ZeroDivisionError"), ("NAN", "not finite")])
+@pytest.mark.parametrize(
+    ("text", "reason"), [("BROKEN", "ZeroDivisionError"), ("NAN", "not finite"), ("SILENT", "RowRejected")]
+)
 def test_a_model_that_breaks_on_a_row_costs_that_row_alone(text: str, reason: str) -> None:
     rows = utterances("One.", f"Two {text}.", "Three.", "Four.")
     receipt = replica(MemoryStore(), Surprising).speak("p", rows)
@@ -149,6 +156,42 @@ def test_a_replica_in_which_nothing_works_is_at_fault_not_its_rows() -> None:
         replica(store, Surprising).speak("p", utterances("BROKEN one.", "BROKEN two."))
     assert store.parts["p"].is_aborted
     assert not store.parts["p"].is_closed
+
+
+class Sticky(Tone):
+    """A device that breaks after two batches and stays broken, as CUDA does after a device-side assert."""
+
+    num_batches = 0
+
+    def speak(self, segments: Sequence[Segment]) -> list[NDArray[np.float32]]:
+        self.num_batches += 1
+        if self.num_batches > 2:
+            raise RuntimeError("CUDA error: device-side assert triggered")
+        return super().speak(segments)
+
+
+def test_a_device_that_breaks_in_mid_shard_fails_no_innocent_row() -> None:
+    """The rows after the breakdown were once committed as failed, though nothing was wrong with them."""
+    config = ReplicaConfig(ModelConfig("tone"), "wav", 0.0, batch_rows=2)
+    made = Replica(config, MemoryStore())
+    made.load()
+    made._model = Sticky(config.model)
+    with pytest.raises(RuntimeError, match="device-side assert"):
+        made.speak("p", utterances(*["A row of text."] * 10))
+
+
+class Unprepared(Tone):
+    """Stumbles over one text before it is even spoken."""
+
+    def prepare(self, text: str, voice: str) -> tuple[int, ...]:
+        if "BAD" in text:
+            raise KeyError("BAD")
+        return super().prepare(text, voice)
+
+
+def test_a_text_that_cannot_be_prepared_costs_its_row_alone() -> None:
+    receipt = replica(MemoryStore(), Unprepared).speak("p", utterances("One.", "BAD.", "Three."))
+    assert [(r.row, r.status) for r in records(receipt)] == [(0, "ok"), (1, "failed"), (2, "ok")]
 
 
 def test_a_full_store_stops_the_attempt_and_the_replica_lives_on() -> None:

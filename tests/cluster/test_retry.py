@@ -30,7 +30,7 @@ def play(num_rows: int, poison: set[int]) -> tuple[set[int], set[int], int]:
             spoken += rows
             continue
         deaths += 1
-        outcome = after_death(task, is_blamed=True)
+        outcome = after_death(task, "died", is_blamed=True)
         if isinstance(outcome, Poison):
             given_up.append(outcome.utterance.row)
         else:
@@ -58,4 +58,4 @@ def test_a_task_that_is_not_to_blame_is_tried_again_as_it_was(num_rows: int) -> 
     shard = shard_of(num_rows)
     task = Task(shard, shard.utterances, deaths=1)
     for _ in range(10):
-        assert after_death(task, is_blamed=False) == [task]
+        assert after_death(task, "died", is_blamed=False) == [task]

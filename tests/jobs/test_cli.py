@@ -10,10 +10,14 @@ import pytest
 from rich.console import Console
 from speechmill.actors.attempt import ReplicaProgress
 from speechmill.actors.replica import Home
+from speechmill.cluster.sharding import CostModel
 from speechmill.cluster.state import ReplicaState, ReplicaStatus
+from speechmill.cluster.storage import open_storage
 from speechmill.jobs.cli import app
 from speechmill.jobs.display import as_dict, audio_length, block, clock, percent, summary
+from speechmill.jobs.identity import Identity, JobFile
 from speechmill.jobs.progress import Snapshot
+from speechmill.jobs.spec import JobSpec
 from typer.testing import CliRunner
 
 runner = CliRunner()
@@ -103,6 +107,39 @@ def test_a_log_line_and_json_say_the_same() -> None:
     assert "4,120 / ~5,000 rows (3,900 committed), 2.00 h of audio, RTFx 210, fill 97.3 %, 3 failed" in line
     values = as_dict(snapshot())
     assert json.loads(json.dumps(values))["replicas"][0]["host"] == "gpu-[bold]node"
+
+
+def test_names_are_shown_as_they_are_never_as_markup(tmp_path: Path, job: Path) -> None:
+    """A job called "x[/red]" once ended `status` with a stack trace."""
+    storage = open_storage(str(tmp_path / "out"))
+    spec = JobSpec.load(job, ["name='x[/red][bold]y'"])
+    JobFile("1", spec.model_dump(mode="json"), Identity({}), "cpu", CostModel(1, 1, 1)).write(storage)
+    done = runner.invoke(app, ["status", str(tmp_path / "out")])
+    assert done.exit_code == 0
+    assert "x[/red][bold]y" in done.output
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "name: 2024-13-45\n",
+        "cluster: {gpus_per_replica: .inf}\n",
+        "input: &a {uri: *a}\n",
+        "1: 2\n",
+        "input: {uri: ~nosuchuser/x.csv}\noutput: {uri: o}\n",
+        f"input: {{uri: {'x' * 300}.csv}}\noutput: {{uri: o}}\n",
+        "input: {uri: a.csv}\noutput: {uri: o}\nmodel: {name: ':X'}\n",
+        "input: {uri: a.csv}\noutput: {uri: o}\nmodel: {name: tone, options: {audio_char_s: .inf}}\n",
+        "input: {uri: a.csv}\noutput: {uri: o}\nmodel: {name: tone, options: {max_length: 0}}\n",
+    ],
+)
+def test_no_job_file_ends_in_a_stack_trace(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "job.yaml"
+    path.write_text(content, encoding="utf-8")
+    done = runner.invoke(app, ["plan", str(path)])
+    assert done.exit_code == 2, done.output
+    assert done.stderr.count("\n") == 1
+    assert isinstance(done.exception, SystemExit)
 
 
 def test_units_read_well() -> None:

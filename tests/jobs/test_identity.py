@@ -21,7 +21,7 @@ from speechmill.jobs.spec import JobSpec
 def identity(**sections: Any) -> Identity:
     spec = JobSpec.parse({"input": {"uri": "a.csv"}, "output": {"uri": "o"}, "model": {"name": "tone"}} | sections)
     info = describe(ModelConfig(spec.model.name, voice=spec.model.voice, options=spec.model.options))
-    return identity_of(spec, info, corpus_fingerprint="abc")
+    return identity_of(spec, info, "cpu", corpus_fingerprint="abc")
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ def test_before_anything_is_known_nothing_is_claimed() -> None:
 def test_rows_in_flight_count_as_done_and_not_as_committed() -> None:
     tracker = Tracker(Totals(), started_s=0.0)
     tracker.planned(100, 50.0, 0.0, fraction_read=1.0)
-    tracker.snapshot(0.0, [replica()], 0)
+    tracker.speaking_from(0.0)
     tracker.committed_part(20, 5, audio_s=60.0, cost_s=12.5)
     snapshot = tracker.snapshot(10.0, [replica(rows=10, audio_s=30.0, cost_s=5.0)], 0)
     assert (snapshot.rows_done, snapshot.rows_committed, snapshot.num_failed) == (35, 25, 5)
@@ -44,7 +44,7 @@ def test_the_total_is_estimated_from_the_bytes_read_until_the_end() -> None:
 def test_a_resumed_run_reports_all_rows_but_its_own_rate() -> None:
     tracker = Tracker(Totals(num_ok=50, audio_s=1_000.0), started_s=0.0)
     tracker.planned(100, 100.0, 50.0, fraction_read=1.0)
-    tracker.snapshot(0.0, [replica()], 0)
+    tracker.speaking_from(0.0)
     tracker.committed_part(25, 0, audio_s=100.0, cost_s=25.0)
     snapshot = tracker.snapshot(10.0, [], 0)
     assert (snapshot.rows_done, snapshot.audio_s) == (75, 1_100.0)
@@ -57,7 +57,8 @@ def test_the_clock_of_speaking_starts_with_the_first_shard() -> None:
     tracker = Tracker(Totals(), started_s=0.0)
     tracker.snapshot(5.0, [replica(shard="")], 0)
     assert tracker.speaking_s(6.0) == 0.0
-    tracker.snapshot(7.0, [replica()], 0)
+    tracker.speaking_from(7.0)
+    tracker.speaking_from(8.0)
     assert tracker.speaking_s(9.0) == 2.0
 
 

@@ -17,6 +17,7 @@ from speechmill.actors.manifest import Record, decode_records
 from speechmill.cluster.storage import open_storage
 from speechmill.errors import JobChanged, JobError, ModelError, SpecError
 from speechmill.jobs.progress import Snapshot
+from speechmill.jobs.spec import JobSpec
 from speechmill.jobs.verify import verify
 
 Row = dict[str, Any]
@@ -167,6 +168,43 @@ def test_overwrite_starts_anew_and_leaves_no_trace(tmp_path: Path) -> None:
     assert (report.num_ok, report.num_orphans, report.is_ok) == (12, 0, True)
 
 
+@pytest.mark.parametrize(
+    "mistake",
+    [{"input": {"uri": "none.csv"}}, {"model": {"name": "tone", "options": {"x": 1}}}, {"cluster": {"replicas": 64}}],
+)
+def test_overwrite_deletes_nothing_for_a_job_that_is_wrong(tmp_path: Path, mistake: dict[str, Any]) -> None:
+    """A typo beside --overwrite once cost the finished output."""
+    job = job_of(tmp_path, sentences(5))
+    result = job.run()
+    before = {entry.key for entry in open_storage(result.output).list()}
+    job.spec = JobSpec.parse(job.spec.model_dump(exclude_unset=True) | mistake)
+    with pytest.raises(JobError):
+        job.run(overwrite=True)
+    assert {entry.key for entry in open_storage(result.output).list()} == before
+
+
+@pytest.mark.parametrize("pattern", ["**/*.jsonl", "out/manifest/*/*", "*/job.json", "**"])
+def test_an_input_that_takes_in_the_output_is_refused(tmp_path: Path, pattern: str) -> None:
+    """The second run would read its own manifests and call the corpus changed."""
+    (tmp_path / "corpus.jsonl").write_text('{"text": "One."}\n', encoding="utf-8")
+    (tmp_path / "out/manifest/x").mkdir(parents=True)
+    job = speechmill.Job(
+        input={"uri": [str(tmp_path / "corpus.jsonl"), str(tmp_path / pattern)], "format": "jsonl"},
+        output={"uri": str(tmp_path / "out")},
+        model={"name": "tone"},
+    )
+    with pytest.raises(JobError):
+        job.run()
+
+
+def test_a_corpus_changed_in_the_middle_is_noticed(tmp_path: Path) -> None:
+    rows = sentences(8_000)
+    job_of(tmp_path, rows[:100]).run()
+    rows[50]["text"] = rows[50]["text"].replace("Row", "Raw")
+    with pytest.raises(JobChanged, match="the corpus itself"):
+        job_of(tmp_path, rows[:100]).run()
+
+
 def test_a_folder_with_other_things_in_it_is_refused(tmp_path: Path) -> None:
     (tmp_path / "out" / "audio").mkdir(parents=True)
     (tmp_path / "out" / "audio" / "song.flac").write_bytes(b"mine")
@@ -211,10 +249,20 @@ def test_a_row_that_kills_its_replica_is_found_and_the_others_are_spoken(tmp_pat
     result = job_of(tmp_path, rows, options={"crash": "CRASH"}).run()
     failed = [record for record in records_of(result.output) if record.status == "failed"]
     assert [record.row for record in failed] == [17]
-    assert "3 replicas died speaking this row" in str(failed[0].error)
+    assert "replicas died speaking this row" in str(failed[0].error)
     assert (result.num_ok, result.num_deaths > 0) == (39, True)
     report = verify(open_storage(result.output), sweep=True)
     assert report.is_ok
+
+
+def test_one_replica_finds_a_killer_in_the_first_row_of_a_large_shard(tmp_path: Path) -> None:
+    """Every death on the way to it comes right after another; that must not look like a broken machine."""
+    rows = [{"id": f"id-{n}", "text": "x " * (60 - n // 8)} for n in range(400)]
+    rows[0]["text"] = "CRASH " * 22
+    job = job_of(tmp_path, rows, options={"crash": "CRASH"}, cluster={"replicas": 1}, sharding={"window_rows": 390})
+    result = job.run()
+    assert (result.num_ok, result.num_failed) == (399, 1)
+    assert result.num_deaths > 5
 
 
 def test_replicas_killed_in_mid_run_change_nothing(tmp_path: Path) -> None:
