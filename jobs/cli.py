@@ -166,5 +166,10 @@ def _terminated_like_interrupted() -> Generator[None]:
     before: Callable[..., Any] | int | None = signal.signal(signal.SIGTERM, interrupt)
     try:
         yield
+    except SystemExit as error:
+        # Once Ray is up, its own handler answers SIGTERM, with an exit of that number.
+        if error.code == signal.SIGTERM:
+            raise KeyboardInterrupt from error
+        raise
     finally:
         signal.signal(signal.SIGTERM, before)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,8 @@ class Running:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            # A shell's background job ignores SIGINT, and its children inherit that.
+            preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
         )
         self.last: dict[str, Any] = {}
 
@@ -158,11 +161,14 @@ def test_a_run_killed_five_times_ends_as_an_undisturbed_one(
     assert verify(storage).num_orphans == 0
 
 
-def test_an_interrupted_run_says_how_to_go_on_and_does(start: Start, tmp_path: Path, corpus: Path) -> None:
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_says_how_to_go_on_and_does(
+    start: Start, tmp_path: Path, corpus: Path, sent: signal.Signals
+) -> None:
     path = job_file(tmp_path, corpus, str(tmp_path / "out"), None, cell_s=0.0005)
     running = start(path)
     running.until(lambda event: event["rows_committed"] > 0)
-    running.process.send_signal(signal.SIGINT)
+    running.process.send_signal(sent)
     status, error = running.end()
     assert status == 130
     assert "run the same command to continue" in error
