@@ -11,99 +11,25 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from ..errors import BatchOutOfMemory, JobError, RowError, RunStopped
 from .audio import encode, join, pcm16, pcm_sha256
 from .batcher import num_cells, pack_segments
 from .manifest import Record, encode_records
-from .models.base import BatchLimit, Model, ModelConfig
+from .models.base import BatchLimit, Model
+from .part import PartWriter
+from .receipt import Receipt, ReplicaConfig, ReplicaProgress
 from .segment import Segment, Utterance
 from .text import fit_segments
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-
-class PartWriter(Protocol):
-    """One attempt at one part, as the replica sees it."""
-
-    def add(self, row: int, id: str, encoded: bytes, sidecar: Mapping[str, object]) -> tuple[str, str | int | None]:
-        """Take one clip; where it will lie: (object key, member or row in it)."""
-        ...
-
-    def close(self) -> None:
-        """Everything is stored when this returns."""
-        ...
-
-    def abort(self) -> None:
-        """Forget what was taken; objects already stored are orphans."""
-        ...
-
-
-class PartStore(Protocol):
-    """What opens parts. It travels to the replica, so it can be pickled."""
-
-    def check(self) -> None:
-        """Raise StorageMissing if this machine does not see the output that the driver writes to."""
-        ...
-
-    def open_part(self, name: str) -> PartWriter:
-        """A writer for a part of this unique name."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class ReplicaConfig:
-    """What a replica is told once. `batch_rows` None means the model's own limit."""
-
-    model: ModelConfig
-    audio_format: str
-    pause_s: float
-    batch_rows: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """What became of the utterances of one call. `manifest` is JSON lines, one per utterance, in row order."""
-
-    num_ok: int
-    num_failed: int
-    audio_ms: int
-    synthesis_s: float
-    num_batches: int
-    num_splits: int
-    cells_filled: int
-    cells_total: int
-    bytes_written: int
-    manifest: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class ReplicaProgress:
-    """What a replica has done since it started: for a live display, never for accounts."""
-
-    rows: int = 0
-    failed: int = 0
-    audio_s: float = 0.0
-    synthesis_s: float = 0.0
-    cells_filled: int = 0
-    cells_total: int = 0
-
-    def __add__(self, other: ReplicaProgress) -> ReplicaProgress:
-        return ReplicaProgress(
-            self.rows + other.rows,
-            self.failed + other.failed,
-            self.audio_s + other.audio_s,
-            self.synthesis_s + other.synthesis_s,
-            self.cells_filled + other.cells_filled,
-            self.cells_total + other.cells_total,
-        )
 
 
 @dataclass(slots=True)

@@ -18,10 +18,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
-from .attempt import Attempt, PartStore, Receipt, ReplicaConfig, ReplicaProgress
+from .attempt import Attempt
 from .manifest import Record
 from .models.base import Model
 from .models.registry import load
+from .part import PartStore
+from .receipt import Receipt, ReplicaConfig, ReplicaProgress
 from .segment import Utterance
 
 MAX_PENDING_CLIPS = 64

@@ -17,13 +17,15 @@ from typing import Any
 import ray
 from ray.exceptions import ActorDiedError, RayError, RayTaskError
 
-from ..actors.attempt import PartStore, Receipt, ReplicaConfig, ReplicaProgress
-from ..actors.replica import Home, Replica
+from ..actors.part import PartStore
+from ..actors.receipt import Receipt, ReplicaConfig
+from ..actors.replica import Replica
 from ..actors.segment import Shard
 from ..errors import JobError, ModelError, ReplicasLost, RunStopped
+from .member import Member
 from .retry import Poison, Task, after_death
 from .session import ReplicaPlan
-from .state import ReplicaState, ReplicaStatus
+from .state import ReplicaState
 
 TASKS_IN_FLIGHT = 2
 """One being spoken, one waiting behind it: the replica never waits for the driver."""
@@ -46,29 +48,6 @@ class SpokenShard:
 
 
 @dataclass(slots=True)
-class _Member:
-    """A living actor and what it holds."""
-
-    number: int
-    actor: Any
-    loading: Any | None
-    home: Home | None = None
-    tasks: deque[tuple[Any, Task]] = field(default_factory=deque[tuple[Any, Task]])
-    polling: Any | None = None
-    progress: ReplicaProgress = field(default_factory=ReplicaProgress)
-    rows_receipted: int = 0
-    audio_s_receipted: float = 0.0
-
-    @property
-    def is_ready(self) -> bool:
-        return self.loading is None
-
-    @property
-    def is_quarantined(self) -> bool:
-        return any(task.is_suspect for _, task in self.tasks)
-
-
-@dataclass(slots=True)
 class _OpenShard:
     """A shard of which some tasks are still out."""
 
@@ -84,7 +63,7 @@ class Pool:
         self._plan = plan
         self._config = ray.put(config)
         self._store = ray.put(store)
-        self._members: list[_Member] = []
+        self._members: list[Member] = []
         self._again: deque[Task] = deque()
         self._open: dict[str, _OpenShard] = {}
         self._finished: list[SpokenShard] = []
@@ -123,7 +102,7 @@ class Pool:
 
         Raises JobError and RunStopped from a replica, and ReplicasLost when they die without getting anywhere.
         """
-        waited = {ref: member for member in self._members for ref in _refs(member)}
+        waited = {ref: member for member in self._members for ref in member.refs}
         if waited:
             ready, _ = ray.wait(list(waited), num_returns=1, timeout=timeout_s)
             if ready:
@@ -150,7 +129,7 @@ class Pool:
 
     def states(self) -> list[ReplicaState]:
         """Every replica as it was last seen."""
-        return [_state(member) for member in self._members]
+        return [member.state for member in self._members]
 
     def _spawn(self) -> None:
         remote: Any = ray.remote(Replica)
@@ -161,7 +140,7 @@ class Pool:
             # Two tasks, one more that is only uploading, and the progress call.
             max_concurrency=TASKS_IN_FLIGHT + 2,
         ).remote(self._config, self._store)
-        self._members.append(_Member(self._num_spawned, actor, actor.load.remote()))
+        self._members.append(Member(self._num_spawned, actor, actor.load.remote()))
         self._num_spawned += 1
 
     def _next_task(self, shards: Iterator[Shard], *, is_alone: bool) -> Task | None:
@@ -176,12 +155,12 @@ class Pool:
         self._open[shard.id] = _OpenShard()
         return Task(shard, shard.utterances)
 
-    def _send(self, member: _Member, task: Task) -> None:
+    def _send(self, member: Member, task: Task) -> None:
         # A part name is used once: what a dead or late attempt left behind can never be mistaken for this one.
         part = f"{task.shard.id}-{uuid.uuid4().hex[:8]}"
         member.tasks.append((member.actor.speak.remote(part, task.utterances), task))
 
-    def _settle(self, member: _Member, ref: Any) -> None:
+    def _settle(self, member: Member, ref: Any) -> None:
         if member not in self._members:
             return  # it died a moment ago, and its tasks went with it
         try:
@@ -209,7 +188,7 @@ class Pool:
             self._open[task.shard.id].receipts.append(answer)
             self._close_task(task.shard)
 
-    def _bury(self, member: _Member, ref: Any, error: Exception) -> None:
+    def _bury(self, member: Member, ref: Any, error: Exception) -> None:
         """The replica is gone or not to be trusted: end it, pass its tasks on, start another."""
         self._members.remove(member)
         ray.kill(member.actor)
@@ -253,32 +232,6 @@ class Pool:
         for member in self._members:
             if member.is_ready and member.polling is None:
                 member.polling = member.actor.progress.remote()
-
-
-def _refs(member: _Member) -> list[Any]:
-    refs = [ref for ref, _ in member.tasks]
-    return refs + [ref for ref in (member.loading, member.polling) if ref is not None]
-
-
-def _state(member: _Member) -> ReplicaState:
-    if not member.is_ready:
-        status = ReplicaStatus.STARTING
-    else:
-        status = ReplicaStatus.SPEAKING if member.tasks else ReplicaStatus.IDLE
-    task = member.tasks[0][1] if member.tasks else None
-    # The progress was asked for a moment ago; a receipt may have come since.
-    rows = max(0, member.progress.rows - member.rows_receipted) if task else 0
-    row_cost_s = task.shard.cost_s / max(1, len(task.shard.utterances)) if task else 0.0
-    return ReplicaState(
-        number=member.number,
-        home=member.home,
-        status=status,
-        shard_id=task.shard.id if task else "",
-        progress=member.progress,
-        rows_in_flight=rows,
-        audio_s_in_flight=max(0.0, member.progress.audio_s - member.audio_s_receipted) if task else 0.0,
-        cost_s_in_flight=rows * row_cost_s,
-    )
 
 
 def _cause(error: Exception) -> Exception:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from ..actors.attempt import ReplicaProgress
+from ..actors.receipt import ReplicaProgress
 from ..actors.replica import Home
 
 

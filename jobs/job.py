@@ -9,11 +9,12 @@ import socket
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 
-from ..actors.attempt import PartStore, PartWriter, ReplicaConfig
 from ..actors.audio import format_of
 from ..actors.manifest import MANIFEST_PREFIX, PartName
 from ..actors.models.base import ModelConfig, ModelInfo
 from ..actors.models.registry import describe
+from ..actors.part import PartStore, PartWriter
+from ..actors.receipt import ReplicaConfig
 from ..cluster.sharding import CostModel, ShardLimits
 from ..cluster.storage import Storage, open_storage
 from ..errors import JobChanged, SpecError, StorageMissing

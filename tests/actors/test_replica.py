@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from speechmill.actors.attempt import Receipt, ReplicaConfig
 from speechmill.actors.manifest import Record, decode_records
 from speechmill.actors.models.base import ModelConfig
 from speechmill.actors.models.tone import Tone
+from speechmill.actors.receipt import Receipt, ReplicaConfig
 from speechmill.actors.replica import MAX_PENDING_CLIPS, Replica
 from speechmill.actors.segment import Segment, Utterance
 from speechmill.errors import ModelError, RowRejected, StorageFull

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import pytest
 import ray
 from ray import cloudpickle
-from speechmill.actors.attempt import ReplicaConfig
 from speechmill.actors.models.base import ModelConfig
+from speechmill.actors.receipt import ReplicaConfig
 from speechmill.actors.segment import Shard, Utterance
 from speechmill.cluster.pool import Pool, SpokenShard
 from speechmill.cluster.session import ReplicaPlan

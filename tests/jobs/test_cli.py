@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
-from speechmill.actors.attempt import ReplicaProgress
+from speechmill.actors.receipt import ReplicaProgress
 from speechmill.actors.replica import Home
 from speechmill.cluster.sharding import CostModel
 from speechmill.cluster.state import ReplicaState, ReplicaStatus
