@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -71,3 +72,9 @@ def test_the_root_exports_exactly_what_it_names() -> None:
     public = {name for name in vars(speechmill) if not name.startswith("_")}
     modules = {"actors", "cluster", "jobs", "errors"}
     assert public - modules == set(speechmill.__all__)
+
+
+def test_every_package_is_in_the_wheel() -> None:
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]["packages"]
+    folders = {path.parent.relative_to(ROOT) for layer in LAYERS for path in (ROOT / layer).rglob("__init__.py")}
+    assert set(listed) == {"speechmill", *(".".join(["speechmill", *folder.parts]) for folder in folders)}
