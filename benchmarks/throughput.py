@@ -1,6 +1,6 @@
 """The main job against two peers, over the same rows, on the same cores, in the same run, the same audio kept.
 
-package   the voice's own package in a plain loop, one process per core, one FLAC file a row
+package   the voice's own package (with scipy, its faster variant) in a plain loop, one process per core, FLAC files
 ray-data  the voice's own package under Ray Data: map_batches with an actor per core, written as parquet
 speechmill  the main job, one replica per core, container parquet
 
