@@ -9,6 +9,7 @@ print(clip.id, clip.duration_s)
 
 from .actors.models.base import BatchLimit, Model, ModelConfig, ModelInfo
 from .actors.segment import Clip, Failure, Segment, Utterance
+from .cluster.storage import S3Options
 from .errors import JobError, RunStopped, SpeechmillError
 from .jobs.api import Job
 from .jobs.reader import read
@@ -25,6 +26,7 @@ __all__ = [
     "ModelInfo",
     "Result",
     "RunStopped",
+    "S3Options",
     "Segment",
     "SpeechmillError",
     "Utterance",

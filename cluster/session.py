@@ -70,7 +70,8 @@ def session(address: str) -> Generator[Resources]:
         if is_local:
             raise ReplicasLost(f"Ray did not start on this machine: {_first_line(error)}") from error
         raise SpecError(
-            f'cluster.address "{address}": no Ray cluster can be joined there: {_first_line(error)}'
+            f'cluster.address "{address}": no Ray cluster can be joined there: {_first_line(error)}. '
+            "If it asks for a token, set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH."
         ) from error
     try:
         yield _resources(is_local)
@@ -80,6 +81,8 @@ def session(address: str) -> Generator[Resources]:
 
 def _knock(address: str) -> None:
     """Raise ConnectionError when nothing listens at host:port: there, Ray would end the whole process."""
+    if address == "auto":
+        address = os.environ.get("RAY_ADDRESS", "")
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if host:
         try:

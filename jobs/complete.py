@@ -22,7 +22,8 @@ class Complete:
 
     def write(self, storage: Storage) -> None:
         """Put the mark into the output."""
-        storage.put(COMPLETE_KEY, json.dumps(asdict(self), indent=2).encode())
+        body = asdict(self) | {"audio_s": round(self.audio_s, 3)}
+        storage.put(COMPLETE_KEY, json.dumps(body, indent=2).encode())
 
     @classmethod
     def read(cls, storage: Storage) -> Complete | None:

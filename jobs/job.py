@@ -17,7 +17,7 @@ from ..actors.part import PartStore, PartWriter
 from ..actors.receipt import ReplicaConfig
 from ..cluster.sharding import CostModel, ShardLimits
 from ..cluster.storage import Storage, open_storage
-from ..errors import JobChanged, SpecError, StorageMissing
+from ..errors import JobChanged, ModelError, SpecError, StorageMissing, did_you_mean
 from .complete import COMPLETE_KEY
 from .containers import container_of
 from .containers.base import AUDIO_PREFIX
@@ -119,19 +119,7 @@ def prepare(spec: JobSpec, storage: Storage, found: JobFile | None, device: str)
 
     Raises ModelError, CorpusError, SpecError and JobChanged.
     """
-    config = ModelConfig(
-        name=spec.model.name,
-        device=device,
-        backend=spec.model.backend,
-        voice=spec.model.voice,
-        path=spec.model.path,
-        options=spec.model.options,
-    )
-    info = describe(config)
-    format_of(spec.output.audio).check(info.sample_rate)
-    slowest, fastest = info.speeds
-    if not slowest <= spec.model.speed <= fastest:
-        raise SpecError(f"model.speed is {spec.model.speed:g}; {info.name} speaks at {slowest:g} to {fastest:g}")
+    config, info = describe_model(spec, device)
     corpus = open_corpus(spec, info)
     _refuse_own_output(spec, storage)
     identity = identity_of(spec, info, device, corpus.fingerprint)
@@ -141,6 +129,29 @@ def prepare(spec: JobSpec, storage: Storage, found: JobFile | None, device: str)
     # The backend is fixed from here on: a replica must not choose again.
     model = replace(config, backend=info.backend)
     return PreparedJob(spec, model, info, corpus, storage, identity, cost, found)
+
+
+def describe_model(spec: JobSpec, device: str) -> tuple[ModelConfig, ModelInfo]:
+    """The job's model on a device ("cpu" or "cuda"), checked. Raises ModelError and SpecError."""
+    config = ModelConfig(
+        name=spec.model.name,
+        device=device,
+        backend=spec.model.backend,
+        voice=spec.model.voice,
+        path=spec.model.path,
+        options=spec.model.options,
+    )
+    info = describe(config)
+    if info.voices and info.default_voice not in info.voices:
+        raise ModelError(
+            f'model.voice "{info.default_voice}" is not a voice of {info.name}: '
+            f"{did_you_mean(info.default_voice, info.voices)}"
+        )
+    slowest, fastest = info.speeds
+    if not slowest <= spec.model.speed <= fastest:
+        raise SpecError(f"model.speed is {spec.model.speed:g}; {info.name} speaks at {slowest:g} to {fastest:g}")
+    format_of(spec.output.audio).check(info.sample_rate)
+    return config, info
 
 
 def open_corpus(spec: JobSpec, info: ModelInfo) -> Corpus:

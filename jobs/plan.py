@@ -5,12 +5,10 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass
 
-from ..actors.models.base import ModelConfig
-from ..actors.models.registry import describe
 from ..actors.segment import Failure
 from ..cluster.session import Resources, num_local_cpus, plan_replicas
 from ..cluster.sharding import CostModel, ShardLimits, shard_window
-from .job import open_corpus
+from .job import describe_model, open_corpus
 from .planner import windows
 from .spec import JobSpec
 
@@ -45,10 +43,7 @@ class Plan:
 def plan(spec: JobSpec) -> Plan:
     """Plan a job as `run` would cut it. Raises SpecError, ModelError and CorpusError."""
     device = "cpu" if spec.model.device == "auto" else spec.model.device
-    config = ModelConfig(
-        spec.model.name, device, spec.model.backend, spec.model.voice, spec.model.path, spec.model.options
-    )
-    info = describe(config)
+    _, info = describe_model(spec, device)
     cost = CostModel(info.base_s, info.char_s, info.audio_char_s)
     limits = ShardLimits(spec.sharding.shard_rows, spec.sharding.shard_audio_s)
     corpus = open_corpus(spec, info)

@@ -47,7 +47,7 @@ def show_plan(plan: Plan, console: Console) -> None:
     table.add_row("time, about", f"{clock(plan.wall_s)} on {replicas}")
     console.print(table)
     for failure in plan.examples:
-        console.print(f"rejected: {failure.reason}", markup=False)
+        console.print(f"rejected: {failure.reason}", markup=False, highlight=False, soft_wrap=True)
 
 
 def show_status(status: Status, console: Console) -> None:
@@ -85,7 +85,7 @@ def show_verified(report: VerifyReport, console: Console) -> None:
 
 def _list(console: Console, kind: str, lines: Sequence[str], total: int) -> None:
     for line in lines:
-        console.print(f"{kind}: {line}", markup=False, highlight=False)
+        console.print(f"{kind}: {line}", markup=False, highlight=False, soft_wrap=True)
     if total > len(lines):
         console.print(f"… and {total - len(lines):,} more")
 

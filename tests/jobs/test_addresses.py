@@ -127,6 +127,16 @@ def test_a_model_of_the_users_own_speaks(tmp_path: Path, head: Head) -> None:
     assert max(abs(clip.samples).max() for clip in speechmill.read(str(tmp_path / "out"))) > 0.5, "twice as loud"
 
 
+def test_auto_with_a_dead_address_in_the_environment_is_said(tmp_path: Path) -> None:
+    """Ray would wait for it for minutes."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        done = run(tmp_path, "cluster.address=auto", RAY_ADDRESS=address)
+    assert done.returncode == 2
+    assert "no Ray cluster can be joined there" in done.stderr
+
+
 @pytest.mark.parametrize("scheme", ["", "ray://"])
 def test_an_address_where_nobody_answers_is_said(tmp_path: Path, scheme: str) -> None:
     """Ray's own answer to a dead address is to end the process; so the port is tried first."""

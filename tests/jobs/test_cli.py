@@ -58,6 +58,9 @@ def test_plan_writes_nothing(job: Path, tmp_path: Path) -> None:
         (["--set", "input.voice=speaker"], "no column 'speaker'"),
         (["--set", "model.batchsize=3"], 'did you mean "model.batch_size"?'),
         (["--set", "model.backend=cuda"], "model.backend"),
+        (["--set", "model.speed=99"], "model.speed is 99; tone speaks at 0.25 to 4"),
+        (["--set", "output.audio=opus", "--set", "model.options={sample_rate: 11025}"], "opus cannot hold"),
+        (["--set", "model.name=hibari", "--set", "model.voice=hart"], 'did you mean "heart"?'),
     ],
 )
 def test_a_wrong_job_is_one_line_and_status_2(job: Path, arguments: list[str], message: str) -> None:

@@ -39,7 +39,7 @@ def check_voice(voice: str) -> str:
 
 def own_file(path: str) -> Path:
     """The model file that the user named. Raises ModelError when there is none."""
-    file = Path(path)
+    file = Path(path).expanduser()
     if not file.is_file():
         raise ModelError(f"model.path {path} is not a file; hibari takes one .onnx file, or none for its own voices")
     return file
