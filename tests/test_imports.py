@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 import speechmill
 
 ROOT = Path(speechmill.__file__).parent

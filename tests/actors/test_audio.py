@@ -11,6 +11,7 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+
 from speechmill.actors.audio import FORMATS, decode, encode, format_of, join, pcm16, pcm_sha256, sha256
 from speechmill.errors import RowRejected, SpecError
 

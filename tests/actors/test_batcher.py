@@ -6,6 +6,7 @@ from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from speechmill.actors.batcher import num_cells, pack, pack_segments
 from speechmill.actors.models.base import BatchLimit
 from speechmill.actors.segment import Segment

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from speechmill.actors.manifest import PartName, Record, decode_records, dumps, encode_records
 from speechmill.actors.segment import Failure
 from speechmill.errors import JobError

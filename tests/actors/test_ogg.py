@@ -7,6 +7,7 @@ import io
 import numpy as np
 import pytest
 import soundfile
+
 from speechmill.actors._ogg import checksum, with_serial
 from speechmill.actors.audio import decode
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
 from speechmill.actors.manifest import Record, decode_records
 from speechmill.actors.models.base import ModelConfig
 from speechmill.actors.models.tone import Tone

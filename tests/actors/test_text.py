@@ -8,6 +8,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+
 from speechmill.actors.segment import Utterance
 from speechmill.actors.sentences import sentence_spans
 from speechmill.actors.text import fit_segments, normalise, split_text

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import pytest
 import ray
 from ray import cloudpickle
+
 from speechmill.actors.models.base import ModelConfig
 from speechmill.actors.receipt import ReplicaConfig
 from speechmill.actors.segment import Shard, Utterance

@@ -7,6 +7,7 @@ from collections import deque
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from speechmill.actors.segment import Shard, Utterance
 from speechmill.cluster.retry import DEATHS_OF_A_ROW, Poison, Task, after_death
 

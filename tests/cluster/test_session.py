@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from speechmill.cluster.session import ReplicaPlan, Resources, num_local_cpus, plan_replicas
 from speechmill.errors import SpecError
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from speechmill.actors.segment import Utterance
 from speechmill.cluster.sharding import TAPER_ROWS, CostModel, ShardLimits, digest, shard_window
 

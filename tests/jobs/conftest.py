@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
 from speechmill.actors.audio import encode, pcm16, pcm_sha256, sha256
 from speechmill.actors.manifest import PartName, Record, encode_records
 from speechmill.actors.segment import Failure

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+
 import speechmill
 from speechmill.cluster.storage import open_storage
 from speechmill.jobs.verify import verify

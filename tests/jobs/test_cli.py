@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from typer.testing import CliRunner
+
 from speechmill.actors.receipt import ReplicaProgress
 from speechmill.actors.replica import Home
 from speechmill.cluster.sharding import CostModel
@@ -18,7 +20,6 @@ from speechmill.jobs.display import as_dict, audio_length, block, clock, percent
 from speechmill.jobs.identity import Identity, JobFile
 from speechmill.jobs.progress import Snapshot
 from speechmill.jobs.spec import JobSpec
-from typer.testing import CliRunner
 
 runner = CliRunner()
 

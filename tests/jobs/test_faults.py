@@ -15,6 +15,7 @@ from typing import Any
 
 import psutil
 import pytest
+
 from speechmill.actors.manifest import decode_records
 from speechmill.cluster.storage import S3Options, open_storage
 from speechmill.jobs.verify import verify

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from speechmill.actors.manifest import PartName
 from speechmill.actors.models.base import ModelConfig
 from speechmill.actors.models.registry import describe

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from speechmill.actors.segment import Failure, Utterance
 from speechmill.jobs.planner import windows
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from speechmill.actors.receipt import ReplicaProgress
 from speechmill.cluster.state import ReplicaState, ReplicaStatus
 from speechmill.jobs.progress import Totals, Tracker

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+
 from speechmill.actors.audio import FORMATS, pcm16
 from speechmill.cluster.storage import Storage
 from speechmill.errors import JobError, SpecError

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import ray
+
 import speechmill
 from speechmill.actors.manifest import Record, decode_records
 from speechmill.cluster.storage import open_storage

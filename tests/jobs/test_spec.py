@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import speechmill
 import yaml
+
+import speechmill
 from speechmill.errors import SpecError
 from speechmill.jobs.spec import JobSpec
 

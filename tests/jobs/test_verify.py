@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
+
 from speechmill.actors.audio import FORMATS, encode, pcm16, sha256
 from speechmill.actors.manifest import PartName, Record, decode_records, encode_records
 from speechmill.cluster.storage import Entry, S3Options, Storage, open_storage

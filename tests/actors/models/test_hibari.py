@@ -10,6 +10,7 @@ from pathlib import Path
 import hibari
 import numpy as np
 import pytest
+
 from speechmill.actors.models.base import ModelConfig
 from speechmill.actors.models.hibari import MAX_PHONEMES, SPLIT_CHARS, Hibari, int8
 from speechmill.actors.segment import Segment

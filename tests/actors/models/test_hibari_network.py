@@ -11,6 +11,7 @@ import onnxruntime
 import pytest
 import torch
 from onnx import helper, numpy_helper
+
 from speechmill.actors.models.hibari.network import Network
 from speechmill.actors.models.hibari.onnx_file import initializers, with_frame_major_head
 from speechmill.actors.models.hibari.phonemes import Phonemes

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+
 from speechmill.actors.models.hibari.network import VOCABULARY
 from speechmill.actors.models.hibari.phonemes import Phonemes
 from speechmill.errors import RowRejected

@@ -8,6 +8,7 @@ import torch
 from hibari import dsp
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from speechmill.actors.models.hibari.noise import TABLE_SIZE, Noise, noise_starts
 from speechmill.actors.models.hibari.synthesis import BINS, HOP, Synthesis
 

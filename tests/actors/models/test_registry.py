@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from speechmill.actors.models.base import ModelConfig
 from speechmill.actors.models.registry import MODELS, describe, load, model_class
 from speechmill.actors.models.tone import Tone

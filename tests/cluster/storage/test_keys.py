@@ -7,6 +7,7 @@ import posixpath
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from speechmill.cluster.storage.keys import check_key, check_prefix
 from speechmill.errors import StorageDenied
 

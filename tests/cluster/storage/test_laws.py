@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 import pytest
+
 from speechmill.cluster.storage import S3Options, Storage, open_storage
 from speechmill.errors import SpeechmillError, StorageDenied, StorageMissing
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from speechmill.cluster.storage.base import Entry
 from speechmill.cluster.storage.listing import Page, in_key_order
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from speechmill.cluster.storage.local import LocalStorage, storage_error
 from speechmill.errors import (
     SpeechmillError,

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from speechmill.cluster.storage import S3Options, open_storage
 from speechmill.errors import SpecError
 

@@ -7,6 +7,7 @@ import io
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from speechmill.cluster.storage.ranges import FIRST_BYTES, RangeReader
 
 steps = st.lists(

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError, ReadTimeoutError
+
 from speechmill.cluster.storage import S3Options
 from speechmill.cluster.storage.s3 import S3Storage
 from speechmill.cluster.storage.s3_errors import Place, storage_error

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from speechmill.cluster.storage import open_storage
 from speechmill.cluster.storage.local import LocalStorage
 from speechmill.errors import JobError, SpecError, StorageFull, StorageMissing, StorageUnavailable

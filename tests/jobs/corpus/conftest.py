@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from speechmill.actors.segment import Failure, Utterance
 from speechmill.jobs.corpus import Corpus, InputOptions
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from speechmill.actors.segment import Failure, Utterance
 from speechmill.errors import CorpusError
 from speechmill.jobs.corpus import Corpus, InputOptions, delimited

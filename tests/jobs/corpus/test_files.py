@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+
 from speechmill.actors.segment import Failure
 from speechmill.cluster.storage import S3Options, open_storage
 from speechmill.errors import CorpusError

@@ -7,6 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+
 from speechmill.actors.segment import Failure, Utterance
 from speechmill.jobs.corpus import Corpus, InputOptions
 

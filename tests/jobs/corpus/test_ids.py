@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+
 from speechmill.jobs.corpus import IdIndex
 
 CALLS = st.lists(st.lists(st.integers(0, 60).map(str), max_size=12), max_size=40)

@@ -7,6 +7,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from speechmill.actors.segment import Failure, Utterance
 from speechmill.errors import CorpusError
 from speechmill.jobs.corpus import Corpus, InputOptions, jsonl

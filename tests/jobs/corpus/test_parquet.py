@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+
 from speechmill.actors.segment import Failure, Utterance
 from speechmill.errors import CorpusError
 from speechmill.jobs.corpus import Corpus, InputOptions

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from speechmill.actors.segment import Failure, Utterance, seed_of
 from speechmill.jobs.corpus import Column, InputOptions
 from speechmill.jobs.corpus.rows import RowMaker
