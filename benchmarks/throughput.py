@@ -62,7 +62,7 @@ def speechmill_job(corpus: Path, output: Path) -> dict[str, Any]:
 
 
 def package_loop(corpus: Path, output: Path) -> dict[str, Any]:
-    """The plain loop: every core takes every n-th row."""
+    """The plain loop: every core takes a block of the rows."""
     output.mkdir(parents=True)
     cores = num_cores()
     context = multiprocessing.get_context("spawn")
@@ -85,7 +85,9 @@ def _speak_rows(corpus: Path, output: Path, first: int, step: int) -> tuple[floa
 
     voice = hibari.Hibari()
     voice("Ready.")
-    rows = read_corpus(corpus)[first::step]
+    rows = read_corpus(corpus)
+    # Blocks, not every n-th row: a repeated corpus would give all its longest rows to one core.
+    rows = rows[first * len(rows) // step : (first + 1) * len(rows) // step]
     globals()["_barrier"].wait()
     start = time.time()
     audio_s = 0.0
