@@ -8,7 +8,6 @@ breaks in mid-part: what failed for no reason of its own is only believed if the
 
 from __future__ import annotations
 
-import hashlib
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -18,7 +17,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BatchOutOfMemory, JobError, RowError, RunStopped
-from .audio import encode, join, pcm16, pcm_sha256
+from .audio import encode, join, pcm16, pcm_sha256, sha256
 from .batcher import num_cells, pack_segments
 from .manifest import Record, encode_records
 from .models.base import BatchLimit, Model
@@ -67,7 +66,7 @@ class Attempt:
         self._spoken_last: Segment | None = None
         self._surprise: Exception | None = None
         self._spent = ReplicaProgress()
-        self._num_batches = self._num_splits = 0
+        self._num_splits = 0
 
     def synthesise(self, utterances: Sequence[Utterance]) -> None:
         """Speak everything; a clip goes to the encoder as soon as its last segment is there."""
@@ -94,7 +93,6 @@ class Attempt:
             num_failed=len(records) - num_ok,
             audio_ms=sum(record.audio_ms for record in records),
             synthesis_s=self._spent.synthesis_s,
-            num_batches=self._num_batches,
             num_splits=self._num_splits,
             cells_filled=self._spent.cells_filled,
             cells_total=self._spent.cells_total,
@@ -150,7 +148,6 @@ class Attempt:
         filled, total = num_cells(batch)
         spent = ReplicaProgress(synthesis_s=time.perf_counter() - began, cells_filled=filled, cells_total=total)
         self._surprise, self._spoken_last = None, batch[-1]
-        self._num_batches += 1
         self._spent += spent
         self._report(spent)
         return list(zip(batch, waves, strict=True))
@@ -197,7 +194,7 @@ class Attempt:
             member=member,
             audio_format=config.audio_format,
             audio_bytes=len(encoded),
-            audio_sha256=hashlib.sha256(encoded).hexdigest(),
+            audio_sha256=sha256(encoded),
             pcm_sha256=pcm_sha256(pcm),
             num_segments=len(pieces.samples),
             **audio,

@@ -25,7 +25,6 @@ class Receipt:
     num_failed: int
     audio_ms: int
     synthesis_s: float
-    num_batches: int
     num_splits: int
     cells_filled: int
     cells_total: int

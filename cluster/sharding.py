@@ -13,6 +13,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ..actors.models.base import ModelInfo
 from ..actors.segment import Shard, Utterance
 
 RULES = 1
@@ -30,6 +31,11 @@ class CostModel:
     base_s: float
     char_s: float
     audio_char_s: float
+
+    @classmethod
+    def of(cls, info: ModelInfo) -> CostModel:
+        """The estimates that a model gives of itself."""
+        return cls(info.base_s, info.char_s, info.audio_char_s)
 
     def seconds(self, utterance: Utterance) -> float:
         """Seconds that a replica needs for the utterance."""

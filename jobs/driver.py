@@ -40,7 +40,9 @@ def run(spec: JobSpec, *, overwrite: bool = False, observe: Observer | None = No
     job = prepare(spec, storage, found, device or "cpu")
     if found is not None and (complete := Complete.read(storage)) is not None:
         return Run(job, observe).result(complete)
-    if found is not None and not (this := Run(job, observe)).has_work:
+    # What continues an output has its device, so its corpus is read once, here; anew, the cluster decides the device.
+    this = Run(job, observe) if found is not None else None
+    if this is not None and not this.has_work:
         return this.result(this.complete())
     with session(spec.cluster.address) as resources:
         cluster = spec.cluster
@@ -49,12 +51,13 @@ def run(spec: JobSpec, *, overwrite: bool = False, observe: Observer | None = No
         plan = plan_replicas(
             resources, cluster.replicas, device or "auto", cluster.gpus_per_replica, cluster.cpus_per_replica
         )
-        if plan.device != job.model.device:
-            job = prepare(spec, storage, found, plan.device)
-        if overwrite and before is not None:
-            delete_output(storage)
-        job.begin()
-        this = Run(job, observe)
+        if this is None:
+            if plan.device != job.model.device:
+                job = prepare(spec, storage, found, plan.device)
+            if overwrite and before is not None:
+                delete_output(storage)
+            job.begin()
+            this = Run(job, observe)
         if this.has_work:
             with Pool(plan, job.replica_config, job.parts) as pool:
                 this.speak_all(pool)
@@ -113,8 +116,9 @@ class Run:
     def _plan(self) -> Iterator[Shard]:
         """Shards that are not committed yet, window after window; rejected rows are committed on the way."""
         job = self._job
+        limits = job.spec.sharding.limits()
         for window in windows(job.corpus.rows(), job.spec.sharding.window_rows):
-            shards = shard_window(window.index, window.utterances, job.cost, job.limits, is_last=window.is_last)
+            shards = shard_window(window.index, window.utterances, job.cost, limits, is_last=window.is_last)
             self._commit_rejected(window)
             todo = [shard for shard in shards if not self._ledger.is_done(shard.id, shard.digest)]
             cost_s = sum(shard.cost_s for shard in shards)

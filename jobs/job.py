@@ -15,7 +15,7 @@ from ..actors.models.base import ModelConfig, ModelInfo
 from ..actors.models.registry import describe
 from ..actors.part import PartStore, PartWriter
 from ..actors.receipt import ReplicaConfig
-from ..cluster.sharding import CostModel, ShardLimits
+from ..cluster.sharding import CostModel
 from ..cluster.storage import Storage, open_storage
 from ..errors import JobChanged, ModelError, SpecError, StorageMissing, did_you_mean
 from .complete import COMPLETE_KEY
@@ -65,10 +65,6 @@ class PreparedJob:
     found: JobFile | None
 
     @property
-    def limits(self) -> ShardLimits:
-        return ShardLimits(self.spec.sharding.shard_rows, self.spec.sharding.shard_audio_s)
-
-    @property
     def parts(self) -> Parts:
         extension = format_of(self.spec.output.audio).extension
         return Parts(self.storage, self.spec.output.container, extension)
@@ -84,10 +80,9 @@ class PreparedJob:
         )
 
     def begin(self) -> None:
-        """Write `job.json` unless the output has it."""
-        if self.found is None:
-            spec = self.spec.model_dump(mode="json")
-            JobFile(version("speechmill"), spec, self.identity, self.model.device, self.cost).write(self.storage)
+        """Write `job.json`: from here on the output is this job's."""
+        spec = self.spec.model_dump(mode="json")
+        JobFile(version("speechmill"), spec, self.identity, self.model.device, self.cost).write(self.storage)
 
 
 def open_output(spec: JobSpec) -> tuple[Storage, JobFile | None]:
@@ -125,7 +120,7 @@ def prepare(spec: JobSpec, storage: Storage, found: JobFile | None, device: str)
     identity = identity_of(spec, info, device, corpus.fingerprint)
     if found is not None:
         found.refuse_if_changed(identity, spec.output.uri)
-    cost = found.cost if found else CostModel(info.base_s, info.char_s, info.audio_char_s)
+    cost = found.cost if found else CostModel.of(info)
     # The backend is fixed from here on: a replica must not choose again.
     model = replace(config, backend=info.backend)
     return PreparedJob(spec, model, info, corpus, storage, identity, cost, found)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..actors.segment import Failure
 from ..cluster.session import Resources, num_local_cpus, plan_replicas
-from ..cluster.sharding import CostModel, ShardLimits, shard_window
+from ..cluster.sharding import CostModel, shard_window
 from .job import describe_model, open_corpus
 from .planner import windows
 from .spec import JobSpec
@@ -44,8 +44,8 @@ def plan(spec: JobSpec) -> Plan:
     """Plan a job as `run` would cut it. Raises SpecError, ModelError and CorpusError."""
     device = "cpu" if spec.model.device == "auto" else spec.model.device
     _, info = describe_model(spec, device)
-    cost = CostModel(info.base_s, info.char_s, info.audio_char_s)
-    limits = ShardLimits(spec.sharding.shard_rows, spec.sharding.shard_audio_s)
+    cost = CostModel.of(info)
+    limits = spec.sharding.limits()
     corpus = open_corpus(spec, info)
     rows = rejected = chars = shards = num_windows = 0
     audio_s = replica_s = 0.0

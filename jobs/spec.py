@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from ..cluster.sharding import ShardLimits
 from ..cluster.storage import S3Options
 from ..errors import SpecError, did_you_mean
 
@@ -95,6 +96,10 @@ class ShardingSpec(_Section):
     window_rows: Annotated[int, Field(ge=1, le=1_000_000)] = 8_192
     shard_rows: Annotated[int, Field(ge=1, le=100_000)] = 1_000
     shard_audio_s: Annotated[float, Field(gt=0)] = 3_600.0
+
+    def limits(self) -> ShardLimits:
+        """The same, as the sharder takes it."""
+        return ShardLimits(self.shard_rows, self.shard_audio_s)
 
 
 class ClusterSpec(_Section):
