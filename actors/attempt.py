@@ -1,34 +1,44 @@
 """One attempt at one part: segments out of utterances, batches through the model, clips into the part.
 
-Every utterance ends in the receipt exactly once, spoken or failed with its reason. A batch that fails is halved down
-to the row that fails, so that one bad row costs nobody else. If not one row could be spoken, and not for reasons of
-their own, the error is raised instead: then the replica is at fault, not the rows. The same goes for a device that
-breaks in mid-part: what failed for no reason of its own is only believed if the model still works afterwards.
+Every utterance ends in the receipt exactly once, spoken or failed with its reason. A batch that is out of memory is
+packed again, smaller, with all that is left; one that fails otherwise is halved down to the row that fails, so that one
+bad row costs nobody else. If not one row could be spoken, and not for reasons of their own, the error is raised
+instead: then the replica is at fault, not the rows. The same goes for a device that breaks in mid-part: what failed for
+no reason of its own is only believed if the model still works afterwards.
 """
 
 from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BatchOutOfMemory, JobError, RowError, RunStopped
 from .audio import encode, join, pcm16, pcm_sha256, sha256
-from .batcher import num_cells, pack_segments
+from .batcher.budget import size
+from .batcher.fit import Shape
+from .batcher.memory import is_out_of_memory
+from .batcher.packing import num_cells, pack_segments
+from .batcher.stats import BatchStats
 from .manifest import Record, encode_records
-from .models.base import BatchLimit, Model
 from .part import PartWriter
 from .receipt import Receipt, ReplicaConfig, ReplicaProgress
 from .segment import Segment, Utterance
 from .text import fit_segments
+from .tuning import Voice
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+
+Spoken = list[tuple[Segment, "NDArray[np.float32]"]]
 
 
 @dataclass(slots=True)
@@ -48,13 +58,13 @@ class Attempt:
 
     def __init__(
         self,
-        model: Model,
+        voice: Voice,
         config: ReplicaConfig,
         part: PartWriter,
         encode_soon: Callable[[partial[Record]], Future[Record]],
         report: Callable[[ReplicaProgress], None],
     ) -> None:
-        self._model = model
+        self._model, self._tuner, self._memory = voice.model, voice.tuner, voice.memory
         self._config = config
         self._part = part
         self._encode_soon = encode_soon
@@ -65,23 +75,30 @@ class Attempt:
         self._failed: list[Record] = []
         self._spoken_last: Segment | None = None
         self._surprise: Exception | None = None
-        self._spent = ReplicaProgress()
-        self._num_splits = 0
+        self._stats = BatchStats(bound_bytes=voice.tuner.bound_bytes)
+        self._busy_s = 0.0
 
     def synthesise(self, utterances: Sequence[Utterance]) -> None:
         """Speak everything; a clip goes to the encoder as soon as its last segment is there."""
+        began = time.perf_counter()
         segments = [segment for utterance in utterances for segment in self._segments(utterance)]
-        for batch in pack_segments(segments, self._limit()):
-            for segment, samples in self._speak(batch):
-                pieces = self._waiting.get(segment.row)
-                if pieces is None:
-                    continue  # another segment of the row has failed
-                pieces.samples[segment.index] = samples
-                if all(piece is not None for piece in pieces.samples):
-                    del self._waiting[segment.row]
-                    self._clips.append(self._encode_soon(partial(self._encode, pieces)))
+        todo = deque(pack_segments(segments, self._tuner.pack))
+        while todo:
+            batch = todo.popleft()
+            try:
+                spoken = self._speak(batch)
+            except (JobError, RunStopped):
+                raise
+            except Exception as error:
+                failure = error
+            else:
+                self._collect(spoken)
+                continue
+            # Out of the handler: the error's frames hold the batch's tensors until it is forgotten.
+            todo = self._after_failure(batch, failure, todo)
         assert not self._waiting, f"rows without an end: {sorted(self._waiting)[:5]}"
         self._raise_if_broken()
+        self._busy_s += time.perf_counter() - began
 
     def finish(self) -> Receipt:
         """Wait for the encoders, store the part, account for every row."""
@@ -92,10 +109,8 @@ class Attempt:
             num_ok=num_ok,
             num_failed=len(records) - num_ok,
             audio_ms=sum(record.audio_ms for record in records),
-            synthesis_s=self._spent.synthesis_s,
-            num_splits=self._num_splits,
-            cells_filled=self._spent.cells_filled,
-            cells_total=self._spent.cells_total,
+            busy_s=self._busy_s,
+            batches=self._stats,
             bytes_written=sum(record.audio_bytes or 0 for record in records),
             manifest=encode_records(records),
         )
@@ -118,10 +133,6 @@ class Attempt:
         except Exception as error:
             raise self._surprise from error
 
-    def _limit(self) -> BatchLimit:
-        info, rows = self._model.info, self._config.batch_rows
-        return info.batch_limit if rows is None else BatchLimit(rows, rows * info.max_length)
-
     def _segments(self, utterance: Utterance) -> list[Segment]:
         info = self._model.info
         try:
@@ -134,38 +145,98 @@ class Attempt:
         self._waiting[utterance.row] = _Pieces(utterance, [None] * len(segments))
         return segments
 
-    def _speak(self, batch: Sequence[Segment]) -> list[tuple[Segment, NDArray[np.float32]]]:
-        """The batch's waveforms, without those that could not be spoken."""
+    def _speak(self, batch: Sequence[Segment]) -> Spoken:
+        """The batch's waveforms. Raises whatever the model does."""
+        filled, total = num_cells(batch)
+        shape = Shape(len(batch), total // len(batch))
+        tuner, memory = self._tuner, self._memory
+        predicted = tuner.predict(shape)
+        if memory is not None and not memory.is_main:
+            memory.watch()
+        elif memory is not None and len(batch) == 1 and not tuner.fits(shape):
+            # Nothing would raise here: the system would end the process.
+            raise BatchOutOfMemory("it is not tried where memory has no other bound")
+        before = memory.peak() if memory is not None else 0
         began = time.perf_counter()
-        try:
-            waves = self._model.speak(batch)
-        except (JobError, RunStopped):
-            raise
-        except Exception as error:
-            return self._halve(batch, error)
+        waves = self._model.speak(batch)
+        seconds = time.perf_counter() - began
         if len(waves) != len(batch):
             raise JobError(f"model {self._model.info.name} gave {len(waves)} clips for {len(batch)} segments")
-        filled, total = num_cells(batch)
-        spent = ReplicaProgress(synthesis_s=time.perf_counter() - began, cells_filled=filled, cells_total=total)
+        peak = memory.peak() if memory is not None else 0
+        # Where only records are seen, a batch that set none says nothing of its own peak.
+        is_measured = memory is not None and (peak > before or not memory.is_main)
+        tuner.spoke(shape, seconds, peak - tuner.resident_bytes if is_measured else None)
         self._surprise, self._spoken_last = None, batch[-1]
-        self._spent += spent
-        self._report(spent)
+        self._count(
+            BatchStats(
+                num_batches=1,
+                num_rows=len(batch),
+                cells_filled=filled,
+                cells_total=total,
+                synthesis_s=seconds,
+                predicted_s=predicted.seconds,
+                peak_bytes=peak,
+                predicted_bytes=predicted.peak_bytes,
+            )
+        )
         return list(zip(batch, waves, strict=True))
 
-    def _halve(self, batch: Sequence[Segment], error: Exception) -> list[tuple[Segment, NDArray[np.float32]]]:
+    def _collect(self, spoken: Spoken) -> None:
+        for segment, samples in spoken:
+            pieces = self._waiting.get(segment.row)
+            if pieces is None:
+                continue  # another segment of the row has failed
+            pieces.samples[segment.index] = samples
+            if all(piece is not None for piece in pieces.samples):
+                del self._waiting[segment.row]
+                self._clips.append(self._encode_soon(partial(self._encode, pieces)))
+
+    def _after_failure(
+        self, batch: Sequence[Segment], error: Exception, todo: deque[list[Segment]]
+    ) -> deque[list[Segment]]:
+        """What is to be spoken now that this batch has failed."""
+        if isinstance(error, BatchOutOfMemory) or is_out_of_memory(error):
+            return self._after_out_of_memory(batch, error, todo)
         if len(batch) > 1:
-            self._num_splits += 1
+            self._count(BatchStats(num_splits=1))
             middle = len(batch) // 2
-            return self._speak(batch[:middle]) + self._speak(batch[middle:])
-        reason = self._reason(error)
-        pieces = self._waiting.pop(batch[0].row, None)
+            todo.extendleft([list(batch[middle:]), list(batch[:middle])])
+        else:
+            self._give_up(batch[0], self._reason(error))
+        return todo
+
+    def _after_out_of_memory(
+        self, batch: Sequence[Segment], error: Exception, todo: deque[list[Segment]]
+    ) -> deque[list[Segment]]:
+        """Free what can be freed, expect more of every batch from here on, and pack all that is left again."""
+        shape = Shape(len(batch), max(segment.length for segment in batch))
+        was_expected = not self._tuner.fits(shape)
+        self._tuner.ran_out(shape)
+        self._count(BatchStats(num_out_of_memory=1))
+        if self._memory is not None:
+            self._memory.release()
+        if len(batch) > 1:
+            return deque(pack_segments(chain(batch, *todo), self._tuner.pack))
+        if not was_expected:
+            self._surprise = error  # it should fit: believed only if the model still speaks
+        predicted = self._tuner.predict(shape).peak_bytes
+        needs = f", {size(predicted)} expected of {size(self._tuner.bound_bytes)}" if predicted else ""
+        self._give_up(batch[0], f"a segment of {shape.longest} tokens does not fit into memory alone{needs}: {error}")
+        return todo
+
+    def _give_up(self, segment: Segment, reason: str) -> None:
+        """The row fails, whatever became of its other segments."""
+        pieces = self._waiting.pop(segment.row, None)
         if pieces is not None:
             self._fail(pieces.utterance, reason)
-        return []
+
+    def _count(self, stats: BatchStats) -> None:
+        self._stats += stats
+        self._report(ReplicaProgress(batches=stats))
 
     def _reason(self, error: Exception) -> str:
         """Why a row failed; an error that no model should raise is remembered, the device may be at fault."""
-        if isinstance(error, (RowError, BatchOutOfMemory)):
+        if isinstance(error, RowError):
             return str(error) or type(error).__name__
         self._surprise = error
         return f"{type(error).__name__}: {error}"

@@ -4,30 +4,40 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .batcher.stats import NO_BATCHES, BatchStats
 from .models.base import ModelConfig
 
 
 @dataclass(frozen=True, slots=True)
 class ReplicaConfig:
-    """What a replica is told once. `batch_rows` None means the model's own limit."""
+    """What a replica is told once.
+
+    batch_rows          rows in a batch; None for the fastest that fits
+    vram_utilization    share of its memory that it may use, above 0 and up to 1
+    cpus, gpus          what it was given: a part of a device is a part of the memory
+    """
 
     model: ModelConfig
     audio_format: str
     pause_s: float
     batch_rows: int | None = None
+    vram_utilization: float = 0.9
+    cpus: float = 1.0
+    gpus: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What became of the utterances of one call. `manifest` is JSON lines, one per utterance, in row order."""
+    """What became of the utterances of one call. `manifest` is JSON lines, one per utterance, in row order.
+
+    busy_s  seconds from the first text to the last sample
+    """
 
     num_ok: int
     num_failed: int
     audio_ms: int
-    synthesis_s: float
-    num_splits: int
-    cells_filled: int
-    cells_total: int
+    busy_s: float
+    batches: BatchStats
     bytes_written: int
     manifest: bytes
 
@@ -39,16 +49,12 @@ class ReplicaProgress:
     rows: int = 0
     failed: int = 0
     audio_s: float = 0.0
-    synthesis_s: float = 0.0
-    cells_filled: int = 0
-    cells_total: int = 0
+    batches: BatchStats = NO_BATCHES
 
     def __add__(self, other: ReplicaProgress) -> ReplicaProgress:
         return ReplicaProgress(
             self.rows + other.rows,
             self.failed + other.failed,
             self.audio_s + other.audio_s,
-            self.synthesis_s + other.synthesis_s,
-            self.cells_filled + other.cells_filled,
-            self.cells_total + other.cells_total,
+            self.batches + other.batches,
         )

@@ -1,4 +1,4 @@
-"""One replica: a model, the batcher before it and the encoder behind it. Utterances in, a receipt out.
+"""One replica: a model, the tuner of its batches before it and the encoder behind it. Utterances in, a receipt out.
 
 `speak` may be called from several threads at once: synthesis is one at a time, in the order of the calls, while the
 encoding and the upload of the shard before go on beside it. Every utterance given ends in the receipt exactly once,
@@ -19,23 +19,21 @@ from dataclasses import dataclass
 from functools import partial
 
 from .attempt import Attempt
+from .batcher.profile import Profile
 from .manifest import Record
-from .models.base import Model
-from .models.registry import load
 from .part import PartStore
 from .receipt import Receipt, ReplicaConfig, ReplicaProgress
 from .segment import Utterance
-
-MAX_PENDING_CLIPS = 64
-"""Clips that may wait for the encoder before synthesis does: bounds memory when the store is slow."""
+from .tuning import MAX_PENDING_CLIPS, Voice, tuned
 
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """Where a replica lives."""
+    """Where a replica lives, and what batches cost there; None if that could not be measured."""
 
     host: str
     pid: int
+    profile: Profile | None = None
 
 
 class Replica:
@@ -44,7 +42,7 @@ class Replica:
     def __init__(self, config: ReplicaConfig, store: PartStore) -> None:
         self._config = config
         self._store = store
-        self._model: Model | None = None
+        self._voice: Voice | None = None
         self._synthesis = threading.Lock()
         self._encoders = ThreadPoolExecutor(1 if config.model.device == "cpu" else 4, "encode")
         self._pending = threading.Semaphore(MAX_PENDING_CLIPS)
@@ -52,10 +50,13 @@ class Replica:
         self._counting = threading.Lock()
 
     def load(self) -> Home:
-        """Load the model; `speak` may be called once this has returned. Raises ModelError, StorageMissing."""
+        """Load the model and measure it; `speak` may be called once this has returned.
+
+        Raises StorageMissing, and ModelError: also for a model or a batch size that does not fit into the memory.
+        """
         self._store.check()
-        self._model = load(self._config.model)
-        return Home(socket.gethostname(), os.getpid())
+        self._voice = tuned(self._config)
+        return Home(socket.gethostname(), os.getpid(), self._voice.profile)
 
     def progress(self) -> ReplicaProgress:
         """The counts so far; answers while a shard is being spoken."""
@@ -63,9 +64,9 @@ class Replica:
 
     def speak(self, part: str, utterances: Sequence[Utterance]) -> Receipt:
         """Speak the utterances into a part of this unique name. Raises JobError and RunStopped, nothing of a row."""
-        assert self._model is not None, "load() comes first"
+        assert self._voice is not None, "load() comes first"
         writer = self._store.open_part(part)
-        attempt = Attempt(self._model, self._config, writer, self._encode_soon, self._report)
+        attempt = Attempt(self._voice, self._config, writer, self._encode_soon, self._report)
         try:
             with self._synthesis:
                 attempt.synthesise(utterances)

@@ -6,6 +6,7 @@ Standard library only. Every record is immutable; nothing here knows a model, a 
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -57,8 +58,8 @@ class Segment:
 
     @property
     def length(self) -> int:
-        """Cells that the segment occupies in a batch."""
-        return len(self.tokens)
+        """Cells that the segment occupies in a batch: its tokens, and more where slow speech makes more of them."""
+        return len(self.tokens) if self.speed >= 1 else math.ceil(len(self.tokens) / self.speed)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from typing import Any
 import ray
 from ray.exceptions import ActorDiedError, RayError, RayTaskError
 
+from ..actors.batcher.profile import Profile
 from ..actors.part import PartStore
 from ..actors.receipt import Receipt, ReplicaConfig
 from ..actors.replica import Replica
@@ -72,6 +73,8 @@ class Pool:
         self._polled_at = 0.0
         self._started_at = time.monotonic()
         self.num_deaths = 0
+        self.profiles: dict[str, Profile] = {}
+        """What replicas measured or knew of their batches' costs, by the hardware that they run on."""
 
     def __enter__(self) -> Pool:
         for _ in range(self._plan.num_replicas):
@@ -177,6 +180,8 @@ class Pool:
             return
         if ref == member.loading:
             member.loading, member.home = None, answer
+            if answer.profile is not None:
+                self.profiles[answer.profile.key.hardware] = answer.profile
         elif ref == member.polling:
             member.polling, member.progress = None, answer
         else:

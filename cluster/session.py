@@ -13,6 +13,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from ..actors.machine import num_cores
 from ..errors import ReplicasLost, SpecError
 
 LOCAL_OBJECT_STORE_BYTES = 256 * 2**20
@@ -56,7 +57,7 @@ def session(address: str) -> Generator[Resources]:
         if is_local:
             ray.init(
                 address="local",
-                num_cpus=num_local_cpus(),
+                num_cpus=num_cores(),
                 include_dashboard=False,
                 _node_ip_address="127.0.0.1",
                 object_store_memory=LOCAL_OBJECT_STORE_BYTES,
@@ -89,13 +90,6 @@ def _knock(address: str) -> None:
             socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_S).close()
         except (OSError, OverflowError) as error:
             raise ConnectionError(f"{getattr(error, 'strerror', None) or error}") from error
-
-
-def num_local_cpus() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def plan_replicas(

@@ -42,9 +42,12 @@ class Job:
         job.spec = spec
         return job
 
-    def plan(self) -> Plan:
-        """Read the corpus and say what the job would do; starts nothing. Raises JobError."""
-        return plan(self.spec)
+    def plan(self, *, measure: bool = False) -> Plan:
+        """Read the corpus and say what the job would do; starts nothing. Raises JobError.
+
+        measure   load the model in this process and measure what its batches cost, unless that is known
+        """
+        return plan(self.spec, measure=measure)
 
     def run(self, *, overwrite: bool = False, observe: Observer | None = None) -> Result:
         """Run the job here or on its cluster, or continue it; blocks until every row is spoken or failed.

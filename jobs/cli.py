@@ -58,7 +58,9 @@ def run(
         except KeyboardInterrupt:
             _stop(f"Stopped. What is committed in {job.spec.output.uri} stays; run the same command to continue.", 130)
         if as_json:
-            print(json.dumps({"event": "result", **asdict(result), "rtfx": result.rtfx}))
+            print(
+                json.dumps({"event": "result", **asdict(result), "rtfx": result.rtfx, "batch_fill": result.batch_fill})
+            )
         else:
             from .report import show_result
 
@@ -67,13 +69,18 @@ def run(
 
 
 @app.command()
-def plan(job_file: JobFileArgument, overrides: SetOption = None, as_json: JsonOption = False) -> None:
-    """Say what a job would do: rows, shards, audio, time. Starts nothing."""
+def plan(
+    job_file: JobFileArgument,
+    overrides: SetOption = None,
+    measure: Annotated[bool, typer.Option("--measure", help="Load the model here and measure its batches.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what a job would do: rows, shards, audio, batches, time. Starts nothing."""
     with _reported():
         from .api import Job
         from .report import show_plan
 
-        made = Job.load(job_file, overrides).plan()
+        made = Job.load(job_file, overrides).plan(measure=measure)
         if as_json:
             print(json.dumps(asdict(made) | {"wall_s": made.wall_s}))
         else:

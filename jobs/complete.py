@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from typing import Any
 
+from ..actors.batcher.stats import BatchStats
 from ..cluster.storage import Storage
 from ..errors import JobError, StorageMissing
 
@@ -13,12 +15,13 @@ COMPLETE_KEY = "complete.json"
 
 @dataclass(frozen=True, slots=True)
 class Complete:
-    """The final counts of a job: rows of the corpus, and how they ended."""
+    """The final counts of a job: rows of the corpus, how they ended, and the batches of the run that completed it."""
 
     num_rows: int
     num_ok: int
     num_failed: int
     audio_s: float
+    batches: BatchStats | None = None
 
     def write(self, storage: Storage) -> None:
         """Put the mark into the output."""
@@ -35,6 +38,13 @@ class Complete:
         try:
             body = json.loads(raw)
             counts = [int(body[name]) for name in ("num_rows", "num_ok", "num_failed")]
-            return cls(*counts, audio_s=float(body["audio_s"]))
-        except (ValueError, KeyError, TypeError) as error:
+            batches = {name: _number(value) for name, value in (body.get("batches") or {}).items()}
+            return cls(*counts, audio_s=float(body["audio_s"]), batches=BatchStats(**batches) if batches else None)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise JobError(f"{storage.location(COMPLETE_KEY)} cannot be read: {error!r:.120}") from error
+
+
+def _number(value: object) -> Any:
+    if not isinstance(value, int | float):
+        raise TypeError(f"{value!r} is no number")
+    return value

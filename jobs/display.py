@@ -104,7 +104,8 @@ def summary(snapshot: Snapshot) -> str:
     return (
         f"{snapshot.rows_done:,} / {about}{snapshot.rows_total:,} rows ({snapshot.rows_committed:,} committed), "
         f"{audio_length(snapshot.audio_s)} of audio, RTFx {snapshot.rtfx:.0f}, fill {percent(snapshot.batch_fill)}, "
-        f"{snapshot.num_failed:,} failed, {clock(snapshot.eta_s)} left, {replicas_line(snapshot)}"
+        f"{snapshot.num_failed:,} failed, {_out_of_memory(snapshot)}{clock(snapshot.eta_s)} left, "
+        + replicas_line(snapshot)
         + (f"; {snapshot.notice}" if snapshot.notice else "")
     )
 
@@ -121,6 +122,7 @@ def as_dict(snapshot: Snapshot) -> dict[str, Any]:
         "elapsed_s": round(snapshot.elapsed_s, 3),
         "rtfx": round(snapshot.rtfx, 2),
         "batch_fill": snapshot.batch_fill,
+        "num_out_of_memory": snapshot.num_out_of_memory,
         "eta_s": snapshot.eta_s,
         "num_deaths": snapshot.num_deaths,
         "notice": snapshot.notice,
@@ -153,7 +155,8 @@ def block(name: str, snapshot: Snapshot) -> Group:
         replicas.add_row(*_replica_cells(state))
     rest = Text(replicas_line(snapshot), style="dim")
     is_more = len(snapshot.replicas) > MAX_REPLICAS_SHOWN or snapshot.num_deaths
-    notice = [Text(snapshot.notice, style="yellow")] if snapshot.notice else []
+    notices = [_out_of_memory(snapshot).rstrip(", "), snapshot.notice]
+    notice = [Text(text, style="yellow") for text in notices if text]
     return Group(head, figures, replicas, *([rest] if is_more else []), *notice)
 
 
@@ -183,6 +186,11 @@ def clock(seconds: float | None) -> str:
     return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
 
 
+def _out_of_memory(snapshot: Snapshot) -> str:
+    count = snapshot.num_out_of_memory
+    return f"{count:,} out of memory and packed again, " if count else ""
+
+
 def _replica_dict(state: ReplicaState) -> dict[str, Any]:
     return {
         "number": state.number,
@@ -195,5 +203,6 @@ def _replica_dict(state: ReplicaState) -> dict[str, Any]:
 
 def _replica_cells(state: ReplicaState) -> tuple[str, str, str, str, str]:
     done = state.progress
-    rtfx = f"RTFx {done.audio_s / done.synthesis_s:.0f}" if done.synthesis_s > 0 else ""
+    synthesis_s = done.batches.synthesis_s
+    rtfx = f"RTFx {done.audio_s / synthesis_s:.0f}" if synthesis_s > 0 else ""
     return (f"  replica {state.number}", state.status.value, state.shard_id, f"{done.rows:,} rows", rtfx)

@@ -11,8 +11,12 @@ import time
 from collections.abc import Callable, Iterator
 from functools import cached_property
 
+from ..actors.batcher.cache import ProfileCache
+from ..actors.batcher.stats import BatchStats
 from ..actors.manifest import PartName, Record, decode_records, encode_records
 from ..actors.segment import Shard, Utterance
+from ..cluster.cost_cache import remember
+from ..cluster.costs import CostLearner
 from ..cluster.pool import Pool, SpokenShard
 from ..cluster.retry import Poison
 from ..cluster.session import plan_replicas, session
@@ -79,6 +83,7 @@ class Run:
         self._observe = observe
         self._ledger = Ledger.load(job.storage) if job.found else Ledger()
         self._tracker = Tracker(self._ledger.totals, time.monotonic())
+        self._costs = CostLearner(job.cost)
         self._speaking_s = 0.0
         self._num_rows = self._num_replicas = self._num_deaths = 0
 
@@ -100,6 +105,16 @@ class Run:
             for spoken in pool.collect(COLLECT_S):
                 self._commit(spoken)
             self._show(pool)
+        self._remember(pool)
+
+    def _remember(self, pool: Pool) -> None:
+        """Keep what was learned on this machine, for `plan` and for the next output."""
+        job, cache = self._job, ProfileCache()
+        if (corrected := self._costs.corrected) is not None:
+            remember(job.model, job.info, corrected)
+        for profile in pool.profiles.values():
+            if cache.get(profile.key) is None:
+                cache.put(profile)
 
     def complete(self) -> Complete:
         """Write the mark that nothing is missing."""
@@ -109,7 +124,10 @@ class Run:
                 f"{self._job.spec.output.uri} has {totals.num_rows} rows in its manifests, the corpus "
                 f"{self._num_rows}: it has changed since. Restore it, or start anew with --overwrite."
             )
-        complete = Complete(totals.num_rows, totals.num_ok, totals.num_failed, totals.audio_s)
+        batches = self._tracker.batches
+        complete = Complete(
+            totals.num_rows, totals.num_ok, totals.num_failed, totals.audio_s, batches if batches.num_batches else None
+        )
         complete.write(self._job.storage)
         return complete
 
@@ -147,7 +165,8 @@ class Run:
             spoken_records = [r for receipt in receipts for r in decode_records(receipt.manifest, shard.id)]
             manifest = encode_records([*spoken_records, *poisoned])
         self._write(name, manifest, shard.cost_s)
-        self._tracker.batched(sum(r.cells_filled for r in receipts), sum(r.cells_total for r in receipts))
+        self._costs.spoken(shard.utterances, receipts)
+        self._tracker.batched(sum((receipt.batches for receipt in receipts), BatchStats()))
 
     def _commit_rejected(self, window: Window) -> None:
         if not window.rejected:
@@ -199,7 +218,7 @@ class Run:
             audio_s=complete.audio_s,
             new_audio_s=self._tracker.audio_s_of_this_run,
             speaking_s=self._speaking_s,
-            batch_fill=self._tracker.batch_fill,
+            batches=self._tracker.batches,
             num_replicas=self._num_replicas,
             num_deaths=self._num_deaths,
             is_allowed=self._job.spec.failure.allows(complete.num_failed, complete.num_rows),

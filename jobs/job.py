@@ -15,6 +15,7 @@ from ..actors.models.base import ModelConfig, ModelInfo
 from ..actors.models.registry import describe
 from ..actors.part import PartStore, PartWriter
 from ..actors.receipt import ReplicaConfig
+from ..cluster.cost_cache import recall
 from ..cluster.sharding import CostModel
 from ..cluster.storage import Storage, open_storage
 from ..errors import JobChanged, ModelError, SpecError, StorageMissing, did_you_mean
@@ -51,7 +52,8 @@ class Parts(PartStore):
 class PreparedJob:
     """A job whose parts are known to be there.
 
-    cost   the estimates that cut its shards: of the run that began the output, if there was one
+    cost   the estimates that cut its shards: of the run that began the output, if there was one; else what rows of
+           this model took in the last run from here, or what the model says of itself
     found  what the output already held
     """
 
@@ -71,13 +73,7 @@ class PreparedJob:
 
     @property
     def replica_config(self) -> ReplicaConfig:
-        batch_size = self.spec.model.batch_size
-        return ReplicaConfig(
-            model=self.model,
-            audio_format=self.spec.output.audio,
-            pause_s=self.spec.text.pause_s,
-            batch_rows=None if batch_size == "auto_max" else batch_size,
-        )
+        return replica_config(self.spec, self.model)
 
     def begin(self) -> None:
         """Write `job.json`: from here on the output is this job's."""
@@ -120,7 +116,7 @@ def prepare(spec: JobSpec, storage: Storage, found: JobFile | None, device: str)
     identity = identity_of(spec, info, device, corpus.fingerprint)
     if found is not None:
         found.refuse_if_changed(identity, spec.output.uri)
-    cost = found.cost if found else CostModel.of(info)
+    cost = found.cost if found else recall(config, info) or CostModel.of(info)
     # The backend is fixed from here on: a replica must not choose again.
     model = replace(config, backend=info.backend)
     return PreparedJob(spec, model, info, corpus, storage, identity, cost, found)
@@ -147,6 +143,20 @@ def describe_model(spec: JobSpec, device: str) -> tuple[ModelConfig, ModelInfo]:
         raise SpecError(f"model.speed is {spec.model.speed:g}; {info.name} speaks at {slowest:g} to {fastest:g}")
     format_of(spec.output.audio).check(info.sample_rate)
     return config, info
+
+
+def replica_config(spec: JobSpec, model: ModelConfig) -> ReplicaConfig:
+    """What the replicas of a job are told."""
+    batch_size = spec.model.batch_size
+    return ReplicaConfig(
+        model=model,
+        audio_format=spec.output.audio,
+        pause_s=spec.text.pause_s,
+        batch_rows=None if batch_size == "auto_max" else batch_size,
+        vram_utilization=spec.model.vram_utilization,
+        cpus=spec.cluster.cpus_per_replica,
+        gpus=spec.cluster.gpus_per_replica,
+    )
 
 
 def open_corpus(spec: JobSpec, info: ModelInfo) -> Corpus:

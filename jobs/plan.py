@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from ..actors.batcher.stats import BatchStats
+from ..actors.machine import num_cores
 from ..actors.segment import Failure
-from ..cluster.session import Resources, num_local_cpus, plan_replicas
+from ..actors.tuning import tuned
+from ..cluster.cost_cache import recall
+from ..cluster.session import Resources, plan_replicas
 from ..cluster.sharding import CostModel, shard_window
-from .job import describe_model, open_corpus
+from ..cluster.storage import open_storage
+from ..errors import SpeechmillError
+from .batch_plan import BatchPlan, BatchPlanner
+from .complete import Complete
+from .job import describe_model, open_corpus, replica_config
 from .planner import windows
 from .spec import JobSpec
 
@@ -17,10 +25,12 @@ MAX_EXAMPLES = 5
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The job on paper; seconds are estimates from the model's own figures.
+    """The job on paper; seconds are estimates, `estimated_by` says whose.
 
     num_rejected   rows that will fail for what their columns hold; `examples` are the first of them
     replica_s      seconds of one replica; `wall_s` of all `num_replicas` together
+    batches        predicted by a profile; None where this machine knows none of the model
+    actual         the batches of the run that completed this output; None if none has
     """
 
     num_rows: int
@@ -34,17 +44,24 @@ class Plan:
     device: str
     model: str
     examples: tuple[Failure, ...]
+    estimated_by: str
+    batches: BatchPlan | None
+    actual: BatchStats | None
 
     @property
     def wall_s(self) -> float:
         return self.replica_s / self.num_replicas
 
 
-def plan(spec: JobSpec) -> Plan:
-    """Plan a job as `run` would cut it. Raises SpecError, ModelError and CorpusError."""
+def plan(spec: JobSpec, *, measure: bool = False) -> Plan:
+    """Plan a job as `run` would cut it; `measure` loads its model. Raises SpecError, ModelError and CorpusError."""
     device = "cpu" if spec.model.device == "auto" else spec.model.device
-    _, info = describe_model(spec, device)
-    cost = CostModel.of(info)
+    config, info = describe_model(spec, device)
+    if measure:
+        tuned(replica_config(spec, replace(config, backend=info.backend)))
+    recalled = recall(config, info)
+    cost = recalled or CostModel.of(info)
+    planner = BatchPlanner.find(replica_config(spec, config), info)
     limits = spec.sharding.limits()
     corpus = open_corpus(spec, info)
     rows = rejected = chars = shards = num_windows = 0
@@ -59,10 +76,17 @@ def plan(spec: JobSpec) -> Plan:
         cut = shard_window(window.index, window.utterances, cost, limits, is_last=window.is_last)
         shards += len(cut)
         replica_s += sum(shard.cost_s for shard in cut)
+        if planner is not None:
+            for shard in cut:
+                planner.shard(shard.utterances)
         examples += itertools.islice(window.rejected, MAX_EXAMPLES - len(examples))
+    batches = planner.plan() if planner else None
+    estimated_by = "the last run" if recalled else "the model's own figures"
+    if batches is not None and not recalled:
+        replica_s, estimated_by = batches.predicted.predicted_s, "the profile"
     cluster = spec.cluster
     # Of a cluster nothing is known without joining it; this machine stands for it.
-    here = Resources(gpus=0.0, cpus=num_local_cpus(), is_local=False)
+    here = Resources(gpus=0.0, cpus=num_cores(), is_local=False)
     fitting = plan_replicas(here, cluster.replicas, device, cluster.gpus_per_replica, cluster.cpus_per_replica)
     return Plan(
         num_rows=rows,
@@ -76,4 +100,17 @@ def plan(spec: JobSpec) -> Plan:
         device=device,
         model=f"{info.name} ({info.revision}, {info.backend})",
         examples=tuple(examples),
+        estimated_by=estimated_by,
+        batches=batches,
+        actual=_actual(spec),
     )
+
+
+def _actual(spec: JobSpec) -> BatchStats | None:
+    """The batches of the run that completed the output, where it is at hand."""
+    try:
+        # One try: a plan does not wait for a store that is away.
+        complete = Complete.read(open_storage(spec.output.uri, replace(spec.output.s3.options(), max_attempts=1)))
+    except SpeechmillError:
+        return None
+    return complete.batches if complete else None

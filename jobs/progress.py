@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ..actors.batcher.stats import BatchStats
 from ..cluster.state import ReplicaState
 
 
@@ -37,6 +38,7 @@ class Snapshot:
     rows_total       of the corpus; an estimate until the reader is at its end (`is_total_exact`)
     rtfx             seconds of audio per second of this run, since the first replica was ready; 0 before
     batch_fill       cells that hold a token / all cells, of this run; None before the first batch
+    num_out_of_memory  batches of this run that did not fit and were packed again
     notice           what holds the run up, for a person; empty while all is well
     eta_s            seconds left at the rate of this run; None while unknown
     """
@@ -50,6 +52,7 @@ class Snapshot:
     elapsed_s: float
     rtfx: float
     batch_fill: float | None
+    num_out_of_memory: int
     eta_s: float | None
     num_deaths: int
     replicas: tuple[ReplicaState, ...]
@@ -67,7 +70,7 @@ class Tracker:
         self._rows_planned = 0
         self._cost_planned_s = self._cost_skipped_s = self._cost_done_s = 0.0
         self._fraction_read = 0.0
-        self._cells_filled = self._cells_total = 0
+        self._batches = BatchStats()
 
     def planned(self, num_rows: int, cost_s: float, skipped_cost_s: float, fraction_read: float) -> None:
         """A window was planned; `skipped_cost_s` of its cost was committed by an earlier run."""
@@ -81,15 +84,14 @@ class Tracker:
         self._committed = self._committed.plus(num_ok, num_failed, audio_s)
         self._cost_done_s += cost_s
 
-    def batched(self, cells_filled: int, cells_total: int) -> None:
+    def batched(self, batches: BatchStats) -> None:
         """A receipt's batches."""
-        self._cells_filled += cells_filled
-        self._cells_total += cells_total
+        self._batches += batches
 
     @property
-    def batch_fill(self) -> float | None:
-        """Cells that held a token / all cells, of the receipts so far."""
-        return self._cells_filled / self._cells_total if self._cells_total else None
+    def batches(self) -> BatchStats:
+        """The batches of the receipts so far."""
+        return self._batches
 
     @property
     def audio_s_of_this_run(self) -> float:
@@ -110,8 +112,7 @@ class Tracker:
         speaking_s = self.speaking_s(now_s)
         audio_s = self.audio_s_of_this_run + sum(r.audio_s_in_flight for r in replicas)
         done = self._committed.num_rows + sum(r.rows_in_flight for r in replicas)
-        filled = self._cells_filled or sum(r.progress.cells_filled for r in replicas)
-        total = self._cells_total or sum(r.progress.cells_total for r in replicas)
+        running = sum((replica.progress.batches for replica in replicas), BatchStats())
         is_exact = self._fraction_read >= 1.0
         return Snapshot(
             rows_done=done,
@@ -122,7 +123,8 @@ class Tracker:
             audio_s=self._before.audio_s + audio_s,
             elapsed_s=now_s - self._started_s,
             rtfx=audio_s / speaking_s if speaking_s > 0 else 0.0,
-            batch_fill=filled / total if total else None,
+            batch_fill=self._batches.fill if self._batches.num_batches else running.fill,
+            num_out_of_memory=max(self._batches.num_out_of_memory, running.num_out_of_memory),
             eta_s=self._eta_s(speaking_s, sum(r.cost_s_in_flight for r in replicas)),
             num_deaths=num_deaths,
             replicas=tuple(replicas),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ..actors.batcher.budget import size
+from ..actors.batcher.fit import Curve
+from ..actors.batcher.stats import BatchStats
 from .display import audio_length, clock, percent
 from .plan import Plan
 from .result import Result
@@ -25,7 +28,7 @@ def show_result(result: Result, console: Console) -> None:
     if result.speaking_s > 0:
         table.add_row("this run", f"{audio_length(result.new_audio_s)} in {clock(result.speaking_s)}")
         table.add_row("RTFx", f"{result.rtfx:.0f} s of audio per second, on {result.num_replicas} replicas")
-        table.add_row("batch fill", percent(result.batch_fill))
+    _add_actual(table, result.batches)
     if result.num_deaths:
         table.add_row("replicas replaced", f"{result.num_deaths}")
     table.add_row("output", Text(result.output))
@@ -44,10 +47,70 @@ def show_plan(plan: Plan, console: Console) -> None:
     table.add_row("audio, about", audio_length(plan.audio_s))
     table.add_row("model", Text(plan.model))
     replicas = f"{plan.num_replicas} {plan.device} replica{'s' if plan.num_replicas != 1 else ''}"
-    table.add_row("time, about", f"{clock(plan.wall_s)} on {replicas}")
+    table.add_row("time, about", f"{clock(plan.wall_s)} on {replicas}, by {plan.estimated_by}")
     console.print(table)
+    show_batches(plan, console)
     for failure in plan.examples:
         console.print(f"rejected: {failure.reason}", markup=False, highlight=False, soft_wrap=True)
+
+
+def show_batches(plan: Plan, console: Console) -> None:
+    """The batches of a plan: how they are chosen, what they will take, what they took."""
+    batches = plan.batches
+    if batches is None:
+        console.print(
+            "batches: no profile of this model is known here; the first replica measures one (seconds), and keeps it. "
+            "`plan --measure` does it now."
+        )
+    else:
+        table = _table("batches")
+        table.add_row("profile of", Text(batches.hardware))
+        table.add_row("peak of a batch", f"{_curve(batches.peak, size)}; margin {percent(batches.margin)}")
+        table.add_row("time of a batch", f"{_curve(batches.seconds, _seconds)}; error {percent(batches.seconds.error)}")
+        table.add_row("memory", batches.budget)
+        predicted = batches.predicted
+        rows = f"{batches.fewest_rows:,} to {batches.most_rows:,} rows, {predicted.rows_per_batch:.1f} on average"
+        table.add_row("batches", f"{predicted.num_batches:,} of {rows}")
+        table.add_row("padding", percent(1 - (predicted.fill or 1)))
+        table.add_row("largest peak", f"{size(predicted.predicted_bytes)} of {size(predicted.bound_bytes)} allowed")
+        table.add_row("time in the model", clock(predicted.predicted_s))
+        console.print(table)
+    if plan.actual is not None:
+        table = _table("batches of the run that completed this output")
+        _add_actual(table, plan.actual)
+        console.print(table)
+
+
+def _add_actual(table: Table, batches: BatchStats) -> None:
+    """Batches as they were, beside what was predicted of them."""
+    if not batches.num_batches:
+        return
+    table.add_row("batches", f"{batches.num_batches:,}, {batches.rows_per_batch:.1f} rows on average")
+    table.add_row("batch fill", percent(batches.fill))
+    if batches.predicted_s > 0:
+        table.add_row("time in the model", f"{batches.synthesis_s:.1f} s; predicted {batches.predicted_s:.1f} s")
+    if batches.bound_bytes:
+        peak, predicted, bound = size(batches.peak_bytes), size(batches.predicted_bytes), size(batches.bound_bytes)
+        table.add_row("memory at its peak", f"{peak}; predicted {predicted}, allowed {bound}")
+    if batches.num_out_of_memory:
+        table.add_row("out of memory", f"{batches.num_out_of_memory:,} batches, packed again in smaller ones")
+
+
+_PER = {
+    "batch": "",
+    "row": " · rows",
+    "cell": " · cells",
+    "square": " · rows · longest²",
+    "row_cell": " · rows · cells",
+}
+
+
+def _curve(curve: Curve, unit: Callable[[float], str]) -> str:
+    return " + ".join(unit(value) + _PER[name] for name, value in curve.coefficients.items()) or unit(0)
+
+
+def _seconds(seconds: float) -> str:
+    return f"{1000 * seconds:.3g} ms" if seconds >= 1e-3 else f"{1e6 * seconds:.3g} µs"
 
 
 def show_status(status: Status, console: Console) -> None:
@@ -69,10 +132,10 @@ def show_verified(report: VerifyReport, console: Console) -> None:
     table.add_row("state", "complete" if report.is_complete else "not complete; run the job to continue it")
     table.add_row("rows", f"{report.num_ok + report.num_failed:,} ({report.num_failed:,} failed)")
     table.add_row("missing", f"{report.num_missing:,}")
-    table.add_row("clips read", f"{report.num_clips:,}, {audio_length(report.audio_s)}, {_size(report.audio_bytes)}")
+    table.add_row("clips read", f"{report.num_clips:,}, {audio_length(report.audio_s)}, {size(report.audio_bytes)}")
     table.add_row("problems", f"{report.num_problems:,}")
     swept = f", {report.num_swept:,} deleted" if report.num_swept else ""
-    table.add_row("orphans", f"{report.num_orphans:,} ({_size(report.orphan_bytes)}){swept}")
+    table.add_row("orphans", f"{report.num_orphans:,} ({size(report.orphan_bytes)}){swept}")
     console.print(table)
     _list(console, "problem", report.problems, report.num_problems)
     _list(console, "orphan", report.orphans, report.num_orphans)
@@ -88,10 +151,6 @@ def _list(console: Console, kind: str, lines: Sequence[str], total: int) -> None
         console.print(f"{kind}: {line}", markup=False, highlight=False, soft_wrap=True)
     if total > len(lines):
         console.print(f"… and {total - len(lines):,} more")
-
-
-def _size(num_bytes: int) -> str:
-    return f"{num_bytes / 2**30:.2f} GiB" if num_bytes >= 2**30 else f"{num_bytes / 2**20:.1f} MiB"
 
 
 def _table(title: str) -> Table:

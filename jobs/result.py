@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..actors.batcher.stats import BatchStats
+
 
 @dataclass(frozen=True, slots=True)
 class Result:
@@ -11,7 +13,7 @@ class Result:
 
     num_rows, num_ok, num_failed, audio_s   of the whole output, runs before included
     new_audio_s, speaking_s                 of this run: audio made, and seconds from the first shard to the last
-    batch_fill                              cells that held a token / all cells, None if nothing was spoken
+    batches                                 of this run: fill, predicted and actual seconds and bytes
     is_allowed                              whether the failed rows are within the job's allowance
     """
 
@@ -22,7 +24,7 @@ class Result:
     audio_s: float
     new_audio_s: float
     speaking_s: float
-    batch_fill: float | None
+    batches: BatchStats
     num_replicas: int
     num_deaths: int
     is_allowed: bool
@@ -31,6 +33,11 @@ class Result:
     def rtfx(self) -> float:
         """Seconds of audio per second of speaking, in this run."""
         return self.new_audio_s / self.speaking_s if self.speaking_s > 0 else 0.0
+
+    @property
+    def batch_fill(self) -> float | None:
+        """Cells that held a token / all cells, in this run; None if nothing was spoken."""
+        return self.batches.fill
 
     @property
     def exit_code(self) -> int:

@@ -72,6 +72,7 @@ class ModelSpec(_Section):
     voice: str = ""
     speed: Annotated[float, Field(gt=0)] = 1.0
     batch_size: Literal["auto_max"] | Annotated[int, Field(ge=1)] = "auto_max"
+    vram_utilization: Annotated[float, Field(gt=0, le=1)] = 0.9
     options: dict[str, Any] = {}
 
 

@@ -33,6 +33,14 @@ def _sibling(name: str) -> ModuleType:
     return module
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What tests measure stays out of the user's cache, and what the user measured out of the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SPEECHMILL_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def s3_server() -> Iterator[Any]:
     """SeaweedFS on loopback, killed at the end of the session."""

@@ -18,10 +18,16 @@ LAYERS = ["actors", "cluster", "jobs"]
 MODULES = sorted(path for layer in LAYERS for path in (ROOT / layer).rglob("*.py"))
 PURE = [
     "actors/segment.py",
-    "actors/batcher.py",
+    "actors/batcher/fit.py",
+    "actors/batcher/profile.py",
+    "actors/batcher/budget.py",
+    "actors/batcher/packing.py",
+    "actors/batcher/tuner.py",
+    "actors/batcher/stats.py",
     "actors/text.py",
     "actors/sentences.py",
     "actors/manifest.py",
+    "cluster/costs.py",
     "cluster/sharding.py",
     "cluster/retry.py",
     "jobs/planner.py",

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from ..batcher.memory import Memory
+
 
 @dataclass(frozen=True, slots=True)
 class ModelConfig:
@@ -41,7 +43,7 @@ class ModelConfig:
 
 @dataclass(frozen=True, slots=True)
 class BatchLimit:
-    """The most that a batch may hold: rows, and cells (rows times the longest row's length)."""
+    """The most that a batch may hold, whatever the memory: rows, and cells (rows times the longest row's length)."""
 
     max_rows: int
     max_cells: int
@@ -58,7 +60,7 @@ class ModelInfo:
     default_voice    used for rows that name none
     max_length       tokens in a segment, the model's own limit
     split_chars      characters in a segment: where splitting starts
-    batch_limit      a limit that is safe on the device
+    batch_limit      what `auto_max` keeps within; how much of it fits and is fastest is measured
     base_s, char_s   estimated seconds of one replica: base_s + char_s * characters, per row
     audio_char_s     estimated seconds of audio per character
     speeds           slowest and fastest allowed speed
@@ -104,5 +106,10 @@ class Model(ABC):
     def speak(self, segments: Sequence[Segment]) -> list[NDArray[np.float32]]:
         """Speak a batch of one voice: float32 [num_samples] in -1 … 1 per segment, in the order given.
 
-        Raises RowError when a segment cannot be spoken; the replica then tries each alone.
+        Raises RowError when a segment cannot be spoken (the replica then halves the batch until it is alone), and
+        BatchOutOfMemory, or PyTorch's own error, when the batch does not fit.
         """
+
+    def memory(self) -> Memory | None:
+        """The memory that batches are measured in; None for the device's, which is right for all but special cases."""
+        return None

@@ -7,18 +7,23 @@ memory and faults follow the options, so that batching, balance and recovery can
 from __future__ import annotations
 
 import os
+import random
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from ...errors import BatchOutOfMemory, ModelError, RowRejected, did_you_mean
+from ..batcher.memory import Memory
 from ..segment import Segment
 from .base import BatchLimit, Model, ModelConfig, ModelInfo
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+
+MAX_ROWS = 1_024
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +33,11 @@ class ToneOptions:
     sample_rate      Hz
     audio_char_s     seconds of audio per character of text at speed 1
     batch_s, cell_s  seconds that a batch takes: batch_s + cell_s * rows * longest
-    memory_cells     a batch of more cells than this is out of memory; 0 for no limit
+    memory_bytes     of the device that is made believe; a batch that needs more is out of memory
+    weights_bytes    held at rest
+    row_bytes, cell_bytes, square_bytes
+                     a batch needs rows * (row_bytes + longest * cell_bytes + longest² * square_bytes)
+    memory_noise     and up to this share more, by chance
     max_length       characters that one segment may have
     reject           a segment holding this text is refused: its row fails
     crash            a segment holding this text ends the process, as a faulty kernel would
@@ -38,10 +47,54 @@ class ToneOptions:
     audio_char_s: float = 0.06
     batch_s: float = 0.0
     cell_s: float = 0.0
-    memory_cells: int = 0
+    memory_bytes: int = 2**40
+    weights_bytes: int = 0
+    row_bytes: int = 0
+    cell_bytes: int = 1_000
+    square_bytes: int = 0
+    memory_noise: float = 0.0
     max_length: int = 400
     reject: str = ""
     crash: str = ""
+
+
+class ToneMemory(Memory):
+    """The memory of a device that does not exist: it fills as the options say, and it has an end."""
+
+    def __init__(self, options: ToneOptions) -> None:
+        self._options = options
+        self._chance = random.Random(0)
+        self._bound = options.memory_bytes
+        self._peak = options.weights_bytes
+
+    def total(self) -> int:
+        return self._options.memory_bytes
+
+    def others(self) -> int:
+        return 0
+
+    def held(self) -> int:
+        return self._options.weights_bytes
+
+    def watch(self) -> None:
+        self._peak = self.held()
+
+    def peak(self) -> int:
+        return self._peak
+
+    def cap(self, bound: int) -> None:
+        self._bound = bound
+
+    def take(self, rows: int, longest: int) -> None:
+        """Hold what a batch needs for a moment. Raises BatchOutOfMemory."""
+        o = self._options
+        needed = rows * (o.row_bytes + longest * o.cell_bytes + longest**2 * o.square_bytes)
+        needed = round(needed * (1 + o.memory_noise * self._chance.random()))
+        if self.held() + needed > self._bound:
+            raise BatchOutOfMemory(
+                f"{rows} rows of {longest} need {needed} bytes beside {self.held()} at rest; {self._bound} are allowed"
+            )
+        self._peak = max(self._peak, self.held() + needed)
 
 
 class Tone(Model):
@@ -62,8 +115,8 @@ class Tone(Model):
             default_voice=config.voice or "sine",
             max_length=options.max_length,
             split_chars=options.max_length,
-            batch_limit=BatchLimit(max_rows=64, max_cells=options.memory_cells or 16_384),
-            base_s=max(options.batch_s / 64, 1e-6),
+            batch_limit=BatchLimit(max_rows=MAX_ROWS, max_cells=MAX_ROWS * options.max_length),
+            base_s=max(options.batch_s / MAX_ROWS, 1e-6),
             char_s=max(options.cell_s, 1e-7),
             audio_char_s=options.audio_char_s,
         )
@@ -71,6 +124,11 @@ class Tone(Model):
     def __init__(self, config: ModelConfig) -> None:
         self.info = self.describe(config)
         self._options = _options(config)
+        self._memory = ToneMemory(self._options)
+
+    def memory(self) -> ToneMemory:
+        """The device that is made believe."""
+        return self._memory
 
     def prepare(self, text: str, voice: str) -> tuple[int, ...]:
         """One token per character: its code point."""
@@ -79,15 +137,14 @@ class Tone(Model):
     def speak(self, segments: Sequence[Segment]) -> list[NDArray[np.float32]]:
         """Sines: float32 [num_samples] per segment, after the seconds and the faults that the options order."""
         options = self._options
-        cells = len(segments) * max(segment.length for segment in segments)
+        longest = max(segment.length for segment in segments)
         for segment in segments:
             if options.crash and options.crash in segment.text:
                 os._exit(1)
             if options.reject and options.reject in segment.text:
                 raise RowRejected(f"the text holds {options.reject!r}, which this model refuses")
-        if options.memory_cells and cells > options.memory_cells:
-            raise BatchOutOfMemory(f"{cells} cells are more than the {options.memory_cells} that fit")
-        seconds = options.batch_s + options.cell_s * cells
+        self._memory.take(len(segments), longest)
+        seconds = options.batch_s + options.cell_s * len(segments) * longest
         if seconds > 0:
             time.sleep(seconds)
         return [self._sine(segment) for segment in segments]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from speechmill.actors.manifest import Record, decode_records
 from speechmill.actors.models.base import ModelConfig
-from speechmill.actors.models.tone import Tone
+from speechmill.actors.models.tone import Tone, ToneMemory
 from speechmill.actors.receipt import Receipt, ReplicaConfig
 from speechmill.actors.replica import MAX_PENDING_CLIPS, Replica
 from speechmill.actors.segment import Segment, Utterance
@@ -94,8 +94,14 @@ def replica(store: MemoryStore, model: type[Tone] | None = None, **options: Any)
     made = Replica(ReplicaConfig(config, "wav", pause_s=0.5), store)
     made.load()
     if model is not None:
-        made._model = model(config)
+        give(made, model(config))
     return made
+
+
+def give(made: Replica, model: Tone) -> None:
+    """Put another model in the place of the one that was measured."""
+    assert made._voice is not None
+    made._voice = replace(made._voice, model=model, memory=model.memory())
 
 
 def records(receipt: Receipt) -> list[Record]:
@@ -123,22 +129,46 @@ def test_a_long_row_is_one_clip_with_pauses_between_its_segments() -> None:
     assert record.duration_s == pytest.approx(spoken_s - 5 * 0.01 + 5 * 0.5, abs=0.01)
 
 
-def test_out_of_memory_halves_the_batch_until_it_fits() -> None:
-    receipt = replica(MemoryStore(), memory_cells=100).speak("p", utterances(*["Twenty characters .."] * 40))
-    assert (receipt.num_ok, receipt.num_failed) == (40, 0)
-    config = ReplicaConfig(ModelConfig("tone", options={"memory_cells": 100}), "wav", 0.0, batch_rows=32)
-    forced = Replica(config, MemoryStore())
-    forced.load()
-    receipt = forced.speak("p", utterances(*["Twenty characters .."] * 40))
-    assert (receipt.num_ok, receipt.num_failed) == (40, 0)
-    assert receipt.num_splits > 0
+class Neighbour(Tone):
+    """Another process takes half of the memory once the model has been measured."""
+
+    def memory(self) -> ToneMemory:
+        memory = super().memory()
+        memory.cap(50_000)
+        return memory
 
 
-def test_a_row_that_does_not_fit_alone_fails_with_its_numbers() -> None:
-    receipt = replica(MemoryStore(), memory_cells=30).speak("p", utterances("Short.", "x" * 31, "Fine."))
+def test_out_of_memory_packs_smaller_batches_for_the_rest_of_the_run() -> None:
+    made = replica(MemoryStore(), Neighbour, memory_bytes=100_000, batch_s=0.003)
+    rows = utterances(*["Twenty characters .."] * 200)
+    first, second = made.speak("p", rows), made.speak("q", rows)
+    assert (first.num_ok, first.num_failed) == (second.num_ok, second.num_failed) == (200, 0)
+    assert 1 <= first.batches.num_out_of_memory <= 8
+    assert second.batches.num_out_of_memory == 0
+    assert second.batches.peak_bytes <= 50_000
+    assert made.progress().batches.num_out_of_memory == first.batches.num_out_of_memory
+
+
+def test_a_number_of_rows_that_cannot_fit_is_refused_with_the_arithmetic() -> None:
+    config = ModelConfig("tone", options={"memory_bytes": 1_000_000, "weights_bytes": 100_000})
+    made = Replica(ReplicaConfig(config, "wav", 0.0, batch_rows=3, vram_utilization=0.9), MemoryStore())
+    with pytest.raises(ModelError, match=r"3 rows of 400 tokens.* need .*vram_utilization 0\.9.*use 1 at most"):
+        made.load()
+    Replica(ReplicaConfig(config, "wav", 0.0, batch_rows=1), MemoryStore()).load()
+
+
+def test_a_model_that_leaves_no_memory_for_a_batch_is_refused() -> None:
+    config = ModelConfig("tone", options={"memory_bytes": 1_000_000, "weights_bytes": 950_000, "cell_bytes": 10})
+    with pytest.raises(ModelError, match="leaves no memory for batches"):
+        Replica(ReplicaConfig(config, "wav", 0.0), MemoryStore()).load()
+
+
+def test_a_row_that_does_not_fit_alone_fails_with_its_numbers_and_the_others_are_spoken() -> None:
+    receipt = replica(MemoryStore(), memory_bytes=300_000).speak("p", utterances("Short.", "x" * 310, "Fine."))
     failed = [r for r in records(receipt) if r.status == "failed"]
     assert [r.row for r in failed] == [1]
-    assert "31 cells are more than the 30 that fit" in str(failed[0].error)
+    assert "a segment of 310 tokens does not fit into memory alone" in str(failed[0].error)
+    assert "310000 bytes" in str(failed[0].error)
 
 
 @pytest.mark.parametrize(
@@ -176,7 +206,7 @@ def test_a_device_that_breaks_in_mid_shard_fails_no_innocent_row() -> None:
     config = ReplicaConfig(ModelConfig("tone"), "wav", 0.0, batch_rows=2)
     made = Replica(config, MemoryStore())
     made.load()
-    made._model = Sticky(config.model)
+    give(made, Sticky(config.model))
     with pytest.raises(RuntimeError, match="device-side assert"):
         made.speak("p", utterances(*["A row of text."] * 10))
 

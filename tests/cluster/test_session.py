@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speechmill.cluster.session import ReplicaPlan, Resources, num_local_cpus, plan_replicas
+from speechmill.actors.machine import num_cores
+from speechmill.cluster.session import ReplicaPlan, Resources, plan_replicas
 from speechmill.errors import SpecError
 
 shares = st.sampled_from([0.1, 0.25, 0.4, 0.5, 1.0, 2.0])
@@ -51,4 +52,4 @@ def test_a_cluster_may_grow_so_there_a_number_stands() -> None:
 
 
 def test_this_process_has_a_core() -> None:
-    assert num_local_cpus() >= 1
+    assert num_cores() >= 1

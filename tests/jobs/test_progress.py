@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import pytest
 
+from speechmill.actors.batcher.stats import BatchStats
 from speechmill.actors.receipt import ReplicaProgress
 from speechmill.cluster.state import ReplicaState, ReplicaStatus
 from speechmill.jobs.progress import Totals, Tracker
 
 
 def replica(rows: int = 0, audio_s: float = 0.0, cost_s: float = 0.0, shard: str = "000000-0000") -> ReplicaState:
-    progress = ReplicaProgress(rows=rows, audio_s=audio_s, synthesis_s=1.0, cells_filled=90, cells_total=100)
+    progress = ReplicaProgress(
+        rows, 0, audio_s, BatchStats(num_batches=1, synthesis_s=1.0, cells_filled=90, cells_total=100)
+    )
     return ReplicaState(0, None, ReplicaStatus.SPEAKING, shard, progress, rows, audio_s, cost_s)
 
 
@@ -66,5 +69,5 @@ def test_the_clock_of_speaking_starts_with_the_first_shard() -> None:
 def test_batch_fill_is_of_the_receipts_and_until_then_of_what_replicas_say() -> None:
     tracker = Tracker(Totals(), started_s=0.0)
     assert tracker.snapshot(0.0, [replica()], 0).batch_fill == pytest.approx(0.9)
-    tracker.batched(30, 40)
+    tracker.batched(BatchStats(num_batches=1, cells_filled=30, cells_total=40))
     assert tracker.snapshot(0.0, [replica()], 0).batch_fill == pytest.approx(0.75)

@@ -42,8 +42,8 @@ _BACKENDS = {"cpu": ("onnx", "torch"), "cuda": ("torch",)}
 _REVISIONS = {"onnx": "int8-1", "torch": "torch-1"}
 _LIMITS = {
     ("onnx", "cpu"): BatchLimit(max_rows=1, max_cells=MAX_PHONEMES + 2),
-    ("torch", "cpu"): BatchLimit(max_rows=4, max_cells=4 * (MAX_PHONEMES + 2)),
-    ("torch", "cuda"): BatchLimit(max_rows=64, max_cells=64 * (MAX_PHONEMES + 2)),
+    ("torch", "cpu"): BatchLimit(max_rows=64, max_cells=16 * (MAX_PHONEMES + 2)),
+    ("torch", "cuda"): BatchLimit(max_rows=1_024, max_cells=1_024 * (MAX_PHONEMES + 2)),
 }
 # Seconds per row and per character, text to samples: measured on one core (AMD EPYC with AVX-512) for the CPU. For
 # CUDA only a first guess, which the run corrects from what its shards take.

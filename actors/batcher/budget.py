@@ -1,0 +1,54 @@
+"""How much memory a replica's batches may take, as arithmetic that can be shown. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Memory of one replica, in bytes.
+
+    total        of the device
+    others       held by other processes when this was asked
+    utilization  share of the memory that may be used, above 0 and up to 1
+    share        of the device that this replica was given: others like it have the rest
+    resident     what the model holds at rest
+    beside       kept free for what runs beside a batch: clips that wait for the encoder
+    """
+
+    total: int
+    others: int
+    utilization: float
+    share: float
+    resident: int
+    beside: int = 0
+
+    @property
+    def bound(self) -> int:
+        """The most that the replica may hold at any moment."""
+        # Its share of the whole, and never more than the others leave: of a shared device, the others may be replicas.
+        return int(self.utilization * min(self.share * self.total, max(0, self.total - self.others)))
+
+    @property
+    def usable(self) -> int:
+        """What a batch may take at its peak, beyond what is held at rest."""
+        return max(0, self.bound - self.resident - self.beside)
+
+    def explain(self) -> str:
+        """The bound and what is left of it, in words."""
+        share = f" · share {self.share:.3g}" if self.share < 1 else ""
+        others = f" (others hold {size(self.others)})" if self.others else ""
+        beside = f" - {size(self.beside)} for waiting clips" if self.beside else ""
+        return (
+            f"{size(self.total)} of the device{others} · vram_utilization {self.utilization:g}{share} "
+            f"= {size(self.bound)}; - {size(self.resident)} at rest{beside} = {size(self.usable)} for a batch"
+        )
+
+
+def size(num_bytes: float) -> str:
+    """Bytes in the unit that reads best."""
+    for unit, power in (("GiB", 30), ("MiB", 20), ("KiB", 10)):
+        if num_bytes >= 2**power:
+            return f"{num_bytes / 2**power:.2f} {unit}" if power == 30 else f"{num_bytes / 2**power:.1f} {unit}"
+    return f"{num_bytes:.0f} bytes"

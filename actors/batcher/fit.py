@@ -1,0 +1,126 @@
+"""A batch's shape, and curves over it: non-negative sums of a few terms, fitted to measurements. Pure.
+
+The main term is V = rows * longest * coefficient. Others are kept only where the measurements cannot be told without
+them, so a model whose attention grows with the square of the length shows that by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Shape:
+    """A padded batch: its rows, and the length of its longest row in tokens."""
+
+    rows: int
+    longest: int
+
+    @property
+    def cells(self) -> int:
+        """Rows times longest: what the batch occupies, padding included."""
+        return self.rows * self.longest
+
+
+TERMS: Mapping[str, Callable[[Array, Array], Array]] = {
+    "cell": lambda rows, longest: rows * longest,
+    "batch": lambda rows, longest: np.ones_like(rows * longest),
+    "row": lambda rows, longest: rows + 0.0 * longest,
+    "square": lambda rows, longest: rows * longest**2,
+    "row_cell": lambda rows, longest: rows**2 * longest,
+}
+"""What a cost may grow with. "square" is attention without flash; "row_cell" a cache that more rows overflow."""
+
+MEMORY_TERMS = ("cell", "batch", "row", "square")
+TIME_TERMS = tuple(TERMS)
+
+TOLERANCE = 0.002
+"""Fewer terms are taken when their relative error (root mean square) is below this, or hardly above the least."""
+NEARLY = 1.15
+NOISE = 0.02
+"""Bytes below this share of the largest are weighed as if they were that: caches and workspaces drown them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A cost over shapes: the sum of coefficient times term, each coefficient 0 or more.
+
+    error   root mean square of the relative errors over the measurements it was fitted to
+    excess  the most by which a measurement was above the curve, relative
+    """
+
+    coefficients: Mapping[str, float]
+    error: float = 0.0
+    excess: float = 0.0
+
+    def at(self, shape: Shape) -> float:
+        """The cost of one batch."""
+        return float(self.over_rows(np.asarray([float(shape.rows)]), shape.longest)[0])
+
+    def over_rows(self, rows: Array, longest: int) -> Array:
+        """The cost of batches of these numbers of rows, all of one length."""
+        length = np.asarray(float(longest))
+        total = np.zeros_like(rows)
+        for name, coefficient in self.coefficients.items():
+            total += coefficient * TERMS[name](rows, length)
+        return total
+
+    def scaled(self, factor: float) -> Curve:
+        """The curve times a factor."""
+        return Curve({name: factor * c for name, c in self.coefficients.items()}, self.error, self.excess)
+
+
+def fit_seconds(shapes: Sequence[Shape], seconds: Sequence[float], weights: Sequence[float] = ()) -> Curve:
+    """Seconds over shapes; `weights` say how much each counts, all alike when there are none."""
+    return fit(shapes, seconds, TIME_TERMS, weights)
+
+
+def fit_bytes(shapes: Sequence[Shape], num_bytes: Sequence[int], weights: Sequence[float] = ()) -> Curve:
+    """Peak bytes over shapes; `weights` say how much each counts, all alike when there are none."""
+    return fit(shapes, num_bytes, MEMORY_TERMS, weights, NOISE)
+
+
+def fit(
+    shapes: Sequence[Shape],
+    values: Sequence[float],
+    terms: Sequence[str],
+    weights: Sequence[float] = (),
+    noise: float = 0.0,
+) -> Curve:
+    """The curve of the fewest terms that tells the values (least squares of the relative errors).
+
+    values   one per shape, 0 or more
+    noise    values below this share of the largest count as little as one of that size
+    """
+    target = np.asarray(values, np.float64)
+    if not target.size or not target.max() > 0:
+        return Curve({})
+    scale = np.maximum(target, max(noise, 1e-9) * target.max())
+    weight = np.sqrt(np.asarray(weights or [1.0] * len(values), np.float64))
+    rows = np.asarray([shape.rows for shape in shapes], np.float64)
+    longest = np.asarray([shape.longest for shape in shapes], np.float64)
+    columns = {name: TERMS[name](rows, longest) / scale for name in terms}
+    right = target / scale
+    fits: list[tuple[float, tuple[str, ...], Array]] = []
+    for size in range(1, min(len(terms), len(values)) + 1):
+        for names in combinations(terms, size):
+            design = np.stack([columns[name] for name in names], axis=1)
+            norm = np.linalg.norm(design, axis=0)  # terms differ by many powers of ten
+            solution = np.linalg.lstsq(design / norm * weight[:, None], right * weight, rcond=None)[0] / norm
+            if (solution > 0).all():
+                residual = (design @ solution - right) * weight
+                fits.append((float(np.sqrt((residual**2).sum() / (weight**2).sum())), names, solution))
+    enough = max(TOLERANCE, NEARLY * min(error for error, _, _ in fits))
+    # min keeps the first of equals: terms are named in the order in which they are likely.
+    fewest = min(len(names) for error, names, _ in fits if error <= enough)
+    error, names, solution = min((f for f in fits if len(f[1]) == fewest), key=lambda f: round(f[0], 4))
+    predicted = sum(columns[name] * c for name, c in zip(names, solution, strict=True))
+    excess = float(np.max((right - predicted) / np.maximum(predicted, 1e-12)))
+    return Curve(dict(zip(names, map(float, solution), strict=True)), error, max(0.0, excess))

@@ -1,0 +1,130 @@
+"""What one model on one device costs: measured samples, and the curves of memory and time fitted to them. Pure.
+
+Guaranteed: `Profile.from_json` inverts `to_json`; only samples are kept, so better fitting serves old measurements.
+Not known here: how anything is measured.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any, cast
+
+from .fit import Curve, Shape, fit_bytes, fit_seconds
+
+RULES = 1
+"""The version of how profiles are measured: raise it, and cached ones are measured anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileKey:
+    """What a profile holds for. Another value of any field is another profile.
+
+    model, revision, backend   as in ModelInfo; the backend implies the number format that is computed in
+    device                     "cpu" or "cuda"
+    hardware                   the device by name, with the threads where it is a CPU
+    versions                   of the libraries that compute
+    options                    the model's own
+    """
+
+    model: str
+    revision: str
+    backend: str
+    device: str
+    hardware: str
+    versions: str
+    options: str
+    rules: int = RULES
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A batch that was measured.
+
+    seconds     of `Model.speak`, the best of several tries
+    peak_bytes  the most that was held while it ran, above what the model holds at rest
+    """
+
+    shape: Shape
+    seconds: float
+    peak_bytes: int
+
+
+@dataclass(frozen=True)
+class Profile:
+    """The cost of a model's batches on one device.
+
+    resident_bytes   held at rest: weights and workspace
+    total_bytes      what the device has; `is_main_memory` if it is not one of its own
+    samples_per_cell audio samples per token of a segment, the most seen
+    cells_per_char   tokens per character of text
+    out_of_memory    shapes that did not fit while measuring
+    """
+
+    key: ProfileKey
+    samples: tuple[Sample, ...]
+    resident_bytes: int
+    total_bytes: int
+    samples_per_cell: float
+    cells_per_char: float
+    measured_s: float
+    is_main_memory: bool = False
+    out_of_memory: tuple[Shape, ...] = ()
+
+    @cached_property
+    def peak(self) -> Curve:
+        """Bytes of a batch, above what is held at rest."""
+        return fit_bytes([s.shape for s in self.samples], [s.peak_bytes for s in self.samples])
+
+    @cached_property
+    def seconds(self) -> Curve:
+        """Seconds of a batch."""
+        return fit_seconds([s.shape for s in self.samples], [s.seconds for s in self.samples])
+
+    @property
+    def most_cells(self) -> int:
+        """Cells of the largest batch that was measured."""
+        return max((sample.shape.cells for sample in self.samples), default=0)
+
+    def to_json(self) -> str:
+        """The profile as text."""
+        return json.dumps(asdict(self), indent=1)
+
+    @classmethod
+    def from_json(cls, text: str) -> Profile:
+        """Read a profile. Raises ValueError for anything that `to_json` does not write."""
+        try:
+            body = cast("dict[str, Any]", json.loads(text))
+            raw = {name: body.pop(name) for name in ("key", "samples", "out_of_memory")}
+            profile = cls(
+                key=ProfileKey(**raw["key"]),
+                samples=tuple(_sample(sample) for sample in raw["samples"]),
+                out_of_memory=tuple(_shape(shape) for shape in raw["out_of_memory"]),
+                is_main_memory=bool(body.pop("is_main_memory")),
+                **{name: _number(body[name]) for name in body},
+            )
+        except (KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise ValueError(f"not a profile: {error!r}") from error
+        if not profile.samples:
+            raise ValueError("not a profile: it has no samples")
+        return profile
+
+
+def _shape(raw: Mapping[str, Any]) -> Shape:
+    rows, longest = raw["rows"], raw["longest"]
+    if type(rows) is not int or type(longest) is not int or rows < 1 or longest < 1:
+        raise ValueError(f"not a shape: {raw!r}")
+    return Shape(rows, longest)
+
+
+def _sample(raw: Mapping[str, Any]) -> Sample:
+    return Sample(_shape(raw["shape"]), _number(raw["seconds"]), int(_number(raw["peak_bytes"])))
+
+
+def _number(value: object) -> Any:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+        raise ValueError(f"not a number of 0 or more: {value!r}")
+    return value
