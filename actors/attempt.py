@@ -78,6 +78,11 @@ class Attempt:
         self._stats = BatchStats(bound_bytes=voice.tuner.bound_bytes)
         self._busy_s = 0.0
 
+    @property
+    def batches(self) -> BatchStats:
+        """What became of the batches so far."""
+        return self._stats
+
     def synthesise(self, utterances: Sequence[Utterance]) -> None:
         """Speak everything; a clip goes to the encoder as soon as its last segment is there."""
         began = time.perf_counter()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -102,6 +103,19 @@ def test_the_fastest_batch_is_chosen_not_the_biggest() -> None:
     tuner = Tuner(cpu, LIMIT, ROOMY)
     rows = {shape.rows for shape in shapes(tuner, [100] * 30)}
     assert rows <= {4, 5}
+
+
+def test_log_normal_lengths_are_padded_by_less_than_a_twentieth() -> None:
+    """In shards of a thousand, as the sharder cuts them, on a device whose memory ends the batches."""
+    chance = np.random.default_rng(0)
+    lengths = sorted(chance.lognormal(4.1, 0.99, 40_000).clip(1, 1_600).astype(int).tolist())
+    filled = total = 0
+    tuner = Tuner(profile_of({"batch": 0.004, "cell": 4e-7}, {"cell": 1_000.0}), LIMIT, Budget(10**7, 0, 0.9, 1.0, 0))
+    for start in range(0, len(lengths), 1_000):
+        shard = lengths[start : start + 1_000]
+        filled += sum(shard)
+        total += sum(shape.cells for shape in shapes(tuner, shard))
+    assert filled / total > 0.95
 
 
 def test_batches_stay_within_reach_of_what_was_tried_and_reach_grows() -> None:
