@@ -158,19 +158,20 @@ class Attempt:
         predicted = tuner.predict(shape)
         if memory is not None and not memory.is_main:
             memory.watch()
-        elif memory is not None and len(batch) == 1 and not tuner.fits(shape):
+        elif memory is not None and len(batch) == 1 and not tuner.can_ever_fit(shape):
             # Nothing would raise here: the system would end the process.
             raise BatchOutOfMemory("it is not tried where memory has no other bound")
-        before = memory.peak() if memory is not None else 0
         began = time.perf_counter()
         waves = self._model.speak(batch)
         seconds = time.perf_counter() - began
         if len(waves) != len(batch):
             raise JobError(f"model {self._model.info.name} gave {len(waves)} clips for {len(batch)} segments")
         peak = memory.peak() if memory is not None else 0
-        # Where only records are seen, a batch that set none says nothing of its own peak.
-        is_measured = memory is not None and (peak > before or not memory.is_main)
-        tuner.spoke(shape, seconds, peak - tuner.resident_bytes if is_measured else None)
+        if memory is not None and memory.is_main:
+            tuner.spoke(shape, seconds)
+            tuner.held(shape, peak)
+        else:
+            tuner.spoke(shape, seconds, peak - tuner.resident_bytes if memory is not None else None)
         self._surprise, self._spoken_last = None, batch[-1]
         self._count(
             BatchStats(

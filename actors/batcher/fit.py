@@ -39,7 +39,9 @@ TERMS: Mapping[str, Callable[[Array, Array], Array]] = {
 """What a cost may grow with. "square" is attention without flash; "row_cell" a cache that more rows overflow."""
 
 MEMORY_TERMS = ("cell", "batch", "row", "square")
-TIME_TERMS = tuple(TERMS)
+# Where measurements cannot tell, as when only single rows were small enough: that more rows cost memory, but no time.
+# The first assumption keeps within memory, the second is soon found out if it is wrong.
+TIME_TERMS = ("batch", "cell", "row", "square", "row_cell")
 
 TOLERANCE = 0.002
 """Fewer terms are taken when their relative error (root mean square) is below this, or hardly above the least."""
@@ -118,7 +120,7 @@ def fit(
                 residual = (design @ solution - right) * weight
                 fits.append((float(np.sqrt((residual**2).sum() / (weight**2).sum())), names, solution))
     enough = max(TOLERANCE, NEARLY * min(error for error, _, _ in fits))
-    # min keeps the first of equals: terms are named in the order in which they are likely.
+    # min keeps the first of equals: of the terms that serve alike, the one that is named first.
     fewest = min(len(names) for error, names, _ in fits if error <= enough)
     error, names, solution = min((f for f in fits if len(f[1]) == fewest), key=lambda f: round(f[0], 4))
     predicted = sum(columns[name] * c for name, c in zip(names, solution, strict=True))

@@ -69,6 +69,7 @@ class Tuner:
         self._profile = profile
         self._limit = limit
         self._budget = budget
+        self._usable_at_first = budget.usable if budget else math.inf
         self._batch_rows = batch_rows
         self._peak = profile.peak if profile else Curve({})
         self._seconds = profile.seconds if profile else Curve({})
@@ -133,6 +134,10 @@ class Tuner:
         """Whether a batch, margin included, is within the budget; True where nothing is known."""
         return self._budget is None or self._needed(shape) <= self._budget.usable
 
+    def can_ever_fit(self, shape: Shape) -> bool:
+        """Whether a batch would fit if the process held no more than it did at first."""
+        return self._needed(shape) <= self._usable_at_first
+
     def predict(self, shape: Shape) -> Prediction:
         """What a batch will take."""
         budget = self._budget
@@ -167,6 +172,13 @@ class Tuner:
         if is_surprise and peak_bytes is not None:
             over = peak_bytes / max(1.0, self._peak.at(shape)) - 1
             self._least_excess = max(self._least_excess, over / MARGIN_PER_EXCESS)
+
+    def held(self, shape: Shape, peak_bytes: int) -> None:
+        """Learn from a process whose memory holds more than batches: what is above the prediction is there to stay."""
+        if self._budget is not None:
+            excess = peak_bytes - self.predict(shape).peak_bytes
+            if excess > 0:
+                self._budget = replace(self._budget, resident=self._budget.resident + excess)
 
     def ran_out(self, shape: Shape) -> None:
         """Learn from a batch that did not fit: neither it nor a larger one is planned again."""

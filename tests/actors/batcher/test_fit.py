@@ -26,6 +26,12 @@ def test_a_hidden_term_is_discovered(hidden: str) -> None:
     assert found.excess < 1e-9
 
 
+def test_where_single_rows_were_all_that_fitted_more_rows_take_memory_and_no_time() -> None:
+    shapes, values = [Shape(1, 25)], [5.0]
+    assert fit(shapes, values, MEMORY_TERMS).coefficients == {"cell": pytest.approx(0.2)}
+    assert fit(shapes, values, TIME_TERMS).coefficients == {"batch": pytest.approx(5.0)}
+
+
 def test_terms_that_tell_nothing_are_left_out() -> None:
     assert fit(GRID, values_of({"cell": 5.0}), MEMORY_TERMS).coefficients == pytest.approx({"cell": 5.0})
 

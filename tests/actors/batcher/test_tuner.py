@@ -177,6 +177,20 @@ def test_a_batch_that_took_more_than_its_margin_raises_what_is_expected_of_the_n
     assert tuner.predict(shape).peak_bytes >= 1.3 * PROFILE.peak.at(shape) > before
 
 
+def test_a_process_that_grows_gets_smaller_batches_and_still_speaks() -> None:
+    """What waits for the encoder was once taken for the batch's own: short rows then seemed to need gigabytes."""
+    tuner = Tuner(PROFILE, LIMIT, Budget(100_000_000, 0, 1.0, 1.0, 10_000_000))
+    tuner.held(Shape(1, 25), 10_000_000)
+    before = tuner.cap(400)
+    tuner.held(Shape(1, 25), 70_000_000)
+    assert 1 < tuner.cap(400) < before
+    tuner.held(Shape(1, 25), 99_000_000)
+    assert tuner.cap(400) == 1
+    assert not tuner.fits(Shape(1, 400))
+    assert tuner.can_ever_fit(Shape(1, 400))
+    assert not tuner.can_ever_fit(Shape(100, 400))
+
+
 @given(lengths_of, st.lists(st.tuples(st.sampled_from(GRID), st.floats(1e-4, 10), st.integers(0, 10**9)), max_size=40))
 def test_whatever_is_learned_every_segment_is_in_one_batch(
     lengths: list[int], history: list[tuple[Shape, float, int]]
