@@ -19,6 +19,8 @@ MODULES = sorted(path for layer in LAYERS for path in (ROOT / layer).rglob("*.py
 PURE = [
     "actors/segment.py",
     "actors/batcher/fit.py",
+    "actors/engine/schedule.py",
+    "actors/models/chattts/layout.py",
     "actors/batcher/profile.py",
     "actors/batcher/budget.py",
     "actors/batcher/packing.py",

@@ -1,0 +1,51 @@
+"""Keys and values of every row that is being spoken: one slab, a slot for each row, positions in order.
+
+The rows in use are always the first slots: where one ends, the last one moves into its place. So a step reads views of
+the slab and copies nothing, whatever comes and goes.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+class Cache:
+    """float [layers, 2, slots, heads, positions, head size]; `bytes_per_position` is of one slot, all layers."""
+
+    def __init__(
+        self,
+        layers: int,
+        slots: int,
+        heads: int,
+        positions: int,
+        head_size: int,
+        dtype: torch.dtype,
+        device: torch.device,
+    ) -> None:
+        self.positions = positions
+        self._slab = torch.zeros(layers, 2, slots, heads, positions, head_size, dtype=dtype, device=device)
+
+    @staticmethod
+    def bytes_per_position(layers: int, heads: int, head_size: int, dtype: torch.dtype) -> int:
+        """What one position of one slot takes."""
+        return 2 * layers * heads * head_size * dtype.itemsize
+
+    def put(self, layer: int, first: int, at: Tensor, key: Tensor, value: Tensor) -> None:
+        """Write keys and values [rows, heads, time, head size] of the rows from slot `first` on.
+
+        at   int64 [rows, time]: the position of each
+        """
+        rows = torch.arange(first, first + len(at), device=at.device)[:, None]
+        # [rows, time, heads, head size]: indices apart from each other put their axes in front
+        self._slab[layer, 0][rows, :, at] = key.transpose(1, 2).to(self._slab.dtype)
+        self._slab[layer, 1][rows, :, at] = value.transpose(1, 2).to(self._slab.dtype)
+
+    def view(self, layer: int, first: int, rows: int, positions: int) -> tuple[Tensor, Tensor]:
+        """Keys and values [rows, heads, positions, head size] of the rows from slot `first` on; no copy."""
+        part = self._slab[layer, :, first : first + rows, :, :positions]
+        return part[0], part[1]
+
+    def move(self, source: int, target: int, positions: int) -> None:
+        """The first positions of one slot into another."""
+        self._slab[:, :, target, :, :positions] = self._slab[:, :, source, :, :positions]

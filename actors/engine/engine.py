@@ -1,0 +1,220 @@
+"""The token loop: rows join at any step and leave at their end. It reads schedule, prefill, step, collect.
+
+Guarantees that every request ends as exactly one `Generated`, and that what a row draws comes from its own prompt,
+settings and seed. Its logits are computed beside others'; how many there are decides the shape of the sums, so they
+differ by float rounding unless `is_fixed` keeps the shape the same.
+Not known here: text, voices, audio.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from .cache import Cache
+from .request import Generated, Request
+from .sampler import Sampler
+from .schedule import Schedule
+
+PREFILL_POSITIONS = 2_048
+"""Positions of prompts computed before one step: more would keep the rows that are being spoken waiting."""
+
+POSITIONS_STEP = 64
+"""Attention looks at so many positions more at a time: few shapes, and little work beyond the longest row."""
+
+
+class Network(Protocol):
+    """An autoregressive model as the engine sees it."""
+
+    num_codebooks: int
+    vocabulary: int
+    end: int
+    hidden: int
+    dtype: torch.dtype
+
+    def cache(self, slots: int, positions: int) -> Cache:
+        """Room for the keys and values of this many rows."""
+        ...
+
+    def embed(self, codes: Tensor) -> Tensor:
+        """Codes int64 [rows, codebooks] as input: float [rows, hidden]."""
+        ...
+
+    def hiddens(self, x: Tensor, cache: Cache, first: int, starts: Tensor, reach: int) -> Tensor:
+        """Hidden states of inputs x, both float [rows, time, hidden], the rows lying in the slots from `first` on.
+
+        starts   int64 [rows]: the position of each row's first input; an input sees its own position and those before
+        reach    positions of the cache to look at: no row holds more
+        """
+        ...
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """Float [rows, codebooks, vocabulary] of hidden states [rows, hidden]."""
+        ...
+
+
+@dataclass(slots=True)
+class _Row:
+    """A request and what has come of it so far."""
+
+    request: Request
+    codes: list[Tensor] = field(default_factory=list[Tensor])
+    hiddens: list[Tensor] = field(default_factory=list[Tensor])
+    is_complete: bool = False
+
+
+@dataclass(slots=True)
+class Usage:
+    """How the slots were used: steps, rows in them, and rows computed; prompt positions prefilled."""
+
+    steps: int = 0
+    row_steps: int = 0
+    slot_steps: int = 0
+    prefilled: int = 0
+
+    @property
+    def useful(self) -> float:
+        """Share of the computed slots that held a row; 0 before the first step."""
+        return self.row_steps / self.slot_steps if self.slot_steps else 0.0
+
+
+class Engine:
+    """Speaks requests through a network.
+
+    slots       rows at once
+    positions   the most that one row may hold, prompt and steps together
+    is_fixed    compute all slots at every step, used or not: then a row's sums have one shape whatever its neighbours
+    """
+
+    def __init__(self, network: Network, slots: int, positions: int, device: torch.device, *, is_fixed: bool = False):
+        self._network, self._device, self._is_fixed = network, device, is_fixed
+        self._positions = positions
+        self._cache = network.cache(slots, positions)
+        self._sampler = Sampler(slots, network.num_codebooks, network.vocabulary, network.end, device)
+        self._schedule: Schedule[_Row] = Schedule(slots, PREFILL_POSITIONS)
+        self._next = torch.zeros(slots, network.num_codebooks, dtype=torch.long, device=device)
+        self._hidden = torch.zeros(slots, network.hidden, dtype=network.dtype, device=device)
+        self.usage = Usage()
+
+    def add(self, requests: Iterable[Request]) -> None:
+        """Requests to be spoken. Raises ValueError for one that no slot can hold."""
+        rows = list(requests)
+        for request in rows:
+            if not 0 < request.num_positions <= self._positions:
+                raise ValueError(f"{request.num_positions} positions do not fit into a slot of {self._positions}")
+        self._schedule.add((_Row(request), len(request.prompt)) for request in rows)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether every request has been answered."""
+        return self._schedule.is_idle
+
+    @torch.inference_mode()
+    def run(self) -> Iterator[Generated]:
+        """Speak until nothing is left; rows as they end. Requests may be added meanwhile."""
+        while not self.is_idle:
+            yield from self.step()
+
+    @torch.inference_mode()
+    def step(self) -> list[Generated]:
+        """Let rows in, prefill, draw once for every row that is ready, collect what has ended, go on with the rest."""
+        self._admit()
+        self._prefill()
+        ended = self._draw()
+        done = self._collect(ended)
+        self._advance()
+        return done
+
+    def _admit(self) -> None:
+        for slot in self._schedule.admit():
+            request = self._schedule.slots[slot].row.request
+            self._sampler.put(slot, request.seed, request.sampling)
+
+    def _prefill(self) -> None:
+        """The next chunks of prompts into the cache, as one padded batch; their rows lie side by side."""
+        chunks = self._schedule.chunks()
+        if not chunks:
+            return
+        first, longest = chunks[0].slot, max(chunk.count for chunk in chunks)
+        x = self._hidden.new_zeros(len(chunks), longest, self._hidden.shape[1])
+        for row, chunk in enumerate(chunks):
+            prompt = self._schedule.slots[chunk.slot].row.request.prompt
+            x[row, : chunk.count] = prompt[chunk.start : chunk.start + chunk.count].to(x)
+        starts = torch.tensor([chunk.start for chunk in chunks], device=self._device)
+        counts = torch.tensor([chunk.count for chunk in chunks], device=self._device)
+        reach = self._reach(max(chunk.start + chunk.count for chunk in chunks))
+        hidden = self._network.hiddens(x, self._cache, first, starts, reach)
+        last = torch.arange(len(chunks), device=self._device)
+        self._hidden[first : first + len(chunks)] = hidden[last, counts - 1]
+        for chunk in chunks:
+            self._schedule.filled(chunk)
+            self.usage.prefilled += chunk.count
+
+    def _draw(self) -> list[int]:
+        """Codes for every ready row, from its last hidden state; the slots of rows that end with them."""
+        ready = self._schedule.num_ready
+        if not ready:
+            return []
+        computed = len(self._hidden) if self._is_fixed else ready
+        hidden = self._hidden[:computed]
+        codes = self._sampler.draw(self._network.logits(hidden), ready)
+        self._next[:ready] = codes
+        self.usage.steps += 1
+        self.usage.row_steps += ready
+        self.usage.slot_steps += computed
+        is_end = (codes == self._network.end).any(1).tolist()
+        kept = hidden[:ready].clone()
+        ended: list[int] = []
+        for number, slot in enumerate(self._schedule.slots[:ready]):
+            row = slot.row
+            if is_end[number]:
+                row.is_complete = True
+                ended.append(number)
+                continue
+            slot.steps += 1
+            row.codes.append(codes[number])
+            row.hiddens.append(kept[number])
+            if slot.steps == row.request.sampling.max_steps:
+                ended.append(number)
+        return ended
+
+    def _collect(self, ended: Sequence[int]) -> list[Generated]:
+        """Take rows out of their slots, the last slot first, so that the others keep their numbers."""
+        done: list[Generated] = []
+        for number in reversed(ended):
+            row, moves = self._schedule.leave(number)
+            for source, target in moves:
+                self._move(source, target)
+            done.append(self._generated(row))
+        return done
+
+    def _advance(self) -> None:
+        """The codes that were drawn become input: the hidden states from which the next are drawn."""
+        ready = self._schedule.num_ready
+        if not ready:
+            return
+        computed = len(self._hidden) if self._is_fixed else ready
+        slots = self._schedule.slots[:ready]
+        # A slot that is only computed for the sake of the shape writes where no row looks before it writes itself.
+        positions = [slot.prompt + slot.steps - 1 for slot in slots] + [self._positions - 1] * (computed - ready)
+        starts = torch.tensor(positions, device=self._device)
+        reach = self._positions if self._is_fixed else self._reach(max(positions) + 1)
+        x = self._network.embed(self._next[:computed])[:, None]
+        self._hidden[:computed] = self._network.hiddens(x, self._cache, 0, starts, reach)[:, 0]
+
+    def _move(self, source: int, target: int) -> None:
+        self._cache.move(source, target, self._schedule.slots[target].positions)
+        self._sampler.move(source, target)
+        self._next[target], self._hidden[target] = self._next[source], self._hidden[source]
+
+    def _generated(self, row: _Row) -> Generated:
+        codes = torch.stack(row.codes) if row.codes else self._next.new_zeros(0, self._next.shape[1])
+        hiddens = torch.stack(row.hiddens) if row.hiddens else self._hidden.new_zeros(0, self._hidden.shape[1])
+        return Generated(row.request.key, codes, hiddens, row.is_complete)
+
+    def _reach(self, positions: int) -> int:
+        return min(self._positions, -(-positions // POSITIONS_STEP) * POSITIONS_STEP)

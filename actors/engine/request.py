@@ -1,0 +1,67 @@
+"""What an engine is asked for, and what it gives: records of one row each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How the codes of one row are drawn.
+
+    temperature   one for each codebook, or one for all; above 0
+    top_p, top_k  the most likely codes that are drawn from: a share of the probability, and a number
+    penalty       of codes that the row has drawn in its last 16 steps; 1 for none
+    min_steps     steps before which the end cannot be drawn
+    max_steps     steps at which the row is cut off
+    """
+
+    temperature: tuple[float, ...] = (0.3,)
+    top_p: float = 0.7
+    top_k: int = 20
+    penalty: float = 1.05
+    min_steps: int = 0
+    max_steps: int = 2_048
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Request:
+    """One row.
+
+    key      the caller's own name for it, returned with the result
+    prompt   embeddings that the row begins with: float [prompt length, hidden]
+    seed     all randomness of the row: 0 … 2**63 - 1
+    """
+
+    key: int
+    prompt: torch.Tensor
+    seed: int
+    sampling: Sampling = field(default_factory=Sampling)
+
+    @property
+    def num_positions(self) -> int:
+        """The most positions that the row may come to hold."""
+        return len(self.prompt) + self.sampling.max_steps
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Generated:
+    """A row that has ended.
+
+    codes         int64 [steps, codebooks], the end not included
+    hiddens       float [steps, hidden]: what each step's codes were drawn from
+    is_complete   whether it drew its end; False when it was cut off at `max_steps`
+    """
+
+    key: int
+    codes: torch.Tensor
+    hiddens: torch.Tensor
+    is_complete: bool
+
+    @property
+    def num_steps(self) -> int:
+        return len(self.codes)
