@@ -6,6 +6,7 @@ them, so a model whose attention grows with the square of the length shows that 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -54,7 +55,8 @@ NOISE = 0.02
 class Curve:
     """A cost over shapes: the sum of coefficient times term, each coefficient 0 or more.
 
-    error   root mean square of the relative errors over the measurements it was fitted to
+    error   root mean square of the relative errors over the measurements it was fitted to, made larger for each term:
+            a curve of as many terms as measurements goes through all of them and proves nothing
     excess  the most by which a measurement was above the curve, relative
     """
 
@@ -125,4 +127,6 @@ def fit(
     error, names, solution = min((f for f in fits if len(f[1]) == fewest), key=lambda f: round(f[0], 4))
     predicted = sum(columns[name] * c for name, c in zip(names, solution, strict=True))
     excess = float(np.max((right - predicted) / np.maximum(predicted, 1e-12)))
-    return Curve(dict(zip(names, map(float, solution), strict=True)), error, max(0.0, excess))
+    spare = max(1, len(values) - len(names))
+    coefficients = dict(zip(names, map(float, solution), strict=True))
+    return Curve(coefficients, error * math.sqrt(len(values) / spare), max(0.0, excess))

@@ -23,6 +23,8 @@ from .stats import Prediction
 LEAST_MARGIN = 0.02
 MARGIN_PER_EXCESS = 1.5
 """The margin is this many times the worst by which a measurement was above the curve: the next one may be worse."""
+MARGIN_PER_ERROR = 3.0
+"""And at least this many times their usual distance from it: few measurements may all have been lucky."""
 
 REACH = 4
 """Batches of more than this many times the cells that were ever tried are not planned: curves end somewhere."""
@@ -86,7 +88,8 @@ class Tuner:
     @property
     def margin(self) -> float:
         """Relative: what a batch may take beyond its prediction."""
-        return max(LEAST_MARGIN, MARGIN_PER_EXCESS * max(self._peak.excess, self._least_excess))
+        worst = max(self._peak.excess, self._least_excess)
+        return max(LEAST_MARGIN, MARGIN_PER_EXCESS * worst, MARGIN_PER_ERROR * self._peak.error)
 
     @property
     def resident_bytes(self) -> int:

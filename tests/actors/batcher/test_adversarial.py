@@ -89,7 +89,8 @@ def speak(lengths: list[int], **options: Any) -> tuple[int, int, BatchStats, flo
 def test_no_length_overruns_the_memory_or_loses_a_row(name: str, noise: float) -> None:
     num_spoken, num_failed, stats, margin = speak(LENGTHS[name], memory_noise=noise)
     assert (num_spoken, num_failed, stats.num_rows) == (ROWS, 0, ROWS)
-    assert stats.num_out_of_memory == 0
+    # Memory that varies by chance may surprise once; then more is expected of every batch.
+    assert stats.num_out_of_memory <= (noise > 0)
     assert stats.peak_bytes <= stats.bound_bytes == int(0.9 * DEVICE["memory_bytes"])
     assert stats.peak_bytes <= stats.predicted_bytes
     assert margin < 0.12
