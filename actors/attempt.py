@@ -9,24 +9,23 @@ no reason of its own is only believed if the model still works afterwards.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
 from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..errors import BatchOutOfMemory, JobError, RowError, RunStopped
-from .audio import encode, join, pcm16, pcm_sha256, sha256
 from .batcher.budget import size
 from .batcher.fit import Shape
 from .batcher.memory import is_out_of_memory
 from .batcher.packing import num_cells, pack_segments
 from .batcher.stats import BatchStats
+from .clips import Clips
 from .manifest import Record, encode_records
+from .models.base import AutoregressiveModel
 from .part import PartWriter
 from .receipt import Receipt, ReplicaConfig, ReplicaProgress
 from .segment import Segment, Utterance
@@ -39,14 +38,6 @@ if TYPE_CHECKING:
 
 
 Spoken = list[tuple[Segment, "NDArray[np.float32]"]]
-
-
-@dataclass(slots=True)
-class _Pieces:
-    """An utterance whose segments are being spoken: float32 [num_samples] each, None until it is."""
-
-    utterance: Utterance
-    samples: list[NDArray[np.float32] | None]
 
 
 class Attempt:
@@ -65,14 +56,8 @@ class Attempt:
         report: Callable[[ReplicaProgress], None],
     ) -> None:
         self._model, self._tuner, self._memory = voice.model, voice.tuner, voice.memory
-        self._config = config
-        self._part = part
-        self._encode_soon = encode_soon
+        self._clips = Clips(voice.model.info, config, part, encode_soon, report)
         self._report = report
-        self._adding = threading.Lock()
-        self._waiting: dict[int, _Pieces] = {}
-        self._clips: list[Future[Record]] = []
-        self._failed: list[Record] = []
         self._spoken_last: Segment | None = None
         self._surprise: Exception | None = None
         self._stats = BatchStats(bound_bytes=voice.tuner.bound_bytes)
@@ -87,28 +72,30 @@ class Attempt:
         """Speak everything; a clip goes to the encoder as soon as its last segment is there."""
         began = time.perf_counter()
         segments = [segment for utterance in utterances for segment in self._segments(utterance)]
-        todo = deque(pack_segments(segments, self._tuner.pack))
+        todo = self._planned(segments)
         while todo:
             batch = todo.popleft()
             try:
-                spoken = self._speak(batch)
+                if isinstance(self._model, AutoregressiveModel):
+                    self._speak_rows(self._model, batch)
+                else:
+                    for segment, samples in self._speak(batch):
+                        self._clips.spoken(segment, samples)
             except (JobError, RunStopped):
                 raise
             except Exception as error:
                 failure = error
             else:
-                self._collect(spoken)
                 continue
             # Out of the handler: the error's frames hold the batch's tensors until it is forgotten.
-            todo = self._after_failure(batch, failure, todo)
-        assert not self._waiting, f"rows without an end: {sorted(self._waiting)[:5]}"
+            todo = self._after_failure([s for s in batch if self._clips.is_expected(s)], failure, todo)
+        self._clips.check()
         self._raise_if_broken()
         self._busy_s += time.perf_counter() - began
 
     def finish(self) -> Receipt:
         """Wait for the encoders, store the part, account for every row."""
-        records = self._failed + [clip.result() for clip in self._clips]
-        self._part.close()
+        records = self._clips.finish()
         num_ok = sum(record.status == "ok" for record in records)
         return Receipt(
             num_ok=num_ok,
@@ -122,10 +109,7 @@ class Attempt:
 
     def abort(self) -> None:
         """Drop the clips that no encoder has begun, and forget the part."""
-        for clip in self._clips:
-            clip.cancel()
-        with self._adding:
-            self._part.abort()
+        self._clips.abort()
 
     def _raise_if_broken(self) -> None:
         """Raise the last surprise if nothing has worked since: a segment that was spoken before is the proof."""
@@ -145,9 +129,9 @@ class Attempt:
         except (JobError, RunStopped):
             raise
         except Exception as error:
-            self._fail(utterance, self._reason(error))
+            self._clips.fail(utterance, self._reason(error))
             return []
-        self._waiting[utterance.row] = _Pieces(utterance, [None] * len(segments))
+        self._clips.expect(utterance, len(segments))
         return segments
 
     def _speak(self, batch: Sequence[Segment]) -> Spoken:
@@ -187,20 +171,42 @@ class Attempt:
         )
         return list(zip(batch, waves, strict=True))
 
-    def _collect(self, spoken: Spoken) -> None:
-        for segment, samples in spoken:
-            pieces = self._waiting.get(segment.row)
-            if pieces is None:
-                continue  # another segment of the row has failed
-            pieces.samples[segment.index] = samples
-            if all(piece is not None for piece in pieces.samples):
-                del self._waiting[segment.row]
-                self._clips.append(self._encode_soon(partial(self._encode, pieces)))
+    def _planned(self, segments: Iterable[Segment]) -> deque[list[Segment]]:
+        """What is spoken together: batches, or everything where rows come and go by themselves."""
+        if isinstance(self._model, AutoregressiveModel):
+            # The longest first, so that the last rows to end are short ones.
+            rows = sorted(segments, key=lambda s: (-s.length, s.row, s.index))
+            return deque([rows] if rows else [])
+        return deque(pack_segments(segments, self._tuner.pack))
+
+    def _speak_rows(self, model: AutoregressiveModel, segments: Sequence[Segment]) -> None:
+        """Speak step by step, and take each clip as it comes. Raises whatever the model does."""
+        began, before = time.perf_counter(), model.usage()
+        for segment, outcome in model.speak_rows(segments):
+            if isinstance(outcome, RowError):
+                self._clips.give_up(segment, self._reason(outcome))
+                continue
+            self._surprise, self._spoken_last = None, segment
+            self._clips.spoken(segment, outcome)
+            now, used = time.perf_counter(), model.usage()
+            self._count(
+                BatchStats(
+                    num_batches=1,
+                    num_rows=1,
+                    cells_filled=used.row_steps - before.row_steps,
+                    cells_total=used.slot_steps - before.slot_steps,
+                    synthesis_s=now - began,
+                    peak_bytes=self._memory.peak() if self._memory is not None else 0,
+                )
+            )
+            began, before = now, used
 
     def _after_failure(
         self, batch: Sequence[Segment], error: Exception, todo: deque[list[Segment]]
     ) -> deque[list[Segment]]:
-        """What is to be spoken now that this batch has failed."""
+        """What is to be spoken now that these segments have failed together."""
+        if not batch:
+            return todo
         if isinstance(error, BatchOutOfMemory) or is_out_of_memory(error):
             return self._after_out_of_memory(batch, error, todo)
         if len(batch) > 1:
@@ -208,7 +214,7 @@ class Attempt:
             middle = len(batch) // 2
             todo.extendleft([list(batch[middle:]), list(batch[:middle])])
         else:
-            self._give_up(batch[0], self._reason(error))
+            self._clips.give_up(batch[0], self._reason(error))
         return todo
 
     def _after_out_of_memory(
@@ -222,19 +228,19 @@ class Attempt:
         if self._memory is not None:
             self._memory.release()
         if len(batch) > 1:
-            return deque(pack_segments(chain(batch, *todo), self._tuner.pack))
+            if isinstance(self._model, AutoregressiveModel):
+                middle = len(batch) // 2
+                todo.extendleft([list(batch[middle:]), list(batch[:middle])])
+                return todo
+            return self._planned(chain(batch, *todo))
         if not was_expected:
             self._surprise = error  # it should fit: believed only if the model still speaks
         predicted = self._tuner.predict(shape).peak_bytes
         needs = f", {size(predicted)} expected of {size(self._tuner.bound_bytes)}" if predicted else ""
-        self._give_up(batch[0], f"a segment of {shape.longest} tokens does not fit into memory alone{needs}: {error}")
+        self._clips.give_up(
+            batch[0], f"a segment of {shape.longest} tokens does not fit into memory alone{needs}: {error}"
+        )
         return todo
-
-    def _give_up(self, segment: Segment, reason: str) -> None:
-        """The row fails, whatever became of its other segments."""
-        pieces = self._waiting.pop(segment.row, None)
-        if pieces is not None:
-            self._fail(pieces.utterance, reason)
 
     def _count(self, stats: BatchStats) -> None:
         self._stats += stats
@@ -246,60 +252,3 @@ class Attempt:
             return str(error) or type(error).__name__
         self._surprise = error
         return f"{type(error).__name__}: {error}"
-
-    def _encode(self, pieces: _Pieces) -> Record:
-        """One clip: joined, encoded, hashed and added to the part. Runs in an encoder thread."""
-        utterance, info, config = pieces.utterance, self._model.info, self._config
-        try:
-            pcm = pcm16(join([p for p in pieces.samples if p is not None], info.sample_rate, config.pause_s))
-            encoded = encode(pcm, info.sample_rate, config.audio_format)
-        except RowError as error:
-            self._report(ReplicaProgress(rows=1, failed=1))
-            return self._record(utterance, error=self._reason(error))
-        audio: dict[str, Any] = {
-            "sample_rate": info.sample_rate,
-            "num_samples": len(pcm),
-            "duration_s": len(pcm) / info.sample_rate,
-        }
-        sidecar = self._described(utterance) | audio
-        with self._adding:
-            key, member = self._part.add(utterance.row, utterance.id, encoded, sidecar)
-        self._report(ReplicaProgress(rows=1, audio_s=audio["duration_s"]))
-        return self._record(
-            utterance,
-            audio=key,
-            member=member,
-            audio_format=config.audio_format,
-            audio_bytes=len(encoded),
-            audio_sha256=sha256(encoded),
-            pcm_sha256=pcm_sha256(pcm),
-            num_segments=len(pieces.samples),
-            **audio,
-        )
-
-    def _fail(self, utterance: Utterance, reason: str) -> None:
-        self._failed.append(self._record(utterance, error=reason))
-        self._report(ReplicaProgress(rows=1, failed=1))
-
-    def _record(self, utterance: Utterance, error: str | None = None, **audio: Any) -> Record:
-        info = self._model.info
-        return Record(
-            row=utterance.row,
-            status="ok" if error is None else "failed",
-            error=error,
-            model=info.name,
-            model_revision=info.revision,
-            **self._described(utterance),
-            **audio,
-        )
-
-    def _described(self, utterance: Utterance) -> dict[str, Any]:
-        """What a record and a sidecar both say of the row itself."""
-        return {
-            "id": utterance.id,
-            "text": utterance.text,
-            "voice": utterance.voice or self._model.info.default_voice,
-            "seed": utterance.seed,
-            "speed": utterance.speed,
-            "metadata": dict(utterance.metadata),
-        }

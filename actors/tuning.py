@@ -12,7 +12,7 @@ from .batcher.memory import Memory, memory_of
 from .batcher.profile import Profile
 from .batcher.tuner import Tuner
 from .machine import num_cores
-from .models.base import Model, ModelInfo
+from .models.base import AutoregressiveModel, Model, ModelInfo
 from .models.registry import load
 from .receipt import ReplicaConfig
 
@@ -37,6 +37,8 @@ def tuned(config: ReplicaConfig) -> Voice:
     """
     model = load(config.model)
     memory = model.memory() or memory_of(config.model.device)
+    if isinstance(model, AutoregressiveModel):
+        return _reserved(config, model, memory)
     profile = _profile(model, memory, config)
     if profile is None:
         return Voice(model, Tuner(None, model.info.batch_limit, None, config.batch_rows), None, None)
@@ -44,6 +46,18 @@ def tuned(config: ReplicaConfig) -> Voice:
     tuner = tuner_of(config, model.info, profile, budget)
     memory.cap(budget.bound)
     return Voice(model, tuner, profile, memory)
+
+
+def _reserved(config: ReplicaConfig, model: AutoregressiveModel, memory: Memory) -> Voice:
+    """A model that speaks step by step, with as many slots as its memory has room for. Raises ModelError for none."""
+    memory.release()
+    share = _share(config, is_main=memory.is_main)
+    budget = Budget(memory.total(), memory.others(), config.vram_utilization, share, memory.held())
+    memory.cap(budget.bound)
+    if not model.reserve(budget.usable, config.batch_rows):
+        wanted = "one slot" if config.batch_rows is None else f"{config.batch_rows} slots (model.batch_size)"
+        raise ModelError(f"{model.info.name}: {wanted} do not fit into the memory: {budget.explain()}")
+    return Voice(model, Tuner(None, model.info.batch_limit, budget, config.batch_rows), None, memory)
 
 
 def tuner_of(config: ReplicaConfig, info: ModelInfo, profile: Profile, budget: Budget) -> Tuner:

@@ -9,7 +9,7 @@ Not known here: text, voices, audio.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
@@ -62,8 +62,6 @@ class _Row:
     """A request and what has come of it so far."""
 
     request: Request
-    codes: list[Tensor] = field(default_factory=list[Tensor])
-    hiddens: list[Tensor] = field(default_factory=list[Tensor])
     is_complete: bool = False
 
 
@@ -98,7 +96,14 @@ class Engine:
         self._schedule: Schedule[_Row] = Schedule(slots, PREFILL_POSITIONS)
         self._next = torch.zeros(slots, network.num_codebooks, dtype=torch.long, device=device)
         self._hidden = torch.zeros(slots, network.hidden, dtype=network.dtype, device=device)
+        # What each row has come to, by its steps; it stays on the device until the row ends.
+        self._codes = torch.zeros(slots, positions, network.num_codebooks, dtype=torch.long, device=device)
+        self._hiddens = torch.zeros(slots, positions, network.hidden, dtype=network.dtype, device=device)
         self.usage = Usage()
+
+    def clear(self) -> None:
+        """Forget every row."""
+        self._schedule.clear()
 
     def add(self, requests: Iterable[Request]) -> None:
         """Requests to be spoken. Raises ValueError for one that no slot can hold."""
@@ -166,19 +171,17 @@ class Engine:
         self.usage.steps += 1
         self.usage.row_steps += ready
         self.usage.slot_steps += computed
-        is_end = (codes == self._network.end).any(1).tolist()
-        kept = hidden[:ready].clone()
+        slots = self._schedule.slots[:ready]
+        at = torch.tensor([slot.steps for slot in slots], device=self._device)
+        rows = torch.arange(ready, device=self._device)
+        self._codes[rows, at], self._hiddens[rows, at] = codes, hidden[:ready]
         ended: list[int] = []
-        for number, slot in enumerate(self._schedule.slots[:ready]):
-            row = slot.row
-            if is_end[number]:
-                row.is_complete = True
-                ended.append(number)
-                continue
-            slot.steps += 1
-            row.codes.append(codes[number])
-            row.hiddens.append(kept[number])
-            if slot.steps == row.request.sampling.max_steps:
+        for number, is_end in enumerate((codes == self._network.end).any(1).tolist()):
+            slot = slots[number]
+            # The end itself is written behind the row's last step, and left out.
+            slot.row.is_complete = is_end
+            slot.steps += not is_end
+            if is_end or slot.steps == slot.row.request.sampling.max_steps:
                 ended.append(number)
         return ended
 
@@ -186,10 +189,9 @@ class Engine:
         """Take rows out of their slots, the last slot first, so that the others keep their numbers."""
         done: list[Generated] = []
         for number in reversed(ended):
-            row, moves = self._schedule.leave(number)
-            for source, target in moves:
+            done.append(self._generated(number))
+            for source, target in self._schedule.leave(number):
                 self._move(source, target)
-            done.append(self._generated(row))
         return done
 
     def _advance(self) -> None:
@@ -207,14 +209,17 @@ class Engine:
         self._hidden[:computed] = self._network.hiddens(x, self._cache, 0, starts, reach)[:, 0]
 
     def _move(self, source: int, target: int) -> None:
-        self._cache.move(source, target, self._schedule.slots[target].positions)
+        slot = self._schedule.slots[target]
+        self._cache.move(source, target, slot.positions)
         self._sampler.move(source, target)
+        self._codes[target, : slot.steps] = self._codes[source, : slot.steps]
+        self._hiddens[target, : slot.steps] = self._hiddens[source, : slot.steps]
         self._next[target], self._hidden[target] = self._next[source], self._hidden[source]
 
-    def _generated(self, row: _Row) -> Generated:
-        codes = torch.stack(row.codes) if row.codes else self._next.new_zeros(0, self._next.shape[1])
-        hiddens = torch.stack(row.hiddens) if row.hiddens else self._hidden.new_zeros(0, self._hidden.shape[1])
-        return Generated(row.request.key, codes, hiddens, row.is_complete)
+    def _generated(self, number: int) -> Generated:
+        slot = self._schedule.slots[number]
+        codes, hiddens = self._codes[number, : slot.steps].clone(), self._hiddens[number, : slot.steps].clone()
+        return Generated(slot.row.request.key, codes, hiddens, slot.row.is_complete)
 
     def _reach(self, positions: int) -> int:
         return min(self._positions, -(-positions // POSITIONS_STEP) * POSITIONS_STEP)

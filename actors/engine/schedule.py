@@ -93,13 +93,17 @@ class Schedule(Generic[Row]):
         """A chunk is in the cache."""
         self.slots[chunk.slot].filled += chunk.count
 
-    def leave(self, slot: int) -> tuple[Row, list[tuple[int, int]]]:
-        """A row ends. It, and the moves (source, target) in order, by which the ready rows stay in the first slots."""
-        row = self.slots[slot].row
+    def clear(self) -> None:
+        """Forget every row."""
+        self._waiting.clear()
+        self.slots.clear()
+
+    def leave(self, slot: int) -> list[tuple[int, int]]:
+        """A row ends. The moves (source, target), in order, by which the ready rows stay in the first slots."""
         last_ready = self.num_ready - 1
         last = len(self.slots) - 1
         moves = [(source, target) for source, target in ((last_ready, slot), (last, last_ready)) if source != target]
         for source, target in moves:
             self.slots[target] = self.slots[source]
         del self.slots[last]
-        return row, moves
+        return moves

@@ -8,10 +8,11 @@ the segment alone (text, voice, seed, speed), never on its batch mates.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ...errors import RowError
 from ..segment import Segment
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class ModelInfo:
     base_s, char_s   estimated seconds of one replica: base_s + char_s * characters, per row
     audio_char_s     estimated seconds of audio per character
     speeds           slowest and fastest allowed speed
+    is_autoregressive   whether it is an `AutoregressiveModel`
     """
 
     name: str
@@ -79,10 +81,14 @@ class ModelInfo:
     char_s: float
     audio_char_s: float = 0.065
     speeds: tuple[float, float] = (0.25, 4.0)
+    is_autoregressive: bool = False
 
 
 class Model(ABC):
-    """A model on one device. Subclass it, register it or name it as "module:Class", and it runs in every job."""
+    """A model on one device: a padded batch in, waveforms out.
+
+    Subclass it, register it or name it as "module:Class", and it runs in every job.
+    """
 
     info: ModelInfo
 
@@ -113,3 +119,39 @@ class Model(ABC):
     def memory(self) -> Memory | None:
         """The memory that batches are measured in; None for the device's, which is right for all but special cases."""
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class SlotUsage:
+    """How an autoregressive model used its slots: rows in them, and slots computed, summed over all steps."""
+
+    row_steps: int = 0
+    slot_steps: int = 0
+
+
+class AutoregressiveModel(Model):
+    """A model that speaks step by step: rows join and leave a running batch, so it takes all segments there are.
+
+    Before anything is spoken, `reserve` says how much memory there is; `ModelInfo.is_autoregressive` has to be set.
+    """
+
+    @abstractmethod
+    def reserve(self, usable_bytes: int, slots: int | None) -> int:
+        """Take as many slots as fit, or the given number; how many. 0 if not one fits, or the number does not."""
+
+    @abstractmethod
+    def speak_rows(self, segments: Sequence[Segment]) -> Iterator[tuple[Segment, NDArray[np.float32] | RowError]]:
+        """Speak segments of any voices, each given back once, in any order: float32 [num_samples], or why it failed."""
+
+    @abstractmethod
+    def usage(self) -> SlotUsage:
+        """How the slots were used so far."""
+
+    def speak(self, segments: Sequence[Segment]) -> list[NDArray[np.float32]]:
+        """The same segments, in the order given. Raises the first RowError."""
+        spoken: dict[tuple[int, int], NDArray[np.float32]] = {}
+        for segment, outcome in self.speak_rows(segments):
+            if isinstance(outcome, RowError):
+                raise outcome
+            spoken[segment.row, segment.index] = outcome
+        return [spoken[segment.row, segment.index] for segment in segments]

@@ -33,9 +33,8 @@ def test_every_row_comes_and_goes_once_and_the_ready_ones_are_always_first(promp
         assert ready == sorted(ready, reverse=True)
         ending = [n for n in range(schedule.num_ready) if chance.random() < 0.3]
         for slot in reversed(ending):
-            row, moves = schedule.leave(slot)
-            gone.append(row)
-            for source, target in moves:
+            gone.append(schedule.slots[slot].row)
+            for source, target in schedule.leave(slot):
                 held[target] = held[source]
         for number, slot in enumerate(schedule.slots):
             assert held[number] == (slot.row, slot.filled)
