@@ -125,6 +125,7 @@ def test_corrected_costs_cut_the_next_output_and_never_one_that_has_begun(tmp_pa
     result = job.run()
     assert result.num_ok == calm.num_ok == 300
     assert half <= parts_of(job.spec.output.uri), "what was committed is still the output's"
+    remember(config, describe(config), CostModel(base_s=5.0, char_s=1e-6, audio_char_s=0.001))  # that run has learned
     other = speechmill.Job.load(path, [f"output.uri={tmp_path / 'other'}"]).run()
     assert parts_of(other.output) != parts_of(result.output), "the next output is cut by what is known now"
     clips = [{clip.id: clip.samples.tobytes() for clip in speechmill.read(run.output)} for run in (calm, result, other)]
