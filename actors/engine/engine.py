@@ -18,10 +18,13 @@ from torch import Tensor
 from .cache import Cache
 from .request import Generated, Request
 from .sampler import Sampler
-from .schedule import Schedule
+from .schedule import Chunk, Schedule
 
 PREFILL_POSITIONS = 2_048
 """Positions of prompts computed before one step: more would keep the rows that are being spoken waiting."""
+
+FIXED_POSITIONS = 256
+"""Where shapes are fixed, positions of one prompt computed at once: how it is cut is its own affair."""
 
 POSITIONS_STEP = 64
 """Attention looks at so many positions more at a time: few shapes, and little work beyond the longest row."""
@@ -74,6 +77,14 @@ class Usage:
     slot_steps: int = 0
     prefilled: int = 0
 
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.steps + other.steps,
+            self.row_steps + other.row_steps,
+            self.slot_steps + other.slot_steps,
+            self.prefilled + other.prefilled,
+        )
+
     @property
     def useful(self) -> float:
         """Share of the computed slots that held a row; 0 before the first step."""
@@ -92,7 +103,8 @@ class Engine:
         self._network, self._device, self._is_fixed = network, device, is_fixed
         self._positions = positions
         self._cache = network.cache(slots, positions)
-        self._sampler = Sampler(slots, network.num_codebooks, network.vocabulary, network.end, device)
+        books, vocabulary, end = network.num_codebooks, network.vocabulary, network.end
+        self._sampler = Sampler(slots, books, vocabulary, end, device, is_fixed=is_fixed)
         self._schedule: Schedule[_Row] = Schedule(slots, PREFILL_POSITIONS)
         self._next = torch.zeros(slots, network.num_codebooks, dtype=torch.long, device=device)
         self._hidden = torch.zeros(slots, network.hidden, dtype=network.dtype, device=device)
@@ -140,10 +152,15 @@ class Engine:
             self._sampler.put(slot, request.seed, request.sampling)
 
     def _prefill(self) -> None:
-        """The next chunks of prompts into the cache, as one padded batch; their rows lie side by side."""
-        chunks = self._schedule.chunks()
-        if not chunks:
-            return
+        """The next chunks of prompts into the cache: as one padded batch, or each for itself where shapes are fixed."""
+        if self._is_fixed:
+            for chunk in self._schedule.whole_chunks(FIXED_POSITIONS):
+                self._fill([chunk])
+        elif chunks := self._schedule.chunks():
+            self._fill(chunks)
+
+    def _fill(self, chunks: Sequence[Chunk]) -> None:
+        """Chunks as a padded batch; their rows lie side by side."""
         first, longest = chunks[0].slot, max(chunk.count for chunk in chunks)
         x = self._hidden.new_zeros(len(chunks), longest, self._hidden.shape[1])
         for row, chunk in enumerate(chunks):

@@ -26,14 +26,19 @@ class Sampler:
     """Settings and histories of the rows in an engine's slots.
 
     num_codebooks, vocabulary, end   codes drawn at each step, how many there are of each, and which of them is the end
+    is_fixed                         all codes are looked at, not only as many as the rows' top-K
     """
 
-    def __init__(self, slots: int, num_codebooks: int, vocabulary: int, end: int, device: torch.device) -> None:
-        self.end = end
+    def __init__(
+        self, slots: int, num_codebooks: int, vocabulary: int, end: int, device: torch.device, *, is_fixed: bool = False
+    ) -> None:
+        self.end, self._is_fixed = end, is_fixed
         self._books, self._vocabulary = num_codebooks, vocabulary
         self._temperature = torch.ones(slots, num_codebooks, device=device)
         self._top_p = torch.ones(slots, device=device)
         self._top_k = torch.full((slots,), vocabulary, device=device)
+        self._reaches = [vocabulary] * slots
+        """The same on the host: how many of the likeliest codes are looked at."""
         self._penalty = torch.ones(slots, device=device)
         self._min_steps = torch.zeros(slots, dtype=torch.long, device=device)
         self._seeds = torch.zeros(slots, dtype=torch.long, device=device)
@@ -46,7 +51,8 @@ class Sampler:
         temperature: Sequence[float] = sampling.temperature
         self._temperature[slot] = torch.tensor(temperature, device=self._temperature.device)
         self._top_p[slot], self._penalty[slot] = sampling.top_p, sampling.penalty
-        self._top_k[slot] = max(KEPT, min(sampling.top_k, self._vocabulary))
+        self._reaches[slot] = max(KEPT, min(sampling.top_k, self._vocabulary))
+        self._top_k[slot] = self._reaches[slot]
         self._min_steps[slot], self._seeds[slot], self._steps[slot] = sampling.min_steps, seed, 0
         self._history[slot] = self._vocabulary
 
@@ -55,16 +61,18 @@ class Sampler:
         for state in (self._temperature, self._top_p, self._top_k, self._penalty, self._min_steps, self._seeds):
             state[target] = state[source]
         self._steps[target], self._history[target] = self._steps[source], self._history[source]
+        self._reaches[target] = self._reaches[source]
 
     def draw(self, logits: Tensor, rows: int) -> Tensor:
         """Codes int64 [rows, codebooks] of the first slots, from logits [rows or more, codebooks, vocabulary]."""
         scores = logits[:rows].float() / self._temperature[:rows, :, None]
         scores = self._penalised(scores, rows)
-        scores = self._limited(scores, rows)
+        ordered, order = scores.topk(self._vocabulary if self._is_fixed else max(self._reaches[:rows]), 2)
+        is_out = self._is_out(scores, order, rows)
         is_early = self._steps[:rows] < self._min_steps[:rows]
-        scores[:, :, self.end] = scores[:, :, self.end].masked_fill(is_early[:, None], -torch.inf)
+        is_out |= (order == self.end) & is_early[:, None, None]
         noise = uniform(self._seeds[:rows], self._steps[:rows], self._books)
-        codes = _inverse(scores.softmax(2), noise)
+        codes = order.gather(2, _inverse(ordered.masked_fill(is_out, -torch.inf), noise)[..., None])[..., 0]
         self._history[:rows] = torch.cat((self._history[:rows, 1:], codes[:, None]), 1)
         self._steps[:rows] += 1
         return codes
@@ -77,23 +85,24 @@ class Sampler:
         factor = self._penalty[:rows, None, None] ** counts[:, :, :-1]
         return torch.where(scores < 0, scores * factor, scores / factor)
 
-    def _limited(self, scores: Tensor, rows: int) -> Tensor:
-        """Scores outside of top-P or top-K are minus infinity; equals of the last one in top-K stay."""
-        ordered, order = scores.sort(2, descending=True)
-        probability = ordered.softmax(2)
-        # What lies below a code, itself included, has to be more than 1 - p.
-        below = probability.flip(2).cumsum(2).flip(2)
-        is_out = below <= 1 - self._top_p[:rows, None, None]
+    def _is_out(self, scores: Tensor, order: Tensor, rows: int) -> Tensor:
+        """Which of the likeliest codes top-P or top-K drop: `order` [rows, codebooks, reach], the likeliest first."""
+        probability = scores.softmax(2).gather(2, order)
+        # What lies above a code, itself not included, has to be less than P.
+        above = probability.cumsum(2) - probability
+        is_out = above >= self._top_p[:rows, None, None]
         is_out[:, :, :KEPT] = False
-        limited = scores.masked_fill(torch.zeros_like(is_out).scatter(2, order, is_out), -torch.inf)
-        nth = (self._top_k[:rows, None, None] - 1).expand(rows, self._books, 1)
-        last = ordered.masked_fill(is_out, -torch.inf).gather(2, nth)
-        return limited.masked_fill(limited < last, -torch.inf)
+        rank = torch.arange(order.shape[2], device=order.device)
+        return is_out | (rank >= self._top_k[:rows, None, None])
 
 
-def _inverse(probability: Tensor, noise: Tensor) -> Tensor:
-    """Draw from each row of probabilities [..., vocabulary] by its uniform number [...]: the inverse distribution."""
-    cumulated = probability.cumsum(-1)
-    # Scaled by the sum as it was rounded, so that the last code with any probability is the last that can be drawn.
+def _inverse(scores: Tensor, noise: Tensor) -> Tensor:
+    """Draw a place from each row of scores [..., places] by its uniform number [...]: the inverse distribution.
+
+    Sums run from the first place on and leave out what is minus infinity, so that they do not depend on how many places
+    there are.
+    """
+    cumulated = (scores - scores.amax(-1, keepdim=True)).exp().cumsum(-1)
+    # Scaled by the sum as it was rounded, so that the last place with any probability is the last that can be drawn.
     point = (noise * cumulated[..., -1])[..., None]
-    return torch.searchsorted(cumulated, point, right=True)[..., 0].clamp(max=probability.shape[-1] - 1)
+    return torch.searchsorted(cumulated, point, right=True)[..., 0].clamp(max=scores.shape[-1] - 1)

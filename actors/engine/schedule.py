@@ -89,6 +89,18 @@ class Schedule(Generic[Row]):
                 left -= count
         return found
 
+    def whole_chunks(self, size: int) -> list[Chunk]:
+        """The same, of a size that other prompts have no part in: the rest of a prompt or `size` positions of it."""
+        left, found = self._budget, list[Chunk]()
+        for number, slot in enumerate(self.slots):
+            count = min(slot.prompt - slot.filled, size)
+            if count > 0 and (count <= left or not found):
+                found.append(Chunk(number, slot.filled, count))
+                left -= count
+            elif count > 0:
+                break
+        return found
+
     def filled(self, chunk: Chunk) -> None:
         """A chunk is in the cache."""
         self.slots[chunk.slot].filled += chunk.count

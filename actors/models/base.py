@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ...errors import RowError
+from ...errors import ModelError, RowError
 from ..segment import Segment
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ class ModelConfig:
     backend  "auto", or one that the model names
     voice    the voice of rows that name none; "" for the model's own default
     path     folder of weights, where the model needs one
+    task     "speak", or "refine" for text in place of audio
     options  the model's own settings, checked by the model
     """
 
@@ -39,6 +40,7 @@ class ModelConfig:
     backend: str = "auto"
     voice: str = ""
     path: str | None = None
+    task: str = "speak"
     options: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -66,6 +68,7 @@ class ModelInfo:
     audio_char_s     estimated seconds of audio per character
     speeds           slowest and fastest allowed speed
     is_autoregressive   whether it is an `AutoregressiveModel`
+    tasks            what a job may ask of it: "speak", and "refine" where it writes text as it is spoken
     """
 
     name: str
@@ -82,6 +85,7 @@ class ModelInfo:
     audio_char_s: float = 0.065
     speeds: tuple[float, float] = (0.25, 4.0)
     is_autoregressive: bool = False
+    tasks: tuple[str, ...] = ("speak",)
 
 
 class Model(ABC):
@@ -115,6 +119,10 @@ class Model(ABC):
         Raises RowError when a segment cannot be spoken (the replica then halves the batch until it is alone), and
         BatchOutOfMemory, or PyTorch's own error, when the batch does not fit.
         """
+
+    def unspoken(self, text: str) -> str:
+        """Characters of a piece of text that mean something and that the model leaves out, each once."""
+        return ""
 
     def memory(self) -> Memory | None:
         """The memory that batches are measured in; None for the device's, which is right for all but special cases."""
@@ -155,3 +163,10 @@ class AutoregressiveModel(Model):
                 raise outcome
             spoken[segment.row, segment.index] = outcome
         return [spoken[segment.row, segment.index] for segment in segments]
+
+    def refine_rows(self, segments: Sequence[Segment]) -> Iterator[tuple[Segment, str | RowError]]:
+        """Texts as they would be spoken, each segment given back once, in any order. For models whose `tasks` say so.
+
+        Raises ModelError where the model refines no text.
+        """
+        raise ModelError(f"model {self.info.name} refines no text; tasks: {', '.join(self.info.tasks)}")

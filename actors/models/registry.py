@@ -8,6 +8,7 @@ from ...errors import ModelError, did_you_mean
 from .base import Model, ModelConfig, ModelInfo
 
 MODELS = {
+    "chattts": ("speechmill.actors.models.chattts.model", "Chattts"),
     "hibari": ("speechmill.actors.models.hibari", "Hibari"),
     "tone": ("speechmill.actors.models.tone", "Tone"),
 }

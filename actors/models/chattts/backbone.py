@@ -47,6 +47,10 @@ class Backbone:
         self.dtype, self.device = self._norm.dtype, self._norm.device
         self._cos, self._sin = _rotation(sizes.head_dim, sizes.max_positions, self.device)
 
+    def compile(self) -> None:
+        """Have torch compile the layers at their first use; shapes may vary."""
+        self.hiddens = torch.compile(self.hiddens, dynamic=True)
+
     def cache(self, slots: int, positions: int) -> Cache:
         """Room for the keys and values of this many rows."""
         s = self.sizes
@@ -90,6 +94,7 @@ class CodeNetwork:
     def __init__(self, backbone: Backbone, embed: State) -> None:
         sizes = backbone.sizes
         self._backbone = backbone
+        # In float32 whatever the rest is in: in less, likely codes would be equally likely.
         self._head = torch.cat([_folded(embed, f"head_code.{book}") for book in range(sizes.num_vq)])
         self.num_codebooks, self.vocabulary, self.end = sizes.num_vq, sizes.audio_vocab, EOS_CODE
         self.hidden, self.dtype = backbone.hidden, backbone.dtype
@@ -97,7 +102,7 @@ class CodeNetwork:
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Float [rows, codebooks, vocabulary]."""
-        return F.linear(hidden, self._head).view(len(hidden), self.num_codebooks, self.vocabulary)
+        return F.linear(hidden.float(), self._head).view(len(hidden), self.num_codebooks, self.vocabulary)
 
 
 class TextNetwork:
@@ -116,7 +121,7 @@ class TextNetwork:
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Float [rows, 1, vocabulary]."""
-        return F.linear(hidden, self._head)[:, None]
+        return F.linear(hidden.float(), self._head)[:, None]
 
 
 def _layer(gpt: State, name: str) -> _Layer:
@@ -134,10 +139,10 @@ def _layer(gpt: State, name: str) -> _Layer:
 
 
 def _folded(embed: State, name: str) -> Tensor:
-    """A weight-normed matrix: magnitude times direction, in each row."""
+    """A weight-normed matrix, float32: magnitude times direction, in each row."""
     magnitude, direction = (embed[f"{name}.parametrizations.weight.original{part}"] for part in (0, 1))
     wide = direction.float()
-    return (magnitude.float() * wide / wide.norm(dim=1, keepdim=True)).to(direction.dtype)
+    return magnitude.float() * wide / wide.norm(dim=1, keepdim=True)
 
 
 def _rms(x: Tensor, weight: Tensor) -> Tensor:

@@ -15,6 +15,8 @@ Part = Literal["gpt", "embed", "dvae", "decoder", "vocos"]
 
 CONFIG_FILE = "asset/gpt/config.json"
 TOKENIZER_FILE = "asset/tokenizer/tokenizer.json"
+STATISTICS_FILE = "asset/spk_stat.pt"
+"""Of speakers; a folder need not have it."""
 PART_FILES: Mapping[Part, str] = {
     "gpt": "asset/gpt/model.safetensors",
     "embed": "asset/Embed.safetensors",
@@ -151,6 +153,8 @@ TINY = Sizes(
 
 def token_id(name: str, sizes: Sizes) -> int:
     """The id of a special token such as "[Stts]". Raises ValueError if there is none of that name."""
+    if name not in SPECIAL_TOKENS:
+        raise ValueError(f'"{name}" is not a special token of ChatTTS')
     return sizes.first_special + SPECIAL_TOKENS.index(name)
 
 

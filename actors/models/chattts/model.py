@@ -1,0 +1,211 @@
+"""ChatTTS as a model of speechmill: rows with voices, seeds and settings of their own, through one running batch.
+
+Text becomes a prompt (`prepare`), the engine continues it with codes, and the acoustic decoder and vocoder make them
+sound, in batches of their own. What a row sounds like depends on its text, voice, seed and settings. Other rows change
+the rounding of sums and nothing else; with `deterministic: true` not even that.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ....errors import ModelError, RowError, RowRejected
+from ...segment import Segment
+from ..base import AutoregressiveModel, BatchLimit, ModelConfig, ModelInfo, SlotUsage
+from .layout import SAMPLE_RATE
+from .normalise import Normalised, normalise
+from .options import Options, read_homophones, read_options
+from .tokens import Tokenizer
+from .voices import Voices, is_file, read_statistics
+from .weights import Checkpoint
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from .speech import Line, Speech
+
+MAX_TOKENS = 192
+"""Of a prompt: some twenty-five seconds of speech. Beyond thirty the model is reported to lose its text."""
+SPLIT_CHARS = 300
+"""Of English some twenty seconds; Chinese, at a token a character, is cut by MAX_TOKENS before it."""
+REFINE = "[oral_2][laugh_0][break_6]"
+"""The tags that texts are refined with where the job names none."""
+_VERSION = 1
+"""Of what our own code makes of a row: it changes whenever that sounds different."""
+_DTYPES = {"cpu": "float32", "cuda": "bfloat16"}
+# Seconds per row and per character; a first guess, which the run corrects from what its shards take.
+_COSTS = {"cpu": (0.2, 0.1), "cuda": (0.002, 0.0005)}
+_AUDIO_CHAR_S = 0.07
+_MAX_SLOTS = {"cpu": 64, "cuda": 512}
+
+
+class Chattts(AutoregressiveModel):
+    """ChatTTS on one device."""
+
+    @classmethod
+    def describe(cls, config: ModelConfig) -> ModelInfo:
+        """The model under this configuration; opens the weights, and fetches them where `path` is null.
+
+        Raises ModelError for a wrong device, option or voice, and for weights that are not ChatTTS's.
+        """
+        options = _checked(config)
+        checkpoint = Checkpoint.open(Path(config.path) if config.path else None)
+        voices = _voices(options, checkpoint)
+        try:
+            voices.preset(config.voice)
+        except RowError as error:
+            raise ModelError(f"model.voice: {error}") from error
+        read_homophones(options.homophones)
+        base_s, char_s = _COSTS[config.device]
+        return ModelInfo(
+            name="chattts",
+            revision=f"{_digest(options, checkpoint)[:12]}/{_dtype(options, config.device)}-{_VERSION}",
+            backend="torch",
+            sample_rate=SAMPLE_RATE,
+            voices=(),
+            default_voice=config.voice,
+            max_length=MAX_TOKENS,
+            split_chars=SPLIT_CHARS,
+            batch_limit=BatchLimit(_MAX_SLOTS[config.device], _MAX_SLOTS[config.device] * MAX_TOKENS),
+            base_s=base_s,
+            char_s=char_s,
+            audio_char_s=_AUDIO_CHAR_S,
+            speeds=(1.0, 1.0),
+            is_autoregressive=True,
+            tasks=("speak", "refine"),
+        )
+
+    def __init__(self, config: ModelConfig) -> None:
+        from .speech import Speech
+
+        self.info = self.describe(config)
+        self._config, self._options = config, _checked(config)
+        checkpoint = Checkpoint.open(Path(config.path) if config.path else None)
+        self._tokenizer = Tokenizer(checkpoint.tokenizer_file, checkpoint.sizes)
+        self._voices = _voices(self._options, checkpoint)
+        self._homophones = read_homophones(self._options.homophones)
+        self._normalised = lru_cache(maxsize=4_096)(self._normalise)
+        dtype = _dtype(self._options, config.device)
+        self._speech: Speech = Speech(checkpoint, config.device, dtype, self._options)
+        self._samples = {
+            sample: self._speech.read_sample(sample) if codes is None else codes
+            for sample, codes in self._voices.samples.items()
+        }
+        self._sample_positions = max((codes.shape[1] for codes in self._samples.values()), default=0)
+        self._is_refining = config.task == "refine" or bool(self._options.refine)
+
+    def prepare(self, text: str, voice: str) -> tuple[int, ...]:
+        """Tokens of the prompt; empty when nothing in the text can be spoken. Raises RowRejected for the voice."""
+        preset = self._voices.preset(voice or self.info.default_voice)
+        said = self._normalised(text).text
+        if not any(map(str.isalnum, said)):
+            return ()
+        spoken = self._normalised(preset.transcript).text if preset.sample else ""
+        ids = self._tokenizer.speak_prompt(said, preset.prompt, has_speaker=not preset.sample, spoken=spoken)
+        return tuple(ids)
+
+    def unspoken(self, text: str) -> str:
+        """Characters of a text that carry meaning and are not spoken, each once."""
+        return self._normalised(text).dropped
+
+    def reserve(self, usable_bytes: int, slots: int | None) -> int:
+        """Slots for the longest prompt and the most steps that the options allow; see `AutoregressiveModel`."""
+        refined = self._options.refining.max_steps if self._is_refining else 0
+        text = MAX_TOKENS + refined if self._is_refining else 0
+        spoken = MAX_TOKENS + refined + self._sample_positions + self._options.max_steps
+        is_text_only = self._config.task == "refine"
+        return self._speech.reserve(
+            usable_bytes, slots, 0 if is_text_only else spoken, text, self.info.batch_limit.max_rows
+        )
+
+    def speak_rows(self, segments: Sequence[Segment]) -> Iterator[tuple[Segment, NDArray[np.float32] | RowError]]:
+        """Speak segments, each given back once as it is done: float32 [num_samples] at 24 kHz, or why it failed."""
+        if self._options.refine:
+            refined: list[Segment] = []
+            for segment, text in self.refine_rows(segments):
+                tokens = () if isinstance(text, RowError) else self.prepare(text, segment.voice)
+                if tokens:
+                    refined.append(replace(segment, tokens=tokens))
+                else:
+                    yield segment, text if isinstance(text, RowError) else RowRejected("refining left no words")
+            # In the order of their lengths, not of the moments at which they were refined.
+            segments = sorted(refined, key=lambda s: (-s.length, s.row, s.index))
+        for number, outcome in self._speech.speak(map(self._line, segments)):
+            yield segments[number], outcome
+
+    def refine_rows(self, segments: Sequence[Segment]) -> Iterator[tuple[Segment, str | RowError]]:
+        """Segments as they would be spoken, with pauses and laughter as tags, each given back once as it is done."""
+        for number, outcome in self._speech.refine(map(self._text_line, segments)):
+            refined = outcome if isinstance(outcome, RowError) else self._tokenizer.refined_text(outcome)
+            yield segments[number], refined
+
+    def usage(self) -> SlotUsage:
+        """How the slots were used so far."""
+        used = self._speech.usage
+        return SlotUsage(used.row_steps, used.slot_steps)
+
+    def _line(self, segment: Segment) -> Line:
+        from .speech import Line
+
+        preset = self._voices.preset(segment.voice or self.info.default_voice)
+        return Line(
+            tokens=segment.tokens,
+            speaker=self._voices.speaker(preset, segment.seed),
+            sample=self._samples.get(preset.sample),
+            seed=_seed(segment, "speak"),
+            sampling=preset.sampling,
+        )
+
+    def _text_line(self, segment: Segment) -> Line:
+        from .speech import Line
+
+        prompt = self._tokenizer.refine_prompt(self._normalised(segment.text).text, self._options.refine or REFINE)
+        return Line(tuple(prompt), None, None, _seed(segment, "refine"), self._options.refining)
+
+    def _normalise(self, text: str) -> Normalised:
+        return normalise(text, self._options.language, self._homophones)
+
+
+def _checked(config: ModelConfig) -> Options:
+    """The options. Raises ModelError, also for a device or backend that is none."""
+    if config.device not in _DTYPES:
+        raise ModelError(f'model.device "{config.device}" is none that chattts runs on; use cpu or cuda')
+    if config.backend not in ("auto", "torch"):
+        raise ModelError(f'model.backend "{config.backend}" is not a backend of chattts; use auto or torch')
+    options = read_options(config.options)
+    if _dtype(options, config.device) == "float16" and config.device == "cpu":
+        raise ModelError("model.options.dtype float16 is for GPUs; use float32 or bfloat16 on a CPU")
+    return options
+
+
+def _dtype(options: Options, device: str) -> str:
+    return _DTYPES[device] if options.dtype == "auto" else options.dtype
+
+
+def _voices(options: Options, checkpoint: Checkpoint) -> Voices:
+    sizes = checkpoint.sizes
+    statistics = read_statistics(options.statistics, checkpoint.statistics_file, sizes.hidden)
+    return Voices(options, sizes.hidden, sizes.num_vq, statistics)
+
+
+def _digest(options: Options, checkpoint: Checkpoint) -> str:
+    """Of all that a row's sound depends on and that lies in files: another one may sound different."""
+    digest = hashlib.sha256(checkpoint.digest.encode())
+    samples = [preset.sample for preset in (options.default, *options.voices.values()) if is_file(preset.sample)]
+    named = [name for name in (options.statistics, options.homophones, *samples) if 0 < len(name) < 1_000]
+    for file in (checkpoint.statistics_file, *(Path(name) for name in named)):
+        if file is not None:
+            digest.update(hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _seed(segment: Segment, task: str) -> int:
+    """Of all that is drawn for one segment: another for each, or the pieces of a row would begin alike."""
+    digest = hashlib.blake2b(f"{segment.seed}/{segment.index}/{task}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "little") >> 1

@@ -1,0 +1,240 @@
+"""What `model.options` of ChatTTS may hold, read and checked before anything is loaded.
+
+Guarantees that what comes out is whole and within bounds. Raises ModelError that names the key and what is allowed.
+Voices named here are presets: a voice and the settings that it is spoken with.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from ....errors import ModelError, did_you_mean
+from ...engine.request import Sampling
+from .layout import FULL
+from .normalise import Language, is_tags
+
+SPOKEN = Sampling(temperature=(0.3,), top_p=0.7, top_k=20, penalty=1.05, min_steps=1, max_steps=2_048)
+"""What ChatTTS speaks with. An end at the first step would be an empty clip, so it is not drawn."""
+REFINED = Sampling(temperature=(0.7,), top_p=0.7, top_k=20, penalty=1.0, min_steps=1, max_steps=384)
+"""What ChatTTS refines text with."""
+
+DType = Literal["auto", "float32", "bfloat16", "float16"]
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """A voice with its settings.
+
+    speaker     a speaker string; "" for one drawn from the row's seed, unless there is a sample
+    seed        a number to draw the speaker from in place of the row's seed
+    sample      a wave file of the voice, or its audio prompt string; with `transcript`, what is said in it
+    prompt      control tags that come before each text
+    sampling    how codes are drawn
+    """
+
+    speaker: str = ""
+    seed: int | None = None
+    sample: str = ""
+    transcript: str = ""
+    prompt: str = "[speed_5]"
+    sampling: Sampling = SPOKEN
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """All of `model.options`.
+
+    dtype          of weights and cache; "auto" is float32 on a CPU and bfloat16 on a GPU
+    decoder        what becomes sound: "hidden" states of the language model, or its "codes"
+    language       of all texts; by the characters of each where None
+    homophones     file of characters to be written as others: JSON, {"char": "char"}
+    statistics     of speakers: a base16384 string, a file that holds one; "" for what the weights' folder has
+    incomplete     what becomes of a row that is cut off at max_steps: "fail", or "keep" what there is of it
+    deterministic  every step is computed in one shape, so that not one bit of a row depends on its neighbours
+    compile        the network is compiled, once for each replica
+    refine         texts are refined first, with these tags; "" for not
+    refining       how refined texts are drawn
+    default        the preset of rows that name no voice, and what the others build on
+    voices         presets by name
+    """
+
+    dtype: DType = "auto"
+    decoder: Literal["hidden", "codes"] = "hidden"
+    language: Language | None = None
+    homophones: str = ""
+    statistics: str = ""
+    incomplete: Literal["fail", "keep"] = "fail"
+    deterministic: bool = False
+    compile: bool = False
+    refine: str = ""
+    refining: Sampling = REFINED
+    default: Preset = field(default_factory=Preset)
+    voices: Mapping[str, Preset] = field(default_factory=dict)
+
+    @property
+    def max_steps(self) -> int:
+        """Of any preset: what a slot has to hold."""
+        return max(preset.sampling.max_steps for preset in (self.default, *self.voices.values()))
+
+
+_CHOICES: Mapping[str, tuple[str, ...]] = {
+    "dtype": ("auto", "float32", "bfloat16", "float16"),
+    "decoder": ("hidden", "codes"),
+    "language": ("auto", "en", "zh"),
+    "incomplete": ("fail", "keep"),
+}
+_FLAGS = ("deterministic", "compile")
+_TEXTS = ("homophones", "statistics")
+_SAMPLING = ("temperature", "top_p", "top_k", "repetition_penalty", "min_steps", "max_steps")
+_PRESET = ("prompt", *_SAMPLING)
+_VOICE = ("speaker", "seed", "sample", "transcript", *_PRESET)
+_KEYS = (*_CHOICES, *_FLAGS, *_TEXTS, *_PRESET, "refine", "refining", "voices")
+_NUMBERS: Mapping[str, tuple[float, float]] = {
+    "temperature": (1e-5, 10),
+    "top_p": (0, 1),
+    "top_k": (1, FULL.text_vocab),
+    "repetition_penalty": (0.1, 10),
+    "min_steps": (1, 4_000),
+    "max_steps": (1, 4_000),
+}
+_VOICE_NAME = re.compile(r"(?!seed:)[A-Za-z0-9_.-]{1,64}")
+
+
+def read_options(raw: Mapping[str, object]) -> Options:
+    """The options. Raises ModelError for the first that is wrong."""
+    _check_keys(raw, _KEYS, "model.options")
+    chosen: dict[str, Any] = {}
+    for key, allowed in _CHOICES.items():
+        if key in raw:
+            chosen[key] = _choice(raw[key], allowed, f"model.options.{key}")
+    if chosen.get("language") == "auto":
+        chosen["language"] = None
+    for key in _FLAGS:
+        if key in raw:
+            chosen[key] = _checked(raw[key], bool, f"model.options.{key}", "true or false")
+    for key in _TEXTS:
+        if key in raw:
+            chosen[key] = _checked(raw[key], str, f"model.options.{key}", "text")
+    if "refine" in raw:
+        chosen["refine"] = _tags(raw["refine"], "model.options.refine")
+    refining = _mapping(raw.get("refining", {}), "model.options.refining")
+    _check_keys(refining, _SAMPLING, "model.options.refining")
+    default = _preset(raw, Preset(), "model.options")
+    voices = {
+        name: _preset(_mapping(voice, f"model.options.voices.{name}"), default, f"model.options.voices.{name}")
+        for name, voice in _mapping(raw.get("voices", {}), "model.options.voices").items()
+    }
+    for name, voice in _mapping(raw.get("voices", {}), "model.options.voices").items():
+        if not _VOICE_NAME.fullmatch(name):
+            raise ModelError(f'model.options.voices: "{name:.80}" is no name; use letters, digits, "_", "-" and "."')
+        _check_keys(_mapping(voice, ""), _VOICE, f"model.options.voices.{name}")
+    return Options(
+        **chosen, default=default, voices=voices, refining=_sampling(refining, REFINED, "model.options.refining")
+    )
+
+
+def read_homophones(path: str) -> Mapping[str, str]:
+    """The map of a file. Raises ModelError if it cannot be read or is no map of characters."""
+    if not path:
+        return {}
+    try:
+        found = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"model.options.homophones: {path} cannot be read: {error}") from error
+    pairs = cast("dict[str, object]", found) if isinstance(found, dict) else {"": None}
+    for char, other in pairs.items():
+        if len(char) != 1 or not isinstance(other, str) or len(other) != 1:
+            raise ModelError(f'model.options.homophones: {path} has "{char:.20}"; it has to map characters to such')
+    return cast("dict[str, str]", pairs)
+
+
+def _preset(raw: Mapping[str, object], base: Preset, where: str) -> Preset:
+    """A preset that builds on another. Keys of no preset are not looked at."""
+    texts = {
+        key: _checked(raw[key], str, f"{where}.{key}", "text")
+        for key in ("speaker", "sample", "transcript")
+        if key in raw
+    }
+    prompt = _tags(raw["prompt"], f"{where}.prompt") if "prompt" in raw else base.prompt
+    seed = _whole(raw["seed"], f"{where}.seed") if "seed" in raw else None
+    preset = Preset(**texts, seed=seed, prompt=prompt, sampling=_sampling(raw, base.sampling, where))
+    if bool(preset.speaker) + bool(preset.sample) + (seed is not None) > 1:
+        raise ModelError(f"{where} has more than one of speaker, seed and sample; a voice comes from one of them")
+    if bool(preset.sample) != bool(preset.transcript.strip()):
+        raise ModelError(f"{where}: sample and transcript belong together; give the words that the sample says")
+    return preset
+
+
+def _sampling(raw: Mapping[str, object], base: Sampling, where: str) -> Sampling:
+    changed: dict[str, Any] = {}
+    for key in _SAMPLING:
+        if key not in raw:
+            continue
+        value = raw[key]
+        if key == "temperature" and isinstance(value, list):
+            several = cast("list[object]", value)
+            if len(several) not in (1, FULL.num_vq):
+                raise ModelError(f"{where}.temperature has {len(several)} numbers; give one, or {FULL.num_vq}")
+            changed[key] = tuple(_number(one, key, where) for one in several)
+        elif key == "temperature":
+            changed[key] = (_number(value, key, where),)
+        elif key == "repetition_penalty":
+            changed["penalty"] = _number(value, key, where)
+        else:
+            changed[key] = _number(value, key, where)
+    sampling = replace(base, **changed)
+    if sampling.min_steps > sampling.max_steps:
+        raise ModelError(f"{where}: min_steps {sampling.min_steps} is above max_steps {sampling.max_steps}")
+    return sampling
+
+
+def _number(value: object, key: str, where: str) -> Any:
+    least, most = _NUMBERS[key]
+    is_whole = key in ("top_k", "min_steps", "max_steps")
+    allowed = int if is_whole else int | float
+    if isinstance(value, bool) or not isinstance(value, allowed) or not least <= cast("float", value) <= most:
+        kind = "a whole number" if is_whole else "a number"
+        raise ModelError(f"{where}.{key} is {value!r:.40}; it has to be {kind} from {least:g} to {most:g}")
+    return value
+
+
+def _whole(value: object, where: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**63:
+        raise ModelError(f"{where} is {value!r:.40}; it has to be a whole number from 0 to 2**63 - 1")
+    return value
+
+
+def _tags(value: object, where: str) -> str:
+    text = _checked(value, str, where, "text")
+    if not is_tags(text):
+        raise ModelError(f'{where} is "{text:.80}"; it has to be control tags such as [oral_2][laugh_0][break_6]')
+    return text
+
+
+def _choice(value: object, allowed: tuple[str, ...], where: str) -> str:
+    if not isinstance(value, str) or value not in allowed:
+        raise ModelError(f"{where} is {value!r:.40}; it has to be one of {', '.join(allowed)}")
+    return value
+
+
+def _checked(value: object, kind: type, where: str, allowed: str) -> Any:
+    if type(value) is not kind:
+        raise ModelError(f"{where} is {value!r:.40}; it has to be {allowed}")
+    return value
+
+
+def _mapping(value: object, where: str) -> Mapping[str, object]:
+    if not isinstance(value, Mapping):
+        raise ModelError(f"{where} is {value!r:.40}; it has to hold keys of its own")
+    return {str(key): item for key, item in cast("Mapping[object, object]", value).items()}
+
+
+def _check_keys(raw: Mapping[str, object], known: tuple[str, ...], where: str) -> None:
+    for key in raw:
+        if key not in known:
+            raise ModelError(f"{where}.{key} is not an option of chattts: {did_you_mean(key, known)}")

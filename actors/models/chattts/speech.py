@@ -1,0 +1,232 @@
+"""The networks of ChatTTS on one device: prompts in, waveforms out, rows in any number and of any voice.
+
+Guarantees that every line that is given comes back once, spoken or with the reason why not. Knows neither text nor
+voices' names.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ....errors import RowError, RowRejected
+from ...engine.cache import Cache
+from ...engine.engine import Engine, Usage
+from ...engine.request import Generated, Request, Sampling
+from .acoustic import Dvae, HiddenDecoder
+from .backbone import Backbone, CodeNetwork, TextNetwork
+from .decoding import Decoder
+from .layout import SAMPLE_RATE, Sizes, token_id
+from .mel import MelSpectrogram
+from .options import Options
+from .synthesis import MelDecoder, decode, num_samples
+from .vocos import Vocos
+from .weights import Checkpoint
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_BATCH_STEPS = {"cpu": 2_048, "cuda": 16_384}
+"""Steps that are decoded together: some forty seconds, and six minutes."""
+_DECODER_STEP_BYTES = 96 * 1024
+"""What decoding takes for each step of a batch, in float32: the widest activations that are alive together."""
+_FIXED_SLOTS = {"cpu": 16, "cuda": 64}
+"""Where steps have one shape and the job names no batch size. Not measured: that would differ by machine."""
+_TRIED_POSITIONS = 256
+_LEAST_GAIN = 0.05
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Line:
+    """What is spoken at once.
+
+    tokens    of the prompt
+    speaker   float16 [hidden]; None where the voice is that of the sample, or any
+    sample    codes of speech in the voice, uint16 [num_vq, steps], which the line continues
+    seed      of all that is drawn
+    """
+
+    tokens: tuple[int, ...]
+    speaker: NDArray[np.float16] | None
+    sample: NDArray[np.uint16] | None
+    seed: int
+    sampling: Sampling
+
+
+class Speech:
+    """Weights on a device, and the engine that runs them once memory is reserved."""
+
+    def __init__(self, checkpoint: Checkpoint, device: str, dtype: str, options: Options) -> None:
+        self._sizes, self._options, self._device = checkpoint.sizes, options, torch.device(device)
+        self._dtype = cast("torch.dtype", getattr(torch, dtype))
+        embed = checkpoint.load("embed", device, self._dtype)
+        self._backbone = Backbone(checkpoint.sizes, checkpoint.load("gpt", device, self._dtype), embed)
+        if options.compile:
+            self._backbone.compile()
+        self._network = CodeNetwork(self._backbone, embed)
+        self._text_network = TextNetwork(self._backbone, embed, token_id("[Ebreak]", checkpoint.sizes))
+        self._vocos = Vocos(checkpoint.sizes, checkpoint.load("vocos", device, self._dtype))
+        self._checkpoint = checkpoint
+        self._mel_decoder = self._load_mel_decoder()
+        self._engine: Engine | None = None
+        self._text_engine: Engine | None = None
+
+    @property
+    def usage(self) -> Usage:
+        """How the slots of both engines were used so far."""
+        total = Usage()
+        for engine in (self._engine, self._text_engine):
+            if engine is not None:
+                total += engine.usage
+        return total
+
+    def slot_bytes(self, positions: int) -> int:
+        """What one slot of the engine takes: keys and values, and what is kept of each step for the decoder."""
+        s = self._sizes
+        per_position = Cache.bytes_per_position(s.num_layers, s.num_heads, s.head_dim, self._dtype)
+        return positions * (per_position + s.hidden * self._dtype.itemsize + 8 * s.num_vq)
+
+    def reserve(self, usable_bytes: int, slots: int | None, positions: int, text_positions: int, most: int) -> int:
+        """Take memory for so many slots, or for as many as are of use; how many, 0 if they do not fit.
+
+        positions, text_positions   of a row that is spoken, and of one that is refined; 0 where none will be
+
+        Where the number is free, it is doubled as long as a row's share of a step gets shorter.
+        """
+        kind = self._device.type
+        decoder_bytes = _BATCH_STEPS[kind] * _DECODER_STEP_BYTES * self._dtype.itemsize // 4 if positions else 0
+        room = (usable_bytes - decoder_bytes) // self.slot_bytes(positions + text_positions)
+        if slots is None:
+            slots = _FIXED_SLOTS[kind] if self._options.deterministic else self._useful_slots(min(room, most))
+        if not 0 < slots <= room:
+            return 0
+        is_fixed = self._options.deterministic
+        if positions:
+            self._engine = Engine(self._network, slots, positions, self._device, is_fixed=is_fixed)
+        if text_positions:
+            self._text_engine = Engine(self._text_network, slots, text_positions, self._device, is_fixed=is_fixed)
+        return slots
+
+    def speak(self, lines: Iterable[Line]) -> Iterator[tuple[int, NDArray[np.float32] | RowError]]:
+        """Speak lines: the number of each, and its waveform float32 [num_samples] or why there is none."""
+        engine = self._engine
+        assert engine is not None, "reserve has to come first"
+        engine.clear()  # a caller may have gone away in the middle of a row
+        engine.add(self._request(number, line) for number, line in enumerate(lines))
+        # A row that is decoded beside others is padded to their length, which other sums come of.
+        batch_steps = 1 if self._options.deterministic else _BATCH_STEPS[self._device.type]
+        decoder = Decoder(self._decode, self._num_samples, batch_steps, self._device)
+        while not engine.is_idle:
+            for row in engine.step():
+                if not row.is_complete and self._options.incomplete == "fail":
+                    yield row.key, _unfinished(row, self._sizes)
+                else:
+                    decoder.put(row.key, self._steps(row))
+            yield from decoder.take(is_last=engine.is_idle)
+
+    def refine(self, lines: Iterable[Line]) -> Iterator[tuple[int, list[int] | RowError]]:
+        """Write lines as they would be spoken: the number of each, and its tokens or why there are none."""
+        engine = self._text_engine
+        assert engine is not None, "reserve has to come first"
+        engine.clear()
+        engine.add(self._request(number, line) for number, line in enumerate(lines))
+        while not engine.is_idle:
+            for row in engine.step():
+                if not row.is_complete and self._options.incomplete == "fail":
+                    yield row.key, RowRejected(f"refining its text had not ended after {row.num_steps} tokens")
+                else:
+                    yield row.key, row.codes[:, 0].tolist()
+
+    def read_sample(self, file: str) -> NDArray[np.uint16]:
+        """Codes uint16 [num_vq, steps] of a recording of any format, rate and channels that libsndfile reads.
+
+        Raises ModelError if it cannot be read, RowRejected if it is too short.
+        """
+        from .recording import read_recording
+
+        state = self._checkpoint.load("dvae", self._device, torch.float32)
+        wave = torch.from_numpy(read_recording(Path(file), SAMPLE_RATE)).to(self._device)[None]
+        with torch.inference_mode():
+            mel, frames = MelSpectrogram(self._sizes, state)(wave, torch.tensor([wave.shape[1]]))
+            codes = Dvae(self._sizes, state).encode(mel, frames)[0]
+        return codes.cpu().numpy().astype("uint16")
+
+    def _load_mel_decoder(self) -> MelDecoder:
+        part = "decoder" if self._options.decoder == "hidden" else "dvae"
+        state = self._checkpoint.load(part, self._device, self._dtype)
+        return HiddenDecoder(self._sizes, state) if part == "decoder" else Dvae(self._sizes, state)
+
+    def _request(self, number: int, line: Line) -> Request:
+        return Request(number, self._prompt(line), line.seed, line.sampling)
+
+    def _prompt(self, line: Line) -> Tensor:
+        """Embeddings float [length, hidden]: the tokens with the voice in its place, and behind them the sample."""
+        ids = torch.tensor(line.tokens, device=self._device)
+        prompt = self._backbone.embed_text(ids)
+        if line.speaker is not None:
+            # Normalised in float16 on the CPU, as ChatTTS does, so that it is the same vector on every device.
+            voice = F.normalize(torch.from_numpy(line.speaker.copy()), dim=0, eps=1e-12)
+            is_voice = ids == token_id("[spk_emb]", self._sizes)
+            prompt = torch.where(is_voice[:, None], voice.to(prompt), prompt)
+        if line.sample is not None:
+            codes = torch.from_numpy(line.sample.astype("int64")).to(self._device)
+            prompt = torch.cat((prompt, self._backbone.embed_codes(codes.T)))
+        return prompt
+
+    def _steps(self, row: Generated) -> Tensor:
+        """What the decoder takes of a row: [steps, channels]."""
+        return row.hiddens if self._options.decoder == "hidden" else row.codes
+
+    @torch.inference_mode()
+    def _decode(self, steps: Tensor, lengths: Tensor) -> Tensor:
+        return decode(steps, lengths, self._mel_decoder, self._vocos)
+
+    def _num_samples(self, steps: int) -> int:
+        return num_samples(steps, self._sizes)
+
+    @torch.inference_mode()
+    def _useful_slots(self, most: int) -> int:
+        """As many slots as make a row's share of a step shorter by some percent at each doubling."""
+        slots, best = 0, float("inf")
+        while slots < most:
+            tried = min(most, max(1, 2 * slots))
+            seconds = self._step_s(tried) / tried
+            if seconds > best * (1 - _LEAST_GAIN):
+                break
+            slots, best = tried, seconds
+        return slots
+
+    def _step_s(self, slots: int) -> float:
+        """Seconds of a step of so many rows that are in the middle of a line; the faster of two."""
+        cache = self._backbone.cache(slots, _TRIED_POSITIONS)
+        starts = torch.full((slots,), _TRIED_POSITIONS - 1, device=self._device)
+        x = torch.zeros(slots, 1, self._sizes.hidden, dtype=self._dtype, device=self._device)
+        tries: list[float] = []
+        for _ in range(3):  # the first warms up
+            self._wait()
+            began = time.perf_counter()
+            hidden = self._network.hiddens(x, cache, 0, starts, _TRIED_POSITIONS)
+            self._network.logits(hidden[:, 0])
+            self._wait()
+            tries.append(time.perf_counter() - began)
+        return min(tries[1:])
+
+    def _wait(self) -> None:
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
+
+
+def _unfinished(row: Generated, sizes: Sizes) -> RowError:
+    seconds = row.num_steps * sizes.step_samples / SAMPLE_RATE
+    return RowRejected(
+        f"the model had not ended after {row.num_steps} steps ({seconds:.0f} s of speech): try another seed or a "
+        "shorter text, raise model.options.max_steps, or keep such rows (model.options.incomplete: keep)"
+    )

@@ -1,0 +1,113 @@
+"""The voice that a row names, as what the model is given: a speaker vector or a sample, and settings.
+
+Guarantees that a voice depends on its name, on the row's seed where it is drawn from that, and on the statistics of
+speakers; never on another row. What a name may be: "" for the default, a preset of `model.options.voices`, "seed:N",
+or a speaker string as users of ChatTTS pass them around. Knows no network.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ....errors import ModelError, RowError, RowRejected, did_you_mean
+from .options import Options, Preset
+from .speaker import decode_audio_prompt, decode_speaker, decode_statistics, sampled
+
+_SEED = re.compile(r"seed:(\d{1,19})")
+_IS_STRING = re.compile(r"[\u3d01-\u8dff]{40,}")
+_WAVES = (".wav", ".flac", ".ogg", ".mp3")
+
+
+class Voices:
+    """All voices of one configuration.
+
+    statistics   of speakers, float16 [2, hidden]; None for a standard normal distribution
+    """
+
+    def __init__(self, options: Options, hidden: int, num_vq: int, statistics: NDArray[np.float16] | None) -> None:
+        """Raises ModelError for a preset whose strings are damaged, or whose sample is no file."""
+        self._options, self._hidden, self._statistics = options, hidden, statistics
+        self._prompts: dict[str, NDArray[np.uint16]] = {}
+        for name, preset in (("", options.default), *options.voices.items()):
+            where = f"model.options.voices.{name}" if name else "model.options"
+            try:
+                if preset.speaker:
+                    decode_speaker(preset.speaker, hidden)
+                if preset.sample and not is_file(preset.sample):
+                    self._prompts[preset.sample] = decode_audio_prompt(preset.sample, num_vq)
+            except RowError as error:
+                raise ModelError(f"{where}: {error}") from error
+            if is_file(preset.sample) and not Path(preset.sample).is_file():
+                raise ModelError(f"{where}.sample: {preset.sample} is not there")
+
+    def preset(self, voice: str) -> Preset:
+        """What a row's voice stands for. Raises RowRejected for a name that is none."""
+        if not voice:
+            return self._options.default
+        if voice in self._options.voices:
+            return self._options.voices[voice]
+        number = _SEED.fullmatch(voice)
+        plain = replace(self._options.default, speaker="", sample="", transcript="")
+        if number and int(number[1]) < 2**63:
+            return replace(plain, seed=int(number[1]))
+        if _IS_STRING.fullmatch(voice):
+            decode_speaker(voice, self._hidden)
+            return replace(plain, speaker=voice, seed=None)
+        hint = did_you_mean(voice, self._options.voices) if self._options.voices else "the job names no voices."
+        raise RowRejected(f'voice "{voice:.80}" is not a voice of this job, nor "seed:" and a number: {hint}')
+
+    def speaker(self, preset: Preset, row_seed: int) -> NDArray[np.float16] | None:
+        """float16 [hidden], or None where the voice is that of a sample."""
+        if preset.sample:
+            return None
+        if preset.speaker:
+            return decode_speaker(preset.speaker, self._hidden)
+        seed = row_seed if preset.seed is None else preset.seed
+        return sampled(seed, self._hidden, self._statistics)
+
+    @property
+    def samples(self) -> Mapping[str, NDArray[np.uint16] | None]:
+        """Samples of all presets: codes uint16 [num_vq, steps] of those given as strings, None of those in files."""
+        presets = (self._options.default, *self._options.voices.values())
+        return {preset.sample: self._prompts.get(preset.sample) for preset in presets if preset.sample}
+
+
+def is_file(sample: str) -> bool:
+    """Whether a sample is named by a path, and not an audio prompt string."""
+    return Path(sample[-250:]).suffix.lower() in _WAVES
+
+
+def read_statistics(given: str, beside: Path | None, hidden: int) -> NDArray[np.float16] | None:
+    """Statistics of speakers, float16 [2, hidden]; None where there are none.
+
+    given    a base16384 string, or a file that holds one; "" for what lies beside the weights
+    beside   the published spk_stat.pt, where the folder has it
+
+    Raises ModelError when they cannot be read.
+    """
+    if given:
+        try:
+            text = Path(given).read_text(encoding="utf-8") if len(given) < 1_000 else given
+            return decode_statistics(text, hidden)
+        except (OSError, ValueError, RowError) as error:
+            raise ModelError(f"model.options.statistics: {error}") from error
+    return _tensor_statistics(beside, hidden) if beside else None
+
+
+def _tensor_statistics(file: Path, hidden: int) -> NDArray[np.float16]:
+    import torch
+
+    try:
+        found = torch.load(file, map_location="cpu", weights_only=True)
+        stat = found.detach().to(torch.float16).reshape(2, hidden).numpy()
+    except Exception as error:  # the unpickler raises what it likes
+        raise ModelError(f"chattts: {file} holds no statistics of speakers: {error}") from error
+    if not np.isfinite(stat).all() or (stat[0] < 0).any():
+        raise ModelError(f"chattts: {file} holds no statistics of speakers: a number is negative or not finite")
+    return stat

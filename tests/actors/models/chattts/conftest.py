@@ -1,0 +1,25 @@
+"""A random checkpoint of the tiny sizes, written once; a test that damages it takes a copy."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from speechmill.actors.models.chattts.layout import TINY
+from speechmill.actors.models.chattts.random_weights import write_random
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Read it, and leave it as it is."""
+    folder = tmp_path_factory.mktemp("chattts") / "tiny"
+    write_random(folder, TINY, seed=0)
+    return folder
+
+
+@pytest.fixture
+def own_folder(tiny_folder: Path, tmp_path: Path) -> Path:
+    """A copy for this test alone."""
+    return Path(shutil.copytree(tiny_folder, tmp_path / "weights"))

@@ -1,0 +1,241 @@
+"""The whole model on tiny random weights: every row its own voice, seed and settings, whoever is spoken beside it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from speechmill.actors.models.base import ModelConfig, SlotUsage
+from speechmill.actors.models.chattts.layout import TINY
+from speechmill.actors.models.chattts.model import MAX_TOKENS, Chattts
+from speechmill.actors.models.chattts.speaker import encode_audio_prompt, encode_speaker, sampled
+from speechmill.actors.segment import Segment, Utterance
+from speechmill.actors.text import fit_segments
+from speechmill.errors import ModelError, RowError, RowRejected
+
+Waves = dict[tuple[int, int], NDArray[np.float32]]
+ROOM = 10**9
+TEXTS = [
+    "Hello.",
+    "The baker opens at five, and by seven the street smells of warm bread.",
+    "今天是2024年5月6日，天气很好。",
+    "I paid $42 for 3 apples! [laugh] Really?",
+    "一二三四五六七八九十，上山打老虎。老虎不在家，打到小松鼠。",
+]
+VOICES = {
+    "calm": {"seed": 3, "temperature": 0.1, "top_p": 0.5, "prompt": "[speed_2][oral_0]"},
+    "wild": {"seed": 4, "temperature": [0.9, 0.5, 1.2, 0.7], "top_k": 5, "repetition_penalty": 1.3, "max_steps": 33},
+    "short": {"max_steps": 20},
+    "free": {"temperature": 1.5, "top_p": 1.0, "top_k": 626},
+}
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def model(folder: Path, slots: int | None = 8, **options: Any) -> Chattts:
+    options = {"max_steps": 70, "incomplete": "keep", "voices": VOICES} | options
+    made = Chattts(ModelConfig("chattts", path=str(folder), options=options))
+    assert made.reserve(ROOM, slots) == (slots or made.info.batch_limit.max_rows)
+    return made
+
+
+def segments(made: Chattts, rows: int) -> list[Segment]:
+    names = ["", *VOICES, "seed:12"]
+    utterances = [Utterance(row, str(row), TEXTS[row % 5], seed=row * 7, voice=names[row % 6]) for row in range(rows)]
+    return [s for u in utterances for s in fit_segments(u, made.info.split_chars, made.info.max_length, made.prepare)]
+
+
+def spoken(made: Chattts, what: list[Segment]) -> Waves:
+    waves: Waves = {}
+    for segment, outcome in made.speak_rows(what):
+        assert not isinstance(outcome, RowError), outcome
+        assert (segment.row, segment.index) not in waves
+        waves[segment.row, segment.index] = outcome
+    return waves
+
+
+def assert_alike(waves: Waves, others: Mapping[tuple[int, int], NDArray[np.float32]]) -> None:
+    assert waves.keys() == others.keys()
+    for key, wave in waves.items():
+        assert len(wave) == len(others[key]), key
+        np.testing.assert_allclose(wave, others[key], atol=2e-5)
+
+
+@pytest.fixture(scope="module")
+def alone(tiny_folder: Path) -> Waves:
+    """64 rows, each spoken by itself."""
+    torch.set_num_threads(1)
+    made = model(tiny_folder, 1)
+    waves: Waves = {}
+    for segment in segments(made, 64):
+        waves |= spoken(made, [segment])
+    return waves
+
+
+@pytest.mark.parametrize("slots", [1, 3, 16, 64])
+def test_a_row_sounds_the_same_whoever_is_spoken_beside_it(tiny_folder: Path, alone: Waves, slots: int) -> None:
+    made = model(tiny_folder, slots)
+    rows = segments(made, 64)
+    random.Random(slots).shuffle(rows)
+    assert_alike(spoken(made, rows), alone)
+    assert len({len(wave) for wave in alone.values()}) > 5, "rows of many lengths"
+
+
+def test_deterministic_is_the_same_to_the_last_bit(tiny_folder: Path) -> None:
+    first = Chattts(ModelConfig("chattts", path=str(tiny_folder), options=_deterministic()))
+    assert first.reserve(ROOM, None) == 16, "a number of slots that no measurement decides"
+    rows = segments(first, 24)
+    together = _codes_of(first, rows)
+    second = Chattts(ModelConfig("chattts", path=str(tiny_folder), options=_deterministic()))
+    second.reserve(ROOM, None)
+    for row in rows[:6]:
+        assert torch.equal(_codes_of(second, [row])[row.row][1], together[row.row][1])
+
+
+def _deterministic() -> dict[str, Any]:
+    return {"max_steps": 70, "incomplete": "keep", "voices": VOICES, "deterministic": True}
+
+
+def _codes_of(made: Chattts, rows: list[Segment]) -> dict[int, tuple[torch.Tensor, torch.Tensor]]:
+    """Codes and hidden states by row, taken where the engine hands them to the decoder."""
+    engine = made._speech._engine
+    assert engine is not None
+    engine.clear()
+    engine.add(made._speech._request(number, made._line(row)) for number, row in enumerate(rows))
+    return {rows[done.key].row: (done.codes, done.hiddens) for done in engine.run()}
+
+
+def test_another_seed_or_voice_is_another_sound(tiny_folder: Path) -> None:
+    made = model(tiny_folder)
+    tokens = tuple(made.prepare("Hello there.", ""))
+
+    def wave(seed: int, voice: str, index: int = 0) -> NDArray[np.float32]:
+        return spoken(made, [Segment(0, index, "Hello there.", tokens, seed, voice, 1.0)])[0, index]
+
+    base = wave(1, "seed:5")
+    assert np.array_equal(base, wave(1, "seed:5"))
+    for other in (wave(2, "seed:5"), wave(1, "seed:6"), wave(1, ""), wave(1, "seed:5", 1)):
+        assert len(other) != len(base) or not np.allclose(other, base, atol=1e-4)
+
+
+def test_a_speaker_string_is_the_voice_that_it_was_made_of(tiny_folder: Path) -> None:
+    string = encode_speaker(sampled(5, TINY.hidden))
+    made = model(tiny_folder, voices={"named": {"speaker": string}})
+    tokens = tuple(made.prepare("Hello there.", "named"))
+    rows = [Segment(row, 0, "", tokens, 9, voice, 1.0) for row, voice in enumerate(("named", "seed:5", string))]
+    waves = spoken(made, rows)
+    assert_alike({(0, 0): waves[0, 0]}, {(0, 0): waves[1, 0]})
+    assert_alike({(0, 0): waves[0, 0]}, {(0, 0): waves[2, 0]})
+
+
+def test_a_voice_from_a_recording(tiny_folder: Path, tmp_path: Path) -> None:
+    import soundfile
+
+    tone = 0.3 * np.sin(np.arange(22_050) * 0.05).astype(np.float32)
+    soundfile.write(tmp_path / "voice.wav", np.stack([tone, tone], 1), 22_050)
+    sample = str(tmp_path / "voice.wav")
+    made = model(tiny_folder, voices={"cloned": {"sample": sample, "transcript": "A voice of 1 second."}})
+    codes = made._samples[sample]
+    assert codes.shape == (4, 47) and codes.dtype == np.uint16 and codes.max() < 625
+    as_string = encode_audio_prompt(codes)
+    same = model(tiny_folder, voices={"cloned": {"sample": as_string, "transcript": "A voice of 1 second."}})
+    tokens = tuple(made.prepare("Hello there.", "cloned"))
+    assert len(tokens) > len(made.prepare("Hello there.", "")), "the transcript is part of the prompt"
+    rows = [Segment(0, 0, "", tokens, 9, "cloned", 1.0), Segment(1, 0, "", tokens[:-1], 9, "", 1.0)]
+    assert_alike(spoken(made, rows[:1]), spoken(same, rows[:1]))
+    assert made.info.revision != model(tiny_folder).info.revision, "the recording is part of what was spoken"
+
+
+def test_rows_that_do_not_end_fail_or_are_kept(tiny_folder: Path) -> None:
+    made = model(tiny_folder, incomplete="fail", min_steps=70, voices={})
+    [(_, outcome)] = made.speak_rows(segments(made, 1))
+    assert isinstance(outcome, RowRejected)
+    assert "after 70 steps (1 s of speech)" in str(outcome) and "max_steps" in str(outcome)
+    kept = model(tiny_folder, min_steps=70, voices={})
+    [(_, outcome)] = kept.speak_rows(segments(kept, 1))
+    assert not isinstance(outcome, RowError) and len(outcome) == (2 * 70 - 1) * 256
+
+
+def test_a_caller_that_goes_away_leaves_nothing_behind(tiny_folder: Path) -> None:
+    made = model(tiny_folder)
+    rows = segments(made, 12)
+    next(made.speak_rows(rows))
+    assert len(spoken(made, rows[:3])) == len({(s.row, s.index) for s in rows[:3]})
+
+
+def test_slots_are_used_well_on_a_long_tailed_corpus(tiny_folder: Path) -> None:
+    made = model(tiny_folder, 8)
+    spoken(made, segments(made, 40))
+    used = made.usage()
+    assert isinstance(used, SlotUsage)
+    assert used.row_steps >= 0.9 * used.slot_steps > 0
+
+
+def test_memory_decides_how_many_slots_there_are(tiny_folder: Path) -> None:
+    made = model(tiny_folder)
+    assert made.reserve(0, None) == 0
+    assert made.reserve(ROOM, 7) == 7
+    assert made.reserve(10**6, 7) == 0, "a number that does not fit is refused"
+    positions = MAX_TOKENS + 70
+    little = made._speech.slot_bytes(positions) * 2 + 2_048 * 96 * 1024
+    assert made.reserve(little, None) in (1, 2)
+
+
+def test_refining_writes_text_and_can_come_before_speech(tiny_folder: Path) -> None:
+    made = Chattts(
+        ModelConfig(
+            "chattts",
+            path=str(tiny_folder),
+            task="refine",
+            options={"refining": {"max_steps": 12}, "incomplete": "keep", "voices": VOICES},
+        )
+    )
+    made.reserve(ROOM, 4)
+    rows = segments(made, 10)
+    texts = {s.row: text for s, text in made.refine_rows(rows)}
+    assert len(texts) == 10 and all(isinstance(text, str) for text in texts.values())
+    again = {s.row: text for s, text in made.refine_rows(rows[::-1])}
+    assert texts == again, "not of the order"
+    both = model(tiny_folder, 4, refine="[oral_2][laugh_0][break_6]", refining={"max_steps": 12})
+    outcomes = {s.row: outcome for s, outcome in both.speak_rows(segments(both, 5))}
+    assert len(outcomes) == 5 and any(isinstance(o, np.ndarray) for o in outcomes.values())
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"device": "tpu"}, ["model.device", "cpu or cuda"]),
+        ({"backend": "onnx"}, ["model.backend", "torch"]),
+        ({"voice": "nobody"}, ["model.voice", "nobody"]),
+        ({"path": "/nowhere/at/all"}, ["/nowhere/at/all", "does not exist"]),
+        ({"options": {"dtype": "float16"}}, ["float16", "GPU"]),
+        ({"options": {"temprature": 1}}, ["temprature", "temperature"]),
+    ],
+)
+def test_a_wrong_configuration_is_said_before_anything_is_loaded(
+    tiny_folder: Path, change: dict[str, Any], words: list[str]
+) -> None:
+    with pytest.raises(ModelError) as error:
+        Chattts.describe(ModelConfig(**({"name": "chattts", "path": str(tiny_folder)} | change)))
+    assert all(word in str(error.value) for word in words), error.value
+
+
+def test_an_unknown_voice_costs_its_row(tiny_folder: Path) -> None:
+    made = model(tiny_folder)
+    with pytest.raises(RowRejected, match=r"calmer.*calm"):
+        made.prepare("Hello.", "calmer")
+    assert made.prepare("🙂 …", "") == ()
+    assert made.unspoken("Привет 5 ☃") == "Привет☃"
