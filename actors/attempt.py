@@ -1,6 +1,6 @@
-"""One attempt at one part: segments out of utterances, batches through the model, clips into the part.
+"""One attempt at one part: segments out of utterances, batches through the model, clips or texts out of it.
 
-Every utterance ends in the receipt exactly once, spoken or failed with its reason. A batch that is out of memory is
+Every utterance ends in the receipt exactly once, done or failed with its reason. A batch that is out of memory is
 packed again, smaller, with all that is left; one that fails otherwise is halved down to the row that fails, so that one
 bad row costs nobody else. If not one row could be spoken, and not for reasons of their own, the error is raised
 instead: then the replica is at fault, not the rows. The same goes for a device that breaks in mid-part: what failed for
@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import BatchOutOfMemory, JobError, RowError, RunStopped
 from .batcher.budget import size
@@ -25,11 +25,13 @@ from .batcher.packing import num_cells, pack_segments
 from .batcher.stats import BatchStats
 from .clips import Clips
 from .manifest import Record, encode_records
-from .models.base import AutoregressiveModel
 from .part import PartWriter
 from .receipt import Receipt, ReplicaConfig, ReplicaProgress
+from .rows import Rows
 from .segment import Segment, Utterance
+from .stepwise import Stepwise
 from .text import fit_segments
+from .texts import Texts
 from .tuning import Voice
 
 if TYPE_CHECKING:
@@ -43,6 +45,7 @@ Spoken = list[tuple[Segment, "NDArray[np.float32]"]]
 class Attempt:
     """One call of `Replica.speak`.
 
+    part         where clips go; None for texts, which the receipt holds
     encode_soon  hands work to the encoder threads
     report       is told of everything as it happens, from any thread
     """
@@ -51,12 +54,14 @@ class Attempt:
         self,
         voice: Voice,
         config: ReplicaConfig,
-        part: PartWriter,
+        part: PartWriter | None,
         encode_soon: Callable[[partial[Record]], Future[Record]],
         report: Callable[[ReplicaProgress], None],
     ) -> None:
         self._model, self._tuner, self._memory = voice.model, voice.tuner, voice.memory
-        self._clips = Clips(voice.model.info, config, part, encode_soon, report)
+        self._stepwise = Stepwise.of(voice.model, config.model.task)
+        info = voice.model.info
+        self._rows: Rows[Any] = Texts(info, report) if part is None else Clips(info, config, part, encode_soon, report)
         self._report = report
         self._spoken_last: Segment | None = None
         self._surprise: Exception | None = None
@@ -76,11 +81,11 @@ class Attempt:
         while todo:
             batch = todo.popleft()
             try:
-                if isinstance(self._model, AutoregressiveModel):
-                    self._speak_rows(self._model, batch)
+                if self._stepwise is not None:
+                    self._speak_rows(self._stepwise, batch)
                 else:
                     for segment, samples in self._speak(batch):
-                        self._clips.spoken(segment, samples)
+                        self._rows.put(segment, samples)
             except (JobError, RunStopped):
                 raise
             except Exception as error:
@@ -88,14 +93,15 @@ class Attempt:
             else:
                 continue
             # Out of the handler: the error's frames hold the batch's tensors until it is forgotten.
-            todo = self._after_failure([s for s in batch if self._clips.is_expected(s)], failure, todo)
-        self._clips.check()
+            left = [segment for segment in batch if self._rows.is_expected(segment)]
+            todo = self._after_failure(left, failure, todo, was_alone=len(batch) == 1)
+        self._rows.check()
         self._raise_if_broken()
         self._busy_s += time.perf_counter() - began
 
     def finish(self) -> Receipt:
         """Wait for the encoders, store the part, account for every row."""
-        records = self._clips.finish()
+        records = self._rows.finish()
         num_ok = sum(record.status == "ok" for record in records)
         return Receipt(
             num_ok=num_ok,
@@ -109,7 +115,7 @@ class Attempt:
 
     def abort(self) -> None:
         """Drop the clips that no encoder has begun, and forget the part."""
-        self._clips.abort()
+        self._rows.abort()
 
     def _raise_if_broken(self) -> None:
         """Raise the last surprise if nothing has worked since: a segment that was spoken before is the proof."""
@@ -118,7 +124,10 @@ class Attempt:
         if self._spoken_last is None:
             raise self._surprise
         try:
-            self._model.speak([self._spoken_last])
+            if self._stepwise is not None:
+                self._stepwise.repeat(self._spoken_last)
+            else:
+                self._model.speak([self._spoken_last])
         except Exception as error:
             raise self._surprise from error
 
@@ -129,9 +138,10 @@ class Attempt:
         except (JobError, RunStopped):
             raise
         except Exception as error:
-            self._clips.fail(utterance, self._reason(error))
+            self._rows.fail(utterance, self._reason(error))
             return []
-        self._clips.expect(utterance, len(segments))
+        unspoken = "".join(dict.fromkeys(char for segment in segments for char in self._model.unspoken(segment.text)))
+        self._rows.expect(utterance, len(segments), unspoken)
         return segments
 
     def _speak(self, batch: Sequence[Segment]) -> Spoken:
@@ -173,26 +183,24 @@ class Attempt:
 
     def _planned(self, segments: Iterable[Segment]) -> deque[list[Segment]]:
         """What is spoken together: batches, or everything where rows come and go by themselves."""
-        if isinstance(self._model, AutoregressiveModel):
+        if self._stepwise is not None:
             # The longest first, so that the last rows to end are short ones.
             rows = sorted(segments, key=lambda s: (-s.length, s.row, s.index))
             return deque([rows] if rows else [])
         return deque(pack_segments(segments, self._tuner.pack))
 
-    def _speak_rows(self, model: AutoregressiveModel, segments: Sequence[Segment]) -> None:
-        """Speak step by step, and take each clip as it comes. Raises whatever the model does."""
-        began, before = time.perf_counter(), model.usage()
-        for segment, outcome in model.speak_rows(segments):
+    def _speak_rows(self, stepwise: Stepwise, segments: Sequence[Segment]) -> None:
+        """Speak or refine step by step, and take each row as it comes. Raises whatever the model does."""
+        began, before = time.perf_counter(), stepwise.usage
+        for segment, outcome in stepwise.outcomes(segments):
             if isinstance(outcome, RowError):
-                self._clips.give_up(segment, self._reason(outcome))
+                self._rows.give_up(segment, self._reason(outcome))
                 continue
             self._surprise, self._spoken_last = None, segment
-            self._clips.spoken(segment, outcome)
-            now, used = time.perf_counter(), model.usage()
+            self._rows.put(segment, outcome)
+            now, used = time.perf_counter(), stepwise.usage
             self._count(
                 BatchStats(
-                    num_batches=1,
-                    num_rows=1,
                     cells_filled=used.row_steps - before.row_steps,
                     cells_total=used.slot_steps - before.slot_steps,
                     synthesis_s=now - began,
@@ -202,23 +210,25 @@ class Attempt:
             began, before = now, used
 
     def _after_failure(
-        self, batch: Sequence[Segment], error: Exception, todo: deque[list[Segment]]
+        self, batch: Sequence[Segment], error: Exception, todo: deque[list[Segment]], *, was_alone: bool
     ) -> deque[list[Segment]]:
-        """What is to be spoken now that these segments have failed together."""
+        """What is to be spoken now that these segments are left of those that have failed together.
+
+        was_alone   there were no others: the last one left is innocent until it has failed by itself
+        """
         if not batch:
             return todo
         if isinstance(error, BatchOutOfMemory) or is_out_of_memory(error):
-            return self._after_out_of_memory(batch, error, todo)
-        if len(batch) > 1:
-            self._count(BatchStats(num_splits=1))
-            middle = len(batch) // 2
-            todo.extendleft([list(batch[middle:]), list(batch[:middle])])
+            return self._after_out_of_memory(batch, error, todo, was_alone=was_alone)
+        if was_alone:
+            self._rows.give_up(batch[0], self._reason(error))
         else:
-            self._clips.give_up(batch[0], self._reason(error))
+            self._count(BatchStats(num_splits=1))
+            todo.extendleft(_halves(batch)[::-1])
         return todo
 
     def _after_out_of_memory(
-        self, batch: Sequence[Segment], error: Exception, todo: deque[list[Segment]]
+        self, batch: Sequence[Segment], error: Exception, todo: deque[list[Segment]], *, was_alone: bool
     ) -> deque[list[Segment]]:
         """Free what can be freed, expect more of every batch from here on, and pack all that is left again."""
         shape = Shape(len(batch), max(segment.length for segment in batch))
@@ -227,17 +237,16 @@ class Attempt:
         self._count(BatchStats(num_out_of_memory=1))
         if self._memory is not None:
             self._memory.release()
-        if len(batch) > 1:
-            if isinstance(self._model, AutoregressiveModel):
-                middle = len(batch) // 2
-                todo.extendleft([list(batch[middle:]), list(batch[:middle])])
+        if not was_alone:
+            if self._stepwise is not None:
+                todo.extendleft(_halves(batch)[::-1])
                 return todo
             return self._planned(chain(batch, *todo))
         if not was_expected:
             self._surprise = error  # it should fit: believed only if the model still speaks
         predicted = self._tuner.predict(shape).peak_bytes
         needs = f", {size(predicted)} expected of {size(self._tuner.bound_bytes)}" if predicted else ""
-        self._clips.give_up(
+        self._rows.give_up(
             batch[0], f"a segment of {shape.longest} tokens does not fit into memory alone{needs}: {error}"
         )
         return todo
@@ -252,3 +261,9 @@ class Attempt:
             return str(error) or type(error).__name__
         self._surprise = error
         return f"{type(error).__name__}: {error}"
+
+
+def _halves(batch: Sequence[Segment]) -> list[list[Segment]]:
+    """A batch in two, or in one where there is only one segment."""
+    middle = len(batch) // 2
+    return [list(half) for half in (batch[:middle], batch[middle:]) if half]

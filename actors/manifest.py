@@ -25,15 +25,18 @@ MAX_NUMBER = 1 << 63
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One row of the corpus as it ended: spoken ("ok") or not ("failed", with the reason in `error`).
+    """One row of the corpus as it ended: spoken or refined ("ok"), or neither ("failed", with the reason in `error`).
 
     audio, member        key of the object that holds the clip, and its place inside: a tar member's name, a
                          parquet row's index, None when the object is the clip
     audio_bytes          size of the encoded clip; `audio_sha256` is of those bytes
     pcm_sha256           of the 16-bit samples, see `audio.pcm_sha256`
     num_segments         pieces that the text was spoken in
+    unspoken             characters of the text that mean something and that the model cannot say, each once
 
-    The fields from `audio` to `num_segments` are None in a failed row.
+    refined              the text as it is spoken, in a job that refines text; `text` stays the corpus's
+
+    The fields from `audio` to `num_segments` are None in a failed and in a refined row, `refined` in every other.
     Raises JobError when the fields contradict each other.
     """
 
@@ -57,6 +60,8 @@ class Record:
     duration_s: float | None = None
     pcm_sha256: str | None = None
     num_segments: int | None = None
+    unspoken: str = ""
+    refined: str | None = None
     metadata: Mapping[str, JsonScalar] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -66,13 +71,23 @@ class Record:
             self._check_ok()
         elif self.status != "failed":
             raise JobError(f"row {self.row}: status is {self.status!r:.40}; it has to be 'ok' or 'failed'")
-        elif self.error is None or self.member is not None or any(getattr(self, name) is not None for name in _AUDIO):
-            raise JobError(f"row {self.row} is failed: it needs an error, and no audio field but None")
+        elif self.error is None or self.refined is not None or self._has_audio:
+            raise JobError(f"row {self.row} is failed: it needs an error, and no audio field or refined but None")
+
+    @property
+    def _has_audio(self) -> bool:
+        return self.member is not None or any(getattr(self, name) is not None for name in _AUDIO)
 
     def _check_ok(self) -> None:
+        if self.refined is not None:
+            if self.error is not None or self._has_audio or not self.refined.strip():
+                raise JobError(f"row {self.row} is refined: it needs a text, no error, and no audio field but None")
+            return
         missing = [name for name in _AUDIO if getattr(self, name) is None]
         if self.error is not None or missing:
-            raise JobError(f"row {self.row} is ok: it needs no error and every audio field (without: {missing})")
+            raise JobError(
+                f"row {self.row} is ok: it needs no error, and every audio field (without: {missing}) or refined"
+            )
         for name in ("audio_bytes", "sample_rate", "num_samples", "num_segments"):
             if getattr(self, name) <= 0:
                 raise JobError(f"row {self.row}: {name} is {getattr(self, name)}; it has to be above 0")
@@ -96,7 +111,7 @@ class Record:
 
     @property
     def audio_ms(self) -> int:
-        """Length of the clip in whole milliseconds, 0 for a failed row."""
+        """Length of the clip in whole milliseconds, 0 for a row without one."""
         return round(1000 * self.num_samples / self.sample_rate) if self.num_samples and self.sample_rate else 0
 
     def to_json(self) -> str:
@@ -146,6 +161,8 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
     "duration_s": (float, int, NoneType),
     "pcm_sha256": (str, NoneType),
     "num_segments": (int, NoneType),
+    "unspoken": (str,),
+    "refined": (str, NoneType),
     "metadata": (dict,),
 }
 _AUDIO = (

@@ -63,9 +63,13 @@ class Replica:
         return self._progress
 
     def speak(self, part: str, utterances: Sequence[Utterance]) -> Receipt:
-        """Speak the utterances into a part of this unique name. Raises JobError and RunStopped, nothing of a row."""
+        """Speak the utterances into a part of this unique name, or refine them, as the model's task is.
+
+        Raises JobError and RunStopped, nothing of a row.
+        """
         assert self._voice is not None, "load() comes first"
-        writer = self._store.open_part(part)
+        # Refined texts travel in the receipt.
+        writer = None if self._config.model.task == "refine" else self._store.open_part(part)
         attempt = Attempt(self._voice, self._config, writer, self._encode_soon, self._report)
         try:
             with self._synthesis:

@@ -42,5 +42,5 @@ def remember(config: ModelConfig, info: ModelInfo, cost: CostModel) -> None:
 
 def _path(config: ModelConfig, info: ModelInfo) -> Path:
     options = json.dumps(dict(config.options), sort_keys=True, default=str)
-    key = json.dumps([config.name, info.revision, info.backend, config.device, options])
+    key = json.dumps([config.name, info.revision, info.backend, config.device, options, config.task])
     return cache_folder() / "costs" / f"{hashlib.sha256(key.encode()).hexdigest()[:16]}.json"

@@ -1,4 +1,4 @@
-"""The command line: `speechmill run | plan | status | verify`.
+"""The command line: `speechmill run | plan | status | verify | weights`.
 
 Exit status: 0 every row spoken (or within the allowance), 1 rows failed beyond it or `verify` found damage,
 2 the job itself is wrong, 3 the run had to stop and can be continued, 130 interrupted.
@@ -18,7 +18,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from rich.console import Console
 
-from ..errors import JobError, RunStopped, SpeechmillError
+from ..errors import JobError, RunStopped, SpecError, SpeechmillError
 
 app = typer.Typer(
     help="Turns a text corpus into a speech corpus. Run a job file, look at what it did.",
@@ -104,6 +104,28 @@ def status(
             print(json.dumps(asdict(found)))
         else:
             show_status(found, Console())
+
+
+@app.command()
+def weights(
+    folder: Annotated[str | None, typer.Argument(metavar="DIR", help="A folder of ChatTTS weights to check.")] = None,
+    random: Annotated[str | None, typer.Option("--random", metavar="DIR", help="Write random weights there.")] = None,
+    size: Annotated[str, typer.Option(help="Of random weights: full (1.2 GB) or tiny.")] = "full",
+    seed: Annotated[int, typer.Option(help="Of random weights.")] = 0,
+) -> None:
+    """Check the weights of ChatTTS in a folder, fetch the published ones, or write random ones to try things with."""
+    with _reported():
+        from pathlib import Path
+
+        from .weights import check_weights, write_weights
+
+        if random is not None:
+            if folder is not None:
+                raise SpecError("weights takes a folder to check, or --random with a folder to write; not both")
+            lines = write_weights(Path(random), size, seed)
+        else:
+            lines = check_weights(None if folder is None else Path(folder))
+        print(*lines, sep="\n")
 
 
 @app.command()

@@ -103,7 +103,7 @@ def summary(snapshot: Snapshot) -> str:
     about = "" if snapshot.is_total_exact else "~"
     return (
         f"{snapshot.rows_done:,} / {about}{snapshot.rows_total:,} rows ({snapshot.rows_committed:,} committed), "
-        f"{audio_length(snapshot.audio_s)} of audio, RTFx {snapshot.rtfx:.0f}, fill {percent(snapshot.batch_fill)}, "
+        f"{', '.join(_rate(snapshot, ' of audio'))}, fill {percent(snapshot.batch_fill)}, "
         f"{snapshot.num_failed:,} failed, {_out_of_memory(snapshot)}{clock(snapshot.eta_s)} left, "
         + replicas_line(snapshot)
         + (f"; {snapshot.notice}" if snapshot.notice else "")
@@ -113,6 +113,7 @@ def summary(snapshot: Snapshot) -> str:
 def as_dict(snapshot: Snapshot) -> dict[str, Any]:
     """A snapshot as plain values."""
     return {
+        "task": snapshot.task,
         "rows_done": snapshot.rows_done,
         "rows_committed": snapshot.rows_committed,
         "rows_total": snapshot.rows_total,
@@ -121,6 +122,7 @@ def as_dict(snapshot: Snapshot) -> dict[str, Any]:
         "audio_s": round(snapshot.audio_s, 3),
         "elapsed_s": round(snapshot.elapsed_s, 3),
         "rtfx": round(snapshot.rtfx, 2),
+        "rows_per_s": round(snapshot.rows_per_s, 2),
         "batch_fill": snapshot.batch_fill,
         "num_out_of_memory": snapshot.num_out_of_memory,
         "eta_s": snapshot.eta_s,
@@ -143,8 +145,7 @@ def block(name: str, snapshot: Snapshot) -> Group:
     )
     figures = Table.grid(padding=(0, 3))
     figures.add_row(
-        f"audio {audio_length(snapshot.audio_s)}",
-        f"RTFx {snapshot.rtfx:.0f}",
+        *_rate(snapshot),
         f"batch fill {percent(snapshot.batch_fill)}",
         Text(f"failed {snapshot.num_failed:,}", style="red" if snapshot.num_failed else ""),
         f"left {clock(snapshot.eta_s)}",
@@ -152,7 +153,7 @@ def block(name: str, snapshot: Snapshot) -> Group:
     )
     replicas = Table.grid(padding=(0, 2))
     for state in snapshot.replicas[:MAX_REPLICAS_SHOWN]:
-        replicas.add_row(*_replica_cells(state))
+        replicas.add_row(*_replica_cells(state, snapshot.task))
     rest = Text(replicas_line(snapshot), style="dim")
     is_more = len(snapshot.replicas) > MAX_REPLICAS_SHOWN or snapshot.num_deaths
     notices = [_out_of_memory(snapshot).rstrip(", "), snapshot.notice]
@@ -173,6 +174,11 @@ def audio_length(seconds: float) -> str:
     return f"{seconds / 3600:,.2f} h" if seconds >= 3600 else f"{seconds / 60:.1f} min"
 
 
+def rows_rate(rows_per_s: float) -> str:
+    """Rows per second, with as many digits as tell slow rates apart."""
+    return f"{rows_per_s:,.0f} rows/s" if rows_per_s >= 100 else f"{rows_per_s:.3g} rows/s"
+
+
 def percent(share: float | None) -> str:
     """A share as a percentage, a dash while unknown."""
     return "–" if share is None else f"{100 * share:.1f} %"
@@ -184,6 +190,14 @@ def clock(seconds: float | None) -> str:
         return "–"
     whole = round(seconds)
     return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+
+
+def _rate(snapshot: Snapshot, of: str = "") -> tuple[str, ...]:
+    """How fast it goes, in figures that the task has."""
+    if snapshot.task == "refine":
+        return (rows_rate(snapshot.rows_per_s),)
+    length = audio_length(snapshot.audio_s)
+    return (f"{length}{of}" if of else f"audio {length}", f"RTFx {snapshot.rtfx:.0f}")
 
 
 def _out_of_memory(snapshot: Snapshot) -> str:
@@ -201,8 +215,11 @@ def _replica_dict(state: ReplicaState) -> dict[str, Any]:
     }
 
 
-def _replica_cells(state: ReplicaState) -> tuple[str, str, str, str, str]:
+def _replica_cells(state: ReplicaState, task: str) -> tuple[str, str, str, str, str]:
     done = state.progress
     synthesis_s = done.batches.synthesis_s
-    rtfx = f"RTFx {done.audio_s / synthesis_s:.0f}" if synthesis_s > 0 else ""
-    return (f"  replica {state.number}", state.status.value, state.shard_id, f"{done.rows:,} rows", rtfx)
+    rate = ""
+    if synthesis_s > 0:
+        is_text = task == "refine"
+        rate = rows_rate(done.rows / synthesis_s) if is_text else f"RTFx {done.audio_s / synthesis_s:.0f}"
+    return (f"  replica {state.number}", state.status.value, state.shard_id, f"{done.rows:,} rows", rate)

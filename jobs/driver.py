@@ -2,7 +2,7 @@
 
 Guaranteed: every row of the corpus ends in exactly one committed manifest; a manifest is written when everything
 that it names is stored, and `complete.json` when every manifest is. Killed at any moment, the driver leaves an
-output that the next run continues. Audio never passes through here.
+output that the next run continues. Audio never passes through here; refined texts do, inside the receipts.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from .planner import Window, windows
 from .progress import Snapshot, Tracker
 from .result import Result
 from .spec import JobSpec
+from .texts import encode_texts, text_key
 
 COLLECT_S = 0.5
 
@@ -82,7 +83,7 @@ class Run:
         self._job = job
         self._observe = observe
         self._ledger = Ledger.load(job.storage) if job.found else Ledger()
-        self._tracker = Tracker(self._ledger.totals, time.monotonic())
+        self._tracker = Tracker(self._ledger.totals, time.monotonic(), job.spec.task)
         self._costs = CostLearner(job.cost)
         self._speaking_s = 0.0
         self._num_rows = self._num_replicas = self._num_deaths = 0
@@ -126,7 +127,7 @@ class Run:
             )
         batches = self._tracker.batches
         complete = Complete(
-            totals.num_rows, totals.num_ok, totals.num_failed, totals.audio_s, batches if batches.num_batches else None
+            totals.num_rows, totals.num_ok, totals.num_failed, totals.audio_s, batches if batches.cells_total else None
         )
         complete.write(self._job.storage)
         return complete
@@ -164,6 +165,9 @@ class Run:
         else:
             spoken_records = [r for receipt in receipts for r in decode_records(receipt.manifest, shard.id)]
             manifest = encode_records([*spoken_records, *poisoned])
+        if self._job.spec.task == "refine":
+            records = decode_records(manifest, shard.id)
+            self._job.storage.put(text_key(shard.id), encode_texts(records))
         self._write(name, manifest, shard.cost_s)
         self._costs.spoken(shard.utterances, receipts)
         self._tracker.batched(sum((receipt.batches for receipt in receipts), BatchStats()))
@@ -212,10 +216,12 @@ class Run:
         """How the run ended."""
         return Result(
             output=self._job.spec.output.uri,
+            task=self._job.spec.task,
             num_rows=complete.num_rows,
             num_ok=complete.num_ok,
             num_failed=complete.num_failed,
             audio_s=complete.audio_s,
+            new_rows=self._tracker.rows_of_this_run,
             new_audio_s=self._tracker.audio_s_of_this_run,
             speaking_s=self._speaking_s,
             batches=self._tracker.batches,

@@ -21,7 +21,7 @@ from ..errors import JobChanged, JobError, SpecError, StorageMissing
 from .spec import JobSpec
 
 JOB_KEY = "job.json"
-FORMAT = 1
+FORMAT = 2
 """Of the output's layout; another number is another layout."""
 
 
@@ -58,6 +58,7 @@ def identity_of(spec: JobSpec, info: ModelInfo, device: str, corpus_fingerprint:
     return Identity(
         {
             "format": FORMAT,
+            "task": spec.task,
             "seed": spec.seed,
             "input (the corpus itself)": corpus_fingerprint,
             **{f"input.{name}": value for name, value in columns.items()},
@@ -70,9 +71,8 @@ def identity_of(spec: JobSpec, info: ModelInfo, device: str, corpus_fingerprint:
             "model.speed": spec.model.speed,
             **options,
             "text rules": TEXT_RULES,
-            "text.pause_s": spec.text.pause_s,
             "output.container": spec.output.container,
-            "output.audio": spec.output.audio,
+            **({"text.pause_s": spec.text.pause_s, "output.audio": spec.output.audio} if spec.task == "speak" else {}),
             "sharding rules": SHARDING_RULES,
             **{f"sharding.{name}": value for name, value in spec.sharding.model_dump().items()},
         }

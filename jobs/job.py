@@ -25,6 +25,7 @@ from .containers.base import AUDIO_PREFIX
 from .corpus import Column, Corpus, InputOptions, would_read
 from .identity import JOB_KEY, Identity, JobFile, identity_of
 from .spec import JobSpec
+from .texts import TEXT_PREFIX, text_key, text_shard_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ def open_output(spec: JobSpec) -> tuple[Storage, JobFile | None]:
     storage.check(write=True)
     found = JobFile.read(storage)
     if found is None:
-        _refuse_strangers(storage)
+        _refuse_strangers(storage, spec.task)
         return storage, None
     # A job that never committed anything binds nobody: its file may be replaced.
     has_parts = next(iter(storage.list(MANIFEST_PREFIX)), None) is not None
@@ -102,6 +103,8 @@ def delete_output(storage: Storage) -> None:
     storage.delete([COMPLETE_KEY])
     for prefix in (MANIFEST_PREFIX, AUDIO_PREFIX):
         storage.delete(entry.key for entry in storage.list(prefix))
+    # A folder of this name may be the user's, and hold the corpus.
+    storage.delete(entry.key for entry in storage.list(TEXT_PREFIX) if text_shard_of(entry.key))
     storage.delete([JOB_KEY])
 
 
@@ -130,9 +133,13 @@ def describe_model(spec: JobSpec, device: str) -> tuple[ModelConfig, ModelInfo]:
         backend=spec.model.backend,
         voice=spec.model.voice,
         path=spec.model.path,
+        task=spec.task,
         options=spec.model.options,
     )
     info = describe(config)
+    if spec.task not in info.tasks:
+        what = "refines no text; use chattts, or leave out" if spec.task == "refine" else "does not speak; use"
+        raise ModelError(f"model.name {spec.model.name} {what} task: {spec.task} (its tasks: {', '.join(info.tasks)})")
     if info.voices and info.default_voice not in info.voices:
         raise ModelError(
             f'model.voice "{info.default_voice}" is not a voice of {info.name}: '
@@ -141,6 +148,8 @@ def describe_model(spec: JobSpec, device: str) -> tuple[ModelConfig, ModelInfo]:
     slowest, fastest = info.speeds
     if not slowest <= spec.model.speed <= fastest:
         raise SpecError(f"model.speed is {spec.model.speed:g}; {info.name} speaks at {slowest:g} to {fastest:g}")
+    if spec.task == "refine":
+        return config, replace(info, audio_char_s=0.0)
     format_of(spec.output.audio).check(info.sample_rate)
     return config, info
 
@@ -194,6 +203,8 @@ def _refuse_own_output(spec: JobSpec, storage: Storage) -> None:
     """A corpus that takes in the output would change with every part."""
     uris = [spec.input.uri] if isinstance(spec.input.uri, str) else spec.input.uri
     written = [PartName(0, 0, 1, 0, 1, "aa").key, f"{AUDIO_PREFIX}000000-0000-aa.parquet", JOB_KEY, COMPLETE_KEY]
+    if spec.task == "refine":
+        written.append(text_key("000000-0000"))
     for uri in uris:
         if any(would_read(uri, storage.location(key)) for key in written):
             raise SpecError(
@@ -201,8 +212,8 @@ def _refuse_own_output(spec: JobSpec, storage: Storage) -> None:
             )
 
 
-def _refuse_strangers(storage: Storage) -> None:
-    for prefix in (MANIFEST_PREFIX, AUDIO_PREFIX):
+def _refuse_strangers(storage: Storage, task: str) -> None:
+    for prefix in (MANIFEST_PREFIX, TEXT_PREFIX if task == "refine" else AUDIO_PREFIX):
         stranger = next(iter(storage.list(prefix)), None)
         if stranger is not None:
             raise JobChanged(

@@ -27,12 +27,15 @@ MAX_EXAMPLES = 5
 class Plan:
     """The job on paper; seconds are estimates, `estimated_by` says whose.
 
+    task           "speak", or "refine": then there is no audio
     num_rejected   rows that will fail for what their columns hold; `examples` are the first of them
     replica_s      seconds of one replica; `wall_s` of all `num_replicas` together
+    is_stepwise    the model speaks step by step, and forms no batches
     batches        predicted by a profile; None where this machine knows none of the model
     actual         the batches of the run that completed this output; None if none has
     """
 
+    task: str
     num_rows: int
     num_rejected: int
     num_chars: int
@@ -45,6 +48,7 @@ class Plan:
     model: str
     examples: tuple[Failure, ...]
     estimated_by: str
+    is_stepwise: bool
     batches: BatchPlan | None
     actual: BatchStats | None
 
@@ -89,6 +93,7 @@ def plan(spec: JobSpec, *, measure: bool = False) -> Plan:
     here = Resources(gpus=0.0, cpus=num_cores(), is_local=False)
     fitting = plan_replicas(here, cluster.replicas, device, cluster.gpus_per_replica, cluster.cpus_per_replica)
     return Plan(
+        task=spec.task,
         num_rows=rows,
         num_rejected=rejected,
         num_chars=chars,
@@ -101,6 +106,7 @@ def plan(spec: JobSpec, *, measure: bool = False) -> Plan:
         model=f"{info.name} ({info.revision}, {info.backend})",
         examples=tuple(examples),
         estimated_by=estimated_by,
+        is_stepwise=info.is_autoregressive,
         batches=batches,
         actual=_actual(spec),
     )

@@ -1,7 +1,7 @@
 """How far a run is, as one immutable snapshot; the arithmetic of totals, rates and time left. Pure.
 
-Rows count as done when a replica has spoken them; the snapshot says apart how many of them are committed. What a
-display makes of it is in `display`.
+Rows count as done when a replica has spoken or refined them; the snapshot says apart how many of them are committed.
+What a display makes of it is in `display`.
 """
 
 from __future__ import annotations
@@ -34,13 +34,15 @@ class Totals:
 class Snapshot:
     """One moment of a run.
 
-    rows_done        spoken or failed, committed or not; `rows_committed` of them are safe
+    rows_done        spoken, refined or failed, committed or not; `rows_committed` of them are safe
     rows_total       of the corpus; an estimate until the reader is at its end (`is_total_exact`)
     rtfx             seconds of audio per second of this run, since the first replica was ready; 0 before
     batch_fill       cells that hold a token / all cells, of this run; None before the first batch
     num_out_of_memory  batches of this run that did not fit and were packed again
     notice           what holds the run up, for a person; empty while all is well
     eta_s            seconds left at the rate of this run; None while unknown
+    task             "speak", or "refine": then there is no audio
+    rows_per_s       rows done per second of this run, since the first replica was ready; 0 before
     """
 
     rows_done: int
@@ -57,12 +59,15 @@ class Snapshot:
     num_deaths: int
     replicas: tuple[ReplicaState, ...]
     notice: str = ""
+    task: str = "speak"
+    rows_per_s: float = 0.0
 
 
 class Tracker:
     """Collects what the run reports and says where it stands; the clock is passed in with every call."""
 
-    def __init__(self, committed: Totals, started_s: float) -> None:
+    def __init__(self, committed: Totals, started_s: float, task: str = "speak") -> None:
+        self._task = task
         self._before = committed
         self._committed = committed
         self._started_s = started_s
@@ -94,6 +99,11 @@ class Tracker:
         return self._batches
 
     @property
+    def rows_of_this_run(self) -> int:
+        """Rows that this run committed."""
+        return self._committed.num_rows - self._before.num_rows
+
+    @property
     def audio_s_of_this_run(self) -> float:
         """Seconds of audio that this run committed."""
         return self._committed.audio_s - self._before.audio_s
@@ -123,12 +133,14 @@ class Tracker:
             audio_s=self._before.audio_s + audio_s,
             elapsed_s=now_s - self._started_s,
             rtfx=audio_s / speaking_s if speaking_s > 0 else 0.0,
-            batch_fill=self._batches.fill if self._batches.num_batches else running.fill,
+            batch_fill=self._batches.fill if self._batches.cells_total else running.fill,
             num_out_of_memory=max(self._batches.num_out_of_memory, running.num_out_of_memory),
             eta_s=self._eta_s(speaking_s, sum(r.cost_s_in_flight for r in replicas)),
             num_deaths=num_deaths,
             replicas=tuple(replicas),
             notice=notice,
+            task=self._task,
+            rows_per_s=(done - self._before.num_rows) / speaking_s if speaking_s > 0 else 0.0,
         )
 
     def _estimated(self, planned: float, at_least: int = 0) -> int:

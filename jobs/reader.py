@@ -8,9 +8,9 @@ What is read may have been edited by anyone: it is checked, and nothing of it is
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from ..actors import audio
 from ..actors.audio import AudioFormat, format_of
@@ -20,6 +20,7 @@ from ..cluster.storage import S3Options, Storage, open_storage
 from ..errors import JobError, RowRejected, StorageMissing
 from .containers import Container, Place, container_of
 from .identity import JOB_KEY
+from .texts import TEXT_PREFIX
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +31,32 @@ class Layout:
     audio_format: AudioFormat
 
     @classmethod
-    def of(cls, storage: Storage) -> Layout:
-        """Raises JobError where there is no output, or one that this version cannot read."""
-        try:
-            job = load_object(storage, JOB_KEY)
-        except StorageMissing as error:
-            raise JobError(f"no speechmill output here: {storage.location(JOB_KEY)} does not exist") from error
+    def of(cls, storage: Storage, job: Mapping[str, Any]) -> Layout:
+        """Raises JobError for an output of text, or one that this version cannot read."""
+        if is_text(job):
+            raise JobError(
+                f"{storage.uri} holds refined text, not audio: its rows lie in {storage.location(TEXT_PREFIX)}*.jsonl, "
+                "a JSON object a line; name that as input.uri of a job that speaks"
+            )
         try:
             output: Any = job["spec"]["output"]
             return cls(container_of(str(output["container"])), format_of(str(output["audio"])))
         except (KeyError, TypeError) as error:
             raise JobError(f"{storage.location(JOB_KEY)} has no spec.output.container and spec.output.audio") from error
+
+
+def load_job(storage: Storage) -> dict[str, Any]:
+    """The output's job.json. Raises JobError where there is no output."""
+    try:
+        return load_object(storage, JOB_KEY)
+    except StorageMissing as error:
+        raise JobError(f"no speechmill output here: {storage.location(JOB_KEY)} does not exist") from error
+
+
+def is_text(job: Mapping[str, Any]) -> bool:
+    """Whether a job makes text in place of audio."""
+    spec = job.get("spec")
+    return isinstance(spec, Mapping) and cast("Mapping[str, object]", spec).get("task") == "refine"
 
 
 def load_object(storage: Storage, key: str) -> dict[str, Any]:
@@ -63,11 +79,11 @@ def read(uri: str, s3: S3Options | None = None) -> Iterator[Clip]:
     """The clips of the output at `uri`, one after the other.
 
     A clip's metadata holds the row's own columns and row, text, voice, seed, speed, model and model_revision, which
-    win over columns of that name. Raises JobError where there is no output, and later for an object that is missing
-    or not what its manifest says; `speechmill verify` names them all.
+    win over columns of that name. Raises JobError where there is no output or one of text, and later for an object that
+    is missing or not what its manifest says; `speechmill verify` names them all.
     """
     storage = open_storage(uri, s3)
-    return _clips(storage, Layout.of(storage).container)
+    return _clips(storage, Layout.of(storage, load_job(storage)).container)
 
 
 def _clips(storage: Storage, container: Container) -> Iterator[Clip]:

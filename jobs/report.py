@@ -11,7 +11,7 @@ from rich.text import Text
 from ..actors.batcher.budget import size
 from ..actors.batcher.fit import Curve
 from ..actors.batcher.stats import BatchStats
-from .display import audio_length, clock, percent
+from .display import audio_length, clock, percent, rows_rate
 from .plan import Plan
 from .result import Result
 from .status import Status
@@ -22,10 +22,15 @@ def show_result(result: Result, console: Console) -> None:
     """The end of a run."""
     table = _table("run")
     table.add_row("rows", f"{result.num_rows:,}")
-    table.add_row("spoken", f"{result.num_ok:,}")
+    is_text = result.task == "refine"
+    table.add_row("refined" if is_text else "spoken", f"{result.num_ok:,}")
     table.add_row("failed", f"{result.num_failed:,}" + ("" if result.is_allowed else "  (more than allowed)"))
-    table.add_row("audio", audio_length(result.audio_s))
-    if result.speaking_s > 0:
+    if not is_text:
+        table.add_row("audio", audio_length(result.audio_s))
+    if result.speaking_s > 0 and is_text:
+        table.add_row("this run", f"{result.new_rows:,} rows in {clock(result.speaking_s)}")
+        table.add_row("speed", f"{rows_rate(result.rows_per_s)}, on {result.num_replicas} replicas")
+    elif result.speaking_s > 0:
         table.add_row("this run", f"{audio_length(result.new_audio_s)} in {clock(result.speaking_s)}")
         table.add_row("RTFx", f"{result.rtfx:.0f} s of audio per second, on {result.num_replicas} replicas")
     _add_actual(table, result.batches)
@@ -44,7 +49,8 @@ def show_plan(plan: Plan, console: Console) -> None:
     table.add_row("rejected", f"{plan.num_rejected:,}")
     table.add_row("characters", f"{plan.num_chars:,}")
     table.add_row("windows, shards", f"{plan.num_windows:,}, {plan.num_shards:,}")
-    table.add_row("audio, about", audio_length(plan.audio_s))
+    if plan.task == "speak":
+        table.add_row("audio, about", audio_length(plan.audio_s))
     table.add_row("model", Text(plan.model))
     replicas = f"{plan.num_replicas} {plan.device} replica{'s' if plan.num_replicas != 1 else ''}"
     table.add_row("time, about", f"{clock(plan.wall_s)} on {replicas}, by {plan.estimated_by}")
@@ -57,7 +63,11 @@ def show_plan(plan: Plan, console: Console) -> None:
 def show_batches(plan: Plan, console: Console) -> None:
     """The batches of a plan: how they are chosen, what they will take, what they took."""
     batches = plan.batches
-    if batches is None:
+    if plan.is_stepwise:
+        console.print(
+            "batches: none; rows join and leave as they come and end, in as many slots as memory has room for."
+        )
+    elif batches is None:
         console.print(
             "batches: no profile of this model is known here; the first replica measures one (seconds), and keeps it. "
             "`plan --measure` does it now."
@@ -83,15 +93,20 @@ def show_batches(plan: Plan, console: Console) -> None:
 
 def _add_actual(table: Table, batches: BatchStats) -> None:
     """Batches as they were, beside what was predicted of them."""
-    if not batches.num_batches:
+    if not batches.cells_total:
         return
-    table.add_row("batches", f"{batches.num_batches:,}, {batches.rows_per_batch:.1f} rows on average")
-    table.add_row("batch fill", percent(batches.fill))
+    if batches.num_batches:
+        table.add_row("batches", f"{batches.num_batches:,}, {batches.rows_per_batch:.1f} rows on average")
+        table.add_row("batch fill", percent(batches.fill))
+    else:
+        table.add_row("slots that held a row", percent(batches.fill))
     if batches.predicted_s > 0:
         table.add_row("time in the model", f"{batches.synthesis_s:.1f} s; predicted {batches.predicted_s:.1f} s")
     if batches.bound_bytes:
-        peak, predicted, bound = size(batches.peak_bytes), size(batches.predicted_bytes), size(batches.bound_bytes)
-        table.add_row("memory at its peak", f"{peak}; predicted {predicted}, allowed {bound}")
+        predicted = f"predicted {size(batches.predicted_bytes)}, " if batches.predicted_bytes else ""
+        table.add_row(
+            "memory at its peak", f"{size(batches.peak_bytes)}; {predicted}allowed {size(batches.bound_bytes)}"
+        )
     if batches.num_out_of_memory:
         table.add_row("out of memory", f"{batches.num_out_of_memory:,} batches, packed again in smaller ones")
 
@@ -120,7 +135,8 @@ def show_status(status: Status, console: Console) -> None:
     table.add_row("state", "complete" if status.is_complete else "not complete; run the job to continue it")
     table.add_row("rows committed", f"{status.num_ok + status.num_failed:,}")
     table.add_row("failed", f"{status.num_failed:,}")
-    table.add_row("audio", audio_length(status.audio_s))
+    if status.task == "speak":
+        table.add_row("audio", audio_length(status.audio_s))
     table.add_row("parts", f"{status.num_parts:,}")
     table.add_row("fingerprint", status.fingerprint[:16])
     console.print(table)
@@ -132,7 +148,10 @@ def show_verified(report: VerifyReport, console: Console) -> None:
     table.add_row("state", "complete" if report.is_complete else "not complete; run the job to continue it")
     table.add_row("rows", f"{report.num_ok + report.num_failed:,} ({report.num_failed:,} failed)")
     table.add_row("missing", f"{report.num_missing:,}")
-    table.add_row("clips read", f"{report.num_clips:,}, {audio_length(report.audio_s)}, {size(report.audio_bytes)}")
+    if report.task == "refine":
+        table.add_row("texts read", f"{report.num_texts:,}")
+    else:
+        table.add_row("clips read", f"{report.num_clips:,}, {audio_length(report.audio_s)}, {size(report.audio_bytes)}")
     table.add_row("problems", f"{report.num_problems:,}")
     swept = f", {report.num_swept:,} deleted" if report.num_swept else ""
     table.add_row("orphans", f"{report.num_orphans:,} ({size(report.orphan_bytes)}){swept}")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from ..cluster.sharding import ShardLimits
 from ..cluster.storage import S3Options
@@ -83,10 +83,10 @@ class TextSpec(_Section):
 
 
 class OutputSpec(_Section):
-    """Where the speech goes and how it is packed."""
+    """Where the speech goes and how it is packed; `jsonl` is for text."""
 
     uri: str
-    container: Literal["files", "webdataset", "parquet"] = "files"
+    container: Literal["jsonl", "files", "webdataset", "parquet"] = "files"
     audio: Literal["wav", "flac", "opus", "mp3"] = "flac"
     s3: S3Spec = S3Spec()
 
@@ -138,9 +138,10 @@ class FailureSpec(_Section):
 
 
 class JobSpec(_Section):
-    """A whole job file."""
+    """A whole job file. `task: refine` makes text of text, as it would be spoken; then the container is `jsonl`."""
 
     name: str = "speechmill"
+    task: Literal["speak", "refine"] = "speak"
     seed: Annotated[int, Field(ge=0, le=SEED_MAX)] = 0
     input: InputSpec
     model: ModelSpec = ModelSpec()
@@ -149,6 +150,26 @@ class JobSpec(_Section):
     sharding: ShardingSpec = ShardingSpec()
     cluster: ClusterSpec = ClusterSpec()
     failure: FailureSpec = FailureSpec()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_container(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("task") == "refine" and isinstance(values.get("output"), dict):
+            return {**values, "output": {"container": "jsonl", **values["output"]}}
+        return values
+
+    @field_validator("output")
+    @classmethod
+    def _container_of_task(cls, output: OutputSpec, info: ValidationInfo) -> OutputSpec:
+        task = info.data.get("task")
+        if task == "refine" and output.container != "jsonl":
+            raise ValueError(f"container {output.container} holds audio, and task: refine makes text; leave it out")
+        if task == "speak" and output.container == "jsonl":
+            raise ValueError(
+                "container jsonl holds text, and task: speak makes audio; use files, webdataset or parquet, or set "
+                "task: refine"
+            )
+        return output
 
     @classmethod
     def parse(cls, values: Mapping[str, Any], source: str = "job") -> Self:

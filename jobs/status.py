@@ -13,10 +13,14 @@ from .ledger import Ledger
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What is committed. `num_rows` of the corpus is known only when the job is complete."""
+    """What is committed. How many rows the corpus has is known only when the job is complete.
+
+    task   "speak", or "refine": then there is no audio
+    """
 
     output: str
     job_name: str
+    task: str
     fingerprint: str
     is_complete: bool
     num_parts: int
@@ -34,6 +38,7 @@ def status(storage: Storage) -> Status:
     return Status(
         output=storage.uri,
         job_name=str(job.spec.get("name", "")),
+        task=str(job.spec.get("task", "speak")),
         fingerprint=job.identity.fingerprint,
         is_complete=Complete.read(storage) is not None,
         num_parts=len(ledger),

@@ -14,19 +14,22 @@ MAX_NAMED = 100
 class VerifyReport:
     """The state of an output.
 
+    task           "speak", or "refine": then there are texts in place of clips
     is_complete    the run has ended: complete.json is there and valid
     num_parts      shards with a manifest
     num_rows       rows of the corpus as complete.json has them, None while incomplete
     num_missing    rows in no manifest: of `num_rows`, or up to the largest row seen while incomplete
     num_clips      clips that were read, `audio_bytes` in all
+    num_texts      refined rows whose lines were read
     audio_s        seconds of audio, as the manifests have them
     problems       the first `MAX_NAMED` of `num_problems`, a sentence each
-    orphans        keys under audio/ that no manifest names, the first `MAX_NAMED` of `num_orphans`
+    orphans        keys under audio/ (or text/) that no manifest names, the first `MAX_NAMED` of `num_orphans`
     num_swept      orphans deleted; `sweep_refused` says why none were, when that was asked
     strays         keys that are not speechmill's, the first `MAX_NAMED` of `num_strays`; they are left alone
     """
 
     uri: str
+    task: str
     is_complete: bool
     num_parts: int
     num_rows: int | None
@@ -34,6 +37,7 @@ class VerifyReport:
     num_failed: int
     num_missing: int
     num_clips: int
+    num_texts: int
     audio_s: float
     audio_bytes: int
     num_problems: int
@@ -57,7 +61,7 @@ class Findings:
 
     def __init__(self) -> None:
         self.num_ok = self.num_failed = self.num_problems = 0
-        self._audio_ms = self._num_clips = self._audio_bytes = 0
+        self._audio_ms = self._num_clips = self._num_texts = self._audio_bytes = 0
         self._num_orphans = self._orphan_bytes = self._num_strays = 0
         self._problems: list[str] = []
         self._orphans: list[str] = []
@@ -74,6 +78,10 @@ class Findings:
         self._num_clips += num_bytes > 0
         self._audio_bytes += num_bytes
 
+    def texts(self, count: int) -> None:
+        """Refined rows whose lines were read."""
+        self._num_texts += count
+
     def problem(self, text: str) -> None:
         """Something that contradicts the output's promises."""
         self.num_problems += 1
@@ -81,7 +89,7 @@ class Findings:
             self._problems.append(text)
 
     def orphan(self, key: str, num_bytes: int) -> None:
-        """An object under audio/ that no manifest names."""
+        """An object under audio/ (or text/) that no manifest names."""
         self._num_orphans += 1
         self._orphan_bytes += num_bytes
         if len(self._orphans) < MAX_NAMED:
@@ -96,6 +104,7 @@ class Findings:
     def report(
         self,
         uri: str,
+        task: str,
         complete: Mapping[str, int] | None,
         num_parts: int,
         num_missing: int,
@@ -105,6 +114,7 @@ class Findings:
         """The findings as they stand."""
         return VerifyReport(
             uri=uri,
+            task=task,
             is_complete=complete is not None,
             num_parts=num_parts,
             num_rows=None if complete is None else complete["num_rows"],
@@ -112,6 +122,7 @@ class Findings:
             num_failed=self.num_failed,
             num_missing=num_missing,
             num_clips=self._num_clips,
+            num_texts=self._num_texts,
             audio_s=self._audio_ms / 1000,
             audio_bytes=self._audio_bytes,
             num_problems=self.num_problems,

@@ -11,8 +11,8 @@ from .fit import Shape
 class BatchStats:
     """Batches that were spoken, and how they were predicted.
 
-    num_batches, num_rows   batches and the segments in them
-    cells_filled, _total    cells that held a token, and all of them
+    num_batches, num_rows   batches and the segments in them; 0 for a model that speaks step by step, without batches
+    cells_filled, _total    cells that held a token, and all of them; step by step: slots that held a row, and all
     synthesis_s             seconds of `Model.speak`; `predicted_s` what the profile said they would be
     num_out_of_memory       batches that did not fit
     num_splits              batches that were cut in two because something else in them failed

@@ -49,6 +49,16 @@ spoken = st.builds(
     pcm_sha256=hashes,
     num_segments=positive,
 )
+refined = st.builds(
+    Record,
+    **common,
+    status=st.just("ok"),
+    error=st.none(),
+    seed=st.integers(0, 2**63 - 1),
+    speed=finite,
+    unspoken=text,
+    refined=text.filter(str.strip),
+)
 failed = st.builds(
     Record,
     **common,
@@ -57,7 +67,7 @@ failed = st.builds(
     seed=st.integers(0, 2**63 - 1) | st.none(),
     speed=finite | st.none(),
 )
-records = spoken | failed
+records = spoken | refined | failed
 part_names = st.builds(
     PartName,
     window=st.integers(0, 10**8),
@@ -175,6 +185,12 @@ def edited(**changes: object) -> str:
         (edited(error=None), "needs an error"),
         (edited(member="x"), "no audio field"),
         (edited(audio="audio/x"), "no audio field"),
+        (edited(refined="x"), "no audio field or refined"),
+        (edited(refined=1), "refined is 1"),
+        (edited(status="ok", error=None, refined=" "), "needs a text"),
+        (edited(status="ok", refined="x"), "no error"),
+        (edited(status="ok", error=None, refined="x", audio="audio/x"), "no audio field"),
+        (edited(status="ok", error=None, refined="x", member=3), "no audio field"),
         (edited(metadata={"a": [1]}), "metadata 'a' is a list"),
         (edited(metadata=None), "metadata is None"),
     ],

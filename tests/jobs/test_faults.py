@@ -17,6 +17,8 @@ import psutil
 import pytest
 
 from speechmill.actors.manifest import decode_records
+from speechmill.actors.models.chattts.layout import TINY
+from speechmill.actors.models.chattts.random_weights import write_random
 from speechmill.cluster.storage import S3Options, open_storage
 from speechmill.jobs.verify import verify
 
@@ -33,12 +35,14 @@ def corpus(tmp_path: Path) -> Path:
     return path
 
 
-def job_file(tmp_path: Path, corpus: Path, uri: str, endpoint: str | None, **options: Any) -> Path:
+def job_file(
+    tmp_path: Path, corpus: Path, uri: str, endpoint: str | None, model: dict[str, Any] | None = None, **options: Any
+) -> Path:
     s3 = {"endpoint_url": endpoint, "max_attempts": options.pop("max_attempts", 8)}
     job = {
         "name": "faults",
         "input": {"uri": str(corpus)},
-        "model": {"name": "tone", "options": {"audio_char_s": 0.002} | options},
+        "model": model or {"name": "tone", "options": {"audio_char_s": 0.002} | options},
         "output": {"uri": uri, "container": "webdataset", "s3": s3},
         "cluster": {"replicas": 2},
         "sharding": {"shard_rows": 8},
@@ -160,6 +164,36 @@ def test_a_run_killed_five_times_ends_as_an_undisturbed_one(
     storage = open_storage(stormy, S3Options(endpoint_url=s3_env.endpoint))
     assert verify(storage, sweep=True).is_ok
     assert verify(storage).num_orphans == 0
+
+
+def test_chattts_killed_and_continued_speaks_the_same_bits(start: Start, tmp_path: Path, s3_env: Any) -> None:
+    """200 Chinese and English rows, each with its own voice; both the replica and the driver are killed."""
+    texts = ["今天是2024年5月6日。", "I paid $42 for 3 apples!", "你好，世界 [laugh] 再见。", "We'll meet at 10:30."]
+    rows = [
+        {"id": f"id-{row}", "text": f"{row}: {texts[row % 4]}", "voice": ["", "seed:7", "calm"][row % 3]}
+        for row in range(NUM_ROWS)
+    ]
+    corpus = tmp_path / "mixed.jsonl"
+    corpus.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    write_random(tmp_path / "weights", TINY, seed=0)
+    options = {"max_steps": 60, "incomplete": "keep", "deterministic": True, "voices": {"calm": {"temperature": 0.1}}}
+    model = {"name": "chattts", "path": str(tmp_path / "weights"), "options": options}
+    bucket = s3_env.new_bucket()
+    calm, stormy = f"s3://{bucket}/calm", f"s3://{bucket}/stormy"
+    status, error, result = run_to_end(start(job_file(tmp_path, corpus, calm, s3_env.endpoint, model=model)))
+    assert (status, result["num_ok"]) == (0, NUM_ROWS), error
+
+    path = job_file(tmp_path, corpus, stormy, s3_env.endpoint, model=model)
+    running = start(path)
+    running.until(lambda event: event["rows_committed"] > 0)
+    running.kill_a_replica()
+    running.until(lambda event: event["num_deaths"] == 1)
+    running.kill()
+    status, error, result = run_to_end(start(path))
+    assert (status, result["num_ok"]) == (0, NUM_ROWS), error
+    assert spoken(stormy, s3_env.endpoint) == spoken(calm, s3_env.endpoint)
+    storage = open_storage(stormy, S3Options(endpoint_url=s3_env.endpoint))
+    assert verify(storage, sweep=True).is_ok
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])

@@ -18,7 +18,7 @@ from ....errors import ModelError, RowError, RowRejected
 from ...segment import Segment
 from ..base import AutoregressiveModel, BatchLimit, ModelConfig, ModelInfo, SlotUsage
 from .layout import SAMPLE_RATE
-from .normalise import Normalised, normalise
+from .normalise import TAG, Normalised, normalise
 from .options import Options, read_homophones, read_options
 from .tokens import Tokenizer
 from .voices import Voices, is_file, read_statistics
@@ -76,7 +76,7 @@ class Chattts(AutoregressiveModel):
             base_s=base_s,
             char_s=char_s,
             audio_char_s=_AUDIO_CHAR_S,
-            speeds=(1.0, 1.0),
+            speeds=(1.0, 1.0) if config.task == "speak" else (0.25, 4.0),
             is_autoregressive=True,
             tasks=("speak", "refine"),
         )
@@ -99,12 +99,13 @@ class Chattts(AutoregressiveModel):
         }
         self._sample_positions = max((codes.shape[1] for codes in self._samples.values()), default=0)
         self._is_refining = config.task == "refine" or bool(self._options.refine)
+        self._longest_prompt = MAX_TOKENS + (self._options.refining.max_steps if self._options.refine else 0)
 
     def prepare(self, text: str, voice: str) -> tuple[int, ...]:
         """Tokens of the prompt; empty when nothing in the text can be spoken. Raises RowRejected for the voice."""
         preset = self._voices.preset(voice or self.info.default_voice)
         said = self._normalised(text).text
-        if not any(map(str.isalnum, said)):
+        if not any(map(str.isalnum, TAG.sub("", said))):
             return ()
         spoken = self._normalised(preset.transcript).text if preset.sample else ""
         ids = self._tokenizer.speak_prompt(said, preset.prompt, has_speaker=not preset.sample, spoken=spoken)
@@ -116,9 +117,10 @@ class Chattts(AutoregressiveModel):
 
     def reserve(self, usable_bytes: int, slots: int | None) -> int:
         """Slots for the longest prompt and the most steps that the options allow; see `AutoregressiveModel`."""
-        refined = self._options.refining.max_steps if self._is_refining else 0
-        text = MAX_TOKENS + refined if self._is_refining else 0
-        spoken = MAX_TOKENS + refined + self._sample_positions + self._options.max_steps
+        settings = len(self._tokenizer.refine_prompt("", self._options.refine or REFINE))
+        refined = self._options.refining.max_steps
+        text = MAX_TOKENS + settings + refined if self._is_refining else 0
+        spoken = self._longest_prompt + self._sample_positions + self._options.max_steps
         is_text_only = self._config.task == "refine"
         return self._speech.reserve(
             usable_bytes, slots, 0 if is_text_only else spoken, text, self.info.batch_limit.max_rows
@@ -129,11 +131,11 @@ class Chattts(AutoregressiveModel):
         if self._options.refine:
             refined: list[Segment] = []
             for segment, text in self.refine_rows(segments):
-                tokens = () if isinstance(text, RowError) else self.prepare(text, segment.voice)
-                if tokens:
-                    refined.append(replace(segment, tokens=tokens))
+                ready = text if isinstance(text, RowError) else self._refined(segment, text)
+                if isinstance(ready, RowError):
+                    yield segment, ready
                 else:
-                    yield segment, text if isinstance(text, RowError) else RowRejected("refining left no words")
+                    refined.append(ready)
             # In the order of their lengths, not of the moments at which they were refined.
             segments = sorted(refined, key=lambda s: (-s.length, s.row, s.index))
         for number, outcome in self._speech.speak(map(self._line, segments)):
@@ -149,6 +151,15 @@ class Chattts(AutoregressiveModel):
         """How the slots were used so far."""
         used = self._speech.usage
         return SlotUsage(used.row_steps, used.slot_steps)
+
+    def _refined(self, segment: Segment, text: str) -> Segment | RowError:
+        """The segment with the tokens of its refined text."""
+        tokens = self.prepare(text, segment.voice)
+        if not tokens:
+            return RowRejected("refining left no words")
+        if len(tokens) > self._longest_prompt:
+            return RowRejected(f"its refined text has {len(tokens)} tokens; at most {self._longest_prompt} are spoken")
+        return replace(segment, tokens=tokens)
 
     def _line(self, segment: Segment) -> Line:
         from .speech import Line

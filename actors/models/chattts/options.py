@@ -16,7 +16,8 @@ from typing import Any, Literal, cast
 from ....errors import ModelError, did_you_mean
 from ...engine.request import Sampling
 from .layout import FULL
-from .normalise import Language, is_tags
+from .normalise import is_tags
+from .rewriting import Language
 
 SPOKEN = Sampling(temperature=(0.3,), top_p=0.7, top_k=20, penalty=1.05, min_steps=1, max_steps=2_048)
 """What ChatTTS speaks with. An end at the first step would be an empty clip, so it is not drawn."""
@@ -102,11 +103,12 @@ _NUMBERS: Mapping[str, tuple[float, float]] = {
     "min_steps": (1, 4_000),
     "max_steps": (1, 4_000),
 }
-_VOICE_NAME = re.compile(r"(?!seed:)[A-Za-z0-9_.-]{1,64}")
+_VOICE_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
 def read_options(raw: Mapping[str, object]) -> Options:
     """The options. Raises ModelError for the first that is wrong."""
+    raw = _mapping(raw, "model.options")
     _check_keys(raw, _KEYS, "model.options")
     chosen: dict[str, Any] = {}
     for key, allowed in _CHOICES.items():
@@ -125,16 +127,12 @@ def read_options(raw: Mapping[str, object]) -> Options:
     refining = _mapping(raw.get("refining", {}), "model.options.refining")
     _check_keys(refining, _SAMPLING, "model.options.refining")
     default = _preset(raw, Preset(), "model.options")
-    voices = {
-        name: _preset(_mapping(voice, f"model.options.voices.{name}"), default, f"model.options.voices.{name}")
-        for name, voice in _mapping(raw.get("voices", {}), "model.options.voices").items()
-    }
-    for name, voice in _mapping(raw.get("voices", {}), "model.options.voices").items():
-        if not _VOICE_NAME.fullmatch(name):
-            raise ModelError(f'model.options.voices: "{name:.80}" is no name; use letters, digits, "_", "-" and "."')
-        _check_keys(_mapping(voice, ""), _VOICE, f"model.options.voices.{name}")
+    voices = _mapping(raw.get("voices", {}), "model.options.voices")
     return Options(
-        **chosen, default=default, voices=voices, refining=_sampling(refining, REFINED, "model.options.refining")
+        **chosen,
+        default=default,
+        voices={name: _voice(name, voice, default) for name, voice in voices.items()},
+        refining=_sampling(refining, REFINED, "model.options.refining"),
     )
 
 
@@ -151,6 +149,17 @@ def read_homophones(path: str) -> Mapping[str, str]:
         if len(char) != 1 or not isinstance(other, str) or len(other) != 1:
             raise ModelError(f'model.options.homophones: {path} has "{char:.20}"; it has to map characters to such')
     return cast("dict[str, str]", pairs)
+
+
+def _voice(name: str, raw: object, default: Preset) -> Preset:
+    if not _VOICE_NAME.fullmatch(name):
+        raise ModelError(
+            f'model.options.voices: "{name:.80}" is no name; use at most 64 letters, digits, "_", "-" and "."'
+        )
+    where = f"model.options.voices.{name}"
+    keys = _mapping(raw, where)
+    _check_keys(keys, _VOICE, where)
+    return _preset(keys, default, where)
 
 
 def _preset(raw: Mapping[str, object], base: Preset, where: str) -> Preset:

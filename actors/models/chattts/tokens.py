@@ -49,9 +49,12 @@ class Tokenizer:
         return self.ids(f"[Sbreak]{_unframed(text).strip()}[Pbreak]{_unframed(settings)}")
 
     def refined_text(self, ids: Sequence[int]) -> str:
-        """The text that refining has written, words and tags apart by spaces; settings are left out."""
+        """The text that refining has written, words, tags and Chinese characters apart; settings are left out.
+
+        Its tokens are the ids again, but for the settings.
+        """
         last = token_id(_REFINED_BELOW, self._sizes)
-        return self._tokenizer.decode([id for id in ids if id < last], skip_special_tokens=False)
+        return self._tokenizer.decode([token for token in ids if token < last], skip_special_tokens=False)
 
     @property
     def speaker_id(self) -> int:
@@ -66,8 +69,8 @@ class Tokenizer:
     def ids(self, text: str) -> list[int]:
         """The tokens of a text, special ones included where it names them."""
         ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
-        return [id for id in ids if id != PAD_ID]
+        return [token for token in ids if token != PAD_ID]
 
 
 def _unframed(text: str) -> str:
-    return _FRAMES.sub("", text)
+    return _FRAMES.sub(" ", text)  # a space, or what is around could come together as another

@@ -8,9 +8,10 @@ or a speaker string as users of ChatTTS pass them around. Knows no network.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +20,11 @@ from ....errors import ModelError, RowError, RowRejected, did_you_mean
 from .options import Options, Preset
 from .speaker import decode_audio_prompt, decode_speaker, decode_statistics, sampled
 
-_SEED = re.compile(r"seed:(\d{1,19})")
-_IS_STRING = re.compile(r"[\u3d01-\u8dff]{40,}")
+Number = TypeVar("Number", np.float16, np.uint16)
+
+_SEED = re.compile(r"seed:([0-9]{1,19})")
+_IS_STRING = re.compile(r"[\u3d01-\u8dff]{24,}")
+"""Longer than any name, and shorter than the speaker of the smallest model, even cut off."""
 _WAVES = (".wav", ".flac", ".ogg", ".mp3")
 
 
@@ -36,15 +40,13 @@ class Voices:
         self._prompts: dict[str, NDArray[np.uint16]] = {}
         for name, preset in (("", options.default), *options.voices.items()):
             where = f"model.options.voices.{name}" if name else "model.options"
-            try:
-                if preset.speaker:
-                    decode_speaker(preset.speaker, hidden)
-                if preset.sample and not is_file(preset.sample):
-                    self._prompts[preset.sample] = decode_audio_prompt(preset.sample, num_vq)
-            except RowError as error:
-                raise ModelError(f"{where}: {error}") from error
-            if is_file(preset.sample) and not Path(preset.sample).is_file():
-                raise ModelError(f"{where}.sample: {preset.sample} is not there")
+            if preset.speaker:
+                _checked(decode_speaker, preset.speaker, hidden, f"{where}.speaker")
+            if is_file(preset.sample):
+                _check_is_there(preset.sample, f"{where}.sample")
+            elif preset.sample:
+                what = f"{where}.sample is neither an audio prompt string nor a file {', '.join(_WAVES)}"
+                self._prompts[preset.sample] = _checked(decode_audio_prompt, preset.sample, num_vq, what)
 
     def preset(self, voice: str) -> Preset:
         """What a row's voice stands for. Raises RowRejected for a name that is none."""
@@ -81,6 +83,22 @@ class Voices:
 def is_file(sample: str) -> bool:
     """Whether a sample is named by a path, and not an audio prompt string."""
     return Path(sample[-250:]).suffix.lower() in _WAVES
+
+
+def _checked(decode: Callable[[str, int], NDArray[Number]], text: str, size: int, what: str) -> NDArray[Number]:
+    try:
+        return decode(text, size)
+    except RowError as error:
+        raise ModelError(f"{what}: {error}") from error
+
+
+def _check_is_there(file: str, where: str) -> None:
+    try:
+        is_there = Path(file).is_file()
+    except OSError:  # a name that is too long to be one
+        is_there = False
+    if not is_there:
+        raise ModelError(f"{where}: {file:.200} is not there")
 
 
 def read_statistics(given: str, beside: Path | None, hidden: int) -> NDArray[np.float16] | None:

@@ -116,11 +116,12 @@ def fetch(hub_cache: Path | None = None) -> Path:
     CC BY-NC 4.0. Raises ModelError when they cannot be had.
     """
     from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import EntryNotFoundError
+    from huggingface_hub.errors import RemoteEntryNotFoundError
 
     try:
         paths = [hf_hub_download(REPOSITORY, file, revision=REVISION, cache_dir=hub_cache) for file in FILES]
-        with suppress(EntryNotFoundError):
+        # Only where the hub says that there is none: without the file, a seed is another voice.
+        with suppress(RemoteEntryNotFoundError):
             hf_hub_download(REPOSITORY, STATISTICS_FILE, revision=REVISION, cache_dir=hub_cache)
     except Exception as error:  # the hub, its HTTP client and its transfer library share no base
         raise ModelError(

@@ -1,0 +1,72 @@
+"""What refined rows are kept in: `text/<shard>.jsonl`, a JSON object a line, as the corpus of a later job reads it.
+
+Guaranteed: the content follows from the records of the part alone, and the driver writes it right before their
+manifest, under a name that does not change from attempt to attempt: what a killed run left behind is written over, so
+that `text/*.jsonl` of a complete output holds every refined row once.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import cast
+
+from ..actors.manifest import Record, dumps
+
+TEXT_PREFIX = "text/"
+_OWNED = re.compile(re.escape(TEXT_PREFIX) + r"([0-9]{6,}-[0-9]{4,})\.jsonl")
+
+
+def text_key(shard_id: str) -> str:
+    """The key of a shard's refined rows."""
+    return f"{TEXT_PREFIX}{shard_id}.jsonl"
+
+
+def text_shard_of(key: str) -> str | None:
+    """The shard whose refined rows lie under the key, None if it is not a shard's."""
+    match = _OWNED.fullmatch(key)
+    return match[1] if match else None
+
+
+def encode_texts(records: Iterable[Record]) -> bytes:
+    """The refined ones of these records as JSON lines, in the order given; of none, no bytes."""
+    return "".join(_line(record) + "\n" for record in records if record.refined is not None).encode("utf-8")
+
+
+def text_faults(data: bytes, records: Sequence[Record]) -> Iterator[str]:
+    """Where these lines are not those of the records; a line that is spelt in another way is no fault."""
+    refined = [record for record in records if record.refined is not None]
+    *lines, rest = data.split(b"\n")
+    if rest or len(lines) != len(refined):
+        cut_off = ", and the last one has no end" if rest else ""
+        yield f"{len(lines)} lines where the manifest has {len(refined)} refined rows{cut_off}"
+        return
+    for number, (line, record) in enumerate(zip(lines, refined, strict=True), start=1):
+        wanted = _parsed(_line(record))
+        found = _parsed(line)
+        if found is None:
+            yield f"line {number}, row {record.row}: no JSON object"
+        elif found != wanted and wanted is not None:
+            names = sorted(name for name in found.keys() | wanted.keys() if found.get(name) != wanted.get(name))
+            yield f"line {number}, row {record.row}: {', '.join(names):.200} not as in the manifest"
+
+
+def _line(record: Record) -> str:
+    """Columns as a job looks for them; they win over the row's own of these names, which the manifest keeps."""
+    own = {
+        "id": record.id,
+        "text": record.refined,
+        "voice": record.voice,
+        "seed": record.seed,
+        "speed": record.speed,
+    }
+    return dumps({**own, **record.metadata, **own})
+
+
+def _parsed(line: str | bytes) -> dict[str, object] | None:
+    try:
+        value: object = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return cast("dict[str, object]", value) if isinstance(value, dict) else None

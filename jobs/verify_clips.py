@@ -1,0 +1,99 @@
+"""Check the clips of a part against its manifest: each there, its bytes and its samples those that were promised."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ..actors import audio
+from ..actors.audio import AudioFormat
+from ..actors.manifest import PartName, Record
+from ..cluster.storage.base import Storage
+from ..errors import JobError, RowRejected
+from .containers import Container
+from .containers.base import AUDIO_PREFIX, Place, shard_of
+from .verify_report import Findings
+
+
+class ClipCheck:
+    """The objects of a job that speaks.
+
+    decode   also decode every clip
+    """
+
+    prefix = AUDIO_PREFIX
+
+    def __init__(self, storage: Storage, container: Container, audio_format: AudioFormat, *, decode: bool) -> None:
+        self._storage, self._container, self._audio_format, self._decode = storage, container, audio_format, decode
+
+    def shard_of(self, key: str) -> str | None:
+        """The shard that an object was written for, None if it is not a shard's."""
+        return shard_of(key)
+
+    def part(
+        self, part: PartName, records: Sequence[Record], objects: Mapping[str, int], findings: Findings
+    ) -> set[str]:
+        """Check the clips of a part, whose shard has these objects (key: bytes); the keys that it names."""
+        wanted = self._wanted(part, records, objects, findings)
+        for place, answer in self._container.read(self._storage, list(wanted)):
+            record = wanted[place]
+            fault = str(answer) if isinstance(answer, JobError) else self._fault(record, answer)
+            findings.clip(len(answer) if isinstance(answer, bytes) else 0)
+            if fault:
+                findings.problem(f"{place[0]}, row {record.row} ({place[1] or 'whole object'}): {fault}")
+        return {key for key, _ in wanted}
+
+    def named(self, part: PartName, records: Sequence[Record]) -> set[str]:
+        """The keys that a part names, looking at nothing but its records."""
+        del part
+        return {record.audio for record in records if record.audio is not None}
+
+    def _wanted(
+        self, part: PartName, records: Sequence[Record], objects: Mapping[str, int], findings: Findings
+    ) -> dict[Place, Record]:
+        """The clips to read, and whose they are."""
+        wanted: dict[Place, Record] = {}
+        absent: dict[str, int] = {}
+        for record in records:
+            where = f"{part.key}: row {record.row}"
+            if record.refined is not None:
+                findings.problem(f"{where} is refined text, in a job that speaks")
+            if record.audio is None:
+                continue
+            place = (record.audio, record.member)
+            if shard_of(record.audio) != part.shard_id:
+                findings.problem(f"{where} names {record.audio!r:.200}, which is not of this shard")
+            elif record.audio not in objects:
+                absent[record.audio] = absent.get(record.audio, 0) + 1
+            elif place in wanted:
+                findings.problem(f"{where} has the clip of row {wanted[place].row}")
+            else:
+                wanted[place] = record
+        for key, num_clips in absent.items():
+            findings.problem(f"{key} does not exist; {part.key} has {num_clips} rows in it")
+        return wanted
+
+    def _fault(self, record: Record, data: bytes) -> str | None:
+        if len(data) != record.audio_bytes:
+            return f"{len(data)} bytes where the manifest has {record.audio_bytes}"
+        if audio.sha256(data) != record.audio_sha256:
+            return "SHA-256 of its bytes is not the manifest's"
+        if record.audio_format != self._audio_format.name:
+            return f"audio_format is {record.audio_format!r}, the job's is {self._audio_format.name!r}"
+        return _decode_fault(record, data, self._audio_format) if self._decode else None
+
+
+def _decode_fault(record: Record, data: bytes, audio_format: AudioFormat) -> str | None:
+    num_samples, tolerance = record.num_samples or 0, audio_format.tolerance_samples
+    try:
+        samples, sample_rate = audio.decode(data, num_samples + tolerance)
+    except RowRejected as error:
+        return str(error)
+    if sample_rate != record.sample_rate:
+        return f"sample rate {sample_rate} Hz where the manifest has {record.sample_rate}"
+    if abs(len(samples) - num_samples) > tolerance:
+        return f"{len(samples)} samples where the manifest has {num_samples}"
+    if abs((record.duration_s or 0.0) - num_samples / sample_rate) > 0.001:
+        return f"duration_s is {record.duration_s}, its samples last {num_samples / sample_rate}"
+    if audio_format.is_lossless and audio.pcm_sha256(audio.pcm16(samples)) != record.pcm_sha256:
+        return "SHA-256 of its samples is not the manifest's"
+    return None

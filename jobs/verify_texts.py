@@ -1,0 +1,49 @@
+"""Check the refined rows of a part against its manifest: each has its line, and every line is a row's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ..actors.manifest import PartName, Record
+from ..cluster.storage.base import Storage
+from ..errors import JobError
+from .texts import TEXT_PREFIX, text_faults, text_key, text_shard_of
+from .verify_report import Findings
+
+
+class TextCheck:
+    """The objects of a job that refines text."""
+
+    prefix = TEXT_PREFIX
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+
+    def shard_of(self, key: str) -> str | None:
+        """The shard that an object was written for, None if it is not a shard's."""
+        return text_shard_of(key)
+
+    def part(
+        self, part: PartName, records: Sequence[Record], objects: Mapping[str, int], findings: Findings
+    ) -> set[str]:
+        """Check the lines of a part, whose shard has these objects (key: bytes); the keys that it names."""
+        for record in records:
+            if record.audio is not None:
+                findings.problem(f"{part.key}: row {record.row} is audio, in a job that refines text")
+        for key in self.named(part, records):
+            if key not in objects:
+                findings.problem(f"{key} does not exist; {part.key} has {part.num_ok} rows in it")
+                continue
+            try:
+                faults = list(text_faults(self._storage.get(key), records))
+                findings.texts(part.num_ok)
+            except JobError as error:
+                faults = [str(error)]
+            for fault in faults:
+                findings.problem(f"{key}, {fault}")
+        return self.named(part, records)
+
+    def named(self, part: PartName, records: Sequence[Record]) -> set[str]:
+        """The keys that a part names: one, whether or not a row of it is refined; none where all were rejected."""
+        del records
+        return set() if part.index is None else {text_key(part.shard_id)}
