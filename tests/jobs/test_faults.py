@@ -176,7 +176,7 @@ def test_chattts_killed_and_continued_speaks_the_same_bits(start: Start, tmp_pat
     corpus = tmp_path / "mixed.jsonl"
     corpus.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     write_random(tmp_path / "weights", TINY, seed=0)
-    options = {"max_steps": 60, "incomplete": "keep", "deterministic": True, "voices": {"calm": {"temperature": 0.1}}}
+    options = {"max_steps": 30, "incomplete": "keep", "deterministic": True, "voices": {"calm": {"temperature": 0.1}}}
     model = {"name": "chattts", "path": str(tmp_path / "weights"), "options": options}
     bucket = s3_env.new_bucket()
     calm, stormy = f"s3://{bucket}/calm", f"s3://{bucket}/stormy"
