@@ -80,13 +80,16 @@ class Schedule(Generic[Row]):
         return admitted
 
     def chunks(self) -> list[Chunk]:
-        """What to prefill before the next step: prompts in their order, together at most the budget of positions."""
-        left, found = self._budget, list[Chunk]()
+        """What to prefill before the next step: prompts in their order, padded at most the budget of positions."""
+        found, longest = list[Chunk](), 0
         for number, slot in enumerate(self.slots):
-            count = min(slot.prompt - slot.filled, left)
-            if count > 0:
-                found.append(Chunk(number, slot.filled, count))
-                left -= count
+            missing = slot.prompt - slot.filled
+            if missing == 0:
+                continue
+            longest = max(longest, min(missing, self._budget))
+            if longest * (len(found) + 1) > self._budget:
+                break
+            found.append(Chunk(number, slot.filled, min(missing, self._budget)))
         return found
 
     def whole_chunks(self, size: int) -> list[Chunk]:

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from ...engine.cache import Cache
 from .layout import EOS_CODE, RMS_NORM_EPS, ROPE_THETA, Sizes
+from .linear import linear
 
 State = Mapping[str, Tensor]
 
@@ -36,9 +37,13 @@ class _Layer:
 class Backbone:
     """The layers and the embeddings; what is drawn from them is a head's business."""
 
-    def __init__(self, sizes: Sizes, gpt: State, embed: State) -> None:
-        """From the state dicts of the two files, on their device and in their dtype."""
+    def __init__(self, sizes: Sizes, gpt: State, embed: State, *, is_exact: bool = False) -> None:
+        """From the state dicts of the two files, on their device and in their dtype.
+
+        is_exact   what a row comes to does not depend on its place among others either, to the last bit
+        """
         self.sizes = sizes
+        self._attend = _attend_exactly if is_exact else _attend
         self.hidden = sizes.hidden
         self._layers = [_layer(gpt, f"layers.{number}.") for number in range(sizes.num_layers)]
         self._norm = gpt["norm.weight"]
@@ -77,14 +82,14 @@ class Backbone:
         is_seen = (torch.arange(reach, device=x.device) <= at[:, :, None])[:, None]  # [rows, 1, time, reach]
         heads, size = self.sizes.num_heads, self.sizes.head_dim
         for number, layer in enumerate(self._layers):
-            qkv = F.linear(_rms(x, layer.norm), layer.qkv).view(rows, time, 3, heads, size)
+            qkv = linear(_rms(x, layer.norm), layer.qkv).view(rows, time, 3, heads, size)
             query, key, value = qkv.permute(2, 0, 3, 1, 4)  # 3 of [rows, heads, time, head_dim]
             cache.put(number, first, at, _rotated(key, cos, sin), value)
             keys, values = cache.view(number, first, rows, reach)
-            seen = F.scaled_dot_product_attention(_rotated(query, cos, sin), keys, values, attn_mask=is_seen)
-            x = x + F.linear(seen.transpose(1, 2).reshape(rows, time, hidden), layer.out)
-            gate, up = F.linear(_rms(x, layer.mlp_norm), layer.gate_up).chunk(2, -1)
-            x = x + F.linear(F.silu(gate) * up, layer.down)
+            seen = self._attend(_rotated(query, cos, sin), keys, values, is_seen)
+            x = x + linear(seen.transpose(1, 2).reshape(rows, time, hidden), layer.out)
+            gate, up = linear(_rms(x, layer.mlp_norm), layer.gate_up).chunk(2, -1)
+            x = x + linear(F.silu(gate) * up, layer.down)
         return _rms(x, self._norm)
 
 
@@ -102,7 +107,7 @@ class CodeNetwork:
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Float [rows, codebooks, vocabulary]."""
-        return F.linear(hidden.float(), self._head).view(len(hidden), self.num_codebooks, self.vocabulary)
+        return linear(hidden.float(), self._head).view(len(hidden), self.num_codebooks, self.vocabulary)
 
 
 class TextNetwork:
@@ -121,7 +126,18 @@ class TextNetwork:
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Float [rows, 1, vocabulary]."""
-        return F.linear(hidden.float(), self._head)[:, None]
+        return linear(hidden.float(), self._head)[:, None]
+
+
+def _attend(query: Tensor, keys: Tensor, values: Tensor, is_seen: Tensor) -> Tensor:
+    """[rows, heads, time, size] of queries of that shape and keys and values [rows, heads, reach, size]."""
+    return F.scaled_dot_product_attention(query, keys, values, attn_mask=is_seen)
+
+
+def _attend_exactly(query: Tensor, keys: Tensor, values: Tensor, is_seen: Tensor) -> Tensor:
+    """The same, where torch's fused kernel on a CPU rounds by the thread that a row falls to (seen with torch 2.11)."""
+    scores = query * query.shape[-1] ** -0.5 @ keys.transpose(-1, -2)
+    return scores.masked_fill(~is_seen, -torch.inf).softmax(-1) @ values
 
 
 def _layer(gpt: State, name: str) -> _Layer:

@@ -68,7 +68,8 @@ class Speech:
         self._sizes, self._options, self._device = checkpoint.sizes, options, torch.device(device)
         self._dtype = cast("torch.dtype", getattr(torch, dtype))
         embed = checkpoint.load("embed", device, self._dtype)
-        self._backbone = Backbone(checkpoint.sizes, checkpoint.load("gpt", device, self._dtype), embed)
+        gpt = checkpoint.load("gpt", device, self._dtype)
+        self._backbone = Backbone(checkpoint.sizes, gpt, embed, is_exact=options.deterministic)
         if options.compile:
             self._backbone.compile()
         self._network = CodeNetwork(self._backbone, embed)
@@ -99,7 +100,7 @@ class Speech:
 
         positions, text_positions   of a row that is spoken, and of one that is refined; 0 where none will be
 
-        Where the number is free, it is doubled as long as a row's share of a step gets shorter.
+        Where the number is free, steps of 1, 2, 4, … rows are tried, and the fewest taken that are about the fastest.
         """
         kind = self._device.type
         decoder_bytes = _BATCH_STEPS[kind] * _DECODER_STEP_BYTES * self._dtype.itemsize // 4 if positions else 0
@@ -194,15 +195,14 @@ class Speech:
 
     @torch.inference_mode()
     def _useful_slots(self, most: int) -> int:
-        """As many slots as make a row's share of a step shorter by some percent at each doubling."""
-        slots, best = 0, float("inf")
-        while slots < most:
-            tried = min(most, max(1, 2 * slots))
-            seconds = self._step_s(tried) / tried
-            if seconds > best * (1 - _LEAST_GAIN):
-                break
-            slots, best = tried, seconds
-        return slots
+        """The fewest slots with which a row's share of a step is about the shortest."""
+        if most < 1:
+            return 0
+        tried = sorted({most, *(2**power for power in range(most.bit_length()))})
+        # All of them: two rows may take longer than twice one, and four be faster again.
+        shares = {slots: self._step_s(slots) / slots for slots in tried}
+        best = min(shares.values())
+        return next(slots for slots in tried if shares[slots] * (1 - _LEAST_GAIN) <= best)
 
     def _step_s(self, slots: int) -> float:
         """Seconds of a step of so many rows that are in the middle of a line; the faster of two."""

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -23,15 +21,6 @@ from speechmill.actors.models.chattts.weights import Checkpoint
 CPU = torch.device("cpu")
 LENGTHS = st.lists(st.integers(1, 30), max_size=25)
 BATCH_STEPS = st.integers(1, 60)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Small sums on several threads wait for each other, on a busy machine for long."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 class Doubler:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,14 +35,6 @@ VOICES = {
     "short": {"max_steps": 20},
     "free": {"temperature": 1.5, "top_p": 1.0, "top_k": 626},
 }
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def model(folder: Path, slots: int | None = 8, **options: Any) -> Chattts:
@@ -77,7 +69,6 @@ def assert_alike(waves: Waves, others: Mapping[tuple[int, int], NDArray[np.float
 @pytest.fixture(scope="module")
 def alone(tiny_folder: Path) -> Waves:
     """64 rows, each spoken by itself."""
-    torch.set_num_threads(1)
     made = model(tiny_folder, 1)
     waves: Waves = {}
     for segment in segments(made, 64):
@@ -94,7 +85,16 @@ def test_a_row_sounds_the_same_whoever_is_spoken_beside_it(tiny_folder: Path, al
     assert len({len(wave) for wave in alone.values()}) > 5, "rows of many lengths"
 
 
-def test_deterministic_is_the_same_to_the_last_bit(tiny_folder: Path) -> None:
+@pytest.mark.parametrize("threads", [1, 2])
+def test_deterministic_is_the_same_to_the_last_bit(tiny_folder: Path, threads: int) -> None:
+    torch.set_num_threads(threads)
+    try:
+        _check_deterministic(tiny_folder)
+    finally:
+        torch.set_num_threads(1)
+
+
+def _check_deterministic(tiny_folder: Path) -> None:
     first = Chattts(ModelConfig("chattts", path=str(tiny_folder), options=_deterministic()))
     assert first.reserve(ROOM, None) == 16, "a number of slots that no measurement decides"
     rows = segments(first, 24)

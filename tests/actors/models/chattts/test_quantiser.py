@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -21,15 +20,6 @@ STARTS = st.sampled_from(list(ResidualStart))
 CODES = st.integers(0, 624)
 MIDDLE = 312  # the code whose digits all stand for 0
 GROUP = TINY.group_dim
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Small sums on several threads wait for each other, on a busy machine for long."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def numbers(seed: int, *shape: int) -> Tensor:
