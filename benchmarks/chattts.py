@@ -173,7 +173,7 @@ class Spent:
     def __init__(self, speech: Speech, device: str) -> None:
         self.prefill_s = self.vocoder_s = 0.0
         self._device = device
-        engine: Any = speech._engine
+        engine: Any = speech._engine._engine  # type: ignore[union-attr]
         engine._fill = self._timed(engine._fill, "prefill_s")
         speech._decode = self._timed(speech._decode, "vocoder_s")  # type: ignore[method-assign]
 

@@ -46,6 +46,14 @@ class Cache:
         part = self._slab[layer, :, first : first + rows, :, :positions]
         return part[0], part[1]
 
+    def copy(self, slot: int, positions: int) -> Tensor:
+        """The first positions of a slot: float [layers, 2, heads, positions, head size]."""
+        return self._slab[:, :, slot, :, :positions].clone()
+
+    def paste(self, slot: int, copied: Tensor) -> None:
+        """What was copied, into a slot."""
+        self._slab[:, :, slot, :, : copied.shape[3]] = copied.to(self._slab.device)
+
     def move(self, source: int, target: int, positions: int) -> None:
         """The first positions of one slot into another."""
         self._slab[:, :, target, :, :positions] = self._slab[:, :, source, :, :positions]

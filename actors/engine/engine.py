@@ -60,12 +60,29 @@ class Network(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Parked:
+    """All that a row has come to, out of its slot: it goes on from there to the same bits.
+
+    cache      keys and values of its positions
+    history    of its sampler
+    following  the codes drawn last, and the hidden state that the next are drawn from
+    """
+
+    cache: Tensor
+    history: Tensor
+    following: tuple[Tensor, Tensor]
+    codes: Tensor
+    hiddens: Tensor
+
+
 @dataclass(slots=True)
 class _Row:
     """A request and what has come of it so far."""
 
     request: Request
     is_complete: bool = False
+    parked: _Parked | None = None
 
 
 @dataclass(slots=True)
@@ -97,15 +114,25 @@ class Engine:
     slots       rows at once
     positions   the most that one row may hold, prompt and steps together
     is_fixed    compute all slots at every step, used or not: then a row's sums have one shape whatever its neighbours
+    beside_urgent   rows that may be in slots beside urgent ones; all where None
     """
 
-    def __init__(self, network: Network, slots: int, positions: int, device: torch.device, *, is_fixed: bool = False):
+    def __init__(
+        self,
+        network: Network,
+        slots: int,
+        positions: int,
+        device: torch.device,
+        *,
+        is_fixed: bool = False,
+        beside_urgent: int | None = None,
+    ) -> None:
         self._network, self._device, self._is_fixed = network, device, is_fixed
         self._positions = positions
         self._cache = network.cache(slots, positions)
         books, vocabulary, end = network.num_codebooks, network.vocabulary, network.end
         self._sampler = Sampler(slots, books, vocabulary, end, device, is_fixed=is_fixed)
-        self._schedule: Schedule[_Row] = Schedule(slots, PREFILL_POSITIONS)
+        self._schedule: Schedule[_Row] = Schedule(slots, PREFILL_POSITIONS, beside_urgent)
         self._next = torch.zeros(slots, network.num_codebooks, dtype=torch.long, device=device)
         self._hidden = torch.zeros(slots, network.hidden, dtype=network.dtype, device=device)
         # What each row has come to, by its steps; it stays on the device until the row ends.
@@ -117,13 +144,37 @@ class Engine:
         """Forget every row."""
         self._schedule.clear()
 
+    def check(self, request: Request) -> None:
+        """Raise ValueError for a request that no slot can hold."""
+        if not 0 < request.num_positions <= self._positions:
+            raise ValueError(f"{request.num_positions} positions do not fit into a slot of {self._positions}")
+
     def add(self, requests: Iterable[Request]) -> None:
         """Requests to be spoken. Raises ValueError for one that no slot can hold."""
         rows = list(requests)
         for request in rows:
-            if not 0 < request.num_positions <= self._positions:
-                raise ValueError(f"{request.num_positions} positions do not fit into a slot of {self._positions}")
-        self._schedule.add((_Row(request), len(request.prompt)) for request in rows)
+            self.check(request)
+        for request in rows:
+            self._schedule.add(_Row(request), len(request.prompt), is_urgent=request.is_urgent)
+
+    def cancel(self, keys: Iterable[int]) -> None:
+        """Requests that nobody wants any more; their slots are free at the next step. Others are not known, or gone."""
+        unwanted = frozenset(keys)
+        for row in [row for row in self._schedule.rows() if row.request.key in unwanted]:
+            for source, target in self._schedule.forget(row):
+                self._move(source, target)
+
+    def num_steps(self, key: int) -> int | None:
+        """Steps that a row has come to; None if it is in no slot."""
+        return next((slot.steps for slot in self._schedule.slots if slot.row.request.key == key), None)
+
+    def so_far(self, key: int, start: int) -> tuple[Tensor, Tensor] | None:
+        """Codes and hidden states of a row from step `start` on, as `Generated` has them; None if it is in no slot."""
+        for number, slot in enumerate(self._schedule.slots):
+            if slot.row.request.key == key:
+                steps = slice(start, slot.steps)
+                return self._codes[number, steps].clone(), self._hiddens[number, steps].clone()
+        return None
 
     @property
     def is_idle(self) -> bool:
@@ -147,9 +198,39 @@ class Engine:
         return done
 
     def _admit(self) -> None:
-        for slot in self._schedule.admit():
-            request = self._schedule.slots[slot].row.request
-            self._sampler.put(slot, request.seed, request.sampling)
+        while (number := self._schedule.next_to_park()) is not None:
+            self._schedule.slots[number].row.parked = self._parked(number)
+            for source, target in self._schedule.park(number):
+                self._move(source, target)
+        while (admitted := self._schedule.admit()) is not None:
+            number, moves = admitted
+            for source, target in moves:
+                self._move(source, target)
+            row = self._schedule.slots[number].row
+            self._sampler.put(number, row.request.seed, row.request.sampling)
+            if row.parked is not None:
+                self._go_on(number, row.parked)
+                row.parked = None
+
+    def _parked(self, number: int) -> _Parked:
+        """What lies in a slot, copied; in main memory, as a GPU's is for those that speak."""
+        slot = self._schedule.slots[number]
+        return _Parked(
+            cache=self._cache.copy(number, slot.positions).cpu(),
+            history=self._sampler.history(number).cpu(),
+            following=(self._next[number].cpu().clone(), self._hidden[number].cpu().clone()),
+            codes=self._codes[number, : slot.steps].cpu().clone(),
+            hiddens=self._hiddens[number, : slot.steps].cpu().clone(),
+        )
+
+    def _go_on(self, number: int, parked: _Parked) -> None:
+        """A row is as it was, in another slot."""
+        slot = self._schedule.slots[number]
+        self._cache.paste(number, parked.cache)
+        self._sampler.go_on(number, slot.steps, parked.history)
+        self._next[number], self._hidden[number] = (state.to(self._device) for state in parked.following)
+        self._codes[number, : slot.steps] = parked.codes.to(self._device)
+        self._hiddens[number, : slot.steps] = parked.hiddens.to(self._device)
 
     def _prefill(self) -> None:
         """The next chunks of prompts into the cache: as one padded batch, or each for itself where shapes are fixed."""

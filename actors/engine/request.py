@@ -35,12 +35,14 @@ class Request:
     key      the caller's own name for it, returned with the result
     prompt   embeddings that the row begins with: float [prompt length, hidden]
     seed     all randomness of the row: 0 … 2**63 - 1
+    is_urgent   it comes before others, which make room for it
     """
 
     key: int
     prompt: torch.Tensor
     seed: int
     sampling: Sampling = field(default_factory=Sampling)
+    is_urgent: bool = False
 
     @property
     def num_positions(self) -> int:

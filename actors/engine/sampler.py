@@ -56,6 +56,14 @@ class Sampler:
         self._min_steps[slot], self._seeds[slot], self._steps[slot] = sampling.min_steps, seed, 0
         self._history[slot] = self._vocabulary
 
+    def history(self, slot: int) -> Tensor:
+        """The codes that a row has drawn last; with its steps, all that `put` does not give it."""
+        return self._history[slot].clone()
+
+    def go_on(self, slot: int, steps: int, history: Tensor) -> None:
+        """A row that was put into the slot has drawn before."""
+        self._steps[slot], self._history[slot] = steps, history.to(self._history.device)
+
     def move(self, source: int, target: int) -> None:
         """The row of one slot into another."""
         for state in (self._temperature, self._top_p, self._top_k, self._penalty, self._min_steps, self._seeds):

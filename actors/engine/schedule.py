@@ -1,22 +1,26 @@
 """Which rows are in the slots, and how far each is: the engine's book-keeping. Pure.
 
-Guarantees that the rows in use are the first slots, that each row is prefilled whole before it is decoded, and that
-rows come in the order in which they were given.
+Guarantees that the rows in use are the first slots: those that take part in steps, then urgent ones whose prompts are
+being filled, then others. Rows come in the order in which they were given, urgent ones first; where these need room,
+others are parked with all that they have come to, and go on later.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Generic, TypeVar
 
 Row = TypeVar("Row")
+Move = tuple[int, int]
+"""Source and target: the row of one slot goes into another, which is free or has been moved before."""
 
 
 @dataclass(slots=True)
 class Slot(Generic[Row]):
-    """A row in a slot.
+    """A row in a slot, or on its way into one.
 
     prompt    positions of its prompt; `filled` of them are in the cache
     steps     codes drawn so far
@@ -24,6 +28,7 @@ class Slot(Generic[Row]):
 
     row: Row
     prompt: int
+    is_urgent: bool = False
     filled: int = 0
     steps: int = 0
 
@@ -34,8 +39,8 @@ class Slot(Generic[Row]):
 
     @property
     def positions(self) -> int:
-        """Positions that it holds in the cache, the one of the codes drawn last not yet among them."""
-        return self.filled + max(0, self.steps - 1)
+        """Positions that it holds in the cache, those of all codes drawn included."""
+        return self.filled + self.steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,61 +53,115 @@ class Chunk:
 
 
 class Schedule(Generic[Row]):
-    """Rows that wait, and rows in slots: those that take part in steps first, those being prefilled behind them."""
+    """Rows that wait, and rows in slots.
 
-    def __init__(self, num_slots: int, prefill_positions: int) -> None:
+    prefill_positions   of prompts that are filled before one step, padding included
+    beside_urgent       rows that may be in slots beside urgent ones: more would make their steps slower
+    """
+
+    def __init__(self, num_slots: int, prefill_positions: int, beside_urgent: int | None = None) -> None:
         self.num_slots = num_slots
         self._budget = prefill_positions
-        self._waiting: deque[tuple[Row, int]] = deque()
+        self._beside_urgent = num_slots if beside_urgent is None else beside_urgent
+        self._urgent: deque[Slot[Row]] = deque()
+        self._waiting: deque[Slot[Row]] = deque()
         self.slots: list[Slot[Row]] = []
 
     @property
     def is_idle(self) -> bool:
         """Whether nothing is left to do."""
-        return not self.slots and not self._waiting
+        return not self.slots and not self._waiting and not self._urgent
 
     @property
     def num_ready(self) -> int:
         """Rows that take part in steps: they are in the first slots."""
         return sum(slot.is_ready for slot in self.slots)
 
-    def add(self, rows: Iterable[tuple[Row, int]]) -> None:
-        """Rows to come, each with the length of its prompt, at least 1."""
-        self._waiting.extend(rows)
+    def rows(self) -> Iterator[Row]:
+        """Every row that has not ended."""
+        return (slot.row for slots in (self.slots, self._urgent, self._waiting) for slot in slots)
 
-    def admit(self) -> list[int]:
-        """Give free slots to rows that wait; the slots."""
-        admitted: list[int] = []
-        while self._waiting and len(self.slots) < self.num_slots:
-            row, prompt = self._waiting.popleft()
-            admitted.append(len(self.slots))
-            self.slots.append(Slot(row, prompt))
-        return admitted
+    def add(self, row: Row, prompt: int, *, is_urgent: bool = False) -> None:
+        """A row to come, with the length of its prompt, at least 1."""
+        (self._urgent if is_urgent else self._waiting).append(Slot(row, prompt, is_urgent))
+
+    def next_to_park(self) -> int | None:
+        """The slot of a row that has to make room: the one that has come least far; None if all may stay."""
+        others = [number for number, slot in enumerate(self.slots) if not slot.is_urgent]
+        num_urgent = len(self.slots) - len(others) + len(self._urgent)
+        if not others or not num_urgent:
+            return None
+        is_full = len(self.slots) == self.num_slots and len(self._urgent) > 0
+        if not is_full and len(others) <= self._beside_urgent:
+            return None
+        return min(reversed(others), key=lambda number: self.slots[number].positions)
+
+    def park(self, slot: int) -> list[Move]:
+        """Take a row out of its slot to go on later, before all that wait. The moves that close the gap."""
+        self._waiting.appendleft(self.slots[slot])
+        return self.leave(slot)
+
+    def admit(self) -> tuple[int, list[Move]] | None:
+        """Give a free slot to the next row: the slot, and the moves that make it free. None if none can come."""
+        if len(self.slots) == self.num_slots:
+            return None
+        if self._urgent:
+            coming = self._urgent.popleft()
+        elif self._waiting and self._has_room_for_others():
+            coming = self._waiting.popleft()
+        else:
+            return None
+        # From the back, the first of each kind makes room for the kind before it.
+        starts = [*self._ends()[:2], len(self.slots) - 1]
+        kind = 0 if coming.is_ready else 1 if coming.is_urgent else 2
+        gaps = sorted({end + 1 for end in starts[kind:]}, reverse=True)
+        moves = [(source, target) for target, source in pairwise(gaps)]
+        self.slots.append(coming)
+        for source, target in moves:
+            self.slots[target] = self.slots[source]
+        self.slots[gaps[-1]] = coming
+        return gaps[-1], moves
+
+    def _has_room_for_others(self) -> bool:
+        num_others = sum(not slot.is_urgent for slot in self.slots)
+        return num_others == len(self.slots) or num_others < self._beside_urgent
+
+    def _ends(self) -> tuple[int, int, int]:
+        """The last slot of those that are ready, of these and the urgent ones, and of all; -1 for none."""
+        ready = self.num_ready
+        urgent = sum(slot.is_urgent and not slot.is_ready for slot in self.slots)
+        return ready - 1, ready + urgent - 1, len(self.slots) - 1
 
     def chunks(self) -> list[Chunk]:
-        """What to prefill before the next step: prompts in their order, padded at most the budget of positions."""
+        """What to prefill before the next step, of slots side by side: padded at most the budget of positions."""
         found, longest = list[Chunk](), 0
-        for number, slot in enumerate(self.slots):
-            missing = slot.prompt - slot.filled
-            if missing == 0:
-                continue
-            longest = max(longest, min(missing, self._budget))
+        for number, slot in self._unfilled():
+            missing = min(slot.prompt - slot.filled, self._budget)
+            longest = max(longest, missing)
             if longest * (len(found) + 1) > self._budget:
                 break
-            found.append(Chunk(number, slot.filled, min(missing, self._budget)))
+            found.append(Chunk(number, slot.filled, missing))
         return found
 
     def whole_chunks(self, size: int) -> list[Chunk]:
         """The same, of a size that other prompts have no part in: the rest of a prompt or `size` positions of it."""
         left, found = self._budget, list[Chunk]()
-        for number, slot in enumerate(self.slots):
-            count = min(slot.prompt - slot.filled, size)
-            if count > 0 and (count <= left or not found):
-                found.append(Chunk(number, slot.filled, count))
-                left -= count
-            elif count > 0:
+        for number, slot in self._unfilled():
+            missing = slot.prompt - slot.filled
+            count = min(missing, size)
+            if count > left and found:
                 break
+            found.append(Chunk(number, slot.filled, count))
+            left -= count
+            if count < missing:
+                break  # those behind it must not be ready before it
         return found
+
+    def _unfilled(self) -> Iterator[tuple[int, Slot[Row]]]:
+        """Slots whose prompts are not filled yet; only the urgent ones as long as there are any."""
+        unfilled = [(number, slot) for number, slot in enumerate(self.slots) if not slot.is_ready]
+        is_urgent = any(slot.is_urgent for _, slot in unfilled)
+        return ((number, slot) for number, slot in unfilled if slot.is_urgent or not is_urgent)
 
     def filled(self, chunk: Chunk) -> None:
         """A chunk is in the cache."""
@@ -110,15 +169,24 @@ class Schedule(Generic[Row]):
 
     def clear(self) -> None:
         """Forget every row."""
+        self._urgent.clear()
         self._waiting.clear()
         self.slots.clear()
 
-    def leave(self, slot: int) -> list[tuple[int, int]]:
-        """A row ends. The moves (source, target), in order, by which the ready rows stay in the first slots."""
-        last_ready = self.num_ready - 1
-        last = len(self.slots) - 1
-        moves = [(source, target) for source, target in ((last_ready, slot), (last, last_ready)) if source != target]
+    def forget(self, row: Row) -> list[Move]:
+        """A row is not wanted any more, wherever it is. The moves that close its gap. Raises ValueError if unknown."""
+        for waiting in (self._urgent, self._waiting):
+            for slot in waiting:
+                if slot.row is row:
+                    waiting.remove(slot)
+                    return []
+        return self.leave(next(number for number, slot in enumerate(self.slots) if slot.row is row))
+
+    def leave(self, slot: int) -> list[Move]:
+        """A row ends. The moves, in order, by which the rows in use stay the first slots, ready ones in front."""
+        gaps = sorted({slot, *(end for end in self._ends() if end > slot)})
+        moves = [(source, target) for target, source in pairwise(gaps)]
         for source, target in moves:
             self.slots[target] = self.slots[source]
-        del self.slots[last]
+        del self.slots[-1]
         return moves

@@ -19,9 +19,9 @@ from ...segment import Segment
 from ..base import AutoregressiveModel, BatchLimit, ModelConfig, ModelInfo, SlotUsage
 from .layout import SAMPLE_RATE
 from .normalise import TAG, Normalised, normalise
-from .options import Options, read_homophones, read_options
+from .options import Options, read_options
 from .tokens import Tokenizer
-from .voices import Voices, is_file, read_statistics
+from .voices import Voices, is_file, read_homophones, read_statistics
 from .weights import Checkpoint
 
 if TYPE_CHECKING:
@@ -140,6 +140,10 @@ class Chattts(AutoregressiveModel):
             segments = sorted(refined, key=lambda s: (-s.length, s.row, s.index))
         for number, outcome in self._speech.speak(map(self._line, segments)):
             yield segments[number], outcome
+
+    def stream(self, segment: Segment) -> Iterator[NDArray[np.float32]]:
+        """Speak one segment before all rows of jobs: pieces of its waveform as they are drawn."""
+        yield from self._speech.stream(self._line(segment))
 
     def refine_rows(self, segments: Sequence[Segment]) -> Iterator[tuple[Segment, str | RowError]]:
         """Segments as they would be spoken, with pauses and laughter as tags, each given back once as it is done."""

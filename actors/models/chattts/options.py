@@ -6,14 +6,13 @@ Voices named here are presets: a voice and the settings that it is spoken with.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, Literal, cast
 
 from ....errors import ModelError, did_you_mean
+from ...engine.chunks import ChunkPolicy
 from ...engine.request import Sampling
 from .layout import FULL
 from .normalise import is_tags
@@ -58,6 +57,7 @@ class Options:
     incomplete     what becomes of a row that is cut off at max_steps: "fail", or "keep" what there is of it
     deterministic  every step is computed in one shape, so that not one bit of a row depends on its neighbours
     compile        the network is compiled, once for each replica
+    streaming      how a row is cut into chunks where it is heard while it is spoken
     refine         texts are refined first, with these tags; "" for not
     refining       how refined texts are drawn
     default        the preset of rows that name no voice, and what the others build on
@@ -72,6 +72,7 @@ class Options:
     incomplete: Literal["fail", "keep"] = "fail"
     deterministic: bool = False
     compile: bool = False
+    streaming: ChunkPolicy = field(default_factory=ChunkPolicy)
     refine: str = ""
     refining: Sampling = REFINED
     default: Preset = field(default_factory=Preset)
@@ -94,7 +95,8 @@ _TEXTS = ("homophones", "statistics")
 _SAMPLING = ("temperature", "top_p", "top_k", "repetition_penalty", "min_steps", "max_steps")
 _PRESET = ("prompt", *_SAMPLING)
 _VOICE = ("speaker", "seed", "sample", "transcript", *_PRESET)
-_KEYS = (*_CHOICES, *_FLAGS, *_TEXTS, *_PRESET, "refine", "refining", "voices")
+_STREAMING = ("first", "growth", "most", "ahead")
+_KEYS = (*_CHOICES, *_FLAGS, *_TEXTS, *_PRESET, "refine", "refining", "streaming", "voices")
 _NUMBERS: Mapping[str, tuple[float, float]] = {
     "temperature": (1e-5, 10),
     "top_p": (0, 1),
@@ -126,6 +128,8 @@ def read_options(raw: Mapping[str, object]) -> Options:
         chosen["refine"] = _tags(raw["refine"], "model.options.refine")
     refining = _mapping(raw.get("refining", {}), "model.options.refining")
     _check_keys(refining, _SAMPLING, "model.options.refining")
+    if "streaming" in raw:
+        chosen["streaming"] = _streaming(raw["streaming"])
     default = _preset(raw, Preset(), "model.options")
     voices = _mapping(raw.get("voices", {}), "model.options.voices")
     return Options(
@@ -136,19 +140,18 @@ def read_options(raw: Mapping[str, object]) -> Options:
     )
 
 
-def read_homophones(path: str) -> Mapping[str, str]:
-    """The map of a file. Raises ModelError if it cannot be read or is no map of characters."""
-    if not path:
-        return {}
+def _streaming(raw: object) -> ChunkPolicy:
+    where = "model.options.streaming"
+    keys = _mapping(raw, where)
+    _check_keys(keys, _STREAMING, where)
+    for key, value in keys.items():
+        if isinstance(value, bool) or not isinstance(value, int if key != "growth" else int | float):
+            kind = "a number" if key == "growth" else "a whole number of steps"
+            raise ModelError(f"{where}.{key} is {value!r:.40}; it has to be {kind}")
     try:
-        found = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelError(f"model.options.homophones: {path} cannot be read: {error}") from error
-    pairs = cast("dict[str, object]", found) if isinstance(found, dict) else {"": None}
-    for char, other in pairs.items():
-        if len(char) != 1 or not isinstance(other, str) or len(other) != 1:
-            raise ModelError(f'model.options.homophones: {path} has "{char:.20}"; it has to map characters to such')
-    return cast("dict[str, str]", pairs)
+        return ChunkPolicy(**cast("dict[str, Any]", dict(keys)))
+    except ValueError as error:
+        raise ModelError(f"{where}: {error}") from error
 
 
 def _voice(name: str, raw: object, default: Preset) -> Preset:

@@ -18,10 +18,13 @@ from torch.nn import functional as F
 
 from ....errors import RowError, RowRejected
 from ...engine.cache import Cache
+from ...engine.chunks import ChunkPolicy
 from ...engine.engine import Engine, Usage
 from ...engine.request import Generated, Request, Sampling
+from ...engine.shared import SharedEngine
 from .acoustic import Dvae, HiddenDecoder
 from .backbone import Backbone, CodeNetwork, TextNetwork
+from .chunked import ChunkedRow, Seam, Window, decode_windows
 from .decoding import Decoder
 from .layout import SAMPLE_RATE, Sizes, token_id
 from .mel import MelSpectrogram
@@ -77,8 +80,8 @@ class Speech:
         self._vocos = Vocos(checkpoint.sizes, checkpoint.load("vocos", device, self._dtype))
         self._checkpoint = checkpoint
         self._mel_decoder = self._load_mel_decoder()
-        self._engine: Engine | None = None
-        self._text_engine: Engine | None = None
+        self._engine: SharedEngine | None = None
+        self._text_engine: SharedEngine | None = None
 
     @property
     def usage(self) -> Usage:
@@ -111,40 +114,50 @@ class Speech:
             return 0
         is_fixed = self._options.deterministic
         if positions:
-            self._engine = Engine(self._network, slots, positions, self._device, is_fixed=is_fixed)
+            self._engine = SharedEngine(Engine(self._network, slots, positions, self._device, is_fixed=is_fixed))
         if text_positions:
-            self._text_engine = Engine(self._text_network, slots, text_positions, self._device, is_fixed=is_fixed)
+            text = Engine(self._text_network, slots, text_positions, self._device, is_fixed=is_fixed)
+            self._text_engine = SharedEngine(text)
         return slots
 
     def speak(self, lines: Iterable[Line]) -> Iterator[tuple[int, NDArray[np.float32] | RowError]]:
         """Speak lines: the number of each, and its waveform float32 [num_samples] or why there is none."""
-        engine = self._engine
-        assert engine is not None, "reserve has to come first"
-        engine.clear()  # a caller may have gone away in the middle of a row
-        engine.add(self._request(number, line) for number, line in enumerate(lines))
+        assert self._engine is not None, "reserve has to come first"
+        requests = [self._request(number, line) for number, line in enumerate(lines)]
         # A row that is decoded beside others is padded to their length, which other sums come of.
         batch_steps = 1 if self._options.deterministic else _BATCH_STEPS[self._device.type]
         decoder = Decoder(self._decode, self._num_samples, batch_steps, self._device)
-        while not engine.is_idle:
-            for row in engine.step():
-                if not row.is_complete and self._options.incomplete == "fail":
-                    yield row.key, _unfinished(row, self._sizes)
-                else:
-                    decoder.put(row.key, self._steps(row))
-            yield from decoder.take(is_last=engine.is_idle)
+        for number, row in enumerate(self._engine.run(requests), start=1):
+            if not row.is_complete and self._options.incomplete == "fail":
+                yield row.key, _unfinished(row, self._sizes)
+            else:
+                decoder.put(row.key, self._steps(row))
+            yield from decoder.take(is_last=number == len(requests))
+
+    def stream(self, line: Line) -> Iterator[NDArray[np.float32]]:
+        """Speak one line before all others: pieces of its waveform float32 [num_samples] as they are drawn.
+
+        Raises RowRejected, after the last piece, for a line that has not ended, unless such rows are kept.
+        """
+        assert self._engine is not None, "reserve has to come first"
+        policy = self._options.streaming
+        row = ChunkedRow(Seam(self._sizes, policy, _overlap(policy, self._sizes)))
+        for drawn in self._engine.stream(self._request(0, line), policy):
+            steps = drawn.hiddens if self._options.decoder == "hidden" else drawn.codes
+            [samples] = decode_windows([Window(row, drawn.chunk, steps)], self._decode)
+            if len(samples):
+                yield samples
+            if drawn.end is not None and not drawn.end.is_complete and self._options.incomplete == "fail":
+                raise _unfinished(drawn.end, self._sizes)
 
     def refine(self, lines: Iterable[Line]) -> Iterator[tuple[int, list[int] | RowError]]:
         """Write lines as they would be spoken: the number of each, and its tokens or why there are none."""
-        engine = self._text_engine
-        assert engine is not None, "reserve has to come first"
-        engine.clear()
-        engine.add(self._request(number, line) for number, line in enumerate(lines))
-        while not engine.is_idle:
-            for row in engine.step():
-                if not row.is_complete and self._options.incomplete == "fail":
-                    yield row.key, RowRejected(f"refining its text had not ended after {row.num_steps} tokens")
-                else:
-                    yield row.key, row.codes[:, 0].tolist()
+        assert self._text_engine is not None, "reserve has to come first"
+        for row in self._text_engine.run([self._request(number, line) for number, line in enumerate(lines)]):
+            if not row.is_complete and self._options.incomplete == "fail":
+                yield row.key, RowRejected(f"refining its text had not ended after {row.num_steps} tokens")
+            else:
+                yield row.key, row.codes[:, 0].tolist()
 
     def read_sample(self, file: str) -> NDArray[np.uint16]:
         """Codes uint16 [num_vq, steps] of a recording of any format, rate and channels that libsndfile reads.
@@ -222,6 +235,11 @@ class Speech:
     def _wait(self) -> None:
         if self._device.type == "cuda":
             torch.cuda.synchronize(self._device)
+
+
+def _overlap(policy: ChunkPolicy, sizes: Sizes) -> int:
+    """Samples that chunks are faded over: a step, where there is a look-ahead and more than a step to a chunk."""
+    return sizes.step_samples if policy.ahead and policy.first > 1 else 0
 
 
 def _unfinished(row: Generated, sizes: Sizes) -> RowError:

@@ -7,11 +7,12 @@ or a speaker string as users of ChatTTS pass them around. Knows no network.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -129,3 +130,18 @@ def _tensor_statistics(file: Path, hidden: int) -> NDArray[np.float16]:
     if not np.isfinite(stat).all() or (stat[0] < 0).any():
         raise ModelError(f"chattts: {file} holds no statistics of speakers: a number is negative or not finite")
     return stat
+
+
+def read_homophones(path: str) -> Mapping[str, str]:
+    """The map of a file. Raises ModelError if it cannot be read or is no map of characters."""
+    if not path:
+        return {}
+    try:
+        found = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"model.options.homophones: {path} cannot be read: {error}") from error
+    pairs = cast("dict[str, object]", found) if isinstance(found, dict) else {"": None}
+    for char, other in pairs.items():
+        if len(char) != 1 or not isinstance(other, str) or len(other) != 1:
+            raise ModelError(f'model.options.homophones: {path} has "{char:.20}"; it has to map characters to such')
+    return cast("dict[str, str]", pairs)

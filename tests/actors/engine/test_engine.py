@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 import torch
@@ -84,6 +85,76 @@ def test_64_rows_with_64_seeds_draw_what_each_draws_alone(
         assert torch.equal(together[key].codes, alone[key].codes), f"row {key} of {len(alone[key].codes)} steps"
         assert torch.allclose(together[key].hiddens, alone[key].hiddens, atol=1e-4)
         assert together[key].is_complete == alone[key].is_complete
+
+
+@pytest.mark.parametrize(
+    ("slots", "beside", "is_fixed"), [(3, None, False), (4, 1, False), (6, 2, False), (4, 0, True)]
+)
+def test_urgent_rows_take_the_place_of_others_and_all_draw_what_they_draw_alone(
+    network: CodeNetwork, alone: dict[int, Generated], slots: int, beside: int | None, is_fixed: bool
+) -> None:
+    engine = Engine(network, slots, POSITIONS, CPU, is_fixed=is_fixed, beside_urgent=beside)
+    engine.add(request(key) for key in range(24))
+    urgent = list(range(24, 40))
+    found: dict[int, Generated] = {}
+    step = 0
+    while not engine.is_idle or urgent:
+        if urgent and step % 5 == 4:
+            engine.add([replace(request(urgent.pop(0)), is_urgent=True)])
+        found |= {generated.key: generated for generated in engine.step()}
+        in_slots = engine._schedule.slots
+        others = sum(not slot.is_urgent for slot in in_slots)
+        if beside is not None and len(in_slots) > others:
+            assert others <= beside
+        step += 1
+    assert found.keys() == set(range(40))
+    for key, generated in found.items():
+        assert torch.equal(generated.codes, alone[key].codes), key
+        assert torch.allclose(generated.hiddens, alone[key].hiddens, atol=1e-4)
+
+
+def test_an_urgent_row_draws_at_the_very_next_step(network: CodeNetwork) -> None:
+    engine = Engine(network, 2, POSITIONS, CPU)
+    engine.add(request(key) for key in range(8))
+    engine.step()
+    wanted = replace(request(50), is_urgent=True, sampling=Sampling(min_steps=30, max_steps=30))
+    engine.add([wanted])
+    engine.step()
+    assert engine.num_steps(50) == 1
+    so_far = engine.so_far(50, 0)
+    assert so_far is not None
+    assert len(so_far[0]) == len(so_far[1]) == 1
+
+
+def test_steps_so_far_are_those_of_the_end(network: CodeNetwork, alone: dict[int, Generated]) -> None:
+    key = max(alone, key=lambda key: alone[key].num_steps)
+    engine = Engine(network, 2, POSITIONS, CPU)
+    engine.add([request(key), request(key + 1)])
+    pieces: list[Tensor] = []
+    done: list[Generated] = []
+    while not done:
+        done = [generated for generated in engine.step() if generated.key == key]
+        so_far = engine.so_far(key, sum(map(len, pieces)))
+        if so_far is not None and len(so_far[0]) >= 3:
+            pieces.append(so_far[0])
+    rest = done[0].codes[sum(map(len, pieces)) :]
+    assert len(pieces) > 1
+    assert torch.equal(torch.cat([*pieces, rest]), alone[key].codes)
+    assert engine.so_far(key, 0) is None, "it is in no slot any more"
+
+
+def test_a_cancelled_row_is_gone_and_nobody_else_is(network: CodeNetwork, alone: dict[int, Generated]) -> None:
+    engine = Engine(network, 3, POSITIONS, CPU)
+    engine.add(request(key) for key in range(20))
+    found: dict[int, Generated] = {}
+    for unwanted in range(0, 20, 2):
+        found |= {generated.key: generated for generated in engine.step()}
+        engine.cancel([unwanted, 999])
+        assert engine.so_far(unwanted, 0) is engine.num_steps(unwanted) is None
+    found |= {generated.key: generated for generated in engine.run()}
+    assert set(range(1, 20, 2)) <= found.keys()
+    for key, generated in found.items():
+        assert torch.equal(generated.codes, alone[key].codes)
 
 
 def test_rows_end_where_they_say_or_where_they_are_cut_off(alone: dict[int, Generated]) -> None:

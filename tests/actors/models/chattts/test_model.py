@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -113,9 +114,8 @@ def _codes_of(made: Chattts, rows: list[Segment]) -> dict[int, tuple[torch.Tenso
     """Codes and hidden states by row, taken where the engine hands them to the decoder."""
     engine = made._speech._engine
     assert engine is not None
-    engine.clear()
-    engine.add(made._speech._request(number, made._line(row)) for number, row in enumerate(rows))
-    return {rows[done.key].row: (done.codes, done.hiddens) for done in engine.run()}
+    requests = [made._speech._request(number, made._line(row)) for number, row in enumerate(rows)]
+    return {rows[done.key].row: (done.codes, done.hiddens) for done in engine.run(requests)}
 
 
 def test_another_seed_or_voice_is_another_sound(tiny_folder: Path) -> None:
@@ -239,3 +239,34 @@ def test_an_unknown_voice_costs_its_row(tiny_folder: Path) -> None:
         made.prepare("Hello.", "calmer")
     assert made.prepare("🙂 …", "") == ()
     assert made.unspoken("Привет 5 ☃") == "Привет☃"
+
+
+def test_a_stream_is_the_row_in_pieces_beside_the_rows_of_a_job(tiny_folder: Path, alone: Waves) -> None:
+    """With as much look-ahead and context as the sound depends on; seven streams, and rows of a job between them."""
+    made = model(tiny_folder, 4, streaming={"first": 3, "growth": 1.5, "most": 16, "ahead": 30})
+    rows = segments(made, 64)
+    streamed = [row for row in rows if (row.row, row.index) in alone][:7]
+
+    def listen(segment: Segment) -> list[NDArray[np.float32]]:
+        torch.set_num_threads(1)
+        return list(made.stream(segment))
+
+    with ThreadPoolExecutor(8) as threads:
+        job = threads.submit(spoken, made, rows[10:40])
+        streams = [threads.submit(listen, segment) for segment in streamed]
+        for segment, stream in zip(streamed, streams, strict=True):
+            pieces = stream.result(60)
+            whole = alone[segment.row, segment.index]
+            assert len(pieces) > 1 or len(whole) < 40 * 512
+            assert_alike({(0, 0): np.concatenate(pieces)}, {(0, 0): whole})
+        assert_alike(job.result(60), {key: alone[key] for key in job.result()})
+
+
+def test_a_stream_that_does_not_end_says_so_after_its_audio(tiny_folder: Path) -> None:
+    made = model(tiny_folder, incomplete="fail", min_steps=70, voices={})
+    [segment] = segments(model(tiny_folder), 1)
+    pieces: list[NDArray[np.float32]] = []
+    with pytest.raises(RowRejected, match="after 70 steps"):
+        for piece in made.stream(segment):
+            pieces.append(piece)
+    assert sum(map(len, pieces)) == (2 * 70 - 1) * 256

@@ -14,9 +14,9 @@ from speechmill.actors.models.chattts.options import (
     SPOKEN,
     Options,
     Preset,
-    read_homophones,
     read_options,
 )
+from speechmill.actors.models.chattts.voices import read_homophones
 from speechmill.errors import ModelError
 
 SETTINGS = {
@@ -182,3 +182,24 @@ def test_homophones_that_cannot_be_read_are_named(tmp_path: Path, content: bytes
         file.write_bytes(content)
     with pytest.raises(ModelError, match=r"model\.options\.homophones: .*map\.json cannot be read"):
         read_homophones(str(file))
+
+
+def test_chunks_of_a_stream_are_checked() -> None:
+    policy = read_options({"streaming": {"first": 4, "growth": 2, "most": 40, "ahead": 6}}).streaming
+    assert (policy.first, policy.growth, policy.most, policy.ahead) == (4, 2, 40, 6)
+
+
+@pytest.mark.parametrize(
+    ("streaming", "words"),
+    [
+        ({"first": 0}, ["model.options.streaming", "first is 0", "1 or more"]),
+        ({"first": 2.5}, ["model.options.streaming.first is 2.5", "a whole number of steps"]),
+        ({"growth": "fast"}, ["model.options.streaming.growth", "a number"]),
+        ({"frist": 2}, ["frist", "first"]),
+        (7, ["model.options.streaming"]),
+    ],
+)
+def test_chunks_of_a_stream_that_cannot_be_are_named(streaming: object, words: list[str]) -> None:
+    with pytest.raises(ModelError) as error:
+        read_options({"streaming": streaming})
+    assert all(word in str(error.value) for word in words), error.value

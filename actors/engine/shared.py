@@ -1,0 +1,173 @@
+"""One engine for several threads: a job's rows, and streams beside them that get their steps as they are drawn.
+
+Whoever waits for something computes the next step, for all; there is no thread of the engine's own, so nothing runs
+when nobody waits. Guarantees that each request's rows go to the one who asked, that a caller who goes away takes his
+rows with him before the next step, and that a step which fails ends everybody's rows with its error. Knows no audio.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from .chunks import Chunk, Chunker, ChunkPolicy
+from .engine import Engine, Usage
+from .request import Generated, Request
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Drawn:
+    """Steps of a row that can be decoded: a chunk of it, and all steps of its window.
+
+    codes, hiddens   as in `Generated`, of the steps from `chunk.window_start` to `chunk.window_end`
+    end              how the row ended, with its last chunk; None before
+    """
+
+    chunk: Chunk
+    codes: Tensor
+    hiddens: Tensor
+    end: Generated | None
+
+
+@dataclass(slots=True, eq=False)
+class _Caller:
+    """Who waits, and what is there for him. `chunker` is of a stream."""
+
+    names: dict[int, int]
+    chunker: Chunker | None = None
+    ended: deque[Generated] = field(default_factory=deque[Generated])
+    drawn: deque[Drawn] = field(default_factory=deque[Drawn])
+    error: BaseException | None = None
+
+
+class SharedEngine:
+    """An engine, and whose its rows are."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._keys = itertools.count()
+        self._changed = threading.Condition()
+        self._is_stepping = False
+        self._coming: list[Request] = []
+        self._going: list[int] = []
+        self._callers: dict[int, _Caller] = {}
+
+    @property
+    def usage(self) -> Usage:
+        """How the slots were used so far."""
+        return self._engine.usage
+
+    def run(self, requests: Iterable[Request]) -> Iterator[Generated]:
+        """Rows as they end, under their own keys.
+
+        Raises ValueError for one that no slot can hold, and what a step does.
+        """
+        with self._asking(list(requests), None) as caller:
+            for _ in range(len(caller.names)):
+                yield self._wait(caller).ended.popleft()
+
+    def stream(self, request: Request, policy: ChunkPolicy) -> Iterator[Drawn]:
+        """The row's steps as they are drawn, before all rows that are not streamed; the last chunk says how it ended.
+
+        Raises ValueError if no slot can hold it, and what a step does.
+        """
+        with self._asking([replace(request, is_urgent=True)], Chunker(policy)) as caller:
+            is_over = False
+            while not is_over:
+                drawn = self._wait(caller).drawn.popleft()
+                is_over = drawn.chunk.is_last
+                yield drawn
+
+    @contextmanager
+    def _asking(self, requests: list[Request], chunker: Chunker | None) -> Generator[_Caller]:
+        """Somebody with requests, until he goes away."""
+        for request in requests:
+            self._engine.check(request)
+        with self._changed:
+            own = [replace(request, key=next(self._keys)) for request in requests]
+            caller = _Caller({new.key: old.key for new, old in zip(own, requests, strict=True)}, chunker)
+            self._coming += own
+            self._callers |= {request.key: caller for request in own}
+        try:
+            yield caller
+        finally:
+            with self._changed:
+                left = [key for key in caller.names if self._callers.pop(key, None) is not None]
+                self._going += left
+                if left and not self._is_stepping:
+                    self._change()  # nobody may ever step again
+
+    def _wait(self, caller: _Caller) -> _Caller:
+        """Until there is something for him; computes steps as long as nobody else does."""
+        while True:
+            with self._changed:
+                while self._is_stepping and not (caller.ended or caller.drawn or caller.error):
+                    self._changed.wait()
+                if caller.error is not None:
+                    raise caller.error
+                if caller.ended or caller.drawn:
+                    return caller
+                self._is_stepping = True
+                self._change()
+            self._step()
+
+    def _change(self) -> None:
+        """Let in and send away; no step is under way."""
+        going, self._going = set(self._going), []
+        coming, self._coming = [request for request in self._coming if request.key not in going], []
+        self._engine.add(coming)
+        self._engine.cancel(going)
+
+    def _step(self) -> None:
+        """One step, and what it has brought to whom. An error ends the rows of all."""
+        done: list[Generated] = []
+        error: BaseException | None = None
+        try:
+            done = self._engine.step()
+        except BaseException as raised:
+            error = raised
+            self._engine.clear()
+        with self._changed:
+            if error is not None:
+                for caller in self._callers.values():
+                    caller.error = error
+                self._callers.clear()
+                self._coming, self._going = [], []
+            for row in done:
+                self._give(row)
+            for key, caller in self._callers.items():
+                if caller.chunker is not None:
+                    self._look(key, caller, caller.chunker)
+            self._is_stepping = False
+            self._changed.notify_all()
+
+    def _give(self, row: Generated) -> None:
+        """A row that has ended to its caller, if he is still there."""
+        caller = self._callers.pop(row.key, None)
+        if caller is None:
+            return
+        row = replace(row, key=caller.names[row.key])
+        if caller.chunker is None:
+            caller.ended.append(row)
+            return
+        while (chunk := caller.chunker.next(row.num_steps, is_complete=True)) is not None:
+            steps = slice(chunk.window_start, chunk.window_end)
+            end = row if chunk.is_last else None
+            caller.drawn.append(Drawn(chunk, row.codes[steps], row.hiddens[steps], end))
+
+    def _look(self, key: int, caller: _Caller, chunker: Chunker) -> None:
+        """Chunks of a stream that are there by now."""
+        num_steps = self._engine.num_steps(key)
+        while num_steps is not None and (chunk := chunker.next(num_steps, is_complete=False)) is not None:
+            so_far = self._engine.so_far(key, chunk.window_start)
+            assert so_far is not None
+            size = chunk.window_end - chunk.window_start
+            caller.drawn.append(Drawn(chunk, so_far[0][:size], so_far[1][:size], None))

@@ -1,0 +1,143 @@
+"""Audio of rows that are still being drawn: waveforms of windows of steps, joined without a seam.
+
+Guarantees that what leaves of a row of T steps is `num_samples(T)` samples in all, whatever the chunks, and that a
+sample depends on its chunk's window and the one after alone, so that a chunk costs the same however long the row is.
+Where look-ahead and context are as long as `least_context` says, it is the waveform of the whole row up to rounding;
+with less look-ahead it differs, and neighbours are faded into each other. Knows neither how chunks are chosen nor where
+steps come from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...engine.chunks import Chunk, ChunkPolicy
+from .decoding import Decode
+from .layout import Sizes
+from .synthesis import num_samples
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Seam:
+    """How a chunk is joined to the next one.
+
+    overlap   samples at a chunk's end that are held back, and faded into the next chunk's version of them, which has
+              seen more of what follows; 0 joins chunks without a fade
+
+    Raises ValueError if the overlap is longer than the look-ahead, leaves nothing of the first chunk, or is not within
+    the context of the next chunk.
+    """
+
+    sizes: Sizes
+    policy: ChunkPolicy
+    overlap: int = 512
+
+    def __post_init__(self) -> None:
+        size, policy = self.sizes.step_samples, self.policy
+        # A last step without a next one has half its samples.
+        most = min(policy.ahead * size, policy.first * size - (0 if policy.ahead else self.sizes.hop) - 1)
+        if not 0 <= self.overlap <= most:
+            raise ValueError(
+                f"overlap is {self.overlap} samples; allowed: 0 to {most} with a look-ahead of {policy.ahead} steps "
+                f"and a first chunk of {policy.first}"
+            )
+        if policy.context < self.lead_steps:
+            raise ValueError(
+                f"context is {policy.context} steps; allowed: {self.lead_steps} or more with an overlap of "
+                f"{self.overlap} samples and a look-ahead of {policy.ahead} steps"
+            )
+
+    @property
+    def lead_steps(self) -> int:
+        """Steps before a chunk that some of its samples belong to."""
+        lead = self.overlap + (0 if self.policy.ahead else self.sizes.hop)
+        return -(-lead // self.sizes.step_samples)
+
+    def least_context(self, context_steps: int) -> int:
+        """Steps of context with which a chunk sounds as in the whole, of what `synthesis.context_steps` says."""
+        return context_steps + self.lead_steps
+
+
+class ChunkedRow:
+    """What of one row has left, and what is held back."""
+
+    def __init__(self, seam: Seam) -> None:
+        self._seam = seam
+        self._steps = self._left = 0
+        self._held = np.empty(0, np.float32)
+
+    def take(self, chunk: Chunk, wave: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Samples float32 that may leave now, at 24 kHz: they follow those of the chunk before.
+
+        wave   of the chunk's window, float32 [num_samples(window steps)] or more; any for an empty chunk
+
+        Raises ValueError if the chunk does not follow the one before, or the waveform is too short.
+        """
+        if chunk.start != self._steps:
+            raise ValueError(f"a chunk starts at step {chunk.start}; its row is at step {self._steps}")
+        self._steps = chunk.end
+        if chunk.is_empty:
+            return self._release(self._held, len(self._held))
+        joined = self._join(self._version(chunk, wave))
+        return self._release(joined, len(joined) - (0 if chunk.is_last else self._seam.overlap))
+
+    def _version(self, chunk: Chunk, wave: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The window's version of the samples from the first that has not left to the chunk's last."""
+        sizes, steps = self._seam.sizes, chunk.num_window_steps
+        if len(wave) < num_samples(steps, sizes):
+            raise ValueError(f"a window of {steps} steps has {num_samples(steps, sizes)} samples, not {len(wave)}")
+        origin = chunk.window_start * sizes.step_samples
+        # Where the window ends with the chunk, its last step is half: the rest of it comes with the next chunk.
+        end = min(chunk.end * sizes.step_samples, origin + num_samples(steps, sizes))
+        return wave[self._left - origin : end - origin].astype(np.float32)
+
+    def _join(self, version: NDArray[np.float32]) -> NDArray[np.float32]:
+        """A version with what is held back faded into its beginning, in place."""
+        count = len(self._held)
+        # As held + weight * difference, the two weights add up to exactly 1.
+        weights = np.linspace(0, 1, count + 2, dtype=np.float32)[1:-1]
+        version[:count] = self._held + weights * (version[:count] - self._held)
+        return version
+
+    def _release(self, samples: NDArray[np.float32], count: int) -> NDArray[np.float32]:
+        self._left += count
+        self._held = samples[count:]
+        return samples[:count]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Window:
+    """A chunk that is due, of its row.
+
+    steps   [num_window_steps, channels]: hidden states or codes, what `decode` takes when transposed
+    """
+
+    row: ChunkedRow
+    chunk: Chunk
+    steps: Tensor
+
+
+def decode_windows(windows: Sequence[Window], decode: Decode) -> list[NDArray[np.float32]]:
+    """Samples float32 that may leave of each window, of any rows and lengths, decoded as one padded batch.
+
+    Waits for the device; `decoding.Decoder`, which does not, may decode windows just as well, for `ChunkedRow.take`.
+    Chunks of one row have to be in order. Raises ValueError if they are not.
+    """
+    filled = [window.steps for window in windows if not window.chunk.is_empty]
+    waves: list[NDArray[np.float32]] = []
+    if filled:
+        padded = torch.nn.utils.rnn.pad_sequence(filled, batch_first=True)
+        lengths = torch.tensor([len(steps) for steps in filled])
+        waves = list(decode(padded.transpose(1, 2), lengths).cpu().numpy())
+    following = iter(waves)
+    nothing = np.empty(0, np.float32)
+    return [window.row.take(window.chunk, nothing if window.chunk.is_empty else next(following)) for window in windows]
