@@ -43,6 +43,8 @@ _DECODER_STEP_BYTES = 96 * 1024
 """What decoding takes for each step of a batch, in float32: the widest activations that are alive together."""
 _FIXED_SLOTS = {"cpu": 16, "cuda": 64}
 """Where steps have one shape and the job names no batch size. Not measured: that would differ by machine."""
+_BESIDE_STREAMS = {"cpu": 4, "cuda": 128}
+"""Rows of a job that are spoken while anything is streamed: so many make a step hardly longer."""
 _TRIED_POSITIONS = 256
 _LEAST_GAIN = 0.05
 
@@ -114,7 +116,10 @@ class Speech:
             return 0
         is_fixed = self._options.deterministic
         if positions:
-            self._engine = SharedEngine(Engine(self._network, slots, positions, self._device, is_fixed=is_fixed))
+            codes = Engine(
+                self._network, slots, positions, self._device, is_fixed=is_fixed, beside_urgent=_BESIDE_STREAMS[kind]
+            )
+            self._engine = SharedEngine(codes)
         if text_positions:
             text = Engine(self._text_network, slots, text_positions, self._device, is_fixed=is_fixed)
             self._text_engine = SharedEngine(text)

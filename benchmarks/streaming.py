@@ -1,0 +1,240 @@
+"""Streams: how soon the first audio comes, what it waits for, and whether playback would run dry.
+
+ChatTTS with random weights of full size; several streams at once on one replica, with and without rows of a job beside
+them. With `--peer PYTHON`, upstream chattts 0.2.5 streams the same texts with the same weights, one after the other, as
+it does (`chattts_parity.py` says how to make its virtual environment). Playback begins with the first audio and goes on
+in real time: an underrun is a piece that comes after all before it has been played.
+
+    python benchmarks/streaming.py [--concurrency 1 4] [--device cuda] [--peer PYTHON] [--quick]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import torch
+from chattts import PROMPT, UPSTREAM, device_name, prompts, texts
+from common import machine, num_cores, show
+
+from speechmill.actors.models.chattts.layout import FULL, SAMPLE_RATE, TINY
+from speechmill.actors.models.chattts.options import Options
+from speechmill.actors.models.chattts.random_weights import write_random
+from speechmill.actors.models.chattts.speech import Line, Speech
+from speechmill.actors.models.chattts.weights import Checkpoint
+
+Arrivals = list[tuple[float, int]]
+"""Seconds from the call, and samples, of each piece of audio."""
+PLENTY = 2**40
+COLUMNS = ["", "streams", "first p50", "p99", "prefill", "steps", "vocoder", "gap", "underruns", "RTF", "row steps / s"]
+
+
+def main() -> None:
+    """Everything in one process, upstream in its own."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--concurrency", type=int, nargs="+", default=[1, 4])
+    parser.add_argument("--steps", type=int, default=150, help="of each stream: 3.2 s of audio")
+    parser.add_argument("--batch-rows", type=int, default=8, help="rows of a job beside the streams")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--weights", type=Path, help="folder of weights; default: random ones, written for this run")
+    parser.add_argument("--peer", help="Python of a virtual environment with chattts 0.2.5")
+    parser.add_argument("--peer-streams", type=int, default=2)
+    parser.add_argument("--quick", action="store_true", help="tiny weights, no peer: seconds")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        if arguments.weights is None:
+            write_random(Path(folder), TINY if arguments.quick else FULL, seed=0)
+            arguments.weights = Path(folder)
+        run(arguments, Path(folder))
+
+
+def run(arguments: argparse.Namespace, folder: Path) -> None:
+    """Our streams, upstream's, the table."""
+    rows: list[list[str]] = []
+    alone: dict[str, Any] = {}
+    beside: dict[str, Any] = {}
+    most = max(arguments.concurrency)
+    speech, lines = ready(arguments, most + arguments.batch_rows)
+    list(speech.stream(lines[0]))  # kernels and buffers are there
+    for count in arguments.concurrency:
+        for is_beside in (False, True):
+            found = streams(speech, lines[:count], lines[most:] if is_beside else [], arguments.device)
+            name = "speechmill" + (", a job beside" if is_beside else "")
+            rows.append(line_of(name, count, found))
+            (beside if is_beside else alone).setdefault("first", found)
+    figures: dict[str, Any] = {
+        "ttfa_p50_ms": round(1000 * percentile(alone["first"]["first"], 50), 1),
+        "ttfa_p99_ms": round(1000 * percentile(alone["first"]["first"], 99), 1),
+        "underruns": alone["first"]["underruns"],
+        "rtf": round(alone["first"]["rtf"], 3),
+        "ttfa_beside_p50_ms": round(1000 * percentile(beside["first"]["first"], 50), 1),
+        "ratio_upstream_ttfa": None,
+        "device": device_name(arguments.device),
+        "machine": machine(),
+    }
+    if arguments.peer and not arguments.quick:
+        theirs = upstream(arguments, folder)
+        rows.append(line_of("upstream, one after the other", 1, theirs))
+        ratio = percentile(alone["first"]["first"], 50) / percentile(theirs["first"], 50)
+        figures["ratio_upstream_ttfa"] = round(ratio, 4)
+    show(f"ChatTTS streams, random weights, {figures['device']}", COLUMNS, rows, figures)
+
+
+def ready(arguments: argparse.Namespace, count: int) -> tuple[Speech, list[Line]]:
+    """The model with room for all, and lines of equal length."""
+    checkpoint = Checkpoint.open(arguments.weights)
+    dtype = "bfloat16" if arguments.device == "cuda" else "float32"
+    speech = Speech(checkpoint, arguments.device, dtype, Options(incomplete="keep"))
+    lines = prompts(checkpoint, [arguments.steps] * count)
+    speech.reserve(PLENTY, count, max(len(line.tokens) for line in lines) + arguments.steps, 0, count)
+    return speech, lines
+
+
+def streams(speech: Speech, lines: Sequence[Line], others: Sequence[Line], device: str) -> dict[str, Any]:
+    """Streams at once, with rows of a job before and beside them."""
+    spent = First(speech, device)
+    is_over = threading.Event()
+
+    def job() -> None:
+        while not is_over.is_set():
+            for _ in speech.speak(others):
+                if is_over.is_set():
+                    break
+
+    def listen(line: Line) -> Arrivals:
+        began = time.perf_counter()
+        return [(time.perf_counter() - began, len(piece)) for piece in speech.stream(line)]
+
+    with ThreadPoolExecutor(len(lines) + 1) as threads:
+        running = threads.submit(job) if others else None
+        if running is not None:
+            time.sleep(2.0)  # the job is in full swing
+        spent.reset()
+        before, began = speech.usage, time.perf_counter()
+        heard = list(threads.map(listen, lines))
+        seconds, used = time.perf_counter() - began, speech.usage
+        is_over.set()
+        if running is not None:
+            running.result()
+    found = summary(heard) | {"prefill_s": spent.prefill_s, "vocoder_s": spent.vocoder_s}
+    spent.restore()
+    return found | {"row_steps_per_s": (used.row_steps - before.row_steps) / seconds}
+
+
+class First:
+    """Seconds in the first prompts and in the first window of audio; on a GPU each is waited for."""
+
+    def __init__(self, speech: Speech, device: str) -> None:
+        self._speech, self._device = speech, device
+        self._engine: Any = speech._engine._engine  # type: ignore[union-attr]
+        self._before = self._engine._fill, speech._decode
+        self._engine._fill = self._timed(self._before[0], "prefill_s")
+        speech._decode = self._timed(self._before[1], "vocoder_s")  # type: ignore[method-assign]
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin anew."""
+        self.prefill_s = self.vocoder_s = 0.0
+
+    def restore(self) -> None:
+        """As it was."""
+        self._engine._fill, self._speech._decode = self._before  # type: ignore[method-assign]
+
+    def _timed(self, call: Callable[..., Any], name: str) -> Callable[..., Any]:
+        def timed(*values: Any) -> Any:
+            began = time.perf_counter()
+            result = call(*values)
+            if self._device == "cuda":
+                torch.cuda.synchronize()
+            if not getattr(self, name):
+                setattr(self, name, time.perf_counter() - began)
+            return result
+
+        return timed
+
+
+def summary(heard: Sequence[Arrivals]) -> dict[str, Any]:
+    """First audio of each stream, gaps between pieces, underruns of all, and the real-time factor of the slowest."""
+    gaps = [later[0] - sooner[0] for pieces in heard for sooner, later in pairwise(pieces)]
+    rtfs = [pieces[-1][0] * SAMPLE_RATE / sum(count for _, count in pieces) for pieces in heard]
+    return {
+        "first": [pieces[0][0] for pieces in heard],
+        "gap_s": statistics.median(gaps) if gaps else 0.0,
+        "underruns": sum(map(underruns, heard)),
+        "rtf": max(rtfs),
+    }
+
+
+def underruns(pieces: Arrivals) -> int:
+    """Pieces that came after everything before them had been played."""
+    ends = pieces[0][0]
+    count = 0
+    for at, samples in pieces:
+        if at > ends:
+            count += 1
+        ends = max(ends, at) + samples / SAMPLE_RATE
+    return count
+
+
+def percentile(values: Sequence[float], percent: int) -> float:
+    """The smallest value that so many percent do not exceed."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, -(-percent * len(ordered) // 100) - 1)]
+
+
+def upstream(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """Upstream's streams."""
+    steps = [arguments.steps] * arguments.peer_streams
+    job = {
+        "weights": str(arguments.weights.resolve()),
+        "device": arguments.device,
+        "num_threads": num_cores(),
+        "is_streamed": True,
+        "texts": texts(steps),
+        "steps": steps,
+        "prompt": PROMPT,
+    }
+    file = folder / "upstream-job.json"
+    file.write_text(json.dumps(job))
+    print("upstream …", file=sys.stderr)
+    done = subprocess.run([arguments.peer, str(UPSTREAM), str(file)], stdout=subprocess.PIPE, text=True, check=True)
+    heard = json.loads(done.stdout.strip().splitlines()[-1])["arrivals"]
+    rate = arguments.steps / statistics.median(pieces[-1][0] for pieces in heard)
+    return summary([[(at, count) for at, count in pieces] for pieces in heard]) | {"row_steps_per_s": rate}
+
+
+def line_of(name: str, count: int, found: dict[str, Any]) -> list[str]:
+    """One line of the table."""
+    first = percentile(found["first"], 50)
+    parts = ["", "", ""]
+    if "prefill_s" in found:
+        steps_s = first - found["prefill_s"] - found["vocoder_s"]
+        parts = [f"{1000 * found['prefill_s']:.0f}", f"{1000 * steps_s:.0f}", f"{1000 * found['vocoder_s']:.0f}"]
+    return [
+        name,
+        f"{count}",
+        f"{1000 * first:.0f} ms",
+        f"{1000 * percentile(found['first'], 99):.0f} ms",
+        *parts,
+        f"{1000 * found['gap_s']:.0f} ms",
+        f"{found['underruns']}",
+        f"{found['rtf']:.2f}",
+        f"{found['row_steps_per_s']:.1f}",
+    ]
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("OMP_NUM_THREADS", str(num_cores()))
+    main()
