@@ -167,7 +167,7 @@ def test_a_run_killed_five_times_ends_as_an_undisturbed_one(
 
 
 def test_chattts_killed_and_continued_speaks_the_same_bits(start: Start, tmp_path: Path, s3_env: Any) -> None:
-    """200 Chinese and English rows, each with its own voice; both the replica and the driver are killed."""
+    """Chinese and English rows, each with its own voice; kill -9 of the driver and its replicas in the middle."""
     texts = ["今天是2024年5月6日。", "I paid $42 for 3 apples!", "你好，世界 [laugh] 再见。", "We'll meet at 10:30."]
     rows = [
         {"id": f"id-{row}", "text": f"{row}: {texts[row % 4]}", "voice": ["", "seed:7", "calm"][row % 3]}
@@ -186,8 +186,6 @@ def test_chattts_killed_and_continued_speaks_the_same_bits(start: Start, tmp_pat
     path = job_file(tmp_path, corpus, stormy, s3_env.endpoint, model=model)
     running = start(path)
     running.until(lambda event: event["rows_committed"] > 0)
-    running.kill_a_replica()
-    running.until(lambda event: event["num_deaths"] == 1)
     running.kill()
     status, error, result = run_to_end(start(path))
     assert (status, result["num_ok"]) == (0, NUM_ROWS), error
