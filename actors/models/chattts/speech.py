@@ -6,7 +6,6 @@ voices' names.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from ...engine.chunks import ChunkPolicy
 from ...engine.engine import Engine, Usage
 from ...engine.request import Generated, Request, Sampling
 from ...engine.shared import SharedEngine
+from ...engine.slots import useful_slots, warm
 from .acoustic import Dvae, HiddenDecoder
 from .backbone import Backbone, CodeNetwork, TextNetwork
 from .chunked import ChunkedRow, Seam, Window, decode_windows
@@ -45,8 +45,6 @@ _FIXED_SLOTS = {"cpu": 16, "cuda": 64}
 """Where steps have one shape and the job names no batch size. Not measured: that would differ by machine."""
 _BESIDE_STREAMS = {"cpu": 4, "cuda": 128}
 """Rows of a job that are spoken while anything is streamed: so many make a step hardly longer."""
-_TRIED_POSITIONS = 256
-_LEAST_GAIN = 0.05
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,7 +109,11 @@ class Speech:
         decoder_bytes = _BATCH_STEPS[kind] * _DECODER_STEP_BYTES * self._dtype.itemsize // 4 if positions else 0
         room = (usable_bytes - decoder_bytes) // self.slot_bytes(positions + text_positions)
         if slots is None:
-            slots = _FIXED_SLOTS[kind] if self._options.deterministic else self._useful_slots(min(room, most))
+            slots = (
+                _FIXED_SLOTS[kind]
+                if self._options.deterministic
+                else useful_slots(self._network, self._device, min(room, most))
+            )
         if not 0 < slots <= room:
             return 0
         is_fixed = self._options.deterministic
@@ -120,6 +122,8 @@ class Speech:
                 self._network, slots, positions, self._device, is_fixed=is_fixed, beside_urgent=_BESIDE_STREAMS[kind]
             )
             self._engine = SharedEngine(codes)
+            if self._options.compile:
+                warm(self._engine, self._network, slots)
         if text_positions:
             text = Engine(self._text_network, slots, text_positions, self._device, is_fixed=is_fixed)
             self._text_engine = SharedEngine(text)
@@ -210,36 +214,6 @@ class Speech:
 
     def _num_samples(self, steps: int) -> int:
         return num_samples(steps, self._sizes)
-
-    @torch.inference_mode()
-    def _useful_slots(self, most: int) -> int:
-        """The fewest slots with which a row's share of a step is about the shortest."""
-        if most < 1:
-            return 0
-        tried = sorted({most, *(2**power for power in range(most.bit_length()))})
-        # All of them: two rows may take longer than twice one, and four be faster again.
-        shares = {slots: self._step_s(slots) / slots for slots in tried}
-        best = min(shares.values())
-        return next(slots for slots in tried if shares[slots] * (1 - _LEAST_GAIN) <= best)
-
-    def _step_s(self, slots: int) -> float:
-        """Seconds of a step of so many rows that are in the middle of a line; the faster of two."""
-        cache = self._backbone.cache(slots, _TRIED_POSITIONS)
-        starts = torch.full((slots,), _TRIED_POSITIONS - 1, device=self._device)
-        x = torch.zeros(slots, 1, self._sizes.hidden, dtype=self._dtype, device=self._device)
-        tries: list[float] = []
-        for _ in range(3):  # the first warms up
-            self._wait()
-            began = time.perf_counter()
-            hidden = self._network.hiddens(x, cache, 0, starts, _TRIED_POSITIONS)
-            self._network.logits(hidden[:, 0])
-            self._wait()
-            tries.append(time.perf_counter() - began)
-        return min(tries[1:])
-
-    def _wait(self) -> None:
-        if self._device.type == "cuda":
-            torch.cuda.synchronize(self._device)
 
 
 def _overlap(policy: ChunkPolicy, sizes: Sizes) -> int:

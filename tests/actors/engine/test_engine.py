@@ -12,6 +12,8 @@ from torch import Tensor
 
 from speechmill.actors.engine.engine import Engine
 from speechmill.actors.engine.request import Generated, Request, Sampling
+from speechmill.actors.engine.shared import SharedEngine
+from speechmill.actors.engine.slots import useful_slots, warm
 from speechmill.actors.models.chattts.backbone import Backbone, CodeNetwork, TextNetwork
 from speechmill.actors.models.chattts.layout import EOS_CODE, PART_FILES, TINY, tensors
 
@@ -224,3 +226,12 @@ def test_text_is_drawn_by_the_same_loop() -> None:
         found.append({g.key: g.codes[:, 0].tolist() for g in engine.run()})
     assert found[0] == found[1]
     assert all(0 <= token < TINY.text_vocab for tokens in found[0].values() for token in tokens)
+
+
+def test_slots_are_tried_and_warmed_without_a_trace(network: CodeNetwork, alone: dict[int, Generated]) -> None:
+    assert useful_slots(network, CPU, 0) == 0
+    assert 1 <= useful_slots(network, CPU, 5) <= 5
+    engine = SharedEngine(Engine(network, 3, POSITIONS, CPU))
+    warm(engine, network, 3)
+    [generated] = engine.run([request(7)])
+    assert torch.equal(generated.codes, alone[7].codes)
