@@ -14,6 +14,7 @@ from .errors import JobError, RunStopped, SpeechmillError
 from .jobs.api import Job
 from .jobs.reader import read
 from .jobs.result import Result
+from .jobs.say import Speech, say
 
 __all__ = [
     "BatchLimit",
@@ -28,7 +29,9 @@ __all__ = [
     "RunStopped",
     "S3Options",
     "Segment",
+    "Speech",
     "SpeechmillError",
     "Utterance",
     "read",
+    "say",
 ]

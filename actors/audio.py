@@ -152,8 +152,16 @@ def join(pieces: Sequence[NDArray[np.float32]], sample_rate: int, pause_s: float
 
     Raises SpecError for a pause that is negative or not finite.
     """
+    pause = silence(sample_rate, pause_s)
+    parts = [part for piece in pieces for part in (pause, piece)][1:]
+    return np.concatenate(parts).astype(np.float32, copy=False) if parts else np.zeros(0, dtype=np.float32)
+
+
+def silence(sample_rate: int, pause_s: float) -> NDArray[np.float32]:
+    """The pause between two segments: zeros float32 [num_samples].
+
+    Raises SpecError for a pause that is negative or not finite.
+    """
     if not 0 <= pause_s < float("inf"):
         raise SpecError(f"a pause of {pause_s} s between segments; it has to be 0 or more")
-    silence = np.zeros(round(pause_s * sample_rate), dtype=np.float32)
-    parts = [part for piece in pieces for part in (silence, piece)][1:]
-    return np.concatenate(parts).astype(np.float32, copy=False) if parts else np.zeros(0, dtype=np.float32)
+    return np.zeros(round(pause_s * sample_rate), dtype=np.float32)

@@ -8,6 +8,7 @@ Whether a mark ends a sentence depends on the word before it, the word after it,
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 CJK = "\u3041-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 """Han and kana, as in a regular expression's set: scripts without spaces between words."""
@@ -47,11 +48,27 @@ def sentence_spans(text: str, start: int, end: int) -> list[tuple[int, int]]:
     start = skip_space(text, start, end)
     end = skip_space_back(text, start, end)
     first = start
-    for match in _MARK.finditer(text, start, end):
-        if match["mark"] is None or _is_end(text, first, match, end):
-            spans.append((first, match.end()))
-            first = skip_space(text, match.end(), end)
+    for sentence_end in sentence_ends(text, start, end):
+        assert sentence_end is not None, "nothing is open in a text that ends"
+        spans.append((first, sentence_end))
+        first = skip_space(text, sentence_end, end)
     return [*spans, (first, end)] if first < end else spans
+
+
+def sentence_ends(text: str, start: int, end: int, *, is_open: bool = False) -> Iterator[int | None]:
+    """Where sentences of `text[start:end]` end, in order, but for the end of the text itself; `start` begins one.
+
+    is_open   the text goes on behind `end`: ends that hold however it goes on, then None if the next one hangs on that
+    """
+    first = start
+    for match in _MARK.finditer(text, start, end):
+        is_end = _is_end(text, first, match, end, is_open=is_open)
+        if is_end is None or (is_open and match.end() == end):  # a mark may follow the mark
+            yield None
+            return
+        if is_end:
+            yield match.end()
+            first = skip_space(text, match.end(), end)
 
 
 def skip_space(text: str, start: int, end: int) -> int:
@@ -68,13 +85,17 @@ def skip_space_back(text: str, start: int, end: int) -> int:
     return end
 
 
-def _is_end(text: str, first: int, match: re.Match[str], end: int) -> bool:
-    """Whether the mark ends the sentence that began at `first`."""
+def _is_end(text: str, first: int, match: re.Match[str], end: int, *, is_open: bool) -> bool | None:
+    """Whether the mark ends the sentence that began at `first`; None if that hangs on what comes behind `end`."""
     mark, closing = match["mark"], match["close"]
+    if mark is None:
+        return True
     following = _NEXT.match(text, match.end(), end)
     word = following["word"] if following else ""
-    if word[:1].islower() and (closing or mark[0] not in "!?"):
-        return False
+    is_cut_off = is_open and (following is None or following.end() == end)
+    may_be_small = closing or mark[0] not in "!?"
+    if may_be_small and (word[:1].islower() or (is_cut_off and not word)):
+        return False if word else None
     before = _BEFORE.search(text, max(first, match.start() - _LOOK_BACK), match.start())
     if mark != "." or before is None:
         return True
@@ -84,5 +105,6 @@ def _is_end(text: str, first: int, match: re.Match[str], end: int) -> bool:
         return False
     is_initial = len(token) == 1 and token.isalpha() and before[0] != "I"
     if is_initial or token in _MAYBE or _DOTTED.fullmatch(token):
-        return word.lower() in _STARTERS and not (following and following["dot"])
+        is_starter = word.lower() in _STARTERS and not (following and following["dot"])
+        return None if is_cut_off else is_starter
     return True

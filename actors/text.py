@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
 from ..errors import RowRejected, TextTooLong
@@ -29,10 +29,11 @@ _LINE_ENDS = re.compile(r"\r\n?|[\x85\u2028]")
 _PARAGRAPH = re.compile(r"\n[^\S\n]*+\n\s*+")
 _SPACE = re.compile(r"\s+")
 _WORD = re.compile(r"\S+")
-_CLAUSE_END = re.compile(
+CLAUSE_END = re.compile(
     r"(?:[,;:)\]»”]|(?<=[^\W\d_]{4})[.!?…])[\"'’”)\]»]{0,4}(?=\s)|[—–](?!\d)|[、，；：」』）]|"
     rf"(?<=[{CJK}])[,;:]"
 )
+"""Where a sentence may be cut, a mark that ends no sentence among them."""
 _WORD_END = re.compile(rf"(?<=\S)(?=\s)|(?<=[{CJK}])(?=[{CJK}])")
 _JOINERS = "\u200c\u200d"  # they shape letters and emoji; other format characters are nothing to speak
 
@@ -77,21 +78,34 @@ def fit_segments(
     Raises TextTooLong for a piece that cannot be cut any more, and RowRejected when nothing can be spoken; what
     `prepare` raises passes.
     """
-    fitting: list[tuple[str, tuple[int, ...]]] = []
-    waiting = split_text(normalise(utterance.text), max_chars)[::-1]
-    while waiting:
-        piece = waiting.pop()
-        tokens = tuple(prepare(piece, utterance.voice))
-        if len(tokens) > max_length:
-            waiting.extend(reversed(_halves(piece, len(tokens), max_length)))
-        elif tokens:
-            fitting.append((piece, tokens))
+    pieces = split_text(normalise(utterance.text), max_chars)
+    fitting = list(fit_pieces(pieces, utterance.voice, max_length, prepare))
     if not fitting:
         raise RowRejected("nothing in the text can be spoken")
     return [
         Segment(utterance.row, index, piece, tokens, utterance.seed, utterance.voice, utterance.speed)
         for index, (piece, tokens) in enumerate(fitting)
     ]
+
+
+def fit_pieces(
+    pieces: Sequence[str],
+    voice: str,
+    max_length: int,
+    prepare: Callable[[str, str], Sequence[int]],
+) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """The pieces with their tokens, cut further where those are more than `max_length`; none without a token.
+
+    Raises TextTooLong for a piece that cannot be cut any more; what `prepare` raises passes.
+    """
+    waiting = list(reversed(pieces))
+    while waiting:
+        piece = waiting.pop()
+        tokens = tuple(prepare(piece, voice))
+        if len(tokens) > max_length:
+            waiting.extend(reversed(_halves(piece, len(tokens), max_length)))
+        elif tokens:
+            yield piece, tokens
 
 
 def _halves(piece: str, length: int, max_length: int) -> list[str]:
@@ -150,28 +164,33 @@ def _cut(text: str, start: int, end: int, max_chars: int) -> list[Span]:
     while end - start > max_chars:
         num_left = -(-(end - start) // max_chars)
         target = start + -(-(end - start) // num_left)
-        cut = _best_cut(text, start, target, start + max_chars)
+        cut = best_cut(text, start, target, start + max_chars)
         if cut is None:
             word = _WORD.match(text, start, end)
             longest = word[0] if word else ""
-            raise TextTooLong(
-                f"the word {_short(longest)} has {len(longest):,} characters where a piece of text may have "
-                f"{max_chars:,}: shorten it, or put spaces into it"
-            )
+            raise too_long(longest, f"{len(longest):,} characters", max_chars)
         spans.append((start, cut))
         start = skip_space(text, cut, end)
     return [*spans, (start, end)]
 
 
-def _best_cut(text: str, start: int, target: int, limit: int) -> int | None:
+def best_cut(text: str, start: int, target: int, limit: int) -> int | None:
     """The clause end nearest to `target` if it is not far before it, else the nearest word end; at most `limit`."""
     near = start + (target - start) // 2
-    for pattern, earliest in ((_CLAUSE_END, near), (_WORD_END, start + 1)):
+    for pattern, earliest in ((CLAUSE_END, near), (_WORD_END, start + 1)):
         ends = (match.end() for match in pattern.finditer(text, start, limit + 1))
         fitting = [end for end in ends if earliest <= end <= limit]
         if fitting:
             return min(fitting, key=lambda end: abs(end - target))
     return None
+
+
+def too_long(word: str, chars: str, max_chars: int) -> TextTooLong:
+    """The error for a word that no cut makes fit; `chars` says how long it is."""
+    return TextTooLong(
+        f"the word {_short(word)} has {chars} where a piece of text may have {max_chars:,}: shorten it, or put spaces "
+        "into it"
+    )
 
 
 def _short(word: str) -> str:

@@ -1,4 +1,4 @@
-"""The command line: `speechmill run | plan | status | verify | weights`.
+"""The command line: `speechmill run | plan | say | status | verify | weights`.
 
 Exit status: 0 every row spoken (or within the allowance), 1 rows failed beyond it or `verify` found damage,
 2 the job itself is wrong, 3 the run had to stop and can be continued, 130 interrupted.
@@ -104,6 +104,28 @@ def status(
             print(json.dumps(asdict(found)))
         else:
             show_status(found, Console())
+
+
+@app.command(name="say")
+def say_text(
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="What to say; - reads standard input as it arrives.")],
+    output: Annotated[
+        str | None, typer.Option("-o", "--output", metavar="FILE", help="wav, flac, opus, mp3; - for a WAV stream.")
+    ] = None,
+    model: Annotated[str, typer.Option(help="The model, as model.name in a job.")] = "hibari",
+    voice: Annotated[str, typer.Option(help="One of its voices.")] = "",
+    seed: Annotated[int, typer.Option(help="All randomness comes from it.")] = 0,
+    speed: Annotated[float, typer.Option(help="1 is the voice's own pace.")] = 1.0,
+    path: Annotated[str | None, typer.Option(metavar="DIR", help="Weights, as model.path in a job.")] = None,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+) -> None:
+    """Say a text now, through the player or into a file, the first sound as soon as possible."""
+    with _reported(), _terminated_like_interrupted():
+        from .say_aloud import say_aloud
+
+        line = say_aloud(text, output, model=model, voice=voice, seed=seed, speed=speed, path=path, device=device)
+        if line is not None:
+            print(line, file=sys.stderr)
 
 
 @app.command()

@@ -28,6 +28,17 @@ PURE = [
     "actors/batcher/stats.py",
     "actors/text.py",
     "actors/sentences.py",
+    "actors/clauses.py",
+    "actors/engine/chunks.py",
+    "actors/engine/schedule.py",
+    "actors/models/chattts/base16384.py",
+    "actors/models/chattts/checks.py",
+    "actors/models/chattts/layout.py",
+    "actors/models/chattts/normalise.py",
+    "actors/models/chattts/options.py",
+    "actors/models/chattts/rewriting.py",
+    "actors/models/chattts/speaker.py",
+    "actors/models/chattts/words.py",
     "actors/manifest.py",
     "cluster/costs.py",
     "cluster/sharding.py",
@@ -35,6 +46,7 @@ PURE = [
     "jobs/planner.py",
     "jobs/progress.py",
     "jobs/spec.py",
+    "jobs/start_rule.py",
 ]
 
 

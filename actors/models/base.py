@@ -120,6 +120,13 @@ class Model(ABC):
         BatchOutOfMemory, or PyTorch's own error, when the batch does not fit.
         """
 
+    def stream(self, segment: Segment) -> Iterator[NDArray[np.float32]]:
+        """Speak one segment: pieces of its waveform float32 [num_samples] in order, each as soon as it is there.
+
+        A model that speaks at once gives one. Raises as `speak` does.
+        """
+        yield from self.speak([segment])
+
     def unspoken(self, text: str) -> str:
         """Characters of a piece of text that mean something and that the model leaves out, each once."""
         return ""

@@ -1,0 +1,147 @@
+"""Text that arrives in parts, as a language model writes it, becomes pieces to speak, each as soon as it is whole.
+
+Guaranteed: the pieces hold every character of the normalised text but white space, in order, each at most `max_chars`;
+and they are the same however the text was cut when it arrived, for nothing is decided before it is certain.
+The first piece ends with its first clause, so that sound starts soon; later ones are sentences, as `text` cuts them but
+for what cannot wait: a short last sentence of a paragraph stands alone, a long one is cut before its end is known.
+Not known here: pronunciation, tokens, or how long anything takes.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+
+from .sentences import CJK, sentence_ends
+from .text import CLAUSE_END, SHORT_CHARS, best_cut, normalise, too_long
+
+FIRST_CHARS = 12
+"""What is spoken first has at least as many characters: less is over before the next piece can be spoken."""
+
+_CJK_CHARS = 4
+"""So many Latin characters take as long to say as one of Chinese or Japanese."""
+
+_LOOK_AHEAD_CHARS = 64
+"""What decides on a cut lies within so many characters behind it; more is never waited for."""
+
+_SLICE_CHARS = 512
+_CJK = re.compile(f"[{CJK}]")
+_OPENERS = "\"'“‘([«¿¡「『（【《"
+
+
+def spoken_pieces(text: str | Iterable[str], max_chars: int) -> Iterator[str]:
+    """The pieces of a text, or of one that arrives in parts, to be spoken one after the other.
+
+    Raises TextTooLong for a word longer than `max_chars`, when it is reached.
+    """
+    if max_chars < 1:
+        raise ValueError(f"max_chars is {max_chars}; it has to be at least 1")
+    normal = Normaliser()
+    waiting, is_first = "", True
+    for part in _parts(text):
+        waiting += normal.feed(part) if part is not None else normal.finish()
+        while True:
+            waiting = waiting.lstrip()
+            end = _piece_end(waiting, max_chars, is_first=is_first, is_whole=part is None)
+            if not end:
+                break
+            yield waiting[:end]
+            is_first = is_first and not any(map(str.isalnum, waiting[:end]))
+            waiting = waiting[end:]
+
+
+class Normaliser:
+    """`text.normalise` of a text that arrives in parts: what is given back adds up to the normalised whole.
+
+    A part is held back from its last letter on (or other character that starts anew in Unicode), since what follows
+    may still join it.
+    """
+
+    def __init__(self) -> None:
+        self._held: list[str] = []
+
+    def feed(self, part: str) -> str:
+        """What is certain now; an end of a word comes with the white space behind it."""
+        for position in range(len(part) - 1, -1, -1):
+            if _starts_anew(part[position]):
+                certain = "".join(self._held) + part[:position]
+                self._held = [part[position:]]
+                # A letter behind it keeps the white space at the end, as the one that stands there will.
+                return normalise(certain + "x")[:-1]
+        self._held.append(part)
+        return ""
+
+    def finish(self) -> str:
+        """The rest: nothing comes any more."""
+        rest, self._held = "".join(self._held), []
+        return normalise(rest)
+
+
+def _starts_anew(char: str) -> bool:
+    """Whether no character before it can change what becomes of it, nor it what becomes of them."""
+    if char.isspace() or not char.isprintable():
+        return False
+    # Marks compose with what is before them, and so do the vowels and finals of Hangul.
+    return unicodedata.category(char)[0] != "M" and not "\u1160" <= char <= "\u11ff"
+
+
+def _parts(text: str | Iterable[str]) -> Iterator[str | None]:
+    """The text in small parts, so that the work grows with its length; then None."""
+    for part in [text] if isinstance(text, str) else text:
+        for start in range(0, len(part), _SLICE_CHARS):
+            yield part[start : start + _SLICE_CHARS]
+    yield None
+
+
+def _piece_end(text: str, max_chars: int, *, is_first: bool, is_whole: bool) -> int | None:
+    """Where the first piece of a text ends; None if that depends on what has not arrived, 0 if nothing is left.
+
+    is_whole   nothing arrives any more
+    """
+    limit = max_chars + _LOOK_AHEAD_CHARS
+    blank = text.find("\n\n", 0, limit)
+    end = blank if blank >= 0 else min(len(text), limit)
+    is_open = blank < 0 and not is_whole and len(text) < limit
+    wanted = FIRST_CHARS if is_first else SHORT_CHARS
+    clause = _clause_end(text, end, wanted, is_open=is_open) if is_first else None
+    fitting = 0
+    for sentence_end in sentence_ends(text, 0, end, is_open=is_open):
+        if clause is not None and (sentence_end is None or sentence_end >= clause):
+            break
+        if sentence_end is None:
+            return None
+        if sentence_end > max_chars:
+            break
+        fitting = sentence_end
+        if _is_long(text[:fitting], wanted):
+            return fitting
+    if clause is not None and clause <= max_chars:
+        return clause
+    if is_open:
+        return None
+    return end if end <= max_chars else fitting or _forced_cut(text, max_chars)
+
+
+def _is_long(text: str, wanted: int) -> bool:
+    return len(text) + (_CJK_CHARS - 1) * len(_CJK.findall(text)) >= wanted
+
+
+def _clause_end(text: str, end: int, wanted: int, *, is_open: bool) -> int | None:
+    """The first end of a clause that leaves enough before it, if it holds however the text goes on."""
+    for match in CLAUSE_END.finditer(text, 0, end):
+        cut = match.end()
+        if match[0][0] in ".!?…" or (is_open and cut >= end):
+            continue  # sentences have rules of their own; what comes next may belong to the mark
+        following = text[cut : cut + 1]
+        if (following.isspace() or following.isalnum() or following in _OPENERS) and _is_long(text[:cut], wanted):
+            return cut
+    return None
+
+
+def _forced_cut(text: str, max_chars: int) -> int:
+    """A cut of a sentence that does not fit, about two thirds of the limit from its start."""
+    cut = best_cut(text, 0, max(1, max_chars * 2 // 3), max_chars)
+    if cut is None:
+        raise too_long(text[: max_chars + 1], f"more than {max_chars:,} characters", max_chars)
+    return cut
