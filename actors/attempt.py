@@ -13,6 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
+from contextlib import closing
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -66,16 +67,26 @@ class Attempt:
         self._spoken_last: Segment | None = None
         self._surprise: Exception | None = None
         self._stats = BatchStats(bound_bytes=voice.tuner.bound_bytes)
-        self._busy_s = 0.0
+        self._meter, self._busy_s = voice.meter, 0.0
 
     @property
     def batches(self) -> BatchStats:
         """What became of the batches so far."""
         return self._stats
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether the model may speak for other attempts at the same time: their rows fill its slots together."""
+        return self._stepwise is not None
+
     def synthesise(self, utterances: Sequence[Utterance]) -> None:
         """Speak everything; a clip goes to the encoder as soon as its last segment is there."""
-        began = time.perf_counter()
+        with self._meter.working():
+            began = self._meter.seconds()
+            self._synthesise(utterances)
+            self._busy_s += self._meter.seconds() - began
+
+    def _synthesise(self, utterances: Sequence[Utterance]) -> None:
         segments = [segment for utterance in utterances for segment in self._segments(utterance)]
         todo = self._planned(segments)
         while todo:
@@ -97,7 +108,6 @@ class Attempt:
             todo = self._after_failure(left, failure, todo, was_alone=len(batch) == 1)
         self._rows.check()
         self._raise_if_broken()
-        self._busy_s += time.perf_counter() - began
 
     def finish(self) -> Receipt:
         """Wait for the encoders, store the part, account for every row."""
@@ -191,23 +201,25 @@ class Attempt:
 
     def _speak_rows(self, stepwise: Stepwise, segments: Sequence[Segment]) -> None:
         """Speak or refine step by step, and take each row as it comes. Raises whatever the model does."""
-        began, before = time.perf_counter(), stepwise.usage
-        for segment, outcome in stepwise.outcomes(segments):
-            if isinstance(outcome, RowError):
-                self._rows.give_up(segment, self._reason(outcome))
-                continue
-            self._surprise, self._spoken_last = None, segment
-            self._rows.put(segment, outcome)
-            now, used = time.perf_counter(), stepwise.usage
-            self._count(
-                BatchStats(
-                    cells_filled=used.row_steps - before.row_steps,
-                    cells_total=used.slot_steps - before.slot_steps,
-                    synthesis_s=now - began,
-                    peak_bytes=self._memory.peak() if self._memory is not None else 0,
+        began, before = self._meter.seconds(), stepwise.usage
+        # Closed here, whatever happens: rows that nobody waits for would go on beside others.
+        with closing(stepwise.outcomes(segments)) as outcomes:
+            for segment, outcome in outcomes:
+                if isinstance(outcome, RowError):
+                    self._rows.give_up(segment, self._reason(outcome))
+                    continue
+                self._surprise, self._spoken_last = None, segment
+                self._rows.put(segment, outcome)
+                now, used = self._meter.seconds(), stepwise.usage
+                self._count(
+                    BatchStats(
+                        cells_filled=used.row_steps - before.row_steps,
+                        cells_total=used.slot_steps - before.slot_steps,
+                        synthesis_s=now - began,
+                        peak_bytes=self._memory.peak() if self._memory is not None else 0,
+                    )
                 )
-            )
-            began, before = now, used
+                began, before = now, used
 
     def _after_failure(
         self, batch: Sequence[Segment], error: Exception, todo: deque[list[Segment]], *, was_alone: bool

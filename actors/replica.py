@@ -1,7 +1,8 @@
 """One replica: a model, the tuner of its batches before it and the encoder behind it. Utterances in, a receipt out.
 
 `speak` may be called from several threads at once: synthesis is one at a time, in the order of the calls, while the
-encoding and the upload of the shard before go on beside it. Every utterance given ends in the receipt exactly once,
+encoding and the upload of the shard before go on beside it. A model that speaks step by step gets the rows of all calls
+at once, so that its slots do not run empty at the end of a shard. Every utterance given ends in the receipt exactly once,
 spoken or failed with a reason. Errors of the store or of the job as a whole are raised; they are nobody's row.
 
 Not known here: Ray, where parts are stored, who commits them. Nothing that this class writes counts until the
@@ -15,6 +16,7 @@ import socket
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 
@@ -72,7 +74,7 @@ class Replica:
         writer = None if self._config.model.task == "refine" else self._store.open_part(part)
         attempt = Attempt(self._voice, self._config, writer, self._encode_soon, self._report)
         try:
-            with self._synthesis:
+            with nullcontext() if attempt.is_shared else self._synthesis:
                 attempt.synthesise(utterances)
             return attempt.finish()
         except BaseException:

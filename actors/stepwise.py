@@ -5,7 +5,7 @@ Knows neither rows nor parts; what becomes of an outcome is the attempt's busine
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,12 +35,12 @@ class Stepwise:
         """How the slots were used so far."""
         return self.model.usage()
 
-    def outcomes(self, segments: Sequence[Segment]) -> Iterator[tuple[Segment, Any]]:
+    def outcomes(self, segments: Sequence[Segment]) -> Generator[tuple[Segment, Any]]:
         """Each segment once, in any order: float32 [num_samples] or a refined text, or the RowError that says why not.
 
         Raises whatever the model does.
         """
-        return self._refined(segments) if self.task == "refine" else self.model.speak_rows(segments)
+        yield from self._refined(segments) if self.task == "refine" else self.model.speak_rows(segments)
 
     def repeat(self, segment: Segment) -> None:
         """A segment that was done before, once more. Raises its RowError, and whatever the model does."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..errors import ModelError
 from .batcher.budget import Budget
@@ -12,6 +12,7 @@ from .batcher.memory import Memory, memory_of
 from .batcher.profile import Profile
 from .batcher.tuner import Tuner
 from .machine import num_cores
+from .meter import Meter
 from .models.base import AutoregressiveModel, Model, ModelInfo
 from .models.registry import load
 from .receipt import ReplicaConfig
@@ -22,12 +23,16 @@ MAX_PENDING_CLIPS = 64
 
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """A loaded model with the choice of its batches; profile and memory are None if it could not be measured."""
+    """A loaded model with the choice of its batches; profile and memory are None if it could not be measured.
+
+    meter   whose time it was, where several attempts use the model at once
+    """
 
     model: Model
     tuner: Tuner
     profile: Profile | None
     memory: Memory | None
+    meter: Meter = field(default_factory=Meter)
 
 
 def tuned(config: ReplicaConfig) -> Voice:

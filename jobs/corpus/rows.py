@@ -112,7 +112,8 @@ class RowMaker:
         except (TypeError, ValueError, OverflowError):
             speed = math.nan
         if not slowest <= speed <= fastest:
-            raise RowRejected(f"speed {_short(given)} is not a number from {slowest:g} to {fastest:g}")
+            allowed = f"a number from {slowest:g} to {fastest:g}" if slowest < fastest else f"{slowest:g}, the only one"
+            raise RowRejected(f"speed {_short(given)} is not {allowed}")
         return speed
 
     def _metadata(self, fields: dict[str, object]) -> dict[str, JsonScalar]:

@@ -20,7 +20,7 @@ from ..base import AutoregressiveModel, BatchLimit, ModelConfig, ModelInfo, Slot
 from .layout import SAMPLE_RATE
 from .normalise import TAG, Normalised, normalise
 from .options import Options, read_options
-from .tokens import Tokenizer
+from .tokens import FRAME_TOKENS, Tokenizer
 from .voices import Voices, is_file, read_homophones, read_statistics
 from .weights import Checkpoint
 
@@ -97,7 +97,13 @@ class Chattts(AutoregressiveModel):
             sample: self._speech.read_sample(sample) if codes is None else codes
             for sample, codes in self._voices.samples.items()
         }
+        self._transcripts = {
+            preset.transcript: tuple(self._tokenizer.ids(self._normalised(preset.transcript).text))
+            for preset in (self._options.default, *self._options.voices.values())
+            if preset.sample
+        }
         self._sample_positions = max((codes.shape[1] for codes in self._samples.values()), default=0)
+        self._sample_positions += max(map(len, self._transcripts.values()), default=0)
         self._is_refining = config.task == "refine" or bool(self._options.refine)
         self._longest_prompt = MAX_TOKENS + (self._options.refining.max_steps if self._options.refine else 0)
 
@@ -107,9 +113,8 @@ class Chattts(AutoregressiveModel):
         said = self._normalised(text).text
         if not any(map(str.isalnum, TAG.sub("", said))):
             return ()
-        spoken = self._normalised(preset.transcript).text if preset.sample else ""
-        ids = self._tokenizer.speak_prompt(said, preset.prompt, has_speaker=not preset.sample, spoken=spoken)
-        return tuple(ids)
+        # What a sample says is put in when the row is spoken: it is not text that could be cut shorter.
+        return tuple(self._tokenizer.speak_prompt(said, preset.prompt, has_speaker=not preset.sample))
 
     def unspoken(self, text: str) -> str:
         """Characters of a text that carry meaning and are not spoken, each once."""
@@ -169,8 +174,9 @@ class Chattts(AutoregressiveModel):
         from .speech import Line
 
         preset = self._voices.preset(segment.voice or self.info.default_voice)
+        frame, rest = segment.tokens[:FRAME_TOKENS], segment.tokens[FRAME_TOKENS:]
         return Line(
-            tokens=segment.tokens,
+            tokens=(*frame, *self._transcripts[preset.transcript], *rest) if preset.sample else segment.tokens,
             speaker=self._voices.speaker(preset, segment.seed),
             sample=self._samples.get(preset.sample),
             seed=_seed(segment, "speak"),

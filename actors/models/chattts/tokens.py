@@ -20,6 +20,10 @@ _REFINED_BELOW = "[break_0]"
 """What a refined text may hold are the tokens before this one: marks of pauses and laughter, no settings."""
 
 
+FRAME_TOKENS = 2
+"""How many begin a prompt to speak; what the audio says that follows the prompt comes behind them."""
+
+
 class Tokenizer:
     """A tokenizer.json in the format of the tokenizers library."""
 

@@ -10,6 +10,7 @@ Deliberately knows neither which characters a model can read nor where the text 
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Iterator, Sequence
 from functools import cache, lru_cache
 from itertools import groupby
@@ -43,6 +44,10 @@ _DIGITS: dict[Language, Sequence[str]] = {
     "en": (" zero ", " one ", " two ", " three ", " four ", " five ", " six ", " seven ", " eight ", " nine "),
     "zh": "零一二三四五六七八九",
 }
+
+
+_ONE_AT_A_TIME = threading.Lock()
+"""Nothing is said of threads by the library of the rules."""
 
 
 def in_words(text: str, language: Language) -> str:
@@ -152,7 +157,8 @@ def _spelled(text: str, language: Language) -> str:
 def _ruled(text: str, language: Language) -> str | None:
     """What the rules make of a text of safe characters; None where they do not apply."""
     try:
-        return str(_rules(language).normalize(text)) or None
+        with _ONE_AT_A_TIME:
+            return str(_rules(language).normalize(text)) or None
     except AssertionError:  # how they say so
         return None
 

@@ -153,9 +153,13 @@ def test_a_voice_from_a_recording(tiny_folder: Path, tmp_path: Path) -> None:
     as_string = encode_audio_prompt(codes)
     same = model(tiny_folder, voices={"cloned": {"sample": as_string, "transcript": "A voice of 1 second."}})
     tokens = tuple(made.prepare("Hello there.", "cloned"))
-    assert len(tokens) > len(made.prepare("Hello there.", "")), "the transcript is part of the prompt"
-    rows = [Segment(0, 0, "", tokens, 9, "cloned", 1.0), Segment(1, 0, "", tokens[:-1], 9, "", 1.0)]
-    assert_alike(spoken(made, rows[:1]), spoken(same, rows[:1]))
+    row = Segment(0, 0, "", tokens, 9, "cloned", 1.0)
+    whole = made._tokenizer.speak_prompt(
+        "Hello there.", "[speed_5]", has_speaker=False, spoken="A voice of one second."
+    )
+    assert list(made._line(row).tokens) == whole, "the transcript is part of the prompt"
+    assert len(tokens) == len(made.prepare("Hello there.", "")), "and takes nothing from the text's length"
+    assert_alike(spoken(made, [row]), spoken(same, [row]))
     assert made.info.revision != model(tiny_folder).info.revision, "the recording is part of what was spoken"
 
 

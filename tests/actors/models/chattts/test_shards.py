@@ -1,0 +1,87 @@
+"""Two shards on one replica at once: their rows fill the same slots, and each shard gets its own."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from speechmill.actors.manifest import Record, decode_records
+from speechmill.actors.models.base import ModelConfig
+from speechmill.actors.receipt import Receipt, ReplicaConfig
+from speechmill.actors.replica import Replica
+from speechmill.actors.segment import Utterance
+from speechmill.errors import StorageUnavailable
+
+OPTIONS = {"max_steps": 40, "incomplete": "keep", "deterministic": True}
+
+
+class Part:
+    """Takes clips; `fails` from the first on."""
+
+    def __init__(self, fails: bool) -> None:
+        self._fails = fails
+
+    def add(self, row: int, id: str, encoded: bytes, sidecar: object) -> tuple[str, None]:
+        if self._fails:
+            raise StorageUnavailable("the store is away")
+        return f"audio/{id}", None
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+    def abort(self) -> None:
+        """Nothing to forget."""
+
+
+class Store:
+    """Parts whose name begins with "bad" fail."""
+
+    def check(self) -> None:
+        """It is there."""
+
+    def open_part(self, name: str) -> Part:
+        return Part(name.startswith("bad"))
+
+
+def replica(folder: Path) -> Replica:
+    made = Replica(ReplicaConfig(ModelConfig("chattts", path=str(folder), options=OPTIONS), "wav", 0.0), Store())
+    made.load()
+    return made
+
+
+def rows(first: int, count: int) -> list[Utterance]:
+    texts = ["Good morning, and welcome.", "今天天气很好。", "It costs $42!", "好"]
+    return [Utterance(row, f"row-{row}", texts[row % 4], seed=row) for row in range(first, first + count)]
+
+
+def spoken(receipt: Receipt) -> dict[int, str | None]:
+    records: list[Record] = list(decode_records(receipt.manifest, "test"))
+    assert all(record.status == "ok" for record in records)
+    return {record.row: record.pcm_sha256 for record in records}
+
+
+def test_two_shards_at_once_are_each_what_they_are_alone(tiny_folder: Path) -> None:
+    alone = replica(tiny_folder)
+    wanted = [spoken(alone.speak("a", rows(0, 30))), spoken(alone.speak("b", rows(100, 20)))]
+    made = replica(tiny_folder)
+    together = threading.Barrier(2)
+
+    def speak(name: str, first: int, count: int) -> dict[int, str | None]:
+        together.wait()
+        return spoken(made.speak(name, rows(first, count)))
+
+    with ThreadPoolExecutor(2) as threads:
+        found = [threads.submit(speak, "a", 0, 30), threads.submit(speak, "b", 100, 20)]
+        assert [future.result(100) for future in found] == wanted
+
+
+def test_a_shard_whose_store_is_away_leaves_the_other_alone(tiny_folder: Path) -> None:
+    made = replica(tiny_folder)
+    wanted = spoken(made.speak("alone", rows(0, 30)))
+    with ThreadPoolExecutor(2) as threads:
+        good = threads.submit(made.speak, "good", rows(0, 30))
+        bad = threads.submit(made.speak, "bad", rows(100, 30))
+        assert spoken(good.result(100)) == wanted
+        assert isinstance(bad.exception(100), StorageUnavailable)
+    assert spoken(made.speak("later", rows(0, 30))) == wanted
