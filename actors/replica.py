@@ -2,8 +2,8 @@
 
 `speak` may be called from several threads at once: synthesis is one at a time, in the order of the calls, while the
 encoding and the upload of the shard before go on beside it. A model that speaks step by step gets the rows of all calls
-at once, so that its slots do not run empty at the end of a shard. Every utterance given ends in the receipt exactly once,
-spoken or failed with a reason. Errors of the store or of the job as a whole are raised; they are nobody's row.
+at once, so that its slots do not run empty at the end of a shard. Every utterance given ends in the receipt exactly
+once, spoken or failed with a reason. Errors of the store or of the job as a whole are raised; they are nobody's row.
 
 Not known here: Ray, where parts are stored, who commits them. Nothing that this class writes counts until the
 driver says so.

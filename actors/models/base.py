@@ -148,8 +148,8 @@ class AutoregressiveModel(Model):
     """A model that speaks step by step: rows join and leave a running batch, so it takes all segments there are.
 
     Before anything is spoken, `reserve` says how much memory there is; `ModelInfo.is_autoregressive` has to be set.
-    From then on `prepare`, `speak_rows`, `refine_rows` and `usage` are called from several threads at once: while a shard
-    ends, the next has begun.
+    From then on `prepare`, `speak_rows`, `refine_rows` and `usage` are called from several threads at once: while a
+    shard ends, the next has begun.
     """
 
     @abstractmethod
