@@ -10,15 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from .cache import Cache
+from .network import Network
 from .request import Generated, Request
-from .sampler import Sampler
-from .schedule import Chunk, Schedule
+from .schedule import Chunk, Move, Schedule
+from .state import Parked, State
 
 PREFILL_POSITIONS = 2_048
 """Positions of prompts computed before one step: more would keep the rows that are being spoken waiting."""
@@ -30,59 +29,13 @@ POSITIONS_STEP = 64
 """Attention looks at so many positions more at a time: few shapes, and little work beyond the longest row."""
 
 
-class Network(Protocol):
-    """An autoregressive model as the engine sees it."""
-
-    num_codebooks: int
-    vocabulary: int
-    end: int
-    hidden: int
-    dtype: torch.dtype
-
-    def cache(self, slots: int, positions: int) -> Cache:
-        """Room for the keys and values of this many rows."""
-        ...
-
-    def embed(self, codes: Tensor) -> Tensor:
-        """Codes int64 [rows, codebooks] as input: float [rows, hidden]."""
-        ...
-
-    def hiddens(self, x: Tensor, cache: Cache, first: int, starts: Tensor, reach: int) -> Tensor:
-        """Hidden states of inputs x, both float [rows, time, hidden], the rows lying in the slots from `first` on.
-
-        starts   int64 [rows]: the position of each row's first input; an input sees its own position and those before
-        reach    positions of the cache to look at: no row holds more
-        """
-        ...
-
-    def logits(self, hidden: Tensor) -> Tensor:
-        """Float [rows, codebooks, vocabulary] of hidden states [rows, hidden]."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Parked:
-    """All that a row has come to, out of its slot: it goes on from there to the same bits.
-
-    cache      keys and values of its positions
-    history    of its sampler
-    following  the codes drawn last, and the hidden state that the next are drawn from
-    """
-
-    cache: Tensor
-    history: Tensor
-    following: tuple[Tensor, Tensor]
-    codes: Tensor
-    hiddens: Tensor
-
-
 @dataclass(slots=True)
 class _Row:
     """A request and what has come of it so far."""
 
     request: Request
     is_complete: bool = False
-    parked: _Parked | None = None
+    parked: Parked | None = None
 
 
 @dataclass(slots=True)
@@ -129,15 +82,8 @@ class Engine:
     ) -> None:
         self._network, self._device, self._is_fixed = network, device, is_fixed
         self._positions = positions
-        self._cache = network.cache(slots, positions)
-        books, vocabulary, end = network.num_codebooks, network.vocabulary, network.end
-        self._sampler = Sampler(slots, books, vocabulary, end, device, is_fixed=is_fixed)
+        self._state = State(network, slots, positions, device, is_fixed=is_fixed)
         self._schedule: Schedule[_Row] = Schedule(slots, PREFILL_POSITIONS, beside_urgent)
-        self._next = torch.zeros(slots, network.num_codebooks, dtype=torch.long, device=device)
-        self._hidden = torch.zeros(slots, network.hidden, dtype=network.dtype, device=device)
-        # What each row has come to, by its steps; it stays on the device until the row ends.
-        self._codes = torch.zeros(slots, positions, network.num_codebooks, dtype=torch.long, device=device)
-        self._hiddens = torch.zeros(slots, positions, network.hidden, dtype=network.dtype, device=device)
         self.usage = Usage()
 
     def clear(self) -> None:
@@ -161,8 +107,7 @@ class Engine:
         """Requests that nobody wants any more; their slots are free at the next step. Others are not known, or gone."""
         unwanted = frozenset(keys)
         for row in [row for row in self._schedule.rows() if row.request.key in unwanted]:
-            for source, target in self._schedule.forget(row):
-                self._move(source, target)
+            self._move(self._schedule.forget(row))
 
     def num_steps(self, key: int) -> int | None:
         """Steps that a row has come to; None if it is in no slot."""
@@ -172,8 +117,7 @@ class Engine:
         """Codes and hidden states of a row from step `start` on, as `Generated` has them; None if it is in no slot."""
         for number, slot in enumerate(self._schedule.slots):
             if slot.row.request.key == key:
-                steps = slice(start, slot.steps)
-                return self._codes[number, steps].clone(), self._hiddens[number, steps].clone()
+                return self._state.kept(number, slice(start, slot.steps))
         return None
 
     @property
@@ -199,38 +143,17 @@ class Engine:
 
     def _admit(self) -> None:
         while (number := self._schedule.next_to_park()) is not None:
-            self._schedule.slots[number].row.parked = self._parked(number)
-            for source, target in self._schedule.park(number):
-                self._move(source, target)
+            slot = self._schedule.slots[number]
+            slot.row.parked = self._state.park(number, slot.positions, slot.steps)
+            self._move(self._schedule.park(number))
         while (admitted := self._schedule.admit()) is not None:
             number, moves = admitted
-            for source, target in moves:
-                self._move(source, target)
+            self._move(moves)
             row = self._schedule.slots[number].row
-            self._sampler.put(number, row.request.seed, row.request.sampling)
+            self._state.sampler.put(number, row.request.seed, row.request.sampling)
             if row.parked is not None:
-                self._go_on(number, row.parked)
+                self._state.go_on(number, row.parked)
                 row.parked = None
-
-    def _parked(self, number: int) -> _Parked:
-        """What lies in a slot, copied; in main memory, as a GPU's is for those that speak."""
-        slot = self._schedule.slots[number]
-        return _Parked(
-            cache=self._cache.copy(number, slot.positions).cpu(),
-            history=self._sampler.history(number).cpu(),
-            following=(self._next[number].cpu().clone(), self._hidden[number].cpu().clone()),
-            codes=self._codes[number, : slot.steps].cpu().clone(),
-            hiddens=self._hiddens[number, : slot.steps].cpu().clone(),
-        )
-
-    def _go_on(self, number: int, parked: _Parked) -> None:
-        """A row is as it was, in another slot."""
-        slot = self._schedule.slots[number]
-        self._cache.paste(number, parked.cache)
-        self._sampler.go_on(number, slot.steps, parked.history)
-        self._next[number], self._hidden[number] = (state.to(self._device) for state in parked.following)
-        self._codes[number, : slot.steps] = parked.codes.to(self._device)
-        self._hiddens[number, : slot.steps] = parked.hiddens.to(self._device)
 
     def _prefill(self) -> None:
         """The next chunks of prompts into the cache: as one padded batch, or each for itself where shapes are fixed."""
@@ -243,16 +166,16 @@ class Engine:
     def _fill(self, chunks: Sequence[Chunk]) -> None:
         """Chunks as a padded batch; their rows lie side by side."""
         first, longest = chunks[0].slot, max(chunk.count for chunk in chunks)
-        x = self._hidden.new_zeros(len(chunks), longest, self._hidden.shape[1])
+        x = self._state.hidden.new_zeros(len(chunks), longest, self._network.hidden)
         for row, chunk in enumerate(chunks):
             prompt = self._schedule.slots[chunk.slot].row.request.prompt
             x[row, : chunk.count] = prompt[chunk.start : chunk.start + chunk.count].to(x)
         starts = torch.tensor([chunk.start for chunk in chunks], device=self._device)
         counts = torch.tensor([chunk.count for chunk in chunks], device=self._device)
         reach = self._reach(max(chunk.start + chunk.count for chunk in chunks))
-        hidden = self._network.hiddens(x, self._cache, first, starts, reach)
+        hidden = self._network.hiddens(x, self._state.cache, first, starts, reach)
         last = torch.arange(len(chunks), device=self._device)
-        self._hidden[first : first + len(chunks)] = hidden[last, counts - 1]
+        self._state.hidden[first : first + len(chunks)] = hidden[last, counts - 1]
         for chunk in chunks:
             self._schedule.filled(chunk)
             self.usage.prefilled += chunk.count
@@ -262,17 +185,16 @@ class Engine:
         ready = self._schedule.num_ready
         if not ready:
             return []
-        computed = len(self._hidden) if self._is_fixed else ready
-        hidden = self._hidden[:computed]
-        codes = self._sampler.draw(self._network.logits(hidden), ready)
-        self._next[:ready] = codes
+        computed = self._computed(ready)
+        hidden = self._state.hidden[:computed]
+        codes = self._state.sampler.draw(self._network.logits(hidden), ready)
+        self._state.next[:ready] = codes
         self.usage.steps += 1
         self.usage.row_steps += ready
         self.usage.slot_steps += computed
         slots = self._schedule.slots[:ready]
         at = torch.tensor([slot.steps for slot in slots], device=self._device)
-        rows = torch.arange(ready, device=self._device)
-        self._codes[rows, at], self._hiddens[rows, at] = codes, hidden[:ready]
+        self._state.keep(at, codes, hidden[:ready])
         ended: list[int] = []
         for number, is_end in enumerate((codes == self._network.end).any(1).tolist()):
             slot = slots[number]
@@ -288,8 +210,7 @@ class Engine:
         done: list[Generated] = []
         for number in reversed(ended):
             done.append(self._generated(number))
-            for source, target in self._schedule.leave(number):
-                self._move(source, target)
+            self._move(self._schedule.leave(number))
         return done
 
     def _advance(self) -> None:
@@ -297,7 +218,7 @@ class Engine:
         ready = self._schedule.num_ready
         if not ready:
             return
-        computed = len(self._hidden) if self._is_fixed else ready
+        computed = self._computed(ready)
         slots = self._schedule.slots[:ready]
         # A slot that is only computed for the sake of the shape writes where no row looks before it writes itself.
         positions = [slot.prompt + slot.steps - 1 for slot in slots] + [self._positions - 1] * (computed - ready)
@@ -306,21 +227,23 @@ class Engine:
         # kernels are chosen by the length.
         is_whole = self._is_fixed and self._device.type != "cpu"
         reach = self._positions if is_whole else self._reach(max(positions[:ready]) + 1)
-        x = self._network.embed(self._next[:computed])[:, None]
-        self._hidden[:computed] = self._network.hiddens(x, self._cache, 0, starts, reach)[:, 0]
+        x = self._network.embed(self._state.next[:computed])[:, None]
+        self._state.hidden[:computed] = self._network.hiddens(x, self._state.cache, 0, starts, reach)[:, 0]
 
-    def _move(self, source: int, target: int) -> None:
-        slot = self._schedule.slots[target]
-        self._cache.move(source, target, slot.positions)
-        self._sampler.move(source, target)
-        self._codes[target, : slot.steps] = self._codes[source, : slot.steps]
-        self._hiddens[target, : slot.steps] = self._hiddens[source, : slot.steps]
-        self._next[target], self._hidden[target] = self._next[source], self._hidden[source]
+    def _move(self, moves: Iterable[Move]) -> None:
+        """What lies in slots follows the schedule, which has moved the rows already."""
+        for source, target in moves:
+            slot = self._schedule.slots[target]
+            self._state.move(source, target, slot.positions, slot.steps)
 
     def _generated(self, number: int) -> Generated:
         slot = self._schedule.slots[number]
-        codes, hiddens = self._codes[number, : slot.steps].clone(), self._hiddens[number, : slot.steps].clone()
+        codes, hiddens = self._state.kept(number, slice(slot.steps))
         return Generated(slot.row.request.key, codes, hiddens, slot.row.is_complete)
+
+    def _computed(self, ready: int) -> int:
+        """Slots that a step computes."""
+        return self._schedule.num_slots if self._is_fixed else ready
 
     def _reach(self, positions: int) -> int:
         return min(self._positions, -(-positions // POSITIONS_STEP) * POSITIONS_STEP)

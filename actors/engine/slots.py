@@ -13,7 +13,7 @@ import torch
 from .request import Request, Sampling
 
 if TYPE_CHECKING:
-    from .engine import Network
+    from .network import Network
     from .shared import SharedEngine
 
 _POSITIONS = 256

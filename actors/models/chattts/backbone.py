@@ -73,7 +73,7 @@ class Backbone:
         return total
 
     def hiddens(self, x: Tensor, cache: Cache, first: int, starts: Tensor, reach: int) -> Tensor:
-        """Hidden states, after the last norm; see `engine.Network`."""
+        """Hidden states, after the last norm; see `engine.network.Network`."""
         rows, time, hidden = x.shape
         at = starts[:, None] + torch.arange(time, device=x.device)
         # Padding behind a short prompt may point beyond the slot; its own place is written again before it is read.
