@@ -6,11 +6,10 @@ import hashlib
 import json
 import logging
 import math
-import os
 from dataclasses import asdict
 from pathlib import Path
 
-from ..actors.batcher.cache import cache_folder
+from ..actors.batcher.cache import cache_folder, keep
 from ..actors.models.base import ModelConfig, ModelInfo
 from .sharding import CostModel
 
@@ -30,12 +29,8 @@ def recall(config: ModelConfig, info: ModelInfo) -> CostModel | None:
 
 def remember(config: ModelConfig, info: ModelInfo, cost: CostModel) -> None:
     """Keep the costs for the next output."""
-    path = _path(config, info)
-    beside = path.with_suffix(f".{os.getpid()}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text(json.dumps(asdict(cost)), encoding="utf-8")
-        beside.replace(path)
+        keep(_path(config, info), json.dumps(asdict(cost)))
     except OSError as error:
         logger.warning("the costs are not kept, the next run estimates anew: %s", error)
 

@@ -39,12 +39,8 @@ class ProfileCache:
 
     def put(self, profile: Profile) -> None:
         """Keep a profile, in place of the one before."""
-        path = self._path(profile.key)
-        beside = path.with_suffix(f".{os.getpid()}.tmp")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            beside.write_text(profile.to_json(), encoding="utf-8")
-            beside.replace(path)
+            keep(self._path(profile.key), profile.to_json())
         except OSError as error:
             logger.warning("the profile is not kept, the next run measures again: %s", error)
 
@@ -85,6 +81,14 @@ def cache_folder() -> Path:
     if named:
         return Path(named)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "speechmill"
+
+
+def keep(path: Path, text: str) -> None:
+    """Write a file of the cache: whole or not at all, whoever else writes it. Raises OSError."""
+    beside = path.with_suffix(f".{os.getpid()}.tmp")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside.write_text(text, encoding="utf-8")
+    beside.replace(path)
 
 
 def _plain(model: str) -> str:

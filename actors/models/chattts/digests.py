@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 import re
 from pathlib import Path
+
+from ...batcher.cache import keep
 
 logger = logging.getLogger(__name__)
 
@@ -38,10 +39,7 @@ def _recalled(kept: Path) -> str | None:
 
 
 def _remember(kept: Path, digest: str) -> None:
-    beside = kept.with_suffix(f".{os.getpid()}.tmp")
     try:
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text(digest, encoding="ascii")
-        beside.replace(kept)
+        keep(kept, digest)
     except OSError as error:
         logger.warning("the digest is not kept, the next run reads the weights again: %s", error)

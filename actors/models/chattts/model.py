@@ -8,8 +8,8 @@ the rounding of sums and nothing else; with `deterministic: true` not even that.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -54,42 +54,16 @@ class Chattts(AutoregressiveModel):
 
         Raises ModelError for a wrong device, option or voice, and for weights that are not ChatTTS's.
         """
-        options = _checked(config)
-        checkpoint = Checkpoint.open(Path(config.path) if config.path else None)
-        voices = _voices(options, checkpoint)
-        try:
-            voices.preset(config.voice)
-        except RowError as error:
-            raise ModelError(f"model.voice: {error}") from error
-        read_homophones(options.homophones)
-        base_s, char_s = _COSTS[config.device]
-        return ModelInfo(
-            name="chattts",
-            revision=f"{_digest(options, checkpoint)[:12]}/{_dtype(options, config.device)}-{_VERSION}",
-            backend="torch",
-            sample_rate=SAMPLE_RATE,
-            voices=(),
-            default_voice=config.voice,
-            max_length=MAX_TOKENS,
-            split_chars=SPLIT_CHARS,
-            batch_limit=BatchLimit(_MAX_SLOTS[config.device], _MAX_SLOTS[config.device] * MAX_TOKENS),
-            base_s=base_s,
-            char_s=char_s,
-            audio_char_s=_AUDIO_CHAR_S,
-            speeds=(1.0, 1.0) if config.task == "speak" else (0.25, 4.0),
-            is_autoregressive=True,
-            tasks=("speak", "refine"),
-        )
+        return _Configured.open(config).info(config)
 
     def __init__(self, config: ModelConfig) -> None:
         from .speech import Speech
 
-        self.info = self.describe(config)
-        self._config, self._options = config, _checked(config)
-        checkpoint = Checkpoint.open(Path(config.path) if config.path else None)
+        configured = _Configured.open(config)
+        self.info = configured.info(config)
+        self._config, self._options, self._voices = config, configured.options, configured.voices
+        self._homophones, checkpoint = configured.homophones, configured.checkpoint
         self._tokenizer = Tokenizer(checkpoint.tokenizer_file, checkpoint.sizes)
-        self._voices = _voices(self._options, checkpoint)
-        self._homophones = read_homophones(self._options.homophones)
         self._normalised = lru_cache(maxsize=4_096)(self._normalise)
         dtype = _dtype(self._options, config.device)
         self._speech: Speech = Speech(checkpoint, config.device, dtype, self._options)
@@ -99,7 +73,7 @@ class Chattts(AutoregressiveModel):
         }
         self._transcripts = {
             preset.transcript: tuple(self._tokenizer.ids(self._normalised(preset.transcript).text))
-            for preset in (self._options.default, *self._options.voices.values())
+            for preset in self._options.presets
             if preset.sample
         }
         self._sample_positions = max((codes.shape[1] for codes in self._samples.values()), default=0)
@@ -193,6 +167,50 @@ class Chattts(AutoregressiveModel):
         return normalise(text, self._options.language, self._homophones)
 
 
+@dataclass(frozen=True, slots=True)
+class _Configured:
+    """A configuration with all that it names, read and checked."""
+
+    options: Options
+    checkpoint: Checkpoint
+    voices: Voices
+    homophones: Mapping[str, str]
+
+    @classmethod
+    def open(cls, config: ModelConfig) -> _Configured:
+        """Raises ModelError for anything that is wrong, the default voice included."""
+        options = _checked(config)
+        checkpoint = Checkpoint.open(Path(config.path) if config.path else None)
+        voices = _voices(options, checkpoint)
+        try:
+            voices.preset(config.voice)
+        except RowError as error:
+            raise ModelError(f"model.voice: {error}") from error
+        return cls(options, checkpoint, voices, read_homophones(options.homophones))
+
+    def info(self, config: ModelConfig) -> ModelInfo:
+        """What the model is under this configuration."""
+        base_s, char_s = _COSTS[config.device]
+        dtype = _dtype(self.options, config.device)
+        return ModelInfo(
+            name="chattts",
+            revision=f"{_digest(self.options, self.checkpoint)[:12]}/{dtype}-{_VERSION}",
+            backend="torch",
+            sample_rate=SAMPLE_RATE,
+            voices=(),
+            default_voice=config.voice,
+            max_length=MAX_TOKENS,
+            split_chars=SPLIT_CHARS,
+            batch_limit=BatchLimit(_MAX_SLOTS[config.device], _MAX_SLOTS[config.device] * MAX_TOKENS),
+            base_s=base_s,
+            char_s=char_s,
+            audio_char_s=_AUDIO_CHAR_S,
+            speeds=(1.0, 1.0) if config.task == "speak" else (0.25, 4.0),
+            is_autoregressive=True,
+            tasks=("speak", "refine"),
+        )
+
+
 def _checked(config: ModelConfig) -> Options:
     """The options. Raises ModelError, also for a device or backend that is none."""
     if config.device not in _DTYPES:
@@ -218,7 +236,7 @@ def _voices(options: Options, checkpoint: Checkpoint) -> Voices:
 def _digest(options: Options, checkpoint: Checkpoint) -> str:
     """Of all that a row's sound depends on and that lies in files: another one may sound different."""
     digest = hashlib.sha256(checkpoint.digest.encode())
-    samples = [preset.sample for preset in (options.default, *options.voices.values()) if is_file(preset.sample)]
+    samples = [preset.sample for preset in options.presets if is_file(preset.sample)]
     named = [name for name in (options.statistics, options.homophones, *samples) if 0 < len(name) < 1_000]
     for file in (checkpoint.statistics_file, *(Path(name) for name in named)):
         if file is not None:

@@ -81,7 +81,12 @@ class Options:
     @property
     def max_steps(self) -> int:
         """Of any preset: what a slot has to hold."""
-        return max(preset.sampling.max_steps for preset in (self.default, *self.voices.values()))
+        return max(preset.sampling.max_steps for preset in self.presets)
+
+    @property
+    def presets(self) -> tuple[Preset, ...]:
+        """The default, then the others."""
+        return (self.default, *self.voices.values())
 
 
 _CHOICES: Mapping[str, tuple[str, ...]] = {

@@ -20,7 +20,7 @@ from ...engine.cache import Cache
 from ...engine.chunks import ChunkPolicy
 from ...engine.engine import Engine, Usage
 from ...engine.request import Generated, Request, Sampling
-from ...engine.shared import SharedEngine
+from ...engine.shared import Drawn, SharedEngine
 from ...engine.slots import useful_slots, warm
 from .acoustic import Dvae, HiddenDecoder
 from .backbone import Backbone, CodeNetwork, TextNetwork
@@ -137,7 +137,7 @@ class Speech:
         batch_steps = 1 if self._options.deterministic else _BATCH_STEPS[self._device.type]
         decoder = Decoder(self._decode, self._num_samples, batch_steps, self._device)
         for number, row in enumerate(self._engine.run(requests), start=1):
-            if not row.is_complete and self._options.incomplete == "fail":
+            if self._is_refused(row):
                 yield row.key, _unfinished(row, self._sizes)
             else:
                 decoder.put(row.key, self._steps(row))
@@ -152,18 +152,17 @@ class Speech:
         policy = self._options.streaming
         row = ChunkedRow(Seam(self._sizes, policy, _overlap(policy, self._sizes)))
         for drawn in self._engine.stream(self._request(0, line), policy):
-            steps = drawn.hiddens if self._options.decoder == "hidden" else drawn.codes
-            [samples] = decode_windows([Window(row, drawn.chunk, steps)], self._decode)
+            [samples] = decode_windows([Window(row, drawn.chunk, self._steps(drawn))], self._decode)
             if len(samples):
                 yield samples
-            if drawn.end is not None and not drawn.end.is_complete and self._options.incomplete == "fail":
+            if drawn.end is not None and self._is_refused(drawn.end):
                 raise _unfinished(drawn.end, self._sizes)
 
     def refine(self, lines: Iterable[Line]) -> Iterator[tuple[int, list[int] | RowError]]:
         """Write lines as they would be spoken: the number of each, and its tokens or why there are none."""
         assert self._text_engine is not None, "reserve has to come first"
         for row in self._text_engine.run([self._request(number, line) for number, line in enumerate(lines)]):
-            if not row.is_complete and self._options.incomplete == "fail":
+            if self._is_refused(row):
                 yield row.key, RowRejected(f"refining its text had not ended after {row.num_steps} tokens")
             else:
                 yield row.key, row.codes[:, 0].tolist()
@@ -204,7 +203,11 @@ class Speech:
             prompt = torch.cat((prompt, self._backbone.embed_codes(codes.T)))
         return prompt
 
-    def _steps(self, row: Generated) -> Tensor:
+    def _is_refused(self, row: Generated) -> bool:
+        """Whether a row was cut off, and such rows are not kept."""
+        return not row.is_complete and self._options.incomplete == "fail"
+
+    def _steps(self, row: Generated | Drawn) -> Tensor:
         """What the decoder takes of a row: [steps, channels]."""
         return row.hiddens if self._options.decoder == "hidden" else row.codes
 

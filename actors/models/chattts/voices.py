@@ -77,8 +77,8 @@ class Voices:
     @property
     def samples(self) -> Mapping[str, NDArray[np.uint16] | None]:
         """Samples of all presets: codes uint16 [num_vq, steps] of those given as strings, None of those in files."""
-        presets = (self._options.default, *self._options.voices.values())
-        return {preset.sample: self._prompts.get(preset.sample) for preset in presets if preset.sample}
+        samples = (preset.sample for preset in self._options.presets if preset.sample)
+        return {sample: self._prompts.get(sample) for sample in samples}
 
 
 def is_file(sample: str) -> bool:
