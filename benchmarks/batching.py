@@ -26,11 +26,11 @@ import statistics
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from batching_contenders import Arena, Contender, Outcome, segments_of, speak_automatically
+from batching_contenders import Arena, Contender, segments_of, speak_automatically
 from batching_corpora import (
     adversarial_lengths,
     adversarial_shards,
@@ -38,12 +38,13 @@ from batching_corpora import (
     read_corpus,
     shards_of,
 )
+from batching_report import COLUMNS, Part, worst_of
 from common import machine, measure, num_cores, show
 
-from speechmill.actors.batcher.packing import num_cells, pack_segments
+from speechmill.actors.batcher.packing import pack_segments
 from speechmill.actors.models.base import ModelConfig
 from speechmill.actors.receipt import ReplicaConfig
-from speechmill.actors.segment import Segment, Utterance
+from speechmill.actors.segment import Utterance
 from speechmill.actors.tuning import tuned
 
 DEMO = Path(__file__).parent.parent / "configs" / "demo.csv"
@@ -64,41 +65,6 @@ RESTLESS = {**NARROW, "batch_s": 1e-5, "memory_noise": 0.03, "max_length": 2_400
 QUIET = {"audio_char_s": 0.0005}
 """Sines that cost nothing."""
 
-COLUMNS = ["part", "batches", "speed", "again", "padding", "num", "OOM / 10k", "lost", "peak / pred."]
-
-
-@dataclass(slots=True)
-class Part:
-    """What a part has to say: lines of the table, and figures."""
-
-    lines: list[list[str]] = field(default_factory=list)
-    figures: dict[str, Any] = field(default_factory=dict)
-
-    def add(self, name: str, contender: object, outcome: Outcome, speed: float | None = None, again: str = "") -> None:
-        """One line; `speed` is relative to auto_max."""
-        batches = outcome.batches
-        stopped = f", to {outcome.share:.0%}" if outcome.share < 1 else ""
-        self.lines.append(
-            [
-                name,
-                f"{contender}{stopped}",
-                "" if speed is None else f"{speed:.3f}",
-                again,
-                f"{outcome.padding:.1%}",
-                f"{batches.num_batches:,}",
-                f"{oom_rate([outcome]):.1f}",
-                f"{outcome.num_lost}",
-                f"{outcome.peak_over_prediction:.3f}" if outcome.peak_over_prediction else "",
-            ]
-        )
-
-    def add_padding(self, key: str, name: str, contender: Contender, batches: Sequence[Sequence[Segment]]) -> None:
-        """One line and one figure of batches that were packed and not spoken."""
-        filled, total = map(sum, zip(*map(num_cells, batches), strict=True))
-        self.figures[f"padding_{key}"] = round(1 - filled / total, 4)
-        self.lines.append([f"padding, {name}", str(contender), "", "", f"{1 - filled / total:.1%}"])
-        self.lines[-1] += [f"{len(batches):,}", "", "", ""]
-
 
 @dataclass(frozen=True, slots=True)
 class Effort:
@@ -114,21 +80,6 @@ def replica(model: str, *, options: Mapping[str, object] | None = None, **settin
     device, backend = settings.pop("device", "cpu"), settings.pop("backend", "auto")
     config = ModelConfig(model, device, backend, options=options or {})
     return ReplicaConfig(config, audio_format="flac", pause_s=0.0, **settings)
-
-
-def oom_rate(outcomes: Sequence[Outcome]) -> float:
-    """Batches that were out of memory, per 10,000 that were spoken."""
-    spoken = sum(outcome.batches.num_batches for outcome in outcomes)
-    return 10_000 * sum(outcome.batches.num_out_of_memory for outcome in outcomes) / max(1, spoken)
-
-
-def worst_of(outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    """What automatic batches are to keep within, over several runs."""
-    return {
-        "oom_per_10k_batches": round(oom_rate(outcomes), 2),
-        "peak_over_prediction": round(max(outcome.peak_over_prediction for outcome in outcomes), 4),
-        "rows_lost": sum(outcome.num_lost for outcome in outcomes),
-    }
 
 
 def compare(name: str, arena: Arena, num_rows: int, effort: Effort) -> Part:
