@@ -13,7 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -67,7 +67,7 @@ class Attempt:
         self._spoken_last: Segment | None = None
         self._surprise: Exception | None = None
         self._stats = BatchStats(bound_bytes=voice.tuner.bound_bytes)
-        self._meter, self._busy_s = voice.meter, 0.0
+        self._meter, self._turns, self._busy_s = voice.meter, voice.turns, 0.0
 
     @property
     def batches(self) -> BatchStats:
@@ -78,6 +78,10 @@ class Attempt:
     def is_shared(self) -> bool:
         """Whether the model may speak for other attempts at the same time: their rows fill its slots together."""
         return self._stepwise is not None
+
+    def _turn(self) -> AbstractContextManager[None]:
+        """While it lasts nobody else uses the model, unless several may."""
+        return nullcontext() if self.is_shared else self._turns.rows()
 
     def synthesise(self, utterances: Sequence[Utterance]) -> None:
         """Speak everything; a clip goes to the encoder as soon as its last segment is there."""
@@ -137,14 +141,16 @@ class Attempt:
             if self._stepwise is not None:
                 self._stepwise.repeat(self._spoken_last)
             else:
-                self._model.speak([self._spoken_last])
+                with self._turn():
+                    self._model.speak([self._spoken_last])
         except Exception as error:
             raise self._surprise from error
 
     def _segments(self, utterance: Utterance) -> list[Segment]:
         info = self._model.info
         try:
-            segments = fit_segments(utterance, info.split_chars, info.max_length, self._model.prepare)
+            with self._turn():
+                segments = fit_segments(utterance, info.split_chars, info.max_length, self._model.prepare)
         except (JobError, RunStopped):
             raise
         except Exception as error:
@@ -165,9 +171,10 @@ class Attempt:
         elif memory is not None and len(batch) == 1 and not tuner.can_ever_fit(shape):
             # Nothing would raise here: the system would end the process.
             raise BatchOutOfMemory("it is not tried where memory has no other bound")
-        began = time.perf_counter()
-        waves = self._model.speak(batch)
-        seconds = time.perf_counter() - began
+        with self._turn():
+            began = time.perf_counter()
+            waves = self._model.speak(batch)
+            seconds = time.perf_counter() - began
         if len(waves) != len(batch):
             raise JobError(f"model {self._model.info.name} gave {len(waves)} clips for {len(batch)} segments")
         peak = memory.peak() if memory is not None else 0

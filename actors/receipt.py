@@ -14,6 +14,8 @@ class ReplicaConfig:
 
     batch_rows          rows in a batch; None for the fastest that fits
     vram_utilization    share of its memory that it may use, above 0 and up to 1
+    batch_s             expected seconds that a batch may take; None for any. Where streams are spoken beside jobs, one
+                        that comes in the middle of a batch waits for its end
     cpus, gpus          what it was given: a part of a device is a part of the memory
     """
 
@@ -22,6 +24,7 @@ class ReplicaConfig:
     pause_s: float
     batch_rows: int | None = None
     vram_utilization: float = 0.9
+    batch_s: float | None = None
     cpus: float = 1.0
     gpus: float = 1.0
 

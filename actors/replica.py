@@ -1,9 +1,10 @@
-"""One replica: a model, the tuner of its batches before it and the encoder behind it. Utterances in, a receipt out.
+"""One replica: a model, the tuner of its batches before it and the encoder behind it, for jobs and for streams.
 
-`speak` may be called from several threads at once: synthesis is one at a time, in the order of the calls, while the
-encoding and the upload of the shard before go on beside it. A model that speaks step by step gets the rows of all calls
-at once, so that its slots do not run empty at the end of a shard. Every utterance given ends in the receipt exactly
-once, spoken or failed with a reason. Errors of the store or of the job as a whole are raised; they are nobody's row.
+Guaranteed of `speak`: it may be called from several threads at once. Synthesis is one at a time, in the order of the
+calls, while the encoding and the upload of the shard before go on beside it; a model that speaks step by step gets the
+rows of all calls at once, so that its slots do not run empty at the end of a shard. Every utterance given ends in the
+receipt exactly once, spoken or failed with a reason. Errors of the store or of the job as a whole are raised; they are
+nobody's row. Guaranteed of `stream`: streams go before rows of jobs, and one whose listener leaves ends within a step.
 
 Not known here: Ray, where parts are stored, who commits them. Nothing that this class writes counts until the
 driver says so.
@@ -14,65 +15,133 @@ from __future__ import annotations
 import os
 import socket
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import nullcontext
-from dataclasses import dataclass
+from contextlib import closing, nullcontext
+from dataclasses import dataclass, field, replace
 from functools import partial
 
+from ..errors import ModelError
 from .attempt import Attempt
 from .batcher.profile import Profile
+from .listener import Listener
 from .manifest import Record
+from .models.base import AutoregressiveModel, ModelConfig
+from .models.registry import describe
 from .part import PartStore
 from .receipt import Receipt, ReplicaConfig, ReplicaProgress
 from .segment import Utterance
+from .streaming import Heard, Wanted, speak_stream
 from .tuning import MAX_PENDING_CLIPS, Voice, tuned
+
+_PIECE_S = 1.0
+"""Of a stream, in seconds of audio: more is handed over in parts."""
+
+_WARM_TEXT = "Ready, one two three."
 
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """Where a replica lives, and what batches cost there; None if that could not be measured."""
+    """Where a replica lives, and what batches cost there; None if that could not be measured.
+
+    load_s, warm_s   seconds until the model was there and measured, and until it had spoken for the first time
+    """
 
     host: str
     pid: int
+    device: str
     profile: Profile | None = None
+    load_s: float = 0.0
+    warm_s: float = 0.0
+
+
+@dataclass(slots=True)
+class _Job:
+    """A job that this replica speaks for."""
+
+    config: ReplicaConfig
+    store: PartStore
+    progress: ReplicaProgress = field(default_factory=ReplicaProgress)
+    counting: threading.Lock = field(default_factory=threading.Lock)
+
+    def report(self, done: ReplicaProgress) -> None:
+        with self.counting:
+            self.progress += done
 
 
 class Replica:
-    """A model on its device, speaking shards."""
+    """A model on its device, speaking shards of the jobs that join it, and streams."""
 
-    def __init__(self, config: ReplicaConfig, store: PartStore) -> None:
+    def __init__(self, config: ReplicaConfig) -> None:
         self._config = config
-        self._store = store
+        self._jobs: dict[str, _Job] = {}
         self._voice: Voice | None = None
+        self._home: Home | None = None
+        self._loading = threading.Lock()
         self._synthesis = threading.Lock()
         self._encoders = ThreadPoolExecutor(1 if config.model.device == "cpu" else 4, "encode")
         self._pending = threading.Semaphore(MAX_PENDING_CLIPS)
-        self._progress = ReplicaProgress()
-        self._counting = threading.Lock()
+        self._listeners: set[Listener] = set()
 
     def load(self) -> Home:
-        """Load the model and measure it; `speak` may be called once this has returned.
+        """Load the model and measure it, once; `stream` may be called when this has returned.
 
-        Raises StorageMissing, and ModelError: also for a model or a batch size that does not fit into the memory.
+        Raises ModelError: also for a model or a batch size that does not fit into the memory.
         """
-        self._store.check()
-        self._voice = tuned(self._config)
-        return Home(socket.gethostname(), os.getpid(), self._voice.profile)
+        with self._loading:
+            if self._home is None:
+                began = time.perf_counter()
+                self._voice = tuned(self._config)
+                load_s = time.perf_counter() - began
+                device, profile = self._config.model.device, self._voice.profile
+                self._home = Home(socket.gethostname(), os.getpid(), device, profile, load_s)
+            return self._home
 
-    def progress(self) -> ReplicaProgress:
-        """The counts so far; answers while a shard is being spoken."""
-        return self._progress
+    def warm(self) -> Home:
+        """Load, and speak a few words to nobody: what is prepared at the first use is there for the first listener."""
+        home = self.load()
+        if not home.warm_s:
+            began = time.perf_counter()
+            for _ in self.stream(Wanted(_WARM_TEXT), Listener()):
+                pass
+            self._home = home = replace(home, warm_s=time.perf_counter() - began)
+        return home
 
-    def speak(self, part: str, utterances: Sequence[Utterance]) -> Receipt:
-        """Speak the utterances into a part of this unique name, or refine them, as the model's task is.
+    def join(self, job: str, config: ReplicaConfig, store: PartStore) -> Home:
+        """Load, and speak for this job from now on. Raises StorageMissing, and ModelError as `load` does.
+
+        Of a job that joins, the audio format, the pauses and the place of its parts count; the batches are this
+        replica's. ModelError, too, if it wants what sounds different.
+        """
+        store.check()
+        self._refuse_another(config.model)
+        self._jobs[job] = _Job(config, store)
+        return self.load()
+
+    def leave(self, job: str) -> None:
+        """Forget a job; what is being spoken for it is spoken to its end."""
+        self._jobs.pop(job, None)
+
+    def progress(self, job: str) -> ReplicaProgress:
+        """The counts of a job so far; answers while a shard is being spoken."""
+        known = self._jobs.get(job)
+        return ReplicaProgress() if known is None else known.progress
+
+    @property
+    def num_streams(self) -> int:
+        """Streams that are being spoken or wait for their turn."""
+        return len(self._listeners)
+
+    def speak(self, job: str, part: str, utterances: Sequence[Utterance]) -> Receipt:
+        """Speak utterances of a job into a part of this unique name, or refine them, as the model's task is.
 
         Raises JobError and RunStopped, nothing of a row.
         """
-        assert self._voice is not None, "load() comes first"
+        voice, known = self._ready, self._jobs[job]
         # Refined texts travel in the receipt.
-        writer = None if self._config.model.task == "refine" else self._store.open_part(part)
-        attempt = Attempt(self._voice, self._config, writer, self._encode_soon, self._report)
+        writer = None if known.config.model.task == "refine" else known.store.open_part(part)
+        attempt = Attempt(voice, known.config, writer, self._encode_soon, known.report)
         try:
             with nullcontext() if attempt.is_shared else self._synthesis:
                 attempt.synthesise(utterances)
@@ -81,13 +150,53 @@ class Replica:
             attempt.abort()
             raise
 
+    def stream(self, wanted: Wanted, listener: Listener) -> Generator[Heard]:
+        """Speak one text before all rows of jobs: its audio as soon as it is there, at most a second at a time.
+
+        The first piece tells what the time until it went to. Raises RowError for text that cannot be spoken, after
+        what came before it, and ModelError.
+        """
+        voice = self._ready
+        rate = voice.model.info.sample_rate
+        turns = None if isinstance(voice.model, AutoregressiveModel) else voice.turns
+        self._listeners.add(listener)
+        try:
+            pieces = speak_stream(
+                voice.model,
+                wanted.text,
+                voice=wanted.voice,
+                seed=wanted.seed,
+                speed=wanted.speed,
+                listener=listener,
+                turns=turns,
+            )
+            spent_s = listener.spent_s
+            with closing(pieces):
+                for samples in pieces:
+                    for start in range(0, len(samples), round(_PIECE_S * rate)):
+                        yield Heard(samples[start : start + round(_PIECE_S * rate)], spent_s)
+                        spent_s = {}
+        finally:
+            self._listeners.discard(listener)
+
+    def _refuse_another(self, wanted: ModelConfig) -> None:
+        if wanted == self._config.model:
+            return
+        theirs, ours = describe(wanted), describe(self._config.model)
+        if (theirs.name, theirs.revision, wanted.task) != (ours.name, ours.revision, self._config.model.task):
+            raise ModelError(
+                f"the replicas speak with {ours.name} {ours.revision} (task {self._config.model.task}), the job wants "
+                f"{theirs.name} {theirs.revision} (task {wanted.task}): give the job their model and its options"
+            )
+
+    @property
+    def _ready(self) -> Voice:
+        assert self._voice is not None, "load() or join() comes first"
+        return self._voice
+
     def _encode_soon(self, work: partial[Record]) -> Future[Record]:
         """Give a clip to the encoder threads; waits while too many are pending."""
         self._pending.acquire()
         future = self._encoders.submit(work)
         future.add_done_callback(lambda _: self._pending.release())
         return future
-
-    def _report(self, done: ReplicaProgress) -> None:
-        with self._counting:
-            self._progress += done

@@ -16,6 +16,7 @@ from .meter import Meter
 from .models.base import AutoregressiveModel, Model, ModelInfo
 from .models.registry import load
 from .receipt import ReplicaConfig
+from .turns import Turns
 
 MAX_PENDING_CLIPS = 64
 """Clips that may wait for the encoder before synthesis does: bounds memory when the store is slow."""
@@ -26,6 +27,7 @@ class Voice:
     """A loaded model with the choice of its batches; profile and memory are None if it could not be measured.
 
     meter   whose time it was, where several attempts use the model at once
+    turns   whose turn it is, where jobs and streams use a model that speaks one batch at a time
     """
 
     model: Model
@@ -33,6 +35,7 @@ class Voice:
     profile: Profile | None
     memory: Memory | None
     meter: Meter = field(default_factory=Meter)
+    turns: Turns = field(default_factory=Turns)
 
 
 def tuned(config: ReplicaConfig) -> Voice:
@@ -46,7 +49,7 @@ def tuned(config: ReplicaConfig) -> Voice:
         return _reserved(config, model, memory)
     profile = _profile(model, memory, config)
     if profile is None:
-        return Voice(model, Tuner(None, model.info.batch_limit, None, config.batch_rows), None, None)
+        return Voice(model, Tuner(None, model.info.batch_limit, None, config.batch_rows, config.batch_s), None, None)
     budget = budget_of(config, profile, model.info.max_length, memory.total(), memory.others())
     tuner = tuner_of(config, model.info, profile, budget)
     memory.cap(budget.bound)
@@ -72,7 +75,7 @@ def tuner_of(config: ReplicaConfig, info: ModelInfo, profile: Profile, budget: B
             f"{info.name} leaves no memory for batches: {budget.explain()}. Use a larger model.vram_utilization, "
             "fewer replicas on the device, or a device with more memory."
         )
-    tuner = Tuner(profile, info.batch_limit, budget, config.batch_rows)
+    tuner = Tuner(profile, info.batch_limit, budget, config.batch_rows, config.batch_s)
     tuner.check(info.max_length)
     return tuner
 

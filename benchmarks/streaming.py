@@ -29,6 +29,7 @@ import torch
 from chattts import PROMPT, UPSTREAM, device_name, prompts, texts
 from common import machine, num_cores, show
 
+from speechmill.actors.listener import Listener
 from speechmill.actors.models.chattts.layout import FULL, SAMPLE_RATE, TINY
 from speechmill.actors.models.chattts.options import Options
 from speechmill.actors.models.chattts.random_weights import write_random
@@ -67,7 +68,7 @@ def run(arguments: argparse.Namespace, folder: Path) -> None:
     beside: dict[str, Any] = {}
     most = max(arguments.concurrency)
     speech, lines = ready(arguments, most + arguments.batch_rows)
-    list(speech.stream(lines[0]))  # kernels and buffers are there
+    list(speech.stream(lines[0], Listener()))  # kernels and buffers are there
     for count in arguments.concurrency:
         for is_beside in (False, True):
             found = streams(speech, lines[:count], lines[most:] if is_beside else [], arguments.device)
@@ -115,7 +116,7 @@ def streams(speech: Speech, lines: Sequence[Line], others: Sequence[Line], devic
 
     def listen(line: Line) -> Arrivals:
         began = time.perf_counter()
-        return [(time.perf_counter() - began, len(piece)) for piece in speech.stream(line)]
+        return [(time.perf_counter() - began, len(piece)) for piece in speech.stream(line, Listener())]
 
     with ThreadPoolExecutor(len(lines) + 1) as threads:
         running = threads.submit(job) if others else None

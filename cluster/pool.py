@@ -1,4 +1,4 @@
-"""Replicas as Ray actors: spawned, fed two tasks deep, and replaced when they die.
+"""Replicas as Ray actors: called up, fed two tasks deep, and replaced when they die.
 
 Guaranteed: every shard fed comes back exactly once from `collect`, as receipts and poisoned rows that together
 hold all its utterances, or an error of the whole run is raised. A replica's death costs the tasks that it held and
@@ -20,12 +20,11 @@ from ray.exceptions import ActorDiedError, RayError, RayTaskError
 from ..actors.batcher.profile import Profile
 from ..actors.part import PartStore
 from ..actors.receipt import Receipt, ReplicaConfig
-from ..actors.replica import Replica
 from ..actors.segment import Shard
 from ..errors import JobError, ModelError, ReplicasLost, RunStopped
+from .crew import Crew
 from .member import Member
 from .retry import Poison, Task, after_death
-from .session import ReplicaPlan
 from .state import ReplicaState
 
 TASKS_IN_FLIGHT = 2
@@ -58,17 +57,18 @@ class _OpenShard:
 
 
 class Pool:
-    """The replicas of one run. Use as a context manager; leaving it ends them."""
+    """The replicas of one run. Use as a context manager; leaving it ends them, or gives them back."""
 
-    def __init__(self, plan: ReplicaPlan, config: ReplicaConfig, store: PartStore) -> None:
-        self._plan = plan
+    def __init__(self, crew: Crew, config: ReplicaConfig, store: PartStore) -> None:
+        self._crew = crew
+        self._job = uuid.uuid4().hex[:12]
         self._config = ray.put(config)
         self._store = ray.put(store)
         self._members: list[Member] = []
         self._again: deque[Task] = deque()
         self._open: dict[str, _OpenShard] = {}
         self._finished: list[SpokenShard] = []
-        self._num_spawned = 0
+        self._num_joined = 0
         self._deaths_in_a_row = 0
         self._polled_at = 0.0
         self._started_at = time.monotonic()
@@ -77,13 +77,12 @@ class Pool:
         """What replicas measured or knew of their batches' costs, by the hardware that they run on."""
 
     def __enter__(self) -> Pool:
-        for _ in range(self._plan.num_replicas):
-            self._spawn()
+        self._muster()
         return self
 
     def __exit__(self, *_: object) -> None:
         for member in self._members:
-            ray.kill(member.actor)
+            self._crew.end(member.actor, self._job)
         self._members.clear()
 
     @property
@@ -105,8 +104,11 @@ class Pool:
 
         Raises JobError and RunStopped from a replica, and ReplicasLost when they die without getting anywhere.
         """
+        self._muster()
         waited = {ref: member for member in self._members for ref in member.refs}
-        if waited:
+        if not waited:
+            time.sleep(timeout_s)  # all have gone, and none has come yet
+        else:
             ready, _ = ray.wait(list(waited), num_returns=1, timeout=timeout_s)
             if ready:
                 ready, _ = ray.wait(list(waited), num_returns=len(waited), timeout=0)
@@ -122,29 +124,19 @@ class Pool:
         waited_s = time.monotonic() - self._started_at
         if any(member.is_ready for member in self._members) or self.num_deaths or waited_s < STARTING_TOO_LONG_S:
             return ""
-        need = f"{self._plan.gpus:g} GPU and {self._plan.cpus:g} CPU" if self._plan.gpus else f"{self._plan.cpus:g} CPU"
-        free = ray.available_resources()
-        return (
-            f"no replica has started in {waited_s:.0f} s: each needs {need}; the cluster has "
-            f"{free.get('GPU', 0):g} GPU and {free.get('CPU', 0):g} CPU free. Wait for nodes, free some, or change "
-            "cluster.gpus_per_replica, cluster.cpus_per_replica or cluster.replicas."
-        )
+        return f"no replica has started in {waited_s:.0f} s: {self._crew.wanting()}"
 
     def states(self) -> list[ReplicaState]:
         """Every replica as it was last seen."""
         return [member.state for member in self._members]
 
-    def _spawn(self) -> None:
-        remote: Any = ray.remote(Replica)
-        actor = remote.options(
-            num_cpus=self._plan.cpus,
-            num_gpus=self._plan.gpus,
-            max_restarts=0,
-            # Two tasks, one more that is only uploading, and the progress call.
-            max_concurrency=TASKS_IN_FLIGHT + 2,
-        ).remote(self._config, self._store)
-        self._members.append(Member(self._num_spawned, actor, actor.load.remote()))
-        self._num_spawned += 1
+    def _muster(self) -> None:
+        """Take in whoever has come."""
+        for actor in self._crew.come():
+            self._members.append(
+                Member(self._num_joined, actor, actor.join.remote(self._job, self._config, self._store))
+            )
+            self._num_joined += 1
 
     def _next_task(self, shards: Iterator[Shard], *, is_alone: bool) -> Task | None:
         """What to speak next; a suspect only goes where it is alone, so that the next death has one cause."""
@@ -161,7 +153,7 @@ class Pool:
     def _send(self, member: Member, task: Task) -> None:
         # A part name is used once: what a dead or late attempt left behind can never be mistaken for this one.
         part = f"{task.shard.id}-{uuid.uuid4().hex[:8]}"
-        member.tasks.append((member.actor.speak.remote(part, task.utterances), task))
+        member.tasks.append((member.actor.speak.remote(self._job, part, task.utterances), task))
 
     def _settle(self, member: Member, ref: Any) -> None:
         if member not in self._members:
@@ -194,14 +186,14 @@ class Pool:
             self._close_task(task.shard)
 
     def _bury(self, member: Member, ref: Any, error: Exception) -> None:
-        """The replica is gone or not to be trusted: end it, pass its tasks on, start another."""
+        """The replica is gone or not to be trusted: do without it, pass its tasks on."""
         self._members.remove(member)
-        ray.kill(member.actor)
+        self._crew.lost(member.actor, self._job)
         self.num_deaths += 1
         is_preempted = isinstance(error, ActorDiedError) and error.preempted
         if not is_preempted:
             self._deaths_in_a_row += 1
-        if self._deaths_in_a_row > MAX_DEATHS_IN_A_ROW + 3 * self._plan.num_replicas:
+        if self._deaths_in_a_row > MAX_DEATHS_IN_A_ROW + 3 * self._crew.size:
             raise ReplicasLost(
                 f"{self._deaths_in_a_row} replicas died in a row without finishing a shard; the last one said: "
                 f"{_summary(error)}"
@@ -211,7 +203,7 @@ class Pool:
         blamed = raised or [task for _, task in list(member.tasks)[:1]]
         for _, task in reversed(member.tasks):
             self._retry(task, _summary(error), is_blamed=task in blamed and not is_preempted)
-        self._spawn()
+        self._muster()
 
     def _retry(self, task: Task, cause: str, *, is_blamed: bool) -> None:
         outcome = after_death(task, cause, is_blamed=is_blamed)
@@ -236,7 +228,7 @@ class Pool:
         self._polled_at = now
         for member in self._members:
             if member.is_ready and member.polling is None:
-                member.polling = member.actor.progress.remote()
+                member.polling = member.actor.progress.remote(self._job)
 
 
 def _cause(error: Exception) -> Exception:

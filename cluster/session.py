@@ -42,16 +42,17 @@ class ReplicaPlan:
 
 
 @contextmanager
-def session(address: str) -> Generator[Resources]:
+def session(address: str, metrics_port: int = 0) -> Generator[Resources]:
     """Start Ray here (`local`) or join a cluster (`auto`, `ray://host:port`, `host:port`) for the block's length.
 
+    metrics_port   where a session that starts here exports its metrics to Prometheus; 0 for nowhere
     Raises SpecError when nothing answers at the address.
     """
     import ray
 
     is_local = address == "local"
     if ray.is_initialized():
-        yield _resources(is_local)
+        yield resources(is_local=is_local)
         return
     try:
         if is_local:
@@ -61,6 +62,7 @@ def session(address: str) -> Generator[Resources]:
                 include_dashboard=False,
                 _node_ip_address="127.0.0.1",
                 object_store_memory=LOCAL_OBJECT_STORE_BYTES,
+                _metrics_export_port=metrics_port or None,
                 log_to_driver=False,
                 logging_level=logging.ERROR,
             )
@@ -75,7 +77,7 @@ def session(address: str) -> Generator[Resources]:
             "If it asks for a token, set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH."
         ) from error
     try:
-        yield _resources(is_local)
+        yield resources(is_local=is_local)
     finally:
         ray.shutdown()
 
@@ -131,7 +133,8 @@ def _too_few(resources: Resources, wanted: int, device: str, gpus: float, cpus: 
     )
 
 
-def _resources(is_local: bool) -> Resources:
+def resources(*, is_local: bool) -> Resources:
+    """What the cluster that this process is connected to has."""
     import ray
 
     total = ray.cluster_resources()

@@ -17,6 +17,7 @@ from ..actors.manifest import PartName, Record, decode_records, encode_records
 from ..actors.segment import Shard, Utterance
 from ..cluster.cost_cache import remember
 from ..cluster.costs import CostLearner
+from ..cluster.crew import Borrowed, Spawned
 from ..cluster.pool import Pool, SpokenShard
 from ..cluster.retry import Poison
 from ..cluster.session import plan_replicas, session
@@ -53,8 +54,13 @@ def run(spec: JobSpec, *, overwrite: bool = False, observe: Observer | None = No
         cluster = spec.cluster
         if found is not None and device == "cuda" and not resources.gpus and resources.is_local:
             raise SpecError(f"{spec.output.uri} was begun on GPUs and goes on only there; this machine has none")
+        borrowed = Borrowed(cluster.service) if cluster.replicas == "service" else None
         plan = plan_replicas(
-            resources, cluster.replicas, device or "auto", cluster.gpus_per_replica, cluster.cpus_per_replica
+            resources,
+            "auto" if borrowed else cluster.replicas,
+            borrowed.device if borrowed else device or "auto",
+            cluster.gpus_per_replica,
+            cluster.cpus_per_replica,
         )
         if this is None:
             if plan.device != job.model.device:
@@ -64,7 +70,8 @@ def run(spec: JobSpec, *, overwrite: bool = False, observe: Observer | None = No
             job.begin()
             this = Run(job, observe)
         if this.has_work:
-            with Pool(plan, job.replica_config, job.parts) as pool:
+            crew = borrowed or Spawned(plan, job.replica_config)
+            with Pool(crew, job.replica_config, job.parts) as pool:
                 this.speak_all(pool)
         return this.result(this.complete())
 

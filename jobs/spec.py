@@ -22,11 +22,13 @@ from ..errors import SpecError, did_you_mean
 SEED_MAX = 2**63 - 1
 
 
-class _Section(BaseModel):
+class Section(BaseModel):
+    """Keys that are known, and checked."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, protected_namespaces=())
 
 
-class S3Spec(_Section):
+class S3Spec(Section):
     """An S3 service. Credentials come from boto3's own chain (environment, profile, role), never from here."""
 
     endpoint_url: str | None = None
@@ -38,7 +40,7 @@ class S3Spec(_Section):
         return S3Options(self.endpoint_url, self.region, self.max_attempts)
 
 
-class InputSpec(_Section):
+class InputSpec(Section):
     """Where rows come from, and which columns mean what. A column set to null is not looked for.
 
     `id`, `seed`, `voice` and `speed` are used when the corpus has them; named in the job, they have to be there.
@@ -62,7 +64,7 @@ class InputSpec(_Section):
         return uri
 
 
-class ModelSpec(_Section):
+class ModelSpec(Section):
     """The model and how it is batched. `options` are the model's own."""
 
     name: str = "hibari"
@@ -76,13 +78,13 @@ class ModelSpec(_Section):
     options: dict[str, Any] = {}
 
 
-class TextSpec(_Section):
+class TextSpec(Section):
     """Long texts are spoken in segments, joined by `pause_s` seconds of silence."""
 
     pause_s: Annotated[float, Field(ge=0, le=10)] = 0.2
 
 
-class OutputSpec(_Section):
+class OutputSpec(Section):
     """Where the speech goes and how it is packed; `jsonl` is for text."""
 
     uri: str
@@ -91,7 +93,7 @@ class OutputSpec(_Section):
     s3: S3Spec = S3Spec()
 
 
-class ShardingSpec(_Section):
+class ShardingSpec(Section):
     """How the corpus is cut. Part of a job's identity: another cut is another set of parts."""
 
     window_rows: Annotated[int, Field(ge=1, le=1_000_000)] = 8_192
@@ -103,11 +105,15 @@ class ShardingSpec(_Section):
         return ShardLimits(self.shard_rows, self.shard_audio_s)
 
 
-class ClusterSpec(_Section):
-    """The Ray cluster: `local`, `auto` (the one this process stands in), `ray://host:port` or `host:port`."""
+class ClusterSpec(Section):
+    """The Ray cluster: `local`, `auto` (the one this process stands in), `ray://host:port` or `host:port`.
+
+    `replicas: service` borrows those of the running service of that name, in what its streams leave over.
+    """
 
     address: str = "local"
-    replicas: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
+    replicas: Literal["auto", "service"] | Annotated[int, Field(ge=1)] = "auto"
+    service: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")] = "speechmill"
     gpus_per_replica: Annotated[float, Field(gt=0)] = 1.0
     cpus_per_replica: Annotated[float, Field(gt=0)] = 1.0
 
@@ -118,6 +124,12 @@ class ClusterSpec(_Section):
             raise ValueError("must be local, auto, ray://host:port or host:port")
         return address
 
+    @model_validator(mode="after")
+    def _service_on_a_cluster(self) -> Self:
+        if self.replicas == "service" and self.address == "local":
+            raise ValueError("replicas: service needs the address of the cluster that the service runs on")
+        return self
+
     @field_validator("gpus_per_replica")
     @classmethod
     def _whole_or_share(cls, gpus: float) -> float:
@@ -126,7 +138,7 @@ class ClusterSpec(_Section):
         return gpus
 
 
-class FailureSpec(_Section):
+class FailureSpec(Section):
     """How many rows may fail: a count, or a share of all rows below 1."""
 
     max_failed_rows: Annotated[float, Field(ge=0)] = 0
@@ -137,7 +149,40 @@ class FailureSpec(_Section):
         return num_failed <= (allowed * num_rows if 0 < allowed < 1 else allowed)
 
 
-class JobSpec(_Section):
+class Document(Section):
+    """A whole file of sections."""
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any], source: str = "job") -> Self:
+        """One from plain values. Raises SpecError, naming every wrong key and what it may be."""
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            told: dict[str, list[str]] = {}
+            for detail in error.errors():
+                key, problem = _explain(cls, detail)
+                told.setdefault(key, []).append(problem)
+            lines = [f"{key} {' or '.join(dict.fromkeys(problems))}" for key, problems in told.items()]
+            raise SpecError(f"{source}: " + "; ".join(lines)) from error
+
+    @classmethod
+    def load(cls, path: str | Path | None, overrides: list[str] | None = None) -> Self:
+        """One from a YAML file (None: all defaults), with "key.key=value" overrides. Raises SpecError."""
+        source = str(path)
+        try:
+            values = {} if path is None else yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        except OSError as error:
+            raise SpecError(f"{source}: cannot be read: {error.strerror}") from error
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
+            raise SpecError(f"{source}: is not valid YAML: {' '.join(str(error).split())}") from error
+        if not isinstance(values, dict):
+            raise SpecError(f"{source}: must hold keys such as input, model and output")
+        for override in overrides or []:
+            _override(values, override)
+        return cls.parse(values, "--set" if path is None else source)
+
+
+class JobSpec(Document):
     """A whole job file. `task: refine` makes text of text, as it would be spoken; then the container is `jsonl`."""
 
     name: str = "speechmill"
@@ -170,35 +215,6 @@ class JobSpec(_Section):
                 "task: refine"
             )
         return output
-
-    @classmethod
-    def parse(cls, values: Mapping[str, Any], source: str = "job") -> Self:
-        """A job from plain values. Raises SpecError, naming every wrong key and what it may be."""
-        try:
-            return cls.model_validate(values)
-        except ValidationError as error:
-            told: dict[str, list[str]] = {}
-            for detail in error.errors():
-                key, problem = _explain(cls, detail)
-                told.setdefault(key, []).append(problem)
-            lines = [f"{key} {' or '.join(dict.fromkeys(problems))}" for key, problems in told.items()]
-            raise SpecError(f"{source}: " + "; ".join(lines)) from error
-
-    @classmethod
-    def load(cls, path: str | Path, overrides: list[str] | None = None) -> Self:
-        """A job from a YAML file, with "key.key=value" overrides. Raises SpecError."""
-        source = str(path)
-        try:
-            values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-        except OSError as error:
-            raise SpecError(f"{source}: cannot be read: {error.strerror}") from error
-        except (yaml.YAMLError, ValueError, RecursionError) as error:
-            raise SpecError(f"{source}: is not valid YAML: {' '.join(str(error).split())}") from error
-        if not isinstance(values, dict):
-            raise SpecError(f"{source}: must hold keys such as input, model and output")
-        for override in overrides or []:
-            _override(values, override)
-        return cls.parse(values, source)
 
 
 def _override(values: dict[str, Any], override: str) -> None:

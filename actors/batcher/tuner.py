@@ -12,6 +12,8 @@ from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from ...errors import ModelError
 from ..models.base import BatchLimit
 from .budget import Budget, size
@@ -63,16 +65,22 @@ class Tuner:
     profile     what was measured; None where nothing could be, then the model's own limit is all that holds
     limit       the most that the model takes, whatever the memory
     batch_rows  rows in a batch as the job wants them; None for the fastest
+    batch_s     expected seconds of a batch of two rows or more, at most
     """
 
     def __init__(
-        self, profile: Profile | None, limit: BatchLimit, budget: Budget | None, batch_rows: int | None = None
+        self,
+        profile: Profile | None,
+        limit: BatchLimit,
+        budget: Budget | None,
+        batch_rows: int | None = None,
+        batch_s: float | None = None,
     ) -> None:
         self._profile = profile
         self._limit = limit
         self._budget = budget
         self._usable_at_first = budget.usable if budget else math.inf
-        self._batch_rows = batch_rows
+        self._batch_rows, self._batch_s = batch_rows, batch_s
         self._peak = profile.peak if profile else Curve({})
         self._seconds = profile.seconds if profile else Curve({})
         self._buckets: dict[tuple[int, int], _Bucket] = {}
@@ -131,6 +139,8 @@ class Tuner:
         rows = min(rows, self._max_cells // longest)
         if self._budget and (self._batch_rows is None or self.harder > 1):
             rows = min(rows, self._rows_that_fit(longest))
+        if self._batch_s is not None and self._seconds.coefficients and rows > 1:
+            rows = int((self._over_rows(np.arange(1.0, int(rows) + 1), longest) <= self._batch_s).sum())
         return max(1, int(rows))
 
     def fits(self, shape: Shape) -> bool:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import itertools
 import threading
+import time
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from ..listener import Listener
 from .chunks import Chunk, Chunker, ChunkPolicy
 from .engine import Engine, Usage
 from .request import Generated, Request
@@ -39,13 +41,32 @@ class Drawn:
 
 @dataclass(slots=True, eq=False)
 class _Caller:
-    """Who waits, and what is there for him. `chunker` is of a stream."""
+    """Who waits, and what is there for him. `chunker` and `listener` are of a stream."""
 
     names: dict[int, int]
     chunker: Chunker | None = None
+    listener: Listener = field(default_factory=Listener)
+    since: float = field(default_factory=time.perf_counter)
+    waits_for: str = "queue"
     ended: deque[Generated] = field(default_factory=deque[Generated])
     drawn: deque[Drawn] = field(default_factory=deque[Drawn])
     error: BaseException | None = None
+
+    @property
+    def is_served(self) -> bool:
+        """Whether he need not wait."""
+        return bool(self.ended or self.drawn or self.error is not None or self.listener.is_gone)
+
+    def has_stepped(self, num_steps: int, began: float) -> None:
+        """Tell the listener what the time until his first chunk goes to, after a step that began at this time."""
+        now = time.perf_counter()
+        if self.waits_for == "queue" and num_steps:
+            self.listener.spent("queue", began - self.since)
+            self.listener.spent("prefill", now - began)
+            self.since, self.waits_for = now, "steps"
+        if self.waits_for == "steps" and self.drawn:
+            self.listener.spent("steps", now - self.since)
+            self.waits_for = ""
 
 
 class SharedEngine:
@@ -74,26 +95,31 @@ class SharedEngine:
             for _ in range(len(caller.names)):
                 yield self._wait(caller).ended.popleft()
 
-    def stream(self, request: Request, policy: ChunkPolicy) -> Iterator[Drawn]:
+    def stream(self, request: Request, policy: ChunkPolicy, listener: Listener) -> Iterator[Drawn]:
         """The row's steps as they are drawn, before all rows that are not streamed; the last chunk says how it ended.
 
+        listener   when he goes, the row leaves its slot before the next step, and the stream ends; he is told what the
+                   time until the first chunk went to: "queue", "prefill" (with the first step) and "steps"
         Raises ValueError if no slot can hold it, and what a step does.
         """
-        with self._asking([replace(request, is_urgent=True)], Chunker(policy)) as caller:
+        with self._asking([replace(request, is_urgent=True)], Chunker(policy), listener) as caller:
             is_over = False
-            while not is_over:
-                drawn = self._wait(caller).drawn.popleft()
+            while not is_over and self._wait(caller).drawn and not listener.is_gone:
+                drawn = caller.drawn.popleft()
                 is_over = drawn.chunk.is_last
                 yield drawn
 
     @contextmanager
-    def _asking(self, requests: list[Request], chunker: Chunker | None) -> Generator[_Caller]:
+    def _asking(
+        self, requests: list[Request], chunker: Chunker | None, listener: Listener | None = None
+    ) -> Generator[_Caller]:
         """Somebody with requests, until he goes away."""
         for request in requests:
             self._engine.check(request)
         with self._changed:
             own = [replace(request, key=next(self._keys)) for request in requests]
-            caller = _Caller({new.key: old.key for new, old in zip(own, requests, strict=True)}, chunker)
+            names = {new.key: old.key for new, old in zip(own, requests, strict=True)}
+            caller = _Caller(names, chunker, listener or Listener())
             self._coming += own
             self._callers |= {request.key: caller for request in own}
         try:
@@ -106,14 +132,14 @@ class SharedEngine:
                     self._change()  # nobody may ever step again
 
     def _wait(self, caller: _Caller) -> _Caller:
-        """Until there is something for him; computes steps as long as nobody else does."""
+        """Until there is something for him, or he has gone; computes steps as long as nobody else does."""
         while True:
             with self._changed:
-                while self._is_stepping and not (caller.ended or caller.drawn or caller.error):
+                while self._is_stepping and not caller.is_served:
                     self._changed.wait()
                 if caller.error is not None:
                     raise caller.error
-                if caller.ended or caller.drawn:
+                if caller.is_served:
                     return caller
                 self._is_stepping = True
                 self._change()
@@ -121,6 +147,7 @@ class SharedEngine:
 
     def _change(self) -> None:
         """Let in and send away; no step is under way."""
+        self._going += [key for key, caller in self._callers.items() if caller.listener.is_gone]
         going, self._going = set(self._going), []
         coming, self._coming = [request for request in self._coming if request.key not in going], []
         self._engine.add(coming)
@@ -130,6 +157,7 @@ class SharedEngine:
         """One step, and what it has brought to whom. An error ends the rows of all."""
         done: list[Generated] = []
         error: BaseException | None = None
+        began = time.perf_counter()
         try:
             done = self._engine.step()
         except BaseException as raised:
@@ -142,14 +170,14 @@ class SharedEngine:
                 self._callers.clear()
                 self._coming, self._going = [], []
             for row in done:
-                self._give(row)
+                self._give(row, began)
             for key, caller in self._callers.items():
                 if caller.chunker is not None:
-                    self._look(key, caller, caller.chunker)
+                    self._look(key, caller, caller.chunker, began)
             self._is_stepping = False
             self._changed.notify_all()
 
-    def _give(self, row: Generated) -> None:
+    def _give(self, row: Generated, began: float) -> None:
         """A row that has ended to its caller, if he is still there."""
         caller = self._callers.pop(row.key, None)
         if caller is None:
@@ -162,8 +190,9 @@ class SharedEngine:
             steps = slice(chunk.window_start, chunk.window_end)
             end = row if chunk.is_last else None
             caller.drawn.append(Drawn(chunk, row.codes[steps], row.hiddens[steps], end))
+        caller.has_stepped(row.num_steps, began)
 
-    def _look(self, key: int, caller: _Caller, chunker: Chunker) -> None:
+    def _look(self, key: int, caller: _Caller, chunker: Chunker, began: float) -> None:
         """Chunks of a stream that are there by now."""
         num_steps = self._engine.num_steps(key)
         while num_steps is not None and (chunk := chunker.next(num_steps, is_complete=False)) is not None:
@@ -171,3 +200,4 @@ class SharedEngine:
             assert so_far is not None
             size = chunk.window_end - chunk.window_start
             caller.drawn.append(Drawn(chunk, so_far[0][:size], so_far[1][:size], None))
+        caller.has_stepped(num_steps or 0, began)

@@ -8,11 +8,12 @@ the segment alone (text, voice, seed, speed), never on its batch mates.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ...errors import ModelError, RowError
+from ..listener import Listener
 from ..segment import Segment
 
 if TYPE_CHECKING:
@@ -120,12 +121,16 @@ class Model(ABC):
         BatchOutOfMemory, or PyTorch's own error, when the batch does not fit.
         """
 
-    def stream(self, segment: Segment) -> Iterator[NDArray[np.float32]]:
+    def stream(self, segment: Segment, listener: Listener) -> Generator[NDArray[np.float32]]:
         """Speak one segment: pieces of its waveform float32 [num_samples] in order, each as soon as it is there.
+
+        listener   once he has gone, the stream ends; he may be told what the time until the first piece went to
 
         A model that speaks at once gives one. Raises as `speak` does.
         """
-        yield from self.speak([segment])
+        with listener.spending("speech"):
+            waves = self.speak([segment])
+        yield from waves
 
     def unspoken(self, text: str) -> str:
         """Characters of a piece of text that mean something and that the model leaves out, each once."""

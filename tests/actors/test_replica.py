@@ -91,10 +91,14 @@ def utterances(*texts: str) -> list[Utterance]:
 
 def replica(store: MemoryStore, model: type[Tone] | None = None, **options: Any) -> Replica:
     config = ModelConfig("tone", options={"audio_char_s": 0.01} | options)
-    made = Replica(ReplicaConfig(config, "wav", pause_s=0.5), store)
-    made.load()
+    return joined(ReplicaConfig(config, "wav", pause_s=0.5), store, model)
+
+
+def joined(config: ReplicaConfig, store: MemoryStore, model: type[Tone] | None = None) -> Replica:
+    made = Replica(config)
+    made.join("job", config, store)
     if model is not None:
-        give(made, model(config))
+        give(made, model(config.model))
     return made
 
 
@@ -112,7 +116,7 @@ def records(receipt: Receipt) -> list[Record]:
 
 def test_every_row_is_in_the_receipt_in_order() -> None:
     store = MemoryStore()
-    receipt = replica(store).speak("p", utterances("One.", "A longer second row.", "", "Four."))
+    receipt = replica(store).speak("job", "p", utterances("One.", "A longer second row.", "", "Four."))
     assert [(r.row, r.status) for r in records(receipt)] == [(0, "ok"), (1, "ok"), (2, "failed"), (3, "ok")]
     assert store.parts["p"].clips.keys() == {0, 1, 3}
     assert store.parts["p"].is_closed
@@ -122,7 +126,7 @@ def test_every_row_is_in_the_receipt_in_order() -> None:
 
 def test_a_long_row_is_one_clip_with_pauses_between_its_segments() -> None:
     text = " ".join(["This sentence has exactly fifty characters, I hope."] * 6)
-    receipt = replica(MemoryStore(), max_length=60).speak("p", utterances(text))
+    receipt = replica(MemoryStore(), max_length=60).speak("job", "p", utterances(text))
     (record,) = records(receipt)
     assert record.num_segments == 6
     spoken_s = sum(len(part) for part in [text]) * 0.01
@@ -141,30 +145,30 @@ class Neighbour(Tone):
 def test_out_of_memory_packs_smaller_batches_for_the_rest_of_the_run() -> None:
     made = replica(MemoryStore(), Neighbour, memory_bytes=100_000, batch_s=0.003)
     rows = utterances(*["Twenty characters .."] * 200)
-    first, second = made.speak("p", rows), made.speak("q", rows)
+    first, second = made.speak("job", "p", rows), made.speak("job", "q", rows)
     assert (first.num_ok, first.num_failed) == (second.num_ok, second.num_failed) == (200, 0)
     assert 1 <= first.batches.num_out_of_memory <= 8
     assert second.batches.num_out_of_memory == 0
     assert second.batches.peak_bytes <= 50_000
-    assert made.progress().batches.num_out_of_memory == first.batches.num_out_of_memory
+    assert made.progress("job").batches.num_out_of_memory == first.batches.num_out_of_memory
 
 
 def test_a_number_of_rows_that_cannot_fit_is_refused_with_the_arithmetic() -> None:
     config = ModelConfig("tone", options={"memory_bytes": 1_000_000, "weights_bytes": 100_000})
-    made = Replica(ReplicaConfig(config, "wav", 0.0, batch_rows=3, vram_utilization=0.9), MemoryStore())
+    made = Replica(ReplicaConfig(config, "wav", 0.0, batch_rows=3, vram_utilization=0.9))
     with pytest.raises(ModelError, match=r"3 rows of 400 tokens.* need .*vram_utilization 0\.9.*use 1 at most"):
         made.load()
-    Replica(ReplicaConfig(config, "wav", 0.0, batch_rows=1), MemoryStore()).load()
+    Replica(ReplicaConfig(config, "wav", 0.0, batch_rows=1)).load()
 
 
 def test_a_model_that_leaves_no_memory_for_a_batch_is_refused() -> None:
     config = ModelConfig("tone", options={"memory_bytes": 1_000_000, "weights_bytes": 950_000, "cell_bytes": 10})
     with pytest.raises(ModelError, match="leaves no memory for batches"):
-        Replica(ReplicaConfig(config, "wav", 0.0), MemoryStore()).load()
+        Replica(ReplicaConfig(config, "wav", 0.0)).load()
 
 
 def test_a_row_that_does_not_fit_alone_fails_with_its_numbers_and_the_others_are_spoken() -> None:
-    receipt = replica(MemoryStore(), memory_bytes=300_000).speak("p", utterances("Short.", "x" * 310, "Fine."))
+    receipt = replica(MemoryStore(), memory_bytes=300_000).speak("job", "p", utterances("Short.", "x" * 310, "Fine."))
     failed = [r for r in records(receipt) if r.status == "failed"]
     assert [r.row for r in failed] == [1]
     assert "a segment of 310 tokens does not fit into memory alone" in str(failed[0].error)
@@ -176,7 +180,7 @@ def test_a_row_that_does_not_fit_alone_fails_with_its_numbers_and_the_others_are
 )
 def test_a_model_that_breaks_on_a_row_costs_that_row_alone(text: str, reason: str) -> None:
     rows = utterances("One.", f"Two {text}.", "Three.", "Four.")
-    receipt = replica(MemoryStore(), Surprising).speak("p", rows)
+    receipt = replica(MemoryStore(), Surprising).speak("job", "p", rows)
     assert [(r.row, r.status) for r in records(receipt)] == [(0, "ok"), (1, "failed"), (2, "ok"), (3, "ok")]
     assert reason in str(records(receipt)[1].error)
 
@@ -184,7 +188,7 @@ def test_a_model_that_breaks_on_a_row_costs_that_row_alone(text: str, reason: st
 def test_a_replica_in_which_nothing_works_is_at_fault_not_its_rows() -> None:
     store = MemoryStore()
     with pytest.raises(ZeroDivisionError):
-        replica(store, Surprising).speak("p", utterances("BROKEN one.", "BROKEN two."))
+        replica(store, Surprising).speak("job", "p", utterances("BROKEN one.", "BROKEN two."))
     assert store.parts["p"].is_aborted
     assert not store.parts["p"].is_closed
 
@@ -204,11 +208,10 @@ class Sticky(Tone):
 def test_a_device_that_breaks_in_mid_shard_fails_no_innocent_row() -> None:
     """The rows after the breakdown were once committed as failed, though nothing was wrong with them."""
     config = ReplicaConfig(ModelConfig("tone"), "wav", 0.0, batch_rows=2)
-    made = Replica(config, MemoryStore())
-    made.load()
+    made = joined(config, MemoryStore())
     give(made, Sticky(config.model))
     with pytest.raises(RuntimeError, match="device-side assert"):
-        made.speak("p", utterances(*["A row of text."] * 10))
+        made.speak("job", "p", utterances(*["A row of text."] * 10))
 
 
 class Unprepared(Tone):
@@ -221,7 +224,7 @@ class Unprepared(Tone):
 
 
 def test_a_text_that_cannot_be_prepared_costs_its_row_alone() -> None:
-    receipt = replica(MemoryStore(), Unprepared).speak("p", utterances("One.", "BAD.", "Three."))
+    receipt = replica(MemoryStore(), Unprepared).speak("job", "p", utterances("One.", "BAD.", "Three."))
     assert [(r.row, r.status) for r in records(receipt)] == [(0, "ok"), (1, "failed"), (2, "ok")]
 
 
@@ -230,9 +233,9 @@ def test_a_full_store_stops_the_attempt_and_the_replica_lives_on() -> None:
     made = replica(store)
     for part in ("p", "q"):
         with pytest.raises(StorageFull):
-            made.speak(part, utterances(*["A row of text."] * (3 * MAX_PENDING_CLIPS)))
+            made.speak("job", part, utterances(*["A row of text."] * (3 * MAX_PENDING_CLIPS)))
         assert store.parts[part].is_aborted
-    assert made.speak("r", utterances("One.", "Two.")).num_ok == 2
+    assert made.speak("job", "r", utterances("One.", "Two.")).num_ok == 2
 
 
 def test_several_shards_at_once_are_spoken_one_after_the_other() -> None:
@@ -240,20 +243,20 @@ def test_several_shards_at_once_are_spoken_one_after_the_other() -> None:
     made = replica(store)
     shards = [[Utterance(n * 100 + r, f"{n}-{r}", f"Shard {n} row {r}.", seed=r) for r in range(50)] for n in range(4)]
     with ThreadPoolExecutor(4) as threads:
-        receipts = list(threads.map(made.speak, ["a", "b", "c", "d"], shards))
+        receipts = list(threads.map(made.speak, ["job"] * 4, ["a", "b", "c", "d"], shards))
     for name, shard, receipt in zip("abcd", shards, receipts, strict=True):
         assert [r.row for r in records(receipt)] == [u.row for u in shard]
         assert store.parts[name].clips.keys() == {u.row for u in shard}
-    assert made.progress().rows == 200
+    assert made.progress("job").rows == 200
 
 
 def test_progress_answers_while_a_shard_is_spoken() -> None:
     made = replica(MemoryStore(), batch_s=0.2)
-    thread = threading.Thread(target=made.speak, args=("p", utterances("One.", "Two.")))
+    thread = threading.Thread(target=made.speak, args=("job", "p", utterances("One.", "Two.")))
     thread.start()
-    assert made.progress().rows in {0, 1, 2}
+    assert made.progress("job").rows in {0, 1, 2}
     thread.join()
-    assert made.progress().rows == 2
+    assert made.progress("job").rows == 2
 
 
 def test_a_model_that_cannot_be_loaded_is_said() -> None:

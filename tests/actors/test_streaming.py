@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from speechmill.actors.audio import join
 from speechmill.actors.clauses import spoken_pieces
+from speechmill.actors.listener import Listener
 from speechmill.actors.models.base import ModelConfig, ModelInfo
 from speechmill.actors.models.hibari import Hibari
 from speechmill.actors.models.tone import Tone
@@ -36,7 +37,7 @@ class Words(Tone):
     def prepare(self, text: str, voice: str) -> tuple[int, ...]:
         return tuple(range(len([word for word in text.split() if any(map(str.isalpha, word))])))
 
-    def stream(self, segment: Segment) -> Iterator[NDArray[np.float32]]:
+    def stream(self, segment: Segment, listener: Listener) -> Generator[NDArray[np.float32]]:
         (wave,) = self.speak([segment])
         middle = len(wave) // 2
         yield from (wave[:middle], wave[:0], wave[middle:])

@@ -85,13 +85,19 @@ class NoParts:
         raise AssertionError("texts need no part")
 
 
+def joined() -> Replica:
+    made = Replica(ReplicaConfig(CONFIG, "wav", 0.0))
+    made.join("job", ReplicaConfig(CONFIG, "wav", 0.0), NoParts())
+    return made
+
+
 def refine(texts: list[str], **limits: int) -> Receipt:
-    made = Replica(ReplicaConfig(CONFIG, "wav", 0.0), NoParts())
+    made = joined()
     model = Shouting(CONFIG, **limits)
     made._voice = Voice(model, Tuner(None, model.info.batch_limit, None, None), None, None)
-    receipt = made.speak("p", [Utterance(row, f"id-{row}", text, seed=row) for row, text in enumerate(texts)])
-    assert made.progress().rows == len(texts)
-    assert made.progress().failed == receipt.num_failed
+    receipt = made.speak("job", "p", [Utterance(row, f"id-{row}", text, seed=row) for row, text in enumerate(texts)])
+    assert made.progress("job").rows == len(texts)
+    assert made.progress("job").failed == receipt.num_failed
     return receipt
 
 
@@ -142,8 +148,7 @@ def test_a_device_that_breaks_in_mid_shard_fails_no_innocent_row() -> None:
 
 
 def test_a_model_that_speaks_batches_cannot_refine() -> None:
-    made = Replica(ReplicaConfig(CONFIG, "wav", 0.0), NoParts())
-    made.load()
+    made = joined()
     with pytest.raises(ModelError, match="tone cannot refine text") as caught:
-        made.speak("p", [])
+        made.speak("job", "p", [])
     assert isinstance(caught.value, SpeechmillError)

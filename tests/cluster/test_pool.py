@@ -14,6 +14,7 @@ from ray import cloudpickle
 from speechmill.actors.models.base import ModelConfig
 from speechmill.actors.receipt import ReplicaConfig
 from speechmill.actors.segment import Shard, Utterance
+from speechmill.cluster.crew import Spawned
 from speechmill.cluster.pool import Pool, SpokenShard
 from speechmill.cluster.session import ReplicaPlan
 from speechmill.errors import ModelError, StorageMissing
@@ -70,7 +71,7 @@ def speak_all(work: Sequence[Shard], store: SlowStore, num_replicas: int = 1, **
     config = ReplicaConfig(ModelConfig("tone", options={"audio_char_s": 0.001} | options), "wav", 0.0)
     waiting = iter(work)
     done: list[SpokenShard] = []
-    with Pool(ReplicaPlan(num_replicas, "cpu", 0.0, 1.0), config, store) as pool:
+    with Pool(Spawned(ReplicaPlan(num_replicas, "cpu", 0.0, 1.0), config), config, store) as pool:
         while len(done) < len(work):
             pool.feed(waiting)
             done += pool.collect(0.2)

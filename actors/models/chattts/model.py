@@ -8,13 +8,14 @@ the rounding of sums and nothing else; with `deterministic: true` not even that.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ....errors import ModelError, RowError, RowRejected
+from ...listener import Listener
 from ...segment import Segment
 from ..base import AutoregressiveModel, BatchLimit, ModelConfig, ModelInfo, SlotUsage
 from .layout import SAMPLE_RATE
@@ -120,9 +121,9 @@ class Chattts(AutoregressiveModel):
         for number, outcome in self._speech.speak(map(self._line, segments)):
             yield segments[number], outcome
 
-    def stream(self, segment: Segment) -> Iterator[NDArray[np.float32]]:
+    def stream(self, segment: Segment, listener: Listener) -> Generator[NDArray[np.float32]]:
         """Speak one segment before all rows of jobs: pieces of its waveform as they are drawn."""
-        yield from self._speech.stream(self._line(segment))
+        yield from self._speech.stream(self._line(segment), listener)
 
     def refine_rows(self, segments: Sequence[Segment]) -> Iterator[tuple[Segment, str | RowError]]:
         """Segments as they would be spoken, with pauses and laughter as tags, each given back once as it is done."""

@@ -22,6 +22,7 @@ from ...engine.engine import Engine, Usage
 from ...engine.request import Generated, Request, Sampling
 from ...engine.shared import Drawn, SharedEngine
 from ...engine.slots import useful_slots, warm
+from ...listener import Listener
 from .acoustic import Dvae, HiddenDecoder
 from .backbone import Backbone, CodeNetwork, TextNetwork
 from .chunked import ChunkedRow, Seam, Window, decode_windows
@@ -143,16 +144,18 @@ class Speech:
                 decoder.put(row.key, self._steps(row))
             yield from decoder.take(is_last=number == len(requests))
 
-    def stream(self, line: Line) -> Iterator[NDArray[np.float32]]:
+    def stream(self, line: Line, listener: Listener) -> Iterator[NDArray[np.float32]]:
         """Speak one line before all others: pieces of its waveform float32 [num_samples] as they are drawn.
 
+        listener   once he has gone, the line leaves its slot before the next step; told of what the first piece takes
         Raises RowRejected, after the last piece, for a line that has not ended, unless such rows are kept.
         """
         assert self._engine is not None, "reserve has to come first"
         policy = self._options.streaming
         row = ChunkedRow(Seam(self._sizes, policy, _overlap(policy, self._sizes)))
-        for drawn in self._engine.stream(self._request(0, line), policy):
-            [samples] = decode_windows([Window(row, drawn.chunk, self._steps(drawn))], self._decode)
+        for drawn in self._engine.stream(self._request(0, line), policy, listener):
+            with listener.spending("vocoder"):
+                [samples] = decode_windows([Window(row, drawn.chunk, self._steps(drawn))], self._decode)
             if len(samples):
                 yield samples
             if drawn.end is not None and self._is_refused(drawn.end):

@@ -16,6 +16,7 @@ from speechmill.actors.engine.chunks import ChunkPolicy
 from speechmill.actors.engine.engine import Engine
 from speechmill.actors.engine.request import Generated, Request, Sampling
 from speechmill.actors.engine.shared import Drawn, SharedEngine
+from speechmill.actors.listener import Listener
 
 CPU = torch.device("cpu")
 END = 9
@@ -62,7 +63,7 @@ def shared(slots: int = 3, beside: int | None = None, network: Counting | None =
 
 
 def streamed(engine: SharedEngine, key: int, steps: int) -> list[Drawn]:
-    return list(engine.stream(request(key, steps), POLICY))
+    return list(engine.stream(request(key, steps), POLICY, Listener()))
 
 
 def codes_of(windows: list[Drawn]) -> list[int]:
@@ -100,7 +101,7 @@ def test_rows_and_streams_at_once_each_get_their_own(slots: int, beside: int | N
 
 def test_a_stream_that_is_closed_frees_its_slot_and_a_batch_that_is_left_frees_all() -> None:
     engine = shared(2)
-    stream = engine.stream(request(1, 90), POLICY)
+    stream = engine.stream(request(1, 90), POLICY, Listener())
     next(stream)
     stream.close()  # type: ignore[attr-defined]
     assert engine._engine.is_idle
@@ -109,6 +110,31 @@ def test_a_stream_that_is_closed_frees_its_slot_and_a_batch_that_is_left_frees_a
     rows.close()  # type: ignore[attr-defined]
     assert engine._engine.is_idle
     assert codes_of(streamed(engine, 4, 20)) == wanted(4, 20)
+
+
+def test_a_listener_who_leaves_frees_his_slot_before_the_next_step_though_others_wait() -> None:
+    """His own thread is asleep while another one steps: it must not have to wake up first."""
+    network = Counting()
+    engine, listener = shared(4, None, network), Listener()
+    leaver = engine.stream(request(1, 90), POLICY, listener)
+    next(leaver)
+    stayer = engine.stream(request(2, 90), POLICY, Listener())
+    next(stayer)
+    assert engine._engine.num_steps(0) is not None
+    listener.leave()
+    before = network.steps
+    while network.steps == before:
+        next(stayer)
+    assert engine._engine.num_steps(0) is None
+    assert next(leaver, None) is None
+    assert codes_of([*streamed(engine, 4, 20)]) == wanted(4, 20)
+
+
+def test_the_time_until_the_first_chunk_is_told_by_part() -> None:
+    engine, listener = shared(2), Listener()
+    assert len(list(engine.stream(request(1, 40), POLICY, listener))) > 2
+    assert listener.spent_s.keys() == {"queue", "prefill", "steps"}
+    assert all(seconds >= 0 for seconds in listener.spent_s.values())
 
 
 def test_a_step_that_fails_fails_for_all_and_the_next_caller_is_served() -> None:

@@ -13,6 +13,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from speechmill.actors.listener import Listener
 from speechmill.actors.models.base import ModelConfig, SlotUsage
 from speechmill.actors.models.chattts.layout import TINY
 from speechmill.actors.models.chattts.model import MAX_TOKENS, Chattts
@@ -253,7 +254,7 @@ def test_a_stream_is_the_row_in_pieces_beside_the_rows_of_a_job(tiny_folder: Pat
 
     def listen(segment: Segment) -> list[NDArray[np.float32]]:
         torch.set_num_threads(1)
-        return list(made.stream(segment))
+        return list(made.stream(segment, Listener()))
 
     with ThreadPoolExecutor(8) as threads:
         job = threads.submit(spoken, made, rows[10:40])
@@ -271,6 +272,6 @@ def test_a_stream_that_does_not_end_says_so_after_its_audio(tiny_folder: Path) -
     [segment] = segments(model(tiny_folder), 1)
     pieces: list[NDArray[np.float32]] = []
     with pytest.raises(RowRejected, match="after 70 steps"):
-        for piece in made.stream(segment):
+        for piece in made.stream(segment, Listener()):
             pieces.append(piece)
     assert sum(map(len, pieces)) == (2 * 70 - 1) * 256

@@ -45,8 +45,9 @@ class Store:
 
 
 def replica(folder: Path) -> Replica:
-    made = Replica(ReplicaConfig(ModelConfig("chattts", path=str(folder), options=OPTIONS), "wav", 0.0), Store())
-    made.load()
+    config = ReplicaConfig(ModelConfig("chattts", path=str(folder), options=OPTIONS), "wav", 0.0)
+    made = Replica(config)
+    made.join("job", config, Store())
     return made
 
 
@@ -63,13 +64,13 @@ def spoken(receipt: Receipt) -> dict[int, str | None]:
 
 def test_two_shards_at_once_are_each_what_they_are_alone(tiny_folder: Path) -> None:
     alone = replica(tiny_folder)
-    wanted = [spoken(alone.speak("a", rows(0, 30))), spoken(alone.speak("b", rows(100, 20)))]
+    wanted = [spoken(alone.speak("job", "a", rows(0, 30))), spoken(alone.speak("job", "b", rows(100, 20)))]
     made = replica(tiny_folder)
     together = threading.Barrier(2)
 
     def speak(name: str, first: int, count: int) -> dict[int, str | None]:
         together.wait()
-        return spoken(made.speak(name, rows(first, count)))
+        return spoken(made.speak("job", name, rows(first, count)))
 
     with ThreadPoolExecutor(2) as threads:
         found = [threads.submit(speak, "a", 0, 30), threads.submit(speak, "b", 100, 20)]
@@ -78,10 +79,10 @@ def test_two_shards_at_once_are_each_what_they_are_alone(tiny_folder: Path) -> N
 
 def test_a_shard_whose_store_is_away_leaves_the_other_alone(tiny_folder: Path) -> None:
     made = replica(tiny_folder)
-    wanted = spoken(made.speak("alone", rows(0, 30)))
+    wanted = spoken(made.speak("job", "alone", rows(0, 30)))
     with ThreadPoolExecutor(2) as threads:
-        good = threads.submit(made.speak, "good", rows(0, 30))
-        bad = threads.submit(made.speak, "bad", rows(100, 30))
+        good = threads.submit(made.speak, "job", "good", rows(0, 30))
+        bad = threads.submit(made.speak, "job", "bad", rows(100, 30))
         assert spoken(good.result(100)) == wanted
         assert isinstance(bad.exception(100), StorageUnavailable)
-    assert spoken(made.speak("later", rows(0, 30))) == wanted
+    assert spoken(made.speak("job", "later", rows(0, 30))) == wanted
