@@ -180,14 +180,21 @@ class Replica:
             self._listeners.discard(listener)
 
     def _refuse_another(self, wanted: ModelConfig) -> None:
-        if wanted == self._config.model:
+        own = self._config.model
+        if wanted == own:
             return
-        theirs, ours = describe(wanted), describe(self._config.model)
-        if (theirs.name, theirs.revision, wanted.task) != (ours.name, ours.revision, self._config.model.task):
-            raise ModelError(
-                f"the replicas speak with {ours.name} {ours.revision} (task {self._config.model.task}), the job wants "
-                f"{theirs.name} {theirs.revision} (task {wanted.task}): give the job their model and its options"
-            )
+        theirs, ours = describe(wanted), describe(own)
+        for what, want, have in (
+            ("model", theirs.name, ours.name),
+            ("revision", theirs.revision, ours.revision),
+            ("task", wanted.task, own.task),
+            ("options", dict(wanted.options), dict(own.options)),
+        ):
+            if want != have:
+                raise ModelError(
+                    f"the job wants {what} {want}, the replicas that it borrows have {have}: give the job their model "
+                    "and its options"
+                )
 
     @property
     def _ready(self) -> Voice:
