@@ -11,6 +11,9 @@ SpeechmillError
 ├── RunStopped               the run cannot go on; committed parts are safe, run again to continue (exit status 3)
 │   ├── StorageUnavailable   the store did not answer within its retries
 │   ├── StorageFull          no space or quota left
+│   ├── StorageConflict      an object is no longer what a conditional write expected
+│   ├── OutputBusy           another driver writes this output
+│   ├── LeaseLost            this driver is no longer the one that may write the output
 │   └── ReplicasLost         replicas died faster than they could be replaced
 ├── BatchOutOfMemory         a batch did not fit; the replica splits it and goes on
 └── RowError                 one row cannot be spoken; it becomes a `Failure` and the job goes on
@@ -66,6 +69,18 @@ class StorageUnavailable(RunStopped):
 
 class StorageFull(RunStopped):
     """No space or quota is left in the store."""
+
+
+class StorageConflict(RunStopped):
+    """An object is no longer what a conditional write expected: another writer came first. Nothing was written."""
+
+
+class OutputBusy(RunStopped):
+    """Another driver writes this output, and it is alive."""
+
+
+class LeaseLost(RunStopped):
+    """The driver may have been replaced by another one; it commits nothing more."""
 
 
 class ReplicasLost(RunStopped):

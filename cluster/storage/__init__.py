@@ -6,10 +6,10 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from ...errors import SpecError
-from .base import Entry, S3Options, Storage
+from .base import Entry, S3Options, Storage, Tagged
 from .local import LocalStorage
 
-__all__ = ["Entry", "S3Options", "Storage", "open_storage"]
+__all__ = ["Entry", "S3Options", "Storage", "Tagged", "open_storage"]
 
 
 def open_storage(uri: str, s3: S3Options | None = None) -> Storage:

@@ -1,7 +1,8 @@
 """What an object store must do: whole objects under keys, listed in order.
 
 Guaranteed by every store here: `put` is atomic (a reader sees the old object, the new one, or none, never half),
-`list` yields keys in lexicographic order, and foreign errors arrive as the errors of `speechmill.errors`.
+`list` yields keys in lexicographic order, foreign errors arrive as the errors of `speechmill.errors`, and of several
+that call `put_if` with the same tag one at most succeeds, wherever `can_put_if` says so.
 Not known here: what the objects mean. Stores are picklable; a copy in another process opens its own connection.
 """
 
@@ -37,6 +38,14 @@ class Entry:
     version: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Tagged:
+    """An object as it was at one moment. Its tag follows from the content: the same bytes may have the same one."""
+
+    data: bytes
+    tag: str
+
+
 class Storage(ABC):
     """A prefix in an object store; all keys are relative to it, with "/" between their parts."""
 
@@ -53,6 +62,23 @@ class Storage(ABC):
     @abstractmethod
     def get(self, key: str) -> bytes:
         """The whole object. Raises StorageMissing."""
+
+    @abstractmethod
+    def get_tagged(self, key: str) -> Tagged:
+        """The whole object, with the tag that `put_if` compares. Raises StorageMissing."""
+
+    @abstractmethod
+    def put_if(self, key: str, data: bytes, tag: str | None) -> str:
+        """Write an object whole if it still has this tag, or, with None, if there is none; the new tag.
+
+        Raises StorageConflict if another writer came first: then nothing was written. A write whose answer got lost
+        is recognised by its bytes, so `data` must be unlike what any other writer writes. Any other error leaves open
+        whether it was written. Tries for seconds, not for minutes.
+        """
+
+    @abstractmethod
+    def can_put_if(self) -> bool:
+        """Whether the store keeps the promise of `put_if`, found out by trying; some ignore conditions."""
 
     @abstractmethod
     def open(self, key: str) -> BinaryIO:

@@ -1,8 +1,8 @@
 """A folder as an object store.
 
-Guaranteed: `put` is atomic and its bytes are on disk when it returns (temporary file, fsync, rename); no key and
-no symbolic link leads out of the folder; `list` is lazy, shows no write in progress, and holds the names of one
-folder per level in memory.
+Guaranteed: `put` is atomic, and bytes and name are on disk when it returns (temporary file, fsync, rename, fsync of
+the folder); `put_if` is the same under a lock; no key and no symbolic link leads out of the folder; `list` is lazy,
+shows no write in progress, and holds the names of one folder per level in memory.
 Deliberately not known: who else writes here. Files that vanish while they are listed are passed over.
 """
 
@@ -10,25 +10,21 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import io
 import os
 import shutil
 import stat
-import uuid
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from ...errors import SpeechmillError, StorageDenied, StorageFull, StorageMissing, StorageUnavailable
-from .base import Entry, Storage
-from .keys import TEMPORARY_PREFIX, TEMPORARY_SUFFIX, check_key, check_prefix, is_temporary
+from ...errors import StorageConflict, StorageDenied, StorageMissing
+from .base import Entry, Storage, Tagged
+from .keys import check_key, check_prefix, is_temporary
+from .local_files import alone, can_lock, make_folder, storage_error, temporary, translated, written
 
 _COPY_BYTES = 1 << 20
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-_DENIED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ELOOP}
-_IN_THE_WAY = {errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY}
-# `delete` may prune a folder between our mkdir and our open; it is made again this often before that is an error.
-_FOLDER_TRIES = 20
 
 
 class LocalStorage(Storage):
@@ -42,9 +38,9 @@ class LocalStorage(Storage):
     def check(self, *, write: bool) -> None:
         """Raise if the folder is not there (or, with `write`, if no file can be made in it)."""
         if not write:
-            with _translated("opening", self._root), os.scandir(self._root):
+            with translated("opening", self._root), os.scandir(self._root):
                 return
-        with _translated("writing to", self._root), _temporary(self._root) as (file, _):
+        with translated("writing to", self._root), temporary(self._root) as (file, _):
             file.write(b"speechmill")
             file.flush()
             os.fsync(file.fileno())
@@ -53,25 +49,54 @@ class LocalStorage(Storage):
         """Write a file whole; it gets its name once it is on disk. Raises StorageFull and StorageDenied."""
         path = self._inside(key)
         if isinstance(data, Path):
-            with _translated("reading the upload", data):
+            with translated("reading the upload", data):
                 source: BinaryIO = data.open("rb")
         else:
             source = io.BytesIO(data)
-        with source, _translated("writing", path), _temporary(path.parent) as (file, temporary):
+        with source, translated("writing", path), written(path) as file:
             shutil.copyfileobj(source, file, _COPY_BYTES)
-            file.flush()
-            os.fsync(file.fileno())
-            temporary.replace(path)
 
     def get(self, key: str) -> bytes:
         """The whole file. Raises StorageMissing."""
         with self.open(key) as file:
             return file.read()
 
+    def get_tagged(self, key: str) -> Tagged:
+        """The whole file, its tag a digest of it. Raises StorageMissing."""
+        data = self.get(key)
+        return Tagged(data, hashlib.sha256(data).hexdigest())
+
+    def put_if(self, key: str, data: bytes, tag: str | None) -> str:
+        """Write a file under a lock, if its content still has this tag, or, with None, if there is none.
+
+        Raises StorageConflict, StorageUnavailable if the lock is held for seconds, StorageFull and StorageDenied.
+        """
+        path = self._inside(key)
+        with translated("writing", path):
+            if tag is None:
+                make_folder(self._root)
+            elif not self._root.is_dir():  # an output that was deleted is not to come back
+                raise _conflict(path)
+            with alone(self._root):
+                if self._tag(key) != tag:
+                    raise _conflict(path)
+                try:
+                    with written(path, is_new=tag is None) as file:
+                        file.write(data)
+                except FileExistsError as error:
+                    raise _conflict(path) from error
+        return hashlib.sha256(data).hexdigest()
+
+    def can_put_if(self) -> bool:
+        """Whether the file system has locks. Raises StorageDenied."""
+        with translated("writing to", self._root):
+            make_folder(self._root)
+            return can_lock(self._root)
+
     def open(self, key: str) -> BinaryIO:
         """The file, opened for reading. Raises StorageMissing, also for what is no regular file."""
         path = self._inside(key, follow=True)
-        with _translated("reading", path):
+        with translated("reading", path):
             raw = _LocalFile(str(path), opener=_open_without_waiting)
         if not stat.S_ISREG(os.fstat(raw.fileno()).st_mode):
             raw.close()
@@ -91,7 +116,7 @@ class LocalStorage(Storage):
             count += 1
             path = self._inside(key)
             with (
-                _translated("deleting", path),
+                translated("deleting", path),
                 contextlib.suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError),
             ):
                 path.unlink()
@@ -101,8 +126,14 @@ class LocalStorage(Storage):
     def exists(self, key: str) -> bool:
         """Whether `get` would find the object."""
         path = self._inside(key, follow=True)
-        with _translated("looking at", path):
+        with translated("looking at", path):
             return path.is_file()
+
+    def _tag(self, key: str) -> str | None:
+        try:
+            return self.get_tagged(key).tag
+        except StorageMissing:
+            return None
 
     def _inside(self, key: str, *, follow: bool = False) -> Path:
         """The path of a key. Raises StorageDenied if a link on its way (with `follow`: or it) leads out."""
@@ -143,60 +174,16 @@ class _LocalFile(io.FileIO):
     """A file whose read errors are speechmill's."""
 
     def readinto(self, buffer: bytearray | memoryview, /) -> int | None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        with _translated("reading", self.name):
+        with translated("reading", self.name):
             return super().readinto(buffer)
 
     def readall(self) -> bytes:
-        with _translated("reading", self.name):
+        with translated("reading", self.name):
             return super().readall()
 
 
-def storage_error(error: OSError, action: str, path: object) -> SpeechmillError:
-    """What an OSError means for a store: StorageFull, StorageDenied, StorageMissing or StorageUnavailable."""
-    what, reason, code = f"{action} {path}", error.strerror or str(error), error.errno
-    is_read = not action.startswith("writing")
-    if code in _FULL:
-        return StorageFull(f"{what}: {reason}; free some space (or quota) there, then run the same job again")
-    if code in _DENIED:
-        return StorageDenied(f"{what}: {reason}; give this user access, or choose another place")
-    if code == errno.ENAMETOOLONG:
-        return StorageDenied(f"{what}: {reason}; a part of a path has 255 bytes at most")
-    if code == errno.ENOENT or (is_read and code in _IN_THE_WAY):
-        return StorageMissing(f"{what}: {reason}")
-    if code in _IN_THE_WAY:
-        return StorageDenied(f"{what}: {reason}; a file cannot also be a folder: rename or remove the one in the way")
-    return StorageUnavailable(f"{what}: {reason}; see whether the disk or network mount is well, then run again")
-
-
-@contextlib.contextmanager
-def _translated(action: str, path: object) -> Generator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise storage_error(error, action, path) from error
-
-
-@contextlib.contextmanager
-def _temporary(folder: Path) -> Generator[tuple[BinaryIO, Path]]:
-    """A new hidden file in a folder that is made on demand; removed unless it was renamed."""
-    path = folder / f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}{TEMPORARY_SUFFIX}"
-    file = _create(path)
-    try:
-        with file:
-            yield file, path
-    finally:
-        path.unlink(missing_ok=True)
-
-
-def _create(path: Path) -> BinaryIO:
-    for attempt in range(_FOLDER_TRIES):
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            return path.open("xb")
-        except (FileNotFoundError, FileExistsError):  # also from mkdir: the folder was there, and then it was not
-            if attempt == _FOLDER_TRIES - 1:
-                raise
-    raise AssertionError("the loop returns or raises")
+def _conflict(path: Path) -> StorageConflict:
+    return StorageConflict(f"writing {path}: another writer came first")
 
 
 def _open_without_waiting(path: str, flags: int) -> int:

@@ -2,49 +2,38 @@
 
 Guaranteed: plain PUTs and multipart uploads only (both atomic in S3); each request is tried `max_attempts` times
 with growing pauses, a download that breaks off as well; an object that changes while it is read is an error.
-Relies on no conditional PUT. Credentials come from boto3's own chain. Threads may share a store: a boto3 client is
-thread-safe; a copy in another process makes its own.
+Only `put_if` relies on conditional PUTs. Credentials come from boto3's own chain. Threads may share a store: a boto3
+client is thread-safe; a copy in another process makes its own.
 """
 
 from __future__ import annotations
 
 import io
-import os
-import random
-import threading
-import time
 import uuid
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar, cast
+from typing import Any, BinaryIO, cast
 
 from boto3.s3.transfer import TransferConfig
-from botocore.exceptions import (
-    ClientError,
-    FlexibleChecksumError,
-    IncompleteReadError,
-    ReadTimeoutError,
-    ResponseStreamingError,
-)
+from botocore.exceptions import ClientError
 
-from ...errors import CorpusError, SpecError, StorageDenied, StorageMissing
-from .base import Entry, S3Options, Storage
+from ...errors import CorpusError, SpecError, StorageConflict, StorageDenied, StorageMissing
+from . import s3_conditional as conditional
+from .base import Entry, S3Options, Storage, Tagged
 from .keys import check_key, check_prefix
 from .listing import Page, in_key_order
 from .ranges import BLOCK_BYTES, FIRST_BYTES, RangeReader
-from .s3_client import access_key_id, connect, endpoint_url
+from .s3_answers import again, body_of
+from .s3_client import Clients, access_key_id, endpoint_url
+from .s3_conditional import status_of
 from .s3_errors import FOREIGN_ERRORS, Place, storage_error
 
 MULTIPART_BYTES = 64 << 20
 _MAX_PART_BYTES = 16 << 20
 _DELETE_BATCH = 1000
-_CHECK_ATTEMPTS = 3
-_BROKEN_OFF = (ResponseStreamingError, IncompleteReadError, FlexibleChecksumError)
-
-T = TypeVar("T")
 
 
 class S3Storage(Storage):
@@ -63,8 +52,7 @@ class S3Storage(Storage):
         self.options = options or S3Options()
         self._multipart_bytes = multipart_bytes
         self._block_bytes = block_bytes
-        self._lock = threading.Lock()
-        self._made: tuple[int, Any] | None = None
+        self._clients = Clients(self.options)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.uri, self.options, self._multipart_bytes, self._block_bytes)
@@ -72,11 +60,11 @@ class S3Storage(Storage):
     def check(self, *, write: bool) -> None:
         """List one key and, with `write`, put and delete a small object; a dead endpoint is said within seconds."""
         with self._translated("checking"):
-            client = connect(self.options, min(_CHECK_ATTEMPTS, self.options.max_attempts), connect_s=3, read_s=15)
+            client = self._clients.quick()
             # Not a HEAD: its 403 has no code, so it could not say what is wrong with the credentials.
             client.list_objects_v2(Bucket=self._bucket, Prefix=self._prefix, MaxKeys=1)
         if write:
-            probe = f"{self._prefix}.speechmill-{uuid.uuid4().hex}"
+            probe = self._probe()
             with self._translated("writing below"):
                 client.put_object(Bucket=self._bucket, Key=probe, Body=b"speechmill")
             with self._translated("deleting below"):
@@ -103,6 +91,27 @@ class S3Storage(Storage):
         with self._translated("reading", key):
             return self._download(Key=name)[0]
 
+    def get_tagged(self, key: str) -> Tagged:
+        """The whole object and its ETag. Raises StorageMissing."""
+        name = self._name(key)
+        with self._translated("reading", key):
+            body, answer = self._download(Key=name)
+        return Tagged(body, str(answer["ETag"]))
+
+    def put_if(self, key: str, data: bytes, tag: str | None) -> str:
+        """Upload an object under a condition, with few tries. Raises StorageConflict, and what `put` raises."""
+        name = self._name(key)
+        with self._translated("writing", key):
+            new = conditional.put_if(self._clients.quick(), self._bucket, name, data, tag)
+        if new is None:
+            raise StorageConflict(f"writing {self.location(key)}: another writer came first")
+        return new
+
+    def can_put_if(self) -> bool:
+        """Whether the service keeps conditions: by a small object, written four times and deleted."""
+        with self._translated("writing below"):
+            return conditional.are_kept(self._clients.quick(), self._bucket, self._probe())
+
     def open(self, key: str) -> BinaryIO:
         """A seekable file that fetches ranges. Raises StorageMissing; CorpusError if the object changes meanwhile."""
         name = self._name(key)
@@ -111,7 +120,7 @@ class S3Storage(Storage):
             try:
                 first, answer = self._download(Key=name, Range=f"bytes=0-{length - 1}")
             except ClientError as error:
-                if _status(error) != 416:
+                if status_of(error) != 416:
                     raise
                 first, answer = b"", {}  # no range of an empty object can be satisfied
         total = str(answer.get("ContentRange", "")).rpartition("/")[2]
@@ -144,6 +153,9 @@ class S3Storage(Storage):
             answer = self._client().list_objects_v2(Bucket=self._bucket, Prefix=name, MaxKeys=1)
         return any(found["Key"] == name for found in answer.get("Contents", []))
 
+    def _probe(self) -> str:
+        return f"{self._prefix}.speechmill-{uuid.uuid4().hex}"
+
     def _name(self, key: str) -> str:
         return self._prefix + check_key(key)
 
@@ -165,7 +177,7 @@ class S3Storage(Storage):
         if token is not None:
             request["ContinuationToken"] = token
         with self._translated("listing"):
-            answer = self._again(lambda: self._client().list_objects_v2(**request))
+            answer = again(lambda: self._client().list_objects_v2(**request), self.options.max_attempts)
         objects = tuple(
             Entry(found["Key"], found["Size"], found.get("ETag", "").strip('"'))
             for found in answer.get("Contents", [])
@@ -182,7 +194,7 @@ class S3Storage(Storage):
             try:
                 body, answer = self._download(**request)
             except ClientError as error:
-                if _status(error) not in (412, 416):
+                if status_of(error) not in (412, 416):
                     raise
                 raise self._changed(key) from error
         if len(body) != length or answer.get("ETag") != etag:  # a service that ignores If-Match
@@ -196,16 +208,8 @@ class S3Storage(Storage):
         )
 
     def _download(self, **request: str) -> tuple[bytes, dict[str, Any]]:
-        return self._again(lambda: _body_of(self._client().get_object(Bucket=self._bucket, **request)))
-
-    def _again(self, call: Callable[[], T]) -> T:
-        """Repeat what broke off in the middle of an answer: botocore repeats only what broke before it."""
-        for attempt in range(1, self.options.max_attempts):
-            try:
-                return call()
-            except _BROKEN_OFF:
-                time.sleep(random.random() * min(2 ** (attempt - 1), 20))
-        return call()
+        get = partial(self._client().get_object, Bucket=self._bucket, **request)
+        return again(lambda: body_of(get()), self.options.max_attempts)
 
     def _transfer(self) -> TransferConfig:
         part_bytes = min(self._multipart_bytes, _MAX_PART_BYTES)
@@ -223,10 +227,7 @@ class S3Storage(Storage):
             raise storage_error(error, action, place) from error
 
     def _client(self) -> Any:
-        with self._lock:
-            if self._made is None or self._made[0] != os.getpid():
-                self._made = (os.getpid(), connect(self.options, self.options.max_attempts))
-            return self._made[1]
+        return self._clients.patient()
 
 
 def _parse(uri: str) -> tuple[str, str]:
@@ -246,16 +247,3 @@ def _opened(path: Path) -> BinaryIO:
         return path.open("rb")
     except OSError as error:
         raise StorageMissing(f"reading the upload {path}: {error.strerror}") from error
-
-
-def _body_of(answer: dict[str, Any]) -> tuple[bytes, dict[str, Any]]:
-    try:
-        return answer["Body"].read(), answer
-    except ReadTimeoutError as error:
-        raise ResponseStreamingError(error=error) from error
-    finally:
-        answer["Body"].close()
-
-
-def _status(error: ClientError) -> int:
-    return cast(dict[str, dict[str, int]], error.response)["ResponseMetadata"]["HTTPStatusCode"]

@@ -1,12 +1,14 @@
 """boto3 clients: where they connect to, how long they wait and how often they try.
 
-Guaranteed: explicit timeouts, `attempts` tries per request with growing random pauses, and no shared session.
+Guaranteed: explicit timeouts, `attempts` tries per request with growing random pauses, no shared session, and no
+client shared between processes.
 Credentials are boto3's business; only the access key id, which is no secret, is ever looked at.
 """
 
 from __future__ import annotations
 
 import os
+import threading
 from typing import Any
 
 import boto3.session
@@ -15,6 +17,32 @@ from botocore.exceptions import BotoCoreError
 
 from ...errors import SpecError
 from .base import S3Options
+
+_QUICK_ATTEMPTS = 2
+
+
+class Clients:
+    """The clients of a store, each made at first use, and made anew in a forked process. Threads may share them."""
+
+    def __init__(self, options: S3Options) -> None:
+        self._options = options
+        self._lock = threading.Lock()
+        self._made: dict[tuple[int, int], Any] = {}
+
+    def patient(self) -> Any:
+        """A client that tries as often as the options say, which may take minutes."""
+        return self._of(self._options.max_attempts, connect_s=10, read_s=60)
+
+    def quick(self) -> Any:
+        """A client that gives up within seconds."""
+        return self._of(min(_QUICK_ATTEMPTS, self._options.max_attempts), connect_s=3, read_s=10)
+
+    def _of(self, attempts: int, connect_s: int, read_s: int) -> Any:
+        key = (os.getpid(), read_s)
+        with self._lock:
+            if key not in self._made:
+                self._made[key] = connect(self._options, attempts, connect_s, read_s)
+            return self._made[key]
 
 
 def connect(options: S3Options, attempts: int, connect_s: int = 10, read_s: int = 60) -> Any:

@@ -7,8 +7,9 @@ import io
 import multiprocessing
 import pickle
 import uuid
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pyarrow as pa
@@ -16,8 +17,8 @@ import pyarrow.csv
 import pyarrow.parquet
 import pytest
 
-from speechmill.cluster.storage import S3Options, Storage, open_storage
-from speechmill.errors import SpeechmillError, StorageDenied, StorageMissing
+from speechmill.cluster.storage import S3Options, Storage, Tagged, open_storage
+from speechmill.errors import SpeechmillError, StorageConflict, StorageDenied, StorageMissing
 
 ODD_KEYS = [
     "a b.txt",
@@ -139,7 +140,7 @@ def test_what_is_missing_says_so_with_its_uri(store: Storage) -> None:
     store.put("folder/x", b"x")
     for key in ("absent", "absent/x", "folder", "folder/x/y"):
         assert not store.exists(key)
-        for read in (store.get, store.open):
+        for read in (store.get, store.get_tagged, store.open):
             with pytest.raises(StorageMissing) as caught:
                 read(key)
             assert store.location(key) in str(caught.value)
@@ -157,7 +158,15 @@ def test_deleting_what_is_absent_does_not_matter(store: Storage) -> None:
 @pytest.mark.parametrize("key", ["../x", "/x", "a/../../x", "x\0", "..\\x", ""])
 def test_no_key_leaves_the_store(store: Storage, key: str) -> None:
     """Every door is shut."""
-    for use in (store.get, store.open, store.exists, lambda key: store.put(key, b""), lambda key: store.delete([key])):
+    for use in (
+        store.get,
+        store.get_tagged,
+        store.open,
+        store.exists,
+        lambda key: store.put(key, b""),
+        lambda key: store.put_if(key, b"", None),
+        lambda key: store.delete([key]),
+    ):
         with pytest.raises(StorageDenied, match="key"):
             use(key)
     with pytest.raises(StorageDenied):
@@ -247,3 +256,64 @@ def test_a_name_that_no_store_takes_is_an_error_with_the_reason(store: Storage) 
     """Too long for a file system, and for S3."""
     with pytest.raises(SpeechmillError, match=r"255 bytes|1,024 bytes"):
         store.put("x" * 1100, b"")
+
+
+# Conditional writes.
+
+
+def test_an_object_is_made_once(store: Storage) -> None:
+    """The second one to make it is told, and changes nothing."""
+    tag = store.put_if("a/b", b"first", None)
+    with pytest.raises(StorageConflict, match="another writer came first") as caught:
+        store.put_if("a/b", b"second", None)
+    assert store.location("a/b") in str(caught.value)
+    assert store.get_tagged("a/b") == Tagged(b"first", tag)
+    assert keys(store) == ["a/b"]
+
+
+def test_an_object_is_replaced_only_by_who_knows_it(store: Storage) -> None:
+    """By its tag, which a plain put changes as well; no tag brings back what is gone."""
+    old = store.put_if("a", b"one", None)
+    new = store.put_if("a", b"two", old)
+    assert new != old
+    with pytest.raises(StorageConflict):
+        store.put_if("a", b"three", old)
+    store.put("a", b"plain")
+    with pytest.raises(StorageConflict):
+        store.put_if("a", b"three", new)
+    assert store.put_if("a", b"four", store.get_tagged("a").tag) == store.get_tagged("a").tag
+    assert store.get("a") == b"four"
+    store.delete(["a"])
+    with pytest.raises(StorageConflict):
+        store.put_if("a", b"five", new)
+    assert keys(store) == []
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_of_many_writers_one_comes_first(store: Storage, is_there: bool) -> None:
+    """Law: whoever wins, its bytes are there. Few threads a key: on a race, the server takes a second to answer."""
+
+    def write(key: str, barrier: Barrier, data: bytes, tag: str | None) -> bytes | None:
+        barrier.wait()
+        try:
+            store.put_if(key, data, tag)
+        except StorageConflict:
+            return None
+        return data
+
+    store.can_put_if()
+    with ThreadPoolExecutor(60) as threads:
+        rounds: dict[str, list[Future[bytes | None]]] = {}
+        for key in [f"{number:02}" for number in range(20)]:
+            tag = store.put_if(key, b"old", None) if is_there else None
+            barrier = Barrier(3)
+            rounds[key] = [threads.submit(write, key, barrier, f"{key} by {who}".encode(), tag) for who in range(3)]
+        for key, writers in rounds.items():
+            won = [data for data in (writer.result() for writer in writers) if data is not None]
+            assert won == [store.get(key)]
+
+
+def test_the_store_keeps_its_conditions_and_trying_leaves_nothing(store: Storage) -> None:
+    """Both kinds that we have do."""
+    assert store.can_put_if()
+    assert keys(store) == []
