@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import RowRejected
 from .audio import silence
-from .clauses import spoken_pieces
+from .clauses import ChunkSize, chunk_tokens_of, spoken_pieces
 from .listener import Listener
 from .models.base import Model
 from .segment import Segment
@@ -57,21 +57,25 @@ def speak_stream(
     seed: int = 0,
     speed: float = 1.0,
     pause_s: float = PAUSE_S,
+    streaming_text_chunk_size: ChunkSize = "auto",
     begun: Callable[[Segment], None] | None = None,
     listener: Listener | None = None,
     turns: Turns | None = None,
 ) -> Generator[NDArray[np.float32]]:
     """Speak a text: float32 [num_samples] at the model's rate, each as soon as it is there, silences among them.
 
+    streaming_text_chunk_size   see `clauses.chunk_tokens_of`
     begun      is told of every segment right before it is spoken
     listener   once he has gone the stream ends; told of what the time until the first piece went to
     turns      where others use the model: the stream takes turns with them, the next one each time. None where nobody
                does, or the model may be used by several at once
-    Raises SpecError for a wrong pause at once. While it is read: RowError for a piece that cannot be spoken (what came
-    before it is spoken already), RowRejected at the end of a text in which nothing can be, and ModelError.
+    Raises SpecError for a wrong pause or chunk size at once. While it is read: RowError for a piece that cannot be
+    spoken (what came before it is spoken already), RowRejected at the end of a text in which nothing can be, and
+    ModelError.
     """
     pause = silence(model.info.sample_rate, pause_s)
-    stream = _Stream(model, voice or model.info.default_voice, seed, speed, listener or Listener(), turns)
+    tokens = chunk_tokens_of(text, streaming_text_chunk_size)
+    stream = _Stream(model, voice or model.info.default_voice, seed, speed, tokens, listener or Listener(), turns)
     return stream.pieces(text, pause, begun)
 
 
@@ -83,6 +87,7 @@ class _Stream:
     voice: str
     seed: int
     speed: float
+    chunk_tokens: int | None
     listener: Listener
     turns: Turns | None
 
@@ -105,7 +110,7 @@ class _Stream:
 
     def _segments(self, text: str | Iterable[str]) -> Iterator[Segment]:
         index = 0
-        for piece in spoken_pieces(text, self.model.info.split_chars):
+        for piece in spoken_pieces(text, self.model.info.split_chars, self.chunk_tokens):
             for fitting, tokens in self._fitting(piece):
                 if self.listener.is_gone:
                     return

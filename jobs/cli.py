@@ -1,4 +1,4 @@
-"""The command line: `speechmill run | plan | say | status | verify | weights`.
+"""The command line: `speechmill run | plan | say | serve | status | verify | weights`.
 
 Exit status: 0 every row spoken (or within the allowance), 1 rows failed beyond it or `verify` found damage,
 2 the job itself is wrong, 3 the run had to stop and can be continued, 130 interrupted.
@@ -118,14 +118,32 @@ def say_text(
     speed: Annotated[float, typer.Option(help="1 is the voice's own pace.")] = 1.0,
     path: Annotated[str | None, typer.Option(metavar="DIR", help="Weights, as model.path in a job.")] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    chunk_size: Annotated[
+        str, typer.Option("--streaming-text-chunk-size", metavar="TOKENS", help="Least of a piece; none: sentences.")
+    ] = "auto",
 ) -> None:
     """Say a text now, through the player or into a file, the first sound as soon as possible."""
     with _reported(), _terminated_like_interrupted():
         from .say_aloud import say_aloud
 
-        line = say_aloud(text, output, model=model, voice=voice, seed=seed, speed=speed, path=path, device=device)
+        how = {"model": model, "voice": voice, "seed": seed, "speed": speed, "path": path, "device": device}
+        line = say_aloud(text, output, **how, streaming_text_chunk_size=_chunk_size(text, chunk_size))
         if line is not None:
             print(line, file=sys.stderr)
+
+
+@app.command()
+def serve(
+    service_file: Annotated[str | None, typer.Argument(metavar="SERVICE.YAML", help="None: all defaults.")] = None,
+    overrides: SetOption = None,
+    insecure: Annotated[bool, typer.Option("--insecure", help="Serve other machines without a token.")] = False,
+) -> None:
+    """Serve speech over HTTP, by OpenAI's API and a page, the first sound as soon as possible."""
+    with _reported():
+        from .service.serve import run_service
+        from .service.spec import ServiceSpec
+
+        run_service(ServiceSpec.load(service_file, overrides), insecure=insecure)
 
 
 @app.command()
@@ -177,6 +195,13 @@ def verify(
 def main() -> None:
     """Run the command line."""
     app()
+
+
+def _chunk_size(text: str, value: str) -> int | str | None:
+    """The option as `say` takes it; a text that is an argument is there as a whole, though it is read in parts."""
+    if value == "none" or (value == "auto" and text != "-"):
+        return None
+    return int(value) if value.isdecimal() and len(value) < 10 else value
 
 
 def _open(output: str, endpoint_url: str | None, region: str | None) -> Any:

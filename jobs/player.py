@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from ..actors.audio import format_of
+from ..actors.live_audio import wav_header
 from ..errors import SpecError
-from .sinks import Write, open_file, wav_header
+from .sinks import Write, open_file
 
 if TYPE_CHECKING:
     import numpy as np

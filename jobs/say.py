@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from ..actors.clauses import ChunkSize, chunk_tokens_of
 from ..actors.models.base import AutoregressiveModel, Model, ModelConfig
 from ..actors.models.registry import load, model_class
 from ..actors.segment import Segment
@@ -45,6 +46,7 @@ def say(
     seed: int = 0,
     speed: float = 1.0,
     pause_s: float = PAUSE_S,
+    streaming_text_chunk_size: ChunkSize = "auto",
     path: str | None = None,
     device: str = "cpu",
     options: Mapping[str, Any] | None = None,
@@ -52,21 +54,33 @@ def say(
 ) -> Speech:
     """Speak a text, or one that arrives in parts, such as a language model's answer: pieces as soon as they are there.
 
-    model                   a name as in a job, or a model that is loaded already
-    path, device, options   of a model that is named, as in a job
-    begun                   is told of each segment right before it is spoken
+    model                       a name as in a job, or a model that is loaded already
+    streaming_text_chunk_size   a piece after the first ends with the clause or sentence by which it has so many text
+                                tokens, 1 to 10,000; a token is about four letters, or one character of Chinese,
+                                Japanese or Korean. None: whole sentences. "auto": 10 for text that arrives in parts,
+                                None for a str
+    path, device, options       of a model that is named, as in a job
+    begun                       is told of each segment right before it is spoken
     Raises ModelError and SpecError at once; errors of the text when it is reached.
     """
+    tokens = chunk_tokens_of(text, streaming_text_chunk_size)
     if isinstance(model, str):
         config = ModelConfig(model, device, voice=voice, path=path, options=options or {})
         model = _loaded(config)
     elif path is not None or options:
         raise SpecError("path and options belong to a model that is named; this one is loaded already")
     _check(model, voice, seed, speed)
-    return Speech(
+    pieces = speak_stream(
         model,
-        speak_stream(model, text, voice=voice, seed=seed, speed=speed, pause_s=pause_s, begun=begun),
+        text,
+        voice=voice,
+        seed=seed,
+        speed=speed,
+        pause_s=pause_s,
+        streaming_text_chunk_size=tokens,
+        begun=begun,
     )
+    return Speech(model, pieces)
 
 
 def _loaded(config: ModelConfig) -> Model:

@@ -9,9 +9,10 @@ import codecs
 import os
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,7 @@ from ..errors import SpecError
 from .player import find_player, open_player
 from .say import Speech, say
 from .sinks import ReaderGone, Write, check_file, open_file, open_stream
-from .start_rule import StartRule
+from .start_rule import MAX_ARRIVALS, StartRule
 
 if TYPE_CHECKING:
     import numpy as np
@@ -100,6 +101,7 @@ class _Meter:
     made_s: float = 0.0
     first_s: float = 0.0
     chars_begun: int = 0
+    arrivals: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=MAX_ARRIVALS))
 
     def begun(self, segment: Segment) -> None:
         self.chars_begun += len(segment.text)
@@ -107,7 +109,7 @@ class _Meter:
     def may_start(self, rule: StartRule, num_chars: int | None) -> bool:
         """Whether playback may start, by the rule, in a text of so many characters (None: not known)."""
         left = None if num_chars is None else max(0, num_chars - self.chars_begun)
-        return rule.may_start(self.made_s, self.spent_s, self.chars_begun, left)
+        return rule.may_start(self.made_s, self.spent_s, self.chars_begun, left, rule.jitter_s(self.arrivals))
 
     def read(self, text: Iterable[str]) -> Iterator[str]:
         """The parts of a text; waiting for them is no work."""
@@ -130,6 +132,7 @@ class _Meter:
                 return
             self.first_s = self.first_s or self.spent_s
             self.made_s += len(piece) / speech.sample_rate
+            self.arrivals.append((self.spent_s, self.made_s))
             yield piece
 
     def line(self, load_s: float) -> str:

@@ -6,7 +6,6 @@ Guaranteed: a file stands under its name only when it is whole; until then it li
 from __future__ import annotations
 
 import os
-import struct
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ import soundfile
 
 from ..actors._ogg import with_serial
 from ..actors.audio import FORMATS, AudioFormat
+from ..actors.live_audio import wav_header
 from ..errors import SpecError
 
 if TYPE_CHECKING:
@@ -113,10 +113,3 @@ def open_stream(out: BinaryIO, sample_rate: int) -> Generator[Write]:
         begun = True
 
     yield write
-
-
-def wav_header(sample_rate: int) -> bytes:
-    """The header of 16-bit mono whose length is not known: both sizes are the largest number."""
-    unknown = 0xFFFFFFFF
-    fmt = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, sample_rate, 2 * sample_rate, 2, 16)
-    return struct.pack("<4sI4s", b"RIFF", unknown, b"WAVE") + fmt + struct.pack("<4sI", b"data", unknown)

@@ -1,11 +1,17 @@
-"""When playback may start: so early as it can without running dry, by how fast the voice has been so far.
+"""When playback may start: so early as it can without running dry, by how fast and how evenly pieces came so far.
 
-A pure decision: its times are given to it. It takes the voice to go on as fast as it began, less a margin.
+A pure decision: its times are given to it. It takes the voice to go on as fast as it began, less a margin, and pieces
+to come no later than they did. `service/page/start_rule.js` is the same rule for the browser.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+
+MAX_ARRIVALS = 64
+"""Arrivals that are worth keeping for `StartRule.jitter_s`: what was longer ago says little of what comes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,23 +27,29 @@ class StartRule:
     lump_chars: int
     margin: float = 1.2
 
-    def may_start(self, made_s: float, spent_s: float, chars_begun: int, chars_left: int | None) -> bool:
+    def may_start(
+        self, made_s: float, spent_s: float, chars_begun: int, chars_left: int | None, jitter_s: float = 0.0
+    ) -> bool:
         """Whether playback that starts now is not expected to run dry.
 
         made_s, spent_s  seconds of audio made, and seconds that making them took
         chars_begun      characters of the text that are spoken, or being spoken
         chars_left       characters that are not, None where the text is still arriving
+        jitter_s         how late pieces came so far, as `jitter_s` measures it
         """
         if made_s <= 0:
             return False
-        return made_s >= self.needed_s(made_s, spent_s, chars_begun, chars_left)
+        return made_s >= self.needed_s(made_s, spent_s, chars_begun, chars_left, jitter_s)
 
-    def needed_s(self, made_s: float, spent_s: float, chars_begun: int, chars_left: int | None) -> float:
+    def needed_s(
+        self, made_s: float, spent_s: float, chars_begun: int, chars_left: int | None, jitter_s: float = 0.0
+    ) -> float:
         """Seconds of audio that have to be there, 0 when nothing is left to make; for the arguments see `may_start`.
 
         Audio comes in n lumps of L seconds that take L/r seconds each. Lump k comes at k L/r; by then no more may be
         played than was there and came before: start + (k-1) L >= k L/r. The first lump asks most where r >= 1, and
-        the last where the voice is slower than the sound that it makes.
+        the last where the voice is slower than the sound that it makes. A lump that may come later by the jitter asks
+        for that much more.
         """
         char_s = max(self.char_s, made_s / chars_begun if chars_begun else 0.0)
         in_hand_s = 0.0 if self.lump_chars else max(0.0, chars_begun * char_s - made_s)
@@ -46,4 +58,26 @@ class StartRule:
         left_s = in_hand_s + left * char_s
         lump_s = min(self.lump_chars * char_s, left_s)
         slowness = self.margin * spent_s / made_s if made_s > 0 else 0.0  # 1/r
-        return lump_s * slowness + max(0.0, (left_s - lump_s) * (slowness - 1))
+        late_s = jitter_s if left_s > 0 else 0.0
+        return lump_s * slowness + max(0.0, (left_s - lump_s) * (slowness - 1)) + late_s
+
+    def jitter_s(self, arrivals: Sequence[tuple[float, float]]) -> float:
+        """The longest that a piece, or a run of them, was late by, in seconds; 0 for fewer than two arrivals.
+
+        arrivals   of each piece in order: when it came, and the audio made with it, in seconds
+
+        Against an even flow at the rate from the first arrival to the last: from piece j on, all before piece k has to
+        come in (made before k - made at j) / r, and what that was exceeded by is late. A lump comes at its end, as
+        `needed_s` knows, so its own time is not late.
+        """
+        if len(arrivals) < 2 or arrivals[-1][1] <= arrivals[0][1]:
+            return 0.0
+        (first_at_s, first_s), (last_at_s, last_s) = arrivals[0], arrivals[-1]
+        slowness = (last_at_s - first_at_s) / (last_s - first_s)
+        most_lump_s = self.lump_chars * self.char_s
+        late_s, earliest_s = 0.0, float("inf")
+        for (at_s, made_s), (next_at_s, next_made_s) in pairwise(arrivals):
+            earliest_s = min(earliest_s, at_s - slowness * made_s)
+            lump_s = min(next_made_s - made_s, most_lump_s)
+            late_s = max(late_s, next_at_s - slowness * (made_s + lump_s) - earliest_s)
+        return late_s

@@ -54,6 +54,7 @@ TEXTS = st.one_of(
 )
 CUTS = st.lists(st.integers(0, 300), max_size=20)
 LIMITS = st.integers(1, 120)
+SIZES = st.sampled_from([None, 1, 2, 3, 5, 10, 20, 10_000])
 
 
 def without_space(text: str) -> str:
@@ -66,10 +67,10 @@ def cut(text: str, cuts: list[int]) -> list[str]:
     return [text[start:end] for start, end in pairwise(places)]
 
 
-def pieces_of(text: str | Iterable[str], max_chars: int = 300) -> list[str] | str:
+def pieces_of(text: str | Iterable[str], max_chars: int = 300, size: int | None = None) -> list[str] | str:
     """The pieces, or what was wrong."""
     try:
-        return list(spoken_pieces(text, max_chars))
+        return list(spoken_pieces(text, max_chars, size))
     except TextTooLong as error:
         return str(error)
 
@@ -84,16 +85,16 @@ def test_a_text_that_arrives_in_parts_is_normalised_as_if_it_came_whole(text: st
         assert "".join([*map(normal.feed, arriving), normal.finish()]) == normalise(text)
 
 
-@given(TEXTS, CUTS, LIMITS)
-def test_how_a_text_arrives_changes_nothing(text: str, cuts: list[int], max_chars: int) -> None:
-    whole = pieces_of(text, max_chars)
-    assert pieces_of(cut(text, cuts), max_chars) == whole
-    assert pieces_of(iter(text), max_chars) == whole
+@given(TEXTS, CUTS, LIMITS, SIZES)
+def test_how_a_text_arrives_changes_nothing(text: str, cuts: list[int], max_chars: int, size: int | None) -> None:
+    whole = pieces_of(text, max_chars, size)
+    assert pieces_of(cut(text, cuts), max_chars, size) == whole
+    assert pieces_of(iter(text), max_chars, size) == whole
 
 
-@given(TEXTS, LIMITS)
-def test_pieces_hold_the_text_and_keep_the_limit(text: str, max_chars: int) -> None:
-    pieces = pieces_of(text, max_chars)
+@given(TEXTS, LIMITS, SIZES)
+def test_pieces_hold_the_text_and_keep_the_limit(text: str, max_chars: int, size: int | None) -> None:
+    pieces = pieces_of(text, max_chars, size)
     if isinstance(pieces, str):
         assert any(len(word) > max_chars for word in normalise(text).split())
         return
@@ -102,8 +103,10 @@ def test_pieces_hold_the_text_and_keep_the_limit(text: str, max_chars: int) -> N
     assert all(piece == piece.strip() for piece in pieces)
 
 
-@given(TEXTS, CUTS, LIMITS)
-def test_what_was_given_is_a_beginning_of_the_text_at_any_time(text: str, cuts: list[int], max_chars: int) -> None:
+@given(TEXTS, CUTS, LIMITS, SIZES)
+def test_what_was_given_is_a_beginning_of_the_text_at_any_time(
+    text: str, cuts: list[int], max_chars: int, size: int | None
+) -> None:
     """Nothing is spoken before it has arrived."""
     arrived: list[str] = []
 
@@ -114,7 +117,7 @@ def test_what_was_given_is_a_beginning_of_the_text_at_any_time(text: str, cuts: 
 
     given: list[str] = []
     try:
-        for piece in spoken_pieces(arriving(), max_chars):
+        for piece in spoken_pieces(arriving(), max_chars, size):
             given.append(piece)
             assert without_space(normalise("".join(arrived))).startswith(without_space("".join(given)))
     except TextTooLong:
@@ -218,6 +221,7 @@ def test_a_word_over_the_limit_is_named() -> None:
 )
 def test_a_megabyte_of_anything_comes_to_an_end(unit: str) -> None:
     """The suite's time limit is the test: anything quadratic would take hours."""
-    text = unit * (200_000 // len(unit))
-    pieces = pieces_of(text)
-    assert isinstance(pieces, str) or without_space("".join(pieces)) == without_space(normalise(text))
+    for size, num_chars in ((None, 200_000), (1, 50_000), (10_000, 50_000)):
+        text = unit * (num_chars // len(unit))
+        pieces = pieces_of(text, size=size)
+        assert isinstance(pieces, str) or without_space("".join(pieces)) == without_space(normalise(text))

@@ -1,0 +1,285 @@
+"""The service under load: how soon first audio comes over HTTP, what it waits for, and whether playback runs dry.
+
+`speechmill serve` runs as it is, in processes of its own; a text of 309 words is asked for by 1, 4, 16 and 64 clients
+at once, as pcm, with and without a job beside that borrows the replicas. Playback begins with the first audio and goes
+on in real time: an underrun is a piece that comes after all before it has been played. The peer, in the same run, is
+the voice's own package, in this process and alone: what it takes to its first sentence, without any network.
+
+    python benchmarks/service.py [--concurrency 1 4 16 64] [--replicas 2] [--rounds 5] [--no-job]
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import csv
+import os
+import re
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager, suppress
+from itertools import cycle, islice, pairwise
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from common import machine, num_cores, show
+
+import speechmill
+
+CLI = [sys.executable, "-c", "from speechmill.jobs.cli import main; main()"]
+DEMO = Path(__file__).parent.parent / "configs" / "demo.csv"
+PARTS = ("queue", "text", "speech")
+COLUMNS = [
+    "",
+    "streams",
+    "first p50",
+    "p99",
+    *PARTS,
+    "transport",
+    "longest gap",
+    "underruns",
+    "slowest RTF",
+    "job rows/s",
+]
+NUM_WORDS = 309
+BESIDE_S = 20.0
+
+
+def main() -> None:
+    """One service, all loads, the peer, the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--concurrency", type=int, nargs="+", default=[1, 4, 16, 64])
+    parser.add_argument("--replicas", type=int, default=num_cores())
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--no-job", action="store_true")
+    arguments = parser.parse_args()
+    text = words(NUM_WORDS)
+    theirs = package(text, arguments.rounds)
+    with tempfile.TemporaryDirectory() as name, service(arguments, Path(name)) as url:
+        rows, figures = measured(arguments, url, text, Path(name))
+    rows.append(["the voice's package, in process", "1", ms(theirs), "", "", "", "", "", "", "", "", ""])
+    figures |= {
+        "peer_ttfa_ms": round(1000 * theirs, 1),
+        "ratio_peer_ttfa": round(figures["ttfa_p50_ms"] / 1000 / theirs, 3),
+    }
+    figures |= {"replicas": arguments.replicas, "device": "cpu", "machine": machine()}
+    show(f"hibari over HTTP, {arguments.replicas} replicas, {NUM_WORDS} words", COLUMNS, rows, figures)
+
+
+def measured(
+    arguments: argparse.Namespace, url: str, text: str, folder: Path
+) -> tuple[list[list[str]], dict[str, Any]]:
+    """A row for each load, and the figures of one stream alone."""
+    rows: list[list[str]] = []
+    figures: dict[str, Any] = {"ttfa_beside_p50_ms": None, "batch_share": None}
+    asyncio.run(streams(url, text, arguments.replicas, 2))  # connections and buffers are there
+    for count in arguments.concurrency:
+        found = asyncio.run(streams(url, text, count, arguments.rounds))
+        rows.append(line_of("speechmill", count, found, None))
+        figures[f"underruns_{count}"] = found["underruns"]
+        if count == arguments.concurrency[0]:
+            figures |= {
+                "ttfa_p50_ms": round(1000 * percentile(found["first"], 50), 1),
+                "ttfa_p99_ms": round(1000 * percentile(found["first"], 99), 1),
+                "rtf": round(found["rtf"], 4),
+            }
+    if arguments.no_job:
+        return rows, figures
+    beside = Beside(folder)
+    beside.start()
+    alone = beside.rate(BESIDE_S)
+    for count in arguments.concurrency[:2]:
+        began, rows_before = time.perf_counter(), beside.num_rows
+        found: dict[str, Any] = {}
+        while time.perf_counter() - began < BESIDE_S:
+            found = asyncio.run(streams(url, text, count, arguments.rounds))
+        rate = (beside.num_rows - rows_before) / (time.perf_counter() - began)
+        rows.append(line_of("speechmill, a job beside", count, found, rate))
+        if figures["batch_share"] is None:
+            figures["ttfa_beside_p50_ms"] = round(1000 * percentile(found["first"], 50), 1)
+            figures["batch_share"] = round(rate / alone, 3)
+    beside.end()
+    rows.append(["the job alone", "0", *[""] * 9, f"{alone:.1f}"])
+    return rows, figures
+
+
+def words(count: int) -> str:
+    """So many words of the demo corpus, the first sentence short enough to be one."""
+    with DEMO.open(newline="", encoding="utf-8") as stream:
+        texts = [row["text"] for row in csv.DictReader(stream)]
+    found: list[str] = []
+    for text in cycle(texts):
+        found += text.split()
+        if len(found) >= count:
+            return " ".join(found[:count]).rstrip(",;") + "."
+    raise AssertionError
+
+
+def package(text: str, rounds: int) -> float:
+    """Seconds to the first sentence of the voice's own package, loaded and warm; the median."""
+    from hibari import Hibari
+
+    voice, seconds = Hibari(), []
+    for _ in range(rounds + 1):
+        began = time.perf_counter()
+        next(iter(voice.stream(text, seed=1)))
+        seconds.append(time.perf_counter() - began)
+    return statistics.median(seconds[1:])
+
+
+@contextmanager
+def service(arguments: argparse.Namespace, folder: Path) -> Generator[str]:
+    """`speechmill serve` until the block ends; its address."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    most = max(arguments.concurrency)
+    settings = {
+        "http.port": port,
+        "cluster.replicas": arguments.replicas,
+        "limits.max_streams": most,
+        "model.device": "cpu",
+    }
+    command = [*CLI, "serve", *[part for key, value in settings.items() for part in ("--set", f"{key}={value}")]]
+    process = subprocess.Popen(command, stderr=(folder / "serve.log").open("w"))
+    try:
+        url = f"http://127.0.0.1:{port}"
+        while process.poll() is None:
+            try:
+                with urllib.request.urlopen(f"{url}/ready", timeout=5) as answer:
+                    if answer.status == 200:
+                        break
+            except OSError:
+                time.sleep(0.5)
+        if process.poll() is not None:
+            raise SystemExit((folder / "serve.log").read_text())
+        yield url
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait()
+
+
+async def streams(url: str, text: str, count: int, rounds: int) -> dict[str, Any]:
+    """So many clients, each asking `rounds` times, one after the other."""
+    connector = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(url, connector=connector) as client:
+        heard = await asyncio.gather(*(listen(client, text, number, rounds) for number in range(count)))
+    pieces = [stream for streams in heard for stream in streams]
+    firsts = [arrivals[0][0] for arrivals, _ in pieces]
+    gaps = [later[0] - sooner[0] for arrivals, _ in pieces for sooner, later in pairwise(arrivals)]
+    return {
+        "first": firsts,
+        "parts": {part: statistics.median(parts[part] for _, parts in pieces) for part in PARTS},
+        "transport": statistics.median(
+            first - sum(parts.values()) for first, (_, parts) in zip(firsts, pieces, strict=True)
+        ),
+        "gap": max(gaps, default=0.0),
+        "underruns": sum(underruns(arrivals) for arrivals, _ in pieces),
+        "rtf": max(arrivals[-1][0] * 24_000 / sum(count for _, count in arrivals) for arrivals, _ in pieces),
+    }
+
+
+async def listen(
+    client: aiohttp.ClientSession, text: str, seed: int, rounds: int
+) -> list[tuple[list[tuple[float, int]], dict[str, float]]]:
+    """Seconds from the request, and samples, of each piece; and seconds by part until the first."""
+    heard = []
+    for number in range(rounds):
+        body = {"input": text, "response_format": "pcm", "seed": 1_000 * seed + number}
+        began = time.perf_counter()
+        async with client.post("/v1/audio/speech", json=body) as answer:
+            if answer.status != 200:
+                raise SystemExit(f"status {answer.status}: {await answer.text()}")
+            arrivals = [(time.perf_counter() - began, len(data) / 2) async for data in answer.content.iter_any()]
+            timing = dict(re.findall(r"(\w+);dur=([0-9.]+)", answer.headers["Server-Timing"]))
+        heard.append((arrivals, {part: float(timing.get(part, 0)) / 1000 for part in PARTS}))
+    return heard
+
+
+class Over(Exception):
+    """Nobody needs the job any more."""
+
+
+class Beside(threading.Thread):
+    """A job without end on the service's replicas, its driver in this process."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(daemon=True)
+        self.num_rows = 0
+        self._is_over = False
+        with DEMO.open(newline="", encoding="utf-8") as stream:
+            texts = [row["text"] for row in csv.DictReader(stream)]
+        with (folder / "c.csv").open("w", newline="", encoding="utf-8") as stream:
+            csv.writer(stream).writerows([["text"], *([text] for text in islice(cycle(texts), 50_000))])
+        self._job = speechmill.Job(
+            input={"uri": str(folder / "c.csv")},
+            output={"uri": str(folder / "out"), "audio": "wav", "container": "webdataset"},
+            model={"device": "cpu"},
+            cluster={"address": "auto", "replicas": "service"},
+        )
+
+    def run(self) -> None:
+        with suppress(Over):
+            self._job.run(observe=self._observe)
+
+    def rate(self, seconds: float) -> float:
+        """Rows per second over so many seconds, once it has begun."""
+        while not self.num_rows:
+            if not self.is_alive():
+                raise SystemExit("the job beside ended before it had begun")
+            time.sleep(0.2)
+        before, began = self.num_rows, time.perf_counter()
+        time.sleep(seconds)
+        return (self.num_rows - before) / (time.perf_counter() - began)
+
+    def end(self) -> None:
+        """Stop it."""
+        self._is_over = True
+        self.join()
+
+    def _observe(self, snapshot: Any) -> None:
+        self.num_rows = snapshot.rows_done
+        if self._is_over:
+            raise Over
+
+
+def underruns(arrivals: Sequence[tuple[float, float]]) -> int:
+    """Pieces that came after everything before them had been played."""
+    ends, count = arrivals[0][0], 0
+    for at, samples in arrivals:
+        count += at > ends
+        ends = max(ends, at) + samples / 24_000
+    return count
+
+
+def percentile(values: Sequence[float], percent: int) -> float:
+    """The smallest value that so many percent do not exceed."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, -(-percent * len(ordered) // 100) - 1)]
+
+
+def ms(seconds: float) -> str:
+    """Milliseconds, for the table."""
+    return f"{1000 * seconds:.1f} ms"
+
+
+def line_of(name: str, count: int, found: dict[str, Any], rows_per_s: float | None) -> list[str]:
+    """A row of the table."""
+    parts = [ms(found["parts"][part]) for part in PARTS]
+    first = [ms(percentile(found["first"], 50)), ms(percentile(found["first"], 99))]
+    rest = [ms(found["transport"]), ms(found["gap"]), str(found["underruns"]), f"{found['rtf']:.3f}"]
+    return [name, str(count), *first, *parts, *rest, "" if rows_per_s is None else f"{rows_per_s:.1f}"]
+
+
+if __name__ == "__main__":
+    os.environ.pop("SPEECHMILL_API_TOKEN", None)
+    main()

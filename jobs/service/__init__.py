@@ -1,0 +1,1 @@
+"""The HTTP service: speech over the network, the first sound as soon as possible."""

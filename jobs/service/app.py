@@ -1,0 +1,233 @@
+"""The HTTP application: which paths there are, who may use them, and what each answers.
+
+Guaranteed: every error has OpenAI's form, whatever went wrong; a key is compared by its hash, in constant time.
+Not known here: Ray, where the model runs, or how a speech is made.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import re
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import APIRouter, Depends, FastAPI
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from ...actors.models.base import ModelInfo
+from ...errors import SpecError
+from .admission import Door, Limits
+from .body import read_body
+from .encoding import formats_at
+from .files import INDEX, PAGE, Files
+from .metrics import Metrics
+from .problem import Problem, retry_after
+from .request import Offer, SpeechRequest, unknown_model
+from .speaker import Speaker
+from .speech import Service, SpokenResponse
+from .visit import Visits, visit_of
+
+READY_S = 5.0
+_READ = ["GET", "HEAD"]
+_EXPOSED = ["Retry-After", "Server-Timing", "X-Sample-Rate", "X-Seed"]
+_NO_STORE = {"Cache-Control": "no-store"}
+
+
+def create_app(
+    speaker: Speaker,
+    limits: Limits,
+    token_sha256: str | None,
+    *,
+    lump_chars: int,
+    metrics: Metrics | None = None,
+    allow_origins: Sequence[str] = (),
+    on_start: Callable[[], Awaitable[object]] | None = None,
+    on_stop: Callable[[], object] | None = None,
+) -> FastAPI:
+    """The application, to be served in one event loop.
+
+    token_sha256   of the key that clients have to send, in hex; None lets everybody in
+    lump_chars     what the model speaks at once: characters, 0 if it has sound before a segment is done
+    allow_origins  origins whose pages may ask, "*" for all; none but the service's own by default
+    on_start       done before the first request, and on_stop after the last
+    `app.state.drain()` lets nobody in any more, and `await app.state.drained()` returns when the last one has left.
+    Raises SpecError for a hash that is none.
+    """
+    info = speaker.info
+    metrics = metrics or Metrics()
+    service = Service(
+        speaker,
+        limits,
+        metrics,
+        Door(limits, metrics),
+        Offer(info, formats_at(info.sample_rate), limits.max_chars),
+    )
+    app = FastAPI(openapi_url=None, redirect_slashes=False, lifespan=_life(service.door, on_start, on_stop))
+    app.state.drain = service.door.drain
+    app.state.drained = service.door.drained
+    app.include_router(_open_paths(service))
+    app.include_router(_kept_paths(service, _Gate(token_sha256, service.door), lump_chars))
+    app.add_exception_handler(Problem, _answer_problem)
+    app.add_exception_handler(HTTPException, _answer_http)
+    if allow_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(allow_origins),
+            allow_methods=["GET", "POST"],
+            allow_headers=["Authorization", "Content-Type"],
+            expose_headers=_EXPOSED,
+        )
+    app.add_middleware(Visits, metrics=metrics)
+    return app
+
+
+def _life(
+    door: Door,
+    on_start: Callable[[], Awaitable[object]] | None,
+    on_stop: Callable[[], object] | None,
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def life(_: FastAPI) -> AsyncGenerator[None]:
+        if on_start is not None:
+            await on_start()
+        try:
+            yield
+        finally:
+            door.drain()
+            if on_stop is not None:
+                on_stop()
+
+    return life
+
+
+class _Gate:
+    """Lets in who has the key, while anybody is let in."""
+
+    def __init__(self, token_sha256: str | None, door: Door) -> None:
+        if token_sha256 is not None and not re.fullmatch(r"[0-9a-fA-F]{64}", token_sha256):
+            raise SpecError("the key's SHA-256 must be 64 hexadecimal digits")
+        self._wanted = token_sha256.lower() if token_sha256 is not None else None
+        self._door = door
+
+    async def __call__(self, request: Request) -> None:
+        """Raise Problem 401 or 503, or let the request pass."""
+        if self._wanted is not None:
+            given = [value for name, value in request.scope["headers"] if name == b"authorization"]
+            scheme, _, token = given[0].partition(b" ") if len(given) == 1 else (b"", b"", b"")
+            is_known = hmac.compare_digest(hashlib.sha256(token.strip()).hexdigest(), self._wanted)
+            if scheme.lower() != b"bearer" or not is_known:
+                told = 'the key is wrong or missing; send it as "Authorization: Bearer KEY"'
+                raise Problem(401, told, code="invalid_api_key", headers={"WWW-Authenticate": "Bearer"})
+        self._door.check_open()
+
+
+def _open_paths(service: Service) -> APIRouter:
+    """The page, and how the service is; for everybody."""
+    router = APIRouter()
+    files = Files(PAGE)
+
+    @router.api_route("/", methods=_READ)
+    async def index(request: Request) -> Response:
+        return files.response(INDEX, request)
+
+    async def page(request: Request) -> Response:
+        return files.response(request.scope["route"].name, request)
+
+    # A route for each, and none for what is not there: so a wrong method and a wrong path stay two things.
+    for file in files.names():
+        for path in (f"/{file}", f"/page/{file}"):
+            router.add_api_route(path, page, methods=_READ, name=file)
+
+    @router.api_route("/health", methods=_READ)
+    async def health() -> Response:
+        return JSONResponse({"status": "ok"}, headers=_NO_STORE)
+
+    @router.api_route("/ready", methods=_READ)
+    async def ready() -> Response:
+        status = await _readiness(service)
+        if status == "ready":
+            return JSONResponse({"status": status}, headers=_NO_STORE)
+        return JSONResponse({"status": status}, 503, headers={**_NO_STORE, **retry_after(1)})
+
+    return router
+
+
+async def _readiness(service: Service) -> str:
+    if service.door.is_draining:
+        return "draining"
+    try:
+        async with asyncio.timeout(READY_S):
+            is_ready = await service.speaker.is_ready()
+    except Exception:
+        is_ready = False
+    return "ready" if is_ready else "loading"
+
+
+def _kept_paths(service: Service, gate: _Gate, lump_chars: int) -> APIRouter:
+    """What needs the key."""
+    router = APIRouter(prefix="/v1", dependencies=[Depends(gate)])
+    info = service.offer.info
+    model = {"id": info.name, "object": "model", "created": int(time.time()), "owned_by": "speechmill"}
+    voices = _voices(service.offer, lump_chars)
+
+    @router.post("/audio/speech")
+    async def speech(request: Request) -> Response:
+        wanted = SpeechRequest.parse(await read_body(request, service.limits))
+        return SpokenResponse(service, visit_of(request.scope), wanted, wanted.script(service.offer))
+
+    @router.api_route("/models", methods=_READ)
+    async def models() -> Response:
+        return JSONResponse({"object": "list", "data": [model]}, headers=_NO_STORE)
+
+    @router.api_route("/models/{name:path}", methods=_READ)
+    async def one_model(name: str) -> Response:
+        if name != info.name:
+            raise unknown_model(name, info)
+        return JSONResponse(model, headers=_NO_STORE)
+
+    @router.api_route("/voices", methods=_READ)
+    async def all_voices() -> Response:
+        return JSONResponse(voices, headers=_NO_STORE)
+
+    return router
+
+
+def _voices(offer: Offer, lump_chars: int) -> dict[str, Any]:
+    info: ModelInfo = offer.info
+    return {
+        "model": info.name,
+        "default": info.default_voice,
+        "voices": list(info.voices),
+        "sample_rate": info.sample_rate,
+        "formats": list(offer.formats),
+        "speeds": list(info.speeds),
+        "max_chars": offer.max_chars,
+        "is_any_voice": not info.voices,
+        "audio_char_s": info.audio_char_s,
+        "lump_chars": lump_chars,
+    }
+
+
+async def _answer_problem(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)
+    visit_of(request.scope).ending = error.code
+    return error.response()
+
+
+async def _answer_http(request: Request, error: Exception) -> Response:
+    """What the router refuses: unknown paths, and methods that a path does not have."""
+    assert isinstance(error, HTTPException)
+    status = HTTPStatus(error.status_code)
+    told = {
+        404: "there is nothing at this path",
+        405: f"this path does not take {request.method}",
+    }.get(status, status.phrase)
+    return Problem(status, told, code=status.name.lower(), headers=error.headers).response()

@@ -1,0 +1,56 @@
+"""The body of a request, bounded in bytes and seconds, and of the one type that is read.
+
+Requiring `application/json` also keeps pages of other sites out: a browser asks before it sends that across sites.
+Not known here: what the bytes mean.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from starlette.requests import Request
+
+from .admission import Limits
+from .problem import CLOSE, Problem
+
+
+async def read_body(request: Request, limits: Limits) -> bytes:
+    """The whole body. Raises Problem 413 as soon as it is too large, 408 when it takes too long, 415 for other types.
+
+    Raises starlette's ClientDisconnect when the client leaves before its end.
+    """
+    _check_type(request)
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal() and _is_above(declared, limits.max_body_bytes):
+        raise _too_large(limits)
+    body = bytearray()
+    try:
+        async with asyncio.timeout(limits.body_s):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > limits.max_body_bytes:
+                    raise _too_large(limits)
+    except TimeoutError:
+        told = f"the body did not arrive within {limits.body_s:g} s"
+        raise Problem(408, told, code="request_timeout", headers=CLOSE) from None
+    return bytes(body)
+
+
+def _is_above(declared: str, limit: int) -> bool:
+    digits = declared.lstrip("0")
+    return len(digits) > len(str(limit)) or int(digits or "0") > limit
+
+
+def _too_large(limits: Limits) -> Problem:
+    told = f"the body is larger than {limits.max_body_bytes:,} bytes"
+    return Problem(413, told, code="request_too_large", headers=CLOSE)
+
+
+def _check_type(request: Request) -> None:
+    media_type, _, _ = request.headers.get("content-type", "").partition(";")
+    if media_type.strip().lower() != "application/json":
+        told = f'"Content-Type" is "{media_type[:80]}"; it must be application/json'
+        raise Problem(415, told, code="unsupported_media_type")
+    coding = request.headers.get("content-encoding", "identity")
+    if coding.strip().lower() != "identity":
+        raise Problem(415, f'"Content-Encoding" is "{coding[:80]}"; send it as it is', code="unsupported_media_type")

@@ -1,0 +1,154 @@
+// The page: its form, its figures and its keys. What is typed becomes a Session, which tells what happens.
+
+import { draw_timeline, draw_waterfall } from "./charts.js";
+import { add_to_history } from "./history.js";
+import { Player } from "./player.js";
+import { has_token, keep_token, voices } from "./service.js";
+import { Session } from "./session.js";
+
+const DRAW_EVERY_MS = 80;
+
+const by_id = (id) => document.getElementById(id);
+const player = new Player();
+let model = null; // what GET v1/voices told
+let session = null; // the one that speaks, or was last
+
+const view = {
+  status: say_status,
+  recorded: add_to_history,
+  ended(ended, error) {
+    if (ended !== session) return;
+    player.rest();
+    draw();
+    set_buttons();
+    if (error?.needs_token) ask_for_token();
+  },
+};
+
+function say_status(message, is_bad = false) {
+  by_id("status").textContent = message;
+  by_id("status").classList.toggle("is_bad", is_bad);
+}
+
+function draw() {
+  show_figures(session.utterance);
+  draw_waterfall(by_id("waterfall"), session.utterance, session.now_ms);
+  draw_timeline(by_id("timeline"), session.utterance, session.now_ms, session.is_live);
+}
+
+function draw_on(drawn_at = -Infinity) {
+  if (!session.is_live) return;
+  const is_due = performance.now() - drawn_at >= DRAW_EVERY_MS;
+  if (is_due) draw();
+  requestAnimationFrame(() => draw_on(is_due ? performance.now() : drawn_at));
+}
+
+function show_figures({ ttfa_ms, rtf, made_s, arrivals, longest_gap_ms, underruns }) {
+  show("ttfa", ttfa_ms?.toFixed(0), "ms");
+  show("rtf", rtf?.toPrecision(2));
+  show("audio", made_s ? made_s.toFixed(1) : null, "s");
+  show("chunks", arrivals.length || null);
+  show("gap", arrivals.length > 1 ? longest_gap_ms.toFixed(0) : null, "ms");
+  show("underruns", arrivals.length ? underruns : null);
+  by_id("underruns").classList.toggle("is_bad", underruns > 0);
+}
+
+function show(id, figure, unit = "") {
+  const small = Object.assign(document.createElement("small"), { textContent: unit });
+  by_id(id).replaceChildren(...(figure === null || figure === undefined ? ["–"] : [figure, small]));
+}
+
+function speak() {
+  if (!can_speak() || !by_id("speak_form").reportValidity()) return;
+  session?.stop();
+  const voice = by_id(model.is_any_voice ? "any_voice" : "voice").value.trim();
+  const request = {
+    input: by_id("text").value,
+    voice: voice || model.default,
+    seed: Number(by_id("seed").value),
+    speed: Number(by_id("speed").value),
+    response_format: "pcm",
+  };
+  session = new Session(model, player, request, view);
+  say_status("Waiting for the first sound …");
+  session.run();
+  set_buttons();
+  draw_on();
+}
+
+function can_speak() {
+  return model !== null && by_id("text").value.trim() !== "" && num_chars_left() >= 0;
+}
+
+function num_chars_left() {
+  return (model?.max_chars ?? Infinity) - [...by_id("text").value].length;
+}
+
+function set_buttons() {
+  const left = num_chars_left();
+  by_id("chars_left").textContent = left < 0 ? `${-left} too many` : Number.isFinite(left) ? `${left} left` : "";
+  by_id("chars_left").classList.toggle("is_bad", left < 0);
+  by_id("speak").disabled = !can_speak();
+  by_id("stop").disabled = !session?.is_live;
+}
+
+// Shown only after the service refused: not every service asks for one.
+function ask_for_token() {
+  by_id("token_form").hidden = false;
+  by_id("token").value = "";
+  by_id("token").focus();
+  if (has_token()) say_status("The service refused this token.", true);
+  else say_status("Give its token to go on.");
+}
+
+function use_token(event) {
+  event.preventDefault();
+  keep_token(by_id("token").value);
+  by_id("token_form").hidden = true;
+  if (model === null) load_model();
+  else speak();
+}
+
+async function load_model() {
+  try {
+    model = await voices();
+  } catch (error) {
+    if (error.needs_token) ask_for_token();
+    else say_status(error.message, true);
+    return;
+  }
+  by_id("model").textContent = `${model.model}, ${model.sample_rate / 1000} kHz`;
+  by_id("voice").hidden = model.is_any_voice;
+  by_id("any_voice").hidden = !model.is_any_voice;
+  by_id("any_voice").value = model.default;
+  by_id("voice_label").htmlFor = model.is_any_voice ? "any_voice" : "voice";
+  by_id("voice").replaceChildren(...model.voices.map((name) => new Option(name, name, false, name === model.default)));
+  [by_id("speed").min, by_id("speed").max] = model.speeds;
+  by_id("speed").disabled = model.speeds[0] === model.speeds[1];
+  say_status("Ready.");
+  set_buttons();
+}
+
+function wake() {
+  if (model !== null && navigator.userActivation?.hasBeenActive !== false) player.wake(model.sample_rate).catch(() => {});
+}
+
+function listen() {
+  by_id("speak_form").addEventListener("submit", (event) => {
+    event.preventDefault();
+    speak();
+  });
+  by_id("token_form").addEventListener("submit", use_token);
+  by_id("stop").addEventListener("click", () => session?.stop());
+  by_id("text").addEventListener("input", set_buttons);
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !event.repeat) speak();
+  });
+  // Whoever types or points will soon want to hear: the sound device runs by then.
+  for (const kind of ["pointerdown", "keydown"]) document.addEventListener(kind, wake);
+  new ResizeObserver(() => session && draw()).observe(by_id("timeline"));
+}
+
+listen();
+set_buttons();
+load_model();

@@ -1,0 +1,63 @@
+"""What an HTTP client is told when something is wrong: a status, and OpenAI's form of an error as JSON.
+
+Guaranteed: the answer is ASCII whatever the message quotes. Not known here: what went wrong, or who asked.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from http import HTTPStatus
+
+from starlette.responses import Response
+
+from ...errors import SpeechmillError
+
+CLOSE = {"Connection": "close"}
+
+
+class Problem(SpeechmillError):
+    """A request that is answered with an error.
+
+    status   4xx or 5xx
+    param    the key of the request that is wrong, where it is one
+    code     a word for programs
+    """
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        code: str,
+        param: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.param = param
+        self.headers = dict(headers or {})
+
+    @property
+    def kind(self) -> str:
+        """What OpenAI calls the type of an error."""
+        if self.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            return "server_error"
+        return "rate_limit_error" if self.status == HTTPStatus.TOO_MANY_REQUESTS else "invalid_request_error"
+
+    def body(self) -> dict[str, object]:
+        """The answer's content."""
+        error = {"message": str(self), "type": self.kind, "param": self.param, "code": self.code}
+        return {"error": error}
+
+    def response(self) -> Response:
+        """The whole answer."""
+        headers = {"Cache-Control": "no-store", **self.headers}
+        return Response(json.dumps(self.body()), self.status, headers, "application/json")
+
+
+def retry_after(seconds: float) -> dict[str, str]:
+    """The header that says when to come again: whole seconds, at least 1."""
+    return {"Retry-After": str(max(1, math.ceil(seconds)))}

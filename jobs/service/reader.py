@@ -1,0 +1,83 @@
+"""Who a response goes to: a client that may be slow, stop reading, or be gone at any moment.
+
+Guaranteed: no write lasts longer than it may, and work for a client that has left is cancelled at once.
+Not known here: what is written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+
+from starlette.responses import Response
+from starlette.types import Message, Receive, Send
+
+_GONE = "the client left"
+
+
+class ReaderStalled(Exception):
+    """The client took nothing for too long."""
+
+
+class ReaderGone(Exception):
+    """The client has left."""
+
+
+class Reader:
+    """The client's side of one response.
+
+    heard      is told right before audio begins to be sent
+    has_begun  whether anything was sent, so that another status is out of the question
+    """
+
+    def __init__(self, send: Send, idle_write_s: float, heard: Callable[[], None]) -> None:
+        self._send = send
+        self._idle_write_s = idle_write_s
+        self._heard = heard
+        self.has_begun = False
+
+    async def begin(self, status: int, headers: Mapping[str, str]) -> None:
+        """Send the status and the headers of audio that follows right away."""
+        self._heard()
+        raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+        await self._write({"type": "http.response.start", "status": status, "headers": raw})
+
+    async def take(self, data: bytes, *, is_last: bool = False) -> None:
+        """Send a part of the body. Raises, as all do, ReaderStalled when that takes too long, and ReaderGone."""
+        await self._write({"type": "http.response.body", "body": data, "more_body": not is_last})
+
+    async def respond(self, response: Response) -> None:
+        """Send something else in place of audio."""
+        headers = response.raw_headers
+        await self._write({"type": "http.response.start", "status": response.status_code, "headers": headers})
+        await self.take(bytes(response.body), is_last=True)
+
+    async def _write(self, message: Message) -> None:
+        self.has_begun = True
+        try:
+            async with asyncio.timeout(self._idle_write_s):
+                await self._send(message)
+        except TimeoutError:
+            raise ReaderStalled(f"the reader took nothing for {self._idle_write_s:g} s") from None
+        except OSError as error:
+            raise ReaderGone(_GONE) from error
+
+
+async def unless_gone(receive: Receive, work: Coroutine[None, None, None]) -> None:
+    """Do the work; when the client leaves before its end, cancel it, wait until it has, and raise ReaderGone."""
+    working = asyncio.ensure_future(work)
+    leaving = asyncio.ensure_future(_left(receive))
+    try:
+        await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise ReaderGone(_GONE)
+        working.result()
+    finally:
+        for task in (working, leaving):
+            task.cancel()
+        await asyncio.gather(working, leaving, return_exceptions=True)
+
+
+async def _left(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

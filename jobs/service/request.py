@@ -1,0 +1,158 @@
+"""What a client asks to be spoken: OpenAI's request, and `seed` and `stream`; every value checked against the model.
+
+Guaranteed: whatever the bytes are, the result is a script that the model takes, or a `Problem` that names the key.
+Not known here: how bytes arrive, or what becomes of the script.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, NoReturn, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from ...actors.models.base import ModelInfo
+from ...actors.text import normalise
+from ...errors import did_you_mean
+from ..spec import SEED_MAX
+from .problem import Problem
+from .speaker import Script
+
+_SHOWN_CHARS = 80
+_SHOWN_KEYS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a request may ask for.
+
+    formats    of audio that can hold the model's sample rate
+    max_chars  of a text
+    """
+
+    info: ModelInfo
+    formats: Sequence[str]
+    max_chars: int
+
+
+class SpeechRequest(BaseModel):
+    """The body of `POST /v1/audio/speech`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, protected_namespaces=())
+
+    input: str
+    model: str = ""
+    voice: str = ""
+    response_format: str = "mp3"
+    speed: float = 1.0
+    seed: Annotated[int, Field(ge=0, le=SEED_MAX)] = 0
+    stream: bool = True
+    stream_format: Literal["audio", "sse"] = "audio"
+
+    @field_validator("voice", mode="before")
+    @classmethod
+    def _named_by_id(cls, voice: Any) -> Any:
+        return voice["id"] if isinstance(voice, dict) and set(voice) == {"id"} else voice
+
+    @field_validator("input", "voice")
+    @classmethod
+    def _is_unicode(cls, text: str) -> str:
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise ValueError("holds half of a character, a lone surrogate") from None
+        return text
+
+    @classmethod
+    def parse(cls, body: bytes) -> Self:
+        """A request from the bytes of a body. Raises Problem 400 that tells every wrong key."""
+        values = _decoded(body)
+        unknown = [key for key in values if key not in cls.model_fields]
+        if unknown:
+            told = [
+                f'"{_short(key)}" is not a key; {did_you_mean(key, cls.model_fields)}' for key in unknown[:_SHOWN_KEYS]
+            ]
+            raise _wrong(unknown[0], "; ".join(told), "unknown_parameter")
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            details = error.errors(include_url=False)
+        told = [_explain(detail) for detail in details]
+        is_missing = details[0]["type"] == "missing"
+        raise _wrong(str(details[0]["loc"][0]), "; ".join(told), "missing_parameter" if is_missing else "invalid_value")
+
+    def script(self, offer: Offer) -> Script:
+        """What the model is to speak. Raises Problem 400, or 404 for another model, naming what there is."""
+        info = offer.info
+        if self.model not in ("", info.name):
+            raise unknown_model(self.model, info)
+        voice = self.voice or info.default_voice
+        if info.voices and voice not in info.voices:
+            known = did_you_mean(voice, info.voices)
+            raise _wrong("voice", f'"voice" is {_shown(voice)}, which is not a voice of {info.name}; {known}')
+        if self.response_format not in offer.formats:
+            choice = ", ".join(offer.formats)
+            raise _wrong(
+                "response_format", f'"response_format" is {_shown(self.response_format)}; choose one of {choice}'
+            )
+        slowest, fastest = info.speeds
+        if not slowest <= self.speed <= fastest:
+            bounds = f"{info.name} speaks at {slowest:g} to {fastest:g}"
+            raise _wrong("speed", f'"speed" is {self.speed:g}; {bounds}')
+        if self.stream_format == "sse" and not self.stream:
+            raise _wrong("stream", '"stream" is false, and "stream_format" is "sse"; leave one of them out')
+        if len(self.input) > offer.max_chars:
+            told = f'"input" has {len(self.input):,} characters; at most {offer.max_chars:,} are allowed'
+            raise _wrong("input", told, "string_above_max_length")
+        if not normalise(self.input):
+            raise _wrong("input", '"input" holds nothing that can be spoken', "nothing_to_speak")
+        return Script(self.input, voice, self.seed, self.speed)
+
+
+def unknown_model(name: str, info: ModelInfo) -> Problem:
+    """What a client is told that asks for a model which is not served."""
+    told = f"the model {_shown(name)} does not exist here; {did_you_mean(name, [info.name])}"
+    return Problem(404, told, param="model", code="model_not_found")
+
+
+def _decoded(body: bytes) -> dict[str, Any]:
+    try:
+        values = json.loads(body.decode("utf-8"), parse_constant=_no_number)
+    except UnicodeDecodeError as error:
+        raise _wrong(None, f"the body is not UTF-8 from byte {error.start} on", "invalid_json") from error
+    except RecursionError as error:
+        raise _wrong(None, "the body is nested too deeply", "invalid_json") from error
+    except ValueError as error:
+        raise _wrong(None, f"the body is not valid JSON: {error}", "invalid_json") from error
+    if not isinstance(values, dict):
+        raise _wrong(None, 'the body must be a JSON object with keys such as "input" and "voice"', "invalid_json")
+    return values
+
+
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def _explain(detail: Any) -> str:
+    key = detail["loc"][0]
+    if detail["type"] == "missing":
+        return f'"{key}" is missing'
+    message = detail["msg"].removeprefix("Value error, ").replace("Input should", "should")
+    return f'"{key}" is {_shown(detail["input"])}: {message}'
+
+
+def _shown(value: object) -> str:
+    try:
+        return _short(json.dumps(value, ensure_ascii=False))
+    except RecursionError:
+        return "nested too deeply"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _SHOWN_CHARS else f"{text[:_SHOWN_CHARS]}…"
+
+
+def _wrong(param: str | None, message: str, code: str = "invalid_value") -> Problem:
+    return Problem(400, message, param=_short(param) if param else None, code=code)

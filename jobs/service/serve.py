@@ -1,0 +1,132 @@
+"""What `speechmill serve` does: the service on this machine or on a Ray cluster, until it is told to stop.
+
+Guaranteed: what is wrong with the model, the token or the port is said before anything is started; a stop lets running
+streams end, for `limits.drain_s` seconds. Not known here: HTTP, models.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import signal
+import socket
+import sys
+import threading
+import time
+
+import psutil
+
+from ...actors.models.registry import describe
+from ...cluster.session import ReplicaPlan, plan_replicas, session
+from ...errors import ReplicasLost, SpecError
+from .deployment import TOKEN, bound, read_token
+from .spec import HttpSpec, ServiceSpec
+
+_KEEP_ALIVE_S = 5
+_LOOK_EVERY_S = 0.2
+
+
+def run_service(spec: ServiceSpec, *, insecure: bool = False) -> None:
+    """Serve until SIGTERM or SIGINT; in the main thread. Raises SpecError, ModelError and ReplicasLost.
+
+    insecure   without a token also where others are heard
+    """
+    token = read_token()
+    if token is None and not spec.http.is_loopback and not insecure:
+        raise SpecError(
+            f"http.host {spec.http.host} lets others in, and there is no token: set {TOKEN} (or {TOKEN}_FILE), or "
+            "serve without one by --insecure"
+        )
+    if spec.model.device != "auto":
+        describe(spec.model_config_on(spec.model.device))
+    is_local = spec.cluster.address == "local"
+    if is_local:
+        _refuse_taken(spec.http)
+    with session(spec.cluster.address, spec.http.metrics_port) as found:
+        cluster = spec.cluster
+        plan = plan_replicas(
+            found,
+            "auto" if cluster.replicas == "service" else cluster.replicas,
+            spec.model.device,
+            cluster.gpus_per_replica,
+            cluster.cpus_per_replica,
+        )
+        info = describe(spec.model_config_on("cuda" if plan.device == "cuda" else "cpu"))
+        _say(f"Starting {plan.num_replicas} x {info.name} on {plan.device} …")
+        _deploy(spec, plan, token)
+        try:
+            where = f"http://{spec.http.host}:{spec.http.port}"
+            _say(f"Ready: {where} (page at /, OpenAI's API at {where}/v1{'' if token else ', no token'})")
+            _stopped().wait()
+            _say(f"Stopping: streams may end, {spec.limits.drain_s:g} s at most.")
+        finally:
+            _end(spec, is_local=is_local)
+
+
+def _stopped() -> threading.Event:
+    """Set by SIGTERM and SIGINT from now on; Ray's own handler, which is there by now, would end the process."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
+
+
+def _deploy(spec: ServiceSpec, plan: ReplicaPlan, token: str | None) -> None:
+    from ray import serve
+    from ray.serve.config import HTTPOptions
+
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)
+    http = HTTPOptions(
+        host=spec.http.host,
+        port=spec.http.port,
+        keep_alive_timeout_s=_KEEP_ALIVE_S,
+        request_timeout_s=spec.limits.max_wait_s + spec.limits.total_s + spec.limits.first_audio_s,
+    )
+    serve.start(http_options=http)
+    try:
+        serve.run(bound(spec, plan, token), name=spec.name, route_prefix="/")
+    except RuntimeError as error:
+        raise ReplicasLost(f"the service did not start: {_why(spec.name) or error}") from error
+
+
+def _why(name: str) -> str:
+    """What Serve has to say of an application that did not start: the last line of the longest message."""
+    from ray import serve
+
+    status = serve.status().applications.get(name)
+    messages = [entry.message for entry in status.deployments.values()] if status else []
+    lines = [line.strip() for message in messages for line in message.splitlines() if line.strip()]
+    return next((line for line in reversed(lines) if "Error" in line or "Lost" in line), lines[-1] if lines else "")
+
+
+def _end(spec: ServiceSpec, *, is_local: bool) -> None:
+    """Take the application away, its streams spoken to their ends; other applications of a cluster stay."""
+    from ray import serve
+
+    began = time.monotonic()
+    serve.delete(spec.name)
+    if is_local:
+        # All is spoken; what slow readers have not taken yet is with Serve's proxy.
+        while _num_connected(spec.http.port) and time.monotonic() - began < spec.limits.drain_s:
+            time.sleep(_LOOK_EVERY_S)
+
+
+def _num_connected(port: int) -> int:
+    """Connections of clients; idle ones are closed by the proxy after `_KEEP_ALIVE_S`."""
+    found = psutil.net_connections("tcp")
+    return sum(c.status == psutil.CONN_ESTABLISHED and c.laddr[1] == port for c in found if len(c.laddr) == 2)
+
+
+def _refuse_taken(http: HttpSpec) -> None:
+    family = socket.AF_INET6 if ":" in http.host else socket.AF_INET
+    with socket.socket(family) as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind((http.host, http.port))
+        except OSError as error:
+            taken = " (another server has it)" if error.errno == errno.EADDRINUSE else ""
+            raise SpecError(f"http.host {http.host}, http.port {http.port}: {error.strerror}{taken}") from error
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,109 @@
+"""service.yaml as typed values, unknown keys refused by name; every key has a default, so that a service needs no file.
+
+What is valid here is well-formed; whether the model is there is asked by `serve`, before anything starts.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from ...actors.models.base import ModelConfig
+from ...actors.receipt import ReplicaConfig
+from ...actors.streaming import PAUSE_S
+from ..spec import ClusterSpec, Document, ModelSpec, Section
+from .admission import Limits
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+class HttpSpec(Section):
+    """Where the service listens. Off the loopback interface it wants a token.
+
+    metrics_port   for Prometheus, where the service starts Ray itself; 0 for none
+    """
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65535)] = 8000
+    allow_origins: tuple[str, ...] = ()
+    metrics_port: Annotated[int, Field(ge=0, le=65535)] = 0
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether nobody but this machine is heard."""
+        return self.host in LOOPBACK
+
+
+class LimitsSpec(Section):
+    """What one client may ask for, and how much is taken on at once, by each replica; seconds where a name says `_s`.
+
+    `max_streams` is by the device where it is null. `batch_s` bounds the batches of a job that borrows the replicas: a
+    stream that comes in the middle of one waits for its end.
+    """
+
+    max_chars: Annotated[int, Field(ge=1, le=100_000)] = 4_096
+    max_body_bytes: Annotated[int, Field(ge=1_000)] = 1_000_000
+    max_streams: Annotated[int, Field(ge=1, le=1_000)] | None = None
+    max_waiting: Annotated[int, Field(ge=0, le=10_000)] = 32
+    max_wait_s: Annotated[float, Field(gt=0)] = 30.0
+    first_audio_s: Annotated[float, Field(gt=0)] = 30.0
+    idle_write_s: Annotated[float, Field(gt=0)] = 30.0
+    total_s: Annotated[float, Field(gt=0)] = 900.0
+    drain_s: Annotated[float, Field(gt=0)] = 60.0
+    batch_s: Annotated[float, Field(gt=0)] = 0.1
+
+    def limits(self, device: str) -> Limits:
+        """The same, as the application takes it."""
+        return Limits(
+            max_chars=self.max_chars,
+            max_body_bytes=self.max_body_bytes,
+            max_streams=self.max_streams or (64 if device == "cuda" else 8),
+            max_waiting=self.max_waiting,
+            max_wait_s=self.max_wait_s,
+            first_audio_s=self.first_audio_s,
+            idle_write_s=self.idle_write_s,
+            total_s=self.total_s,
+        )
+
+
+class ServiceSpec(Document):
+    """A whole service file."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")] = "speechmill"
+    model: ModelSpec = ModelSpec()
+    cluster: ClusterSpec = ClusterSpec()
+    http: HttpSpec = HttpSpec()
+    limits: LimitsSpec = LimitsSpec()
+
+    @field_validator("model")
+    @classmethod
+    def _speed_is_asked_for(cls, model: ModelSpec) -> ModelSpec:
+        if model.speed != 1.0:
+            raise ValueError("speed is named by each request, not by the service")
+        return model
+
+    @model_validator(mode="after")
+    def _replicas_of_its_own(self) -> Self:
+        if self.cluster.replicas == "service":
+            raise ValueError("cluster.replicas: service is for jobs that borrow them; give a number, or auto")
+        return self
+
+    def model_config_on(self, device: Literal["cpu", "cuda"]) -> ModelConfig:
+        """The model on a device."""
+        model = self.model
+        return ModelConfig(model.name, device, model.backend, model.voice, model.path, options=model.options)
+
+    def replica_config(self, model: ModelConfig) -> ReplicaConfig:
+        """What the replicas are told."""
+        batch_size = self.model.batch_size
+        return ReplicaConfig(
+            model=model,
+            audio_format="wav",
+            pause_s=PAUSE_S,
+            batch_rows=None if batch_size == "auto_max" else batch_size,
+            vram_utilization=self.model.vram_utilization,
+            batch_s=self.limits.batch_s,
+            cpus=self.cluster.cpus_per_replica,
+            gpus=self.cluster.gpus_per_replica,
+        )

@@ -1,0 +1,200 @@
+"""The answer to a request for speech: its turn, its first audio, its stream, and every way that this can end early.
+
+Guaranteed: however it ends, the place is free again and the speaker's generator closed; a speech that is not whole
+never ends as if it were. Not known here: what a request looks like, or where the model runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Generator, Mapping
+from contextlib import asynccontextmanager, closing, contextmanager
+from dataclasses import dataclass
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from ...actors.audio import pcm16
+from ...errors import ModelError, ReplicasLost, RowError, RowRejected
+from .admission import Door, Limits
+from .answer import Answer, EventAnswer, StreamedAnswer, WholeAnswer, problem_event
+from .metrics import Metrics
+from .problem import CLOSE, Problem, retry_after
+from .reader import Reader, ReaderGone, ReaderStalled, unless_gone
+from .request import Offer, SpeechRequest
+from .speaker import Piece, Script, Speaker
+from .visit import LOG, Visit, internal_error, log_error
+
+REPLICA_RETRY_S = 5.0
+CLOSE_S = 10.0
+"""So long a speaker may take to give up a script; its place is free after it in any case."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What all requests share."""
+
+    speaker: Speaker
+    limits: Limits
+    metrics: Metrics
+    door: Door
+    offer: Offer
+
+
+class SpokenResponse(Response):
+    """One speech, from waiting for its turn to its last byte."""
+
+    def __init__(self, service: Service, visit: Visit, request: SpeechRequest, script: Script) -> None:
+        super().__init__()
+        self._service = service
+        self._visit = visit
+        self._request = request
+        self._script = script
+        self._sample_rate = service.offer.info.sample_rate
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, for as long as there is somebody to answer."""
+        visit, service = self._visit, self._service
+        visit.num_chars = len(self._script.text)
+        reader = Reader(send, service.limits.idle_write_s, self._heard)
+        try:
+            with service.door.inside():
+                await unless_gone(receive, self._answer(reader))
+        except (ReaderGone, ReaderStalled, asyncio.CancelledError) as error:
+            visit.ending = str(error) or "cancelled"
+            service.metrics.cancelled()
+            if isinstance(error, asyncio.CancelledError):
+                raise
+        finally:
+            if visit.audio_s:
+                service.metrics.audio(visit.audio_s)
+
+    def _heard(self) -> None:
+        self._visit.first_audio_s = self._visit.now_s()
+        self._service.metrics.first_audio(self._visit.first_audio_s)
+
+    async def _answer(self, reader: Reader) -> None:
+        """Speak, or tell what is wrong: by the status while there is one to choose, else by leaving out the end."""
+        try:
+            with closing(self._new_answer(reader)) as answer:
+                await self._speak(answer)
+                with _own_fault():
+                    await answer.finish()
+        except (ReaderGone, ReaderStalled):
+            raise
+        except Exception as error:
+            problem = _told(error)
+            self._visit.ending = problem.code
+            if not reader.has_begun:
+                await reader.respond(problem.response())
+            elif self._request.stream_format == "sse":
+                await reader.take(problem_event(problem))
+
+    def _new_answer(self, reader: Reader) -> Answer:
+        kind = EventAnswer if self._request.stream_format == "sse" else StreamedAnswer
+        if not self._request.stream:
+            kind = WholeAnswer
+        return kind(reader, self._request.response_format, self._sample_rate)
+
+    async def _speak(self, answer: Answer) -> None:
+        """Give all pieces to the answer, from the place that this takes and leaves."""
+        service, limits = self._service, self._service.limits
+        service.door.check_open()
+        async with (
+            service.door.place() as queue_s,
+            asyncio.timeout(limits.total_s),
+            _closing(service.speaker.speak(self._script)) as pieces,
+        ):
+            async with asyncio.timeout(limits.first_audio_s):
+                piece: Piece | None = await _first(pieces)
+            timings = dict(piece.timings)
+            timings["queue"] = queue_s + timings.get("queue", 0.0)
+            answer.begin(self._headers(timings))
+            while piece is not None:
+                self._visit.audio_s += len(piece.samples) / self._sample_rate
+                with _own_fault():
+                    await answer.take(pcm16(piece.samples))
+                # Neither a write nor a piece that is there already lets go of the loop, and others wait for it.
+                await asyncio.sleep(0)
+                piece = await anext(pieces, None)
+
+    def _headers(self, timings: Mapping[str, float]) -> dict[str, str]:
+        parts = {"queue": 0.0, **timings}.items()
+        headers = {
+            "X-Sample-Rate": str(self._sample_rate),
+            "X-Seed": str(self._script.seed),
+            "Server-Timing": ", ".join(f"{name};dur={seconds * 1000:.1f}" for name, seconds in parts),
+            "Cache-Control": "no-store",
+            "X-Accel-Buffering": "no",
+        }
+        return headers | CLOSE if self._service.door.is_draining else headers
+
+
+_CLOSING: set[asyncio.Task[None]] = set()
+"""The event loop itself would forget them."""
+
+
+class BrokenOutput(Exception):
+    """The model gave something that is no audio."""
+
+
+async def _first(pieces: AsyncGenerator[Piece, None]) -> Piece:
+    """The first piece that holds audio, with the timings that came until then."""
+    timings: dict[str, float] = {}
+    async for piece in pieces:
+        timings.update(piece.timings)
+        if len(piece.samples):
+            return Piece(piece.samples, timings)
+    raise RowRejected("no audio: the model gave 0 samples")
+
+
+@contextmanager
+def _own_fault() -> Generator[None]:
+    """Samples that cannot be encoded are not the client's fault, as a RowError of the speaker is."""
+    try:
+        yield
+    except RowError as error:
+        raise BrokenOutput from error
+
+
+@asynccontextmanager
+async def _closing(pieces: AsyncGenerator[Piece, None]) -> AsyncGenerator[AsyncGenerator[Piece, None]]:
+    try:
+        yield pieces
+    finally:
+        # A task of its own: the client may leave now, and the cancelling must not reach what is being tidied up.
+        task = asyncio.create_task(_close(pieces))
+        _CLOSING.add(task)
+        task.add_done_callback(_CLOSING.discard)
+        await asyncio.wait((task,))
+
+
+async def _close(pieces: AsyncGenerator[Piece, None]) -> None:
+    try:
+        async with asyncio.timeout(CLOSE_S):
+            await pieces.aclose()
+    except Exception as error:
+        log_error(error)
+
+
+def _told(error: Exception) -> Problem:
+    """What a client is told of an error; the only place where errors of other parts become statuses."""
+    match error:
+        case Problem():
+            return error
+        case RowError():
+            return Problem(400, str(error), param="input", code="text_cannot_be_spoken")
+        case ReplicasLost():
+            told = "what spoke this was lost; ask again"
+            return Problem(503, told, code="replica_lost", headers=retry_after(REPLICA_RETRY_S))
+        case ModelError():
+            # It names a voice or a setting, and may name a path: for the log, not for a client.
+            LOG.error("%s", error)
+            return Problem(
+                500, "the model cannot speak this here; the log of the service tells more", code="model_error"
+            )
+        case TimeoutError():
+            return Problem(504, "no audio was there in time", code="timeout")
+        case _:
+            log_error(error)
+            return internal_error()

@@ -1,0 +1,143 @@
+"""Bodies of every kind: a script that the model takes, or a `Problem` that names the key."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from speechmill.actors.models.base import ModelConfig
+from speechmill.actors.models.registry import describe
+from speechmill.jobs.service.problem import Problem
+from speechmill.jobs.service.request import Offer, SpeechRequest
+from speechmill.jobs.service.speaker import Script
+
+OFFER = Offer(describe(ModelConfig("hibari")), ("pcm", "wav", "flac", "opus", "mp3"), 50)
+KEYS = tuple(SpeechRequest.model_fields)
+
+
+def script(**wanted: object) -> Script:
+    return SpeechRequest.parse(json.dumps({"input": "Hello.", **wanted}).encode()).script(OFFER)
+
+
+def problem(body: bytes) -> Problem:
+    with pytest.raises(Problem) as caught:
+        SpeechRequest.parse(body).script(OFFER)
+    return caught.value
+
+
+def test_only_the_text_is_needed() -> None:
+    assert script() == Script("Hello.", "heart", 0, 1.0)
+    wanted = SpeechRequest.parse(b'{"input": "x"}')
+    assert (wanted.response_format, wanted.stream, wanted.stream_format) == ("mp3", True, "audio")
+
+
+def test_every_key_counts() -> None:
+    assert script(voice="emma", seed=2**63 - 1, speed=2) == Script("Hello.", "emma", 2**63 - 1, 2.0)
+    assert script(voice={"id": "emma"}) == script(voice="emma", model="hibari", response_format="pcm")
+
+
+WRONG = [
+    (b"", 400, None, "not valid JSON"),
+    (b"{", 400, None, "not valid JSON"),
+    (b"[]", 400, None, "must be a JSON object"),
+    (b'"text"', 400, None, "must be a JSON object"),
+    (b"null", 400, None, "must be a JSON object"),
+    (b'{"input": "\xff"}', 400, None, "not UTF-8 from byte 11"),
+    ('{"input": "x"}'.encode("utf-16"), 400, None, "not UTF-8"),
+    (b'\xef\xbb\xbf{"input": "x"}', 400, None, "not valid JSON"),
+    (b'{"input": "x"} trailing', 400, None, "not valid JSON"),
+    (b'{"input": "x", "speed": NaN}', 400, None, "NaN is not a JSON number"),
+    (b'{"input": "x", "speed": -Infinity}', 400, None, "-Infinity is not a JSON number"),
+    (b'{"input": "x", "speed": 1e999}', 400, "speed", "finite"),
+    (b'{"input": "x", "seed": ' + b"9" * 5_000 + b"}", 400, None, "not valid JSON"),
+    (b"[" * 100_000, 400, None, "nested too deeply"),
+    (b'{"input":' * 100_000, 400, None, "nested too deeply"),
+    (b"{}", 400, "input", '"input" is missing'),
+    (b'{"input": ""}', 400, "input", "nothing that can be spoken"),
+    (b'{"input": " \\n\\t\\u0000"}', 400, "input", "nothing that can be spoken"),
+    (b'{"input": null}', 400, "input", "valid string"),
+    (b'{"input": 5}', 400, "input", "valid string"),
+    (b'{"input": ["x"]}', 400, "input", "valid string"),
+    (b'{"input": "x\\ud800"}', 400, "input", "lone surrogate"),
+    (b'{"input": "x", "voice": "\\udc00"}', 400, "voice", "lone surrogate"),
+    (b'{"input": "%s"}' % (b"x" * 51), 400, "input", "has 51 characters; at most 50"),
+    (b'{"input": "x", "inputs": 1}', 400, "inputs", 'did you mean "input"?'),
+    (b'{"input": "x", "instructions": "softly"}', 400, "instructions", "is not a key"),
+    (b'{"input": "x", "\\udfff": 1}', 400, "\udfff", "is not a key"),
+    (b'{"input": "x", "%s": 1}' % (b"k" * 90_000), 400, "k" * 80 + "…", "is not a key"),
+    (b'{"input": "x", "model": "tts-1"}', 404, "model", '"tts-1" does not exist here; known: hibari'),
+    (b'{"input": "x", "voice": "alloy"}', 400, "voice", 'is "alloy", which is not a voice of hibari'),
+    (b'{"input": "x", "voice": {"id": 5}}', 400, "voice", "valid string"),
+    (b'{"input": "x", "voice": {"name": "emma"}}', 400, "voice", "valid string"),
+    (b'{"input": "x", "response_format": "aac"}', 400, "response_format", "choose one of pcm, wav, flac, opus, mp3"),
+    (b'{"input": "x", "speed": 0.1}', 400, "speed", "0.25 to 4"),
+    (b'{"input": "x", "speed": 5}', 400, "speed", "0.25 to 4"),
+    (b'{"input": "x", "speed": "1"}', 400, "speed", "valid number"),
+    (b'{"input": "x", "seed": -1}', 400, "seed", "greater than or equal to 0"),
+    (b'{"input": "x", "seed": 9223372036854775808}', 400, "seed", "less than or equal to"),
+    (b'{"input": "x", "seed": 1.5}', 400, "seed", "valid integer"),
+    (b'{"input": "x", "seed": true}', 400, "seed", "valid integer"),
+    (b'{"input": "x", "stream": 1}', 400, "stream", "valid boolean"),
+    (b'{"input": "x", "stream_format": "ws"}', 400, "stream_format", "'audio' or 'sse'"),
+    (b'{"input": "x", "stream": false, "stream_format": "sse"}', 400, "stream", "leave one of them out"),
+]
+
+
+@pytest.mark.parametrize(("body", "status", "param", "told"), WRONG, ids=range(len(WRONG)))
+def test_what_is_wrong_is_named(body: bytes, status: int, param: str | None, told: str) -> None:
+    error = problem(body)
+    assert (error.status, error.param) == (status, param)
+    assert told in str(error)
+    assert len(str(error)) < 1_000
+    answer = json.loads(error.response().body)
+    assert answer["error"] == {
+        "message": str(error),
+        "type": "invalid_request_error",
+        "param": param,
+        "code": error.code,
+    }
+
+
+def test_all_wrong_values_are_told_at_once() -> None:
+    told = str(problem(b'{"input": 1, "seed": -1, "stream": "no"}'))
+    assert [key in told for key in ('"input"', '"seed"', '"stream"')] == [True] * 3
+
+
+def test_any_voice_goes_where_the_model_has_no_list() -> None:
+    offer = replace(OFFER, info=replace(OFFER.info, voices=(), default_voice="mine"))
+    assert SpeechRequest.parse(b'{"input": "x", "voice": "yours"}').script(offer).voice == "yours"
+    assert SpeechRequest.parse(b'{"input": "x"}').script(offer).voice == "mine"
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(st.dictionaries(st.sampled_from(KEYS) | st.text(max_size=8), JSON, max_size=5))
+def test_any_object_is_a_valid_script_or_a_problem(values: dict[str, object]) -> None:
+    try:
+        wanted = SpeechRequest.parse(json.dumps(values).encode()).script(OFFER)
+    except Problem as error:
+        assert error.status in (400, 404)
+        json.loads(error.response().body)
+    else:
+        assert wanted.text.strip()
+        assert len(wanted.text) <= 50
+        assert wanted.voice in OFFER.info.voices
+        assert 0.25 <= wanted.speed <= 4
+        assert 0 <= wanted.seed < 2**63
+
+
+@given(st.binary(max_size=60))
+def test_any_bytes_are_refused_or_taken(body: bytes) -> None:
+    try:
+        SpeechRequest.parse(body)
+    except Problem as error:
+        assert error.status == 400

@@ -1,0 +1,274 @@
+"""`speechmill serve` as people run it: a process of its own, real Ray Serve, OpenAI's own client, and abuse."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import openai
+import psutil
+import pytest
+
+import speechmill
+
+SERVE = [sys.executable, "-c", "from speechmill.jobs.cli import main; main()", "serve"]
+TOKEN = "a-token-for-tests"
+TEXT = "The kettle is on, and the door is open."
+LONG = " ".join(f"This is sentence number {n} of a long text, and it has two clauses." for n in range(40))
+OPTIONS = {"audio_char_s": 0.02, "batch_s": 0.02, "crash": "CRASH"}
+MALFORMED = [b"", b"{", b"[]", b'{"input": 1}', b"\xff", b'{"inptu": "x"}', b'{"input": "x", "speed": NaN}']
+BROKEN_OFF = -1
+"""For a status: an answer that began, and whose end was left out."""
+MAX_STREAMS = 4
+"""Of each of two replicas."""
+
+
+@dataclass
+class Served:
+    """A running service."""
+
+    process: subprocess.Popen[str]
+    port: int
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def post(self, body: bytes | dict[str, object], token: str = TOKEN, timeout_s: float = 60.0) -> tuple[int, bytes]:
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
+        try:
+            request = urllib.request.Request(f"{self.url}/v1/audio/speech", data, headers)
+            with urllib.request.urlopen(request, timeout=timeout_s) as answer:
+                return answer.status, answer.read()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read()
+        except http.client.IncompleteRead as error:
+            return BROKEN_OFF, error.partial
+
+    def open(self, text: str) -> socket.socket:
+        """A connection that has asked for a stream and read nothing yet."""
+        body = json.dumps({"input": text, "response_format": "pcm"}).encode()
+        connection = socket.create_connection(("127.0.0.1", self.port), timeout=60)
+        head = f"POST /v1/audio/speech HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n"
+        head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        connection.sendall(head.encode() + body)
+        return connection
+
+    def processes(self, *names: str) -> list[psutil.Process]:
+        """Ray's actors of these classes."""
+        found: list[psutil.Process] = []
+        for child in psutil.Process(self.process.pid).children(recursive=True):
+            with contextlib.suppress(psutil.Error):
+                if child.cmdline() and child.cmdline()[0].startswith(tuple(f"ray::{name}" for name in names)):
+                    found.append(child)
+        return found
+
+    def replicas(self) -> list[psutil.Process]:
+        """The processes that hold the model."""
+        return self.processes("ReplicaActor")
+
+    def memory_bytes(self) -> int:
+        """What the processes that every request passes through hold."""
+        through = self.processes("Proxy", "ServeReplica")
+        assert len(through) == 3
+        return sum(process.memory_info().rss for process in through)
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def serve(folder: Path, *settings: str) -> Served:
+    port = free_port()
+    command = [*SERVE, *settings, "--set", f"http.port={port}"]
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(command, stderr=log, text=True, env=os.environ | {"SPEECHMILL_API_TOKEN": TOKEN})
+    served = Served(process, port)
+    eventually(lambda: process.poll() is not None or "Ready:" in (folder / "log").read_text())
+    assert process.poll() is None, (folder / "log").read_text()
+    return served
+
+
+def eventually(is_so: Callable[[], bool]) -> None:
+    """Within two minutes; how long it takes is nobody's promise here."""
+    for _ in range(1_200):
+        if is_so():
+            return
+        time.sleep(0.1)
+    raise AssertionError("it never came")
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    folder = tmp_path_factory.mktemp("serve")
+    file = folder / "service.yaml"
+    limits = f"limits: {{max_streams: {MAX_STREAMS}, max_waiting: 8, max_chars: 5000}}\n"
+    model = f"model: {{name: tone, device: cpu, options: {json.dumps(OPTIONS)}}}\n"
+    file.write_text(model + limits + "cluster: {replicas: 2, cpus_per_replica: 0.5}\n")
+    served = serve(folder, str(file))
+    yield served
+    served.process.send_signal(signal.SIGTERM)
+    assert served.process.wait(120) == 0
+
+
+def test_openais_client_hears_what_say_says(served: Served) -> None:
+    client = openai.OpenAI(api_key=TOKEN, base_url=f"{served.url}/v1")
+    how = {"model": "tone", "voice": "sine", "input": TEXT, "response_format": "pcm", "extra_body": {"seed": 7}}
+    with client.audio.speech.with_streaming_response.create(**how) as answer:
+        heard = np.frombuffer(b"".join(answer.iter_bytes()), "<i2")
+    said = np.concatenate(list(speechmill.say(TEXT, model="tone", seed=7, options=OPTIONS)))
+    assert np.array_equal(heard, np.rint(said * 32767).astype(np.int16))
+    assert [model.id for model in client.models.list()] == ["tone"]
+    with pytest.raises(openai.AuthenticationError):
+        openai.OpenAI(api_key="wrong", base_url=f"{served.url}/v1").audio.speech.create(**how)
+
+
+def test_a_thousand_requests_of_all_kinds_leave_nothing_behind(served: Served) -> None:
+    """Cancels, slow readers, malformed bodies, oversize texts, wrong tokens, and replicas killed among them."""
+    memory: list[int] = []
+    statuses: Counter[tuple[str, int]] = Counter()
+    kinds: dict[str, Callable[[random.Random], int]] = {
+        "short": lambda r: served.post({"input": TEXT, "seed": r.randrange(99), "response_format": "wav"})[0],
+        "cancelled": lambda r: _cancelled(served, r),
+        "slow": lambda r: _slow(served),
+        "malformed": lambda r: served.post(r.choice(MALFORMED))[0],
+        "oversize": lambda r: served.post({"input": "word " * 2_000})[0],
+        "unspeakable": lambda r: served.post({"input": r.choice(["", "   "])})[0],
+        "stranger": lambda r: served.post({"input": TEXT}, token="wrong")[0],
+        "killer": lambda r: _killed(served, r),
+    }
+    weights = [400, 250, 40, 100, 60, 60, 85, 5]
+
+    def ask(number: int) -> None:
+        chance = random.Random(number)
+        [kind] = chance.choices(list(kinds), weights)
+        statuses[kind, kinds[kind](chance)] += 1
+
+    with ThreadPoolExecutor(10) as threads:
+        for start in range(0, 1_000, 250):
+            list(threads.map(ask, range(start, start + 250)))
+            memory.append(served.memory_bytes())
+    allowed = {
+        "short": {200, 429, 503, BROKEN_OFF},
+        "cancelled": {0},
+        "slow": {200, 429, 503},
+        "malformed": {400},
+        "oversize": {400},
+        "unspeakable": {400},
+        "stranger": {401},
+        "killer": {0},
+    }
+    assert sum(statuses.values()) == 1_000
+    assert {key for key in statuses if key[1] not in allowed[key[0]]} == set()
+    assert statuses["short", 200] > 100
+    assert statuses["short", BROKEN_OFF] <= MAX_STREAMS * statuses["killer", 0]
+    assert statuses["killer", 0] > 0
+    # They take what they need in the first requests; after that, hardly more.
+    assert memory[-1] - memory[1] < 40 * 2**20, memory
+    # Every place is free again: as many streams as there are places, all at once.
+    eventually(lambda: len(served.replicas()) == 2)
+    eventually(lambda: all(status == 200 for status in _at_once(served, 2 * MAX_STREAMS)))
+
+
+def test_a_stream_that_lost_its_replica_never_ends_as_if_it_were_whole(served: Served) -> None:
+    eventually(lambda: served.post({"input": TEXT})[0] == 200)
+    with served.open(LONG) as connection:
+        data = connection.recv(65_536)
+        assert data.startswith(b"HTTP/1.1 200")
+        for replica in served.replicas():
+            replica.kill()
+        while chunk := connection.recv(65_536):
+            data += chunk
+    assert not data.endswith(b"0\r\n\r\n")
+    eventually(lambda: served.post({"input": TEXT})[0] == 200)
+
+
+def test_a_stop_lets_streams_end_and_leaves_no_process(tmp_path: Path) -> None:
+    options = json.dumps({"audio_char_s": 0.06, "batch_s": 0.05})
+    settings = ["model.name=tone", f"model.options={options}", "cluster.replicas=1", "limits.drain_s=60"]
+    served = serve(tmp_path, *[part for setting in settings for part in ("--set", setting)])
+    family = psutil.Process(served.process.pid).children(recursive=True)
+    with served.open(LONG) as connection:
+        data = connection.recv(4_096)
+        served.process.send_signal(signal.SIGTERM)
+        while chunk := connection.recv(65_536):
+            data += chunk
+            time.sleep(0.01)
+    assert data.endswith(b"0\r\n\r\n")
+    assert served.process.wait(120) == 0
+    assert psutil.wait_procs(family, timeout=60)[1] == []
+
+
+def test_what_is_wrong_is_said_before_anything_starts(tmp_path: Path) -> None:
+    def told(*settings: str) -> str:
+        command = SERVE + [part for setting in settings for part in ("--set", setting)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == 2, done.stderr
+        return done.stderr
+
+    assert "no token" in told("http.host=0.0.0.0")
+    assert 'did you mean "limits.max_chars"' in told("limits.max_char=3")
+    assert "did you mean" in told("model.name=hibary", "model.device=cpu")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        assert "another server has it" in told(f"http.port={taken.getsockname()[1]}")
+
+
+def _cancelled(served: Served, chance: random.Random) -> int:
+    """Ask and leave: at once, before the first audio, or in the middle."""
+    with served.open(LONG) as connection:
+        if chance.random() < 0.7:
+            time.sleep(chance.random() * 0.2)
+            if chance.random() < 0.5:
+                connection.recv(2_000)
+    return 0
+
+
+def _slow(served: Served) -> int:
+    """Read little by little, and then the rest."""
+    with served.open(LONG) as connection:
+        connection.settimeout(60)
+        data = connection.recv(200)
+        for _ in range(5):
+            time.sleep(0.05)
+            data += connection.recv(500)
+        status = int(data.split()[1])
+        # Whoever was killed meanwhile, the connection ends: that it does is what is looked at.
+        while connection.recv(65_536):
+            if data.endswith(b"0\r\n\r\n"):
+                break
+            connection.settimeout(10)
+    return status
+
+
+def _killed(served: Served, chance: random.Random) -> int:
+    replicas = served.replicas()
+    if replicas:
+        chance.choice(replicas).kill()
+    return 0
+
+
+def _at_once(served: Served, count: int) -> list[int]:
+    with ThreadPoolExecutor(count) as threads:
+        return [status for status, _ in threads.map(lambda _: served.post({"input": LONG}), range(count))]
