@@ -1,0 +1,29 @@
+"""Everything that is asked of a bundle of objects, in one list."""
+
+from __future__ import annotations
+
+from .flows import flow_errors
+from .job_rules import job_errors
+from .pod_rules import pod_errors
+from .pods import name_of
+from .ray_rules import ray_errors
+from .references import reference_errors
+from .render import Doc
+from .schemas import schema_errors
+from .values import value_errors
+
+RULES = (ray_errors, pod_errors, reference_errors, flow_errors, job_errors)
+
+
+def findings(docs: list[Doc]) -> list[str]:
+    """What is wrong, in words; empty where nothing is. The rules are asked only of what the schemas let pass."""
+    found = [error for doc in docs for error in shape_errors(doc)]
+    return found or [error for rule in RULES for error in rule(docs)]
+
+
+def shape_errors(doc: Doc) -> list[str]:
+    """What is wrong with one object by itself: its identity, its keys, the types and forms of its values."""
+    metadata = doc.get("metadata")
+    if not isinstance(metadata, dict) or not (doc.get("apiVersion") and doc.get("kind") and metadata.get("name")):
+        return [f"not a Kubernetes object with a name: {str(doc)[:200]}"]
+    return [f"{name_of(doc)}: {error}" for error in [*schema_errors(doc), *value_errors(doc)]]
