@@ -130,10 +130,6 @@ class SpokenResponse(Response):
         return headers | CLOSE if self._service.door.is_draining else headers
 
 
-_CLOSING: set[asyncio.Task[None]] = set()
-"""The event loop itself would forget them."""
-
-
 class BrokenOutput(Exception):
     """The model gave something that is no audio."""
 
@@ -162,11 +158,15 @@ async def _closing(pieces: AsyncGenerator[Piece, None]) -> AsyncGenerator[AsyncG
     try:
         yield pieces
     finally:
-        # A task of its own: the client may leave now, and the cancelling must not reach what is being tidied up.
-        task = asyncio.create_task(_close(pieces))
-        _CLOSING.add(task)
-        task.add_done_callback(_CLOSING.discard)
-        await asyncio.wait((task,))
+        # The client may leave now: that must neither reach what is tidied up, nor free the place before its end.
+        task, cancelled = asyncio.create_task(_close(pieces)), None
+        while not task.done():
+            try:
+                await asyncio.wait((task,))
+            except asyncio.CancelledError as error:
+                cancelled = error
+        if cancelled is not None:
+            raise cancelled
 
 
 async def _close(pieces: AsyncGenerator[Piece, None]) -> None:

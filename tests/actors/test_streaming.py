@@ -63,14 +63,21 @@ def job_row(model: Tone | Hibari, pieces: Sequence[str], **row: object) -> NDArr
     return join(spoken, model.info.sample_rate, PAUSE_S)
 
 
-@given(st.lists(st.integers(0, len(TEXT)), max_size=6), st.integers(0, 2**63 - 1), st.sampled_from([0.5, 1.0, 2.0]))
+@given(
+    st.lists(st.integers(0, len(TEXT)), max_size=6),
+    st.integers(0, 2**63 - 1),
+    st.sampled_from([0.5, 1.0, 2.0]),
+    st.sampled_from([None, 1, 10]),
+)
 @settings(max_examples=25)
-def test_all_pieces_together_are_the_row_of_a_job_of_these_segments(cuts: list[int], seed: int, speed: float) -> None:
+def test_all_pieces_together_are_the_row_of_a_job_of_these_segments(
+    cuts: list[int], seed: int, speed: float, size: int | None
+) -> None:
     model = tone()
     places = [0, *sorted(cuts), len(TEXT)]
     arriving = (TEXT[start:end] for start, end in pairwise(places))
-    heard = np.concatenate(list(speak_stream(model, arriving, seed=seed, speed=speed)))
-    pieces = list(spoken_pieces(TEXT, model.info.split_chars))
+    heard = np.concatenate(list(speak_stream(model, arriving, seed=seed, speed=speed, streaming_text_chunk_size=size)))
+    pieces = list(spoken_pieces(TEXT, model.info.split_chars, size))
     assert len(pieces) > 1
     assert np.array_equal(heard, job_row(model, pieces, seed=seed, speed=speed))
 
@@ -147,6 +154,25 @@ def test_an_error_comes_after_what_was_spoken_before_it() -> None:
     assert len(next(speech))
     with pytest.raises(TextTooLong, match="more than 30 characters"):
         list(speech)
+
+
+def test_a_text_that_arrives_is_spoken_in_chunks_and_one_that_is_there_in_sentences() -> None:
+    text = "When it rained, all of the village stayed in the kitchen, and nobody came. The end."
+
+    def spoken(text: str | list[str], **how: int | None) -> list[str]:
+        begun: list[Segment] = []
+        list(speak_stream(tone(), text, begun=begun.append, **how))  # type: ignore[arg-type]
+        return [segment.text for segment in begun]
+
+    sentences = ["When it rained,", "all of the village stayed in the kitchen, and nobody came.", "The end."]
+    chunks = ["When it rained,", "all of the village stayed in the kitchen,", "and nobody came. The end."]
+    assert spoken(text) == spoken([text], streaming_text_chunk_size=None) == sentences
+    assert spoken([text]) == spoken(text, streaming_text_chunk_size=10) == chunks
+
+
+def test_a_wrong_chunk_size_is_said_before_anything_is_spoken() -> None:
+    with pytest.raises(SpecError, match="streaming_text_chunk_size is 0"):
+        speak_stream(tone(), "Hello.", streaming_text_chunk_size=0)
 
 
 @pytest.mark.parametrize("pause_s", [-1.0, float("nan"), float("inf")])

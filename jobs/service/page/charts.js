@@ -45,7 +45,8 @@ function grid(scale, { x, width }) {
   return scale.ticks.flatMap((at_s) => {
     const at = x(1000 * at_s);
     const name = at_s === scale.ticks.at(-1) ? `${at_s} s` : `${at_s}`;
-    return [...upright("grid", at), words(at, HEIGHT - 8, name, at < 8 ? "start" : at > width - 16 ? "end" : "middle")];
+    const anchor = at < 8 ? "start" : at > width - 16 ? "end" : "middle";
+    return [...upright("grid", at), words(at, HEIGHT - 8, name, anchor)];
   });
 }
 
@@ -58,7 +59,10 @@ function names([top, bottom], title, number, { width, is_wide }) {
 
 function chunks({ arrivals }, view) {
   const [y1, y2] = LANE.chunks;
-  const ticks = arrivals.map(({ at_ms }) => svg("line", { class: "chunk", x1: view.x(at_ms), x2: view.x(at_ms), y1, y2 }));
+  const ticks = arrivals.map(({ at_ms }) => {
+    const x = view.x(at_ms);
+    return svg("line", { class: "chunk", x1: x, x2: x, y1, y2 });
+  });
   return [...names(LANE.chunks, "Received", `${arrivals.length}`, view), ...ticks];
 }
 

@@ -130,7 +130,8 @@ async function load_model() {
 }
 
 function wake() {
-  if (model !== null && navigator.userActivation?.hasBeenActive !== false) player.wake(model.sample_rate).catch(() => {});
+  const may_sound = navigator.userActivation?.hasBeenActive !== false;
+  if (model !== null && may_sound) player.wake(model.sample_rate).catch(() => {});
 }
 
 function listen() {

@@ -227,6 +227,50 @@ def test_a_speaker_that_does_not_let_go_costs_no_place(
     asyncio.run(run())
 
 
+class Tidy(Stubborn):
+    """One that takes its time to let go."""
+
+    def __init__(self, info: ModelInfo) -> None:
+        super().__init__(info)
+        self.is_closing = asyncio.Event()
+        self.is_done = False
+
+    async def speak(self, script: Script, /) -> AsyncGenerator[Piece, None]:
+        try:
+            yield Piece(np.zeros(8_000, np.float32))
+            yield Piece(np.full(8_000, np.nan, np.float32))
+        finally:
+            self.is_closing.set()
+            for _ in range(20):
+                await asyncio.sleep(0)
+            self.is_done = True
+
+
+def test_a_client_that_leaves_while_the_speaker_lets_go_does_not_disturb_it(tone: Any) -> None:
+    """The cancelling once reached the speaker's own clean-up, which then never came to its end."""
+
+    async def run() -> None:
+        speaker, limits, metrics = Tidy(tone().info), Limits(max_streams=1), Metrics()
+        door = Door(limits, metrics)
+        service = Service(speaker, limits, metrics, door, Offer(speaker.info, ("pcm",), 100))
+        wanted = SpeechRequest.parse(b'{"input": "x", "response_format": "pcm"}')
+
+        async def send(_: Any) -> None:
+            pass
+
+        async def receive() -> Any:
+            await speaker.is_closing.wait()
+            return {"type": "http.disconnect"}
+
+        response = SpokenResponse(service, Visit(), wanted, wanted.script(service.offer))
+        await response({"type": "http"}, receive, send)
+        assert speaker.is_done
+        async with door.place():
+            pass
+
+    asyncio.run(run())
+
+
 def test_what_is_done_at_the_start_and_the_end(serve: Any) -> None:
     ended: list[bool] = []
     served = serve(on_stop=lambda: ended.append(True))
