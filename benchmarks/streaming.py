@@ -5,7 +5,7 @@ them. With `--peer PYTHON`, upstream chattts 0.2.5 streams the same texts with t
 it does (`chattts_parity.py` says how to make its virtual environment). Playback begins with the first audio and goes on
 in real time: an underrun is a piece that comes after all before it has been played.
 
-    python benchmarks/streaming.py [--concurrency 1 4] [--device cuda] [--peer PYTHON] [--quick]
+    python benchmarks/streaming.py [--concurrency 1 4 16 64] [--device cuda] [--peer PYTHON] [--quick]
 """
 
 from __future__ import annotations
@@ -21,10 +21,12 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from chattts import PROMPT, UPSTREAM, device_name, prompts, texts
 from common import machine, num_cores, show
@@ -39,13 +41,14 @@ from speechmill.actors.models.chattts.weights import Checkpoint
 Arrivals = list[tuple[float, int]]
 """Seconds from the call, and samples, of each piece of audio."""
 PLENTY = 2**40
+FULL_AHEAD = 53
 COLUMNS = ["", "streams", "first p50", "p99", "prefill", "steps", "vocoder", "gap", "underruns", "RTF", "row steps / s"]
 
 
 def main() -> None:
     """Everything in one process, upstream in its own."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--concurrency", type=int, nargs="+", default=[1, 4])
+    parser.add_argument("--concurrency", type=int, nargs="+", default=[1, 4, 16, 64])
     parser.add_argument("--steps", type=int, default=150, help="of each stream: 3.2 s of audio")
     parser.add_argument("--batch-rows", type=int, default=8, help="rows of a job beside the streams")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
@@ -69,6 +72,8 @@ def run(arguments: argparse.Namespace, folder: Path) -> None:
     most = max(arguments.concurrency)
     speech, lines = ready(arguments, most + arguments.batch_rows)
     list(speech.stream(lines[0], Listener()))  # kernels and buffers are there
+    seams = {ahead: seam_error(speech, lines[0], ahead) for ahead in (FULL_AHEAD, speech.policy.ahead)}
+    job_alone = row_steps_per_s(speech, lines[most:], 20.0)
     for count in arguments.concurrency:
         for is_beside in (False, True):
             found = streams(speech, lines[:count], lines[most:] if is_beside else [], arguments.device)
@@ -81,6 +86,9 @@ def run(arguments: argparse.Namespace, folder: Path) -> None:
         "underruns": alone["first"]["underruns"],
         "rtf": round(alone["first"]["rtf"], 3),
         "ttfa_beside_p50_ms": round(1000 * percentile(beside["first"]["first"], 50), 1),
+        "batch_share": round(beside["first"]["job_row_steps_per_s"] / job_alone, 3),
+        "seam_error": seams[FULL_AHEAD],
+        "seam_error_default": seams[speech.policy.ahead],
         "ratio_upstream_ttfa": None,
         "device": device_name(arguments.device),
         "machine": machine(),
@@ -131,7 +139,30 @@ def streams(speech: Speech, lines: Sequence[Line], others: Sequence[Line], devic
             running.result()
     found = summary(heard) | {"prefill_s": spent.prefill_s, "vocoder_s": spent.vocoder_s}
     spent.restore()
-    return found | {"row_steps_per_s": (used.row_steps - before.row_steps) / seconds}
+    all_steps = used.row_steps - before.row_steps
+    own_steps = sum(line.sampling.max_steps for line in lines)
+    return found | {"row_steps_per_s": all_steps / seconds, "job_row_steps_per_s": (all_steps - own_steps) / seconds}
+
+
+def row_steps_per_s(speech: Speech, lines: Sequence[Line], seconds: float) -> float:
+    """How fast a job goes alone."""
+    before, began = speech.usage.row_steps, time.perf_counter()
+    while time.perf_counter() - began < seconds:
+        for _ in speech.speak(lines):
+            pass
+    return (speech.usage.row_steps - before) / (time.perf_counter() - began)
+
+
+def seam_error(speech: Speech, line: Line, ahead: int) -> float:
+    """The largest difference, of full scale, between a streamed line and the same line spoken at once."""
+    policy = speech.policy
+    speech.policy = replace(policy, ahead=ahead)
+    heard = np.concatenate(list(speech.stream(line, Listener())))
+    speech.policy = policy
+    [(_, whole)] = speech.speak([line])
+    assert isinstance(whole, np.ndarray)
+    assert len(heard) == len(whole)
+    return float(np.abs(heard - whole).max())
 
 
 class First:

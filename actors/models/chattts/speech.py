@@ -66,11 +66,15 @@ class Line:
 
 
 class Speech:
-    """Weights on a device, and the engine that runs them once memory is reserved."""
+    """Weights on a device, and the engine that runs them once memory is reserved.
+
+    policy   how streams are cut into chunks
+    """
 
     def __init__(self, checkpoint: Checkpoint, device: str, dtype: str, options: Options) -> None:
         self._sizes, self._options, self._device = checkpoint.sizes, options, torch.device(device)
         self._dtype = cast("torch.dtype", getattr(torch, dtype))
+        self.policy = options.streaming
         embed = checkpoint.load("embed", device, self._dtype)
         gpt = checkpoint.load("gpt", device, self._dtype)
         self._backbone = Backbone(checkpoint.sizes, gpt, embed, is_exact=options.deterministic)
@@ -151,7 +155,7 @@ class Speech:
         Raises RowRejected, after the last piece, for a line that has not ended, unless such rows are kept.
         """
         assert self._engine is not None, "reserve has to come first"
-        policy = self._options.streaming
+        policy = self.policy
         row = ChunkedRow(Seam(self._sizes, policy, _overlap(policy, self._sizes)))
         for drawn in self._engine.stream(self._request(0, line), policy, listener):
             with listener.spending("vocoder"):
