@@ -53,6 +53,7 @@ class Service:
             lump_chars=0 if self._is_streaming else self._speaker.info.split_chars,
             metrics=ServeMetrics(),
             allow_origins=self._spec.http.allow_origins,
+            on_stop=self._speaker.stop,
         )
 
     async def check_health(self) -> None:

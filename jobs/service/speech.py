@@ -7,6 +7,7 @@ never ends as if it were. Not known here: what a request looks like, or where th
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
@@ -160,19 +161,20 @@ async def _closing(pieces: AsyncGenerator[Piece, None]) -> AsyncGenerator[AsyncG
     finally:
         # The client may leave now: that must neither reach what is tidied up, nor free the place before its end.
         task, cancelled = asyncio.create_task(_close(pieces)), None
-        while not task.done():
+        end_s = time.monotonic() + CLOSE_S
+        while not task.done() and (left_s := end_s - time.monotonic()) > 0:
             try:
-                await asyncio.wait((task,))
+                await asyncio.wait((task,), timeout=left_s)
             except asyncio.CancelledError as error:
                 cancelled = error
+        task.cancel()
         if cancelled is not None:
             raise cancelled
 
 
 async def _close(pieces: AsyncGenerator[Piece, None]) -> None:
     try:
-        async with asyncio.timeout(CLOSE_S):
-            await pieces.aclose()
+        await pieces.aclose()
     except Exception as error:
         log_error(error)
 

@@ -1,0 +1,106 @@
+"""Speakers that do not let go at once: no place is lost by them, and none is disturbed while it does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from speechmill.actors.models.base import ModelInfo
+from speechmill.jobs.service.admission import Door, Limits
+from speechmill.jobs.service.metrics import Metrics
+from speechmill.jobs.service.request import Offer, SpeechRequest
+from speechmill.jobs.service.speaker import Piece, Script
+from speechmill.jobs.service.speech import Service, SpokenResponse
+from speechmill.jobs.service.visit import Visit
+
+
+class Stubborn:
+    """A speaker that never ends, and does not let go either."""
+
+    def __init__(self, info: ModelInfo) -> None:
+        self.info = info
+
+    async def speak(self, script: Script, /) -> AsyncGenerator[Piece, None]:
+        try:
+            while True:
+                yield Piece(np.zeros(8_000, np.float32))
+        finally:
+            await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize("stream", [b"true", b"false"])
+def test_a_speaker_that_does_not_let_go_costs_no_place(
+    tone: Any, monkeypatch: pytest.MonkeyPatch, stream: bytes
+) -> None:
+    monkeypatch.setattr("speechmill.jobs.service.speech.CLOSE_S", 0.01)
+    info, limits, metrics = tone().info, Limits(max_streams=1), Metrics()
+    service = Service(Stubborn(info), limits, metrics, Door(limits, metrics), Offer(info, ("pcm",), 100))
+    wanted = SpeechRequest.parse(b'{"input": "x", "response_format": "pcm", "stream": %s}' % stream)
+
+    async def hear_some() -> Visit:
+        visit = Visit()
+
+        async def send(_: Any) -> None:
+            pass
+
+        async def receive() -> Any:
+            while visit.audio_s < 10:
+                await asyncio.sleep(0)
+            return {"type": "http.disconnect"}
+
+        await SpokenResponse(service, visit, wanted, wanted.script(service.offer))({"type": "http"}, receive, send)
+        return visit
+
+    async def run() -> None:
+        for _ in range(3):
+            assert (await hear_some()).ending == "the client left"
+
+    asyncio.run(run())
+
+
+class Tidy(Stubborn):
+    """One that takes its time to let go."""
+
+    def __init__(self, info: ModelInfo) -> None:
+        super().__init__(info)
+        self.is_closing = asyncio.Event()
+        self.is_done = False
+
+    async def speak(self, script: Script, /) -> AsyncGenerator[Piece, None]:
+        try:
+            yield Piece(np.zeros(8_000, np.float32))
+            yield Piece(np.full(8_000, np.nan, np.float32))
+        finally:
+            self.is_closing.set()
+            for _ in range(20):
+                await asyncio.sleep(0)
+            self.is_done = True
+
+
+def test_a_client_that_leaves_while_the_speaker_lets_go_does_not_disturb_it(tone: Any) -> None:
+    """The cancelling once reached the speaker's own clean-up, which then never came to its end."""
+
+    async def run() -> None:
+        speaker, limits, metrics = Tidy(tone().info), Limits(max_streams=1), Metrics()
+        door = Door(limits, metrics)
+        service = Service(speaker, limits, metrics, door, Offer(speaker.info, ("pcm",), 100))
+        wanted = SpeechRequest.parse(b'{"input": "x", "response_format": "pcm"}')
+
+        async def send(_: Any) -> None:
+            pass
+
+        async def receive() -> Any:
+            await speaker.is_closing.wait()
+            return {"type": "http.disconnect"}
+
+        response = SpokenResponse(service, Visit(), wanted, wanted.script(service.offer))
+        await response({"type": "http"}, receive, send)
+        assert speaker.is_done
+        async with door.place():
+            pass
+
+    asyncio.run(run())
