@@ -143,6 +143,15 @@ def replica_name(service: str) -> str:
     return f"{_prefix(service)}{uuid.uuid4().hex[:12]}"
 
 
+def replicas_of(service: str) -> list[Any]:
+    """The actors of a service that are there now."""
+    found: list[Any] = []
+    for name in sorted(_replica_names(service)):
+        with contextlib.suppress(ValueError):  # it went away meanwhile
+            found.append(ray.get_actor(name, namespace=NAMESPACE))
+    return found
+
+
 def _prefix(service: str) -> str:
     return f"replica/{service}/"
 

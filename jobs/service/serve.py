@@ -17,6 +17,8 @@ import time
 import psutil
 
 from ...actors.models.registry import describe
+from ...actors.replica import Home
+from ...cluster.crew import replicas_of
 from ...cluster.session import ReplicaPlan, plan_replicas, session
 from ...errors import ReplicasLost, SpecError
 from .deployment import TOKEN, bound, read_token
@@ -24,6 +26,7 @@ from .spec import HttpSpec, ServiceSpec
 
 _KEEP_ALIVE_S = 5
 _LOOK_EVERY_S = 0.2
+_ANSWER_S = 10.0
 
 
 def run_service(spec: ServiceSpec, *, insecure: bool = False) -> None:
@@ -55,6 +58,8 @@ def run_service(spec: ServiceSpec, *, insecure: bool = False) -> None:
         _say(f"Starting {plan.num_replicas} x {info.name} on {plan.device} …")
         _deploy(spec, plan, token)
         try:
+            for line in _times(spec.name):
+                _say(line)
             where = f"http://{spec.http.host}:{spec.http.port}"
             _say(f"Ready: {where} (page at /, OpenAI's API at {where}/v1{'' if token else ', no token'})")
             _stopped().wait()
@@ -87,6 +92,21 @@ def _deploy(spec: ServiceSpec, plan: ReplicaPlan, token: str | None) -> None:
         serve.run(bound(spec, plan, token), name=spec.name, route_prefix="/")
     except RuntimeError as error:
         raise ReplicasLost(f"the service did not start: {_why(spec.name) or error}") from error
+
+
+def _times(name: str) -> list[str]:
+    """How long the replicas took, for those that answer."""
+    import ray
+    from ray.exceptions import RayError
+
+    lines: list[str] = []
+    for number, actor in enumerate(replicas_of(name)):
+        try:
+            home: Home = ray.get(actor.warm.remote(), timeout=_ANSWER_S)
+        except RayError:
+            continue
+        lines.append(f"  replica {number} on {home.host}: loaded in {home.load_s:.1f} s, warm in {home.warm_s:.1f} s")
+    return lines
 
 
 def _why(name: str) -> str:
