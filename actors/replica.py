@@ -19,12 +19,13 @@ import time
 from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 from ..errors import ModelError
 from .attempt import Attempt
 from .batcher.profile import Profile
+from .call import Call, CalledJob, Dropped
 from .listener import Listener
 from .manifest import Record
 from .models.base import AutoregressiveModel, ModelConfig
@@ -46,6 +47,7 @@ class Home:
     """Where a replica lives, and what batches cost there; None if that could not be measured.
 
     load_s, warm_s   seconds until the model was there and measured, and until it had spoken for the first time
+    node             Ray's name of the machine; "" where there is no Ray
     """
 
     host: str
@@ -54,20 +56,7 @@ class Home:
     profile: Profile | None = None
     load_s: float = 0.0
     warm_s: float = 0.0
-
-
-@dataclass(slots=True)
-class _Job:
-    """A job that this replica speaks for."""
-
-    config: ReplicaConfig
-    store: PartStore
-    progress: ReplicaProgress = field(default_factory=ReplicaProgress)
-    counting: threading.Lock = field(default_factory=threading.Lock)
-
-    def report(self, done: ReplicaProgress) -> None:
-        with self.counting:
-            self.progress += done
+    node: str = ""
 
 
 class Replica:
@@ -75,7 +64,7 @@ class Replica:
 
     def __init__(self, config: ReplicaConfig) -> None:
         self._config = config
-        self._jobs: dict[str, _Job] = {}
+        self._jobs: dict[str, CalledJob] = {}
         self._voice: Voice | None = None
         self._home: Home | None = None
         self._loading = threading.Lock()
@@ -116,12 +105,18 @@ class Replica:
         """
         store.check()
         self._refuse_another(config.model)
-        self._jobs[job] = _Job(config, store)
+        self._jobs[job] = CalledJob(config, store)
         return self.load()
 
     def leave(self, job: str) -> None:
-        """Forget a job; what is being spoken for it is spoken to its end."""
+        """Forget a job; what is being spoken for it ends with the batch."""
         self._jobs.pop(job, None)
+
+    def drop(self, job: str, part: str) -> None:
+        """Do not speak a part, or not to its end: `speak` returns None within a batch, or within a row."""
+        known = self._jobs.get(job)
+        if known is not None:
+            known.dropped.add(part)
 
     def progress(self, job: str) -> ReplicaProgress:
         """The counts of a job so far; answers while a shard is being spoken."""
@@ -133,22 +128,32 @@ class Replica:
         """Streams that are being spoken or wait for their turn."""
         return len(self._listeners)
 
-    def speak(self, job: str, part: str, utterances: Sequence[Utterance]) -> Receipt:
+    def speak(self, job: str, part: str, utterances: Sequence[Utterance]) -> Receipt | None:
         """Speak utterances of a job into a part of this unique name, or refine them, as the model's task is.
 
-        Raises JobError and RunStopped, nothing of a row.
+        None if it was dropped: some of its objects may be stored. Raises JobError and RunStopped, nothing of a row.
         """
-        voice, known = self._ready, self._jobs[job]
+        voice, known = self._ready, self._jobs.get(job)
+        if known is None:
+            return None
+        call = Call(known, part, lambda: self._jobs.get(job) is known)
         # Refined texts travel in the receipt.
         writer = None if known.config.model.task == "refine" else known.store.open_part(part)
-        attempt = Attempt(voice, known.config, writer, self._encode_soon, known.report)
+        attempt = Attempt(voice, known.config, writer, self._encode_soon, call.report)
         try:
             with nullcontext() if attempt.is_shared else self._synthesis:
+                call.check()
                 attempt.synthesise(utterances)
             return attempt.finish()
+        except Dropped:
+            call.take_back()
+            attempt.abort()
+            return None
         except BaseException:
             attempt.abort()
             raise
+        finally:
+            known.dropped.discard(part)
 
     def stream(self, wanted: Wanted, listener: Listener) -> Generator[Heard]:
         """Speak one text before all rows of jobs: its audio as soon as it is there, at most a second at a time.

@@ -10,8 +10,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
+
+import ray
 
 from ..actors.listener import Listener
 from ..actors.part import PartStore
@@ -52,7 +55,8 @@ class ReplicaActor:
 
     async def join(self, job: str, config: ReplicaConfig, store: PartStore) -> Home:
         """See `Replica.join`."""
-        return await self._call(partial(self._replica.join, job, config, store))
+        home = await self._call(partial(self._replica.join, job, config, store))
+        return replace(home, node=ray.get_runtime_context().get_node_id())
 
     async def leave(self, job: str) -> None:
         """See `Replica.leave`."""
@@ -66,7 +70,11 @@ class ReplicaActor:
         """See `Replica.num_streams`."""
         return self._replica.num_streams
 
-    async def speak(self, job: str, part: str, utterances: Sequence[Utterance]) -> Receipt:
+    async def drop(self, job: str, part: str) -> None:
+        """See `Replica.drop`."""
+        self._replica.drop(job, part)
+
+    async def speak(self, job: str, part: str, utterances: Sequence[Utterance]) -> Receipt | None:
         """See `Replica.speak`."""
         return await self._call(partial(self._replica.speak, job, part, utterances))
 

@@ -1,17 +1,15 @@
-"""Replicas as Ray actors: called up, fed two tasks deep, and replaced when they die.
+"""Replicas as Ray actors: called up, told what to speak, watched, and replaced when they die or fall silent.
 
 Guaranteed: every shard fed comes back exactly once from `collect`, as receipts and poisoned rows that together
 hold all its utterances, or an error of the whole run is raised. A replica's death costs the tasks that it held and
-nothing else. Not known here: where shards come from, what a receipt is good for.
+nothing else. Not known here: where shards come from, what a receipt is good for, which replica gets what.
 """
 
 from __future__ import annotations
 
 import time
 import uuid
-from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import ray
@@ -19,59 +17,42 @@ from ray.exceptions import ActorDiedError, RayError, RayTaskError
 
 from ..actors.batcher.profile import Profile
 from ..actors.part import PartStore
-from ..actors.receipt import Receipt, ReplicaConfig
+from ..actors.receipt import ReplicaConfig
 from ..actors.segment import Shard
 from ..errors import JobError, ModelError, ReplicasLost, RunStopped
 from .crew import Crew
+from .dispatch import Dispatch
+from .drains import draining_nodes
+from .errand import Errand, Queue
 from .member import Member
-from .retry import Poison, Task, after_death
+from .open_shards import SpokenShard
+from .pulse import LOOKED_S, PATIENT, Limits, Pulse
+from .stalls import report
 from .state import ReplicaState
 
-TASKS_IN_FLIGHT = 2
-"""One being spoken, one waiting behind it: the replica never waits for the driver."""
-
-PROGRESS_EVERY_S = 1.0
+__all__ = ["Pool", "SpokenShard"]
 
 MAX_DEATHS_IN_A_ROW = 40
 """More than halving a shard of thousands of rows down to a poisonous one takes; fewer than a broken machine wastes."""
 
-STARTING_TOO_LONG_S = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class SpokenShard:
-    """A shard all of whose utterances are accounted for, by receipts and by poisoned rows."""
-
-    shard: Shard
-    receipts: tuple[Receipt, ...]
-    poisoned: tuple[Poison, ...]
-
-
-@dataclass(slots=True)
-class _OpenShard:
-    """A shard of which some tasks are still out."""
-
-    num_open: int = 1
-    receipts: list[Receipt] = field(default_factory=list[Receipt])
-    poisoned: list[Poison] = field(default_factory=list[Poison])
+DRAINS_EVERY_S = 5.0
 
 
 class Pool:
     """The replicas of one run. Use as a context manager; leaving it ends them, or gives them back."""
 
-    def __init__(self, crew: Crew, config: ReplicaConfig, store: PartStore) -> None:
+    def __init__(self, crew: Crew, config: ReplicaConfig, store: PartStore, limits: Limits = PATIENT) -> None:
         self._crew = crew
+        self._limits = limits
         self._job = uuid.uuid4().hex[:12]
         self._config = ray.put(config)
         self._store = ray.put(store)
-        self._members: list[Member] = []
-        self._again: deque[Task] = deque()
-        self._open: dict[str, _OpenShard] = {}
-        self._finished: list[SpokenShard] = []
+        self._members: dict[int, Member] = {}
+        self._dispatch = Dispatch(lambda shard: f"{shard.id}-{uuid.uuid4().hex[:8]}", limits)
         self._num_joined = 0
         self._deaths_in_a_row = 0
-        self._polled_at = 0.0
-        self._started_at = time.monotonic()
+        self._looked_at_s = self._drains_at_s = time.monotonic()
+        self._quiet_s = self._away_s = 0.0
         self.num_deaths = 0
         self.profiles: dict[str, Profile] = {}
         """What replicas measured or knew of their batches' costs, by the hardware that they run on."""
@@ -81,23 +62,31 @@ class Pool:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for member in self._members:
+        for member in self._members.values():
             self._crew.end(member.actor, self._job)
+            if member.is_ready:
+                self._dispatch.died(member.number, "the run is over", is_blamed=False)
         self._members.clear()
 
     @property
     def is_idle(self) -> bool:
-        """Whether no shard is out."""
-        return not self._open
+        """Whether no shard is out or waits here."""
+        return self._dispatch.is_idle
+
+    @property
+    def num_copies(self) -> int:
+        """Tasks that were given to a second replica because it would end them sooner."""
+        return self._dispatch.num_copies
 
     def feed(self, shards: Iterator[Shard]) -> None:
-        """Give every ready replica work up to its depth, shards that lost their replica first."""
-        for depth in range(TASKS_IN_FLIGHT):
-            for member in self._members:
-                if member.is_ready and len(member.tasks) <= depth and not member.is_quarantined:
-                    task = self._next_task(shards, is_alone=not member.tasks)
-                    if task is not None:
-                        self._send(member, task)
+        """Give every ready replica work; takes a few shards more than that, to see the end come."""
+        for errand in self._dispatch.feed(shards, time.monotonic()):
+            member = self._members[errand.replica]
+            ref = member.actor.speak.remote(self._job, errand.part, errand.flight.task.utterances)
+            member.speaking[errand.part] = ref
+            if len(member.speaking) == 1:
+                member.pulse.moved()
+        self._tell(self._dispatch.drops())
 
     def collect(self, timeout_s: float) -> list[SpokenShard]:
         """Wait until something happens, at most `timeout_s`; the shards that are done.
@@ -105,7 +94,7 @@ class Pool:
         Raises JobError and RunStopped from a replica, and ReplicasLost when they die without getting anywhere.
         """
         self._muster()
-        waited = {ref: member for member in self._members for ref in member.refs}
+        waited = {ref: member for member in self._members.values() for ref in member.refs}
         if not waited:
             time.sleep(timeout_s)  # all have gone, and none has come yet
         else:
@@ -114,49 +103,44 @@ class Pool:
                 ready, _ = ray.wait(list(waited), num_returns=len(waited), timeout=0)
             for ref in ready:
                 self._settle(waited[ref], ref)
-        self._poll()
-        finished, self._finished = self._finished, []
-        return finished
+        self._look()
+        self._tell(self._dispatch.drops())
+        return self._dispatch.finished()
+
+    def litter(self) -> list[str]:
+        """Names of parts that no manifest will ever name and that are written no more, each given once.
+
+        They are those of copies that came second, of tasks taken back, and of replicas that died.
+        """
+        return self._dispatch.litter()
 
     @property
     def notice(self) -> str:
-        """What a person should know when no replica comes up; empty while all is well."""
-        waited_s = time.monotonic() - self._started_at
-        if any(member.is_ready for member in self._members) or self.num_deaths or waited_s < STARTING_TOO_LONG_S:
-            return ""
-        return f"no replica has started in {waited_s:.0f} s: {self._crew.wanting()}"
+        """What a person should know when the run does not get on; empty while all is well."""
+        return report(self.states(), self._quiet_s, self._away_s, self._crew.wanting, self._limits)
 
     def states(self) -> list[ReplicaState]:
         """Every replica as it was last seen."""
-        return [member.state for member in self._members]
+        now_s = time.monotonic()
+        return [member.state(now_s, self._expected_s(member)) for member in self._members.values()]
+
+    def _expected_s(self, member: Member) -> float:
+        return self._dispatch.expected_s(member.queue.head) if member.queue.head else 0.0
+
+    def _tell(self, dropped: list[Errand]) -> None:
+        for errand in dropped:
+            self._members[errand.replica].actor.drop.remote(self._job, errand.part)
 
     def _muster(self) -> None:
         """Take in whoever has come."""
         for actor in self._crew.come():
-            self._members.append(
-                Member(self._num_joined, actor, actor.join.remote(self._job, self._config, self._store))
-            )
+            number = self._num_joined
+            loading = actor.join.remote(self._job, self._config, self._store)
+            self._members[number] = Member(number, actor, loading, Pulse(time.monotonic()), Queue(number))
             self._num_joined += 1
 
-    def _next_task(self, shards: Iterator[Shard], *, is_alone: bool) -> Task | None:
-        """What to speak next; a suspect only goes where it is alone, so that the next death has one cause."""
-        for task in self._again:
-            if is_alone or not task.is_suspect:
-                self._again.remove(task)
-                return task
-        shard = next(shards, None)
-        if shard is None:
-            return None
-        self._open[shard.id] = _OpenShard()
-        return Task(shard, shard.utterances)
-
-    def _send(self, member: Member, task: Task) -> None:
-        # A part name is used once: what a dead or late attempt left behind can never be mistaken for this one.
-        part = f"{task.shard.id}-{uuid.uuid4().hex[:8]}"
-        member.tasks.append((member.actor.speak.remote(self._job, part, task.utterances), task))
-
     def _settle(self, member: Member, ref: Any) -> None:
-        if member not in self._members:
+        if member.number not in self._members:
             return  # it died a moment ago, and its tasks went with it
         try:
             answer: Any = ray.get(ref)
@@ -165,31 +149,42 @@ class Pool:
         except RayTaskError as error:
             if ref == member.loading:
                 raise ModelError(f"the model cannot be loaded: {_summary(error)}") from error
-            self._bury(member, ref, error)
+            self._bury(member, error, ref)
             return
         except RayError as error:
-            self._bury(member, ref, error)
+            self._bury(member, error)
             return
+        if ref == member.polling:
+            member.polling = None
+            if member.pulse.answered(answer):
+                self._quiet_s = 0.0
+            if member.is_ready:
+                self._dispatch.seen(member.number, member.share, time.monotonic())
+            return
+        self._quiet_s = 0.0
+        member.pulse.moved()
         if ref == member.loading:
             member.loading, member.home = None, answer
+            member.queue = self._dispatch.joined(member.number)
             if answer.profile is not None:
                 self.profiles[answer.profile.key.hardware] = answer.profile
-        elif ref == member.polling:
-            member.polling, member.progress = None, answer
-        else:
-            task = next(task for task_ref, task in member.tasks if task_ref == ref)
-            member.tasks = deque(entry for entry in member.tasks if entry[0] != ref)
-            member.rows_receipted += answer.num_ok + answer.num_failed
-            member.audio_s_receipted += answer.audio_ms / 1000
+            return
+        part = next(part for part, speaking in member.speaking.items() if speaking == ref)
+        del member.speaking[part]
+        if answer is not None:
+            member.receipted(answer)
             self._deaths_in_a_row = 0
-            self._open[task.shard.id].receipts.append(answer)
-            self._close_task(task.shard)
+        self._dispatch.handed_in(member.number, part, answer, time.monotonic())
 
-    def _bury(self, member: Member, ref: Any, error: Exception) -> None:
-        """The replica is gone or not to be trusted: do without it, pass its tasks on."""
-        self._members.remove(member)
+    def _bury(self, member: Member, error: Exception, ref: Any = None) -> None:
+        """The replica is gone or not to be trusted: do without it, pass its tasks on.
+
+        ref   the answer that raised, if one did
+        """
+        del self._members[member.number]
         self._crew.lost(member.actor, self._job)
         self.num_deaths += 1
+        self._quiet_s = 0.0
         is_preempted = isinstance(error, ActorDiedError) and error.preempted
         if not is_preempted:
             self._deaths_in_a_row += 1
@@ -198,37 +193,44 @@ class Pool:
                 f"{self._deaths_in_a_row} replicas died in a row without finishing a shard; the last one said: "
                 f"{_summary(error)}"
             ) from error
-        # Only what was being spoken can be to blame: the oldest task, or the one that raised.
-        raised = [task for task_ref, task in member.tasks if task_ref == ref and isinstance(error, RayTaskError)]
-        blamed = raised or [task for _, task in list(member.tasks)[:1]]
-        for _, task in reversed(member.tasks):
-            self._retry(task, _summary(error), is_blamed=task in blamed and not is_preempted)
+        if member.is_ready:
+            raised = next((part for part, speaking in member.speaking.items() if speaking == ref), None)
+            self._dispatch.died(member.number, _summary(error), raised, is_blamed=not is_preempted)
         self._muster()
 
-    def _retry(self, task: Task, cause: str, *, is_blamed: bool) -> None:
-        outcome = after_death(task, cause, is_blamed=is_blamed)
-        if isinstance(outcome, Poison):
-            self._open[task.shard.id].poisoned.append(outcome)
-            self._close_task(task.shard)
+    def _look(self) -> None:
+        """Ask replicas how far they are, and give up those that say nothing or get on with nothing."""
+        now_s = time.monotonic()
+        elapsed_s = now_s - self._looked_at_s
+        if elapsed_s < self._limits.ask_s:
             return
-        self._open[task.shard.id].num_open += len(outcome) - 1
-        self._again.extendleft(reversed(outcome))
-
-    def _close_task(self, shard: Shard) -> None:
-        entry = self._open[shard.id]
-        entry.num_open -= 1
-        if entry.num_open == 0:
-            del self._open[shard.id]
-            self._finished.append(SpokenShard(shard, tuple(entry.receipts), tuple(entry.poisoned)))
-
-    def _poll(self) -> None:
-        now = time.monotonic()
-        if now - self._polled_at < PROGRESS_EVERY_S:
-            return
-        self._polled_at = now
-        for member in self._members:
-            if member.is_ready and member.polling is None:
+        self._looked_at_s, self._away_s = now_s, elapsed_s
+        self._quiet_s = self._quiet_s + min(elapsed_s, LOOKED_S) if not self.is_idle or not self._members else 0.0
+        for member in self._members.values():
+            member.pulse.looked(elapsed_s, is_asked=member.polling is not None, has_work=bool(member.speaking))
+            if member.polling is None:
                 member.polling = member.actor.progress.remote(self._job)
+        for member in list(self._members.values()):
+            if why := self._grievance(member):
+                self._bury(member, ReplicasLost(why))
+        if now_s - self._drains_at_s >= DRAINS_EVERY_S:
+            self._drains_at_s = now_s
+            self._drain(draining_nodes())
+
+    def _grievance(self, member: Member) -> str:
+        """Why a replica is to be given up; empty for one that is well."""
+        pulse, limits = member.pulse, self._limits
+        if pulse.is_frozen(limits, is_ready=member.is_ready):
+            return f"it did not answer for {pulse.silent_s:.0f} s"
+        others = (m.pulse.still_s for m in self._members.values() if m is not member and m.speaking)
+        if pulse.is_stuck(limits, self._expected_s(member), min(others, default=float("inf"))):
+            return f"it stood still for {pulse.still_s:.0f} s"
+        return ""
+
+    def _drain(self, nodes: set[str]) -> None:
+        for member in self._members.values():
+            if member.home is not None and member.home.node in nodes and not member.queue.is_draining:
+                self._dispatch.drain(member.number)
 
 
 def _cause(error: Exception) -> Exception:

@@ -6,6 +6,7 @@ it is suspected: it is halved, and the halves again, until the row that kills is
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ..actors.segment import Shard, Utterance
@@ -16,16 +17,30 @@ DEATHS_OF_A_ROW = 3
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Utterances of one shard to be spoken by one replica; `deaths` counts the replicas that died of it."""
+    """Utterances of one shard to be spoken by one replica.
+
+    deaths   replicas that died of it
+    cost_s   estimated seconds on one replica
+    """
 
     shard: Shard
     utterances: tuple[Utterance, ...]
     deaths: int = 0
+    cost_s: float = 0.0
 
     @property
     def is_suspect(self) -> bool:
         """Whether it has to be spoken alone, so that the next death has one possible cause."""
         return self.deaths > 0
+
+    def cut(self, num_rows: int) -> tuple[Task, Task]:
+        """Its first `num_rows` rows, and the others."""
+        first, others = self.utterances[:num_rows], self.utterances[num_rows:]
+        share = _num_chars(first) / max(1, _num_chars(self.utterances))
+        return (
+            replace(self, utterances=first, cost_s=self.cost_s * share),
+            replace(self, utterances=others, cost_s=self.cost_s * (1 - share)),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +69,9 @@ def after_death(task: Task, cause: str, *, is_blamed: bool) -> list[Task] | Pois
     if deaths < DEATHS_BEFORE_HALVING:
         return [replace(task, deaths=deaths)]
     # A half stays under suspicion: its next death halves it at once.
-    middle = num_rows // 2
-    halves = (task.utterances[:middle], task.utterances[middle:])
-    return [Task(task.shard, half, deaths=DEATHS_BEFORE_HALVING - 1) for half in halves]
+    suspect = replace(task, deaths=DEATHS_BEFORE_HALVING - 1)
+    return list(suspect.cut(num_rows // 2))
+
+
+def _num_chars(utterances: Sequence[Utterance]) -> int:
+    return sum(len(utterance.text) for utterance in utterances)

@@ -7,27 +7,32 @@ output that the next run continues. Audio never passes through here; refined tex
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import cached_property
 
 from ..actors.batcher.cache import ProfileCache
 from ..actors.batcher.stats import BatchStats
 from ..actors.manifest import PartName, Record, decode_records, encode_records
-from ..actors.segment import Shard, Utterance
+from ..actors.segment import Shard
 from ..cluster.cost_cache import remember
 from ..cluster.costs import CostLearner
 from ..cluster.crew import Borrowed, Spawned
+from ..cluster.lease import Lease
 from ..cluster.pool import Pool, SpokenShard
 from ..cluster.retry import Poison
 from ..cluster.session import plan_replicas, session
-from ..cluster.sharding import digest, shard_window
-from ..errors import JobChanged, SpecError
+from ..cluster.storage import Storage
+from ..errors import JobChanged, JobError, RunStopped, SpecError
 from .complete import Complete
 from .identity import JobFile
 from .job import PreparedJob, delete_output, open_output, prepare
 from .ledger import Ledger
-from .planner import Window, windows
+from .plan_log import PlanLog
+from .planner import Window
+from .planning import Planner
 from .progress import Snapshot, Tracker
 from .result import Result
 from .spec import JobSpec
@@ -40,14 +45,43 @@ Observer = Callable[[Snapshot], None]
 
 def run(spec: JobSpec, *, overwrite: bool = False, observe: Observer | None = None) -> Result:
     """Run a job to its end, or continue it. Raises JobError before any replica starts, RunStopped in mid-run."""
-    storage, before = open_output(spec)
-    found = None if overwrite else before
+    begin = _Beginning.of(spec, overwrite=overwrite)
+    if begin.complete is not None:
+        return Run(begin.job, None, observe).result(begin.complete)
+    with Lease.take(begin.storage) as lease:
+        if open_output(spec)[1] != begin.before:
+            # Until the lease was there, another driver had it, and began or ended the output.
+            begin = _Beginning.of(spec, overwrite=overwrite)
+        return _run(spec, begin, lease, observe)
+
+
+@dataclass(frozen=True, slots=True)
+class _Beginning:
+    """What a run finds.
+
+    before   the job that the output holds; `found` is the one to be continued
+    """
+
+    storage: Storage
+    before: JobFile | None
+    found: JobFile | None
+    job: PreparedJob
+    complete: Complete | None
+
+    @classmethod
+    def of(cls, spec: JobSpec, *, overwrite: bool) -> _Beginning:
+        """Raises JobError for everything that can be wrong with the job."""
+        storage, before = open_output(spec)
+        found = None if overwrite else before
+        job = prepare(spec, storage, found, _known_device(spec, found) or "cpu")
+        return cls(storage, before, found, job, Complete.read(storage) if found is not None else None)
+
+
+def _run(spec: JobSpec, begin: _Beginning, lease: Lease, observe: Observer | None) -> Result:
+    storage, found, job = begin.storage, begin.found, begin.job
     device = _known_device(spec, found)
-    job = prepare(spec, storage, found, device or "cpu")
-    if found is not None and (complete := Complete.read(storage)) is not None:
-        return Run(job, observe).result(complete)
     # What continues an output has its device, so its corpus is read once, here; anew, the cluster decides the device.
-    this = Run(job, observe) if found is not None else None
+    this = Run(job, lease, observe) if found is not None else None
     if this is not None and not this.has_work:
         return this.result(this.complete())
     with session(spec.cluster.address) as resources:
@@ -65,14 +99,16 @@ def run(spec: JobSpec, *, overwrite: bool = False, observe: Observer | None = No
         if this is None:
             if plan.device != job.model.device:
                 job = prepare(spec, storage, found, plan.device)
-            if overwrite and before is not None:
+            lease.check()
+            if begin.before is not None:
                 delete_output(storage)
             job.begin()
-            this = Run(job, observe)
+            this = Run(job, lease, observe)
         if this.has_work:
             crew = borrowed or Spawned(plan, job.replica_config)
             with Pool(crew, job.replica_config, job.parts) as pool:
                 this.speak_all(pool)
+            this.sweep(pool)
         return this.result(this.complete())
 
 
@@ -84,12 +120,18 @@ def _known_device(spec: JobSpec, found: JobFile | None) -> str | None:
 
 
 class Run:
-    """The state of one run over one output."""
+    """The state of one run over one output.
 
-    def __init__(self, job: PreparedJob, observe: Observer | None) -> None:
+    lease   without which nothing is written; None where nothing will be
+    """
+
+    def __init__(self, job: PreparedJob, lease: Lease | None, observe: Observer | None) -> None:
         self._job = job
+        self._lease = lease
         self._observe = observe
-        self._ledger = Ledger.load(job.storage) if job.found else Ledger()
+        plan_of_job = (job.storage, job.plan_fingerprint, job.spec.sharding.window_rows)
+        self._log = PlanLog.read(*plan_of_job) if job.found else PlanLog(*plan_of_job)
+        self._ledger = Ledger.load(job.storage, self._log.windows) if job.found else Ledger()
         self._tracker = Tracker(self._ledger.totals, time.monotonic(), job.spec.task)
         self._costs = CostLearner(job.cost)
         self._speaking_s = 0.0
@@ -112,8 +154,16 @@ class Run:
                 self._tracker.speaking_from(time.monotonic())
             for spoken in pool.collect(COLLECT_S):
                 self._commit(spoken)
+            self.sweep(pool)
             self._show(pool)
         self._remember(pool)
+
+    def sweep(self, pool: Pool) -> None:
+        """Remove what attempts stored that nobody commits: they came second, or their replica died."""
+        for part in pool.litter():
+            # What stays does no harm: no manifest names it, and `verify` finds it.
+            with contextlib.suppress(JobError, RunStopped):
+                self._job.parts.sweep(part)
 
     def _remember(self, pool: Pool) -> None:
         """Keep what was learned on this machine, for `plan` and for the next output."""
@@ -136,23 +186,21 @@ class Run:
         complete = Complete(
             totals.num_rows, totals.num_ok, totals.num_failed, totals.audio_s, batches if batches.cells_total else None
         )
+        self._check_lease()
+        self._log.delete_ids()
         complete.write(self._job.storage)
         return complete
 
     def _plan(self) -> Iterator[Shard]:
         """Shards that are not committed yet, window after window; rejected rows are committed on the way."""
         job = self._job
-        limits = job.spec.sharding.limits()
-        for window in windows(job.corpus.rows(), job.spec.sharding.window_rows):
-            shards = shard_window(window.index, window.utterances, job.cost, limits, is_last=window.is_last)
-            self._commit_rejected(window)
-            todo = [shard for shard in shards if not self._ledger.is_done(shard.id, shard.digest)]
-            cost_s = sum(shard.cost_s for shard in shards)
-            skipped_s = cost_s - sum(shard.cost_s for shard in todo)
-            fraction_read = 1.0 if window.is_last else job.corpus.fraction_read
-            self._num_rows += window.num_rows
-            self._tracker.planned(window.num_rows, cost_s, skipped_s, fraction_read)
-            yield from todo
+        for planned in Planner(job.corpus, self._log, self._ledger, job.cost, job.spec.sharding.limits()):
+            plan = planned.plan
+            if planned.window is not None:
+                self._commit_rejected(planned.window)
+            self._num_rows += plan.num_rows
+            self._tracker.planned(plan.num_rows, plan.cost_s, planned.skipped_s, plan.fraction_read)
+            yield from planned.todo
 
     def _commit(self, spoken: SpokenShard) -> None:
         """Write the shard's manifest: from here on its rows are done."""
@@ -174,6 +222,7 @@ class Run:
             manifest = encode_records([*spoken_records, *poisoned])
         if self._job.spec.task == "refine":
             records = decode_records(manifest, shard.id)
+            self._check_lease()
             self._job.storage.put(text_key(shard.id), encode_texts(records))
         self._write(name, manifest, shard.cost_s)
         self._costs.spoken(shard.utterances, receipts)
@@ -184,15 +233,20 @@ class Run:
             return
         info = self._job.info
         records = [Record.of_failure(failure, info.name, info.revision) for failure in window.rejected]
-        rows_digest = digest([Utterance(f.row, f.id, f.text, 0, metadata=f.metadata) for f in window.rejected])
-        name = PartName.of(window.index, None, rows_digest, records)
+        name = PartName.of(window.index, None, window.rejected_digest, records)
         if not self._ledger.is_done(name.shard_id, name.digest):
             self._write(name, encode_records(records), cost_s=0.0)
 
     def _write(self, name: PartName, manifest: bytes, cost_s: float) -> None:
+        self._check_lease()
         self._job.storage.put(name.key, manifest)
         self._ledger.add(name)
         self._tracker.committed_part(name.num_ok, name.num_failed, name.audio_ms / 1000, cost_s)
+
+    def _check_lease(self) -> None:
+        """Raise LeaseLost if another driver may write by now."""
+        assert self._lease is not None, "nothing is written without the lease"
+        self._lease.check()
 
     def _poisoned(self, poison: Poison) -> Record:
         utterance, info = poison.utterance, self._job.info

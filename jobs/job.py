@@ -5,8 +5,10 @@ Everything that can be wrong with a job is found here, before a replica starts. 
 
 from __future__ import annotations
 
+import json
 import socket
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from hashlib import sha256
 from importlib.metadata import version
 
 from ..actors.audio import format_of
@@ -16,14 +18,16 @@ from ..actors.models.registry import describe
 from ..actors.part import PartStore, PartWriter
 from ..actors.receipt import ReplicaConfig
 from ..cluster.cost_cache import recall
+from ..cluster.holder import DRIVER_KEY
 from ..cluster.sharding import CostModel
 from ..cluster.storage import Storage, open_storage
 from ..errors import JobChanged, ModelError, SpecError, StorageMissing, did_you_mean
 from .complete import COMPLETE_KEY
 from .containers import container_of
-from .containers.base import AUDIO_PREFIX
+from .containers.base import AUDIO_PREFIX, part_prefix
 from .corpus import Column, Corpus, InputOptions, would_read
 from .identity import JOB_KEY, Identity, JobFile, identity_of
+from .plan_log import PLAN_PREFIX, delete_plan
 from .spec import JobSpec
 from .texts import TEXT_PREFIX, text_key, text_shard_of
 
@@ -47,6 +51,10 @@ class Parts(PartStore):
     def open_part(self, name: str) -> PartWriter:
         """A writer for a part of this unique name."""
         return container_of(self.container).open_part(self.storage, name, self.extension)
+
+    def sweep(self, name: str) -> None:
+        """Remove what is stored of a part that no manifest names and nobody writes any more."""
+        self.storage.delete(entry.key for entry in self.storage.list(part_prefix(name)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +84,14 @@ class PreparedJob:
     def replica_config(self) -> ReplicaConfig:
         return replica_config(self.spec, self.model)
 
+    @property
+    def plan_fingerprint(self) -> str:
+        """64 hexadecimal digits that change with whatever decides how the corpus is read and cut."""
+        return sha256(f"{self.identity.fingerprint} {json.dumps(asdict(self.cost))}".encode()).hexdigest()
+
     def begin(self) -> None:
         """Write `job.json`: from here on the output is this job's."""
+        delete_plan(self.storage)  # of a job that planned here, and committed nothing
         spec = self.spec.model_dump(mode="json")
         JobFile(version("speechmill"), spec, self.identity, self.model.device, self.cost).write(self.storage)
 
@@ -105,6 +119,7 @@ def delete_output(storage: Storage) -> None:
         storage.delete(entry.key for entry in storage.list(prefix))
     # A folder of this name may be the user's, and hold the corpus.
     storage.delete(entry.key for entry in storage.list(TEXT_PREFIX) if text_shard_of(entry.key))
+    delete_plan(storage)
     storage.delete([JOB_KEY])
 
 
@@ -203,6 +218,7 @@ def _refuse_own_output(spec: JobSpec, storage: Storage) -> None:
     """A corpus that takes in the output would change with every part."""
     uris = [spec.input.uri] if isinstance(spec.input.uri, str) else spec.input.uri
     written = [PartName(0, 0, 1, 0, 1, "aa").key, f"{AUDIO_PREFIX}000000-0000-aa.parquet", JOB_KEY, COMPLETE_KEY]
+    written += [f"{PLAN_PREFIX}000000.json", DRIVER_KEY]
     if spec.task == "refine":
         written.append(text_key("000000-0000"))
     for uri in uris:

@@ -5,10 +5,13 @@ One window is in memory at a time, so the driver's memory does not grow with the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import gc
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ..actors.segment import Failure, Utterance
+from ..cluster.sharding import digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +23,21 @@ class Window:
     rejected: tuple[Failure, ...]
     is_last: bool
 
+    @classmethod
+    def of(cls, index: int, rows: Sequence[Utterance | Failure], *, is_last: bool) -> Window:
+        """The window that these rows make."""
+        utterances = tuple([row for row in rows if isinstance(row, Utterance)])
+        rejected = () if len(utterances) == len(rows) else tuple([row for row in rows if isinstance(row, Failure)])
+        return cls(index, utterances, rejected, is_last)
+
     @property
     def num_rows(self) -> int:
         return len(self.utterances) + len(self.rejected)
+
+    @property
+    def rejected_digest(self) -> str:
+        """A hash of everything in the rejected rows that the output depends on."""
+        return digest([Utterance(f.row, f.id, f.text, 0, metadata=f.metadata) for f in self.rejected])
 
 
 def windows(rows: Iterable[Utterance | Failure], size: int) -> Iterator[Window]:
@@ -31,15 +46,23 @@ def windows(rows: Iterable[Utterance | Failure], size: int) -> Iterator[Window]:
     ahead = next(stream, None)
     index = 0
     while ahead is not None:
-        utterances: list[Utterance] = []
-        rejected: list[Failure] = []
+        taken: list[Utterance | Failure] = []
         for _ in range(size):
             if ahead is None:
                 break
-            if isinstance(ahead, Utterance):
-                utterances.append(ahead)
-            else:
-                rejected.append(ahead)
+            taken.append(ahead)
             ahead = next(stream, None)
-        yield Window(index, tuple(utterances), tuple(rejected), is_last=ahead is None)
+        yield Window.of(index, taken, is_last=ahead is None)
         index += 1
+
+
+@contextmanager
+def no_collection() -> Generator[None]:
+    """Keep Python from looking for garbage while thousands of rows are made, none of which is any."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..cluster.lease import Lease
 from ..cluster.storage import Storage
-from ..errors import StorageMissing
+from ..errors import JobError, StorageMissing
 from .complete import Complete
 from .identity import JobFile
 from .ledger import Ledger
@@ -15,7 +16,8 @@ from .ledger import Ledger
 class Status:
     """What is committed. How many rows the corpus has is known only when the job is complete.
 
-    task   "speak", or "refine": then there is no audio
+    task     "speak", or "refine": then there is no audio
+    driver   who writes the output now, "" if nobody does
     """
 
     output: str
@@ -27,6 +29,7 @@ class Status:
     num_ok: int
     num_failed: int
     audio_s: float
+    driver: str = ""
 
 
 def status(storage: Storage) -> Status:
@@ -45,4 +48,13 @@ def status(storage: Storage) -> Status:
         num_ok=ledger.totals.num_ok,
         num_failed=ledger.totals.num_failed,
         audio_s=ledger.totals.audio_s,
+        driver=_driver(storage),
     )
+
+
+def _driver(storage: Storage) -> str:
+    try:
+        holder = Lease.read(storage)
+    except JobError as error:
+        return str(error)
+    return "" if holder is None else str(holder)

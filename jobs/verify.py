@@ -10,14 +10,18 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import nullcontext
 from itertools import groupby, islice
 
 from ..actors.manifest import MANIFEST_PREFIX, PartName, Record
+from ..cluster.holder import DRIVER_KEY
+from ..cluster.lease import Lease
 from ..cluster.storage.base import Storage
 from ..errors import JobError, StorageMissing
 from .bitmap import RowBitmap
 from .complete import COMPLETE_KEY
 from .identity import JOB_KEY
+from .plan_log import is_plan_key
 from .reader import Layout, is_text, load_job, load_object, load_part
 from .verify_clips import ClipCheck
 from .verify_report import Findings, VerifyReport
@@ -42,9 +46,15 @@ def verify(
     decode   also decode every clip; without, its bytes are still compared with their SHA-256
     sweep    then delete orphans; refused while a run may be writing them and while there are problems
     force    sweep all the same
-    Raises JobError where there is no output, and for a sweep without complete.json unless `force`.
+    Raises JobError where there is no output, and for a sweep without complete.json unless `force`; OutputBusy for a
+    sweep beside a run.
     """
     owner = _owner(storage, decode=decode)
+    with Lease.take(storage) if sweep else nullcontext():
+        return _verify(storage, owner, sweep=sweep, force=force, progress=progress)
+
+
+def _verify(storage: Storage, owner: Owner, *, sweep: bool, force: bool, progress: Progress | None) -> VerifyReport:
     findings = Findings()
     complete = _complete(storage, findings)
     if sweep and complete is None and not force:
@@ -98,7 +108,7 @@ class _Check:
         for key, size in objects.items():
             if key.startswith(self._owner.prefix):
                 self._findings.orphan(key, size)
-            elif key not in {JOB_KEY, COMPLETE_KEY} and not _is_manifest(key):
+            elif key not in {JOB_KEY, COMPLETE_KEY, DRIVER_KEY} and not _is_manifest(key) and not is_plan_key(key):
                 self._findings.stray(key)
 
     def shard(self, shard_id: str, parts: list[PartName], objects: Mapping[str, int]) -> None:

@@ -6,11 +6,13 @@ memory and faults follow the options, so that batching, balance and recovery can
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import BatchOutOfMemory, ModelError, RowRejected, did_you_mean
@@ -33,6 +35,7 @@ class ToneOptions:
     sample_rate      Hz
     audio_char_s     seconds of audio per character of text at speed 1
     batch_s, cell_s  seconds that a batch takes: batch_s + cell_s * rows * longest
+    slow, slow_file  and that many times as long in one process: the first that finds this file, and removes it
     memory_bytes     of the device that is made believe; a batch that needs more is out of memory
     weights_bytes    held at rest
     row_bytes, cell_bytes, square_bytes
@@ -47,6 +50,8 @@ class ToneOptions:
     audio_char_s: float = 0.06
     batch_s: float = 0.0
     cell_s: float = 0.0
+    slow: float = 1.0
+    slow_file: str = ""
     memory_bytes: int = 2**40
     weights_bytes: int = 0
     row_bytes: int = 0
@@ -125,6 +130,7 @@ class Tone(Model):
         self.info = self.describe(config)
         self._options = _options(config)
         self._memory = ToneMemory(self._options)
+        self._slow = 1.0
 
     def memory(self) -> ToneMemory:
         """The device that is made believe."""
@@ -143,8 +149,12 @@ class Tone(Model):
                 os._exit(1)
             if options.reject and options.reject in segment.text:
                 raise RowRejected(f"the text holds {options.reject!r}, which this model refuses")
+        if options.slow_file and self._slow == 1.0:
+            with contextlib.suppress(FileNotFoundError):
+                Path(options.slow_file).unlink()
+                self._slow = options.slow
         self._memory.take(len(segments), longest)
-        seconds = options.batch_s + options.cell_s * len(segments) * longest
+        seconds = self._slow * (options.batch_s + options.cell_s * len(segments) * longest)
         if seconds > 0:
             time.sleep(seconds)
         return [self._sine(segment) for segment in segments]

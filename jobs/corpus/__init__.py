@@ -4,5 +4,19 @@ from .corpus import Corpus
 from .files import InputFile, would_read
 from .ids import IdIndex
 from .options import Column, InputOptions
+from .reader import Position
+from .sieve import Hashes
+from .stream import Block, RowStream
 
-__all__ = ["Column", "Corpus", "IdIndex", "InputFile", "InputOptions", "would_read"]
+__all__ = [
+    "Block",
+    "Column",
+    "Corpus",
+    "Hashes",
+    "IdIndex",
+    "InputFile",
+    "InputOptions",
+    "Position",
+    "RowStream",
+    "would_read",
+]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
+from dataclasses import replace
 
 from ...actors.segment import Failure, Utterance
 from ...errors import CorpusError
@@ -22,7 +22,8 @@ from .jsonl import JsonlReader
 from .options import Format, InputOptions
 from .parquet import ParquetReader
 from .reader import Reader
-from .rows import RowMaker, place_name
+from .rows import RowMaker
+from .stream import RowStream
 
 READERS: dict[Format, type[Reader]] = {
     "csv": DelimitedReader,
@@ -32,8 +33,6 @@ READERS: dict[Format, type[Reader]] = {
 }
 _BLOCK_ROWS = 1024
 _CHECK_THREADS = 16
-
-Place = tuple[str, str, int]
 
 
 class Corpus:
@@ -47,59 +46,50 @@ class Corpus:
         self.options = options
         self.files: tuple[InputFile, ...] = find_files(options)
         self.fingerprint = fingerprint_of(self.files)
-
-    @property
-    def fraction_read(self) -> float:
-        """The share of the input's bytes that `rows` is past, 0 … 1; 1 for an input without bytes."""
-        size = sum(file.size for file in self.files)
-        return min(1.0, sum(file.bytes_read for file in self.files) / size) if size else 1.0
+        self._has_ids = options.id is not None
 
     def check(self) -> None:
         """Open every file and look at its columns. Raises CorpusError: unreadable, or a column is missing."""
         with ThreadPoolExecutor(min(_CHECK_THREADS, len(self.files))) as threads:
-            for _ in threads.map(self._check_file, self.files):
-                pass
+            found = list(threads.map(self._columns, self.files))
+        name = self.options.id.name if self.options.id else None
+        self._has_ids = name is not None and any(
+            file.format == "jsonl" or name in (columns or ()) for file, columns in zip(self.files, found, strict=True)
+        )
+
+    @property
+    def has_ids(self) -> bool:
+        """Whether a row may bring an id of its own; if not, ids are the rows' numbers and cannot repeat."""
+        return self._has_ids
+
+    def stream(self) -> RowStream:
+        """All rows from the first on, whether or not their ids repeat. Streams do not disturb each other."""
+        # What a file knows of its being read belongs to one stream.
+        files = [replace(file, _opened=[]) for file in self.files]
+        return RowStream(files, self.open_reader, RowMaker(self.options), self.options.wanted)
 
     def rows(self) -> Iterator[Utterance | Failure]:
         """Stream every row. Raises CorpusError where a file as a whole turns out to be unreadable."""
-        index = None if self.options.id is None else IdIndex()
-        made = self._made()
-        while block := list(islice(made, _BLOCK_ROWS)):
-            rows = [row for _, row in block]
+        index = IdIndex() if self.has_ids else None
+        stream = self.stream()
+        while (block := stream.take(_BLOCK_ROWS)).rows:
             if index is not None:
-                spoken = [position for position, row in enumerate(rows) if type(row) is Utterance]
-                for repeated in index.add([rows[position].id for position in spoken]):
-                    position = spoken[repeated]
-                    rows[position] = _duplicate(rows[position], block[position][0])
-            yield from rows
+                block.repeated([block.spoken[at] for at in index.add(block.hashes)])
+            yield from block.rows
 
-    def _made(self) -> Iterator[tuple[Place, Utterance | Failure]]:
-        for file in self.files:
-            file.rewind()
-        make = RowMaker(self.options).make
-        wanted = self.options.wanted
-        row = 0
-        for file in self.files:
-            reader = READERS[file.format](file)
-            if file.format != "jsonl":  # keys come and go in jsonl: each row answers for itself
-                self._check_file(file)
-            uri, unit = file.uri, reader.unit
-            for number, fields in reader.rows(wanted):
-                place = (uri, unit, number)
-                yield place, make(row, place, fields)
-                row += 1
+    def open_reader(self, file: InputFile) -> Reader:
+        """The reader of a file. Raises CorpusError when a column is missing."""
+        if file.format != "jsonl":  # keys come and go in jsonl: each row answers for itself
+            self._columns(file)
+        return READERS[file.format](file)
 
-    def _check_file(self, file: InputFile) -> None:
+    def _columns(self, file: InputFile) -> Sequence[str] | None:
         columns = READERS[file.format](file).columns()
         if columns is not None:
             for name in self.options.required:
                 if name not in columns:
                     raise CorpusError(_no_column(file.uri, name, columns))
-
-
-def _duplicate(row: Utterance | Failure, place: Place) -> Failure:
-    reason = f"{place_name(place)}: id {row.id!r} is already used by an earlier row; ids have to be unique"
-    return Failure(row.row, row.id, reason, row.text, row.metadata)
+        return columns
 
 
 def _no_column(uri: str, name: str, columns: Sequence[str]) -> str:

@@ -17,15 +17,19 @@ from typing import TextIO
 
 from ...errors import CorpusError
 from .files import InputFile
-from .reader import MAX_LINE, Broken, RawRow, Reader, bad_byte, check_names, skip_bom
+from .reader import MAX_LINE, START, Broken, Position, RawRow, Reader, bad_byte, check_names, skip_bom
 
 
 class Tape:
-    """The lines of a file; those since the last record are remembered and can be read again."""
+    """The lines of a file; those since the last record are remembered and can be read again.
 
-    def __init__(self, stream: TextIO, uri: str) -> None:
+    offset, line   bytes and lines before the pending ones
+    """
+
+    def __init__(self, stream: TextIO, uri: str, offset: int) -> None:
         self.pending: list[str] = []
         self.line = 0
+        self.offset = offset
         self._stream = stream
         self._uri = uri
         self._again: deque[str] = deque()
@@ -43,9 +47,17 @@ class Tape:
             pending.append(line)
             yield line
 
+    def seek(self, start: Position) -> None:
+        """Go on from a position between two records."""
+        self._stream.seek(start.offset)
+        self._again.clear()
+        self.offset, self.line = start.offset, start.number
+
     def accept(self) -> int:
         """Forget the pending lines; the number of the first of them."""
         first = self.line + 1
+        for line in self.pending:
+            self.offset += _num_bytes(line)
         self.line += len(self.pending)
         self.pending.clear()
         return first
@@ -55,6 +67,7 @@ class Tape:
         first, *others = self.pending
         self._again.extendleft(reversed(others))
         self.line += 1
+        self.offset += _num_bytes(first)
         self.pending.clear()
         return self.line, first
 
@@ -70,31 +83,39 @@ class DelimitedReader(Reader):
         with self._tape() as tape:
             return self._header(tape)
 
-    def rows(self, wanted: Sequence[str] | None) -> Iterator[RawRow]:
+    def rows(self, wanted: Sequence[str] | None, start: Position = START) -> Iterator[RawRow]:
         del wanted  # leaving columns out would cost more than it saves
         with self._tape() as tape:
             header = self._header(tape)
-            width = len(header)
-            while True:
-                try:
-                    for values in self._records(tape):
-                        if len(tape.pending) > 1 and self._is_swallowed(tape.pending, len(values), width):
-                            break
-                        if len(values) == width:
-                            joined = "".join(values)
-                            if joined.isascii() or bad_byte(joined) is None:
-                                yield tape.accept(), dict(zip(header, values, strict=False))
-                            else:
-                                yield tape.accept(), _broken_text(header, values)
-                        elif values:
-                            yield tape.accept(), _broken_width(width, len(values), self.delimiter)
+            if start.offset:
+                tape.seek(start)
+            self.offset, self.number = start.offset, start.number
+            for row in self._rows(tape, header):
+                self.offset, self.number = tape.offset, tape.line
+                yield row
+
+    def _rows(self, tape: Tape, header: Sequence[str]) -> Iterator[RawRow]:
+        width = len(header)
+        while True:
+            try:
+                for values in self._records(tape):
+                    if len(tape.pending) > 1 and self._is_swallowed(tape.pending, len(values), width):
+                        break
+                    if len(values) == width:
+                        joined = "".join(values)
+                        if joined.isascii() or bad_byte(joined) is None:
+                            yield tape.accept(), dict(zip(header, values, strict=False))
                         else:
-                            tape.accept()  # a blank line
+                            yield tape.accept(), _broken_text(header, values)
+                    elif values:
+                        yield tape.accept(), _broken_width(width, len(values), self.delimiter)
                     else:
-                        return
-                    yield self._resume(tape, header, f"it has not the {width} fields of the header")
-                except csv.Error as error:
-                    yield self._resume(tape, header, str(error))
+                        tape.accept()  # a blank line
+                else:
+                    return
+                yield self._resume(tape, header, f"it has not the {width} fields of the header")
+            except csv.Error as error:
+                yield self._resume(tape, header, str(error))
 
     def _is_swallowed(self, lines: Sequence[str], found: int, width: int) -> bool:
         """Whether a record of several lines is several records behind a stray quote."""
@@ -134,10 +155,14 @@ class DelimitedReader(Reader):
     @contextmanager
     def _tape(self) -> Generator[Tape]:
         with self.file.content() as stream:
-            skip_bom(stream, self.file.uri)
+            offset = skip_bom(stream, self.file.uri)
             # `surrogateescape` keeps a bad byte inside its field: one row fails, and the decoder goes on.
             with io.TextIOWrapper(stream, "utf-8", errors="surrogateescape", newline="") as text:
-                yield Tape(text, self.file.uri)
+                yield Tape(text, self.file.uri, offset)
+
+
+def _num_bytes(line: str) -> int:
+    return len(line) if line.isascii() else len(line.encode("utf-8", "surrogateescape"))
 
 
 def _broken_text(header: Sequence[str], values: Sequence[str]) -> Broken:

@@ -62,10 +62,6 @@ class InputFile:
             return 0
         return self.size if self._opened[-1].closed else self._opened[-1].tell()
 
-    def rewind(self) -> None:
-        """Forget that the file was read."""
-        self._opened.clear()
-
     def open(self) -> BinaryIO:
         """The file's own bytes, seekable."""
         if self.store is not None:

@@ -1,101 +1,116 @@
-"""Which ids have been seen: exact for up to billions of ids in a few megabytes of memory, but for hash collisions.
+"""Which ids have been seen: exact for up to billions of ids in bounded memory, but for hash collisions.
 
-Ids are kept as 64-bit BLAKE2b hashes: the newest in a set, older ones in sorted runs that merge as they grow; runs
-beyond a million live in temporary files without a name, which vanish with the process. Two different ids share a
+Ids are kept as 64-bit BLAKE2b hashes, in sorted runs that merge as they grow; runs beyond a million live in temporary
+files. A sieve in front of them answers for nearly all ids that are new, in at most 256 MiB. Two different ids share a
 hash with a probability of n² / 2**65 for n ids (0.03 % for a hundred million); the later would count as seen, on
 every reading alike.
 """
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Sequence
-from hashlib import blake2b
+from collections.abc import Iterable
 from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import StorageFull
+from .runs import FileRun, MemoryRun, Run, Scratch, merged
+from .sieve import Hashes, Sieve
 
-Hashes = NDArray[np.uint64]
+_LEAST_LOG2_WORDS = 14
+_MOST_LOG2_WORDS = 25
+_BITS_PER_HASH = 16
 
 
 class IdIndex:
-    """Remembers ids.
+    """Remembers hashes of ids.
 
-    set_size     ids in the set, before they become a run
-    spill_size   ids in the longest run that stays in memory
+    spill_size       ids in the longest run that stays in memory
+    most_log2_words  of the sieve, when it does not grow any more
     """
 
-    def __init__(self, *, set_size: int = 1 << 16, spill_size: int = 1 << 20) -> None:
-        self._set_size = set_size
+    def __init__(self, *, spill_size: int = 1 << 20, most_log2_words: int = _MOST_LOG2_WORDS) -> None:
         self._spill_size = spill_size
-        self._recent: set[int] = set()
-        self._runs: list[Hashes] = []
+        self._most_log2_words = most_log2_words
+        self._log2_words = min(_LEAST_LOG2_WORDS, most_log2_words)
+        self._sieve = Sieve(self._log2_words)
+        self._runs: list[Run] = []
+        self._count = 0
 
     def __len__(self) -> int:
-        """Different ids seen."""
-        return len(self._recent) + sum(map(len, self._runs))
+        """Different hashes seen."""
+        return self._count
 
-    def add(self, ids: Sequence[str]) -> list[int]:
-        """Remember the ids; positions of those that stood before, in this call or in one of the past."""
-        joined = b"".join([blake2b(i.encode("utf-8", "surrogatepass"), digest_size=8).digest() for i in ids])
-        hashes = np.frombuffer(joined, "<u8")
-        repeated = self._in_runs(hashes)
-        recent, keys = self._recent, hashes.tolist()
-        if repeated or not recent.isdisjoint(keys) or len(set(keys)) < len(keys):
-            repeated = self._add_one_by_one(keys, set(repeated))
-        else:
-            recent.update(keys)
-        if len(recent) >= self._set_size:
-            self._push(np.sort(np.fromiter(recent, np.uint64, len(recent))))
-            recent.clear()
-        return repeated
-
-    def _add_one_by_one(self, keys: list[int], repeated: set[int]) -> list[int]:
-        found: list[int] = []
-        for position, key in enumerate(keys):
-            if position in repeated or key in self._recent:
-                found.append(position)
-            else:
-                self._recent.add(key)
-        return found
-
-    def _in_runs(self, hashes: Hashes) -> list[int]:
-        if not self._runs:
+    def add(self, hashes: Hashes) -> list[int]:
+        """Remember the hashes; positions of those that stood before, in this call or in one of the past."""
+        if not len(hashes):
             return []
-        order = np.argsort(hashes)
-        sorted_hashes = hashes[order]
-        seen = np.zeros(len(hashes), bool)
-        for run in self._runs:
-            # "left" positions stay inside the run but for hashes above its last
-            at = np.minimum(np.searchsorted(run, sorted_hashes), len(run) - 1)
-            seen |= run[at] == sorted_hashes
-        return cast("list[int]", np.sort(order[seen]).tolist())
+        ordered = np.sort(hashes)
+        seen = np.concatenate([[False], ordered[1:] == ordered[:-1]]) | self._holds(ordered)
+        if not seen.any():
+            self._remember(ordered)
+            return []
+        self._remember(ordered[~seen])
+        # Of equal hashes, sorted or not, the first stays first.
+        return cast("list[int]", np.sort(np.argsort(hashes, kind="stable")[seen]).tolist())
 
-    def _push(self, run: Hashes) -> None:
-        """Add a run; runs at most twice as long as what follows them merge, so that few are left."""
+    def load(self, parts: Iterable[Hashes], num_expected: int) -> None:
+        """Remember many hashes at once, each part sorted; none of them may be here yet, or in two parts.
+
+        num_expected   about how many they are in all
+        """
+        self._widen(self._count + num_expected)
+        file = Scratch()
+        runs: list[FileRun] = []
+        for part in parts:
+            if len(part):
+                runs.append(FileRun(file))
+                runs[-1].append(part)
+        if runs:
+            run = merged(runs, self._spill_size)
+            for some in run.pieces(self._spill_size):
+                self._sift(some)
+            self._push(run)
+
+    def _holds(self, ordered: Hashes) -> NDArray[np.bool_]:
+        held = self._sieve.may_hold(ordered)
+        if held.any():
+            candidates = ordered[held]
+            found = np.zeros(len(candidates), bool)
+            for run in self._runs:
+                found |= run.holds(candidates)
+            held[held] = found
+        return held
+
+    def _remember(self, ordered: Hashes) -> None:
+        if len(ordered):
+            self._sift(ordered)
+            self._push(MemoryRun(ordered))
+
+    def _sift(self, ordered: Hashes) -> None:
+        self._count += len(ordered)
+        self._sieve.add(ordered)
+
+    def _push(self, run: Run) -> None:
+        """Add a run; runs at most twice as long as what follows them merge with it, so that few are left."""
         self._runs.append(run)
-        while len(self._runs) > 1 and len(self._runs[-2]) <= 2 * len(self._runs[-1]):
-            newer, older = self._runs.pop(), self._runs.pop()
-            self._runs.append(self._merge(older, newer))
+        num_merged, length = 1, len(run)
+        while num_merged < len(self._runs) and len(self._runs[-num_merged - 1]) <= 2 * length:
+            num_merged += 1
+            length += len(self._runs[-num_merged])
+        if num_merged > 1:
+            self._runs[-num_merged:] = [merged(self._runs[-num_merged:], self._spill_size)]
+        self._widen(self._count)
 
-    def _merge(self, a: Hashes, b: Hashes) -> Hashes:
-        length = len(a) + len(b)
-        if length <= self._spill_size:
-            return np.sort(np.concatenate([a, b]), kind="stable")
-        try:
-            with tempfile.TemporaryFile(prefix="speechmill-ids-") as file:
-                step, taken = self._spill_size, 0
-                for start in range(0, len(a), step):
-                    chunk = a[start : start + step]
-                    is_last = start + step >= len(a)
-                    end = len(b) if is_last else int(np.searchsorted(b, chunk[-1]))
-                    np.sort(np.concatenate([chunk, b[taken:end]]), kind="stable").tofile(file)
-                    taken = end
-                file.flush()
-                return np.memmap(file, np.uint64, "r", shape=(length,))
-        except OSError as error:
-            folder = tempfile.gettempdir()
-            raise StorageFull(f"no room for {length * 8:,} bytes in {folder}; set TMPDIR, or input.id: null") from error
+    def _widen(self, num_hashes: int) -> None:
+        """A wider sieve, where one for so many hashes lets too much through."""
+        wanted = self._log2_words
+        while wanted < self._most_log2_words and num_hashes * _BITS_PER_HASH > 64 << wanted:
+            wanted = min(wanted + 2, self._most_log2_words)
+        if wanted == self._log2_words:
+            return
+        self._log2_words = wanted
+        self._sieve = Sieve(wanted)
+        for run in self._runs:
+            for some in run.pieces(self._spill_size):
+                self._sieve.add(some)

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import cast
 
 from ...errors import CorpusError
-from .reader import MAX_LINE, Broken, RawRow, Reader, bad_byte, skip_bom
+from .reader import MAX_LINE, START, Broken, Position, RawRow, Reader, bad_byte, skip_bom
 
 _PEEK_ROWS = 100
 
@@ -30,27 +30,31 @@ class JsonlReader(Reader):
             raise CorpusError(f"{self.file.uri} line {line}: {reason}")
         return tuple(names) or None
 
-    def rows(self, wanted: Sequence[str] | None) -> Iterator[RawRow]:
+    def rows(self, wanted: Sequence[str] | None, start: Position = START) -> Iterator[RawRow]:
         del wanted  # the whole line has to be parsed anyway
-        with self._lines() as lines:
-            too_long = False
-            number = 0
+        with self._lines(start) as lines:
             for line in lines:
-                ends = line.endswith(b"\n") or len(line) < MAX_LINE
-                if too_long:  # the rest of a line that has already failed
-                    too_long = not ends
-                    continue
-                number += 1
-                if not ends:
-                    too_long = True
-                    yield number, Broken(f"the line is longer than {MAX_LINE:,} bytes")
+                self.offset += len(line)
+                self.number += 1
+                if len(line) >= MAX_LINE and not line.endswith(b"\n"):
+                    self._pass_over(lines)
+                    yield self.number, Broken(f"the line is longer than {MAX_LINE:,} bytes")
                 elif not line.isspace():
-                    yield number, _parse(line)
+                    yield self.number, _parse(line)
+
+    def _pass_over(self, lines: Iterator[bytes]) -> None:
+        """Read to the end of a line of which a piece was read."""
+        for piece in lines:
+            self.offset += len(piece)
+            if piece.endswith(b"\n"):
+                return
 
     @contextmanager
-    def _lines(self) -> Generator[Iterator[bytes]]:
+    def _lines(self, start: Position) -> Generator[Iterator[bytes]]:
         with self.file.content() as stream:
-            skip_bom(stream, self.file.uri)
+            self.offset, self.number = max(skip_bom(stream, self.file.uri), start.offset), start.number
+            if start.offset:
+                stream.seek(start.offset)
             yield iter(partial(stream.readline, MAX_LINE), b"")
 
 

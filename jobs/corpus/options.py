@@ -78,3 +78,8 @@ class InputOptions:
         if self.metadata == "all":
             return None
         return tuple(dict.fromkeys([column.name for column in self.columns] + list(self.metadata)))
+
+
+def name_of(column: Column | None) -> str:
+    """A column's name; one that no file has for a column that is never read."""
+    return "\0" if column is None else column.name

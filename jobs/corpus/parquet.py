@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from ...errors import CorpusError
 from .files import BUFFER_BYTES
-from .reader import Broken, RawRow, Reader, check_names
+from .reader import START, Broken, Position, RawRow, Reader, check_names
 
 _BATCH_ROWS = 1024
 
@@ -25,14 +25,19 @@ class ParquetReader(Reader):
         with self._open() as table:
             return check_names(table.schema_arrow.names, self.file.uri)
 
-    def rows(self, wanted: Sequence[str] | None) -> Iterator[RawRow]:
+    def rows(self, wanted: Sequence[str] | None, start: Position = START) -> Iterator[RawRow]:
         with self._open() as table:
             names = table.schema_arrow.names
             chosen = None if wanted is None else [name for name in names if name in wanted]
-            number = 0
-            for batch in table.iter_batches(_BATCH_ROWS, columns=chosen, use_threads=False):
-                for fields in _records(batch):
+            groups, skipped = _groups_from(table, start.number)
+            number = start.number - skipped
+            self.offset = self.number = start.number
+            for batch in table.iter_batches(_BATCH_ROWS, row_groups=groups, columns=chosen, use_threads=False):
+                passed = min(skipped, batch.num_rows)
+                number, skipped = number + passed, skipped - passed
+                for fields in _records(batch.slice(passed)):
                     number += 1
+                    self.offset = self.number = number
                     yield number, fields
 
     @contextmanager
@@ -44,6 +49,15 @@ class ParquetReader(Reader):
         except (pa.ArrowException, OSError) as error:
             message = str(error).partition("\n")[0]
             raise CorpusError(f"{uri} is no parquet file, or is damaged or cut short: {message}") from error
+
+
+def _groups_from(table: pq.ParquetFile, row: int) -> tuple[list[int], int]:
+    """The row groups that hold what follows the first `row` rows, and how many rows of the first of them to skip."""
+    first = 0
+    while first < table.num_row_groups and row >= (num_rows := table.metadata.row_group(first).num_rows):
+        row -= num_rows
+        first += 1
+    return list(range(first, table.num_row_groups)), row if first < table.num_row_groups else 0
 
 
 def _records(batch: Any) -> Iterator[dict[str, object] | Broken]:

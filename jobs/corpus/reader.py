@@ -31,30 +31,56 @@ RawRow = tuple[int, dict[str, object] | Broken]
 """A row's first line (1-based; its number in the file, for parquet) and its values by column."""
 
 
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place between two rows of the corpus, from which it can be read on.
+
+    file     position of the file among the corpus's files
+    offset   bytes of the file before it, after decompression; rows, for parquet
+    number   lines (rows, for parquet) of the file before it
+    """
+
+    file: int = 0
+    offset: int = 0
+    number: int = 0
+
+
+START = Position()
+
+
 class Reader(ABC):
-    """Reads one file of one format."""
+    """Reads one file of one format.
+
+    offset, number   where the row after the last one read begins, as in `Position`
+    """
 
     unit = "line"
 
     def __init__(self, file: InputFile) -> None:
         self.file = file
+        self.offset = 0
+        self.number = 0
 
     @abstractmethod
     def columns(self) -> tuple[str, ...] | None:
         """The file's columns, in order; None when it has no row to tell them from. Raises CorpusError."""
 
     @abstractmethod
-    def rows(self, wanted: Sequence[str] | None) -> Iterator[RawRow]:
-        """Stream the rows; columns that are not `wanted` may be left out. Raises CorpusError."""
+    def rows(self, wanted: Sequence[str] | None, start: Position = START) -> Iterator[RawRow]:
+        """Stream the rows from `start`, a position that this format's reader was at after a row of the same file.
+
+        Columns that are not `wanted` may be left out. Raises CorpusError.
+        """
 
 
-def skip_bom(stream: io.BufferedReader, uri: str) -> None:
-    """Step over a UTF-8 byte order mark. Raises CorpusError for UTF-16."""
+def skip_bom(stream: io.BufferedReader, uri: str) -> int:
+    """Step over a UTF-8 byte order mark; its length, 0 if there is none. Raises CorpusError for UTF-16."""
     start = stream.peek(3)[:3]
     if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise CorpusError(f"{uri} is UTF-16: save it as UTF-8, for example with iconv -f UTF-16 -t UTF-8")
     if start == codecs.BOM_UTF8:
-        stream.read(3)
+        return len(stream.read(3))
+    return 0
 
 
 def check_names(names: Sequence[str], uri: str) -> tuple[str, ...]:

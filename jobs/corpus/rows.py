@@ -2,6 +2,7 @@
 
 Guaranteed: every row becomes exactly one of the two, nothing is raised, and the result depends on the options and
 the row alone. Not known here: files, formats and other rows, hence not whether an id is used twice.
+Many rows are made at once, column by column, since a driver makes millions of them.
 """
 
 from __future__ import annotations
@@ -11,16 +12,37 @@ import difflib
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from ...actors.segment import Failure, JsonScalar, Utterance, seed_of
+from ...actors.segment import Failure, JsonScalar, Utterance
 from ...errors import RowRejected
-from .options import Column, InputOptions
-from .reader import Broken
+from .columns import Columns
+from .options import InputOptions, name_of
+from .plain import PlainRows
+from .reader import Broken, RawRow
+from .sieve import Hashes
 
 MAX_SEED = 2**63 - 1
-_OFF = "\0"  # stands for a column that is never read; no file names one like this
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+_Checked = tuple[str, str, "int | None", str, float, dict[str, JsonScalar]]
+"""A row that can be spoken: id, text, seed if it brings one, voice, speed, metadata."""
+_TOGETHER = 256
+"""Rows that are looked at together; one that is odd costs its neighbours some time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """Consecutive rows as they were made.
+
+    spoken   positions in `rows` of the utterances
+    hashes   uint64 [len(spoken)]: 64 bits of the job's seed and the utterance's id, see `IdIndex`
+    """
+
+    rows: list[Utterance | Failure]
+    spoken: list[int]
+    hashes: Hashes
 
 
 class RowMaker:
@@ -28,45 +50,77 @@ class RowMaker:
 
     def __init__(self, options: InputOptions) -> None:
         self._options = options
-        self._id = _name(options.id)
+        self._id = name_of(options.id)
         self._is_id_required = options.id is not None and options.id.required
         self._text = options.text
-        self._seed = _name(options.seed)
-        self._voice = _name(options.voice)
-        self._speed = _name(options.speed)
+        self._max_chars = options.max_chars
+        self._seed = name_of(options.seed)
+        self._voice = name_of(options.voice)
+        self._speed = name_of(options.speed)
         self._voices = frozenset(options.voices)
         self._meaningful = frozenset(column.name for column in options.columns)
+        self._plain = PlainRows(options, self._metadata)
 
     def make(self, row: int, place: tuple[str, str, int], fields: dict[str, object] | Broken) -> Utterance | Failure:
         """The row as an utterance or a failure; `place` is its file, "line" or "row", and the number of that."""
+        uri, unit, number = place
+        return self.make_all(row, uri, unit, [(number, fields)]).rows[0]
+
+    def make_all(self, first_row: int, uri: str, unit: str, raw: Sequence[RawRow]) -> Made:
+        """Consecutive rows of one file, numbered from `first_row`; `unit` is what their numbers count."""
+        failed: dict[int, Failure] = {}
+        columns = Columns()
+        for start in range(0, len(raw), _TOGETHER):
+            some = raw[start : start + _TOGETHER]
+            first = first_row + start
+            plain = self._plain.columns([fields for _, fields in some])
+            if plain is not None:
+                columns.extend(range(first, first + len(some)), *plain)
+                continue
+            for row, (number, fields) in enumerate(some, first):
+                checked = self._checked_or_failed(row, (uri, unit, number), fields)
+                if isinstance(checked, Failure):
+                    failed[row - first_row] = checked
+                else:
+                    columns.append(row, *checked)
+        made, hashes = columns.utterances(self._options.job_seed)
+        if not failed:
+            return Made(list(made), list(range(len(raw))), hashes)
+        spoken = [position for position in range(len(raw)) if position not in failed]
+        others = iter(made)
+        return Made([failed.get(at) or next(others) for at in range(len(raw))], spoken, hashes)
+
+    def _checked_or_failed(
+        self, row: int, place: tuple[str, str, int], fields: dict[str, object] | Broken
+    ) -> _Checked | Failure:
         if isinstance(fields, Broken):
             return Failure(row, default_id(row), f"{place_name(place)}: {fields.reason}")
         try:
-            return self._speakable(row, fields)
+            return self._checked(row, fields)
         except RowRejected as error:
             return self._failure(row, f"{place_name(place)}: {error}", fields)
 
-    def _speakable(self, row: int, fields: dict[str, object]) -> Utterance:
-        options = self._options
+    def _checked(self, row: int, fields: dict[str, object]) -> _Checked:
+        options, get = self._options, fields.get
         row_id = self._row_id(row, fields)
-        text = fields.get(self._text)
+        text = get(self._text)
         if type(text) is not str:
             text = self._as_text(text, fields)
         if not text or text.isspace():
             raise RowRejected(f"the text (column {self._text!r}) is empty")
-        if len(text) > options.max_chars:
+        if len(text) > self._max_chars:
             raise RowRejected(
                 f"the text has {len(text):,} characters, more than input.max_chars = {options.max_chars:,}"
             )
         if "\0" in text:
             raise RowRejected("the text holds a NUL character: the file may be damaged, or in another encoding")
-        given = fields.get(self._seed)
-        seed = seed_of(options.job_seed, row_id) if given is None or given == "" else _seed(given)
-        given = fields.get(self._voice)
+        given = get(self._seed)
+        seed = None if given is None or given == "" else _seed(given)
+        given = get(self._voice)
         voice = options.default_voice if given is None or given == "" else self._checked_voice(given)
-        given = fields.get(self._speed)
+        given = get(self._speed)
         speed = options.default_speed if given is None or given == "" else self._checked_speed(given)
-        return Utterance(row, row_id, text, seed, voice, speed, self._metadata(fields))
+        return row_id, text, seed, voice, speed, self._metadata(fields)
 
     def _row_id(self, row: int, fields: dict[str, object]) -> str:
         given = fields.get(self._id)
@@ -119,6 +173,8 @@ class RowMaker:
     def _metadata(self, fields: dict[str, object]) -> dict[str, JsonScalar]:
         if self._options.metadata == "all":
             used = self._meaningful
+            if fields.keys() <= used:
+                return {}
             return {name: v if type(v) is str else _scalar(v) for name, v in fields.items() if name not in used}
         return {name: _scalar(fields[name]) for name in self._options.metadata if name in fields}
 
@@ -185,10 +241,6 @@ def _decoded(value: bytes, column: str) -> str:
     except UnicodeDecodeError as error:
         byte = value[error.start]
         raise RowRejected(f"column {column!r}: byte 0x{byte:02X} at byte {error.start + 1} is not UTF-8") from error
-
-
-def _name(column: Column | None) -> str:
-    return _OFF if column is None else column.name
 
 
 def _short(value: object) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -82,6 +82,17 @@ class Surprising(Tone):
             raise RowRejected
         if any("NAN" in segment.text for segment in segments):
             return [np.full(10, np.nan, np.float32) if "NAN" in s.text else np.zeros(10, np.float32) for s in segments]
+        return super().speak(segments)
+
+
+class Dropping(Tone):
+    """Has done to it what `drop` does while it speaks a certain text."""
+
+    drop: Callable[[], None]
+
+    def speak(self, segments: Sequence[Segment]) -> list[NDArray[np.float32]]:
+        if any("DROP" in segment.text for segment in segments):
+            type(self).drop()
         return super().speak(segments)
 
 
@@ -262,3 +273,35 @@ def test_progress_answers_while_a_shard_is_spoken() -> None:
 def test_a_model_that_cannot_be_loaded_is_said() -> None:
     with pytest.raises(ModelError, match="did you mean"):
         replica(MemoryStore(), sample_rat=1)
+
+
+def test_a_part_that_is_dropped_before_its_turn_is_never_spoken() -> None:
+    store = MemoryStore()
+    made = replica(store)
+    made.drop("job", "p")
+    assert made.speak("job", "p", utterances("One.", "Two.")) is None
+    assert (store.parts["p"].clips, store.parts["p"].is_aborted) == ({}, True)
+    assert made.progress("job").rows == 0
+    receipt = made.speak("job", "q", utterances("One.", "Two."))
+    assert receipt is not None
+    assert receipt.num_ok == 2
+
+
+def test_a_part_that_is_dropped_ends_with_its_batch_and_its_rows_do_not_count() -> None:
+    store = MemoryStore()
+    made = replica(store, Dropping)
+    Dropping.drop = lambda: made.drop("job", "p")
+    rows = utterances("x" * 300, "DROP me.", *["A row of text."] * 2_000)
+    assert made.speak("job", "p", rows) is None
+    assert store.parts["p"].is_aborted
+    assert not store.parts["p"].is_closed
+    assert (made.progress("job").rows, made.progress("job").audio_s) == (0, pytest.approx(0.0, abs=1e-9))
+
+
+def test_what_is_spoken_for_a_job_that_leaves_ends_with_its_batch() -> None:
+    store = MemoryStore()
+    made = replica(store, Dropping)
+    Dropping.drop = lambda: made.leave("job")
+    assert made.speak("job", "p", utterances("DROP me.", *["A row of text."] * 2_000)) is None
+    assert store.parts["p"].is_aborted
+    assert made.speak("job", "q", utterances("One.")) is None

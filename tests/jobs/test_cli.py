@@ -82,7 +82,9 @@ def test_an_output_that_is_none_is_said(tmp_path: Path, command: str) -> None:
 def snapshot(num_replicas: int = 2) -> Snapshot:
     progress = ReplicaProgress(rows=400, audio_s=900.0, batches=BatchStats(synthesis_s=9.0))
     states = tuple(
-        ReplicaState(n, Home("gpu-[bold]node", 7), ReplicaStatus.SPEAKING, "000000-0003", progress, 10, 9.0, 1.0)
+        ReplicaState(
+            n, Home("gpu-[bold]node", 7, "cuda"), ReplicaStatus.SPEAKING, "000000-0003", progress, 10, 9.0, 1.0
+        )
         for n in range(num_replicas)
     )
     return Snapshot(4_120, 3_900, 5_000, False, 3, 7_200.0, 83.0, 210.4, 0.973, 0, 3_725.0, 1, states)

@@ -286,3 +286,19 @@ def test_a_store_that_stays_away_stops_the_run_cleanly_and_the_next_continues(
     status, error = again.end()
     assert (status, again.last["num_ok"]) == (0, NUM_ROWS), error
     spoken(uri, s3_env.endpoint)
+
+
+def test_a_second_run_is_told_who_writes_and_goes_on_where_that_one_was_killed(
+    start: Start, tmp_path: Path, corpus: Path, s3_env: Any
+) -> None:
+    file = job_file(tmp_path, corpus, f"s3://{s3_env.new_bucket()}/out", s3_env.endpoint, cell_s=0.0005)
+    first = start(file)
+    first.until(lambda event: event["rows_committed"] > 0)
+    first.process.send_signal(signal.SIGSTOP)  # so that it cannot end before the other has come
+    status, said = start(file).end()
+    assert status == 3
+    assert f"process {first.process.pid} on" in said
+    first.kill()
+    last = start(file)
+    status, said = last.end()
+    assert (status, last.last["num_ok"]) == (0, NUM_ROWS), said

@@ -11,6 +11,7 @@ import pytest
 
 from speechmill.actors.audio import FORMATS, encode, pcm16, sha256
 from speechmill.actors.manifest import PartName, Record, decode_records, encode_records
+from speechmill.cluster.holder import DRIVER_KEY
 from speechmill.cluster.storage import Entry, S3Options, Storage, open_storage
 from speechmill.cluster.storage.local import LocalStorage
 from speechmill.errors import JobError
@@ -264,17 +265,18 @@ ORPHANS = (
 @every_container
 def test_orphans_are_named_and_swept_and_nothing_else_is(container: str, write_output: WriteOutput) -> None:
     storage = write_output(container, "flac")
-    kept = [*keys(storage, ""), "README.txt", "manifest/notes.txt"]
-    for key in (*ORPHANS, "README.txt", "manifest/notes.txt"):
+    ours, strangers = ["plan/000000.json", "plan/000000.ids"], ["README.txt", "manifest/notes.txt", "plan/0.json"]
+    kept = [*keys(storage, ""), *ours, *strangers]
+    for key in (*ORPHANS, *ours, *strangers):
         storage.put(key, b"123")
     report = verify(storage)
     assert report.is_ok
     assert (set(report.orphans), report.num_orphans, report.orphan_bytes) == (set(ORPHANS), 4, 12)
-    assert set(report.strays) == {"README.txt", "manifest/notes.txt"}
+    assert set(report.strays) == set(strangers)
     assert report.num_swept == 0
     swept = verify(storage, sweep=True)
     assert (swept.num_swept, swept.sweep_refused) == (4, None)
-    assert sorted(keys(storage, "")) == sorted(kept)
+    assert sorted(keys(storage, "")) == sorted({*kept, DRIVER_KEY})  # the sweep held the lease
     assert verify(storage).num_orphans == 0
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from speechmill.actors.segment import Failure, Utterance, seed_of
 from speechmill.jobs.corpus import Column, InputOptions
+from speechmill.jobs.corpus.reader import Broken
 from speechmill.jobs.corpus.rows import RowMaker
 
 PLACE = ("a.csv", "line", 9)
@@ -120,3 +123,31 @@ def test_a_failure_keeps_what_is_known_of_the_row() -> None:
 def test_one_column_may_mean_two_things() -> None:
     row = make({"who": "ann", "text": "x"}, id=Column("who"), voice=Column("who"), metadata=("who",))
     assert (row.id, row.voice, row.metadata) == ("ann", "ann", {"who": "ann"})
+
+
+ODD = st.sampled_from(["", " ", None, 0, 1.5, True, [], "x", "low", "17", "\0", "a\nb", "\u00a0"])
+FIELDS = st.fixed_dictionaries({}, optional=dict.fromkeys(("id", "text", "seed", "voice", "speed", "note"), ODD))
+PLAIN = st.fixed_dictionaries(
+    {"id": st.text(min_size=1, max_size=3), "text": st.text(min_size=1, max_size=3)},
+    optional={"note": ODD, "voice": st.sampled_from(["low", "high", "", "other"])},
+)
+
+
+@given(
+    st.lists(FIELDS | PLAIN | st.just(Broken("bad")), max_size=12),
+    st.lists(PLAIN, min_size=1, max_size=6),
+    st.sampled_from(["all", (), ("note", "text")]),
+)
+def test_rows_made_together_are_those_made_one_by_one(mixed: list[Any], plain: list[Any], metadata: Any) -> None:
+    options = InputOptions("a.csv", voices=("low", "high"), default_voice="high", job_seed=3, metadata=metadata)
+    maker = RowMaker(options)
+    for rows in (mixed, plain):
+        raw = list(enumerate(rows, 2))
+        made = maker.make_all(5, "a.csv", "line", raw)
+        alone = [maker.make(5 + at, ("a.csv", "line", number), fields) for at, (number, fields) in enumerate(raw)]
+        assert made.rows == alone
+        spoken = [row for row in alone if isinstance(row, Utterance)]
+        assert [made.rows[at] for at in made.spoken] == spoken
+        brought = [isinstance(fields, dict) and fields.get("seed") not in ("", None) for fields in rows]
+        for row, hashed in zip(spoken, made.hashes.tolist(), strict=True):
+            assert brought[row.row - 5] or (row.seed == hashed >> 1 == seed_of(3, row.id))

@@ -1,0 +1,70 @@
+"""How fast each replica is, and when it will be done, from what it has handed in. Pure.
+
+A pace is seconds by the clock per estimated second. It says what holds of one replica beside another; that all are
+slower than the estimates changes no decision. Not known here: tasks, what a decision is made of.
+"""
+
+from __future__ import annotations
+
+KEPT = 0.7
+"""Of what a replica was known by, with each new task: some four tasks count, so a node that gets slower is noticed."""
+
+LATE = 0.5
+"""A task that is late takes this part of its time until now again: who is twice as late as expected is copied."""
+
+
+class Paces:
+    """Paces of replicas, by their numbers."""
+
+    def __init__(self) -> None:
+        self._own: dict[int, tuple[float, float]] = {}
+        self._seen: dict[int, float] = {}
+        self._cost_s = self._spent_s = 0.0
+
+    @property
+    def is_known(self) -> bool:
+        """Whether any replica has handed anything in."""
+        return self._cost_s > 0
+
+    def took(self, replica: int, cost_s: float, spent_s: float) -> None:
+        """A replica has handed in what was estimated at `cost_s` after `spent_s` by the clock."""
+        if cost_s <= 0 or spent_s < 0:
+            return
+        own_cost_s, own_spent_s = self._own.get(replica, (0.0, 0.0))
+        self._own[replica] = (KEPT * own_cost_s + cost_s, KEPT * own_spent_s + spent_s)
+        self._cost_s += cost_s
+        self._spent_s += spent_s
+
+    def seen(self, replica: int, cost_s: float, spent_s: float) -> None:
+        """A replica is seen to have done so much of its first task."""
+        if cost_s > 0 and replica not in self._own:
+            self._seen[replica] = spent_s / cost_s
+
+    @property
+    def typical(self) -> float:
+        """Seconds per estimated second of all together; 1 before anything is known."""
+        return max(self._spent_s, 1e-9) / self._cost_s if self._cost_s > 0 else 1.0
+
+    def of(self, replica: int) -> float:
+        """Seconds per estimated second: as handed in, else as seen, else as of all."""
+        if replica in self._own:
+            cost_s, spent_s = self._own[replica]
+            return max(spent_s, 1e-9) / cost_s
+        return max(self._seen.get(replica, self.typical), 1e-9)
+
+    def gone(self, replica: int) -> None:
+        """A replica that does not come again."""
+        self._own.pop(replica, None)
+        self._seen.pop(replica, None)
+
+
+def remaining_s(expected_s: float, elapsed_s: float, share: float) -> float:
+    """Seconds until a task is done that was expected to take `expected_s`.
+
+    share   of it that is seen to be done, 0 … 1; 0 where nothing is seen. The more of it, the more it is believed
+    """
+    by_time_s = max(expected_s - elapsed_s, LATE * elapsed_s)
+    if share <= 0:
+        return by_time_s
+    share = min(share, 1.0)
+    return share * (elapsed_s * (1 - share) / share) + (1 - share) * by_time_s

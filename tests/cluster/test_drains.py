@@ -1,0 +1,46 @@
+"""Which nodes go away, asked of a real Ray; and of none."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import ray
+from ray import cloudpickle
+
+from speechmill.cluster.drains import draining_nodes
+
+cloudpickle.register_pickle_by_value(sys.modules[__name__])
+
+
+class Busy:
+    """Somebody on the node."""
+
+    def answer(self) -> None:
+        """It is there."""
+
+
+def test_a_preemption_notice_is_seen_and_without_ray_nothing_is() -> None:
+    assert not ray.is_initialized()
+    assert draining_nodes() == set()
+    from ray._raylet import GcsClient
+    from ray.core.generated.autoscaler_pb2 import DrainNodeReason
+
+    ray.init(address="local", num_cpus=1, include_dashboard=False, log_to_driver=False)
+    try:
+        busy = ray.remote(num_cpus=1)(Busy).remote()  # an idle node would be gone at once
+        ray.get(busy.answer.remote())
+        assert draining_nodes() == set()
+        context = ray.get_runtime_context()
+        node, client = context.get_node_id(), GcsClient(address=context.gcs_address)
+        deadline_ms = int((time.time() + 600) * 1000)
+        reason = DrainNodeReason.DRAIN_NODE_REASON_PREEMPTION
+        is_accepted, why = client.drain_node(node, reason, "spot", deadline_ms)
+        assert is_accepted, why
+        for _ in range(600):  # the notice goes through the node itself
+            if draining_nodes():
+                break
+            time.sleep(0.05)
+        assert draining_nodes() == {node}
+    finally:
+        ray.shutdown()
