@@ -27,6 +27,7 @@ from .errand import Errand, Queue
 from .member import Member
 from .open_shards import SpokenShard
 from .pulse import LOOKED_S, PATIENT, Limits, Pulse
+from .span import Span
 from .stalls import report
 from .state import ReplicaState
 
@@ -53,6 +54,7 @@ class Pool:
         self._deaths_in_a_row = 0
         self._looked_at_s = self._drains_at_s = time.monotonic()
         self._quiet_s = self._away_s = 0.0
+        self._spans: list[Span] = []
         self.num_deaths = 0
         self.profiles: dict[str, Profile] = {}
         """What replicas measured or knew of their batches' costs, by the hardware that they run on."""
@@ -114,6 +116,11 @@ class Pool:
         """
         return self._dispatch.litter()
 
+    def spans(self) -> list[Span]:
+        """Attempts that have ended, each given once."""
+        spans, self._spans = self._spans, []
+        return spans
+
     @property
     def notice(self) -> str:
         """What a person should know when the run does not get on; empty while all is well."""
@@ -171,6 +178,7 @@ class Pool:
             return
         part = next(part for part, speaking in member.speaking.items() if speaking == ref)
         del member.speaking[part]
+        self._end_span(member, member.queue.errands[part], "spoken" if answer is not None else "dropped")
         if answer is not None:
             member.receipted(answer)
             self._deaths_in_a_row = 0
@@ -193,10 +201,30 @@ class Pool:
                 f"{self._deaths_in_a_row} replicas died in a row without finishing a shard; the last one said: "
                 f"{_summary(error)}"
             ) from error
+        for errand in member.queue.errands.values():
+            self._end_span(member, errand, "died")
         if member.is_ready:
             raised = next((part for part, speaking in member.speaking.items() if speaking == ref), None)
             self._dispatch.died(member.number, _summary(error), raised, is_blamed=not is_preempted)
         self._muster()
+
+    def _end_span(self, member: Member, errand: Errand, outcome: str) -> None:
+        if outcome == "spoken" and (errand.is_dropped or errand.is_copy):
+            outcome = "second" if errand.is_dropped else "copy"
+        home = f"{member.home.host}:{member.home.pid}" if member.home else ""
+        task = errand.flight.task
+        self._spans.append(
+            Span(
+                member.number,
+                home,
+                task.shard.id,
+                errand.part,
+                len(task.utterances),
+                errand.sent_at_s,
+                time.monotonic(),
+                outcome,
+            )
+        )
 
     def _look(self) -> None:
         """Ask replicas how far they are, and give up those that say nothing or get on with nothing."""

@@ -11,7 +11,7 @@ from .result import Result
 from .spec import JobSpec
 
 if TYPE_CHECKING:
-    from .driver import Observer
+    from .run import Observer
 
 
 class Job:
@@ -49,13 +49,14 @@ class Job:
         """
         return plan(self.spec, measure=measure)
 
-    def run(self, *, overwrite: bool = False, observe: Observer | None = None) -> Result:
+    def run(self, *, overwrite: bool = False, observe: Observer | None = None, trace: str | None = None) -> Result:
         """Run the job here or on its cluster, or continue it; blocks until every row is spoken or failed.
 
         overwrite   delete what the output holds and start anew
         observe     called with a `Snapshot` about twice a second
+        trace       a file for what each replica spoke when, which chrome://tracing and Perfetto open
         Raises JobError before any replica starts, RunStopped when the run cannot go on (run again to continue).
         """
         from .driver import run  # Ray takes a second to import, and only a run needs it
 
-        return run(self.spec, overwrite=overwrite, observe=observe)
+        return run(self.spec, overwrite=overwrite, observe=observe, trace=trace)

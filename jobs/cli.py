@@ -42,6 +42,9 @@ def run(
     job_file: JobFileArgument,
     overrides: SetOption = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Delete what the output holds first.")] = False,
+    trace: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Write what each replica spoke when, for Perfetto.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run a job, or continue it where it stopped."""
@@ -54,7 +57,7 @@ def run(
             display = display_for(job.spec.name, as_json=as_json)
             # Ray prints its notices; standard output is for results alone.
             with _terminated_like_interrupted(), redirect_stdout(sys.stderr), display:
-                result = job.run(overwrite=overwrite, observe=display)
+                result = job.run(overwrite=overwrite, observe=display, trace=trace)
         except KeyboardInterrupt:
             _stop(f"Stopped. What is committed in {job.spec.output.uri} stays; run the same command to continue.", 130)
         if as_json:

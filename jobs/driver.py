@@ -1,58 +1,42 @@
-"""The run: plan windows, feed shards, commit parts. The driver alone commits.
+"""Who runs a job, and where: what is found in the output, the lease, the cluster and its replicas.
 
-Guaranteed: every row of the corpus ends in exactly one committed manifest; a manifest is written when everything
-that it names is stored, and `complete.json` when every manifest is. Killed at any moment, the driver leaves an
-output that the next run continues. Audio never passes through here; refined texts do, inside the receipts.
+Guaranteed: everything that can be wrong with a job is said before a replica starts, and nothing is written without the
+lease. What becomes of rows and parts is the `Run`'s business.
 """
 
 from __future__ import annotations
 
-import contextlib
-import time
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
 
-from ..actors.batcher.cache import ProfileCache
-from ..actors.batcher.stats import BatchStats
-from ..actors.manifest import PartName, Record, decode_records, encode_records
-from ..actors.segment import Shard
-from ..cluster.cost_cache import remember
-from ..cluster.costs import CostLearner
 from ..cluster.crew import Borrowed, Spawned
 from ..cluster.lease import Lease
-from ..cluster.pool import Pool, SpokenShard
-from ..cluster.retry import Poison
+from ..cluster.pool import Pool
 from ..cluster.session import plan_replicas, session
 from ..cluster.storage import Storage
-from ..errors import JobChanged, JobError, RunStopped, SpecError
+from ..errors import SpecError
 from .complete import Complete
 from .identity import JobFile
 from .job import PreparedJob, delete_output, open_output, prepare
-from .ledger import Ledger
-from .plan_log import PlanLog
-from .planner import Window
-from .planning import Planner
-from .progress import Snapshot, Tracker
 from .result import Result
+from .run import Observer, Run
 from .spec import JobSpec
-from .texts import encode_texts, text_key
-
-COLLECT_S = 0.5
-
-Observer = Callable[[Snapshot], None]
+from .telemetry import Telemetry
+from .trace import Trace, open_trace
 
 
-def run(spec: JobSpec, *, overwrite: bool = False, observe: Observer | None = None) -> Result:
-    """Run a job to its end, or continue it. Raises JobError before any replica starts, RunStopped in mid-run."""
+def run(spec: JobSpec, *, overwrite: bool = False, observe: Observer | None = None, trace: str | None = None) -> Result:
+    """Run a job to its end, or continue it. Raises JobError before any replica starts, RunStopped in mid-run.
+
+    trace   a file for what each replica spoke when, as Chrome and Perfetto read it
+    """
     begin = _Beginning.of(spec, overwrite=overwrite)
     if begin.complete is not None:
         return Run(begin.job, None, observe).result(begin.complete)
-    with Lease.take(begin.storage) as lease:
+    with Lease.take(begin.storage) as lease, open_trace(trace) as spans:
         if open_output(spec)[1] != begin.before:
             # Until the lease was there, another driver had it, and began or ended the output.
             begin = _Beginning.of(spec, overwrite=overwrite)
-        return _run(spec, begin, lease, observe)
+        return _run(spec, begin, lease, observe, spans)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +61,7 @@ class _Beginning:
         return cls(storage, before, found, job, Complete.read(storage) if found is not None else None)
 
 
-def _run(spec: JobSpec, begin: _Beginning, lease: Lease, observe: Observer | None) -> Result:
+def _run(spec: JobSpec, begin: _Beginning, lease: Lease, observe: Observer | None, trace: Trace | None) -> Result:
     storage, found, job = begin.storage, begin.found, begin.job
     device = _known_device(spec, found)
     # What continues an output has its device, so its corpus is read once, here; anew, the cluster decides the device.
@@ -107,7 +91,7 @@ def _run(spec: JobSpec, begin: _Beginning, lease: Lease, observe: Observer | Non
         if this.has_work:
             crew = borrowed or Spawned(plan, job.replica_config)
             with Pool(crew, job.replica_config, job.parts) as pool:
-                this.speak_all(pool)
+                this.speak_all(pool, Telemetry(spec.name), trace)
             this.sweep(pool)
         return this.result(this.complete())
 
@@ -117,194 +101,3 @@ def _known_device(spec: JobSpec, found: JobFile | None) -> str | None:
     if spec.model.device != "auto":
         return spec.model.device
     return found.device if found else None
-
-
-class Run:
-    """The state of one run over one output.
-
-    lease   without which nothing is written; None where nothing will be
-    """
-
-    def __init__(self, job: PreparedJob, lease: Lease | None, observe: Observer | None) -> None:
-        self._job = job
-        self._lease = lease
-        self._observe = observe
-        plan_of_job = (job.storage, job.plan_fingerprint, job.spec.sharding.window_rows)
-        self._log = PlanLog.read(*plan_of_job) if job.found else PlanLog(*plan_of_job)
-        self._ledger = Ledger.load(job.storage, self._log.windows) if job.found else Ledger()
-        self._tracker = Tracker(self._ledger.totals, time.monotonic(), job.spec.task)
-        self._costs = CostLearner(job.cost)
-        self._speaking_s = 0.0
-        self._num_rows = self._num_replicas = self._num_deaths = 0
-
-    @cached_property
-    def _shards(self) -> _Ahead:
-        return _Ahead(self._plan())
-
-    @property
-    def has_work(self) -> bool:
-        """Whether a shard is left that is not committed."""
-        return not self._shards.is_empty
-
-    def speak_all(self, pool: Pool) -> None:
-        """Feed, collect, commit, until every shard is committed."""
-        while self.has_work or not pool.is_idle:
-            pool.feed(self._shards)
-            if not pool.is_idle:
-                self._tracker.speaking_from(time.monotonic())
-            for spoken in pool.collect(COLLECT_S):
-                self._commit(spoken)
-            self.sweep(pool)
-            self._show(pool)
-        self._remember(pool)
-
-    def sweep(self, pool: Pool) -> None:
-        """Remove what attempts stored that nobody commits: they came second, or their replica died."""
-        for part in pool.litter():
-            # What stays does no harm: no manifest names it, and `verify` finds it.
-            with contextlib.suppress(JobError, RunStopped):
-                self._job.parts.sweep(part)
-
-    def _remember(self, pool: Pool) -> None:
-        """Keep what was learned on this machine, for `plan` and for the next output."""
-        job, cache = self._job, ProfileCache()
-        if (corrected := self._costs.corrected) is not None:
-            remember(job.model, job.info, corrected)
-        for profile in pool.profiles.values():
-            if cache.get(profile.key) is None:
-                cache.put(profile)
-
-    def complete(self) -> Complete:
-        """Write the mark that nothing is missing."""
-        totals = self._ledger.totals
-        if totals.num_rows != self._num_rows:
-            raise JobChanged(
-                f"{self._job.spec.output.uri} has {totals.num_rows} rows in its manifests, the corpus "
-                f"{self._num_rows}: it has changed since. Restore it, or start anew with --overwrite."
-            )
-        batches = self._tracker.batches
-        complete = Complete(
-            totals.num_rows, totals.num_ok, totals.num_failed, totals.audio_s, batches if batches.cells_total else None
-        )
-        self._check_lease()
-        self._log.delete_ids()
-        complete.write(self._job.storage)
-        return complete
-
-    def _plan(self) -> Iterator[Shard]:
-        """Shards that are not committed yet, window after window; rejected rows are committed on the way."""
-        job = self._job
-        for planned in Planner(job.corpus, self._log, self._ledger, job.cost, job.spec.sharding.limits()):
-            plan = planned.plan
-            if planned.window is not None:
-                self._commit_rejected(planned.window)
-            self._num_rows += plan.num_rows
-            self._tracker.planned(plan.num_rows, plan.cost_s, planned.skipped_s, plan.fraction_read)
-            yield from planned.todo
-
-    def _commit(self, spoken: SpokenShard) -> None:
-        """Write the shard's manifest: from here on its rows are done."""
-        shard, receipts = spoken.shard, spoken.receipts
-        poisoned = [self._poisoned(poison) for poison in spoken.poisoned]
-        name = PartName(
-            window=shard.window,
-            index=shard.index,
-            num_ok=sum(receipt.num_ok for receipt in receipts),
-            num_failed=sum(receipt.num_failed for receipt in receipts) + len(poisoned),
-            audio_ms=sum(receipt.audio_ms for receipt in receipts),
-            digest=shard.digest,
-        )
-        assert name.num_ok + name.num_failed == len(shard.utterances), f"rows lost in shard {shard.id}: {name}"
-        if len(receipts) == 1 and not poisoned:
-            manifest = receipts[0].manifest
-        else:
-            spoken_records = [r for receipt in receipts for r in decode_records(receipt.manifest, shard.id)]
-            manifest = encode_records([*spoken_records, *poisoned])
-        if self._job.spec.task == "refine":
-            records = decode_records(manifest, shard.id)
-            self._check_lease()
-            self._job.storage.put(text_key(shard.id), encode_texts(records))
-        self._write(name, manifest, shard.cost_s)
-        self._costs.spoken(shard.utterances, receipts)
-        self._tracker.batched(sum((receipt.batches for receipt in receipts), BatchStats()))
-
-    def _commit_rejected(self, window: Window) -> None:
-        if not window.rejected:
-            return
-        info = self._job.info
-        records = [Record.of_failure(failure, info.name, info.revision) for failure in window.rejected]
-        name = PartName.of(window.index, None, window.rejected_digest, records)
-        if not self._ledger.is_done(name.shard_id, name.digest):
-            self._write(name, encode_records(records), cost_s=0.0)
-
-    def _write(self, name: PartName, manifest: bytes, cost_s: float) -> None:
-        self._check_lease()
-        self._job.storage.put(name.key, manifest)
-        self._ledger.add(name)
-        self._tracker.committed_part(name.num_ok, name.num_failed, name.audio_ms / 1000, cost_s)
-
-    def _check_lease(self) -> None:
-        """Raise LeaseLost if another driver may write by now."""
-        assert self._lease is not None, "nothing is written without the lease"
-        self._lease.check()
-
-    def _poisoned(self, poison: Poison) -> Record:
-        utterance, info = poison.utterance, self._job.info
-        return Record(
-            row=utterance.row,
-            id=utterance.id,
-            status="failed",
-            error=f"{poison.deaths} replicas died speaking this row; the last one said: {poison.cause}",
-            text=utterance.text,
-            voice=utterance.voice or info.default_voice,
-            seed=utterance.seed,
-            speed=utterance.speed,
-            model=info.name,
-            model_revision=info.revision,
-            metadata=utterance.metadata,
-        )
-
-    def _show(self, pool: Pool) -> None:
-        now = time.monotonic()
-        states = pool.states()
-        snapshot = self._tracker.snapshot(now, states, pool.num_deaths, pool.notice)
-        self._speaking_s = self._tracker.speaking_s(now)
-        self._num_replicas, self._num_deaths = len(states), pool.num_deaths
-        if self._observe is not None:
-            self._observe(snapshot)
-
-    def result(self, complete: Complete) -> Result:
-        """How the run ended."""
-        return Result(
-            output=self._job.spec.output.uri,
-            task=self._job.spec.task,
-            num_rows=complete.num_rows,
-            num_ok=complete.num_ok,
-            num_failed=complete.num_failed,
-            audio_s=complete.audio_s,
-            new_rows=self._tracker.rows_of_this_run,
-            new_audio_s=self._tracker.audio_s_of_this_run,
-            speaking_s=self._speaking_s,
-            batches=self._tracker.batches,
-            num_replicas=self._num_replicas,
-            num_deaths=self._num_deaths,
-            is_allowed=self._job.spec.failure.allows(complete.num_failed, complete.num_rows),
-        )
-
-
-class _Ahead(Iterator[Shard]):
-    """An iterator that knows whether it is at its end."""
-
-    def __init__(self, shards: Iterator[Shard]) -> None:
-        self._shards = shards
-        self._next = next(shards, None)
-
-    @property
-    def is_empty(self) -> bool:
-        return self._next is None
-
-    def __next__(self) -> Shard:
-        if self._next is None:
-            raise StopIteration
-        shard, self._next = self._next, next(self._shards, None)
-        return shard
