@@ -81,6 +81,10 @@ class Curve:
         return Curve({name: factor * c for name, c in self.coefficients.items()}, self.error, self.excess)
 
 
+_LEAST = 1e-100
+"""Values that are all below it are nothing: squares of their reciprocals are no numbers any more."""
+
+
 def fit_seconds(shapes: Sequence[Shape], seconds: Sequence[float], weights: Sequence[float] = ()) -> Curve:
     """Seconds over shapes; `weights` say how much each counts, all alike when there are none."""
     return fit(shapes, seconds, TIME_TERMS, weights)
@@ -104,7 +108,7 @@ def fit(
     noise    values below this share of the largest count as little as one of that size
     """
     target = np.asarray(values, np.float64)
-    if not target.size or not target.max() > 0:
+    if not target.size or not target.max() > _LEAST:
         return Curve({})
     scale = np.maximum(target, max(noise, 1e-9) * target.max())
     weight = np.sqrt(np.asarray(weights or [1.0] * len(values), np.float64))
