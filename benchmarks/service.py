@@ -3,7 +3,8 @@
 `speechmill serve` runs as it is, in processes of its own; a text of 309 words is asked for by 1, 4, 16 and 64 clients
 at once, as pcm, with and without a job beside that borrows the replicas. Playback begins with the first audio and goes
 on in real time: an underrun is a piece that comes after all before it has been played. The peer, in the same run, is
-the voice's own package, in this process and alone: what it takes to its first sentence, without any network.
+the voice's own package, in this process and without any network: what it takes to its first sentence; and
+`speechmill.say` beside it.
 
     python benchmarks/service.py [--concurrency 1 4 16 64] [--replicas 2] [--rounds 5] [--no-job]
 """
@@ -63,14 +64,14 @@ def main() -> None:
     parser.add_argument("--no-job", action="store_true")
     arguments = parser.parse_args()
     text = words(NUM_WORDS)
-    theirs = package(text, arguments.rounds)
+    ours, theirs = in_process(text, arguments.rounds)
     with tempfile.TemporaryDirectory() as name, service(arguments, Path(name)) as url:
         rows, figures = measured(arguments, url, text, Path(name))
-    rows.append(["the voice's package, in process", "1", ms(theirs), "", "", "", "", "", "", "", "", ""])
-    figures |= {
-        "peer_ttfa_ms": round(1000 * theirs, 1),
-        "ratio_peer_ttfa": round(figures["ttfa_p50_ms"] / 1000 / theirs, 3),
-    }
+    rows.append(["speechmill.say, in process", "1", ms(ours), *[""] * 9])
+    rows.append(["the voice's package, in process", "1", ms(theirs), *[""] * 9])
+    figures |= {"say_ttfa_ms": round(1000 * ours, 1), "peer_ttfa_ms": round(1000 * theirs, 1)}
+    figures |= {"ratio_peer_say": round(ours / theirs, 3)}
+    figures |= {"ratio_peer_http": round(figures["ttfa_p50_ms"] / 1000 / theirs, 3)}
     figures |= {"replicas": arguments.replicas, "device": "cpu", "machine": machine()}
     show(f"hibari over HTTP, {arguments.replicas} replicas, {NUM_WORDS} words", COLUMNS, rows, figures)
 
@@ -124,16 +125,19 @@ def words(count: int) -> str:
     raise AssertionError
 
 
-def package(text: str, rounds: int) -> float:
-    """Seconds to the first sentence of the voice's own package, loaded and warm; the median."""
+def in_process(text: str, rounds: int) -> tuple[float, float]:
+    """Seconds to the first audio of `speechmill.say` and to that of the voice's own package; medians, taken in turn."""
     from hibari import Hibari
 
-    voice, seconds = Hibari(), []
-    for _ in range(rounds + 1):
-        began = time.perf_counter()
-        next(iter(voice.stream(text, seed=1)))
-        seconds.append(time.perf_counter() - began)
-    return statistics.median(seconds[1:])
+    theirs, ours = Hibari(), speechmill.say(text).model
+    streams = (lambda: speechmill.say(text, model=ours, seed=1), lambda: theirs.stream(text, seed=1))
+    seconds: list[list[float]] = [[], []]
+    for _ in range(4 * rounds + 1):
+        for stream, taken in zip(streams, seconds, strict=True):
+            began = time.perf_counter()
+            next(iter(stream()))
+            taken.append(time.perf_counter() - began)
+    return statistics.median(seconds[0][1:]), statistics.median(seconds[1][1:])
 
 
 @contextmanager
