@@ -92,8 +92,10 @@ class Replica:
         home = self.load()
         if not home.warm_s:
             began = time.perf_counter()
-            for _ in self.stream(Wanted(_WARM_TEXT), Listener()):
-                pass
+            listener = Listener()
+            with closing(self.stream(Wanted(_WARM_TEXT), listener)) as pieces:
+                for _ in pieces:
+                    listener.leave()  # its first audio is all that is wanted
             self._home = home = replace(home, warm_s=time.perf_counter() - began)
         return home
 

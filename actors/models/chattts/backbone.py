@@ -52,10 +52,6 @@ class Backbone:
         self.dtype, self.device = self._norm.dtype, self._norm.device
         self._cos, self._sin = _rotation(sizes.head_dim, sizes.max_positions, self.device)
 
-    def compile(self) -> None:
-        """Have torch compile the layers at their first use; shapes may vary."""
-        self.hiddens = torch.compile(self.hiddens, dynamic=True)
-
     def cache(self, slots: int, positions: int) -> Cache:
         """Room for the keys and values of this many rows."""
         s = self.sizes

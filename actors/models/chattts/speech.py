@@ -7,7 +7,7 @@ voices' names.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -19,9 +19,10 @@ from ....errors import RowError, RowRejected
 from ...engine.cache import Cache
 from ...engine.chunks import ChunkPolicy
 from ...engine.engine import Engine, Usage
+from ...engine.kept_slots import kept_choice, slots_key
 from ...engine.request import Generated, Request, Sampling
 from ...engine.shared import Drawn, SharedEngine
-from ...engine.slots import useful_slots, warm
+from ...engine.slots import choose_slots, tried_slots, warm, warm_windows
 from ...listener import Listener
 from .acoustic import Dvae, HiddenDecoder
 from .backbone import Backbone, CodeNetwork, TextNetwork
@@ -37,6 +38,8 @@ from .weights import Checkpoint
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from ...engine.network import Network
 
 _BATCH_STEPS = {"cpu": 2_048, "cuda": 16_384}
 """Steps that are decoded together: some forty seconds, and six minutes."""
@@ -77,9 +80,8 @@ class Speech:
         self.policy = options.streaming
         embed = checkpoint.load("embed", device, self._dtype)
         gpt = checkpoint.load("gpt", device, self._dtype)
-        self._backbone = Backbone(checkpoint.sizes, gpt, embed, is_exact=options.deterministic)
-        if options.compile:
-            self._backbone.compile()
+        backbone = _compiled() if options.compile else Backbone
+        self._backbone = backbone(checkpoint.sizes, gpt, embed, is_exact=options.deterministic)
         self._network = CodeNetwork(self._backbone, embed)
         self._text_network = TextNetwork(self._backbone, embed, token_id("[Ebreak]", checkpoint.sizes))
         self._vocos = Vocos(checkpoint.sizes, checkpoint.load("vocos", device, self._dtype))
@@ -108,31 +110,47 @@ class Speech:
 
         positions, text_positions   of a row that is spoken, and of one that is refined; 0 where none will be
 
-        Where the number is free, steps of 1, 2, 4, … rows are tried, and the fewest taken that are about the fastest.
+        Where the number is free, steps of 1, 2, 4, … rows are tried, and the fewest taken that are about the fastest;
+        the choice is kept on disk. On a GPU, every kernel has run when this returns.
         """
         kind = self._device.type
         decoder_bytes = _BATCH_STEPS[kind] * _DECODER_STEP_BYTES * self._dtype.itemsize // 4 if positions else 0
         room = (usable_bytes - decoder_bytes) // self.slot_bytes(positions + text_positions)
         if slots is None:
-            slots = (
-                _FIXED_SLOTS[kind]
-                if self._options.deterministic
-                else useful_slots(self._network, self._device, min(room, most))
-            )
+            slots = _FIXED_SLOTS[kind] if self._options.deterministic else self._useful_slots(min(room, most))
         if not 0 < slots <= room:
             return 0
-        is_fixed = self._options.deterministic
         if positions:
-            codes = Engine(
-                self._network, slots, positions, self._device, is_fixed=is_fixed, beside_urgent=_BESIDE_STREAMS[kind]
-            )
-            self._engine = SharedEngine(codes)
-            if self._options.compile:
-                warm(self._engine, self._network, slots)
+            self._engine = self._engine_of(self._network, slots, positions, _BESIDE_STREAMS[kind])
+            if kind == "cuda":
+                self._warm_decoder(positions)
         if text_positions:
-            text = Engine(self._text_network, slots, text_positions, self._device, is_fixed=is_fixed)
-            self._text_engine = SharedEngine(text)
+            self._text_engine = self._engine_of(self._text_network, slots, text_positions, None)
         return slots
+
+    def _useful_slots(self, most: int) -> int:
+        """What was found useful on this machine, up to `most`; measured where it never was."""
+        if most < 1:
+            return 0
+        tried, dtype, threads = tried_slots(most), str(self._dtype), torch.get_num_threads()
+        facts = {"sizes": asdict(self._sizes), "dtype": dtype, "threads": threads, "compile": self._options.compile}
+        key = slots_key("chattts", self._device, tried, facts)
+        return kept_choice(key, tried, lambda: choose_slots(self._network, self._device, tried)).slots
+
+    def _engine_of(self, network: Network, slots: int, positions: int, beside_urgent: int | None) -> SharedEngine:
+        is_fixed = self._options.deterministic
+        inner = Engine(network, slots, positions, self._device, is_fixed=is_fixed, beside_urgent=beside_urgent)
+        engine = SharedEngine(inner)
+        if self._device.type == "cuda":
+            warm(engine, network, slots)
+            inner.usage = Usage()
+        return engine
+
+    def _warm_decoder(self, steps: int) -> None:
+        is_hidden, s = self._options.decoder == "hidden", self._sizes
+        channels, dtype = (s.hidden, self._dtype) if is_hidden else (s.num_vq, torch.long)
+        step = torch.zeros(channels, dtype=dtype, device=self._device)
+        warm_windows(self._decode, step, self._options.streaming, steps)
 
     def speak(self, lines: Iterable[Line]) -> Iterator[tuple[int, NDArray[np.float32] | RowError]]:
         """Speak lines: the number of each, and its waveform float32 [num_samples] or why there is none."""
@@ -224,6 +242,13 @@ class Speech:
 
     def _num_samples(self, steps: int) -> int:
         return num_samples(steps, self._sizes)
+
+
+def _compiled() -> type[Backbone]:
+    # Only here: it imports the compiler, which takes seconds.
+    from .compiled import CompiledBackbone
+
+    return CompiledBackbone
 
 
 def _overlap(policy: ChunkPolicy, sizes: Sizes) -> int:
