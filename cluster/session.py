@@ -20,6 +20,7 @@ LOCAL_OBJECT_STORE_BYTES = 256 * 2**20
 """Shards are small and audio never enters the object store."""
 
 CONNECT_S = 10.0
+JOIN_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ def session(address: str, metrics_port: int = 0) -> Generator[Resources]:
             )
         else:
             _knock(address)
-            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+            _join(address)
     except Exception as error:  # Ray raises a plain Exception when a node does not start in time
         if is_local:
             raise ReplicasLost(f"Ray did not start on this machine: {_first_line(error)}") from error
@@ -80,6 +81,20 @@ def session(address: str, metrics_port: int = 0) -> Generator[Resources]:
         yield resources(is_local=is_local)
     finally:
         ray.shutdown()
+
+
+def _join(address: str) -> None:
+    import ray
+
+    for left in reversed(range(JOIN_TRIES)):
+        try:
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        except ConnectionAbortedError:
+            # A busy head gives up on the server that it starts for each client.
+            if not left:
+                raise
+        else:
+            return
 
 
 def _knock(address: str) -> None:
