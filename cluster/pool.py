@@ -7,6 +7,7 @@ nothing else. Not known here: where shards come from, what a receipt is good for
 
 from __future__ import annotations
 
+import contextlib
 import time
 import uuid
 from collections.abc import Iterator
@@ -108,6 +109,13 @@ class Pool:
         self._look()
         self._tell(self._dispatch.drops())
         return self._dispatch.finished()
+
+    def finish(self, timeout_s: float) -> None:
+        """Wait for attempts that came second, at most so long: what they store late, no sweep would find."""
+        until_s = time.monotonic() + timeout_s
+        while any(member.speaking for member in self._members.values()) and time.monotonic() < until_s:
+            with contextlib.suppress(JobError, RunStopped, ReplicasLost):  # nobody's row hangs on them
+                self.collect(0.1)
 
     def litter(self) -> list[str]:
         """Names of parts that no manifest will ever name and that are written no more, each given once.

@@ -35,6 +35,8 @@ from .texts import encode_texts, text_key
 from .trace import Trace
 
 COLLECT_S = 0.5
+FINISH_S = 20.0
+"""So long attempts that came second may still store what is swept then."""
 
 Observer = Callable[[Snapshot], None]
 
@@ -79,6 +81,7 @@ class Run:
                 if trace is not None:
                     trace.add(span)
             self._show(pool, telemetry)
+        pool.finish(FINISH_S)
         self._remember(pool)
 
     def sweep(self, pool: Pool) -> None:
