@@ -113,11 +113,9 @@ class Borrowed:
         if now - self._looked_at < LOOK_EVERY_S:
             return []
         self._looked_at = now
-        new = sorted(_replica_names(self._service) - self._known.keys())
-        for name in new:
-            with contextlib.suppress(ValueError):  # it went away between two looks
-                self._known[name] = ray.get_actor(name, namespace=NAMESPACE)
-        return [self._known[name] for name in new if name in self._known]
+        new = _actors(_replica_names(self._service) - self._known.keys())
+        self._known |= new
+        return list(new.values())
 
     def lost(self, actor: Any, job: str) -> None:
         self.end(actor, job)
@@ -145,10 +143,15 @@ def replica_name(service: str) -> str:
 
 def replicas_of(service: str) -> list[Any]:
     """The actors of a service that are there now."""
-    found: list[Any] = []
-    for name in sorted(_replica_names(service)):
-        with contextlib.suppress(ValueError):  # it went away meanwhile
-            found.append(ray.get_actor(name, namespace=NAMESPACE))
+    return list(_actors(_replica_names(service)).values())
+
+
+def _actors(names: set[str]) -> dict[str, Any]:
+    """The actors of these names, sorted, but for those that went away since they were listed."""
+    found: dict[str, Any] = {}
+    for name in sorted(names):
+        with contextlib.suppress(ValueError):
+            found[name] = ray.get_actor(name, namespace=NAMESPACE)
     return found
 
 

@@ -44,7 +44,6 @@ class ToneOptions:
     max_length       characters that one segment may have
     reject           a segment holding this text is refused: its row fails
     crash            a segment holding this text ends the process, as a faulty kernel would
-    journal          a file that every segment is added to when it was spoken, a line each: what was spoken twice shows
     """
 
     sample_rate: int = 8_000
@@ -62,7 +61,6 @@ class ToneOptions:
     max_length: int = 400
     reject: str = ""
     crash: str = ""
-    journal: str = ""
 
 
 class ToneMemory(Memory):
@@ -159,10 +157,6 @@ class Tone(Model):
         seconds = self._slow * (options.batch_s + options.cell_s * len(segments) * longest)
         if seconds > 0:
             time.sleep(seconds)
-        if options.journal:
-            # One write: those of several processes do not mix.
-            with Path(options.journal).open("ab", buffering=0) as journal:
-                journal.write("".join(f"{segment.row} {segment.index}\n" for segment in segments).encode())
         return [self._sine(segment) for segment in segments]
 
     def _sine(self, segment: Segment) -> NDArray[np.float32]:

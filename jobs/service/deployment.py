@@ -18,7 +18,7 @@ from ray.serve.metrics import Counter, Gauge, Histogram
 
 from ...actors.models.base import Model
 from ...actors.models.registry import model_class
-from ...cluster.session import ReplicaPlan, plan_replicas, resources
+from ...cluster.session import ReplicaPlan, Resources, plan_replicas, resources
 from ...errors import SpecError
 from .app import create_app
 from .metrics import Metrics
@@ -37,7 +37,7 @@ class Service:
     async def __init__(self, spec: Mapping[str, Any], plan: ReplicaPlan, token_sha256: str | None) -> None:
         self._spec = ServiceSpec.parse(spec, "service")
         self._token_sha256 = token_sha256
-        model = self._spec.model_config_on("cuda" if plan.device == "cuda" else "cpu")
+        model = self._spec.model_config_on(plan.device)
         self._device = model.device
         self._is_streaming = model_class(model.name).stream is not Model.stream
         self._speaker = RemoteSpeaker(self._spec.name, self._spec.replica_config(model), plan.cpus, plan.gpus)
@@ -100,15 +100,16 @@ def build(args: Mapping[str, Any]) -> Application:
     Raises SpecError and ModelError.
     """
     spec = ServiceSpec.parse(args, "service")
-    cluster = spec.cluster
-    plan = plan_replicas(
-        resources(is_local=cluster.address == "local"),
-        "auto" if cluster.replicas == "service" else cluster.replicas,
-        spec.model.device,
-        cluster.gpus_per_replica,
-        cluster.cpus_per_replica,
-    )
+    plan = plan_of(spec, resources(is_local=spec.cluster.address == "local"))
     return bound(spec, plan, read_token())
+
+
+def plan_of(spec: ServiceSpec, found: Resources) -> ReplicaPlan:
+    """How many replicas the cluster gets, and what each holds. Raises SpecError."""
+    cluster = spec.cluster
+    assert cluster.replicas != "service", "the specification refuses it"
+    gpus, cpus = cluster.gpus_per_replica, cluster.cpus_per_replica
+    return plan_replicas(found, cluster.replicas, spec.model.device, gpus, cpus)
 
 
 def bound(spec: ServiceSpec, plan: ReplicaPlan, token: str | None) -> Application:

@@ -19,9 +19,9 @@ import psutil
 from ...actors.models.registry import describe
 from ...actors.replica import Home
 from ...cluster.crew import replicas_of
-from ...cluster.session import ReplicaPlan, plan_replicas, session
+from ...cluster.session import ReplicaPlan, session
 from ...errors import ReplicasLost, SpecError
-from .deployment import TOKEN, bound, read_token
+from .deployment import TOKEN, bound, plan_of, read_token
 from .spec import HttpSpec, ServiceSpec
 
 _KEEP_ALIVE_S = 5
@@ -46,15 +46,8 @@ def run_service(spec: ServiceSpec, *, insecure: bool = False) -> None:
     if is_local:
         _refuse_taken(spec.http)
     with session(spec.cluster.address, spec.http.metrics_port) as found:
-        cluster = spec.cluster
-        plan = plan_replicas(
-            found,
-            "auto" if cluster.replicas == "service" else cluster.replicas,
-            spec.model.device,
-            cluster.gpus_per_replica,
-            cluster.cpus_per_replica,
-        )
-        info = describe(spec.model_config_on("cuda" if plan.device == "cuda" else "cpu"))
+        plan = plan_of(spec, found)
+        info = describe(spec.model_config_on(plan.device))
         _say(f"Starting {plan.num_replicas} x {info.name} on {plan.device} …")
         _deploy(spec, plan, token)
         try:

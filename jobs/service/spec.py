@@ -5,7 +5,7 @@ What is valid here is well-formed; whether the model is there is asked by `serve
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -89,7 +89,7 @@ class ServiceSpec(Document):
             raise ValueError("cluster.replicas: service is for jobs that borrow them; give a number, or auto")
         return self
 
-    def model_config_on(self, device: Literal["cpu", "cuda"]) -> ModelConfig:
+    def model_config_on(self, device: str) -> ModelConfig:
         """The model on a device."""
         model = self.model
         return ModelConfig(model.name, device, model.backend, model.voice, model.path, options=model.options)
