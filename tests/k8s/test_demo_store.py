@@ -65,7 +65,7 @@ def test_the_bucket_that_the_job_writes_to_is_there(server: tuple[str, str, str]
     job = JobSpec.load(K8S / "overlays" / "cpu-demo" / "job.yaml")
     bucket = job.output.uri.removeprefix("s3://").partition("/")[0]
     client = client_of(*server)
-    assert bucket in [entry["Name"] for entry in client.list_buckets()["Buckets"]]
+    wait_for_bucket(client, bucket)
     client.put_object(Bucket=bucket, Key="demo/job.json", Body=b"{}")
     assert client.get_object(Bucket=bucket, Key="demo/job.json")["Body"].read() == b"{}"
 
@@ -99,6 +99,14 @@ def wait_until_ready(process: subprocess.Popen[bytes], endpoint: str, key: str, 
         else:
             return
     pytest.fail(f"weed did not start:\n{output.read_text(errors='replace')[-3000:]}")
+
+
+def wait_for_bucket(client: Any, bucket: str) -> None:
+    """The server makes it a moment after it takes requests. A request that names it would make it, too: a listing."""
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while bucket not in (names := [entry["Name"] for entry in client.list_buckets()["Buckets"]]):
+        assert time.monotonic() < deadline, f"there are only {names}"
+        time.sleep(0.2)
 
 
 def weed(command: list[str]) -> str:
