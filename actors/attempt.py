@@ -49,6 +49,7 @@ class Attempt:
     part         where clips go; None for texts, which the receipt holds
     encode_soon  hands work to the encoder threads
     report       is told of everything as it happens, from any thread
+    is_enough    whether what is not spoken by now is to be spoken by another replica
     """
 
     def __init__(
@@ -58,12 +59,14 @@ class Attempt:
         part: PartWriter | None,
         encode_soon: Callable[[partial[Record]], Future[Record]],
         report: Callable[[ReplicaProgress], None],
+        is_enough: Callable[[], bool],
     ) -> None:
         self._model, self._tuner, self._memory = voice.model, voice.tuner, voice.memory
         self._stepwise = Stepwise.of(voice.model, config.model.task)
         info = voice.model.info
         self._rows: Rows[Any] = Texts(info, report) if part is None else Clips(info, config, part, encode_soon, report)
-        self._report = report
+        self._report, self._is_enough = report, is_enough
+        self._left: tuple[int, ...] = ()
         self._spoken_last: Segment | None = None
         self._surprise: Exception | None = None
         self._stats = BatchStats(bound_bytes=voice.tuner.bound_bytes)
@@ -83,17 +86,21 @@ class Attempt:
         """While it lasts nobody else uses the model, unless several may."""
         return nullcontext() if self.is_shared else self._turns.rows()
 
-    def synthesise(self, utterances: Sequence[Utterance]) -> None:
-        """Speak everything; a clip goes to the encoder as soon as its last segment is there."""
+    def synthesise(self, utterances: Sequence[Utterance]) -> bool:
+        """Speak everything, unless it is enough; a clip goes to the encoder as soon as its last segment is there.
+
+        False if nothing has come of any row: there is nothing to finish.
+        """
         with self._meter.working():
             began = self._meter.seconds()
             self._synthesise(utterances)
             self._busy_s += self._meter.seconds() - began
+        return len(self._left) < len(utterances)
 
     def _synthesise(self, utterances: Sequence[Utterance]) -> None:
         segments = [segment for utterance in utterances for segment in self._segments(utterance)]
         todo = self._planned(segments)
-        while todo:
+        while todo and not self._is_enough():
             batch = todo.popleft()
             try:
                 if self._stepwise is not None:
@@ -110,6 +117,8 @@ class Attempt:
             # Out of the handler: the error's frames hold the batch's tensors until it is forgotten.
             left = [segment for segment in batch if self._rows.is_expected(segment)]
             todo = self._after_failure(left, failure, todo, was_alone=len(batch) == 1)
+        if self._is_enough():
+            self._left = self._rows.hand_back()
         self._rows.check()
         self._raise_if_broken()
 
@@ -125,6 +134,7 @@ class Attempt:
             batches=self._stats,
             bytes_written=sum(record.audio_bytes or 0 for record in records),
             manifest=encode_records(records),
+            left=self._left,
         )
 
     def abort(self) -> None:
@@ -227,6 +237,8 @@ class Attempt:
                     )
                 )
                 began, before = now, used
+                if self._is_enough():
+                    return  # rows in slots are not waited for: they may take longer than there is time
 
     def _after_failure(
         self, batch: Sequence[Segment], error: Exception, todo: deque[list[Segment]], *, was_alone: bool

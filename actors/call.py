@@ -20,13 +20,17 @@ class Dropped(BaseException):
 
 @dataclass(slots=True)
 class CalledJob:
-    """A job that a replica speaks for; `dropped` names parts not to be spoken, until their calls have ended."""
+    """A job that a replica speaks for.
+
+    dropped, handed_back   parts not to be spoken, and not to be spoken to their ends, until their calls have ended
+    """
 
     config: ReplicaConfig
     store: PartStore
     progress: ReplicaProgress = field(default_factory=ReplicaProgress)
     counting: threading.Lock = field(default_factory=threading.Lock)
     dropped: set[str] = field(default_factory=set[str])
+    handed_back: set[str] = field(default_factory=set[str])
 
     def report(self, done: ReplicaProgress) -> None:
         """Count what was done, from any thread."""
@@ -47,6 +51,15 @@ class Call:
         """Raise Dropped if nobody wants it any more."""
         if self.part in self.job.dropped or not self.is_there():
             raise Dropped
+
+    def is_handed_back(self) -> bool:
+        """Whether what is not spoken by now is to be spoken elsewhere."""
+        return self.part in self.job.handed_back
+
+    def forget(self) -> None:
+        """It has ended: nothing will be asked of it any more."""
+        self.job.dropped.discard(self.part)
+        self.job.handed_back.discard(self.part)
 
     def report(self, done: ReplicaProgress) -> None:
         """Count what was done, from any thread. Raises Dropped."""

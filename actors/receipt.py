@@ -34,6 +34,7 @@ class Receipt:
     """What became of the utterances of one call. `manifest` is JSON lines, one per utterance, in row order.
 
     busy_s  seconds from the first text to the last sample
+    left    rows that were handed back: nothing was spoken of them, and the manifest knows none
     """
 
     num_ok: int
@@ -43,6 +44,7 @@ class Receipt:
     batches: BatchStats
     bytes_written: int
     manifest: bytes
+    left: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,6 +120,12 @@ class Replica:
         if known is not None:
             known.dropped.add(part)
 
+    def hand_back(self, job: str, part: str) -> None:
+        """Speak a part no further: `speak` stores what is done within a batch, or a row, and names the rows left."""
+        known = self._jobs.get(job)
+        if known is not None:
+            known.handed_back.add(part)
+
     def progress(self, job: str) -> ReplicaProgress:
         """The counts of a job so far; answers while a shard is being spoken."""
         known = self._jobs.get(job)
@@ -133,7 +139,8 @@ class Replica:
     def speak(self, job: str, part: str, utterances: Sequence[Utterance]) -> Receipt | None:
         """Speak utterances of a job into a part of this unique name, or refine them, as the model's task is.
 
-        None if it was dropped: some of its objects may be stored. Raises JobError and RunStopped, nothing of a row.
+        None if it was dropped, or handed back before any row was done: some of its objects may be stored. Raises
+        JobError and RunStopped, nothing of a row.
         """
         voice, known = self._ready, self._jobs.get(job)
         if known is None:
@@ -141,11 +148,12 @@ class Replica:
         call = Call(known, part, lambda: self._jobs.get(job) is known)
         # Refined texts travel in the receipt.
         writer = None if known.config.model.task == "refine" else known.store.open_part(part)
-        attempt = Attempt(voice, known.config, writer, self._encode_soon, call.report)
+        attempt = Attempt(voice, known.config, writer, self._encode_soon, call.report, call.is_handed_back)
         try:
             with nullcontext() if attempt.is_shared else self._synthesis:
                 call.check()
-                attempt.synthesise(utterances)
+                if not attempt.synthesise(utterances):
+                    raise Dropped
             return attempt.finish()
         except Dropped:
             call.take_back()
@@ -155,7 +163,7 @@ class Replica:
             attempt.abort()
             raise
         finally:
-            known.dropped.discard(part)
+            call.forget()
 
     def stream(self, wanted: Wanted, listener: Listener) -> Generator[Heard]:
         """Speak one text before all rows of jobs: its audio as soon as it is there, at most a second at a time.

@@ -78,6 +78,12 @@ class Rows(ABC, Generic[Piece]):
         self._failed.append(self._record(utterance, error=reason))
         self._report(ReplicaProgress(rows=1, failed=1))
 
+    def hand_back(self) -> tuple[int, ...]:
+        """Wait no longer for the rows without an end; which they are, in order."""
+        left = tuple(sorted(self._waiting))
+        self._waiting.clear()
+        return left
+
     def check(self) -> None:
         """Every row has an end."""
         assert not self._waiting, f"rows without an end: {sorted(self._waiting)[:5]}"

@@ -74,6 +74,10 @@ class ReplicaActor:
         """See `Replica.drop`."""
         self._replica.drop(job, part)
 
+    async def hand_back(self, job: str, part: str) -> None:
+        """See `Replica.hand_back`."""
+        self._replica.hand_back(job, part)
+
     async def speak(self, job: str, part: str, utterances: Sequence[Utterance]) -> Receipt | None:
         """See `Replica.speak`."""
         return await self._call(partial(self._replica.speak, job, part, utterances))

@@ -37,6 +37,10 @@ LEAST_SHARE = 0.05
 """Of a task: below it nobody can tell how fast it goes."""
 
 
+IN_TIME = 0.5
+"""Of the time that a node has left, a task has to be done in this part: estimates are off, and clips want storing."""
+
+
 class Dispatch:
     """The work of one run and its replicas.
 
@@ -52,6 +56,7 @@ class Dispatch:
         self._paces = Paces()
         self._open = OpenShards()
         self._dropped: list[Errand] = []
+        self._handed_back: list[Errand] = []
         self._litter: list[str] = []
         self.num_copies = 0
 
@@ -108,7 +113,11 @@ class Dispatch:
             self._litter.append(part)
             self._retry(flight, "", is_blamed=False)
             return
-        self._paces.took(replica, flight.task.cost_s, spent_s)
+        rest = flight.task.left(frozenset(receipt.left)) if receipt.left else None
+        self._paces.took(replica, flight.task.cost_s - (rest.cost_s if rest else 0.0), spent_s)
+        if rest is not None:
+            self._open.cut(flight.task.shard, 1)
+            self._backlog.put_back([rest])
         for other in list(flight.attempts.values()):
             self._drop(other)
         self._open.close(flight.task.shard, receipt)
@@ -128,10 +137,20 @@ class Dispatch:
                 del errand.flight.attempts[errand.part]
                 self._retry(errand.flight, cause, is_blamed=is_blamed and errand.part == guilty)
 
-    def drain(self, replica: int) -> None:
-        """Its node goes away: it gets nothing new, and what waits there goes to others."""
+    def drain(self, replica: int, left_s: float, now_s: float) -> None:
+        """Its node goes away in `left_s` seconds: it gets nothing new, and what waits there goes to others.
+
+        What it speaks it speaks to the end, if that is in time; else it hands back what it has not done. To be called
+        again while the node is there.
+        """
         queue = self._queues[replica]
         queue.is_draining = True
+        head = queue.head
+        if head is not None and len(head.flight.attempts) == 1 and not (head.is_dropped or head.is_handed_back):
+            remaining = remaining_s(self.expected_s(head), now_s - queue.since_s, queue.share)
+            if remaining > IN_TIME * left_s:
+                head.is_handed_back = True
+                self._handed_back.append(head)
         for errand in list(queue.errands.values())[1:]:
             if not errand.is_dropped:
                 self._drop(errand)
@@ -141,6 +160,11 @@ class Dispatch:
         """Attempts that nobody wants any more, each given once: their replicas are to be told."""
         dropped, self._dropped = self._dropped, []
         return [e for e in dropped if e.replica in self._queues and e.part in self._queues[e.replica].errands]
+
+    def hand_backs(self) -> list[Errand]:
+        """Attempts of which no more is to be spoken, each given once: their replicas are to be told."""
+        handed_back, self._handed_back = self._handed_back, []
+        return [errand for errand in handed_back if errand.replica in self._queues]
 
     def finished(self) -> list[SpokenShard]:
         """Shards that are done, each given once."""

@@ -8,12 +8,18 @@ until its node is gone, and nothing is lost by it.
 from __future__ import annotations
 
 import contextlib
+import math
+import time
 
 
-def draining_nodes() -> set[str]:
-    """Ray's names of the nodes that are going away."""
+def draining_nodes() -> dict[str, float]:
+    """Ray's names of the nodes that are going away, and the seconds that each has left; infinite where none are named.
+
+    The deadline is told by the clock of the head.
+    """
     with contextlib.suppress(Exception):
         from ray._private import state
 
-        return set(state.state.get_draining_nodes())
-    return set()
+        deadlines_ms = state.state.get_draining_nodes()
+        return {node: at_ms / 1000 - time.time() if at_ms else math.inf for node, at_ms in deadlines_ms.items()}
+    return {}

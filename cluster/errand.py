@@ -16,8 +16,12 @@ class Flight:
 
     @property
     def may_be_copied(self) -> bool:
-        """Whether a second attempt may begin: a suspect has one, so that a death has one possible cause."""
-        return len(self.attempts) == 1 and not self.task.is_suspect
+        """Whether a second attempt may begin: a suspect has one, so that a death has one possible cause.
+
+        What is handed back comes again by itself.
+        """
+        is_handed_back = any(errand.is_handed_back for errand in self.attempts.values())
+        return len(self.attempts) == 1 and not self.task.is_suspect and not is_handed_back
 
 
 @dataclass(slots=True, eq=False)
@@ -25,6 +29,7 @@ class Errand:
     """One attempt at a task: what one replica is to speak into a part of its own.
 
     is_dropped   nobody wants it any more: whatever comes of it is litter
+    is_handed_back   its replica was told to speak no more of it; what it has done counts
     """
 
     part: str
@@ -33,6 +38,7 @@ class Errand:
     sent_at_s: float
     is_copy: bool = False
     is_dropped: bool = False
+    is_handed_back: bool = False
 
 
 @dataclass(slots=True)

@@ -37,8 +37,6 @@ __all__ = ["Pool", "SpokenShard"]
 MAX_DEATHS_IN_A_ROW = 40
 """More than halving a shard of thousands of rows down to a poisonous one takes; fewer than a broken machine wastes."""
 
-DRAINS_EVERY_S = 5.0
-
 
 class Pool:
     """The replicas of one run. Use as a context manager; leaving it ends them, or gives them back."""
@@ -53,7 +51,7 @@ class Pool:
         self._dispatch = Dispatch(lambda shard: f"{shard.id}-{uuid.uuid4().hex[:8]}", limits)
         self._num_joined = 0
         self._deaths_in_a_row = 0
-        self._looked_at_s = self._drains_at_s = time.monotonic()
+        self._looked_at_s = time.monotonic()
         self._quiet_s = self._away_s = 0.0
         self._spans: list[Span] = []
         self.num_deaths = 0
@@ -89,7 +87,7 @@ class Pool:
             member.speaking[errand.part] = ref
             if len(member.speaking) == 1:
                 member.pulse.moved()
-        self._tell(self._dispatch.drops())
+        self._tell()
 
     def collect(self, timeout_s: float) -> list[SpokenShard]:
         """Wait until something happens, at most `timeout_s`; the shards that are done.
@@ -107,7 +105,7 @@ class Pool:
             for ref in ready:
                 self._settle(waited[ref], ref)
         self._look()
-        self._tell(self._dispatch.drops())
+        self._tell()
         return self._dispatch.finished()
 
     def finish(self, timeout_s: float) -> None:
@@ -142,9 +140,11 @@ class Pool:
     def _expected_s(self, member: Member) -> float:
         return self._dispatch.expected_s(member.queue.head) if member.queue.head else 0.0
 
-    def _tell(self, dropped: list[Errand]) -> None:
-        for errand in dropped:
+    def _tell(self) -> None:
+        for errand in self._dispatch.drops():
             self._members[errand.replica].actor.drop.remote(self._job, errand.part)
+        for errand in self._dispatch.hand_backs():
+            self._members[errand.replica].actor.hand_back.remote(self._job, errand.part)
 
     def _muster(self) -> None:
         """Take in whoever has come."""
@@ -249,9 +249,7 @@ class Pool:
         for member in list(self._members.values()):
             if why := self._grievance(member):
                 self._bury(member, ReplicasLost(why))
-        if now_s - self._drains_at_s >= DRAINS_EVERY_S:
-            self._drains_at_s = now_s
-            self._drain(draining_nodes())
+        self._drain(draining_nodes())
 
     def _grievance(self, member: Member) -> str:
         """Why a replica is to be given up; empty for one that is well."""
@@ -263,10 +261,10 @@ class Pool:
             return f"it stood still for {pulse.still_s:.0f} s"
         return ""
 
-    def _drain(self, nodes: set[str]) -> None:
+    def _drain(self, nodes: dict[str, float]) -> None:
         for member in self._members.values():
-            if member.home is not None and member.home.node in nodes and not member.queue.is_draining:
-                self._dispatch.drain(member.number)
+            if member.is_ready and member.home is not None and member.home.node in nodes:
+                self._dispatch.drain(member.number, nodes[member.home.node], time.monotonic())
 
 
 def _cause(error: Exception) -> Exception:

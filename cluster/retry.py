@@ -6,7 +6,7 @@ it is suspected: it is halved, and the halves again, until the row that kills is
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from ..actors.segment import Shard, Utterance
@@ -35,12 +35,15 @@ class Task:
 
     def cut(self, num_rows: int) -> tuple[Task, Task]:
         """Its first `num_rows` rows, and the others."""
-        first, others = self.utterances[:num_rows], self.utterances[num_rows:]
-        share = _num_chars(first) / max(1, _num_chars(self.utterances))
-        return (
-            replace(self, utterances=first, cost_s=self.cost_s * share),
-            replace(self, utterances=others, cost_s=self.cost_s * (1 - share)),
-        )
+        return self._of(self.utterances[:num_rows]), self._of(self.utterances[num_rows:])
+
+    def left(self, rows: Collection[int]) -> Task:
+        """What is left of it where these rows are."""
+        return self._of(tuple(utterance for utterance in self.utterances if utterance.row in rows))
+
+    def _of(self, utterances: tuple[Utterance, ...]) -> Task:
+        share = _num_chars(utterances) / max(1, _num_chars(self.utterances))
+        return replace(self, utterances=utterances, cost_s=self.cost_s * share)
 
 
 @dataclass(frozen=True, slots=True)

@@ -298,6 +298,38 @@ def test_a_part_that_is_dropped_ends_with_its_batch_and_its_rows_do_not_count() 
     assert (made.progress("job").rows, made.progress("job").audio_s) == (0, pytest.approx(0.0, abs=1e-9))
 
 
+def test_a_part_that_is_handed_back_holds_what_was_done_and_names_the_rest() -> None:
+    store = MemoryStore()
+    config = ReplicaConfig(ModelConfig("tone", options={"audio_char_s": 0.01}), "wav", 0.5, batch_rows=2)
+    made = joined(config, store, Dropping)
+    Dropping.drop = lambda: made.hand_back("job", "p")
+    rows = utterances(*["A longer row of text."] * 4, "DROP me.", "So.", *["Hm."] * 20)
+    first = made.speak("job", "p", rows)
+    assert first is not None
+    spoken = {record.row: record.pcm_sha256 for record in records(first)}
+    assert (first.num_ok, store.parts["p"].clips.keys()) == (len(spoken), spoken.keys())
+    assert 5 <= len(spoken) <= 6, "the batch that was being spoken ends, and no other begins"
+    assert store.parts["p"].is_closed
+    assert sorted([*spoken, *first.left]) == list(range(len(rows)))
+    rest = made.speak("job", "q", [row for row in rows if row.row in first.left])
+    whole = made.speak("job", "r", rows)
+    assert rest is not None
+    assert whole is not None
+    spoken |= {record.row: record.pcm_sha256 for record in records(rest)}
+    assert spoken == {record.row: record.pcm_sha256 for record in records(whole)}
+    assert rest.left == whole.left == ()
+
+
+def test_a_part_that_is_handed_back_before_its_turn_leaves_nothing() -> None:
+    store = MemoryStore()
+    made = replica(store)
+    made.hand_back("job", "p")
+    assert made.speak("job", "p", utterances("One.", "Two.")) is None
+    assert store.parts["p"].is_aborted
+    made.hand_back("another", "p")
+    assert made.speak("job", "p", utterances("One.", "Two.")) is not None, "a part's end is the end of its orders"
+
+
 def test_what_is_spoken_for_a_job_that_leaves_ends_with_its_batch() -> None:
     store = MemoryStore()
     made = replica(store, Dropping)

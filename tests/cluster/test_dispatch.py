@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import math
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -34,6 +35,7 @@ class Actor:
     queue: Queue
     begun: str = ""
     ends_s: float = 0.0
+    row_ends_s: dict[int, float] = field(default_factory=dict)
     is_dead: bool = False
 
 
@@ -67,6 +69,8 @@ class World:
         self.sent: dict[str, Errand] = {}
         self.counted: list[str] = []
         self.litter: list[str] = []
+        self.answered: set[str] = set()
+        self.num_handed_back = self.num_begun = 0
 
     def at(self, delay_s: float, event: Callable[[], None]) -> None:
         heapq.heappush(self.events, (self.now_s + delay_s, next(self.order), event))
@@ -96,6 +100,8 @@ class World:
             self.check()
             for errand in self.dispatch.drops():
                 assert errand.is_dropped
+            for errand in self.dispatch.hand_backs():
+                self.hand_back(errand)
             for actor in list(self.actors.values()):
                 self.go_on(actor)
                 self.look_at(actor)
@@ -127,20 +133,31 @@ class World:
             self.at(0.0, lambda: self.answer(actor, head, None))
             return
         rows = head.flight.task.utterances
+        self.num_begun += 1
         spent_s, deadly = 0.0, False
+        actor.row_ends_s = {}
         for u in rows:
             spent_s += COST.seconds(u) * max(0.1, self.chance.gauss(1.0, self.noise))
             if u.row in self.poison:
                 deadly = True
                 break
+            actor.row_ends_s[u.row] = self.now_s + spent_s / actor.speed
         spent_s /= actor.speed
         actor.ends_s = self.now_s + spent_s
         if deadly:
-            self.at(spent_s, lambda: None if actor.is_dead else self.die(actor.number))
+            self.at(spent_s, lambda: None if actor.is_dead or head.part in self.answered else self.die(actor.number))
             return
-        manifest = " ".join(str(u.row) for u in rows).encode()
-        receipt = Receipt(len(rows), 0, 0, spent_s, NO_BATCHES, 0, manifest)
-        self.at(spent_s, lambda: self.answer(actor, head, receipt))
+        self.at(spent_s, lambda: self.answer(actor, head, receipt_of([u.row for u in rows], [])))
+
+    def hand_back(self, errand: Errand) -> None:
+        """A replica stores what it has done of a task, if anything, and names what is left."""
+        self.num_handed_back += 1
+        actor = self.actors[errand.replica]
+        rows = [u.row for u in errand.flight.task.utterances]
+        ends_s = actor.row_ends_s if actor.begun == errand.part else {}
+        done = [row for row in rows if ends_s.get(row, math.inf) <= self.now_s]
+        receipt = receipt_of(done, [row for row in rows if row not in done]) if done else None
+        self.at(0.0, lambda: self.answer(actor, errand, receipt))
 
     def look_at(self, actor: Actor) -> None:
         """As replicas report: how much of a task is done, in steps of a batch."""
@@ -150,9 +167,10 @@ class World:
             self.dispatch.seen(actor.number, round(8 * share) / 8, self.now_s)
 
     def answer(self, actor: Actor, errand: Errand, receipt: Receipt | None) -> None:
-        if actor.is_dead:
+        if actor.is_dead or errand.part in self.answered:
             return
-        if not errand.is_dropped:
+        self.answered.add(errand.part)
+        if not errand.is_dropped and receipt is not None:
             self.counted.append(errand.part)
             self.useful_until_s[actor.number] = self.now_s
         self.dispatch.handed_in(actor.number, errand.part, receipt, self.now_s)
@@ -174,6 +192,11 @@ class World:
         """Rows of the receipts that count, and rows given up; sorted."""
         spoken = [int(row) for s in self.done for r in s.receipts for row in r.manifest.split()]
         return sorted(spoken), sorted(p.utterance.row for s in self.done for p in s.poisoned)
+
+
+def receipt_of(done: list[int], left: list[int]) -> Receipt:
+    """Its manifest is the rows."""
+    return Receipt(len(done), 0, 0, 0.0, NO_BATCHES, 0, " ".join(map(str, done)).encode(), tuple(left))
 
 
 def corpus(num_rows: int, seed: int = 0, longest: int = 2_000) -> list[Utterance]:
@@ -207,6 +230,7 @@ LONG_S = sum(COST.seconds(u) for u in LONG)
     deaths=st.lists(st.floats(0.0, 60.0), max_size=8),
     poison=st.sets(st.integers(0, 399), max_size=3),
     drains=st.lists(st.floats(0.0, 30.0), max_size=2),
+    notice_s=st.floats(0.0, 90.0),
     seed=st.integers(0, 2**16),
 )
 def test_every_row_is_accounted_for_once_whoever_dies(
@@ -217,6 +241,7 @@ def test_every_row_is_accounted_for_once_whoever_dies(
     deaths: list[float],
     poison: set[int],
     drains: list[float],
+    notice_s: float,
     seed: int,
 ) -> None:
     world = World(speeds, noise, frozenset(row for row in poison if row < num_rows), seed)
@@ -230,8 +255,15 @@ def test_every_row_is_accounted_for_once_whoever_dies(
     def drain() -> None:
         if len(world.actors) > 1:
             number = chance.choice(sorted(world.actors))
-            world.dispatch.drain(number)
-            world.at(20.0, lambda: world.die(number, is_blamed=False))
+            gone_s = world.now_s + notice_s
+            world.at(notice_s, lambda: world.die(number, is_blamed=False))
+            remind(number, gone_s)
+
+    def remind(number: int, gone_s: float) -> None:
+        """The notice is seen again every two seconds."""
+        if number in world.actors:
+            world.dispatch.drain(number, gone_s - world.now_s, world.now_s)
+            world.at(2.0, lambda: remind(number, gone_s))
 
     for at_s in deaths:
         world.at(at_s, strike)
@@ -268,6 +300,29 @@ def test_a_slow_replica_gets_less_and_holds_nobody_up(place: int, slow: float) -
     # One whose task was copied may have done nothing that counts.
     fast = [number for number in range(8) if number != place]
     assert sum(took_s - world.useful_until_s[number] for number in fast) / 8 <= 0.02 * took_s
+
+
+@pytest.mark.parametrize(("notice_s", "num_handed_back"), [(1_000.0, 0), (math.inf, 0), (10.0, 1)])
+def test_a_node_that_goes_away_loses_nothing_that_was_spoken(notice_s: float, num_handed_back: int) -> None:
+    """A task of 60 s is spoken to its end where there is time, else handed back: no row is spoken twice."""
+    world = World([1.0, 1.0])
+    rows = [Utterance(row, str(row), "x" * 7_500, 0) for row in range(100)]
+    work = shards_of(rows, shard_rows=10)
+    each_s = work[0].cost_s
+    assert 59 < each_s < 61
+
+    def leave(gone_s: float) -> None:
+        if 0 in world.actors:
+            world.dispatch.drain(0, gone_s - world.now_s, world.now_s)
+            world.at(2.0, lambda: leave(gone_s))
+
+    world.at(each_s / 2, lambda: leave(each_s / 2 + notice_s))
+    if notice_s < math.inf:
+        world.at(each_s / 2 + notice_s, lambda: world.die(0, is_blamed=False))
+    world.run(iter(work))
+    assert world.rows() == (list(range(100)), [])
+    assert world.num_handed_back == num_handed_back
+    assert world.num_begun == len(world.counted), "nothing was spoken in vain"
 
 
 def test_both_deaths_count_when_a_task_and_its_copy_kill_their_replicas() -> None:

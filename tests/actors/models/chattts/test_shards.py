@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -86,3 +88,31 @@ def test_a_shard_whose_store_is_away_leaves_the_other_alone(tiny_folder: Path) -
         assert spoken(good.result(100)) == wanted
         assert isinstance(bad.exception(100), StorageUnavailable)
     assert spoken(made.speak("job", "later", rows(0, 30))) == wanted
+
+
+class Counting(Part):
+    """Does something when it has taken three clips."""
+
+    def __init__(self, then: Callable[[], None]) -> None:
+        super().__init__(fails=False)
+        self._count, self._then = itertools.count(1), then
+
+    def add(self, row: int, id: str, encoded: bytes, sidecar: object) -> tuple[str, None]:
+        if next(self._count) == 3:
+            self._then()
+        return super().add(row, id, encoded, sidecar)
+
+
+def test_a_shard_that_is_handed_back_leaves_its_slots_and_the_rest_is_what_it_would_have_been(
+    tiny_folder: Path,
+) -> None:
+    made = replica(tiny_folder)
+    whole = spoken(made.speak("job", "whole", rows(0, 80)))
+    part = Counting(lambda: made.hand_back("job", "p"))
+    made._jobs["job"].store.open_part = lambda name: part if name == "p" else Part(fails=False)  # type: ignore[method-assign]
+    receipt = made.speak("job", "p", rows(0, 80))
+    first = spoken(receipt)
+    assert 3 <= len(first) < 80
+    assert sorted([*first, *receipt.left]) == list(range(80))
+    rest = spoken(made.speak("job", "q", [row for row in rows(0, 80) if row.row in receipt.left]))
+    assert first | rest == whole
