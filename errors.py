@@ -12,6 +12,7 @@ SpeechmillError
 │   ├── StorageUnavailable   the store did not answer within its retries
 │   ├── StorageFull          no space or quota left
 │   ├── StorageConflict      an object is no longer what a conditional write expected
+│   ├── OutputGone           the bucket or folder of the output went away in mid-run
 │   ├── OutputBusy           another driver writes this output
 │   ├── LeaseLost            this driver is no longer the one that may write the output
 │   └── ReplicasLost         replicas died faster than they could be replaced
@@ -73,6 +74,10 @@ class StorageFull(RunStopped):
 
 class StorageConflict(RunStopped):
     """An object is no longer what a conditional write expected: another writer came first. Nothing was written."""
+
+
+class OutputGone(RunStopped):
+    """The bucket or folder of the output, which was there when the run began, is not there any more."""
 
 
 class OutputBusy(RunStopped):

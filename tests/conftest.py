@@ -3,6 +3,7 @@
 s3_server   session-wide; .endpoint .access_key .secret_key .new_bucket() .stop() .start()
 s3_env      the same server, with its keys in the environment of this test and nothing else from AWS
 s3_proxy    a proxy in front of it; .endpoint .down() .up() .reset_next(count) .cut_next_answer(after_bytes)
+s3_faults   a proxy that answers in its place; .endpoint .answer(status, code) .hang() .well() .delay_s .num_asked
 """
 
 from __future__ import annotations
@@ -71,5 +72,13 @@ def s3_env(s3_server: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> A
 def s3_proxy(s3_env: Any) -> Iterator[Any]:
     """A TCP proxy in front of the server, for tests in which the network breaks."""
     proxy = _sibling("tcpproxy").TcpProxy(s3_env.port)
+    yield proxy
+    proxy.close()
+
+
+@pytest.fixture
+def s3_faults(s3_env: Any) -> Iterator[Any]:
+    """An HTTP proxy in front of the server, for tests in which the service itself refuses, or says nothing."""
+    proxy = _sibling("faultyproxy").FaultyProxy(s3_env.port)
     yield proxy
     proxy.close()

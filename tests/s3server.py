@@ -29,17 +29,21 @@ START_TIMEOUT_S = 90
 
 
 class S3Server:
-    """The server; `endpoint`, `access_key` and `secret_key` stay the same over `stop` and `start`."""
+    """The server; `endpoint` and keys stay the same over `stop` and `start`. `second_keys` are as good as the first."""
 
     def __init__(self) -> None:
         self.access_key = "AK" + secrets.token_hex(9).upper()
         self.secret_key = secrets.token_hex(20)
+        self.second_keys = "AK" + secrets.token_hex(9).upper(), secrets.token_hex(20)
         self.folder = Path(tempfile.mkdtemp(prefix="weed-"))  # short: its Unix sockets' paths have 107 bytes at most
         self._process: subprocess.Popen[bytes] | None = None
         self._ports: dict[str, int] = {}
         identity = {
             "name": "test",
-            "credentials": [{"accessKey": self.access_key, "secretKey": self.secret_key}],
+            "credentials": [
+                {"accessKey": key_id, "secretKey": secret}
+                for key_id, secret in ((self.access_key, self.secret_key), self.second_keys)
+            ],
             "actions": ["Admin", "Read", "Write", "List", "Tagging"],
         }
         (self.folder / "data").mkdir()

@@ -21,12 +21,14 @@ class S3Options:
 
     endpoint_url    any S3-compatible endpoint; None for AWS (or AWS_ENDPOINT_URL)
     region          None for boto3's default
-    max_attempts    tries per request, with boto3's exponential backoff and jitter between them
+    max_attempts    tries per request, with growing random pauses between them
+    timeout_s       seconds for all tries of a request
     """
 
     endpoint_url: str | None = None
     region: str | None = None
     max_attempts: int = 8
+    timeout_s: float = 600.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,9 @@
 """A prefix in a bucket of any S3-compatible service, through boto3.
 
 Guaranteed: plain PUTs and multipart uploads only (both atomic in S3); each request is tried `max_attempts` times
-with growing pauses, a download that breaks off as well; an object that changes while it is read is an error.
-Only `put_if` relies on conditional PUTs. Credentials come from boto3's own chain. Threads may share a store: a boto3
-client is thread-safe; a copy in another process makes its own.
+in `timeout_s`, with growing pauses, a download that breaks off as well; an object that changes while it is read is an
+error. Only `put_if` relies on conditional PUTs. Credentials come from boto3's own chain. Threads may share a store: a
+boto3 client is thread-safe; a copy in another process makes its own.
 """
 
 from __future__ import annotations
@@ -177,7 +177,8 @@ class S3Storage(Storage):
         if token is not None:
             request["ContinuationToken"] = token
         with self._translated("listing"):
-            answer = again(lambda: self._client().list_objects_v2(**request), self.options.max_attempts)
+            ask = partial(self._client().list_objects_v2, **request)
+            answer = again(lambda _: ask(), self._clients.patience)
         objects = tuple(
             Entry(found["Key"], found["Size"], found.get("ETag", "").strip('"'))
             for found in answer.get("Contents", [])
@@ -209,7 +210,7 @@ class S3Storage(Storage):
 
     def _download(self, **request: str) -> tuple[bytes, dict[str, Any]]:
         get = partial(self._client().get_object, Bucket=self._bucket, **request)
-        return again(lambda: body_of(get()), self.options.max_attempts)
+        return again(lambda until_s: body_of(get(), until_s), self._clients.patience)
 
     def _transfer(self) -> TransferConfig:
         part_bytes = min(self._multipart_bytes, _MAX_PART_BYTES)

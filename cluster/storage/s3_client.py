@@ -1,7 +1,7 @@
 """boto3 clients: where they connect to, how long they wait and how often they try.
 
-Guaranteed: explicit timeouts, `attempts` tries per request with growing random pauses, no shared session, and no
-client shared between processes.
+Guaranteed: explicit timeouts, the tries and pauses of `s3_retries`, no shared session, and no client shared between
+processes.
 Credentials are boto3's business; only the access key id, which is no secret, is ever looked at.
 """
 
@@ -12,13 +12,18 @@ import threading
 from typing import Any
 
 import boto3.session
+import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
 from ...errors import SpecError
 from .base import S3Options
+from .s3_credentials import CredentialChain
+from .s3_patience import Patience
+from .s3_retries import Retries
 
 _QUICK_ATTEMPTS = 2
+_QUICK_S = 30.0
 
 
 class Clients:
@@ -27,43 +32,50 @@ class Clients:
     def __init__(self, options: S3Options) -> None:
         self._options = options
         self._lock = threading.Lock()
-        self._made: dict[tuple[int, int], Any] = {}
+        self._made: dict[tuple[int, Patience], Any] = {}
+        self.patience = Patience.of(options.max_attempts, options.timeout_s)
+        """Of the patient client."""
 
     def patient(self) -> Any:
-        """A client that tries as often as the options say, which may take minutes."""
-        return self._of(self._options.max_attempts, connect_s=10, read_s=60)
+        """A client that tries as often and as long as the options say, which may take minutes."""
+        return self._of(self.patience)
 
     def quick(self) -> Any:
         """A client that gives up within seconds."""
-        return self._of(min(_QUICK_ATTEMPTS, self._options.max_attempts), connect_s=3, read_s=10)
+        options = self._options
+        attempts, timeout_s = min(_QUICK_ATTEMPTS, options.max_attempts), min(_QUICK_S, options.timeout_s)
+        return self._of(Patience.of(attempts, timeout_s, connect_s=3, read_s=10))
 
-    def _of(self, attempts: int, connect_s: int, read_s: int) -> Any:
-        key = (os.getpid(), read_s)
+    def _of(self, patience: Patience) -> Any:
+        key = (os.getpid(), patience)
         with self._lock:
             if key not in self._made:
-                self._made[key] = connect(self._options, attempts, connect_s, read_s)
+                self._made[key] = connect(self._options, patience)
             return self._made[key]
 
 
-def connect(options: S3Options, attempts: int, connect_s: int = 10, read_s: int = 60) -> Any:
+def connect(options: S3Options, patience: Patience) -> Any:
     """A new S3 client. Raises SpecError for an endpoint or region that is none."""
     url = endpoint_url(options)
     config = Config(
-        connect_timeout=connect_s,
-        read_timeout=read_s,
+        connect_timeout=patience.connect_s,
+        read_timeout=patience.read_s,
         tcp_keepalive=True,
         max_pool_connections=32,
-        # "standard" mode shares one budget of about 35 retries among all threads and pauses 50 ms at first: a service
-        # that restarts for some seconds would end the run. "legacy" grants every request its tries, 1 s pauses first.
-        retries={"mode": "legacy", "total_max_attempts": attempts},
+        retries={"mode": "legacy", "total_max_attempts": 1},  # `Retries` takes its place
         s3={"addressing_style": "path"} if url else None,
         request_checksum_calculation=_checksums(url),
     )
     try:
         # A session of our own: boto3's default session is not thread-safe.
-        return boto3.session.Session().client("s3", endpoint_url=url, region_name=options.region, config=config)
+        chain, own = CredentialChain(), botocore.session.Session()
+        own.register_component("credential_provider", chain)
+        session = boto3.session.Session(botocore_session=own)
+        client = session.client("s3", endpoint_url=url, region_name=options.region, config=config)
     except ValueError as error:
         raise SpecError(f"endpoint_url {url!r}, region {options.region!r}: {error}") from error
+    Retries(patience, chain).attach(client)
+    return client
 
 
 def endpoint_url(options: S3Options) -> str | None:

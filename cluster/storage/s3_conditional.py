@@ -7,11 +7,21 @@ Not known here: whose objects these are. Errors are botocore's; the caller trans
 
 from __future__ import annotations
 
+from contextlib import closing, suppress
 from typing import Any, cast
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    IncompleteReadError,
+    ReadTimeoutError,
+    ResponseStreamingError,
+)
 
 _LOST = {409, 412}
+_BROKEN = (IncompleteReadError, ReadTimeoutError, ResponseStreamingError)
+_TRIES = 4
+"""Of an answer that breaks off in its body: boto3 tries again until the body begins."""
 _NO_SUCH_TAG = '"00000000000000000000000000000000"'
 
 
@@ -35,8 +45,16 @@ def put_if(client: Any, bucket: str, name: str, data: bytes, tag: str | None) ->
 
 def get(client: Any, bucket: str, name: str) -> tuple[bytes, str]:
     """The object and its ETag."""
+    for _ in range(_TRIES - 1):
+        with suppress(*_BROKEN):
+            return _get_once(client, bucket, name)
+    return _get_once(client, bucket, name)
+
+
+def _get_once(client: Any, bucket: str, name: str) -> tuple[bytes, str]:
     answer = client.get_object(Bucket=bucket, Key=name)
-    with answer["Body"] as body:
+    # As a context manager the body would be what is below it, whose errors nobody translates.
+    with closing(answer["Body"]) as body:
         return body.read(), str(answer["ETag"])
 
 

@@ -16,6 +16,7 @@ from botocore import exceptions as boto
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ...errors import SpecError, SpeechmillError, StorageDenied, StorageFull, StorageMissing, StorageUnavailable
+from .s3_retries import BUSY, EXPIRED
 
 FOREIGN_ERRORS = (BotoCoreError, ClientError, Boto3Error)
 
@@ -42,27 +43,21 @@ _FULL = {
     "StorageFull",
     "storage_cap_exceeded",
 }
-_BUSY = {
-    "InternalError",
-    "ServiceUnavailable",
-    "SlowDown",
-    "RequestTimeout",
-    "OperationAborted",
-    "Throttling",
-    "ThrottlingException",
-    "TooManyRequests",
-    "RequestLimitExceeded",
-}
+_BUSY = BUSY | {"OperationAborted"}
 _DENIED = {
     "SignatureDoesNotMatch": "the secret key for the access key id {key_id} is wrong; correct AWS_SECRET_ACCESS_KEY",
     "InvalidAccessKeyId": "the access key id {key_id} is unknown there; correct AWS_ACCESS_KEY_ID",
-    "ExpiredToken": "the session token of {key_id} has expired; renew the credentials",
+    **dict.fromkeys(EXPIRED, "the credentials of {key_id} have expired; renew them, then run the same job again"),
     "InvalidToken": "the session token of {key_id} is not valid; renew the credentials or unset AWS_SESSION_TOKEN",
     "RequestTimeTooSkewed": "the clock of this machine is wrong by minutes; set it",
     "AuthorizationHeaderMalformed": "the bucket is in another region; correct the region",
     "PermanentRedirect": "the bucket is in another region or elsewhere; correct the region and the endpoint_url",
     "KeyTooLongError": "the key is too long; S3 takes 1,024 bytes",
 }
+_THROTTLED = (
+    "the service wants fewer requests a second, in every try; raise s3.max_attempts and s3.timeout_s, or spread the "
+    "output with output.key_prefixes; run the same job again"
+)
 _FORBIDDEN = (
     "the access key id {key_id} has no permission; grant it s3:ListBucket and s3:GetObject, "
     "for outputs also s3:PutObject and s3:DeleteObject"
@@ -115,6 +110,7 @@ def _service_error(error: ClientError, what: str, place: Place) -> SpeechmillErr
     cases: tuple[tuple[bool, type[SpeechmillError], str], ...] = (
         (code in _FULL or status == 507, StorageFull, "no space or quota is left; free some, then run the job again"),
         (code in _DENIED, StorageDenied, _DENIED.get(code, "").format(key_id=place.key_id)),
+        (code.startswith("SlowDown"), StorageUnavailable, _THROTTLED),
         (code in _BUSY or status >= 500 or status == 429, StorageUnavailable, "the service could not, in any try"),
         (code == "NoSuchBucket", StorageMissing, f"no bucket {place.bucket!r}; create it or correct the uri"),
         (status == 404 or code == "NoSuchKey", StorageMissing, "no such object"),
