@@ -35,8 +35,8 @@ def report(
         found.append(_slow(speaking))
     if away_s >= limits.stalled_s:
         found.append(
-            f"the driver was away from its replicas for {away_s:.0f} s: it waited for the store to take manifests, or "
-            "for the corpus. See that both are near; sharding.shard_rows makes manifests fewer"
+            f"the driver was away from its replicas for {away_s:.0f} s: it waited for the store to take its plan, or "
+            "for the corpus. See that both are near and well"
         )
     text = ". ".join(sentence for sentence in found if sentence)
     return f"nothing new for {quiet_s:.0f} s. {text}" if is_quiet and text else text
@@ -89,7 +89,7 @@ def _slow(speaking: Sequence[ReplicaState]) -> str:
         return _named(
             storing,
             lambda state: f"has spoken {state.shard_id} and has been storing it for {state.still_s:.0f} s",
-            "waits for the store: see that output.uri is near and well, and output.s3.max_attempts",
+            "waits for the store: see that output.uri is near and well, output.s3.max_attempts and output.s3.timeout_s",
         )
     return _named(
         speaking,

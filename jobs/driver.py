@@ -6,6 +6,8 @@ lease. What becomes of rows and parts is the `Run`'s business.
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ..cluster.crew import Borrowed, Spawned
@@ -13,7 +15,8 @@ from ..cluster.lease import Lease
 from ..cluster.pool import Pool
 from ..cluster.session import plan_replicas, session
 from ..cluster.storage import Storage
-from ..errors import SpecError
+from ..errors import OutputGone, SpecError, StorageMissing
+from .committer import Committer
 from .complete import Complete
 from .identity import JobFile
 from .job import PreparedJob, delete_output, open_output, prepare
@@ -32,11 +35,32 @@ def run(spec: JobSpec, *, overwrite: bool = False, observe: Observer | None = No
     begin = _Beginning.of(spec, overwrite=overwrite)
     if begin.complete is not None:
         return Run(begin.job, None, observe).result(begin.complete)
-    with Lease.take(begin.storage) as lease, open_trace(trace) as spans:
+    with (
+        _still_there(begin.storage),
+        Lease.take(begin.storage) as lease,
+        Committer(begin.storage, lease) as committer,
+        open_trace(trace) as spans,
+    ):
         if open_output(spec)[1] != begin.before:
             # Until the lease was there, another driver had it, and began or ended the output.
             begin = _Beginning.of(spec, overwrite=overwrite)
-        return _run(spec, begin, lease, observe, spans)
+        return _run(spec, begin, committer, observe, spans)
+
+
+@contextmanager
+def _still_there(storage: Storage) -> Generator[None]:
+    """An output that goes away while it is written is no fault of the job: OutputGone, in place of StorageMissing."""
+    try:
+        yield
+    except StorageMissing as error:
+        try:
+            storage.check(write=False)
+        except StorageMissing as gone:
+            raise OutputGone(
+                f"{storage.uri} is gone since the run began: {gone}. When it is there again, run the same command: "
+                "what it still holds is kept, the rest is spoken again"
+            ) from error
+        raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +85,13 @@ class _Beginning:
         return cls(storage, before, found, job, Complete.read(storage) if found is not None else None)
 
 
-def _run(spec: JobSpec, begin: _Beginning, lease: Lease, observe: Observer | None, trace: Trace | None) -> Result:
+def _run(
+    spec: JobSpec, begin: _Beginning, committer: Committer, observe: Observer | None, trace: Trace | None
+) -> Result:
     storage, found, job = begin.storage, begin.found, begin.job
     device = _known_device(spec, found)
     # What continues an output has its device, so its corpus is read once, here; anew, the cluster decides the device.
-    this = Run(job, lease, observe) if found is not None else None
+    this = Run(job, committer, observe) if found is not None else None
     if this is not None and not this.has_work:
         return this.result(this.complete())
     with session(spec.cluster.address) as resources:
@@ -83,11 +109,11 @@ def _run(spec: JobSpec, begin: _Beginning, lease: Lease, observe: Observer | Non
         if this is None:
             if plan.device != job.model.device:
                 job = prepare(spec, storage, found, plan.device)
-            lease.check()
+            committer.lease.check()
             if begin.before is not None:
                 delete_output(storage)
             job.begin()
-            this = Run(job, lease, observe)
+            this = Run(job, committer, observe)
         if this.has_work:
             crew = borrowed or Spawned(plan, job.replica_config)
             with Pool(crew, job.replica_config, job.parts) as pool:

@@ -39,6 +39,7 @@ class Parts(PartStore):
     storage: Storage
     container: str
     extension: str
+    key_prefixes: int = 0
 
     def check(self) -> None:
         """Raise StorageMissing if this machine does not see the output: a folder that is not shared."""
@@ -50,11 +51,11 @@ class Parts(PartStore):
 
     def open_part(self, name: str) -> PartWriter:
         """A writer for a part of this unique name."""
-        return container_of(self.container).open_part(self.storage, name, self.extension)
+        return container_of(self.container).open_part(self.storage, name, self.extension, self.key_prefixes)
 
     def sweep(self, name: str) -> None:
         """Remove what is stored of a part that no manifest names and nobody writes any more."""
-        self.storage.delete(entry.key for entry in self.storage.list(part_prefix(name)))
+        self.storage.delete(entry.key for entry in self.storage.list(part_prefix(name, self.key_prefixes)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +78,8 @@ class PreparedJob:
 
     @property
     def parts(self) -> Parts:
-        extension = format_of(self.spec.output.audio).extension
-        return Parts(self.storage, self.spec.output.container, extension)
+        output = self.spec.output
+        return Parts(self.storage, output.container, format_of(output.audio).extension, output.key_prefixes)
 
     @property
     def replica_config(self) -> ReplicaConfig:
@@ -217,7 +218,8 @@ def open_corpus(spec: JobSpec, info: ModelInfo) -> Corpus:
 def _refuse_own_output(spec: JobSpec, storage: Storage) -> None:
     """A corpus that takes in the output would change with every part."""
     uris = [spec.input.uri] if isinstance(spec.input.uri, str) else spec.input.uri
-    written = [PartName(0, 0, 1, 0, 1, "aa").key, f"{AUDIO_PREFIX}000000-0000-aa.parquet", JOB_KEY, COMPLETE_KEY]
+    written = [PartName(0, 0, 1, 0, 1, "aa").key, JOB_KEY, COMPLETE_KEY]
+    written.append(f"{part_prefix('000000-0000-aa', spec.output.key_prefixes)}.parquet")
     written += [f"{PLAN_PREFIX}000000.json", DRIVER_KEY]
     if spec.task == "refine":
         written.append(text_key("000000-0000"))

@@ -97,7 +97,8 @@ def window_digest(parts: Mapping[str, str]) -> str:
 def _listed(storage: Storage, num_windows: int) -> Iterator[PartName]:
     """All manifests, those of a window together."""
     pieces = _prefixes(num_windows) if num_windows > MANY_WINDOWS else [MANIFEST_PREFIX]
-    for names in in_order(lambda prefix: [PartName.parse(entry.key) for entry in storage.list(prefix)], pieces):
+    # Some services keep an empty object of an upload that broke off (SeaweedFS does); every manifest has a row.
+    for names in in_order(lambda prefix: [PartName.parse(e.key) for e in storage.list(prefix) if e.size], pieces):
         yield from names
 
 

@@ -76,6 +76,7 @@ class Tracker:
         self._cost_planned_s = self._cost_skipped_s = self._cost_done_s = 0.0
         self._fraction_read = 0.0
         self._batches = BatchStats()
+        self._storing, self._cost_storing_s = Totals(), 0.0
 
     def planned(self, num_rows: int, cost_s: float, skipped_cost_s: float, fraction_read: float) -> None:
         """A window was planned; `skipped_cost_s` of its cost was committed by an earlier run."""
@@ -88,6 +89,10 @@ class Tracker:
         """A part was committed by this run."""
         self._committed = self._committed.plus(num_ok, num_failed, audio_s)
         self._cost_done_s += cost_s
+
+    def storing(self, totals: Totals, cost_s: float) -> None:
+        """Of this run, what replicas have handed in and the store has not taken by now."""
+        self._storing, self._cost_storing_s = totals, cost_s
 
     def batched(self, batches: BatchStats) -> None:
         """A receipt's batches."""
@@ -120,8 +125,9 @@ class Tracker:
     def snapshot(self, now_s: float, replicas: Sequence[ReplicaState], num_deaths: int, notice: str = "") -> Snapshot:
         """Where the run stands, with what the replicas hold uncommitted."""
         speaking_s = self.speaking_s(now_s)
-        audio_s = self.audio_s_of_this_run + sum(r.audio_s_in_flight for r in replicas)
-        done = self._committed.num_rows + sum(r.rows_in_flight for r in replicas)
+        storing = self._storing
+        audio_s = self.audio_s_of_this_run + storing.audio_s + sum(r.audio_s_in_flight for r in replicas)
+        done = self._committed.num_rows + storing.num_rows + sum(r.rows_in_flight for r in replicas)
         running = sum((replica.progress.batches for replica in replicas), BatchStats())
         is_exact = self._fraction_read >= 1.0
         return Snapshot(
@@ -135,7 +141,7 @@ class Tracker:
             rtfx=audio_s / speaking_s if speaking_s > 0 else 0.0,
             batch_fill=self._batches.fill if self._batches.cells_total else running.fill,
             num_out_of_memory=max(self._batches.num_out_of_memory, running.num_out_of_memory),
-            eta_s=self._eta_s(speaking_s, sum(r.cost_s_in_flight for r in replicas)),
+            eta_s=self._eta_s(speaking_s, self._cost_storing_s + sum(r.cost_s_in_flight for r in replicas)),
             num_deaths=num_deaths,
             replicas=tuple(replicas),
             notice=notice,

@@ -18,6 +18,7 @@ from ..actors.manifest import MANIFEST_PREFIX, PartName, Record, decode_records
 from ..actors.segment import Clip
 from ..cluster.storage import S3Options, Storage, open_storage
 from ..errors import JobError, RowRejected, StorageMissing
+from .bounded import MANIFEST_BYTES, get_bounded
 from .containers import Container, Place, container_of
 from .identity import JOB_KEY
 from .texts import TEXT_PREFIX
@@ -29,6 +30,7 @@ class Layout:
 
     container: Container
     audio_format: AudioFormat
+    key_prefixes: int = 0
 
     @classmethod
     def of(cls, storage: Storage, job: Mapping[str, Any]) -> Layout:
@@ -40,8 +42,9 @@ class Layout:
             )
         try:
             output: Any = job["spec"]["output"]
-            return cls(container_of(str(output["container"])), format_of(str(output["audio"])))
-        except (KeyError, TypeError) as error:
+            container, audio_format = container_of(str(output["container"])), format_of(str(output["audio"]))
+            return cls(container, audio_format, int(output.get("key_prefixes", 0)))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise JobError(f"{storage.location(JOB_KEY)} has no spec.output.container and spec.output.audio") from error
 
 
@@ -62,7 +65,7 @@ def is_text(job: Mapping[str, Any]) -> bool:
 def load_object(storage: Storage, key: str) -> dict[str, Any]:
     """A JSON object. Raises StorageMissing, and JobError for anything but a JSON object."""
     try:
-        value: object = json.loads(storage.get(key))
+        value: object = json.loads(get_bounded(storage, key))
     except (ValueError, RecursionError) as error:
         raise JobError(f"{storage.location(key)} is not JSON: {error}") from error
     if not isinstance(value, dict):
@@ -72,7 +75,7 @@ def load_object(storage: Storage, key: str) -> dict[str, Any]:
 
 def load_part(storage: Storage, part: PartName) -> list[Record]:
     """The records of a part, in row order. Raises JobError, naming the object and the line."""
-    return list(decode_records(storage.get(part.key), storage.location(part.key)))
+    return list(decode_records(get_bounded(storage, part.key, MANIFEST_BYTES), storage.location(part.key)))
 
 
 def read(uri: str, s3: S3Options | None = None) -> Iterator[Clip]:

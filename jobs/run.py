@@ -1,16 +1,17 @@
 """The run: plan windows, feed shards, commit parts. The driver alone commits.
 
 Guaranteed: every row of the corpus ends in exactly one committed manifest; a manifest is written when everything
-that it names is stored, and `complete.json` when every manifest is. Killed at any moment, the driver leaves an
-output that the next run continues. Audio never passes through here; refined texts do, inside the receipts.
+that it names is stored, and `complete.json` when every manifest is. A row counts as committed when its manifest is in
+the store, not before; while the store is slow, shards are fed until too much waits for it. Killed at any moment, the
+driver leaves an output that the next run continues. Audio never passes through here; refined texts do, inside the
+receipts.
 """
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Callable, Iterator
-from functools import cached_property
+from functools import cached_property, partial
 
 from ..actors.batcher.cache import ProfileCache
 from ..actors.batcher.stats import BatchStats
@@ -18,10 +19,10 @@ from ..actors.manifest import PartName, Record, decode_records, encode_records
 from ..actors.segment import Shard
 from ..cluster.cost_cache import remember
 from ..cluster.costs import CostLearner
-from ..cluster.lease import Lease
 from ..cluster.pool import Pool, SpokenShard
 from ..cluster.retry import Poison
-from ..errors import JobChanged, JobError, RunStopped
+from ..errors import JobChanged
+from .committer import Commit, Committer
 from .complete import Complete
 from .job import PreparedJob
 from .ledger import Ledger
@@ -44,12 +45,12 @@ Observer = Callable[[Snapshot], None]
 class Run:
     """The state of one run over one output.
 
-    lease   without which nothing is written; None where nothing will be
+    committer   through which all is written, with the lease; None where nothing will be
     """
 
-    def __init__(self, job: PreparedJob, lease: Lease | None, observe: Observer | None) -> None:
+    def __init__(self, job: PreparedJob, committer: Committer | None, observe: Observer | None) -> None:
         self._job = job
-        self._lease = lease
+        self._given = committer
         self._observe = observe
         plan_of_job = (job.storage, job.plan_fingerprint, job.spec.sharding.window_rows)
         self._log = PlanLog.read(*plan_of_job) if job.found else PlanLog(*plan_of_job)
@@ -70,12 +71,16 @@ class Run:
 
     def speak_all(self, pool: Pool, telemetry: Telemetry, trace: Trace | None) -> None:
         """Feed, collect, commit, until every shard is committed."""
-        while self.has_work or not pool.is_idle:
-            pool.feed(self._shards)
+        committer = self._committer
+        while self.has_work or not pool.is_idle or not committer.is_idle:
+            if committer.has_room:
+                pool.feed(self._shards)
             if not pool.is_idle:
                 self._tracker.speaking_from(time.monotonic())
-            for spoken in pool.collect(COLLECT_S):
+            is_spoken = pool.is_idle and not committer.is_idle
+            for spoken in pool.collect(0.0 if is_spoken else COLLECT_S):
                 self._commit(spoken)
+            self._settle(COLLECT_S if is_spoken else 0.0)
             self.sweep(pool)
             for span in pool.spans():
                 if trace is not None:
@@ -88,8 +93,7 @@ class Run:
         """Remove what attempts stored that nobody commits: they came second, or their replica died."""
         for part in pool.litter():
             # What stays does no harm: no manifest names it, and `verify` finds it.
-            with contextlib.suppress(JobError, RunStopped):
-                self._job.parts.sweep(part)
+            self._committer.later(partial(self._job.parts.sweep, part))
 
     def _remember(self, pool: Pool) -> None:
         """Keep what was learned on this machine, for `plan` and for the next output."""
@@ -101,7 +105,9 @@ class Run:
                 cache.put(profile)
 
     def complete(self) -> Complete:
-        """Write the mark that nothing is missing."""
+        """Write the mark that nothing is missing, when nothing is."""
+        while not self._committer.is_idle:
+            self._settle(COLLECT_S)
         totals = self._ledger.totals
         if totals.num_rows != self._num_rows:
             raise JobChanged(
@@ -112,7 +118,7 @@ class Run:
         complete = Complete(
             totals.num_rows, totals.num_ok, totals.num_failed, totals.audio_s, batches if batches.cells_total else None
         )
-        self._check_lease()
+        self._committer.lease.check()
         self._log.delete_ids()
         complete.write(self._job.storage)
         return complete
@@ -129,7 +135,7 @@ class Run:
             yield from planned.todo
 
     def _commit(self, spoken: SpokenShard) -> None:
-        """Write the shard's manifest: from here on its rows are done."""
+        """Hand in the shard's manifest."""
         shard, receipts = spoken.shard, spoken.receipts
         poisoned = [self._poisoned(poison) for poison in spoken.poisoned]
         name = PartName(
@@ -146,11 +152,11 @@ class Run:
         else:
             spoken_records = [r for receipt in receipts for r in decode_records(receipt.manifest, shard.id)]
             manifest = encode_records([*spoken_records, *poisoned])
+        objects = ((name.key, manifest),)
         if self._job.spec.task == "refine":
-            records = decode_records(manifest, shard.id)
-            self._check_lease()
-            self._job.storage.put(text_key(shard.id), encode_texts(records))
-        self._write(name, manifest, shard.cost_s)
+            texts = encode_texts(decode_records(manifest, shard.id))
+            objects = ((text_key(shard.id), texts), *objects)
+        self._committer.add(Commit(name, objects, shard.cost_s))
         self._costs.spoken(shard.utterances, receipts)
         self._tracker.batched(sum((receipt.batches for receipt in receipts), BatchStats()))
 
@@ -161,18 +167,21 @@ class Run:
         records = [Record.of_failure(failure, info.name, info.revision) for failure in window.rejected]
         name = PartName.of(window.index, None, window.rejected_digest, records)
         if not self._ledger.is_done(name.shard_id, name.digest):
-            self._write(name, encode_records(records), cost_s=0.0)
+            self._committer.add(Commit(name, ((name.key, encode_records(records)),)))
+            while not self._committer.has_room:  # of windows that are all rejected there is no end to feeding
+                self._settle(COLLECT_S)
 
-    def _write(self, name: PartName, manifest: bytes, cost_s: float) -> None:
-        self._check_lease()
-        self._job.storage.put(name.key, manifest)
-        self._ledger.add(name)
-        self._tracker.committed_part(name.num_ok, name.num_failed, name.audio_ms / 1000, cost_s)
+    def _settle(self, timeout_s: float) -> None:
+        """Count what is stored as done; wait for it at most so long."""
+        for commit in self._committer.stored(timeout_s):
+            name = commit.name
+            self._ledger.add(name)
+            self._tracker.committed_part(name.num_ok, name.num_failed, name.audio_ms / 1000, commit.cost_s)
 
-    def _check_lease(self) -> None:
-        """Raise LeaseLost if another driver may write by now."""
-        assert self._lease is not None, "nothing is written without the lease"
-        self._lease.check()
+    @property
+    def _committer(self) -> Committer:
+        assert self._given is not None, "nothing is written without the lease"
+        return self._given
 
     def _poisoned(self, poison: Poison) -> Record:
         utterance, info = poison.utterance, self._job.info
@@ -193,7 +202,9 @@ class Run:
     def _show(self, pool: Pool, telemetry: Telemetry) -> None:
         now = time.monotonic()
         states = pool.states()
-        snapshot = self._tracker.snapshot(now, states, pool.num_deaths, pool.notice)
+        self._tracker.storing(*self._committer.pending)
+        notice = ". ".join(filter(None, (self._committer.notice, pool.notice)))
+        snapshot = self._tracker.snapshot(now, states, pool.num_deaths, notice)
         self._speaking_s = self._tracker.speaking_s(now)
         self._num_replicas, self._num_deaths = len(states), pool.num_deaths
         telemetry.observe(snapshot)

@@ -8,11 +8,14 @@ for exactly once, with bytes or with the error that kept them. Not known here: m
 from __future__ import annotations
 
 import errno
+import hashlib
 import re
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
 
 from ...cluster.storage.base import Storage
 from ...errors import JobError, StorageFull, StorageUnavailable
@@ -55,12 +58,13 @@ class Container(ABC):
     name: str
 
     @abstractmethod
-    def open_part(self, storage: Storage, part: str, extension: str) -> PartWriter:
+    def open_part(self, storage: Storage, part: str, extension: str, key_prefixes: int = 0) -> PartWriter:
         """Begin an attempt at a part.
 
-        part        a name of its own for this attempt: the shard's id, "-", and letters or digits
-                    ("000012-0003-9f2c1a"); its objects lie under "audio/<part>"
-        extension   of the audio format, without a dot
+        part          a name of its own for this attempt: the shard's id, "-", and letters or digits
+                      ("000012-0003-9f2c1a"); its objects lie under `part_prefix`
+        extension     of the audio format, without a dot
+        key_prefixes  see `shard_prefix`
         """
 
     @abstractmethod
@@ -73,28 +77,54 @@ class Container(ABC):
 
 _SHARD = r"[0-9]{6,}-[0-9]{4,}"
 _PART = re.compile(_SHARD + r"-[A-Za-z0-9]+")
-_OWNED = re.compile(re.escape(AUDIO_PREFIX) + f"({_SHARD})-")
+_OWNED = re.compile(re.escape(AUDIO_PREFIX) + f"(?:[0-9a-f]+/)?({_SHARD})-")
 
 
-def part_prefix(part: str) -> str:
+def shard_prefix(shard_id: str, key_prefixes: int = 0) -> str:
+    """The keys of a shard's objects begin with this, and no other shard's: "audio/000012-0003-".
+
+    key_prefixes   0, or a power of 16: over so many prefixes ("audio/3f/000012-0003-") shards are spread by a hash of
+                   their ids, so that a store that divides its load by prefix can divide it
+    """
+    num_digits = max(0, key_prefixes - 1).bit_length() // 4
+    spread = hashlib.blake2b(shard_id.encode()).hexdigest()[:num_digits]
+    return f"{AUDIO_PREFIX}{spread}{'/' if spread else ''}{shard_id}-"
+
+
+def part_prefix(part: str, key_prefixes: int = 0) -> str:
     """The keys of a part's objects begin with this. Raises ValueError for a name that could be another part's."""
     if not _PART.fullmatch(part):
         raise ValueError(f"{part!r} is no part's name; one is called like 000012-0003-9f2c1a")
-    return f"{AUDIO_PREFIX}{part}"
+    shard_id, _, attempt = part.rpartition("-")
+    return shard_prefix(shard_id, key_prefixes) + attempt
 
 
-def shard_of(key: str) -> str | None:
+def shard_of(key: str, key_prefixes: int = 0) -> str | None:
     """The id of the shard that an object was written for, None if it is not a shard's.
 
     All keys of a shard share their beginning, so that a listing has them together.
     """
     match = _OWNED.match(key)
-    return match[1] if match else None
+    return match[1] if match and key.startswith(shard_prefix(match[1], key_prefixes)) else None
 
 
 def stem(row: int, id: str) -> str:
     """A clip's name without extension: its row, which makes it unique, and what is harmless of its id."""
     return f"{row:09d}-{re.sub(r'[^A-Za-z0-9_-]+', '_', id)[:SLUG_CHARS]}"
+
+
+def scratch_file(suffix: str) -> tuple[IO[bytes], Path]:
+    """A temporary file and a path to it; gone when it is closed.
+
+    Where the system can, it has no name of its own: of a process that is killed nothing stays on the disk.
+    """
+    file = tempfile.TemporaryFile(prefix="speechmill-", suffix=suffix)  # noqa: SIM115 - the writer closes it
+    path = Path(f"/proc/self/fd/{file.fileno()}")
+    if path.exists():
+        return file, path
+    file.close()
+    named = tempfile.NamedTemporaryFile(prefix="speechmill-", suffix=suffix)  # noqa: SIM115
+    return named, Path(named.name)
 
 
 @contextmanager

@@ -24,8 +24,8 @@ class Files(Container):
 
     name = "files"
 
-    def open_part(self, storage: Storage, part: str, extension: str) -> PartWriter:
-        return _FilesWriter(storage, part_prefix(part), extension)
+    def open_part(self, storage: Storage, part: str, extension: str, key_prefixes: int = 0) -> PartWriter:
+        return _FilesWriter(storage, part_prefix(part, key_prefixes), extension)
 
     def read(self, storage: Storage, places: Sequence[Place]) -> Iterator[Answer]:
         pending: deque[tuple[str, Future[bytes]]] = deque()

@@ -8,7 +8,6 @@ follow the Audio feature of the `datasets` library.
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
@@ -25,6 +24,7 @@ from .base import (
     by_object,
     local_disk,
     part_prefix,
+    scratch_file,
     stem,
     unanswered,
 )
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 GROUP_ROWS = 100
 GROUP_BYTES = 32 << 20
+READ_ROWS = 16
 _TEXT = ("id", "text", "voice", "metadata")
 _NUMBERS = {
     "seed": "int64",
@@ -49,8 +50,8 @@ class Parquet(Container):
 
     name = "parquet"
 
-    def open_part(self, storage: Storage, part: str, extension: str) -> PartWriter:
-        return _ParquetWriter(storage, f"{part_prefix(part)}.parquet", extension)
+    def open_part(self, storage: Storage, part: str, extension: str, key_prefixes: int = 0) -> PartWriter:
+        return _ParquetWriter(storage, f"{part_prefix(part, key_prefixes)}.parquet", extension)
 
     def read(self, storage: Storage, places: Sequence[Place]) -> Iterator[Answer]:
         for key, members in by_object(places).items():
@@ -81,6 +82,7 @@ class _ParquetWriter(PartWriter):
         self._group: list[dict[str, object]] = []
         self._group_bytes = 0
         self._file: IO[bytes] | None = None
+        self._path = Path()
         self._table: pq.ParquetWriter | None = None
 
     def add(self, row: int, id: str, encoded: bytes, sidecar: Mapping[str, object]) -> Place:
@@ -103,7 +105,7 @@ class _ParquetWriter(PartWriter):
                     table, self._table = self._table, None
                     table.close()
                     self._file.flush()
-                self._storage.put(self._key, Path(self._file.name))
+                self._storage.put(self._key, self._path)
         finally:
             self.abort()
 
@@ -125,7 +127,7 @@ class _ParquetWriter(PartWriter):
         rows = pa.Table.from_pylist(self._group, schema=schema())
         with local_disk():
             if self._file is None or self._table is None:
-                self._file = tempfile.NamedTemporaryFile(prefix="speechmill-", suffix=".parquet")  # noqa: SIM115
+                self._file, self._path = scratch_file(".parquet")
                 self._table = _open_table(self._file, rows.schema)
             self._table.write_table(rows)
         self._group, self._group_bytes = [], 0
@@ -150,8 +152,14 @@ def _utf8(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
+def _audio_of(table: pq.ParquetFile, group: int) -> Iterator[Any]:
+    """The cells of a row group, few at a time: a page of some bytes may stand for a million clips."""
+    for batch in table.iter_batches(READ_ROWS, row_groups=[group], columns=["audio.bytes"], use_threads=False):
+        yield from batch.column("audio")
+
+
 def _read_table(storage: Storage, key: str, members: Sequence[Member]) -> Iterator[Answer]:
-    """Rows of one table, a row group in memory at a time; then an answer for each that was not found."""
+    """Rows of one table, a few in memory at a time; then an answer for each that was not found."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -163,14 +171,13 @@ def _read_table(storage: Storage, key: str, members: Sequence[Member]) -> Iterat
             for group in range(table.num_row_groups):
                 end = start + table.metadata.row_group(group).num_rows
                 if any(isinstance(member, int) and start <= member < end for member in wanted):
-                    column = table.read_row_group(group, columns=["audio.bytes"]).column("audio")
-                    for index, cell in enumerate(column, start=start):
+                    for index, cell in enumerate(_audio_of(table, group), start=start):
                         if index in wanted:
                             data = cast("object", cell["bytes"].as_py())
                             if isinstance(data, bytes):
                                 del wanted[index]
                                 yield (key, index), data
                 start = end
-    except (pa.ArrowException, JobError, OSError, LookupError, TypeError, ValueError) as error:
+    except (pa.ArrowException, JobError, OSError, LookupError, TypeError, ValueError, OverflowError) as error:
         cause = error
     yield from unanswered(storage, key, list(wanted), cause)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import tarfile
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO
@@ -25,6 +24,7 @@ from .base import (
     by_object,
     local_disk,
     part_prefix,
+    scratch_file,
     stem,
     unanswered,
 )
@@ -37,8 +37,8 @@ class WebDataset(Container):
 
     name = "webdataset"
 
-    def open_part(self, storage: Storage, part: str, extension: str) -> PartWriter:
-        return _TarWriter(storage, f"{part_prefix(part)}.tar", extension)
+    def open_part(self, storage: Storage, part: str, extension: str, key_prefixes: int = 0) -> PartWriter:
+        return _TarWriter(storage, f"{part_prefix(part, key_prefixes)}.tar", extension)
 
     def read(self, storage: Storage, places: Sequence[Place]) -> Iterator[Answer]:
         for key, members in by_object(places).items():
@@ -51,6 +51,7 @@ class _TarWriter(PartWriter):
         self._key = key
         self._extension = extension
         self._file: IO[bytes] | None = None
+        self._path = Path()
         self._tar: tarfile.TarFile | None = None
 
     def add(self, row: int, id: str, encoded: bytes, sidecar: Mapping[str, object]) -> Place:
@@ -58,7 +59,7 @@ class _TarWriter(PartWriter):
         described = dumps({"id": id, "row": row, **sidecar}).encode("utf-8")
         with local_disk():
             if self._file is None or self._tar is None:
-                self._file = tempfile.NamedTemporaryFile(prefix="speechmill-", suffix=".tar")  # noqa: SIM115
+                self._file, self._path = scratch_file(".tar")
                 self._tar = tarfile.TarFile(fileobj=self._file, mode="w", format=tarfile.USTAR_FORMAT)
             for extension, data in ((self._extension, encoded), ("json", described)):
                 # A fresh TarInfo has time 0, user 0 and mode 0644.
@@ -73,7 +74,7 @@ class _TarWriter(PartWriter):
                 with local_disk():
                     self._tar.close()
                     self._file.flush()
-                self._storage.put(self._key, Path(self._file.name))
+                self._storage.put(self._key, self._path)
         finally:
             self.abort()
 
@@ -101,6 +102,7 @@ def _read_tar(storage: Storage, key: str, members: Sequence[Member]) -> Iterator
                 yield (key, header.name), data
                 if not wanted:
                     break
-    except (tarfile.TarError, JobError, EOFError, ValueError) as error:
+    # Headers of headers of headers: `tarfile` calls itself for each.
+    except (tarfile.TarError, JobError, EOFError, ValueError, RecursionError) as error:
         cause = error
     yield from unanswered(storage, key, list(wanted), cause)

@@ -103,3 +103,14 @@ def test_many_windows_are_listed_in_pieces(tmp_path: Path, monkeypatch: pytest.M
     ledger = Ledger.load(storage, [plan(window) for window in range(101)])
     assert len(ledger) == NUM_SHARDS * len(windows)
     assert [window for window in windows if ledger.is_complete(window)] == [0, 1, 2, 99, 100]
+
+
+def test_an_empty_manifest_says_nothing(tmp_path: Path) -> None:
+    """Story: a store kept an empty object of an upload that broke off; its name was believed, eight rows were lost."""
+    storage = open_storage(str(tmp_path))
+    whole, empty = PartName(0, 0, 8, 0, 900, "aa"), PartName(0, 1, 8, 0, 900, "bb")
+    storage.put(whole.key, b"{}\n")
+    storage.put(empty.key, b"")
+    ledger = Ledger.load(storage)
+    assert (len(ledger), ledger.totals.num_rows) == (1, 8)
+    assert not ledger.is_done(empty.shard_id, "bb")

@@ -35,6 +35,22 @@ def test_rows_in_flight_count_as_done_and_not_as_committed() -> None:
     assert snapshot.eta_s == pytest.approx(10.0 * (50.0 - 17.5) / 17.5)
 
 
+def test_what_waits_for_the_store_is_done_and_not_committed() -> None:
+    """Story: rows that were handed in and not stored yet were in neither count, and the bar went back."""
+    tracker = Tracker(Totals(), started_s=0.0)
+    tracker.planned(100, 50.0, 0.0, fraction_read=1.0)
+    tracker.speaking_from(0.0)
+    in_flight = tracker.snapshot(10.0, [replica(rows=25, audio_s=60.0, cost_s=12.5)], 0)
+    tracker.storing(Totals(20, 5, 60.0), cost_s=12.5)
+    waiting = tracker.snapshot(10.0, [replica()], 0)
+    tracker.storing(Totals(), 0.0)
+    tracker.committed_part(20, 5, audio_s=60.0, cost_s=12.5)
+    stored = tracker.snapshot(10.0, [replica()], 0)
+    for snapshot in (in_flight, waiting, stored):
+        assert (snapshot.rows_done, snapshot.audio_s, snapshot.eta_s) == (25, 60.0, 30.0)
+    assert [snapshot.rows_committed for snapshot in (in_flight, waiting, stored)] == [0, 0, 25]
+
+
 def test_the_total_is_estimated_from_the_bytes_read_until_the_end() -> None:
     tracker = Tracker(Totals(), started_s=0.0)
     tracker.planned(1_000, 10.0, 0.0, fraction_read=0.25)

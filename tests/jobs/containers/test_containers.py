@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import pickle
 import re
+import signal
+import subprocess
+import sys
 import tarfile
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -343,3 +347,27 @@ def test_large_clips_make_smaller_groups(tmp_path: Path) -> None:
     writer.close()
     with pq.ParquetFile(tmp_path / "out" / "audio" / f"{PART}.parquet") as file:
         assert [file.metadata.row_group(index).num_rows for index in range(file.num_row_groups)] == [3, 2]
+
+
+KILLED = """
+import os, signal
+SIDECAR = {"text": "a", "voice": "", "seed": 0, "speed": 1.0, "metadata": {}}
+SIDECAR |= {"sample_rate": 8000, "num_samples": 9, "duration_s": 1.0}
+from speechmill.cluster.storage import open_storage
+from speechmill.jobs.containers import container_of
+writer = container_of("NAME").open_part(open_storage("OUT"), "PART", "wav")
+for row in range(3):
+    writer.add(row, "a", b"x" * 100_000, SIDECAR)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="this system gives every file a name")
+@pytest.mark.parametrize("name", ["webdataset", "parquet"])
+def test_a_writer_that_is_killed_leaves_nothing_on_the_disk(name: str, temporary: Path, tmp_path: Path) -> None:
+    """A replica is killed with hundreds of megabytes in its hands, and the next one, on the same node."""
+    program = KILLED.replace("NAME", name).replace("OUT", str(tmp_path / "out")).replace("PART", PART)
+    environment = {**os.environ, "TMPDIR": str(temporary)}
+    ended = subprocess.run([sys.executable, "-c", program], env=environment, check=False)
+    assert ended.returncode == -signal.SIGKILL
+    assert list(temporary.iterdir()) == []
