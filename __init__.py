@@ -4,17 +4,45 @@ import speechmill
 
 result = speechmill.Job(input={"uri": "corpus.csv"}, output={"uri": "speech"}).run()
 for clip in speechmill.read(result.output):
-print(clip.id, clip.duration_s)
+    print(clip.id, clip.duration_s)
+
+What is named here is loaded when it is first used: a replica, which starts again after each death, needs none of it.
 """
 
-from .actors.models.base import BatchLimit, Model, ModelConfig, ModelInfo
-from .actors.segment import Clip, Failure, Segment, Utterance
-from .cluster.storage import S3Options
-from .errors import JobError, RunStopped, SpeechmillError
-from .jobs.api import Job
-from .jobs.reader import read
-from .jobs.result import Result
-from .jobs.say import Speech, say
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .actors.models.base import BatchLimit, Model, ModelConfig, ModelInfo
+    from .actors.segment import Clip, Failure, Segment, Utterance
+    from .cluster.storage import S3Options
+    from .errors import JobError, RunStopped, SpeechmillError
+    from .jobs.api import Job
+    from .jobs.reader import read
+    from .jobs.result import Result
+    from .jobs.say import Speech, say
+    from .jobs.submission.handle import SubmittedJob
+
+_MODULES = {
+    "BatchLimit": "actors.models.base",
+    "Clip": "actors.segment",
+    "Failure": "actors.segment",
+    "Job": "jobs.api",
+    "JobError": "errors",
+    "Model": "actors.models.base",
+    "ModelConfig": "actors.models.base",
+    "ModelInfo": "actors.models.base",
+    "Result": "jobs.result",
+    "RunStopped": "errors",
+    "S3Options": "cluster.storage",
+    "Segment": "actors.segment",
+    "Speech": "jobs.say",
+    "SpeechmillError": "errors",
+    "SubmittedJob": "jobs.submission.handle",
+    "Utterance": "actors.segment",
+    "read": "jobs.reader",
+    "say": "jobs.say",
+}
 
 __all__ = [
     "BatchLimit",
@@ -31,7 +59,19 @@ __all__ = [
     "Segment",
     "Speech",
     "SpeechmillError",
+    "SubmittedJob",
     "Utterance",
     "read",
     "say",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f".{_MODULES[name]}", __name__), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -12,6 +13,9 @@ from .spec import JobSpec
 
 if TYPE_CHECKING:
     from .run import Observer
+    from .submission.handle import SubmittedJob
+
+logger = logging.getLogger(__name__)
 
 
 class Job:
@@ -60,3 +64,34 @@ class Job:
         from .driver import run  # Ray takes a second to import, and only a run needs it
 
         return run(self.spec, overwrite=overwrite, observe=observe, trace=trace)
+
+    def submit(
+        self,
+        address: str | None = None,
+        *,
+        id: str | None = None,
+        overwrite: bool = False,
+        installed: bool = False,
+        entrypoint_num_cpus: float | None = None,
+    ) -> SubmittedJob:
+        """Send the job to a Ray cluster and return at once; the same job again continues it.
+
+        address              the head's dashboard, http://head:8265; else RAY_API_SERVER_ADDRESS, else port 8265 here
+        id                   the job's id there; by default its name and six digits
+        installed            run the speechmill that the cluster has, send none
+        entrypoint_num_cpus  cores that Ray reserves for the driver; with any, it may run on another node than the head
+        Raises JobError before anything is sent, and OutputBusy when a job there writes the output.
+        """
+        from .submission.submit import submit
+
+        job, notes = submit(
+            self.spec,
+            address,
+            id=id,
+            overwrite=overwrite,
+            installed=installed,
+            entrypoint_num_cpus=entrypoint_num_cpus,
+        )
+        for note in notes:
+            logger.warning("%s", note)
+        return job

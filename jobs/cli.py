@@ -1,5 +1,7 @@
 """The command line: `speechmill run | plan | say | serve | status | verify | weights`.
 
+Beside them `submit | list | logs | stop`, for jobs on a cluster: submission/commands.py.
+
 Exit status: 0 every row spoken (or within the allowance), 1 rows failed beyond it or `verify` found damage,
 2 the job itself is wrong, 3 the run had to stop and can be continued, 130 interrupted.
 """
@@ -7,18 +9,18 @@ Exit status: 0 every row spoken (or within the allowance), 1 rows failed beyond 
 from __future__ import annotations
 
 import json
-import signal
 import sys
-from collections.abc import Callable, Generator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import redirect_stdout
 from dataclasses import asdict
-from types import FrameType
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
-from ..errors import JobError, RunStopped, SpecError, SpeechmillError
+from ..errors import SpecError
+from .exits import INTERRUPTED, reported, stop, terminated_like_interrupted
+from .options import EndpointOption, JobFileArgument, JsonOption, OutputArgument, RegionOption, SetOption
+from .submission import commands
 
 app = typer.Typer(
     help="Turns a text corpus into a speech corpus. Run a job file, look at what it did.",
@@ -26,15 +28,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-
-JobFileArgument = Annotated[str, typer.Argument(metavar="JOB.YAML", help="The job file.")]
-OutputArgument = Annotated[str, typer.Argument(metavar="OUT", help="The job's output.uri.")]
-SetOption = Annotated[
-    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a key, as in model.batch_size=16.")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
-EndpointOption = Annotated[str | None, typer.Option(help="S3 endpoint, if it is not AWS.")]
-RegionOption = Annotated[str | None, typer.Option(help="S3 region.")]
 
 
 @app.command()
@@ -48,7 +41,7 @@ def run(
     as_json: JsonOption = False,
 ) -> None:
     """Run a job, or continue it where it stopped."""
-    with _reported():
+    with reported():
         from .api import Job
         from .display import display_for
 
@@ -56,10 +49,13 @@ def run(
         try:
             display = display_for(job.spec.name, as_json=as_json)
             # Ray prints its notices; standard output is for results alone.
-            with _terminated_like_interrupted(), redirect_stdout(sys.stderr), display:
+            with terminated_like_interrupted(), redirect_stdout(sys.stderr), display:
                 result = job.run(overwrite=overwrite, observe=display, trace=trace)
         except KeyboardInterrupt:
-            _stop(f"Stopped. What is committed in {job.spec.output.uri} stays; run the same command to continue.", 130)
+            stop(
+                f"Stopped. What is committed in {job.spec.output.uri} stays; run the same command to continue.",
+                INTERRUPTED,
+            )
         if as_json:
             print(
                 json.dumps({"event": "result", **asdict(result), "rtfx": result.rtfx, "batch_fill": result.batch_fill})
@@ -79,7 +75,7 @@ def plan(
     as_json: JsonOption = False,
 ) -> None:
     """Say what a job would do: rows, shards, audio, batches, time. Starts nothing."""
-    with _reported():
+    with reported():
         from .api import Job
         from .report import show_plan
 
@@ -98,7 +94,7 @@ def status(
     as_json: JsonOption = False,
 ) -> None:
     """Say how far an output is, from the store alone."""
-    with _reported():
+    with reported():
         from .report import show_status
         from .status import status as read_status
 
@@ -126,7 +122,7 @@ def say_text(
     ] = "auto",
 ) -> None:
     """Say a text now, through the player or into a file, the first sound as soon as possible."""
-    with _reported(), _terminated_like_interrupted():
+    with reported(), terminated_like_interrupted():
         from .say_aloud import say_aloud
 
         how = {"model": model, "voice": voice, "seed": seed, "speed": speed, "path": path, "device": device}
@@ -142,7 +138,7 @@ def serve(
     insecure: Annotated[bool, typer.Option("--insecure", help="Serve other machines without a token.")] = False,
 ) -> None:
     """Serve speech over HTTP, by OpenAI's API and a page, the first sound as soon as possible."""
-    with _reported():
+    with reported():
         from .service.serve import run_service
         from .service.spec import ServiceSpec
 
@@ -157,7 +153,7 @@ def weights(
     seed: Annotated[int, typer.Option(help="Of random weights.")] = 0,
 ) -> None:
     """Check the weights of ChatTTS in a folder, fetch the published ones, or write random ones to try things with."""
-    with _reported():
+    with reported():
         from pathlib import Path
 
         from .weights import check_weights, write_weights
@@ -182,7 +178,7 @@ def verify(
     as_json: JsonOption = False,
 ) -> None:
     """Check an output from its objects alone: every row once, every clip there, whole and right."""
-    with _reported():
+    with reported():
         from .report import show_verified
         from .verify import verify as check
 
@@ -193,6 +189,9 @@ def verify(
         else:
             show_verified(report, Console())
         raise typer.Exit(0 if report.is_ok else 1)
+
+
+commands.register(app)
 
 
 def main() -> None:
@@ -209,46 +208,13 @@ def _chunk_size(text: str, value: str) -> int | str | None:
 
 def _open(output: str, endpoint_url: str | None, region: str | None) -> Any:
     from ..cluster.storage import S3Options, open_storage
+    from .place import checked_place
 
+    for place in filter(None, (output, endpoint_url)):
+        try:
+            checked_place(place)
+        except ValueError as error:
+            raise SpecError(f"the path or URI {error}") from error
     storage = open_storage(output, S3Options(endpoint_url, region))
     storage.check(write=False)
     return storage
-
-
-@contextmanager
-def _reported() -> Generator[None]:
-    """Errors that speechmill raises on purpose become one line and an exit status, never a stack trace."""
-    try:
-        yield
-    except JobError as error:
-        _stop(f"error: {error}", 2)
-    except RunStopped as error:
-        _stop(f"stopped: {error}\nWhat is committed stays; run the same command to continue.", 3)
-    except SpeechmillError as error:
-        _stop(f"error: {error}", 2)
-    except KeyboardInterrupt:
-        _stop("Stopped.", 130)
-
-
-def _stop(message: str, code: int) -> NoReturn:
-    print(message, file=sys.stderr)
-    raise typer.Exit(code)
-
-
-@contextmanager
-def _terminated_like_interrupted() -> Generator[None]:
-    """SIGTERM ends a run the way Ctrl-C does: replicas are ended, the message says how to go on."""
-
-    def interrupt(_signal: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before: Callable[..., Any] | int | None = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    except SystemExit as error:
-        # Once Ray is up, its own handler answers SIGTERM, with an exit of that number.
-        if error.code == signal.SIGTERM:
-            raise KeyboardInterrupt from error
-        raise
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -106,10 +106,21 @@ def test_the_package_imports_quickly_because_it_loads_no_heavy_library() -> None
     assert done.stdout.strip() == "[]"
 
 
+def test_a_replica_starts_without_what_only_jobs_need() -> None:
+    code = "import sys, speechmill.cluster.actor; print([name for name in sys.modules if 'speechmill.jobs' in name])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 def test_the_root_exports_exactly_what_it_names() -> None:
+    for name in speechmill.__all__:
+        assert getattr(speechmill, name).__name__ == name
     public = {name for name in vars(speechmill) if not name.startswith("_")}
-    modules = {"actors", "cluster", "jobs", "errors"}
-    assert public - modules == set(speechmill.__all__)
+    modules = {"actors", "cluster", "jobs", "errors", "import_module", "Any", "TYPE_CHECKING"}
+    assert public - modules == set(speechmill.__all__) == set(speechmill._MODULES)
+    assert set(speechmill.__all__) <= set(dir(speechmill))
+    with pytest.raises(AttributeError, match="no attribute 'Jub'"):
+        _ = speechmill.Jub
 
 
 def test_every_package_is_in_the_wheel() -> None:

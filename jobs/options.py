@@ -1,0 +1,16 @@
+"""Arguments and options that several commands share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+JobFileArgument = Annotated[str, typer.Argument(metavar="JOB.YAML", help="The job file.")]
+OutputArgument = Annotated[str, typer.Argument(metavar="OUT", help="The job's output.uri.")]
+SetOption = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a key, as in model.batch_size=16.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
+EndpointOption = Annotated[str | None, typer.Option(help="S3 endpoint, if it is not AWS.")]
+RegionOption = Annotated[str | None, typer.Option(help="S3 region.")]

@@ -1,0 +1,79 @@
+"""What is sent along with a job: the job file, a few lines that start it, and speechmill itself where it lacks.
+
+speechmill goes as plain files (`py_modules`), not as a wheel. A wheel is installed on every node by the `pip` that
+happens to be on the head's path, with all that it depends on: that takes a package index, and minutes. A folder is
+unpacked, and put before what is installed. It is taken from the imported package, so that a checkout and an installed
+wheel are sent alike, with the few lines of metadata from which `importlib.metadata` reads the version.
+
+Guaranteed: source files of the package and the given job, nothing else; no value of this process's environment.
+Ray names a package by its content: the second job of the same speechmill uploads nothing but its job file.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+JOB_FILE = "job.json"
+LAUNCHER = "speechmill_job.py"
+STOP_WAIT_S = 30
+"""How long Ray waits for a driver that it asked to stop: to end replicas, and to give the lease back."""
+
+_ROOT = Path(__file__).parents[2]
+_LAYERS = ("actors", "cluster", "jobs")
+_SUFFIXES = frozenset({".py", ".typed", ".html", ".css", ".js", ".svg"})
+
+
+def entrypoint(*, overwrite: bool = False) -> str:
+    """The command that the head runs. By `exec`, so that a signal to the job reaches the driver and nobody else."""
+    return f"exec python {LAUNCHER} {JOB_FILE}" + (" --overwrite" if overwrite else "")
+
+
+def source_files() -> list[Path]:
+    """The package's files, relative to its root: what imports need, whatever else lies in a checkout."""
+    found = [path for path in _ROOT.iterdir() if path.is_file()]
+    for layer in _LAYERS:
+        found += (path for path in (_ROOT / layer).rglob("*") if path.is_file())
+    relative = (path.relative_to(_ROOT) for path in found if path.suffix in _SUFFIXES)
+    return sorted(path for path in relative if not any(part.startswith((".", "__pycache__")) for part in path.parts))
+
+
+@contextmanager
+def runtime_env(job: Mapping[str, Any], *, with_speechmill: bool) -> Generator[dict[str, Any]]:
+    """Ray's `runtime_env` for a job file; the folders that it names last as long as the block."""
+    with TemporaryDirectory(prefix="speechmill-") as temporary:
+        folder = Path(temporary)
+        work = folder / "job"
+        work.mkdir()
+        (work / JOB_FILE).write_text(json.dumps(job, indent=2, ensure_ascii=False), encoding="utf-8")
+        shutil.copyfile(Path(__file__).with_name("launcher.py"), work / LAUNCHER)
+        env: dict[str, Any] = {
+            "working_dir": str(work),
+            "env_vars": {"RAY_JOB_STOP_WAIT_TIME_S": str(STOP_WAIT_S)},
+        }
+        if with_speechmill:
+            env["py_modules"] = [str(_copy_package(folder)), str(_write_metadata(folder))]
+        yield env
+
+
+def _copy_package(folder: Path) -> Path:
+    root = folder / "speechmill"
+    for path in source_files():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(_ROOT / path, root / path)
+    return root
+
+
+def _write_metadata(folder: Path) -> Path:
+    number = version("speechmill")
+    info = folder / f"speechmill-{number}.dist-info"
+    info.mkdir()
+    text = f"Metadata-Version: 2.1\nName: speechmill\nVersion: {number}\n"
+    (info / "METADATA").write_text(text, encoding="utf-8")
+    return info

@@ -1,0 +1,64 @@
+"""Sending a job: checked here first, then what it needs, then the job.
+
+Guaranteed: a wrong job is said before anything is sent. An output that another job on this head is about to write is
+said here as well; whoever else may write it, the lease tells the driver.
+"""
+
+from __future__ import annotations
+
+import secrets
+from datetime import UTC, datetime
+from importlib.metadata import version
+
+from ...errors import OutputBusy, SpecError
+from ..spec import JobSpec
+from .handle import SubmittedJob
+from .head import Head
+from .package import entrypoint, runtime_env
+from .record import JobRecord, labels_of
+from .request import Request, id_of, request_of
+
+
+def submit(
+    spec: JobSpec,
+    address: str | None = None,
+    *,
+    id: str | None = None,
+    overwrite: bool = False,
+    installed: bool = False,
+    entrypoint_num_cpus: float | None = None,
+) -> tuple[SubmittedJob, tuple[str, ...]]:
+    """Send a job to the head at `address`. Returns its handle, and what the user should know, a line each.
+
+    installed            run the speechmill that the cluster has, send none
+    entrypoint_num_cpus  cores that Ray reserves for the driver; with any, it may run on another node than the head
+    Raises SpecError, ModelError, JobError, and OutputBusy when a job on the head writes the output.
+    """
+    job_id = id_of(spec.name, id, secrets.token_hex(3))
+    if entrypoint_num_cpus is not None and not 0 <= entrypoint_num_cpus < float("inf"):
+        raise SpecError(f"--entrypoint-num-cpus is {entrypoint_num_cpus:g}; it has to be a number of cores, 0 or more")
+    request_of(spec, lambda: True)  # what is wrong wherever the job runs, said before anybody is asked
+    head = Head(address)
+    request = request_of(spec, head.sees_this_machine_only)
+    _refuse_taken(job_id, request, head)
+    with runtime_env(request.job, with_speechmill=not installed) as env:
+        labels = labels_of(spec, request.job, version("speechmill"))
+        head.submit(job_id, entrypoint(overwrite=overwrite), env, labels, entrypoint_num_cpus)
+    return SubmittedJob.of(job_id, head), request.notes
+
+
+def _refuse_taken(id: str, request: Request, head: Head) -> None:
+    if id in head.ids():
+        raise SpecError(f"--id {id}: the head at {head.address} has a job of this id; choose another, or none")
+    output = request.job["output"]["uri"]
+    writer = next((job for job in head.jobs() if job.writes(output)), None)
+    if writer is not None:
+        raise OutputBusy(
+            f"{output} is written by job {writer.id} ({_since(writer)}): `speechmill logs {writer.id} --follow` shows "
+            f"it, `speechmill stop {writer.id}` ends it"
+        )
+
+
+def _since(job: JobRecord) -> str:
+    when = f" since {datetime.fromtimestamp(job.started_s, UTC):%Y-%m-%d %H:%M} UTC" if job.started_s else ""
+    return f"{job.status}{when}"
