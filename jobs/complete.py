@@ -8,7 +8,9 @@ from typing import Any
 
 from ..actors.batcher.stats import BatchStats
 from ..cluster.storage import Storage
-from ..errors import JobError, StorageMissing
+from ..errors import JobError, OutputGone, StorageMissing
+from .bounded import get_bounded
+from .identity import JOB_KEY
 
 COMPLETE_KEY = "complete.json"
 
@@ -24,7 +26,13 @@ class Complete:
     batches: BatchStats | None = None
 
     def write(self, storage: Storage) -> None:
-        """Put the mark into the output."""
+        """Put the mark into the output. Raises OutputGone where that was deleted since the run began."""
+        # A folder comes back with the next object that is put into it, without what was committed before.
+        if not storage.exists(JOB_KEY):
+            raise OutputGone(
+                f"{storage.location(JOB_KEY)} was deleted while this run wrote its output, and maybe more with it; "
+                f"delete what is left in {storage.uri}, or restore it, and run the same command"
+            )
         body = asdict(self) | {"audio_s": round(self.audio_s, 3)}
         storage.put(COMPLETE_KEY, json.dumps(body, indent=2).encode())
 
@@ -32,19 +40,30 @@ class Complete:
     def read(cls, storage: Storage) -> Complete | None:
         """The mark, None where there is none. Raises JobError for one that cannot be read."""
         try:
-            raw = storage.get(COMPLETE_KEY)
+            raw = get_bounded(storage, COMPLETE_KEY)
         except StorageMissing:
             return None
         try:
             body = json.loads(raw)
-            counts = [int(body[name]) for name in ("num_rows", "num_ok", "num_failed")]
+            num_rows, num_ok, num_failed = [_count(body[name]) for name in ("num_rows", "num_ok", "num_failed")]
+            if num_rows != num_ok + num_failed:
+                raise ValueError(f"{num_rows} rows, of which {num_ok} are ok and {num_failed} failed")
             batches = {name: _number(value) for name, value in (body.get("batches") or {}).items()}
-            return cls(*counts, audio_s=float(body["audio_s"]), batches=BatchStats(**batches) if batches else None)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise JobError(f"{storage.location(COMPLETE_KEY)} cannot be read: {error!r:.120}") from error
+            audio_s = float(_number(body["audio_s"]))
+            return cls(num_rows, num_ok, num_failed, audio_s, BatchStats(**batches) if batches else None)
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise JobError(
+                f"{storage.location(COMPLETE_KEY)} cannot be read: {error!r:.120}; delete it, and run the job again"
+            ) from error
 
 
 def _number(value: object) -> Any:
-    if not isinstance(value, int | float):
-        raise TypeError(f"{value!r} is no number")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1 << 63:
+        raise TypeError(f"{value!r:.40} is no number from 0 to 2**63 - 1")
     return value
+
+
+def _count(value: object) -> int:
+    if not isinstance(value, int):
+        raise TypeError(f"{value!r:.40} is no number of rows")
+    return _number(value)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, cast
 
 from ..actors.models.base import ModelInfo
 from ..actors.text import RULES as TEXT_RULES
@@ -18,6 +19,8 @@ from ..cluster.sharding import RULES as SHARDING_RULES
 from ..cluster.sharding import CostModel
 from ..cluster.storage import Storage
 from ..errors import JobChanged, JobError, SpecError, StorageMissing
+from .bounded import get_bounded
+from .printable import printable
 from .spec import JobSpec
 
 JOB_KEY = "job.json"
@@ -40,7 +43,7 @@ class Identity:
         """Keys in which the two differ, each with both values."""
         names = sorted(self.keys.keys() | other.keys.keys())
         return [
-            f"{name}: {json.dumps(self.keys.get(name))} there, {json.dumps(other.keys.get(name))} now"
+            printable(f"{name}: {_shown(self.keys.get(name))} there, {_shown(other.keys.get(name))} now")
             for name in names
             if self.keys.get(name) != other.keys.get(name)
         ]
@@ -52,8 +55,8 @@ def identity_of(spec: JobSpec, info: ModelInfo, device: str, corpus_fingerprint:
     options = {f"model.options.{name}": value for name, value in spec.model.options.items()}
     try:
         # As it will be read back: what JSON changes (the keys of a map) must not look like another job.
-        options = json.loads(json.dumps(options))
-    except (TypeError, ValueError) as error:
+        options = json.loads(json.dumps(options, allow_nan=False, ensure_ascii=False).encode())
+    except (TypeError, ValueError, RecursionError) as error:
         raise SpecError(f"model.options: {error}; use text, numbers, true, false, lists and maps") from error
     return Identity(
         {
@@ -73,6 +76,8 @@ def identity_of(spec: JobSpec, info: ModelInfo, device: str, corpus_fingerprint:
             "text rules": TEXT_RULES,
             "output.container": spec.output.container,
             **({"text.pause_s": spec.text.pause_s, "output.audio": spec.output.audio} if spec.task == "speak" else {}),
+            # Left out where there are none: outputs begun before this key go on.
+            **({"output.key_prefixes": prefixes} if (prefixes := spec.output.key_prefixes) else {}),
             "sharding rules": SHARDING_RULES,
             **{f"sharding.{name}": value for name, value in spec.sharding.model_dump().items()},
         }
@@ -109,20 +114,23 @@ class JobFile:
     def read(cls, storage: Storage) -> JobFile | None:
         """The job of an output, None where there is none. Raises JobError for one that cannot be read."""
         try:
-            raw = storage.get(JOB_KEY)
+            raw = get_bounded(storage, JOB_KEY)
         except StorageMissing:
             return None
         try:
             body = json.loads(raw)
             return cls(
                 version=str(body["speechmill"]),
-                spec=dict(body["spec"]),
-                identity=Identity(dict(body["identity"])),
+                spec=_mapping(body["spec"]),
+                identity=Identity(_mapping(body["identity"])),
                 device=str(body["device"]),
-                cost=CostModel(**{name: float(value) for name, value in body["cost"].items()}),
+                cost=_cost(body["cost"]),
             )
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise JobError(f"{storage.location(JOB_KEY)} is not a speechmill job: {error!r:.120}") from error
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+            raise JobError(
+                f"{storage.location(JOB_KEY)} is not a speechmill job: {error!r:.120}; restore it, or choose another "
+                "output.uri"
+            ) from error
 
     def refuse_if_changed(self, now: Identity, output: str) -> None:
         """Raise JobChanged, naming every key, when this job is not the one that runs now."""
@@ -132,3 +140,21 @@ class JobFile:
                 f"{output} holds another job; it differs in {'; '.join(differences)}. "
                 "Use another output.uri, or --overwrite to delete what is there and start anew."
             )
+
+
+def _shown(value: object) -> str:
+    shown = json.dumps(value)
+    return shown if len(shown) <= 200 else f"{shown[:199]}…"
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError(f"{value!r:.40} where an object is expected")
+    return cast("dict[str, Any]", value)
+
+
+def _cost(values: Any) -> CostModel:
+    cost = CostModel(**{name: float(value) for name, value in values.items()})
+    if not all(0 <= value < math.inf for value in asdict(cost).values()) or not cost.base_s + cost.char_s:
+        raise ValueError(f"{cost} is no estimate")
+    return cost

@@ -24,6 +24,7 @@ import numpy as np
 
 from ..cluster.storage import Storage
 from ..errors import StorageMissing
+from .bounded import TooLarge, get_bounded
 from .corpus import Hashes, Position
 from .parallel import in_order
 
@@ -155,7 +156,7 @@ class PlanLog:
     def read_ids(self, chunk: int) -> Hashes | None:
         """The hashes of the new ids of a chunk, sorted; None where they are missing or damaged."""
         try:
-            raw = self._storage.get(_key(chunk, "ids"))
+            raw = self._get(_key(chunk, "ids"))
         except StorageMissing:
             return None
         ids = np.frombuffer(raw[_DIGEST_BYTES:], "<u8") if len(raw) % 8 == 0 else np.zeros(0, np.uint64)
@@ -165,6 +166,13 @@ class PlanLog:
         """Remove the ids: nothing is left to plan."""
         keys = (entry.key for entry in self._storage.list(PLAN_PREFIX))
         self._storage.delete(key for key in keys if is_plan_key(key) and key.endswith(".ids"))
+
+    def _get(self, key: str) -> bytes:
+        """An object of the log. Raises StorageMissing, also for one that is too large to be ours."""
+        try:
+            return get_bounded(self._storage, key)
+        except TooLarge as error:
+            raise StorageMissing(str(error)) from error
 
     def _put(self, objects: dict[str, bytes]) -> None:
         for key, data in objects.items():
@@ -188,7 +196,7 @@ class PlanLog:
     def _read_chunk(self, chunk: int) -> list[WindowPlan]:
         """The windows of a chunk; none where it is missing, damaged or another job's."""
         try:
-            body: Any = json.loads(self._storage.get(_key(chunk, "json")))
+            body: Any = json.loads(self._get(_key(chunk, "json")))
             check = body.pop("check")
             first = chunk * self.chunk_windows
             is_ours = body["fingerprint"] == self._fingerprint and body["window"] == first
@@ -205,7 +213,9 @@ class PlanLog:
         plan = WindowPlan(**(window | changed))
         counts = (plan.num_rows, plan.num_parts, end.file, end.offset, end.number)
         are_counts = all(type(value) is int and 0 <= value < 1 << 63 for value in counts)
-        are_numbers = all(type(value) in (int, float) for value in (plan.cost_s, plan.fraction_read))
+        are_numbers = all(
+            type(value) in (int, float) and 0 <= value < 1e18 for value in (plan.cost_s, plan.fraction_read)
+        )
         if not (are_counts and are_numbers and 0 < plan.num_rows <= self.window_rows):
             raise ValueError(f"{window!r:.200} is no window")
         if plan.repeated and plan.repeated_rows[-1:] >= [plan.num_rows]:

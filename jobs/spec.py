@@ -12,14 +12,29 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from ..cluster.sharding import ShardLimits
 from ..cluster.storage import S3Options
 from ..errors import SpecError, did_you_mean
+from .job_yaml import BadYaml, parse_yaml, read_yaml
+from .place import Place, without_credentials
+from .printable import printable
 
 SEED_MAX = 2**63 - 1
+
+
+_MAX_TOLD = 20
+"""Wrong keys that are named."""
+_HALF = re.compile("[\ud800-\udfff]")
 
 
 class Section(BaseModel):
@@ -27,17 +42,28 @@ class Section(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, protected_namespaces=())
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _plain(cls, value: object, info: ValidationInfo) -> object:
+        """To Python, true is the number 1; and a text may hold halves of characters, which no file takes."""
+        if isinstance(value, str) and not value.isascii() and _HALF.search(value):
+            raise ValueError("must not hold half a surrogate pair")
+        if isinstance(value, bool) and cls.model_fields[info.field_name or ""].annotation is not bool:
+            raise ValueError("must not be true or false")
+        return value
+
 
 class S3Spec(Section):
     """An S3 service. Credentials come from boto3's own chain (environment, profile, role), never from here."""
 
-    endpoint_url: str | None = None
+    endpoint_url: Place | None = None
     region: str | None = None
-    max_attempts: Annotated[int, Field(ge=1, le=20)] = 8
+    max_attempts: Annotated[int, Field(ge=1, le=1_000)] = 8
+    timeout_s: Annotated[float, Field(ge=1, le=86_400)] = 600.0
 
     def options(self) -> S3Options:
         """The same, as the store takes it."""
-        return S3Options(self.endpoint_url, self.region, self.max_attempts)
+        return S3Options(self.endpoint_url, self.region, self.max_attempts, self.timeout_s)
 
 
 class InputSpec(Section):
@@ -46,7 +72,7 @@ class InputSpec(Section):
     `id`, `seed`, `voice` and `speed` are used when the corpus has them; named in the job, they have to be there.
     """
 
-    uri: str | list[str]
+    uri: Place | list[Place]
     format: Literal["auto", "csv", "tsv", "jsonl", "parquet"] = "auto"
     id: str | None = "id"
     text: str = "text"
@@ -87,9 +113,10 @@ class TextSpec(Section):
 class OutputSpec(Section):
     """Where the speech goes and how it is packed; `jsonl` is for text."""
 
-    uri: str
+    uri: Place
     container: Literal["jsonl", "files", "webdataset", "parquet"] = "files"
     audio: Literal["wav", "flac", "opus", "mp3"] = "flac"
+    key_prefixes: Literal[0, 16, 256, 4096] = 0
     s3: S3Spec = S3Spec()
 
 
@@ -120,7 +147,7 @@ class ClusterSpec(Section):
     @field_validator("address")
     @classmethod
     def _known_form(cls, address: str) -> str:
-        if address not in ("local", "auto") and not re.fullmatch(r"(ray://)?[^/\s]+:[0-9]{1,5}", address):
+        if address not in ("local", "auto") and not re.fullmatch(r"(ray://)?[^/\s@]+:[0-9]{1,5}", address):
             raise ValueError("must be local, auto, ray://host:port or host:port")
         return address
 
@@ -161,20 +188,21 @@ class Document(Section):
             told: dict[str, list[str]] = {}
             for detail in error.errors():
                 key, problem = _explain(cls, detail)
-                told.setdefault(key, []).append(problem)
+                told.setdefault(printable(key, 200), []).append(printable(problem))
             lines = [f"{key} {' or '.join(dict.fromkeys(problems))}" for key, problems in told.items()]
-            raise SpecError(f"{source}: " + "; ".join(lines)) from error
+            more = [f"and {len(lines) - _MAX_TOLD:,} more"] if len(lines) > _MAX_TOLD else []
+            raise SpecError(f"{source}: " + "; ".join(lines[:_MAX_TOLD] + more)) from error
 
     @classmethod
     def load(cls, path: str | Path | None, overrides: list[str] | None = None) -> Self:
         """One from a YAML file (None: all defaults), with "key.key=value" overrides. Raises SpecError."""
-        source = str(path)
+        source = printable(str(path))
         try:
-            values = {} if path is None else yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+            values = {} if path is None else read_yaml(path)
         except OSError as error:
             raise SpecError(f"{source}: cannot be read: {error.strerror}") from error
-        except (yaml.YAMLError, ValueError, RecursionError) as error:
-            raise SpecError(f"{source}: is not valid YAML: {' '.join(str(error).split())}") from error
+        except BadYaml as error:
+            raise SpecError(f"{source}: is not valid YAML: {printable(str(error))}") from error
         if not isinstance(values, dict):
             raise SpecError(f"{source}: must hold keys such as input, model and output")
         for override in overrides or []:
@@ -221,18 +249,18 @@ def _override(values: dict[str, Any], override: str) -> None:
     path, equals, value = override.partition("=")
     keys = path.split(".")
     if not equals or not all(keys):
-        raise SpecError(f'--set "{override}" must look like model.batch_size=16')
+        raise SpecError(f'--set "{printable(override, 80)}" must look like model.batch_size=16')
     section: Any = values
     for key in keys[:-1]:
         if section.get(key) is None:
             section[key] = {}
         section = section[key]
         if not isinstance(section, dict):
-            raise SpecError(f'--set "{override}": {key} is a value, not a section')
+            raise SpecError(f"--set {printable(path)}: {printable(key)} is a value, not a section")
     try:
-        section[keys[-1]] = yaml.safe_load(value)
-    except (yaml.YAMLError, ValueError) as error:
-        raise SpecError(f'--set "{override}": the value is not valid YAML') from error
+        section[keys[-1]] = parse_yaml(value)
+    except BadYaml as error:
+        raise SpecError(f"--set {printable(path)}: the value is not valid YAML: {printable(str(error))}") from error
 
 
 def _explain(root: type[BaseModel], detail: Any) -> tuple[str, str]:
@@ -252,7 +280,7 @@ def _explain(root: type[BaseModel], detail: Any) -> tuple[str, str]:
 
 def _shown(value: object) -> str:
     try:
-        return json.dumps(value, default=str)[:80]
+        return without_credentials(json.dumps(value, default=str))[:80]
     except (ValueError, RecursionError):  # a YAML value may hold itself
         return "a value that cannot be shown"
 

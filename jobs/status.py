@@ -10,6 +10,7 @@ from ..errors import JobError, StorageMissing
 from .complete import Complete
 from .identity import JobFile
 from .ledger import Ledger
+from .printable import printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +41,8 @@ def status(storage: Storage) -> Status:
     ledger = Ledger.load(storage)
     return Status(
         output=storage.uri,
-        job_name=str(job.spec.get("name", "")),
-        task=str(job.spec.get("task", "speak")),
+        job_name=printable(str(job.spec.get("name", ""))),
+        task=printable(str(job.spec.get("task", "speak"))),
         fingerprint=job.identity.fingerprint,
         is_complete=Complete.read(storage) is not None,
         num_parts=len(ledger),
@@ -56,5 +57,5 @@ def _driver(storage: Storage) -> str:
     try:
         holder = Lease.read(storage)
     except JobError as error:
-        return str(error)
-    return "" if holder is None else str(holder)
+        return printable(str(error))
+    return "" if holder is None else printable(str(holder))

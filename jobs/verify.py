@@ -83,8 +83,7 @@ def _owner(storage: Storage, *, decode: bool) -> Owner:
     job = load_job(storage)
     if is_text(job):
         return TextCheck(storage)
-    layout = Layout.of(storage, job)
-    return ClipCheck(storage, layout.container, layout.audio_format, decode=decode)
+    return ClipCheck(storage, Layout.of(storage, job), decode=decode)
 
 
 class _Check:
@@ -201,12 +200,12 @@ def _walk(storage: Storage, owner: Owner, committed: Iterable[str]) -> Iterator[
 
     One listing is merged with the sorted shards: all keys of a shard begin alike, so they are listed together.
     """
-    waiting = deque(sorted(committed, key=_order))
+    waiting = deque(sorted(committed, key=owner.order))
     done: set[str] = set()
     for shard_id, entries in groupby(storage.list(), lambda entry: owner.shard_of(entry.key)):
         if shard_id in done:
             raise JobError(f"{storage.uri} is not listed in the order of its keys; it cannot be verified")
-        while shard_id is not None and waiting and _order(waiting[0]) < _order(shard_id):
+        while shard_id is not None and waiting and owner.order(waiting[0]) < owner.order(shard_id):
             done.add(waiting[0])
             yield waiting.popleft(), {}
         if shard_id is not None and waiting and waiting[0] == shard_id:
@@ -216,10 +215,6 @@ def _walk(storage: Storage, owner: Owner, committed: Iterable[str]) -> Iterator[
             for entry in entries:
                 yield None, {entry.key: entry.size}
     yield from ((shard_id, {}) for shard_id in waiting)
-
-
-def _order(shard_id: str) -> str:
-    return f"{shard_id}-"
 
 
 def _sweep(

@@ -9,8 +9,8 @@ from ..actors.audio import AudioFormat
 from ..actors.manifest import PartName, Record
 from ..cluster.storage.base import Storage
 from ..errors import JobError, RowRejected
-from .containers import Container
-from .containers.base import AUDIO_PREFIX, Place, shard_of
+from .containers.base import AUDIO_PREFIX, Place, shard_of, shard_prefix
+from .reader import Layout
 from .verify_report import Findings
 
 
@@ -22,19 +22,23 @@ class ClipCheck:
 
     prefix = AUDIO_PREFIX
 
-    def __init__(self, storage: Storage, container: Container, audio_format: AudioFormat, *, decode: bool) -> None:
-        self._storage, self._container, self._audio_format, self._decode = storage, container, audio_format, decode
+    def __init__(self, storage: Storage, layout: Layout, *, decode: bool) -> None:
+        self._storage, self._layout, self._decode = storage, layout, decode
 
     def shard_of(self, key: str) -> str | None:
         """The shard that an object was written for, None if it is not a shard's."""
-        return shard_of(key)
+        return shard_of(key, self._layout.key_prefixes)
+
+    def order(self, shard_id: str) -> str:
+        """Its objects' place in a listing of the output, among those of other shards."""
+        return shard_prefix(shard_id, self._layout.key_prefixes)
 
     def part(
         self, part: PartName, records: Sequence[Record], objects: Mapping[str, int], findings: Findings
     ) -> set[str]:
         """Check the clips of a part, whose shard has these objects (key: bytes); the keys that it names."""
         wanted = self._wanted(part, records, objects, findings)
-        for place, answer in self._container.read(self._storage, list(wanted)):
+        for place, answer in self._layout.container.read(self._storage, list(wanted)):
             record = wanted[place]
             fault = str(answer) if isinstance(answer, JobError) else self._fault(record, answer)
             findings.clip(len(answer) if isinstance(answer, bytes) else 0)
@@ -60,7 +64,7 @@ class ClipCheck:
             if record.audio is None:
                 continue
             place = (record.audio, record.member)
-            if shard_of(record.audio) != part.shard_id:
+            if self.shard_of(record.audio) != part.shard_id:
                 findings.problem(f"{where} names {record.audio!r:.200}, which is not of this shard")
             elif record.audio not in objects:
                 absent[record.audio] = absent.get(record.audio, 0) + 1
@@ -77,15 +81,15 @@ class ClipCheck:
             return f"{len(data)} bytes where the manifest has {record.audio_bytes}"
         if audio.sha256(data) != record.audio_sha256:
             return "SHA-256 of its bytes is not the manifest's"
-        if record.audio_format != self._audio_format.name:
-            return f"audio_format is {record.audio_format!r}, the job's is {self._audio_format.name!r}"
-        return _decode_fault(record, data, self._audio_format) if self._decode else None
+        if record.audio_format != self._layout.audio_format.name:
+            return f"audio_format is {record.audio_format!r}, the job's is {self._layout.audio_format.name!r}"
+        return _decode_fault(record, data, self._layout.audio_format) if self._decode else None
 
 
 def _decode_fault(record: Record, data: bytes, audio_format: AudioFormat) -> str | None:
     num_samples, tolerance = record.num_samples or 0, audio_format.tolerance_samples
     try:
-        samples, sample_rate = audio.decode(data, num_samples + tolerance)
+        samples, sample_rate = audio.decode(data, min(num_samples + tolerance, audio.MAX_DECODED_SAMPLES))
     except RowRejected as error:
         return str(error)
     if sample_rate != record.sample_rate:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..actors.manifest import Record
+from .printable import printable
 
 MAX_NAMED = 100
 
@@ -86,20 +87,20 @@ class Findings:
         """Something that contradicts the output's promises."""
         self.num_problems += 1
         if len(self._problems) < MAX_NAMED:
-            self._problems.append(text)
+            self._problems.append(printable(text))
 
     def orphan(self, key: str, num_bytes: int) -> None:
         """An object under audio/ (or text/) that no manifest names."""
         self._num_orphans += 1
         self._orphan_bytes += num_bytes
         if len(self._orphans) < MAX_NAMED:
-            self._orphans.append(key)
+            self._orphans.append(printable(key))
 
     def stray(self, key: str) -> None:
         """An object that is not speechmill's."""
         self._num_strays += 1
         if len(self._strays) < MAX_NAMED:
-            self._strays.append(key)
+            self._strays.append(printable(key))
 
     def report(
         self,

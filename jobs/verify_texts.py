@@ -23,6 +23,10 @@ class TextCheck:
         """The shard that an object was written for, None if it is not a shard's."""
         return text_shard_of(key)
 
+    def order(self, shard_id: str) -> str:
+        """Its object's place in a listing of the output, among those of other shards."""
+        return f"{TEXT_PREFIX}{shard_id}-"
+
     def part(
         self, part: PartName, records: Sequence[Record], objects: Mapping[str, int], findings: Findings
     ) -> set[str]:

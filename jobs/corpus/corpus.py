@@ -15,6 +15,7 @@ from dataclasses import replace
 
 from ...actors.segment import Failure, Utterance
 from ...errors import CorpusError
+from ..printable import printable
 from .delimited import DelimitedReader
 from .files import InputFile, find_files, fingerprint_of
 from .ids import IdIndex
@@ -33,6 +34,8 @@ READERS: dict[Format, type[Reader]] = {
 }
 _BLOCK_ROWS = 1024
 _CHECK_THREADS = 16
+_MAX_COMPARED = 200
+"""Columns that a message looks at: a file that is none of ours may have a million."""
 
 
 class Corpus:
@@ -93,6 +96,6 @@ class Corpus:
 
 
 def _no_column(uri: str, name: str, columns: Sequence[str]) -> str:
-    near = difflib.get_close_matches(name, columns, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(name, columns[:_MAX_COMPARED], n=1, cutoff=0.5)
     hint = f" (did you mean {near[0]!r}?)" if near else ""
-    return f"{uri} has no column {name!r}{hint}; its columns: {', '.join(columns)}"
+    return f"{uri} has no column {name!r}{hint}; its columns: {printable(', '.join(columns[:_MAX_COMPARED]))}"

@@ -4,6 +4,8 @@ Guaranteed: a record that breaks the quoting rules or has another number of fiel
 lines after it are read again as records of their own, so that a stray quote never swallows its neighbours.
 In tsv, where many writers do not quote at all, a line whose quotes make no sense is taken as it stands, and so are
 lines that have all their fields each although quotes seem to join them.
+Memory and time stay those of the file's size: a record of `MAX_LINE` characters is none, and a file of which most has
+to be read again and again is refused.
 """
 
 from __future__ import annotations
@@ -19,6 +21,11 @@ from ...errors import CorpusError
 from .files import InputFile
 from .reader import MAX_LINE, START, Broken, Position, RawRow, Reader, bad_byte, check_names, skip_bom
 
+_MAX_BLANK_LINES = 100_000
+"""Before the header."""
+_AGAIN_LINES, _AGAIN_SHARE = 1_000_000, 20
+"""So many lines may be read again, and that many times those that are done with."""
+
 
 class Tape:
     """The lines of a file; those since the last record are remembered and can be read again.
@@ -33,19 +40,38 @@ class Tape:
         self._stream = stream
         self._uri = uri
         self._again: deque[str] = deque()
+        self._num_again = 0
 
     def lines(self) -> Iterator[str]:
-        """The lines that follow. Raises CorpusError at one that never ends."""
+        """The lines that follow. Raises CorpusError at one that never ends, csv.Error for a record of that length."""
         pending, readline, again = self.pending, self._stream.readline, self._again
+        length = 0
         while True:
-            line = again.popleft() if again else readline(MAX_LINE)
+            if again:
+                self._count_again()
+                line = again.popleft()
+            else:
+                line = readline(MAX_LINE)
             if not line:
                 return
+            length = length + len(line) if pending else len(line)
+            if length > MAX_LINE:
+                pending.append(line)
+                raise csv.Error(f"it is longer than {MAX_LINE:,} characters")
             if len(line) >= MAX_LINE:
                 where = self.line + len(pending) + 1
                 raise CorpusError(f"{self._uri} line {where} is longer than {MAX_LINE:,} characters: is this csv?")
             pending.append(line)
             yield line
+
+    def _count_again(self) -> None:
+        """Each line that opens a quote and closes another one may have the whole rest behind it read once more."""
+        self._num_again += 1
+        if self._num_again > _AGAIN_LINES + _AGAIN_SHARE * self.line:
+            raise CorpusError(
+                f'{self._uri}: from line {self.line + 1:,} on, its quotes (") make no sense: each has to be closed, '
+                "and one inside a field has to be doubled"
+            )
 
     def seek(self, start: Position) -> None:
         """Go on from a position between two records."""
@@ -141,7 +167,7 @@ class DelimitedReader(Reader):
     def _header(self, tape: Tape) -> tuple[str, ...]:
         uri = self.file.uri
         try:
-            names = next((values for values in self._records(tape) if values), None)
+            names = self._first_record(tape)
         except csv.Error as error:
             raise CorpusError(f"{uri} has no readable header in line 1: {error}") from error
         if names is None:
@@ -151,6 +177,15 @@ class DelimitedReader(Reader):
             raise CorpusError(f"{uri} line 1: {problem}; save the file as UTF-8")
         tape.accept()
         return check_names([name.strip() for name in names], uri)
+
+    def _first_record(self, tape: Tape) -> list[str] | None:
+        for values in self._records(tape):
+            if values:
+                return values
+            tape.accept()  # a blank line
+            if tape.line > _MAX_BLANK_LINES:
+                return None
+        return None
 
     @contextmanager
     def _tape(self) -> Generator[Tape]:

@@ -8,16 +8,15 @@ Not known here: what is in the files.
 from __future__ import annotations
 
 import difflib
-import glob
 import gzip
 import hashlib
 import io
+import itertools
 import os
 import zlib
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import BinaryIO, cast
 from urllib.parse import unquote
@@ -25,6 +24,8 @@ from urllib.parse import unquote
 from ...cluster.storage import open_storage
 from ...cluster.storage.base import Storage
 from ...errors import CorpusError
+from ..printable import printable
+from .globs import first_magic, fixed_part, globbed, matches
 from .options import Format, InputOptions
 
 EXTENSIONS: dict[str, Format] = {
@@ -101,16 +102,16 @@ def find_files(options: InputOptions) -> tuple[InputFile, ...]:
     found: dict[str, InputFile] = {}
     for uri in options.uris:
         for file in _find_in_s3(uri, options) if uri.startswith("s3://") else _find_local(uri, options):
-            found.setdefault(file.uri, file)
+            found.setdefault(file.key if file.store is None else file.uri, file)
     return tuple(found.values())
 
 
 def would_read(uri: str, written: str) -> bool:
     """Whether an input URI takes in a file of this full path or s3:// URI, were it there."""
     if uri.startswith("s3://") or written.startswith("s3://"):
-        return _matches(written.split("/"), uri.split("/"))
+        return matches(written.split("/"), uri.split("/"))
     path = Path(os.path.abspath(_expanded(_local_path(uri))))  # noqa: PTH100  # a glob cannot be resolved
-    return _matches(Path(written).parts, path.parts)
+    return matches(Path(written).parts, path.parts)
 
 
 def fingerprint_of(files: Sequence[InputFile]) -> str:
@@ -124,18 +125,19 @@ def fingerprint_of(files: Sequence[InputFile]) -> str:
 def _find_local(uri: str, options: InputOptions) -> list[InputFile]:
     path = _expanded(_local_path(uri))
     try:
-        is_file, is_folder = path.is_file(), path.is_dir()
+        is_file, is_folder, is_there = path.is_file(), path.is_dir(), path.exists()
     except (OSError, ValueError) as error:
         raise CorpusError(f"{uri} cannot be read: {getattr(error, 'strerror', None) or error}") from error
     if is_file:
         return [_local_file(path, path.parent, options)]
     if is_folder:
         raise CorpusError(f"{uri} is a folder: name the files in it, for example {uri.rstrip('/')}/*.csv")
-    root = Path(_fixed_part(str(path))[0] or ".")
-    matches = [Path(match) for match in glob.glob(str(path), recursive=True)] if glob.has_magic(str(path)) else []  # noqa: PTH207
-    files = sorted(match for match in matches if match.is_file())
+    if is_there:
+        raise CorpusError(f"{uri} is no regular file: write what comes out of it into one")
+    root = Path(fixed_part(str(path))[0] or ".")
+    files = sorted(match for match in globbed(path, root) if match.is_file())
     if not files:
-        beside = [other.name for other in root.iterdir()] if root.is_dir() else []
+        beside = [other.name for other in itertools.islice(root.iterdir(), 1000)] if root.is_dir() else []
         raise CorpusError(_nothing_there(uri, path.name, beside))
     return [_local_file(file, root, options) for file in files]
 
@@ -144,13 +146,13 @@ def _find_in_s3(uri: str, options: InputOptions) -> list[InputFile]:
     bucket, _, pattern = uri.removeprefix("s3://").partition("/")
     if not bucket or not pattern or pattern.endswith("/"):
         raise CorpusError(f"{uri} names no object: write s3://bucket/folder/*.csv")
-    folder, rest = _fixed_part(pattern)
+    folder, rest = fixed_part(pattern)
     store = open_storage(f"s3://{bucket}/{folder}".rstrip("/"), options.s3)
-    literal = rest[: _first_magic(rest)]
+    literal = rest[: first_magic(rest)]
     entries = [entry for entry in store.list(literal) if not entry.key.endswith("/")]
     # A key may hold the characters of a glob: one that is spelt exactly like this is meant.
     chosen = [entry for entry in entries if entry.key == rest] or [
-        entry for entry in entries if _matches(entry.key.split("/"), rest.split("/"))
+        entry for entry in entries if matches(entry.key.split("/"), rest.split("/"))
     ]
     if not chosen:
         beside = [entry.key for entry, _ in zip(store.list(), range(1000), strict=False)]
@@ -164,8 +166,8 @@ def _find_in_s3(uri: str, options: InputOptions) -> list[InputFile]:
 
 def _local_file(path: Path, root: Path, options: InputOptions) -> InputFile:
     """A local file and its version: a hash of its content, since mtimes do not survive copying."""
-    uri = str(path)
-    file_format = _format_of(uri, options)
+    uri = printable(str(path))
+    file_format = _format_of(str(path), options)
     try:
         with path.open("rb") as stream:
             size = stream.seek(0, os.SEEK_END)
@@ -175,7 +177,7 @@ def _local_file(path: Path, root: Path, options: InputOptions) -> InputFile:
                 digest.update(stream.read(_BLOCK_BYTES))
     except OSError as error:
         raise CorpusError(f"{uri} cannot be read: {error.strerror or error}") from error
-    return InputFile(uri, path.relative_to(root).as_posix(), size, digest.hexdigest(), file_format, key=uri)
+    return InputFile(uri, path.relative_to(root).as_posix(), size, digest.hexdigest(), file_format, key=str(path))
 
 
 def _sampled(size: int) -> Iterator[int]:
@@ -215,28 +217,6 @@ def _local_path(uri: str) -> str:
     if not path.startswith("/"):
         raise CorpusError(f"{uri} names a host: a local file has three slashes, file:///folder/file.csv")
     return path
-
-
-def _fixed_part(pattern: str) -> tuple[str, str]:
-    """The folders before the first wildcard, with their slash, and the rest."""
-    folder, slash, _ = pattern[: _first_magic(pattern)].rpartition("/")
-    return folder + slash, pattern[len(folder + slash) :]
-
-
-def _first_magic(pattern: str) -> int:
-    return min((at for at in map(pattern.find, "*?[") if at >= 0), default=len(pattern))
-
-
-def _matches(parts: Sequence[str], patterns: Sequence[str]) -> bool:
-    """Whether a key matches a glob, folder by folder, as `glob.glob` has it: no wildcard starts a hidden name."""
-    if not patterns or not parts:
-        return not patterns and not parts
-    is_hidden = parts[0].startswith(".")
-    if patterns[0] == "**":
-        deeper = not is_hidden and (len(parts) == 1 == len(patterns) or _matches(parts[1:], patterns))
-        return deeper or _matches(parts, patterns[1:])
-    fits = fnmatchcase(parts[0], patterns[0]) and (patterns[0].startswith(".") or not is_hidden)
-    return fits and _matches(parts[1:], patterns[1:])
 
 
 def _nothing_there(uri: str, name: str, beside: Sequence[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -66,6 +67,8 @@ def _parse(line: bytes) -> dict[str, object] | Broken:
         return Broken(f"byte 0x{byte:02X} at byte {error.start + 1} is not UTF-8; save the file as UTF-8")
     try:
         value = _DECODE(text)
+        if type(value) is dict and text.count(":") > len(value):  # each key has a colon
+            value = _DECODE_ONCE(text)
     except json.JSONDecodeError as error:
         return Broken(f"no JSON: {error.msg} at character {error.pos + 1}")
     except (ValueError, RecursionError) as error:
@@ -79,11 +82,20 @@ def _parse(line: bytes) -> dict[str, object] | Broken:
     return cast("dict[str, object]", value)
 
 
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        (name, _), *_ = Counter(name for name, _ in pairs).most_common(1)
+        raise ValueError(f"the key {name!r:.80} comes twice")
+    return value
+
+
 def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is no JSON value")
 
 
 _DECODE = json.JSONDecoder(parse_constant=_refuse).decode  # `json.loads` would build one per line
+_DECODE_ONCE = json.JSONDecoder(parse_constant=_refuse, object_pairs_hook=_once).decode
 
 _KINDS: dict[type, str] = {
     list: "array",

@@ -86,9 +86,11 @@ def skip_bom(stream: io.BufferedReader, uri: str) -> int:
 def check_names(names: Sequence[str], uri: str) -> tuple[str, ...]:
     """Column names, with "column_3" for an unnamed third. Raises CorpusError for a name used twice."""
     named = tuple(name or f"column_{position}" for position, name in enumerate(names, 1))
-    for position, name in enumerate(named):
-        if name in named[:position]:
-            raise CorpusError(f"{uri} has two columns named {name!r}: rename one")
+    seen: set[str] = set()
+    for name in named:
+        if name in seen:
+            raise CorpusError(f"{uri} has two columns named {name!r:.80}: rename one")
+        seen.add(name)
     return named
 
 

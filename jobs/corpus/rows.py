@@ -244,5 +244,8 @@ def _decoded(value: bytes, column: str) -> str:
 
 
 def _short(value: object) -> str:
-    shown = repr(value)
+    try:
+        shown = repr(value)
+    except RecursionError:
+        return "a value that is nested too deeply"
     return shown if len(shown) <= 60 else shown[:57] + "…"

@@ -1,24 +1,35 @@
-"""A small output, written with the real containers and encoders, for the tests that read one back."""
+"""A small output, written with the real containers and encoders, for the tests that read one back; and the law of
+hostile input.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import os
+import resource
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from typer.testing import CliRunner
 
 from speechmill.actors.audio import encode, pcm16, pcm_sha256, sha256
 from speechmill.actors.manifest import PartName, Record, encode_records
 from speechmill.actors.segment import Failure
 from speechmill.cluster.storage import Storage, open_storage
+from speechmill.jobs.cli import app
 from speechmill.jobs.containers import container_of
 
 SAMPLE_RATE = 8000
 NUM_ROWS = 11
 WriteOutput = Callable[..., Storage]
+Tell = Callable[..., str]
+PATIENCE_S = 120
+MEMORY_BYTES = 3 << 29
 
 
 def tone(row: int) -> NDArray[np.float32]:
@@ -74,3 +85,66 @@ def write_output(tmp_path: Path) -> WriteOutput:
         return storage
 
     return write
+
+
+@pytest.fixture
+def tell(tmp_path: Path) -> Tell:
+    """The law of hostile input: `tell("plan", "job.yaml", status=2, names=["job.yaml"])`, and what was said.
+
+    The command ends in time, within memory, with that status (or one of several) and no stack trace; what it says is
+    printable, not long, names what it has to, and not the password `hunter2`; nothing outside `out` is made or changed.
+    """
+
+    def run_one(
+        *arguments: str, status: int | tuple[int, ...] = 2, names: tuple[str, ...] = (), lines: int | None = 1
+    ) -> str:
+        before = _tree(tmp_path)
+        with _bounded():
+            done = CliRunner().invoke(app, [os.fsencode(argument).decode("utf-8", "replace") for argument in arguments])
+        said = done.stdout + done.stderr
+        assert done.exception is None or isinstance(done.exception, SystemExit), repr(done.exception)
+        assert done.exit_code in ({status} if isinstance(status, int) else set(status)), said
+        assert "Traceback" not in said
+        assert "hunter2" not in said
+        assert len(done.stderr) < 4_000
+        assert all(line.isprintable() for line in said.split("\n")), said
+        if done.exit_code == 2 and lines is not None:
+            assert done.stderr.count("\n") == lines, said
+        for name in names:
+            assert name in said.replace("\n", " ") or name in "".join(said.split("\n")), said
+        assert _tree(tmp_path) == before
+        return said
+
+    return run_one
+
+
+def _tree(folder: Path) -> dict[str, tuple[int, int]]:
+    """All that lies beside the output, and the names beside its folder."""
+    found = dict.fromkeys(os.listdir(folder.parent), (0, 0))  # noqa: PTH208 - names
+    for root, folders, files in os.walk(folder):
+        if Path(root) == folder:
+            folders[:] = [name for name in folders if name != "out"]
+        for name in (*folders, *files):
+            info = (Path(root) / name).lstat()
+            found[f"{root}/{name}"] = info.st_size if name in files else 0, info.st_mode
+    return found
+
+
+@contextmanager
+def _bounded() -> Iterator[None]:
+    """What hangs is ended, and what takes memory without end has an end."""
+
+    def give_up(*_: object) -> None:
+        raise AssertionError(f"it hangs: no end after {PATIENCE_S} s")
+
+    limits = resource.getrlimit(resource.RLIMIT_AS)
+    held = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
+    handler = signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(PATIENCE_S)
+    resource.setrlimit(resource.RLIMIT_AS, (held + MEMORY_BYTES, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, limits)
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, handler)

@@ -17,7 +17,7 @@ from speechmill.actors.segment import Failure
 from speechmill.cluster.storage import S3Options, open_storage
 from speechmill.errors import CorpusError
 from speechmill.jobs.corpus import Corpus, InputOptions
-from speechmill.jobs.corpus.files import _matches
+from speechmill.jobs.corpus.globs import matches
 
 NAMES = ["b.csv", "a.csv", "sub/c.csv", "sub/deep/d.csv", ".hidden.csv", "sub/note.txt", "a10.csv", ".git/x.csv"]
 GLOBS = {
@@ -59,7 +59,7 @@ def test_keys_match_as_files_do(tree: Path, pattern: str) -> None:
     """Objects have no `glob`: ours has to agree with Python's."""
     everything = glob.glob(pattern, root_dir=tree, recursive=True)  # noqa: PTH207
     local = {name for name in everything if (tree / name).is_file()}
-    assert {name for name in NAMES if _matches(name.split("/"), pattern.split("/"))} == local
+    assert {name for name in NAMES if matches(name.split("/"), pattern.split("/"))} == local
 
 
 def test_order_is_that_of_the_uris_and_no_file_comes_twice(tree: Path) -> None:
