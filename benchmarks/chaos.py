@@ -1,0 +1,213 @@
+"""A job while everything breaks: replicas, raylets and the driver killed with -9, and a store that fails.
+
+A Ray cluster of several raylets on this machine, a real S3 server behind a proxy that fails a share of the requests,
+and a job of `tone`, whose rows take as long as they are told to. A raylet that was killed is put back; a driver that
+has ended before the job was complete is started again, as a supervisor does. When the job is complete, its rows are
+compared with those of a calm run, and what was spoken more than once is counted.
+
+lost, duplicated   rows in no manifest, and in more than one
+recomputed         characters spoken beyond those of the corpus, as a share of them; a batch that a kill cut off counts
+equal_to_calm      whether the manifests name the same ids with the same audio (pcm_sha256) as those of the calm run
+verified           whether `speechmill verify` finds every clip there, whole and right
+
+A replica that dies loses what it has begun and not stored: about half of a shard. So shards are small beside the time
+between deaths, as a user of a cluster that is preempted all the time would choose them.
+
+    python benchmarks/chaos.py [--minutes 10] [--replica-every 10] [--raylet-every 60] [--drivers 3] [--s3-faults 0.05]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import shutil
+import signal
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from chaos_cluster import CPUS_A_NODE, Driver, Nodes, adopt_orphans, end_descendants, prepare_environment
+from chaos_model import FIRST_WORD, JOURNAL, chars_spoken
+from chaos_storm import Storm
+from common import machine, show
+from faulty_s3 import FaultyS3
+
+ROW_S = 0.05
+"""That the average row takes."""
+
+SHARD_ROWS, BATCH_ROWS = 16, 4
+UP = 0.7
+"""Of the time, that a replica is up and speaks: the job is made so long that the faults last."""
+
+
+def main() -> None:
+    """The calm run, the other, the comparison."""
+    arguments = _arguments()
+    sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+    from s3server import S3Server
+
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    adopt_orphans()
+    server = S3Server()
+    folder = prepare_environment()
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"):
+        os.environ.pop(name, None)
+    os.environ |= {
+        "AWS_ACCESS_KEY_ID": server.access_key,
+        "AWS_SECRET_ACCESS_KEY": server.secret_key,
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "NO_PROXY": "127.0.0.1,localhost",
+        JOURNAL: str(folder / "journal"),
+    }
+    try:
+        server.start()
+        nodes = Nodes(arguments.nodes)
+        try:
+            figures = compared(arguments, folder, server, nodes)
+        finally:
+            nodes.close()
+    finally:
+        server.close()
+        end_descendants()
+        shutil.rmtree(folder, ignore_errors=True)
+    rows = [[key, _cell(value)] for key, value in figures.items()]
+    show(f"{figures['rows']:,} rows, {arguments.minutes:g} minutes of faults", ["", ""], rows, figures)
+    is_good = not figures["lost"] and not figures["duplicated"] and figures["equal_to_calm"] and figures["verified"]
+    raise SystemExit(0 if is_good else 1)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=_above_zero, default=10.0, help="that the faults go on for")
+    parser.add_argument("--replica-every", type=_above_zero, default=10.0, help="seconds between kills of replicas")
+    parser.add_argument("--raylet-every", type=_above_zero, default=60.0, help="seconds between kills of raylets")
+    parser.add_argument("--drivers", type=int, default=3, help="how often the driver is killed")
+    parser.add_argument("--s3-faults", type=float, default=0.05, help="share of requests that fail")
+    parser.add_argument("--nodes", type=_count, default=3, help=f"raylets, of {CPUS_A_NODE} replicas each")
+    parser.add_argument("--seed", type=int, default=0)
+    return parser.parse_args()
+
+
+def _above_zero(value: str) -> float:
+    if not 0 < float(value) < float("inf"):
+        raise argparse.ArgumentTypeError(f"{value} must be above 0")
+    return float(value)
+
+
+def _count(value: str) -> int:
+    if int(value) < 1:
+        raise argparse.ArgumentTypeError(f"{value} must be 1 or more")
+    return int(value)
+
+
+def compared(arguments: argparse.Namespace, folder: Path, server: Any, nodes: Nodes) -> dict[str, Any]:
+    """Both runs, and what they differ in."""
+    from speechmill import S3Options
+
+    num_replicas = arguments.nodes * CPUS_A_NODE
+    num_rows = max(1, round(arguments.minutes * 60 * num_replicas * UP / ROW_S))
+    num_chars = write_corpus(folder / "corpus.jsonl", num_rows, random.Random(arguments.seed))
+    journal = Path(os.environ[JOURNAL])
+    bucket, direct = server.new_bucket(), S3Options(server.endpoint, "us-east-1")
+    calm, stormy = f"s3://{bucket}/calm", f"s3://{bucket}/stormy"
+    run_calmly(job_file(folder, "calm", calm, server.endpoint, 1, 0.0), nodes.address)
+    proxy = FaultyS3(server.endpoint, arguments.s3_faults, arguments.seed)
+    cell_s = ROW_S * num_rows / num_chars
+    driver = Driver(job_file(folder, "stormy", stormy, proxy.endpoint, num_replicas, cell_s), nodes.address)
+    try:
+        began_s = time.monotonic()
+        faults = Storm(arguments, nodes, driver, journal).rage()
+        wall_s = time.monotonic() - began_s
+    finally:
+        driver.close()
+        proxy.close()
+    found, wanted = Counter(records(stormy, direct)), Counter(records(calm, direct))
+    ids = Counter(row_id for row_id, _ in found.elements())
+    return {
+        "rows": num_rows,
+        "lost": num_rows - len(ids),
+        "duplicated": ids.total() - len(ids),
+        "recomputed": round(chars_spoken(journal) / num_chars - 1, 4),
+        "equal_to_calm": found == wanted,
+        "verified": is_verified(stormy, direct),
+        "faults": {**faults, "s3": proxy.faults.total(), "s3_kinds": dict(proxy.faults)},
+        "s3_requests": proxy.num_requests,
+        "wall_s": round(wall_s, 1),
+        "speaking_s": round(num_rows * ROW_S / num_replicas, 1),
+        "replicas": num_replicas,
+        "machine": machine(),
+        "load_average": round(os.getloadavg()[0], 1),
+    }
+
+
+def write_corpus(path: Path, num_rows: int, chance: random.Random) -> int:
+    """Rows of log-normal lengths; their characters, all together."""
+    num_chars = 0
+    with path.open("w", encoding="utf-8") as stream:
+        for row in range(num_rows):
+            text = f"{FIRST_WORD} {row} " + "la " * min(100, int(chance.lognormvariate(3.0, 0.6)))
+            num_chars += len(text.strip())
+            stream.write(json.dumps({"id": f"id-{row}", "text": text.strip()}) + "\n")
+    return num_chars
+
+
+def job_file(folder: Path, name: str, uri: str, endpoint: str, num_replicas: int, cell_s: float) -> Path:
+    """A job; one that takes no time where `cell_s` is 0."""
+    options = {"audio_char_s": 0.002, "cell_s": cell_s}
+    model = "chaos_model:Journalled" if cell_s else "tone"
+    job = {
+        "name": name,
+        "input": {"uri": str(folder / "corpus.jsonl")},
+        "model": {"name": model, "device": "cpu", "batch_size": BATCH_ROWS, "options": options},
+        "output": {"uri": uri, "container": "webdataset", "audio": "wav", "s3": {"endpoint_url": endpoint}},
+        "cluster": {"replicas": num_replicas},
+        "sharding": {"shard_rows": SHARD_ROWS if cell_s else 1_000},
+    }
+    path = folder / f"{name}.yaml"
+    path.write_text(json.dumps(job), encoding="utf-8")
+    return path
+
+
+def run_calmly(file: Path, address: str) -> None:
+    """A run that nobody disturbs."""
+    driver = Driver(file, address)
+    try:
+        while driver.status() is None:
+            time.sleep(0.1)
+    finally:
+        driver.close()
+    if driver.status():
+        raise SystemExit(f"the calm run ended with status {driver.status()}:\n{driver.said}")
+
+
+def records(uri: str, s3: Any) -> list[tuple[str, str]]:
+    """(id, pcm_sha256, or why it failed) of every row of every manifest."""
+    from speechmill.actors.manifest import MANIFEST_PREFIX, decode_records
+    from speechmill.cluster.storage import open_storage
+
+    storage = open_storage(uri, s3)
+    return [
+        (record.id, record.pcm_sha256 or str(record.error))
+        for entry in storage.list(MANIFEST_PREFIX)
+        for record in decode_records(storage.get(entry.key), entry.key)
+    ]
+
+
+def is_verified(uri: str, s3: Any) -> bool:
+    """Whether `speechmill verify --no-decode` finds nothing wrong."""
+    from speechmill.cluster.storage import open_storage
+    from speechmill.jobs.verify import verify
+
+    return verify(open_storage(uri, s3), decode=False).is_ok
+
+
+def _cell(value: Any) -> str:
+    return ", ".join(f"{key} {count}" for key, count in value.items()) if isinstance(value, dict) else str(value)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,159 @@
+"""Several raylets on this machine, and a driver, all of which can be killed with -9 and started again.
+
+Everything stays on the loopback interface, in a folder of its own, so that no other Ray session here is touched.
+Orphans become children of this process (Linux), so that `end_descendants` finds whatever is left.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+CPUS_A_NODE = 2
+START_TRIES = 4
+_CLI = [sys.executable, "-c", "from speechmill.jobs.cli import main; main()"]
+_NODE = {"node_ip_address": "127.0.0.1", "object_store_memory": 100 * 2**20}
+
+
+def prepare_environment() -> Path:
+    """What all processes inherit, before Ray is imported; the folder of the cluster."""
+    folder = Path(tempfile.mkdtemp(prefix="c-"))  # short: its Unix sockets' paths have 107 bytes at most
+    (folder / "ray").mkdir()
+    os.environ |= {
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(Path(__file__).parent), os.environ.get("PYTHONPATH")])),
+        "RAY_TMPDIR": str(folder),
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+        "RAY_AUTH_MODE": "disabled",
+        # A dead node is noticed after 3 seconds, in place of 15; one that is slow to answer is not taken for dead.
+        "RAY_health_check_period_ms": "500",
+        "RAY_health_check_timeout_ms": "5000",
+        "RAY_health_check_failure_threshold": "5",
+        "SPEECHMILL_CACHE": str(folder / "cache"),
+    }
+    os.environ.pop("RAY_ADDRESS", None)
+    return folder
+
+
+class Nodes:
+    """A head without room for replicas, and raylets with room for `CPUS_A_NODE` each. Of the main thread only."""
+
+    def __init__(self, num_nodes: int) -> None:
+        from ray.cluster_utils import Cluster
+
+        self._cluster = Cluster()
+        self._start(num_cpus=0, include_dashboard=False)
+        self._workers = [self._add() for _ in range(num_nodes)]
+
+    @property
+    def address(self) -> str:
+        """For `cluster.address`."""
+        return str(self._cluster.address)
+
+    def replicas(self) -> list[psutil.Process]:
+        """The processes of all replicas, those that load as well."""
+        return [process for process in descendants() if _title(process).startswith("ray::ReplicaActor")]
+
+    def kill_one(self, chance: random.Random) -> None:
+        """Kill -9 a raylet, which takes its replicas with it, and put another in its place."""
+        index = chance.randrange(len(self._workers))
+        node = self._workers[index]
+        psutil.Process(node.all_processes["raylet"][0].process.pid).kill()
+        self._cluster.remove_node(node, allow_graceful=False)
+        self._workers[index] = self._add()
+
+    def close(self) -> None:
+        """Kill them all."""
+        for node in [*self._cluster.worker_nodes, self._cluster.head_node]:
+            if node is not None:
+                with suppress(AssertionError):  # one that is slow to die
+                    self._cluster.remove_node(node, allow_graceful=False)
+
+    def _add(self) -> Any:
+        return self._start(num_cpus=CPUS_A_NODE)
+
+    def _start(self, **options: Any) -> Any:
+        handler = signal.getsignal(signal.SIGTERM)
+        for left in reversed(range(START_TRIES)):
+            try:
+                return self._cluster.add_node(wait=False, **options, **_NODE)
+            except Exception:  # Ray raises a plain one when a node does not start in 30 s, on a busy machine
+                if not left:
+                    raise
+            finally:
+                signal.signal(signal.SIGTERM, handler)  # Ray puts its own there
+        raise AssertionError
+
+
+def adopt_orphans() -> None:
+    """Become the parent of every descendant whose own has died."""
+    set_child_subreaper = 36
+    ctypes.CDLL(None).prctl(set_child_subreaper, 1, 0, 0, 0)
+
+
+def descendants() -> list[psutil.Process]:
+    """All processes below this one."""
+    return psutil.Process().children(recursive=True)
+
+
+def end_descendants() -> None:
+    """Kill all of them."""
+    for _ in range(3):  # one that was just being started may appear after the first look
+        left = descendants()
+        for process in left:
+            with suppress(psutil.Error):
+                process.kill()
+        psutil.wait_procs(left, timeout=10)
+
+
+class Driver:
+    """`speechmill run`, one process after the other."""
+
+    def __init__(self, file: Path, address: str) -> None:
+        self._command = [*_CLI, "run", str(file), "--json", "--set", f"cluster.address={address}"]
+        self._log = file.with_suffix(".log")
+        self._process = self._start()
+
+    def kill(self) -> bool:
+        """Kill -9, if it runs."""
+        if self._process.poll() is not None:
+            return False
+        self._process.kill()
+        return True
+
+    def status(self) -> int | None:
+        """Its exit status, minus the signal that killed it; None while it runs."""
+        return self._process.poll()
+
+    def start_again(self) -> None:
+        """The same command once more."""
+        self._process = self._start()
+
+    @property
+    def said(self) -> str:
+        """The end of what all of them said."""
+        return self._log.read_text(errors="replace")[-3_000:]
+
+    def close(self) -> None:
+        """Kill it and wait."""
+        self.kill()
+        self._process.wait()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        with self._log.open("ab") as log:
+            return subprocess.Popen(self._command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log)
+
+
+def _title(process: psutil.Process) -> str:
+    with suppress(psutil.Error):
+        return (process.cmdline() or [""])[0]
+    return ""

@@ -1,0 +1,44 @@
+"""A job on several raylets while they, its replicas, its driver and its store fail: `benchmarks/chaos.py`."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import speechmill
+
+CHAOS = Path(speechmill.__file__).parent / "benchmarks" / "chaos.py"
+HALF_A_MINUTE = "--minutes 0.5 --nodes 2 --replica-every 5 --raylet-every 20 --drivers 1 --s3-faults 0.05"
+
+
+def storm(arguments: str) -> tuple[dict[str, Any], str]:
+    """The figures of a run, none if it came to nothing, and what it said."""
+    process = subprocess.Popen(
+        [sys.executable, str(CHAOS), *arguments.split()], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        output, error = process.communicate()
+    finally:
+        if process.poll() is None:  # it ends its cluster and its server then
+            process.terminate()
+            process.communicate()
+    last = output.strip().splitlines()[-1:]
+    return json.loads(last[0]) if last else {}, error[-5_000:]
+
+
+@pytest.mark.timeout(1_200)  # it starts some thirty processes: a minute and a half, and many more on a busy machine
+def test_a_job_in_a_storm_ends_as_one_in_calm() -> None:
+    """Kill -9 of replicas every five seconds, of a raylet that is put back, of the driver; one request in 20 fails."""
+    figures, said = storm(HALF_A_MINUTE)
+    assert figures, said
+    assert (figures["lost"], figures["duplicated"]) == (0, 0), figures
+    assert figures["equal_to_calm"], figures
+    assert figures["verified"], figures
+    assert figures["recomputed"] >= 0, "what is in the manifests was spoken"
+    for kind in ("replicas", "raylets", "drivers", "s3"):
+        assert figures["faults"][kind] > 0, figures
