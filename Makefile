@@ -6,6 +6,8 @@ PYTHON ?= python3
 UV_VERSION := 0.13.8
 UV := .tools/bin/uv
 BIN := .venv/bin
+# Tests wait for Ray more than they compute; each worker starts Rays of its own, so more than four want much memory.
+TEST_WORKERS ?= $(shell $(PYTHON) -c 'import os; print(max(2, min(4, os.cpu_count() or 1)))')
 DEMO_REPLICAS := $(shell $(PYTHON) -c 'import os; print(min(2, os.cpu_count() or 1))')
 
 export VIRTUAL_ENV := $(CURDIR)/.venv
@@ -23,7 +25,7 @@ test: .venv/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/basedpyright
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --dist loadfile
 
 quality: .venv/.dev
 	$(BIN)/python -m pytest -m quality -s

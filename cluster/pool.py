@@ -18,7 +18,7 @@ from ray.exceptions import ActorDiedError, RayError, RayTaskError
 
 from ..actors.batcher.profile import Profile
 from ..actors.part import PartStore
-from ..actors.receipt import ReplicaConfig
+from ..actors.receipt import Receipt, ReplicaConfig
 from ..actors.segment import Shard
 from ..errors import JobError, ModelError, ReplicasLost, RunStopped
 from .crew import Crew
@@ -186,7 +186,7 @@ class Pool:
             return
         part = next(part for part, speaking in member.speaking.items() if speaking == ref)
         del member.speaking[part]
-        self._end_span(member, member.queue.errands[part], "spoken" if answer is not None else "dropped")
+        self._end_span(member, member.queue.errands[part], _outcome(answer))
         if answer is not None:
             member.receipted(answer)
             self._deaths_in_a_row = 0
@@ -265,6 +265,12 @@ class Pool:
         for member in self._members.values():
             if member.is_ready and member.home is not None and member.home.node in nodes:
                 self._dispatch.drain(member.number, nodes[member.home.node], time.monotonic())
+
+
+def _outcome(receipt: Receipt | None) -> str:
+    if receipt is None:
+        return "dropped"
+    return "handed back" if receipt.left else "spoken"
 
 
 def _cause(error: Exception) -> Exception:

@@ -10,7 +10,8 @@ class Span:
     """Times are of one monotonic clock, in seconds.
 
     outcome   "spoken"; "copy", spoken by a second replica that came first; "second", spoken in vain after another;
-              "dropped" before it was spoken; "died" with its replica
+              "handed back", spoken in part because the node goes away; "dropped" before it was spoken; "died" with its
+              replica
     home      host and process of the replica
     """
 
