@@ -1,18 +1,21 @@
-"""Whether a run holds at a hundred million rows: how fast it is planned, in what memory, how soon it goes on.
+"""Whether a run holds at a hundred million rows and wastes no replica's time.
 
-    python benchmarks/scale.py [--rows 1000000 10000000] [--parts planning] [--quick]
+    python benchmarks/scale.py [--rows 1000000 10000000] [--parts planning makespan] [--quick]
 
-Each part is a module of its own (`scale_planning`) that gives a table, and figures under the keys that the last line
-of output has as JSON. Nothing here needs a GPU or a model.
+Each part is a module of its own that gives a table, and figures under the keys that the last line of output has as
+JSON: `scale_planning`, how fast a corpus is planned, in what memory, how soon a run goes on; `scale_makespan`, how
+close replicas come to ending together, beside Ray Data. Nothing here needs a GPU or a model.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import scale_makespan
 import scale_planning
 from common import machine, show
 
@@ -25,7 +28,14 @@ class Part:
     measured: Callable[[argparse.Namespace], tuple[list[str], list[list[str]], dict[str, Any]]]
 
 
-PARTS = {"planning": Part("planning and resuming, on one core", scale_planning.measured)}
+def _makespan(arguments: argparse.Namespace) -> tuple[list[str], list[list[str]], dict[str, Any]]:
+    return scale_makespan.measured(*((2_000, 5.0) if arguments.quick else (10_000, 30.0)))
+
+
+PARTS = {
+    "planning": Part("planning and resuming, on one core", scale_planning.measured),
+    "makespan": Part("from the first row to the last, rows of log-normal lengths", _makespan),
+}
 
 
 def main() -> None:
@@ -33,7 +43,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, nargs="+", default=[1_000_000, 10_000_000], help="also 100000000")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
-    parser.add_argument("--quick", action="store_true", help="200,000 rows: under a minute")
+    parser.add_argument("--quick", action="store_true", help="200,000 rows to plan, 2,000 to speak")
     arguments = parser.parse_args()
     if arguments.quick:
         arguments.rows = [200_000]
@@ -45,4 +55,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     main()

@@ -203,9 +203,8 @@ def ray_data(num_rows: int, num_actors: int, bound_s: float, batch_rows: int, *,
     return {"took_s": took_s, "ratio": took_s / bound_s, "batch_rows": batch_rows}
 
 
-def parts(arguments: argparse.Namespace) -> dict[str, Callable[[], dict[str, Any]]]:
+def parts(rows: int, bound_s: float) -> dict[str, Callable[[], dict[str, Any]]]:
     """What is measured, each in a process of its own."""
-    rows, bound_s = arguments.rows, arguments.bound_s
     found: dict[str, Callable[[], dict[str, Any]]] = {}
     for num in REPLICAS:
         found[f"speechmill {num}"] = lambda num=num: speechmill(rows, num, bound_s, slow=False)
@@ -218,13 +217,13 @@ def parts(arguments: argparse.Namespace) -> dict[str, Callable[[], dict[str, Any
     return found
 
 
-def compare(arguments: argparse.Namespace) -> None:
-    """Measure everything, and print what came of it."""
+def measured(rows: int, bound_s: float, only: str = "") -> tuple[list[str], list[list[str]], dict[str, Any]]:
+    """Measure everything: columns, lines and figures."""
     found: dict[str, dict[str, Any]] = {}
-    for name in parts(arguments):
-        if arguments.only and not any(word in name for word in arguments.only.split(",")):
+    sizes = ["--rows", str(rows), "--bound-s", str(bound_s)]
+    for name in parts(rows, bound_s):
+        if only and not any(word in name for word in only.split(",")):
             continue
-        sizes = ["--rows", str(arguments.rows), "--bound-s", str(arguments.bound_s)]
         found[name] = measure([__file__, "--part", name, *sizes], {"RAY_DEDUP_LOGS": "0"}).answer
     ours = found.get(f"speechmill {COMPARED}")
     figures: dict[str, Any] = {"load_average": os.getloadavg()[0]}
@@ -236,13 +235,13 @@ def compare(arguments: argparse.Namespace) -> None:
         tuned = [answer["took_s"] for name, answer in found.items() if "sorted" in name]
         figures["ratio_ray_data"] = round(found["ray-data as read"]["took_s"] / ours["took_s"], 3)
         figures["ratio_ray_data_sorted"] = round(min(tuned) / ours["took_s"], 3)
-    figures |= {"rows": arguments.rows, "bound_s": arguments.bound_s, "machine": machine()}
+    figures |= {"makespan_rows": rows, "bound_s": bound_s}
     columns = ["contender", "seconds", "of the bound", "idle tail", "fill", "batches", "parts", "copies"]
     lines = [
         [name, f"{a['took_s']:.2f}", f"{a['ratio']:.3f}", *(_cell(a.get(key)) for key in columns_of(columns))]
         for name, a in found.items()
     ]
-    show(f"{arguments.rows} rows, bound {arguments.bound_s:g} s, {machine()}", columns, lines, figures)
+    return columns, lines, figures
 
 
 def columns_of(columns: list[str]) -> list[str]:
@@ -270,9 +269,11 @@ def main() -> None:
     if arguments.quick:
         arguments.rows, arguments.bound_s = 2_000, 5.0
     if arguments.part:
-        print(json.dumps(parts(arguments)[arguments.part]()))
+        print(json.dumps(parts(arguments.rows, arguments.bound_s)[arguments.part]()))
         return
-    compare(arguments)
+    columns, lines, figures = measured(arguments.rows, arguments.bound_s, arguments.only)
+    title = f"{arguments.rows} rows, bound {arguments.bound_s:g} s, {machine()}"
+    show(title, columns, lines, figures | {"machine": machine()})
 
 
 if __name__ == "__main__":
