@@ -133,7 +133,7 @@ def make_up(num_rows: int, output: Path) -> None:
             PartName(window, n, 910, 0, 9_000_000, f"{numbers.getrandbits(48):012x}") for n in range(SHARDS_A_WINDOW)
         ]
         for part in parts:
-            storage.put(part.key, b"")
+            storage.put(part.key, b"-")
         digest = window_digest({part.shard_id: part.digest for part in parts})
         ids = np.random.default_rng(window).integers(0, 1 << 64, WINDOW_ROWS, np.uint64)
         place = Position(0, end, end)
@@ -142,7 +142,7 @@ def make_up(num_rows: int, output: Path) -> None:
     windows, _ = planner(SyntheticCorpus(num_rows, is_unique=True), storage)
     begun = next(planned for planned in windows if planned.todo)
     for shard in begun.todo[:-1]:
-        storage.put(PartName(shard.window, shard.index, len(shard.utterances), 0, 1_000, shard.digest).key, b"")
+        storage.put(PartName(shard.window, shard.index, len(shard.utterances), 0, 1_000, shard.digest).key, b"-")
 
 
 def resume(num_rows: int, output: Path) -> dict[str, Any]:

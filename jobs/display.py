@@ -212,7 +212,6 @@ def _replica_dict(state: ReplicaState) -> dict[str, Any]:
         "pid": state.home.pid if state.home else None,
         "status": state.status.value,
         "shard": state.shard_id,
-        "expected_s": round(state.expected_s, 3),
         "rows": state.progress.rows,
         "rows_in_flight": state.rows_in_flight,
     }

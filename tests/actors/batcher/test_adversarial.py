@@ -61,6 +61,11 @@ class NoPart:
         """Nothing to forget."""
 
 
+def never() -> bool:
+    """Nothing is handed back."""
+    return False
+
+
 def speak(lengths: list[int], **options: Any) -> tuple[int, int, BatchStats, float]:
     """Rows spoken, rows failed, the batches, and the margin at the end."""
     config = ReplicaConfig(ModelConfig("tone", options=DEVICE | options), "wav", 0.0)
@@ -77,7 +82,7 @@ def speak(lengths: list[int], **options: Any) -> tuple[int, int, BatchStats, flo
         rows = [
             Utterance(start + n, str(n), "a" * length, n) for n, length in enumerate(lengths[start : start + SHARD])
         ]
-        attempt = Attempt(voice, config, NoPart(), encode_soon, lambda p: failed.append(p) if p.failed else None)
+        attempt = Attempt(voice, config, NoPart(), encode_soon, lambda p: failed.append(p) if p.failed else None, never)
         attempt.synthesise(rows)
         stats += attempt.batches
     assert voice.tuner.harder >= 1
@@ -110,7 +115,7 @@ def test_memory_that_shrinks_under_a_run_costs_batches_and_not_rows(tmp_path: Pa
 
     stats = []
     for _ in range(2):
-        attempt = Attempt(voice, config, NoPart(), encode_soon, lambda _: None)
+        attempt = Attempt(voice, config, NoPart(), encode_soon, lambda _: None, never)
         attempt.synthesise([Utterance(n, str(n), "a" * length, n) for n, length in enumerate(log_normal(SHARD))])
         stats.append(attempt.batches)
     assert len(spoken) == 2 * SHARD

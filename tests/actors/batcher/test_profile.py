@@ -178,9 +178,9 @@ def test_the_memory_of_this_process_is_seen() -> None:
     assert isinstance(memory, ProcessMemory)
     memory.watch()
     before = memory.held()
-    block = np.ones(40_000_000, np.uint8)
-    assert memory.peak() >= before + 30_000_000
-    assert block.sum() == 40_000_000
+    block = np.ones(400_000_000, np.uint8)  # more than other tests may have left free
+    assert memory.peak() >= before + 300_000_000
+    assert block.sum() == 400_000_000
     assert 0 < memory.held() < memory.total()
     assert 0 <= memory.others() < memory.total()
 

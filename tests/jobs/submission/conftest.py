@@ -34,7 +34,7 @@ class Head:
     def call(self, *arguments: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run a command of speechmill to its end."""
         with self.start(*arguments, cwd=cwd, **environment) as process:
-            out, err = process.communicate(timeout=120)
+            out, err = process.communicate(timeout=240)
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
     def start(self, *arguments: str, cwd: Path | None = None, **environment: str) -> subprocess.Popen[str]:

@@ -131,7 +131,7 @@ def test_a_job_is_followed_left_stopped_killed_and_continued(
         assert f"process {driver.pid}" in elsewhere.stderr, "who writes is named to the person"
 
         follower.send_signal(signal.SIGINT)
-        shown, said = follower.communicate(timeout=60)
+        shown, said = follower.communicate(timeout=240)
     assert follower.returncode == 130
     assert shown.startswith("first\n")
     assert "/ 32 rows" in shown, "progress is shown"
