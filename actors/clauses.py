@@ -80,7 +80,7 @@ def chunk_tokens_of(text: str | Iterable[str], size: ChunkSize) -> int | None:
     if size is None or (is_number and 1 <= size <= MAX_CHUNK_TOKENS):
         return size
     raise SpecError(
-        f"streaming_text_chunk_size is {size!r}; it is a number of text tokens from 1 to {MAX_CHUNK_TOKENS:,}, "
+        f"streaming_text_chunk_size is {size!r:.40}; it is a number of text tokens from 1 to {MAX_CHUNK_TOKENS:,}, "
         'none for whole sentences, or "auto"'
     )
 
