@@ -23,8 +23,8 @@ from speechmill.cluster.storage import open_storage
 from speechmill.jobs.verify import verify
 
 ENVIRONMENT = {**os.environ, "RAY_AUTH_MODE": "disabled"}
-NUM_ROWS = 160
-SHARD_ROWS = 40
+NUM_ROWS = 48
+SHARD_ROWS = 12
 
 
 @contextmanager
@@ -59,11 +59,11 @@ def family(process: subprocess.Popen[bytes]) -> set[int]:
 
 def about_to_go(event: dict[str, Any]) -> dict[str, Any] | None:
     """A replica that has just begun its first task: the first tasks are long."""
-    return next((state for state in event["replicas"] if 2 <= state["rows"] == state["rows_in_flight"] <= 5), None)
+    return next((state for state in event["replicas"] if 1 <= state["rows"] == state["rows_in_flight"] <= 2), None)
 
 
 def test_a_node_that_is_told_to_go_hands_back_what_it_cannot_end_and_no_row_is_spoken_twice(tmp_path: Path) -> None:
-    """SIGTERM to `ray start`; the node drains for 6 s, its task takes 8 or more."""
+    """SIGTERM to `ray start`; the node drains for 6 s, its task of eight rows takes 8."""
     (tmp_path / "corpus.csv").write_text("text\n" + "".join(f"Row {row}.\n" for row in range(NUM_ROWS)))
     folder = Path(tempfile.mkdtemp(prefix="ray-"))  # short: Unix sockets below it have 107 bytes at most
     with ExitStack() as stack:
@@ -77,7 +77,7 @@ def test_a_node_that_is_told_to_go_hands_back_what_it_cannot_end_and_no_row_is_s
         workers = [stack.enter_context(node(folder, *worker, **drains))[0] for _ in range(2)]
         job = {
             "input": {"uri": str(tmp_path / "corpus.csv")},
-            "model": {"name": "tone", "batch_size": 1, "options": {"audio_char_s": 0.001, "batch_s": 0.3}},
+            "model": {"name": "tone", "batch_size": 1, "options": {"audio_char_s": 0.001, "batch_s": 1.0}},
             "output": {"uri": str(tmp_path / "out"), "container": "webdataset", "audio": "wav"},
             "cluster": {"address": found[1], "replicas": 2},
             "sharding": {"shard_rows": SHARD_ROWS},
