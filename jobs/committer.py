@@ -19,7 +19,6 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from ..actors.manifest import PartName
-from ..cluster.lease import Lease
 from ..cluster.storage import Storage
 from ..errors import JobError, RunStopped
 from .progress import Totals
@@ -63,7 +62,7 @@ class MayWrite(Protocol):
 class Committer:
     """Writes the parts of one output. One thread adds and asks; leaving the `with` block ends the writing."""
 
-    def __init__(self, storage: Storage, lease: Lease | MayWrite, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, storage: Storage, lease: MayWrite, clock: Callable[[], float] = time.monotonic) -> None:
         self._storage = storage
         self.lease = lease
         self._clock = clock

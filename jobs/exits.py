@@ -1,8 +1,4 @@
-"""How a command ends: errors as one line and an exit status, SIGTERM like Ctrl-C.
-
-Exit status: 0 every row spoken (or within the allowance), 1 rows failed beyond it or `verify` found damage,
-2 the job itself is wrong, 3 the run had to stop and can be continued, 130 interrupted.
-"""
+"""How a command ends: errors as one line and an exit status (they stand in `cli`), SIGTERM like Ctrl-C."""
 
 from __future__ import annotations
 

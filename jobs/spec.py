@@ -12,15 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from ..cluster.sharding import ShardLimits
 from ..cluster.storage import S3Options
@@ -30,8 +22,6 @@ from .place import Place, without_credentials
 from .printable import printable
 
 SEED_MAX = 2**63 - 1
-
-
 _MAX_TOLD = 20
 """Wrong keys that are named."""
 _HALF = re.compile("[\ud800-\udfff]")

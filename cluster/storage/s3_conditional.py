@@ -7,21 +7,15 @@ Not known here: whose objects these are. Errors are botocore's; the caller trans
 
 from __future__ import annotations
 
-from contextlib import closing, suppress
 from typing import Any, cast
 
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    IncompleteReadError,
-    ReadTimeoutError,
-    ResponseStreamingError,
-)
+from botocore.exceptions import BotoCoreError, ClientError
+
+from .s3_answers import again, body_of
+from .s3_patience import Patience
 
 _LOST = {409, 412}
-_BROKEN = (IncompleteReadError, ReadTimeoutError, ResponseStreamingError)
-_TRIES = 4
-"""Of an answer that breaks off in its body: boto3 tries again until the body begins."""
+_READING_BACK = Patience.of(4, 30.0, connect_s=3, read_s=10)
 _NO_SUCH_TAG = '"00000000000000000000000000000000"'
 
 
@@ -41,21 +35,6 @@ def put_if(client: Any, bucket: str, name: str, data: bytes, tag: str | None) ->
         if not is_lost:
             raise
         return None
-
-
-def get(client: Any, bucket: str, name: str) -> tuple[bytes, str]:
-    """The object and its ETag."""
-    for _ in range(_TRIES - 1):
-        with suppress(*_BROKEN):
-            return _get_once(client, bucket, name)
-    return _get_once(client, bucket, name)
-
-
-def _get_once(client: Any, bucket: str, name: str) -> tuple[bytes, str]:
-    answer = client.get_object(Bucket=bucket, Key=name)
-    # As a context manager the body would be what is below it, whose errors nobody translates.
-    with closing(answer["Body"]) as body:
-        return body.read(), str(answer["ETag"])
 
 
 def are_kept(client: Any, bucket: str, name: str) -> bool:
@@ -95,11 +74,14 @@ def _is_open(error: Exception) -> bool:
 
 def _find(client: Any, bucket: str, name: str) -> tuple[bytes, str] | None:
     try:
-        return get(client, bucket, name)
+        found, answer = again(
+            lambda until_s: body_of(client.get_object(Bucket=bucket, Key=name), until_s), _READING_BACK
+        )
     except ClientError as error:
         if _code_of(error) == "NoSuchKey":
             return None
         raise
+    return found, str(answer["ETag"])
 
 
 def _code_of(error: ClientError) -> str:

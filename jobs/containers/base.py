@@ -22,6 +22,7 @@ from ...errors import JobError, StorageFull, StorageUnavailable
 
 AUDIO_PREFIX = "audio/"
 SLUG_CHARS = 64
+_OPEN_FILES = Path("/proc/self/fd")
 
 Member = str | int | None
 """Where a clip lies in its object: a tar member's name, a parquet row's index, None for the whole object."""
@@ -113,18 +114,18 @@ def stem(row: int, id: str) -> str:
     return f"{row:09d}-{re.sub(r'[^A-Za-z0-9_-]+', '_', id)[:SLUG_CHARS]}"
 
 
-def scratch_file(suffix: str) -> tuple[IO[bytes], Path]:
-    """A temporary file and a path to it; gone when it is closed.
+def scratch_file(suffix: str) -> IO[bytes]:
+    """A temporary file, gone when it is closed.
 
-    Where the system can, it has no name of its own: of a process that is killed nothing stays on the disk.
+    Where the system can open it all the same (`path_of`), it has no name: of a process that is killed nothing stays.
     """
-    file = tempfile.TemporaryFile(prefix="speechmill-", suffix=suffix)  # noqa: SIM115 - the writer closes it
-    path = Path(f"/proc/self/fd/{file.fileno()}")
-    if path.exists():
-        return file, path
-    file.close()
-    named = tempfile.NamedTemporaryFile(prefix="speechmill-", suffix=suffix)  # noqa: SIM115
-    return named, Path(named.name)
+    make = tempfile.TemporaryFile if _OPEN_FILES.exists() else tempfile.NamedTemporaryFile
+    return make(prefix="speechmill-", suffix=suffix)
+
+
+def path_of(scratch: IO[bytes]) -> Path:
+    """A path to such a file while it is open."""
+    return _OPEN_FILES / str(scratch.fileno()) if _OPEN_FILES.exists() else Path(scratch.name)
 
 
 @contextmanager

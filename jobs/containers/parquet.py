@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from ...actors.manifest import dumps
@@ -24,6 +23,7 @@ from .base import (
     by_object,
     local_disk,
     part_prefix,
+    path_of,
     scratch_file,
     stem,
     unanswered,
@@ -82,7 +82,6 @@ class _ParquetWriter(PartWriter):
         self._group: list[dict[str, object]] = []
         self._group_bytes = 0
         self._file: IO[bytes] | None = None
-        self._path = Path()
         self._table: pq.ParquetWriter | None = None
 
     def add(self, row: int, id: str, encoded: bytes, sidecar: Mapping[str, object]) -> Place:
@@ -105,7 +104,7 @@ class _ParquetWriter(PartWriter):
                     table, self._table = self._table, None
                     table.close()
                     self._file.flush()
-                self._storage.put(self._key, self._path)
+                self._storage.put(self._key, path_of(self._file))
         finally:
             self.abort()
 
@@ -127,7 +126,7 @@ class _ParquetWriter(PartWriter):
         rows = pa.Table.from_pylist(self._group, schema=schema())
         with local_disk():
             if self._file is None or self._table is None:
-                self._file, self._path = scratch_file(".parquet")
+                self._file = scratch_file(".parquet")
                 self._table = _open_table(self._file, rows.schema)
             self._table.write_table(rows)
         self._group, self._group_bytes = [], 0

@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import IO
 
 from ...actors.manifest import dumps
@@ -24,6 +23,7 @@ from .base import (
     by_object,
     local_disk,
     part_prefix,
+    path_of,
     scratch_file,
     stem,
     unanswered,
@@ -51,7 +51,6 @@ class _TarWriter(PartWriter):
         self._key = key
         self._extension = extension
         self._file: IO[bytes] | None = None
-        self._path = Path()
         self._tar: tarfile.TarFile | None = None
 
     def add(self, row: int, id: str, encoded: bytes, sidecar: Mapping[str, object]) -> Place:
@@ -59,7 +58,7 @@ class _TarWriter(PartWriter):
         described = dumps({"id": id, "row": row, **sidecar}).encode("utf-8")
         with local_disk():
             if self._file is None or self._tar is None:
-                self._file, self._path = scratch_file(".tar")
+                self._file = scratch_file(".tar")
                 self._tar = tarfile.TarFile(fileobj=self._file, mode="w", format=tarfile.USTAR_FORMAT)
             for extension, data in ((self._extension, encoded), ("json", described)):
                 # A fresh TarInfo has time 0, user 0 and mode 0644.
@@ -74,7 +73,7 @@ class _TarWriter(PartWriter):
                 with local_disk():
                     self._tar.close()
                     self._file.flush()
-                self._storage.put(self._key, self._path)
+                self._storage.put(self._key, path_of(self._file))
         finally:
             self.abort()
 
