@@ -6,7 +6,6 @@ for.
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable
 from itertools import count
@@ -20,7 +19,7 @@ from botocore.exceptions import (
 )
 
 from .s3_patience import Patience
-from .s3_retries import one_operation
+from .s3_retries import CHANCE, one_operation
 
 _BROKEN_OFF = (ResponseStreamingError, IncompleteReadError, FlexibleChecksumError)
 _PIECE_BYTES = 256 << 10
@@ -38,7 +37,7 @@ def again(call: Callable[[float], T], patience: Patience) -> T:
             try:
                 return call(began_s + patience.timeout_s)
             except _BROKEN_OFF:
-                pause_s = patience.pause_s(num_tries, time.monotonic() - began_s, random.random())
+                pause_s = patience.pause_s(num_tries, time.monotonic() - began_s, CHANCE.random())
                 if pause_s is None:
                     raise
             time.sleep(pause_s)

@@ -48,6 +48,10 @@ EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefr
 REFUSED = EXPIRED | {"InvalidAccessKeyId", "InvalidToken", "InvalidTokenId", "SignatureDoesNotMatch"}
 """Keys that were rotated while the run went on look like wrong ones."""
 
+CHANCE = random.SystemRandom()
+"""For pauses. Not the process's own generator: a program that seeds that one would make all its drivers pause alike,
+and its own draws would depend on how the store fares."""
+
 _BEGAN_S, _VERSION = "speechmill_began_s", "speechmill_credentials"
 _operation_began_s: ContextVar[float | None] = ContextVar("operation_began_s", default=None)
 
@@ -96,7 +100,7 @@ class Retries:
         """Seconds until the next try, None if this answer is the last."""
         context = request_dict["context"]
         elapsed_s = time.monotonic() - context[_BEGAN_S]
-        pause_s = self._patience.pause_s(attempts, elapsed_s, random.random())
+        pause_s = self._patience.pause_s(attempts, elapsed_s, CHANCE.random())
         if pause_s is None:
             return None
         if response is None:
