@@ -7,7 +7,8 @@ SpeechmillError
 │   ├── ModelError           the model, one of its options, or its weights
 │   ├── JobChanged           the output holds another job
 │   ├── StorageDenied        credentials or permissions
-│   └── StorageMissing       a bucket, folder or object that has to exist
+│   ├── StorageMissing       a bucket, folder or object that has to exist
+│   └── HeadAway             no Ray head answers at its address
 ├── RunStopped               the run cannot go on; committed parts are safe, run again to continue (exit status 3)
 │   ├── StorageUnavailable   the store did not answer within its retries
 │   ├── StorageFull          no space or quota left
@@ -58,6 +59,10 @@ class StorageDenied(JobError):
 
 class StorageMissing(JobError):
     """A bucket, folder or object that has to exist does not."""
+
+
+class HeadAway(JobError):
+    """No Ray head answers at the address that was given, or it answers no more."""
 
 
 class RunStopped(SpeechmillError):

@@ -1,14 +1,18 @@
-"""Fixtures for every test folder: a real S3 server, and a proxy that can take it away.
+"""Fixtures for every test folder: a real S3 server, a proxy that can take it away, and Ray.
 
 s3_server   session-wide; .endpoint .access_key .secret_key .new_bucket() .stop() .start()
 s3_env      the same server, with its keys in the environment of this test and nothing else from AWS
 s3_proxy    a proxy in front of it; .endpoint .down() .up() .reset_next(count) .cut_next_answer(after_bytes)
 s3_faults   a proxy that answers in its place; .endpoint .answer(status, code) .hang() .well() .delay_s .num_asked
+ray_nodes   raynode.py: .head() and .worker(), machines of a Ray cluster on loopback
+ray_head    session-wide; one of two cores, with the S3 server's keys: .address .client .folder
+joined_ray  this process's connection to it, for a module: a run joins the session that its process already has
 """
 
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +25,30 @@ from hypothesis import settings
 # The same examples on every run, and no example fails for being slow on a busy machine.
 settings.register_profile("speechmill", deadline=None, derandomize=True, database=None)
 settings.load_profile("speechmill")
+
+# A process is of one mind about Ray's tokens: of two Rays in one, each would cancel the other's actors.
+os.environ["RAY_AUTH_MODE"] = "disabled"
+
+# Files of a minute or more are begun first: whoever began one as the last would be waited for by the other workers.
+_LONGEST = (
+    "test_faults",
+    "test_serve",
+    "test_chaos",
+    "test_submit",
+    "test_run",
+    "test_going_node",
+    "test_store_faults",
+    "test_pool",
+    "test_edges",
+    "test_refine",
+    "test_batching",
+    "test_compiled",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {name: place for place, name in enumerate(_LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(places)))
 
 
 def _sibling(name: str) -> ModuleType:
@@ -82,3 +110,25 @@ def s3_faults(s3_env: Any) -> Iterator[Any]:
     proxy = _sibling("faultyproxy").FaultyProxy(s3_env.port)
     yield proxy
     proxy.close()
+
+
+@pytest.fixture(scope="session")
+def ray_nodes() -> ModuleType:
+    return _sibling("raynode")
+
+
+@pytest.fixture(scope="session")
+def ray_head(ray_nodes: ModuleType, s3_server: Any, _own_cache: None) -> Iterator[Any]:
+    """One for all that need no Ray of their own: to start a Ray costs more than what most of them do with it."""
+    keys = {"AWS_ACCESS_KEY_ID": s3_server.access_key, "AWS_SECRET_ACCESS_KEY": s3_server.secret_key}
+    with ray_nodes.head(AWS_DEFAULT_REGION="us-east-1", AWS_EC2_METADATA_DISABLED="true", **keys) as head:
+        yield head
+
+
+@pytest.fixture(scope="module")
+def joined_ray(ray_head: Any) -> Iterator[None]:
+    import ray
+
+    ray.init(address=ray_head.address, log_to_driver=False)
+    yield
+    ray.shutdown()

@@ -101,8 +101,7 @@ class S3Server:
 
     def _launch(self) -> None:
         environ = os.environ | {
-            "GOMEMLIMIT": "256MiB",
-            "GOGC": "50",
+            "GOMEMLIMIT": "1GiB",
             "WEED_MASTER_VOLUME_GROWTH_COPY_1": "2",  # volumes made at a time for each bucket, in place of 7
         }
         with (self.folder / "weed.out").open("ab") as output:

@@ -24,6 +24,7 @@ from urllib.parse import unquote
 from ...cluster.storage import open_storage
 from ...cluster.storage.base import Storage
 from ...errors import CorpusError
+from ..parallel import in_order
 from ..printable import printable
 from .globs import first_magic, fixed_part, globbed, matches
 from .options import Format, InputOptions
@@ -139,7 +140,7 @@ def _find_local(uri: str, options: InputOptions) -> list[InputFile]:
     if not files:
         beside = [other.name for other in itertools.islice(root.iterdir(), 1000)] if root.is_dir() else []
         raise CorpusError(_nothing_there(uri, path.name, beside))
-    return [_local_file(file, root, options) for file in files]
+    return list(in_order(lambda file: _local_file(file, root, options), files))
 
 
 def _find_in_s3(uri: str, options: InputOptions) -> list[InputFile]:

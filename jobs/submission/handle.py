@@ -10,7 +10,7 @@ import time
 from collections.abc import Generator
 from typing import TYPE_CHECKING
 
-from ...errors import JobError, RunStopped
+from ...errors import HeadAway, JobError, RunStopped
 from ..result import Result
 from .outcome import Outcome, is_for_programs
 from .record import JobRecord
@@ -134,8 +134,6 @@ class SubmittedJob:
 
     def _look(self) -> JobRecord:
         """As `record`, with patience."""
-        from .head import HeadAway
-
         deadline_s = time.monotonic() + PATIENCE_S
         while True:
             try:

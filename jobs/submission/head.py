@@ -20,7 +20,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from ...errors import JobError, SpecError
+from ...errors import HeadAway, JobError, SpecError
 from .record import JobRecord
 
 DEFAULT_ADDRESS = "http://127.0.0.1:8265"
@@ -34,10 +34,6 @@ _NOTICES = tuple(
 _NODES_S = 30.0
 """A head that has just been started answers before it knows that it is a node itself."""
 _ENVIRONMENT = "RAY_API_SERVER_ADDRESS"
-
-
-class HeadAway(JobError):
-    """Nothing answers at the head's address."""
 
 
 def address_of(given: str | None) -> str:

@@ -7,11 +7,10 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
-import ray
 from ray import cloudpickle
 
 from speechmill.actors.manifest import decode_records
@@ -29,15 +28,9 @@ from speechmill.jobs.job import Parts
 # Replicas cannot import this file: what they need of it travels with the call.
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
+pytestmark = pytest.mark.usefixtures("joined_ray")
 Done = list[SpokenShard]
 QUICK = Limits(frozen_s=2.0, ask_s=0.2)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def local_ray() -> Iterator[None]:
-    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False)
-    yield
-    ray.shutdown()
 
 
 class SlowPart:

@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
-import shutil
 import socket
 import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import psutil
 import pytest
 
 import speechmill
@@ -31,59 +25,6 @@ class Loud(Tone):
 """
 
 
-@dataclass(frozen=True)
-class Head:
-    address: str
-    client: str
-
-
-@pytest.fixture(scope="module")
-def head() -> Iterator[Head]:
-    """`ray start --head` on loopback, with a module on its path that replicas can import."""
-    folder = Path(tempfile.mkdtemp(prefix="ray-"))  # short: Unix sockets below it have 107 bytes at most
-    (folder / "my_models.py").write_text(MODEL, encoding="utf-8")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        client_port = free.getsockname()[1]
-    command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block", "--port=0"]
-    options = {
-        "node-ip-address": "127.0.0.1",
-        "num-cpus": "2",
-        "include-dashboard": "false",
-        "ray-client-server-port": str(client_port),
-        "temp-dir": str(folder / "ray"),
-        "object-store-memory": "100000000",
-    }
-    log = folder / "head.log"
-    with log.open("wb") as stream:
-        process = subprocess.Popen(
-            [*command, *(f"--{name}={value}" for name, value in options.items())],
-            stdout=stream,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, "RAY_AUTH_MODE": "disabled", "PYTHONPATH": str(folder)},
-        )
-    try:
-        yield Head(_address(log, process), f"ray://127.0.0.1:{client_port}")
-    finally:
-        family = [process, *psutil.Process(process.pid).children(recursive=True)]
-        for member in family:
-            member.kill()
-        process.wait()
-        psutil.wait_procs(family[1:], timeout=10)
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _address(log: Path, process: subprocess.Popen[bytes]) -> str:
-    for _ in range(600):
-        text = re.sub(r"\x1b\[[0-9;]*m", "", log.read_text(errors="replace"))
-        found = re.search(r"--address='([\d.]+:\d+)'", text)
-        if found and "block forever" in text:
-            return found[1]
-        assert process.poll() is None, text
-        time.sleep(0.1)
-    pytest.fail(f"Ray did not start: {log.read_text(errors='replace')}")
-
-
 def run(tmp_path: Path, *overrides: str, **environment: str) -> subprocess.CompletedProcess[str]:
     corpus = tmp_path / "corpus.csv"
     corpus.write_text("id,text\n" + "".join(f"id-{row},Row number {row}.\n" for row in range(30)), encoding="utf-8")
@@ -92,7 +33,7 @@ def run(tmp_path: Path, *overrides: str, **environment: str) -> subprocess.Compl
     sets = [word for override in overrides for word in ("--set", override)]
     return subprocess.run(
         [*SPEECHMILL, "run", str(job), *sets],
-        env={**os.environ, "RAY_AUTH_MODE": "disabled", **environment},
+        env=os.environ | environment,
         capture_output=True,
         text=True,
         check=False,
@@ -106,24 +47,25 @@ def check(tmp_path: Path, done: subprocess.CompletedProcess[str]) -> None:
     assert (report.is_ok, report.is_complete, report.num_ok) == (True, True, 30)
 
 
-def test_host_and_port(tmp_path: Path, head: Head) -> None:
-    check(tmp_path, run(tmp_path, f"cluster.address={head.address}"))
+def test_host_and_port(tmp_path: Path, ray_head: Any) -> None:
+    check(tmp_path, run(tmp_path, f"cluster.address={ray_head.address}"))
 
 
-def test_ray_client(tmp_path: Path, head: Head) -> None:
-    check(tmp_path, run(tmp_path, f"cluster.address={head.client}"))
+def test_ray_client(tmp_path: Path, ray_head: Any) -> None:
+    check(tmp_path, run(tmp_path, f"cluster.address={ray_head.client}"))
 
 
-def test_auto_joins_the_cluster_of_the_environment(tmp_path: Path, head: Head) -> None:
-    check(tmp_path, run(tmp_path, "cluster.address=auto", RAY_ADDRESS=head.address))
+def test_auto_joins_the_cluster_of_the_environment(tmp_path: Path, ray_head: Any) -> None:
+    check(tmp_path, run(tmp_path, "cluster.address=auto", RAY_ADDRESS=ray_head.address))
 
 
-def test_a_model_of_the_users_own_speaks(tmp_path: Path, head: Head) -> None:
+def test_a_model_of_the_users_own_speaks(tmp_path: Path, ray_head: Any) -> None:
     """A class named as "module:Class" has to be importable here and by the replicas; nothing else."""
     models = tmp_path / "models"
     models.mkdir()
-    (models / "my_models.py").write_text(MODEL, encoding="utf-8")
-    done = run(tmp_path, f"cluster.address={head.address}", "model.name=my_models:Loud", PYTHONPATH=str(models))
+    for folder in (models, ray_head.folder):
+        (folder / "my_models.py").write_text(MODEL, encoding="utf-8")
+    done = run(tmp_path, f"cluster.address={ray_head.address}", "model.name=my_models:Loud", PYTHONPATH=str(models))
     check(tmp_path, done)
     assert max(abs(clip.samples).max() for clip in speechmill.read(str(tmp_path / "out"))) > 0.5, "twice as loud"
 

@@ -45,7 +45,7 @@ def job_file(tmp_path: Path, num_rows: int = 300, **model: Any) -> Path:
         "model": {"name": "tone", "options": OPTIONS} | model,
         "output": {"uri": str(tmp_path / "out"), "container": "parquet"},
         "sharding": {"shard_rows": 40},
-        "cluster": {"replicas": 2},
+        "cluster": {"replicas": 1},
     }
     path.write_text(json.dumps(job), encoding="utf-8")
     return path

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import csv
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import ray
 from typer.testing import CliRunner
 
 import speechmill
@@ -28,19 +27,11 @@ Row = dict[str, Any]
 HOURS_S = 6 * 3600.0
 
 
-@pytest.fixture(scope="module")
-def local_ray() -> Iterator[None]:
-    """One Ray for the whole module: a run joins the session that its process already has."""
-    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False)
-    yield
-    ray.shutdown()
-
-
 def rows(num_rows: int, text: str = "Row") -> list[Row]:
     return [{"id": f"id-{row}", "text": f"{text} {row} " + "la " * (row * 7 % 40)} for row in range(num_rows)]
 
 
-def job_of(folder: Path, corpus: list[Row], replicas: int = 2, **options: Any) -> speechmill.Job:
+def job_of(folder: Path, corpus: list[Row], replicas: int = 1, **options: Any) -> speechmill.Job:
     path = folder / "corpus.csv"
     with path.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, fieldnames=["id", "text"])
@@ -74,7 +65,7 @@ CASES: dict[str, tuple[list[Row], dict[str, Any], int, int]] = {
 }
 
 
-@pytest.mark.usefixtures("local_ray")
+@pytest.mark.usefixtures("joined_ray")
 @pytest.mark.parametrize("name", CASES)
 def test_a_run_at_an_edge_ends_well_and_so_does_the_next(tmp_path: Path, name: str) -> None:
     corpus, options, num_ok, status = CASES[name]
@@ -113,7 +104,7 @@ def interrupt() -> None:
     raise KeyboardInterrupt
 
 
-@pytest.mark.usefixtures("local_ray")
+@pytest.mark.usefixtures("joined_ray")
 def test_a_second_driver_is_refused_and_the_first_one_ends(tmp_path: Path) -> None:
     job = job_of(tmp_path, rows(120), cell_s=0.0005)
 
@@ -129,7 +120,7 @@ def test_a_second_driver_is_refused_and_the_first_one_ends(tmp_path: Path) -> No
     assert verify(open_storage(str(tmp_path / "out"))).is_ok
 
 
-@pytest.mark.usefixtures("local_ray")
+@pytest.mark.usefixtures("joined_ray")
 @pytest.mark.parametrize("jump_s", [HOURS_S, -HOURS_S])
 def test_a_clock_that_jumps_changes_nothing(tmp_path: Path, jump_s: float) -> None:
     """In mid-run, and between two runs, of which the first is interrupted. The time of day is read in one place."""
@@ -163,7 +154,7 @@ def test_a_clock_that_jumps_changes_nothing(tmp_path: Path, jump_s: float) -> No
     assert (report.is_ok, report.is_complete, report.num_ok) == (True, True, 120)
 
 
-@pytest.mark.usefixtures("local_ray")
+@pytest.mark.usefixtures("joined_ray")
 def test_an_output_that_is_deleted_in_mid_run_stops_the_run_and_the_next_speaks_all(tmp_path: Path) -> None:
     """What was committed is gone with it: the run must not end as if it were there."""
     out = tmp_path / "out"

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import ray
 
 import speechmill
 from speechmill.actors.manifest import decode_records
@@ -16,6 +15,7 @@ from speechmill.cluster.storage import open_storage
 
 Tell = Callable[..., str]
 
+pytestmark = pytest.mark.usefixtures("joined_ray")
 IDS = [
     *("../../x", "../" * 200 + "etc/passwd", "/etc/passwd", "..", ".", "~root", "a/b", "a\\b", "a_b", "a b", "C:\\x"),
     *(
@@ -72,14 +72,6 @@ BAD_TEXTS = ["", "   ", "\u3000\n\t", "a\0b", "x" * 1_000_000, "word " * 200_000
 NAMES = ["../x", "", "__proto__", "a\nb", "\x1b[31m", "\u202e", "id.flac", "x" * 10_000]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def local_ray() -> Iterator[None]:
-    """One Ray for the whole module: a run joins the session that its process already has."""
-    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False)
-    yield
-    ray.shutdown()
-
-
 @pytest.fixture(scope="module")
 def lines() -> list[str]:
     rows: list[dict[str, object]] = [{"id": name, "text": "Hello."} for name in IDS]
@@ -96,7 +88,7 @@ def test_every_row_ends_once_and_where_it_belongs(tmp_path: Path, tell: Tell, li
         "input": {"uri": f"{tmp_path}/corpus.jsonl"},
         "model": {"name": "tone", "options": {"audio_char_s": 0.0005}},
         "output": {"uri": f"{tmp_path}/out", "container": container},
-        "cluster": {"replicas": 2},
+        "cluster": {"replicas": 1},
     }
     (tmp_path / "job.yaml").write_text(json.dumps(job), encoding="utf-8")
     tell("run", f"{tmp_path}/job.yaml", status=1)

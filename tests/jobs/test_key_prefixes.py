@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import ray
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -60,14 +58,7 @@ def test_a_part_that_came_second_is_swept_and_its_neighbours_stay(tmp_path: Path
     assert sorted(filter(None, left)) == ["000000-0001", "000000-0002"]
 
 
-@pytest.fixture(scope="module")
-def local_ray() -> Iterator[None]:
-    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False)
-    yield
-    ray.shutdown()
-
-
-@pytest.mark.usefixtures("local_ray")
+@pytest.mark.usefixtures("joined_ray")
 @pytest.mark.parametrize("container", ["files", "webdataset"])
 def test_a_run_with_prefixes_is_read_verified_swept_and_continued(tmp_path: Path, container: str) -> None:
     corpus = tmp_path / "corpus.jsonl"

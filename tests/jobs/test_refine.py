@@ -5,12 +5,10 @@ from __future__ import annotations
 import io
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import ray
 from rich.console import Console
 
 import speechmill
@@ -31,15 +29,8 @@ from speechmill.jobs.verify import verify
 OPTIONS = {"refining": {"max_steps": 12}, "max_steps": 40, "incomplete": "keep"}
 TEXTS = ["The old mill turns by the river.", "你好，今天天气很好。", "We counted 3 boats & 12 geese!", "我们去公园吧。"]
 
+pytestmark = pytest.mark.usefixtures("joined_ray")
 Row = dict[str, Any]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def local_ray() -> Iterator[None]:
-    """One Ray for the whole module: a run joins the session that its process already has."""
-    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False)
-    yield
-    ray.shutdown()
 
 
 @pytest.fixture(scope="module")

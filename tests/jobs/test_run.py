@@ -6,12 +6,10 @@ import csv
 import json
 import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import ray
 
 import speechmill
 from speechmill.actors.manifest import Record, decode_records
@@ -21,15 +19,8 @@ from speechmill.jobs.progress import Snapshot
 from speechmill.jobs.spec import JobSpec
 from speechmill.jobs.verify import verify
 
+pytestmark = pytest.mark.usefixtures("joined_ray")
 Row = dict[str, Any]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def local_ray() -> Iterator[None]:
-    """One Ray for the whole module: a run joins the session that its process already has."""
-    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False)
-    yield
-    ray.shutdown()
 
 
 def write_csv(path: Path, rows: list[Row]) -> Path:
@@ -48,7 +39,7 @@ def job_of(tmp_path: Path, rows: list[Row], **sections: Any) -> speechmill.Job:
     source = write_csv(tmp_path / "corpus.csv", rows)
     model = {"name": "tone", "options": {"audio_char_s": 0.002} | sections.pop("options", {})}
     output = {"uri": str(tmp_path / "out")} | sections.pop("output", {})
-    cluster = {"replicas": 2} | sections.pop("cluster", {})
+    cluster = {"replicas": 1} | sections.pop("cluster", {})
     return speechmill.Job(input={"uri": str(source)}, model=model, output=output, cluster=cluster, **sections)
 
 
@@ -64,7 +55,7 @@ def spoken(output: str) -> set[tuple[str, str | None]]:
 
 @pytest.mark.parametrize("container", ["files", "webdataset", "parquet"])
 def test_every_row_ends_once_in_the_manifest_and_its_audio_can_be_read(tmp_path: Path, container: str) -> None:
-    job = job_of(tmp_path, sentences(60), output={"container": container})
+    job = job_of(tmp_path, sentences(60), output={"container": container}, cluster={"replicas": 2})
     result = job.run()
     assert (result.num_rows, result.num_ok, result.num_failed, result.exit_code) == (60, 60, 0, 0)
     assert [record.row for record in records_of(result.output)] == list(range(60))
@@ -159,7 +150,7 @@ def test_a_changed_job_is_refused_and_the_keys_are_named(tmp_path: Path) -> None
 
 def test_a_job_may_change_its_batches_and_replicas(tmp_path: Path) -> None:
     job_of(tmp_path, sentences(10)).run()
-    assert job_of(tmp_path, sentences(10), cluster={"replicas": 1}, name="other").run().num_ok == 10
+    assert job_of(tmp_path, sentences(10), cluster={"replicas": 2}, name="other").run().num_ok == 10
 
 
 def test_overwrite_starts_anew_and_leaves_no_trace(tmp_path: Path) -> None:
@@ -247,7 +238,7 @@ def test_a_wrong_job_is_said_before_any_replica_starts(
 def test_a_row_that_kills_its_replica_is_found_and_the_others_are_spoken(tmp_path: Path) -> None:
     rows = sentences(40)
     rows[17]["text"] += " CRASH"
-    result = job_of(tmp_path, rows, options={"crash": "CRASH"}).run()
+    result = job_of(tmp_path, rows, options={"crash": "CRASH"}, cluster={"replicas": 2}).run()
     failed = [record for record in records_of(result.output) if record.status == "failed"]
     assert [record.row for record in failed] == [17]
     assert "replicas died speaking this row" in str(failed[0].error)
@@ -258,11 +249,11 @@ def test_a_row_that_kills_its_replica_is_found_and_the_others_are_spoken(tmp_pat
 
 def test_one_replica_finds_a_killer_in_the_first_row_of_a_large_shard(tmp_path: Path) -> None:
     """Every death on the way to it comes right after another; that must not look like a broken machine."""
-    rows = [{"id": f"id-{n}", "text": "x " * (60 - n // 8)} for n in range(400)]
+    rows = [{"id": f"id-{n}", "text": "x " * (60 - n // 3)} for n in range(140)]
     rows[0]["text"] = "CRASH " * 22
-    job = job_of(tmp_path, rows, options={"crash": "CRASH"}, cluster={"replicas": 1}, sharding={"window_rows": 390})
+    job = job_of(tmp_path, rows, options={"crash": "CRASH"}, cluster={"replicas": 1}, sharding={"window_rows": 130})
     result = job.run()
-    assert (result.num_ok, result.num_failed) == (399, 1)
+    assert (result.num_ok, result.num_failed) == (139, 1)
     assert result.num_deaths > 5
 
 
@@ -280,7 +271,9 @@ def test_replicas_killed_in_mid_run_change_nothing(tmp_path: Path) -> None:
                 os.kill(state.home.pid, signal.SIGKILL)
                 return
 
-    job = job_of(tmp_path, rows, output={"uri": str(tmp_path / "stormy")}, options={"cell_s": 0.0002})
+    job = job_of(
+        tmp_path, rows, output={"uri": str(tmp_path / "stormy")}, options={"cell_s": 0.0002}, cluster={"replicas": 2}
+    )
     stormy = job.run(observe=kill_one)
     assert len(killed) == 3
     assert stormy.num_deaths == 3

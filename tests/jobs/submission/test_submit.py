@@ -24,12 +24,6 @@ from speechmill.jobs.verify import verify
 SECRET = "canary-that-must-stay-at-home"
 
 
-@pytest.fixture(autouse=True)
-def _no_token(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For handles in this process."""
-    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
-
-
 def until(happens: Callable[[], Any], what: str) -> Any:
     for _ in range(600):
         found = happens()

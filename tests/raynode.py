@@ -1,0 +1,131 @@
+"""Ray on loopback as processes of their own: `ray start --block`, as on the machines of a cluster.
+
+Each asks for no token unless its environment says so, and is ended with its block, by pid, with all that it started.
+Not known here: what runs there.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+
+START = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--node-ip-address=127.0.0.1"]
+_NO_TOKEN = {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"}
+_NOT_OURS = ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
+
+
+@dataclass(frozen=True)
+class Node:
+    """A machine of a cluster.
+
+    address   of the cluster, host:port
+    client    where Ray's client is answered; of a head
+    url       of the dashboard; of a head that has one
+    folder    of the head alone; what lies in it, its workers can import
+    env       what `environment` added to this process's own
+    """
+
+    process: psutil.Popen
+    address: str
+    client: str
+    url: str
+    folder: Path
+    env: dict[str, str]
+
+    def family(self) -> set[int]:
+        """The pids of what it started."""
+        return {child.pid for child in self.process.children(recursive=True)}
+
+
+def clean_environment() -> dict[str, str]:
+    """That of this process, without what leads to a Ray of its user."""
+    return {name: value for name, value in os.environ.items() if name not in _NOT_OURS}
+
+
+@contextmanager
+def head(num_cpus: int = 2, *, has_dashboard: bool = False, **environment: str) -> Iterator[Node]:
+    """The first machine of a cluster."""
+    folder = Path(tempfile.mkdtemp(prefix="ray-"))  # short: Unix sockets below it have 107 bytes at most
+    names = ["dashboard-port", "dashboard-agent-listen-port", "dashboard-agent-grpc-port", "ray-client-server-port"]
+    ports = dict(zip(names, _free_ports(len(names)), strict=True))
+    options = {
+        "dashboard-host": "127.0.0.1",
+        "include-dashboard": str(has_dashboard).lower(),
+        "num-cpus": num_cpus,
+        "temp-dir": folder / "ray",
+        "object-store-memory": 100_000_000,
+    }
+    arguments = ["--head", "--port=0", *(f"--{name}={value}" for name, value in (options | ports).items())]
+    with ExitStack() as stack:
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        # With more machines to come, Ray would turn 127.0.0.1 into the network card's address; a dashboard is alone.
+        alone = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"} if has_dashboard else {}
+        process = stack.enter_context(_started(folder, arguments, alone | environment))
+        address = (folder / "ray" / "ray_current_cluster").read_text().strip()
+        client = f"ray://127.0.0.1:{ports['ray-client-server-port']}"
+        url = f"http://127.0.0.1:{ports['dashboard-port']}" if has_dashboard else ""
+        yield Node(process, address, client, url, folder, environment)
+
+
+@contextmanager
+def worker(of: Node, num_cpus: int = 1, **environment: str) -> Iterator[Node]:
+    """A further machine of the head's cluster."""
+    arguments = [f"--address={of.address}", f"--num-cpus={num_cpus}", "--object-store-memory=80000000"]
+    with _started(of.folder, arguments, environment) as process:
+        yield Node(process, of.address, "", "", of.folder, environment)
+
+
+@contextmanager
+def _started(folder: Path, arguments: list[str], environment: dict[str, str]) -> Iterator[psutil.Popen]:
+    log = folder / f"{time.monotonic_ns()}.log"
+    # As after `activate`: the node's `python` is the one that has Ray.
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    fixed = {"PATH": path, "PYTHONPATH": str(folder)}
+    with log.open("wb") as stream:
+        process = psutil.Popen(
+            [*START, *arguments],
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+            env=clean_environment() | _NO_TOKEN | fixed | environment,
+        )
+    try:
+        _await(process, log)
+        yield process
+    finally:
+        if process.poll() is None:
+            family = [*process.children(recursive=True), process]
+            for member in family:
+                with suppress(psutil.Error):
+                    member.send_signal(signal.SIGKILL)
+            process.wait()
+            psutil.wait_procs(family[:-1], timeout=10)
+
+
+def _await(process: psutil.Popen, log: Path) -> None:
+    for _ in range(1200):
+        if "block forever" in log.read_text(errors="replace"):
+            return
+        assert process.poll() is None, log.read_text(errors="replace")
+        time.sleep(0.1)
+    pytest.fail(f"Ray did not start: {log.read_text(errors='replace')}")
+
+
+def _free_ports(count: int) -> list[int]:
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for free in sockets:
+            free.bind(("127.0.0.1", 0))
+        return [free.getsockname()[1] for free in sockets]
