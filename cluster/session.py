@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import socket
+import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -46,6 +48,7 @@ class ReplicaPlan:
 def session(address: str, metrics_port: int = 0) -> Generator[Resources]:
     """Start Ray here (`local`) or join a cluster (`auto`, `ray://host:port`, `host:port`) for the block's length.
 
+    Whoever answered SIGTERM before answers it in the block, too.
     metrics_port   where a session that starts here exports its metrics to Prometheus; 0 for nowhere
     Raises SpecError when nothing answers at the address.
     """
@@ -55,6 +58,7 @@ def session(address: str, metrics_port: int = 0) -> Generator[Resources]:
     if ray.is_initialized():
         yield resources(is_local=is_local)
         return
+    terminated = signal.getsignal(signal.SIGTERM)
     try:
         if is_local:
             ray.init(
@@ -78,6 +82,9 @@ def session(address: str, metrics_port: int = 0) -> Generator[Resources]:
             "If it asks for a token, set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH."
         ) from error
     try:
+        # Ray has taken SIGTERM: it prints a stack, and while it waits it ends the process with status 1.
+        if callable(terminated) and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, terminated)
         yield resources(is_local=is_local)
     finally:
         ray.shutdown()

@@ -54,7 +54,7 @@ def terminated_like_interrupted() -> Generator[None]:
     try:
         yield
     except SystemExit as error:
-        # Once Ray is up, its own handler answers SIGTERM, with an exit of that number.
+        # While Ray starts, its own handler answers SIGTERM, with an exit of that number.
         if error.code == signal.SIGTERM:
             raise KeyboardInterrupt from error
         raise

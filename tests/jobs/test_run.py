@@ -272,7 +272,7 @@ def test_replicas_killed_in_mid_run_change_nothing(tmp_path: Path) -> None:
                 return
 
     job = job_of(
-        tmp_path, rows, output={"uri": str(tmp_path / "stormy")}, options={"cell_s": 0.0002}, cluster={"replicas": 2}
+        tmp_path, rows, output={"uri": str(tmp_path / "stormy")}, options={"cell_s": 0.0006}, cluster={"replicas": 2}
     )
     stormy = job.run(observe=kill_one)
     assert len(killed) == 3

@@ -20,7 +20,7 @@ from speechmill.actors.segment import Utterance
 from speechmill.actors.tuning import tuned
 
 LONGEST = 1_200
-ROWS, SHARD = 12_000, 1_000
+ROWS, SHARD = 6_000, 1_000
 DEVICE = {
     "max_length": LONGEST,
     "audio_char_s": 1e-5,

@@ -44,7 +44,7 @@ def ending(process: subprocess.Popen[str]) -> Iterator[subprocess.Popen[str]]:
 
 
 def listed(head: Any) -> list[dict[str, Any]]:
-    done = head.call("list", "--json")
+    done = head.invoke("list", "--json")
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
@@ -115,12 +115,12 @@ def test_a_job_is_followed_left_stopped_killed_and_continued(
         driver = driver_of(out)
         assert head.process.pid in {parent.pid for parent in driver.parents()}, "the driver stands in the cluster"
 
-        again = head.call("submit", "job.yaml", cwd=tmp_path)
+        again = head.invoke("submit", "job.yaml", cwd=tmp_path)
         assert again.returncode == 3
         assert f"{out} is written by job first (RUNNING" in again.stderr
 
         # The same place by another name: only the lease knows.
-        elsewhere = head.call("submit", "job.yaml", "--set", f"output.uri=file://{out}", "--wait", cwd=tmp_path)
+        elsewhere = head.invoke("submit", "job.yaml", "--set", f"output.uri=file://{out}", "--wait", cwd=tmp_path)
         assert elsewhere.returncode == 3
         assert f"process {driver.pid}" in elsewhere.stderr, "who writes is named to the person"
 
@@ -132,7 +132,7 @@ def test_a_job_is_followed_left_stopped_killed_and_continued(
     assert "speechmill logs first --follow" in said
     assert [job["status"] for job in listed(head) if job["id"] == "first"] == ["RUNNING"]
 
-    stopped = head.call("stop", "first")
+    stopped = head.invoke("stop", "first")
     assert stopped.returncode == 0, stopped.stderr
     assert "submit the same job to continue" in stopped.stderr
     assert [job["status"] for job in listed(head) if job["id"] == "first"] == ["STOPPED"]
@@ -148,7 +148,7 @@ def test_a_job_is_followed_left_stopped_killed_and_continued(
     with pytest.raises(RunStopped, match="by signal 9"):
         second.result()
 
-    done = head.call("submit", "job.yaml", "--follow", cwd=tmp_path, RAY_ADDRESS="127.0.0.1:1")
+    done = head.invoke("submit", "job.yaml", "--follow", cwd=tmp_path, RAY_ADDRESS="127.0.0.1:1")
     assert done.returncode == 0, done.stdout
     check(out, 32)
     jobs = [job["id"] for job in listed(head)]
@@ -190,7 +190,7 @@ def test_failures_come_back_as_they_are(tmp_path: Path, head: Any, monkeypatch: 
 
 @pytest.mark.parametrize("command", ["stop", "logs"])
 def test_an_unknown_job_is_said(head: Any, command: str) -> None:
-    done = head.call(command, "nobody")
+    done = head.invoke(command, "nobody")
     assert done.returncode == 2
     assert "knows no job nobody" in done.stderr
     assert done.stderr.count("\n") == 1
