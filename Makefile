@@ -1,5 +1,7 @@
-# make demo   speak the demo corpus        make test      format, lint, types, tests: what CI runs
-# make setup  install without running      make quality   transcribe the demo and score it (a minute or two)
+# make demo   speak the demo corpus        make check     format, lint, types, tests without Ray or a server: 2 minutes
+# make setup  install without running      make test      make check, and all tests with real processes: what CI runs
+#                                          make soak      what is long: ten minutes of chaos, large searches
+#                                          make quality   transcribe the demo and score it (a minute or two)
 # Everything lands in .tools (uv) and .venv; Python 3.11+, git and make are all that has to be there.
 
 PYTHON ?= python3
@@ -10,9 +12,13 @@ BIN := .venv/bin
 TEST_WORKERS ?= $(shell $(PYTHON) -c 'import os; print(max(2, min(4, os.cpu_count() or 1)))')
 DEMO_REPLICAS := $(shell $(PYTHON) -c 'import os; print(min(2, os.cpu_count() or 1))')
 
+# Python keeps the byte code of what it imports: without it, half of every process start is compiling.
+unexport PYTHONDONTWRITEBYTECODE
+ALWAYS_IMPORTED := ray, torch, numpy, pyarrow, onnxruntime, boto3, pydantic, typer, rich, soundfile
+
 export VIRTUAL_ENV := $(CURDIR)/.venv
 
-.PHONY: setup demo test format quality lock clean
+.PHONY: setup demo check lint test soak format quality lock clean
 
 setup: .venv/.runtime
 
@@ -21,11 +27,21 @@ demo: .venv/.runtime
 	@$(BIN)/speechmill verify out/demo
 	@echo "Listen: $(CURDIR)/out/demo/audio    What each file says: $(CURDIR)/out/demo/manifest"
 
-test: .venv/.dev
+lint: .venv/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/basedpyright
-	$(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder
+
+PYTEST := $(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder
+
+check: lint
+	$(PYTEST) -m "not integration and not soak and not gpu and not quality"
+
+test: lint
+	$(PYTEST)
+
+soak: .venv/.dev
+	$(BIN)/python -m pytest -m soak -s --timeout 7200
 
 quality: .venv/.dev
 	$(BIN)/python -m pytest -m quality -s
@@ -49,6 +65,7 @@ $(UV):
 	$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv
 	$(UV) pip sync --quiet requirements.lock
 	$(UV) pip install --quiet --no-deps --editable .
+	$(BIN)/python -c 'import $(ALWAYS_IMPORTED)'
 	touch $@
 
 # The development lock holds the runtime lock, so it serves both.
@@ -56,6 +73,7 @@ $(UV):
 	$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv
 	$(UV) pip sync --quiet requirements-dev.lock
 	$(UV) pip install --quiet --no-deps --editable .
+	$(BIN)/python -c 'import $(ALWAYS_IMPORTED)'
 	touch .venv/.runtime $@
 
 clean:

@@ -47,7 +47,7 @@ UP = 0.7
 def main() -> None:
     """The calm run, the other, the comparison."""
     arguments = _arguments()
-    sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+    sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "support"))
     from s3server import S3Server
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))

@@ -6,6 +6,7 @@ joins a cluster leaves the cluster as it was. Not known here: models, shards, wh
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import signal
@@ -15,6 +16,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import psutil
+
 from ..actors.machine import num_cores
 from ..errors import ReplicasLost, SpecError
 
@@ -23,6 +26,11 @@ LOCAL_OBJECT_STORE_BYTES = 256 * 2**20
 
 CONNECT_S = 10.0
 JOIN_TRIES = 3
+START_TRIES = 3
+_PATIENT = {"RAY_gcs_server_port_wait_time_s": "120", "RAY_gcs_server_request_timeout_seconds": "120"}
+"""Ray's own limits of 30 and 60 s while it starts are too short for a machine that is busy."""
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +69,7 @@ def session(address: str, metrics_port: int = 0) -> Generator[Resources]:
     terminated = signal.getsignal(signal.SIGTERM)
     try:
         if is_local:
-            ray.init(
-                address="local",
-                num_cpus=num_cores(),
-                include_dashboard=False,
-                _node_ip_address="127.0.0.1",
-                object_store_memory=LOCAL_OBJECT_STORE_BYTES,
-                _metrics_export_port=metrics_port or None,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-            )
+            _start(metrics_port)
         else:
             _knock(address)
             _join(address)
@@ -88,6 +87,43 @@ def session(address: str, metrics_port: int = 0) -> Generator[Resources]:
         yield resources(is_local=is_local)
     finally:
         ray.shutdown()
+
+
+def _start(metrics_port: int) -> None:
+    """Start Ray here, again if it does not come up: it gives its node 30 s, too few for a machine that is busy."""
+    import ray
+
+    for name, value in _PATIENT.items():
+        os.environ.setdefault(name, value)
+    for left in reversed(range(START_TRIES)):
+        before = set(psutil.Process().children())
+        try:
+            ray.init(
+                address="local",
+                num_cpus=num_cores(),
+                include_dashboard=False,
+                _node_ip_address="127.0.0.1",
+                object_store_memory=LOCAL_OBJECT_STORE_BYTES,
+                _metrics_export_port=metrics_port or None,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+            )
+        except Exception as error:  # Ray raises nothing more special when a node does not start in time
+            _end(set(psutil.Process().children()) - before)
+            if not left:
+                raise
+            logger.warning("Ray did not start in its time (%s); it is started again", _first_line(error))
+        else:
+            return
+
+
+def _end(processes: set[psutil.Process]) -> None:
+    """Kill what a start that failed has left, and what that has started."""
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            for member in (*process.children(recursive=True), process):
+                member.kill()
+    psutil.wait_procs(list(processes), timeout=10)
 
 
 def _join(address: str) -> None:

@@ -1,5 +1,7 @@
 """Fixtures for every test folder: a real S3 server, a proxy that can take it away, and Ray.
 
+Helpers that are no fixtures lie in tests/support, which is on the path.
+
 s3_server   session-wide; .endpoint .access_key .secret_key .new_bucket() .stop() .start()
 s3_env      the same server, with its keys in the environment of this test and nothing else from AWS
 s3_proxy    a proxy in front of it; .endpoint .down() .up() .reset_next(count) .cut_next_answer(after_bytes)
@@ -7,11 +9,15 @@ s3_faults   a proxy that answers in its place; .endpoint .answer(status, code) .
 ray_nodes   raynode.py: .head() and .worker(), machines of a Ray cluster on loopback
 ray_head    session-wide; one of two cores, with the S3 server's keys: .address .client .folder
 joined_ray  this process's connection to it, for a module: a run joins the session that its process already has
+hosted_replicas  the same, and replicas of runs are not processes of their own, but where a test is marked
+            `replica_processes`
+
+A test that needs Ray, a server or processes of its own is marked `integration`: by what it asks for, or in its file.
+`make check` leaves these out.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import sys
 from collections.abc import Iterator
@@ -20,7 +26,11 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+import raynode
+from faultyproxy import FaultyProxy
 from hypothesis import settings
+from s3server import S3Server
+from tcpproxy import TcpProxy
 
 # The same examples on every run, and no example fails for being slow on a busy machine.
 settings.register_profile("speechmill", deadline=None, derandomize=True, database=None)
@@ -46,20 +56,30 @@ _LONGEST = (
 )
 
 
+_SERVERS = {"s3_server", "ray_nodes", "ray_head"}
+"""Fixtures that start processes; others ask for them."""
+
+
+@pytest.hookimpl(tryfirst=True)  # before tests are chosen by their marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if not _SERVERS.isdisjoint(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.integration)
     places = {name: place for place, name in enumerate(_LONGEST)}
     items.sort(key=lambda item: places.get(item.path.stem, len(places)))
 
 
-def _sibling(name: str) -> ModuleType:
-    """A module of this folder: with --import-mode=importlib, tests/ is not on the path."""
-    spec = importlib.util.spec_from_file_location(f"speechmill_tests_{name}", Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+@pytest.fixture(autouse=True)
+def _starts_no_ray(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The law of the mark: a test that is not marked `integration` leaves Ray alone."""
+    was_there = _is_ray_here()  # a module's fixture may have joined one for other tests
+    yield
+    if request.node.get_closest_marker("integration") is None:
+        assert was_there or not _is_ray_here(), "mark it: pytest.mark.integration"
+
+
+def _is_ray_here() -> bool:
+    return "ray" in sys.modules and sys.modules["ray"].is_initialized()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -73,7 +93,7 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def s3_server() -> Iterator[Any]:
     """SeaweedFS on loopback, killed at the end of the session."""
-    server = _sibling("s3server").S3Server()
+    server = S3Server()
     try:
         server.start()
         yield server
@@ -99,7 +119,7 @@ def s3_env(s3_server: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> A
 @pytest.fixture
 def s3_proxy(s3_env: Any) -> Iterator[Any]:
     """A TCP proxy in front of the server, for tests in which the network breaks."""
-    proxy = _sibling("tcpproxy").TcpProxy(s3_env.port)
+    proxy = TcpProxy(s3_env.port)
     yield proxy
     proxy.close()
 
@@ -107,14 +127,14 @@ def s3_proxy(s3_env: Any) -> Iterator[Any]:
 @pytest.fixture
 def s3_faults(s3_env: Any) -> Iterator[Any]:
     """An HTTP proxy in front of the server, for tests in which the service itself refuses, or says nothing."""
-    proxy = _sibling("faultyproxy").FaultyProxy(s3_env.port)
+    proxy = FaultyProxy(s3_env.port)
     yield proxy
     proxy.close()
 
 
 @pytest.fixture(scope="session")
 def ray_nodes() -> ModuleType:
-    return _sibling("raynode")
+    return raynode
 
 
 @pytest.fixture(scope="session")
@@ -132,3 +152,12 @@ def joined_ray(ray_head: Any) -> Iterator[None]:
     ray.init(address=ray_head.address, log_to_driver=False)
     yield
     ray.shutdown()
+
+
+@pytest.fixture
+def hosted_replicas(joined_ray: None, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The connection, and replicas in the process of one host (`support/hosted.py`)."""
+    if request.node.get_closest_marker("replica_processes") is None:
+        from hosted import Hosted
+
+        monkeypatch.setattr("speechmill.jobs.driver.Spawned", Hosted)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 import ray
 from ray.exceptions import ActorDiedError, RayTaskError
+from waiting import eventually
 
 import speechmill
 from speechmill.actors.models.base import ModelConfig
@@ -17,38 +17,28 @@ from speechmill.actors.receipt import ReplicaConfig
 from speechmill.actors.streaming import Wanted
 from speechmill.cluster.actor import STREAM_OPTIONS
 from speechmill.cluster.crew import Borrowed, replica_name, spawn
-from speechmill.cluster.session import session
 from speechmill.errors import ModelError, RowRejected, SpecError
 
 LONG = " ".join(f"This is sentence number {n} of a long text." for n in range(400))
 
 
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[None]:
-    with session("local"):
-        yield
-
-
-@pytest.fixture
-def replica(cluster: None) -> Iterator[Any]:
+def spawned() -> Any:
     config = ReplicaConfig(ModelConfig("tone", options={"audio_char_s": 0.01}), "wav", 0.0)
     actor = spawn(config, 1.0, 0.0, replica_name("test"))
     ray.get(actor.warm.remote())
+    return actor
+
+
+@pytest.fixture(scope="module")
+def replica(joined_ray: None) -> Iterator[Any]:
+    """One for all tests but the one that kills its own."""
+    actor = spawned()
     yield actor
     ray.kill(actor)
 
 
 def stream(actor: Any, text: str, **how: Any) -> Any:
     return actor.stream.options(**STREAM_OPTIONS).remote(Wanted(text, **how))
-
-
-def eventually(is_so: Callable[[], bool]) -> None:
-    """Within a minute; how long it takes is nobody's promise here."""
-    for _ in range(1_200):
-        if is_so():
-            return
-        time.sleep(0.05)
-    raise AssertionError("it never came")
 
 
 def test_a_stream_is_what_say_says_in_pieces_of_a_second_with_its_parts_told_once(replica: Any) -> None:
@@ -87,7 +77,9 @@ def test_text_that_cannot_be_spoken_is_told_as_it_is(replica: Any) -> None:
     assert isinstance(caught.value.cause, RowRejected)
 
 
-def test_a_replica_that_dies_in_mid_stream_is_seen(replica: Any) -> None:
+@pytest.mark.usefixtures("joined_ray")
+def test_a_replica_that_dies_in_mid_stream_is_seen() -> None:
+    replica = spawned()
     one = stream(replica, LONG)
     ray.get(next(one))
     ray.kill(replica)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import sys
 import time
 
+import pytest
 import ray
 from ray import cloudpickle
+from waiting import eventually
 
 from speechmill.cluster.drains import draining_nodes
+from speechmill.cluster.session import session
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
@@ -20,14 +23,14 @@ class Busy:
         """It is there."""
 
 
+@pytest.mark.integration
 def test_a_preemption_notice_is_seen_and_without_ray_nothing_is() -> None:
     assert not ray.is_initialized()
     assert draining_nodes() == {}
     from ray._raylet import GcsClient
     from ray.core.generated.autoscaler_pb2 import DrainNodeReason
 
-    ray.init(address="local", num_cpus=1, include_dashboard=False, log_to_driver=False)
-    try:
+    with session("local"):
         busy = ray.remote(num_cpus=1)(Busy).remote()  # an idle node would be gone at once
         ray.get(busy.answer.remote())
         assert draining_nodes() == {}
@@ -37,12 +40,7 @@ def test_a_preemption_notice_is_seen_and_without_ray_nothing_is() -> None:
         reason = DrainNodeReason.DRAIN_NODE_REASON_PREEMPTION
         is_accepted, why = client.drain_node(node, reason, "spot", deadline_ms)
         assert is_accepted, why
-        for _ in range(600):  # the notice goes through the node itself
-            if draining_nodes():
-                break
-            time.sleep(0.05)
+        eventually(draining_nodes, "a notice that has gone through the node itself")
         ((named, left_s),) = draining_nodes().items()
         assert named == node
         assert 0 < left_s < 600
-    finally:
-        ray.shutdown()

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from typer.testing import CliRunner
+from waiting import HANG_S
 
 from speechmill.actors.audio import encode, pcm16, pcm_sha256, sha256
 from speechmill.actors.manifest import PartName, Record, encode_records
@@ -28,7 +29,7 @@ SAMPLE_RATE = 8000
 NUM_ROWS = 11
 WriteOutput = Callable[..., Storage]
 Tell = Callable[..., str]
-PATIENCE_S = 120
+PATIENCE_S = int(HANG_S)
 MEMORY_BYTES = 3 << 29
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from waiting import HANG_S
 
 import speechmill
 from speechmill.cluster.storage import open_storage
@@ -37,7 +38,7 @@ def run(tmp_path: Path, *overrides: str, **environment: str) -> subprocess.Compl
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=HANG_S,
     )
 
 

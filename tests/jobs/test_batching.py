@@ -26,13 +26,13 @@ OPTIONS = {"audio_char_s": 0.001, "memory_bytes": 3_000_000, "cell_bytes": 400, 
 
 
 @pytest.fixture(scope="module", autouse=True)
-def local_ray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """One Ray for the module, and a cache of its own: what one test learns, the next finds."""
-    cache = tmp_path_factory.mktemp("cache")
+def own_cache(tmp_path_factory: pytest.TempPathFactory, ray_head: Any) -> Iterator[None]:
+    """Of this module and its replicas: what one test learns, the next finds."""
+    cache = {"SPEECHMILL_CACHE": str(tmp_path_factory.mktemp("cache"))}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SPEECHMILL_CACHE", str(cache))
-        ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False)
-        yield cache
+        patch.setenv("SPEECHMILL_CACHE", cache["SPEECHMILL_CACHE"])
+        ray.init(address=ray_head.address, log_to_driver=False, runtime_env={"env_vars": cache})
+        yield
         ray.shutdown()
 
 

@@ -65,7 +65,7 @@ CASES: dict[str, tuple[list[Row], dict[str, Any], int, int]] = {
 }
 
 
-@pytest.mark.usefixtures("joined_ray")
+@pytest.mark.usefixtures("hosted_replicas")
 @pytest.mark.parametrize("name", CASES)
 def test_a_run_at_an_edge_ends_well_and_so_does_the_next(tmp_path: Path, name: str) -> None:
     corpus, options, num_ok, status = CASES[name]
@@ -104,7 +104,7 @@ def interrupt() -> None:
     raise KeyboardInterrupt
 
 
-@pytest.mark.usefixtures("joined_ray")
+@pytest.mark.usefixtures("hosted_replicas")
 def test_a_second_driver_is_refused_and_the_first_one_ends(tmp_path: Path) -> None:
     job = job_of(tmp_path, rows(120), cell_s=0.0005)
 
@@ -120,7 +120,7 @@ def test_a_second_driver_is_refused_and_the_first_one_ends(tmp_path: Path) -> No
     assert verify(open_storage(str(tmp_path / "out"))).is_ok
 
 
-@pytest.mark.usefixtures("joined_ray")
+@pytest.mark.usefixtures("hosted_replicas")
 @pytest.mark.parametrize("jump_s", [HOURS_S, -HOURS_S])
 def test_a_clock_that_jumps_changes_nothing(tmp_path: Path, jump_s: float) -> None:
     """In mid-run, and between two runs, of which the first is interrupted. The time of day is read in one place."""
@@ -154,7 +154,7 @@ def test_a_clock_that_jumps_changes_nothing(tmp_path: Path, jump_s: float) -> No
     assert (report.is_ok, report.is_complete, report.num_ok) == (True, True, 120)
 
 
-@pytest.mark.usefixtures("joined_ray")
+@pytest.mark.usefixtures("hosted_replicas")
 def test_an_output_that_is_deleted_in_mid_run_stops_the_run_and_the_next_speaks_all(tmp_path: Path) -> None:
     """What was committed is gone with it: the run must not end as if it were there."""
     out = tmp_path / "out"

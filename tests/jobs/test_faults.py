@@ -16,6 +16,7 @@ from typing import Any
 
 import psutil
 import pytest
+from waiting import HANG_S
 
 from speechmill.actors.manifest import decode_records
 from speechmill.actors.models.chattts.layout import TINY
@@ -192,7 +193,7 @@ def test_an_interrupted_run_says_how_to_go_on_and_does(
         assert "run the same command to continue" in error
         assert "Traceback" not in error
         assert "SIGTERM" not in error, "Ray's own words"
-        assert not psutil.wait_procs(others, timeout=30)[1]
+        assert not psutil.wait_procs(others, timeout=HANG_S)[1]
     status, error, result = run_to_end(start(path, *as_guest))
     assert (status, result["num_ok"]) == (0, NUM_ROWS), error
 

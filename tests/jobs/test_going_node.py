@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from waiting import HANG_S
 
 from speechmill.cluster.storage import open_storage
 from speechmill.jobs.verify import verify
@@ -57,7 +58,7 @@ def test_a_node_that_is_told_to_go_hands_back_what_it_cannot_end_and_no_row_is_s
                     told[0].send_signal(signal.SIGTERM)
         assert driver.returncode == 0
         assert event["num_ok"] == NUM_ROWS
-        told[0].wait(60)
+        told[0].wait(HANG_S)
     report = verify(open_storage(str(tmp_path / "out")))
     assert report.is_ok, report
     assert report.num_orphans == 0, "nothing was stored in vain"

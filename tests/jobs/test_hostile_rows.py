@@ -15,7 +15,7 @@ from speechmill.cluster.storage import open_storage
 
 Tell = Callable[..., str]
 
-pytestmark = pytest.mark.usefixtures("joined_ray")
+pytestmark = pytest.mark.usefixtures("hosted_replicas")
 IDS = [
     *("../../x", "../" * 200 + "etc/passwd", "/etc/passwd", "..", ".", "~root", "a/b", "a\\b", "a_b", "a b", "C:\\x"),
     *(

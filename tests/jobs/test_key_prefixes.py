@@ -58,7 +58,7 @@ def test_a_part_that_came_second_is_swept_and_its_neighbours_stay(tmp_path: Path
     assert sorted(filter(None, left)) == ["000000-0001", "000000-0002"]
 
 
-@pytest.mark.usefixtures("joined_ray")
+@pytest.mark.usefixtures("hosted_replicas")
 @pytest.mark.parametrize("container", ["files", "webdataset"])
 def test_a_run_with_prefixes_is_read_verified_swept_and_continued(tmp_path: Path, container: str) -> None:
     corpus = tmp_path / "corpus.jsonl"

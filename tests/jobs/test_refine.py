@@ -29,7 +29,7 @@ from speechmill.jobs.verify import verify
 OPTIONS = {"refining": {"max_steps": 12}, "max_steps": 40, "incomplete": "keep"}
 TEXTS = ["The old mill turns by the river.", "你好，今天天气很好。", "We counted 3 boats & 12 geese!", "我们去公园吧。"]
 
-pytestmark = pytest.mark.usefixtures("joined_ray")
+pytestmark = pytest.mark.usefixtures("hosted_replicas")
 Row = dict[str, Any]
 
 

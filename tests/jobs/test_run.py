@@ -19,7 +19,7 @@ from speechmill.jobs.progress import Snapshot
 from speechmill.jobs.spec import JobSpec
 from speechmill.jobs.verify import verify
 
-pytestmark = pytest.mark.usefixtures("joined_ray")
+pytestmark = pytest.mark.usefixtures("hosted_replicas")
 Row = dict[str, Any]
 
 
@@ -53,7 +53,9 @@ def spoken(output: str) -> set[tuple[str, str | None]]:
     return {(record.id, record.pcm_sha256) for record in records_of(output)}
 
 
-@pytest.mark.parametrize("container", ["files", "webdataset", "parquet"])
+@pytest.mark.parametrize(
+    "container", ["files", pytest.param("webdataset", marks=pytest.mark.replica_processes), "parquet"]
+)
 def test_every_row_ends_once_in_the_manifest_and_its_audio_can_be_read(tmp_path: Path, container: str) -> None:
     job = job_of(tmp_path, sentences(60), output={"container": container}, cluster={"replicas": 2})
     result = job.run()
@@ -235,6 +237,7 @@ def test_a_wrong_job_is_said_before_any_replica_starts(
     assert message in str(caught.value)
 
 
+@pytest.mark.replica_processes
 def test_a_row_that_kills_its_replica_is_found_and_the_others_are_spoken(tmp_path: Path) -> None:
     rows = sentences(40)
     rows[17]["text"] += " CRASH"
@@ -247,6 +250,7 @@ def test_a_row_that_kills_its_replica_is_found_and_the_others_are_spoken(tmp_pat
     assert report.is_ok
 
 
+@pytest.mark.replica_processes
 def test_one_replica_finds_a_killer_in_the_first_row_of_a_large_shard(tmp_path: Path) -> None:
     """Every death on the way to it comes right after another; that must not look like a broken machine."""
     rows = [{"id": f"id-{n}", "text": "x " * (60 - n // 3)} for n in range(140)]
@@ -257,6 +261,7 @@ def test_one_replica_finds_a_killer_in_the_first_row_of_a_large_shard(tmp_path: 
     assert result.num_deaths > 5
 
 
+@pytest.mark.replica_processes
 def test_replicas_killed_in_mid_run_change_nothing(tmp_path: Path) -> None:
     """Kill -9 of three replicas: the run replaces them and ends with the same (id, pcm_sha256) as a calm one."""
     rows = sentences(300)

@@ -34,19 +34,22 @@ class KeyFile:
 
 
 @pytest.fixture(scope="module")
-def keys(s3_server: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KeyFile]:
-    """One Ray for the module, with a credentials file that the tests may write anew."""
+def keys(s3_server: Any, ray_head: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KeyFile]:
+    """A credentials file of this process and its replicas that the tests may write anew."""
     file = KeyFile(tmp_path_factory.mktemp("aws") / "credentials")
     file.write(s3_server.access_key, s3_server.secret_key)
+    # The keys of the head's own environment: where they are empty, boto3 looks further.
+    environment = dict.fromkeys(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), "") | {
+        "AWS_SHARED_CREDENTIALS_FILE": str(file.path),
+        "AWS_CONFIG_FILE": str(file.path.with_name("no-aws-config")),
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "NO_PROXY": "127.0.0.1,localhost",
+    }
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-            patch.delenv(name, raising=False)
-        patch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file.path))
-        patch.setenv("AWS_CONFIG_FILE", str(file.path.with_name("no-aws-config")))
-        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-        patch.setenv("NO_PROXY", "127.0.0.1,localhost")
-        ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False)
+        for name, value in (dict.fromkeys(("AWS_PROFILE", "AWS_SESSION_TOKEN"), "") | environment).items():
+            patch.setenv(name, value) if value else patch.delenv(name, raising=False)
+        ray.init(address=ray_head.address, log_to_driver=False, runtime_env={"env_vars": environment})
         yield file
         ray.shutdown()
 

@@ -20,7 +20,7 @@ def events(path: Path) -> list[dict[str, Any]]:
     return json.loads(path.read_text().rstrip().rstrip(",") + "]")
 
 
-@pytest.mark.usefixtures("joined_ray")
+@pytest.mark.usefixtures("hosted_replicas")
 def test_a_job_leaves_a_span_for_each_part_and_the_gauges_are_known(tmp_path: Path) -> None:
     (tmp_path / "c.csv").write_text("text\n" + "\n".join(f"Row number {n}." for n in range(60)))
     seen: list[dict[str, float]] = []

@@ -18,13 +18,14 @@ import boto3.session
 import pytest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from waiting import HANG_S
 
 from speechmill.jobs.spec import JobSpec
 
 from .pods import pods_of
 from .render import K8S, render
 
-START_TIMEOUT_S = 90
+pytestmark = pytest.mark.integration
 PORTS = ("master.port", "master.port.grpc", "volume.port", "volume.port.grpc", "filer.port", "filer.port.grpc")
 
 
@@ -90,7 +91,7 @@ def client_of(endpoint: str, key: str, secret: str) -> Any:
 
 
 def wait_until_ready(process: subprocess.Popen[bytes], endpoint: str, key: str, secret: str, output: Path) -> None:
-    deadline = time.monotonic() + START_TIMEOUT_S
+    deadline = time.monotonic() + HANG_S
     while process.poll() is None and time.monotonic() < deadline:
         try:
             client_of(endpoint, key, secret).put_object(Bucket="ready", Key="x", Body=b"x")
@@ -103,7 +104,7 @@ def wait_until_ready(process: subprocess.Popen[bytes], endpoint: str, key: str, 
 
 def wait_for_bucket(client: Any, bucket: str) -> None:
     """The server makes it a moment after it takes requests. A request that names it would make it, too: a listing."""
-    deadline = time.monotonic() + START_TIMEOUT_S
+    deadline = time.monotonic() + HANG_S
     while bucket not in (names := [entry["Name"] for entry in client.list_buckets()["Buckets"]]):
         assert time.monotonic() < deadline, f"there are only {names}"
         time.sleep(0.2)

@@ -13,7 +13,6 @@ import http.client
 import json
 import socket
 import threading
-import time
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import closing
 from typing import Any
@@ -21,6 +20,7 @@ from typing import Any
 import openai
 import pytest
 import uvicorn
+from waiting import HANG_S, eventually
 
 import speechmill
 from speechmill.actors.models.base import Model, ModelConfig, ModelInfo
@@ -31,15 +31,10 @@ from speechmill.jobs.service.metrics import Metrics
 from speechmill.jobs.service.speaker import Piece, Script
 
 KEY = "a key for tests"
-SECONDS = 20.0
-"""How long a test waits for what has to come; nothing depends on how soon it does."""
 
 
 def wait_until(is_so: Callable[[], bool]) -> None:
-    end = time.monotonic() + SECONDS
-    while not is_so():
-        assert time.monotonic() < end, "it did not come to pass"
-        time.sleep(0.002)
+    eventually(is_so, every_s=0.002)
 
 
 class LocalSpeaker:
@@ -186,7 +181,7 @@ class Served:
             return await result if asyncio.iscoroutine(result) else result
 
         assert self._loop is not None
-        return asyncio.run_coroutine_threadsafe(run(), self._loop).result(SECONDS)
+        return asyncio.run_coroutine_threadsafe(run(), self._loop).result(HANG_S)
 
     async def _starts(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -195,7 +190,7 @@ class Served:
         self, method: str, path: str, body: Any = None, **headers: str
     ) -> tuple[int, http.client.HTTPMessage, bytes]:
         """One request on a connection of its own; a body that is no bytes goes as JSON."""
-        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=SECONDS)) as connection:
+        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=HANG_S)) as connection:
             if body is not None:
                 headers.setdefault("Content_Type", "application/json")
             data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
@@ -210,17 +205,17 @@ class Served:
     def connect(self, receive_bytes: int | None = None) -> socket.socket:
         """A socket to the server; with a small buffer, if asked for."""
         client = socket.socket()
-        client.settimeout(SECONDS)
+        client.settimeout(HANG_S)
         if receive_bytes is not None:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
         client.connect(("127.0.0.1", self.port))
         return client
 
     def openai(self, key: str = KEY, **how: Any) -> openai.OpenAI:
-        return openai.OpenAI(base_url=f"{self.url}/v1", api_key=key, max_retries=0, timeout=SECONDS, **how)
+        return openai.OpenAI(base_url=f"{self.url}/v1", api_key=key, max_retries=0, timeout=HANG_S, **how)
 
     def async_openai(self) -> openai.AsyncOpenAI:
-        return openai.AsyncOpenAI(base_url=f"{self.url}/v1", api_key=KEY, max_retries=0, timeout=SECONDS)
+        return openai.AsyncOpenAI(base_url=f"{self.url}/v1", api_key=KEY, max_retries=0, timeout=HANG_S)
 
 
 Serve = Callable[..., Served]

@@ -25,10 +25,12 @@ import openai
 import psutil
 import pytest
 from typer.testing import CliRunner
+from waiting import HANG_S, eventually
 
 import speechmill
 from speechmill.jobs.cli import app
 
+pytestmark = pytest.mark.integration
 SERVE = [sys.executable, "-c", "from speechmill.jobs.cli import main; main()", "serve"]
 TOKEN = "a-token-for-tests"
 TEXT = "The kettle is on, and the door is open."
@@ -52,7 +54,7 @@ class Served:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def post(self, body: bytes | dict[str, object], token: str = TOKEN, timeout_s: float = 60.0) -> tuple[int, bytes]:
+    def post(self, body: bytes | dict[str, object], token: str = TOKEN, timeout_s: float = HANG_S) -> tuple[int, bytes]:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
         try:
@@ -68,7 +70,7 @@ class Served:
     def open(self, text: str) -> socket.socket:
         """A connection that has asked for a stream and read nothing yet."""
         body = json.dumps({"input": text, "response_format": "pcm"}).encode()
-        connection = socket.create_connection(("127.0.0.1", self.port), timeout=60)
+        connection = socket.create_connection(("127.0.0.1", self.port), timeout=HANG_S)
         head = f"POST /v1/audio/speech HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n"
         head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         connection.sendall(head.encode() + body)
@@ -111,15 +113,6 @@ def serve(folder: Path, *settings: str) -> Served:
     return served
 
 
-def eventually(is_so: Callable[[], bool]) -> None:
-    """Within two minutes; how long it takes is nobody's promise here."""
-    for _ in range(1_200):
-        if is_so():
-            return
-        time.sleep(0.1)
-    raise AssertionError("it never came")
-
-
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("serve")
@@ -131,7 +124,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     yield served
     if served.process.poll() is None:
         served.process.send_signal(signal.SIGTERM)
-        served.process.wait(120)
+        served.process.wait(HANG_S)
 
 
 def test_openais_client_hears_what_say_says(served: Served) -> None:
@@ -233,8 +226,8 @@ def test_a_stop_lets_streams_end_and_leaves_no_process(served: Served) -> None:
             data += chunk
             time.sleep(0.01)
     assert data.endswith(b"0\r\n\r\n")
-    assert served.process.wait(120) == 0
-    assert psutil.wait_procs(family, timeout=60)[1] == []
+    assert served.process.wait(HANG_S) == 0
+    assert psutil.wait_procs(family, timeout=HANG_S)[1] == []
 
 
 def _cancelled(served: Served, chance: random.Random) -> int:
@@ -250,7 +243,7 @@ def _cancelled(served: Served, chance: random.Random) -> int:
 def _slow(served: Served) -> int:
     """Read little by little, and then the rest."""
     with served.open(LONG) as connection:
-        connection.settimeout(60)
+        connection.settimeout(HANG_S)
         data = connection.recv(200)
         for _ in range(5):
             time.sleep(0.05)
@@ -260,7 +253,7 @@ def _slow(served: Served) -> int:
         while connection.recv(65_536):
             if data.endswith(b"0\r\n\r\n"):
                 break
-            connection.settimeout(10)
+            connection.settimeout(60)
     return status
 
 

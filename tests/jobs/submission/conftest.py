@@ -15,6 +15,7 @@ from typing import Any
 import psutil
 import pytest
 from typer.testing import CliRunner
+from waiting import HANG_S
 
 from speechmill.jobs.cli import app
 
@@ -34,7 +35,7 @@ class Head:
     def call(self, *arguments: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run a command of speechmill to its end."""
         with self.start(*arguments, cwd=cwd, **environment) as process:
-            out, err = process.communicate(timeout=240)
+            out, err = process.communicate(timeout=HANG_S)
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
     def invoke(self, *arguments: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import metadata
@@ -14,6 +13,7 @@ from typing import Any
 
 import psutil
 import pytest
+from waiting import HANG_S, eventually
 
 import speechmill
 from speechmill.cluster.storage import open_storage
@@ -22,15 +22,6 @@ from speechmill.jobs.submission.handle import SubmittedJob
 from speechmill.jobs.verify import verify
 
 SECRET = "canary-that-must-stay-at-home"
-
-
-def until(happens: Callable[[], Any], what: str) -> Any:
-    for _ in range(600):
-        found = happens()
-        if found:
-            return found
-        time.sleep(0.1)
-    pytest.fail(f"waited in vain: {what}")
 
 
 @contextmanager
@@ -93,7 +84,7 @@ def test_what_runs_there_is_what_was_sent(head: Any) -> None:
     with runtime_env({}, with_speechmill=True) as env:
         client.submit("probe", f'exec python -c "{code}"', env, {"speechmill": "0"}, None)
     probe = SubmittedJob.of("probe", client)
-    probe.wait(100)
+    probe.wait(HANG_S)
     [line] = [line for line in probe.logs().splitlines() if line.startswith("found ")]
     *places, version = line.split()[1:]
     assert len(places) == 4
@@ -109,9 +100,9 @@ def test_a_job_is_followed_left_stopped_killed_and_continued(
     # Whichever driver's replica finds the file speaks for minutes: nothing here depends on how fast the machine is.
     write_job(32, options=f"{{batch_s: 0.25, slow: 2000, slow_file: {slow}}}, batch_size: 1", replicas=1)
     with ending(head.start("submit", "job.yaml", "--id", "first", "--follow", cwd=tmp_path)) as follower:
-        until(lambda: list(out.glob("manifest/*/*.jsonl")), "the first part")
+        eventually(lambda: list(out.glob("manifest/*/*.jsonl")), "the first part")
         slow.touch()
-        until(lambda: not slow.exists(), "a replica that is slow")
+        eventually(lambda: not slow.exists(), "a replica that is slow")
         driver = driver_of(out)
         assert head.process.pid in {parent.pid for parent in driver.parents()}, "the driver stands in the cluster"
 
@@ -125,7 +116,7 @@ def test_a_job_is_followed_left_stopped_killed_and_continued(
         assert f"process {driver.pid}" in elsewhere.stderr, "who writes is named to the person"
 
         follower.send_signal(signal.SIGINT)
-        shown, said = follower.communicate(timeout=240)
+        shown, said = follower.communicate(timeout=HANG_S)
     assert follower.returncode == 130
     assert shown.startswith("first\n")
     assert "/ 32 rows" in shown, "progress is shown"
@@ -142,9 +133,9 @@ def test_a_job_is_followed_left_stopped_killed_and_continued(
 
     slow.touch()
     second = speechmill.Job(**_absolute(tmp_path)).submit(head.url, id="second")
-    until(lambda: not slow.exists(), "a replica of the second driver")
+    eventually(lambda: not slow.exists(), "a replica of the second driver")
     driver_of(out).kill()
-    assert second.wait(100) == 3
+    assert second.wait(HANG_S) == 3
     with pytest.raises(RunStopped, match="by signal 9"):
         second.result()
 
@@ -170,11 +161,11 @@ def test_failures_come_back_as_they_are(tmp_path: Path, head: Any, monkeypatch: 
     model = {"name": "tone"}
     bad_row = speechmill.Job(input={"uri": "corpus.csv"}, model=model, output={"uri": "out"}).submit(head.url)
     no_file = speechmill.Job(input={"uri": "none.csv"}, model=model, output={"uri": "other"}).submit(head.url)
-    assert bad_row.wait(100) == 1
+    assert bad_row.wait(HANG_S) == 1
     result = bad_row.result()
     assert (result.num_ok, result.num_failed, result.is_allowed, result.exit_code) == (1, 1, False, 1)
     assert bad_row.status() == "FAILED"
-    assert no_file.wait(100) == 2
+    assert no_file.wait(HANG_S) == 2
     with pytest.raises(CorpusError, match=r"no file matches .*none\.csv"):
         no_file.result()
     found = SubmittedJob(no_file.id, head.url)

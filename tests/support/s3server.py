@@ -23,9 +23,9 @@ from typing import Any
 import boto3.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from waiting import HANG_S
 
 PORT_NAMES = ("s3", "s3_grpc", "master", "master_grpc", "volume", "volume_grpc", "filer", "filer_grpc")
-START_TIMEOUT_S = 90
 
 
 class S3Server:
@@ -152,7 +152,7 @@ class S3Server:
 
     def _wait_until_ready(self) -> bool:
         assert self._process is not None
-        deadline = time.monotonic() + START_TIMEOUT_S
+        deadline = time.monotonic() + HANG_S
         while self._process.poll() is None and time.monotonic() < deadline:
             if _answers(self.port) and self._takes_a_write():
                 return True

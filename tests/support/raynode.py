@@ -20,10 +20,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
-import pytest
+from waiting import eventually
 
 START = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--node-ip-address=127.0.0.1"]
 _NO_TOKEN = {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"}
+START_TRIES = 3
+_PATIENT = {"RAY_gcs_server_port_wait_time_s": "300", "RAY_gcs_server_request_timeout_seconds": "300"}
 _NOT_OURS = ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
 
 
@@ -90,37 +92,42 @@ def worker(of: Node, num_cpus: int = 1, **environment: str) -> Iterator[Node]:
 
 @contextmanager
 def _started(folder: Path, arguments: list[str], environment: dict[str, str]) -> Iterator[psutil.Popen]:
-    log = folder / f"{time.monotonic_ns()}.log"
     # As after `activate`: the node's `python` is the one that has Ray.
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     fixed = {"PATH": path, "PYTHONPATH": str(folder)}
-    with log.open("wb") as stream:
-        process = psutil.Popen(
-            [*START, *arguments],
-            stdout=stream,
-            stderr=subprocess.STDOUT,
-            env=clean_environment() | _NO_TOKEN | fixed | environment,
-        )
-    try:
-        _await(process, log)
-        yield process
-    finally:
-        if process.poll() is None:
-            family = [*process.children(recursive=True), process]
-            for member in family:
-                with suppress(psutil.Error):
-                    member.send_signal(signal.SIGKILL)
-            process.wait()
-            psutil.wait_procs(family[:-1], timeout=10)
+    env = clean_environment() | _PATIENT | _NO_TOKEN | fixed | environment
+    for left in reversed(range(START_TRIES)):
+        log = folder / f"{time.monotonic_ns()}.log"
+        with log.open("wb") as stream:
+            process = psutil.Popen([*START, *arguments], stdout=stream, stderr=subprocess.STDOUT, env=env)
+        try:
+            if _is_up(process, log):
+                yield process
+                return
+        finally:
+            _end(process)
+        # On a busy machine Ray gives itself up after 30 s.
+        assert left, f"Ray did not start: {log.read_text(errors='replace')}"
 
 
-def _await(process: psutil.Popen, log: Path) -> None:
-    for _ in range(1200):
-        if "block forever" in log.read_text(errors="replace"):
-            return
-        assert process.poll() is None, log.read_text(errors="replace")
-        time.sleep(0.1)
-    pytest.fail(f"Ray did not start: {log.read_text(errors='replace')}")
+def _end(process: psutil.Popen) -> None:
+    if process.poll() is None:
+        family = [*process.children(recursive=True), process]
+        for member in family:
+            with suppress(psutil.Error):
+                member.send_signal(signal.SIGKILL)
+        process.wait()
+        psutil.wait_procs(family[:-1], timeout=10)
+
+
+def _is_up(process: psutil.Popen, log: Path) -> bool:
+    """Wait until the node is there; whether it is, and has not ended."""
+
+    def is_decided() -> bool:
+        return process.poll() is not None or "block forever" in log.read_text(errors="replace")
+
+    eventually(is_decided, "a Ray node that starts, or ends", every_s=0.1)
+    return process.poll() is None
 
 
 def _free_ports(count: int) -> list[int]:
