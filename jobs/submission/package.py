@@ -27,6 +27,8 @@ STOP_WAIT_S = 30
 
 _ROOT = Path(__file__).parents[2]
 _LAYERS = ("actors", "cluster", "jobs")
+_BUILDS = "setup.py"
+"""Lies beside the package's own files in a checkout, and is none of them."""
 _SUFFIXES = frozenset({".py", ".typed", ".html", ".css", ".js", ".svg"})
 
 
@@ -37,7 +39,7 @@ def entrypoint(*, overwrite: bool = False) -> str:
 
 def source_files() -> list[Path]:
     """The package's files, relative to its root: what imports need, whatever else lies in a checkout."""
-    found = [path for path in _ROOT.iterdir() if path.is_file()]
+    found = [path for path in _ROOT.iterdir() if path.is_file() and path.name != _BUILDS]
     for layer in _LAYERS:
         found += (path for path in (_ROOT / layer).rglob("*") if path.is_file())
     relative = (path.relative_to(_ROOT) for path in found if path.suffix in _SUFFIXES)
