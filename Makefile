@@ -5,7 +5,7 @@
 # Everything lands in .tools (uv) and .venv; Python 3.11+, git and make are all that has to be there.
 
 PYTHON ?= python3
-UV_VERSION := 0.13.8
+UV_VERSION := $(shell sed -n 's/^ *"uv==\(.*\)",$$/\1/p' pyproject.toml)
 UV := .tools/bin/uv
 BIN := .venv/bin
 # Tests wait for Ray more than they compute; each worker starts Rays of its own, so more than four want much memory.

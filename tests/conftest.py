@@ -46,6 +46,7 @@ _LONGEST = (
     "test_chaos",
     "test_submit",
     "test_run",
+    "test_package",
     "test_going_node",
     "test_store_faults",
     "test_pool",

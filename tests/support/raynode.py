@@ -22,7 +22,7 @@ from pathlib import Path
 import psutil
 from waiting import eventually
 
-START = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--node-ip-address=127.0.0.1"]
+_START = ["-m", "ray.scripts.scripts", "start", "--block", "--node-ip-address=127.0.0.1"]
 _NO_TOKEN = {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"}
 START_TRIES = 3
 _PATIENT = {"RAY_gcs_server_port_wait_time_s": "300", "RAY_gcs_server_request_timeout_seconds": "300"}
@@ -58,8 +58,10 @@ def clean_environment() -> dict[str, str]:
 
 
 @contextmanager
-def head(num_cpus: int = 2, *, has_dashboard: bool = False, **environment: str) -> Iterator[Node]:
-    """The first machine of a cluster."""
+def head(
+    num_cpus: int = 2, *, has_dashboard: bool = False, python: str = sys.executable, **environment: str
+) -> Iterator[Node]:
+    """The first machine of a cluster; it and what it starts run by `python`."""
     folder = Path(tempfile.mkdtemp(prefix="ray-"))  # short: Unix sockets below it have 107 bytes at most
     names = ["dashboard-port", "dashboard-agent-listen-port", "dashboard-agent-grpc-port", "ray-client-server-port"]
     ports = dict(zip(names, _free_ports(len(names)), strict=True))
@@ -75,7 +77,7 @@ def head(num_cpus: int = 2, *, has_dashboard: bool = False, **environment: str) 
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         # With more machines to come, Ray would turn 127.0.0.1 into the network card's address; a dashboard is alone.
         alone = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"} if has_dashboard else {}
-        process = stack.enter_context(_started(folder, arguments, alone | environment))
+        process = stack.enter_context(_started(folder, arguments, alone | environment, python))
         address = (folder / "ray" / "ray_current_cluster").read_text().strip()
         client = f"ray://127.0.0.1:{ports['ray-client-server-port']}"
         url = f"http://127.0.0.1:{ports['dashboard-port']}" if has_dashboard else ""
@@ -91,15 +93,17 @@ def worker(of: Node, num_cpus: int = 1, **environment: str) -> Iterator[Node]:
 
 
 @contextmanager
-def _started(folder: Path, arguments: list[str], environment: dict[str, str]) -> Iterator[psutil.Popen]:
+def _started(
+    folder: Path, arguments: list[str], environment: dict[str, str], python: str = sys.executable
+) -> Iterator[psutil.Popen]:
     # As after `activate`: the node's `python` is the one that has Ray.
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    path = f"{Path(python).parent}{os.pathsep}{os.environ['PATH']}"
     fixed = {"PATH": path, "PYTHONPATH": str(folder)}
     env = clean_environment() | _PATIENT | _NO_TOKEN | fixed | environment
     for left in reversed(range(START_TRIES)):
         log = folder / f"{time.monotonic_ns()}.log"
         with log.open("wb") as stream:
-            process = psutil.Popen([*START, *arguments], stdout=stream, stderr=subprocess.STDOUT, env=env)
+            process = psutil.Popen([python, *_START, *arguments], stdout=stream, stderr=subprocess.STDOUT, env=env)
         try:
             if _is_up(process, log):
                 yield process
