@@ -8,8 +8,8 @@ PYTHON ?= python3
 UV_VERSION := $(shell sed -n 's/^ *"uv==\(.*\)",$$/\1/p' pyproject.toml)
 UV := .tools/bin/uv
 BIN := .venv/bin
-# Tests wait for Ray more than they compute; each worker starts Rays of its own, so more than four want much memory.
-TEST_WORKERS ?= $(shell $(PYTHON) -c 'import os; print(max(2, min(4, os.cpu_count() or 1)))')
+# Tests wait for processes as much as they compute; each worker starts a Ray and a server, so more want much memory.
+TEST_WORKERS ?= $(shell $(PYTHON) -c 'import os; print(max(3, min(4, os.cpu_count() or 1)))')
 DEMO_REPLICAS := $(shell $(PYTHON) -c 'import os; print(min(2, os.cpu_count() or 1))')
 
 # Python keeps the byte code of what it imports: without it, half of every process start is compiling.

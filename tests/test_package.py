@@ -262,7 +262,7 @@ def test_a_service_speaks_shows_its_page_and_ends(user: Environment, address: st
         assert files
         assert {name: fetch(f"{url}/page/{name.removeprefix(page)}") for name in files} == files
         service.terminate()
-        _, told = service.communicate(timeout=120)
+        _, told = service.communicate(timeout=HANG_S)
     assert service.returncode == 0, told
 
 
@@ -295,7 +295,7 @@ def speak(url: str, token: str) -> bytes:
 
 
 def fetch(what: str | urllib.request.Request) -> bytes:
-    with urllib.request.urlopen(what, timeout=60) as answer:
+    with urllib.request.urlopen(what, timeout=HANG_S) as answer:
         return answer.read()
 
 
