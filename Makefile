@@ -34,14 +34,17 @@ lint: .venv/.dev
 
 PYTEST := $(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder
 
+NO_PROCESSES := not integration and not soak and not gpu and not quality
+
 check: lint
-	$(PYTEST) -m "not integration and not soak and not gpu and not quality"
+	$(PYTEST) -m "$(NO_PROCESSES)"
 
 test: lint
 	$(PYTEST)
 
 soak: .venv/.dev
 	$(BIN)/python -m pytest -m soak -s --timeout 7200
+	HYPOTHESIS_PROFILE=soak $(PYTEST) -m "$(NO_PROCESSES)" --timeout 7200
 
 quality: .venv/.dev
 	$(BIN)/python -m pytest -m quality -s

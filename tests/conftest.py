@@ -34,7 +34,9 @@ from tcpproxy import TcpProxy
 
 # The same examples on every run, and no example fails for being slow on a busy machine.
 settings.register_profile("speechmill", deadline=None, derandomize=True, database=None)
-settings.load_profile("speechmill")
+# Other examples on every run, and many: `make soak`.
+settings.register_profile("soak", deadline=None, max_examples=2_000, database=None, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "speechmill"))
 
 # A process is of one mind about Ray's tokens: of two Rays in one, each would cancel the other's actors.
 os.environ["RAY_AUTH_MODE"] = "disabled"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import json
+
 from .flows import flow_errors
 from .job_rules import job_errors
 from .pod_rules import pod_errors
@@ -23,6 +26,12 @@ def findings(docs: list[Doc]) -> list[str]:
 
 def shape_errors(doc: Doc) -> list[str]:
     """What is wrong with one object by itself: its identity, its keys, the types and forms of its values."""
+    return list(_shape_errors(json.dumps(doc, sort_keys=True)))
+
+
+@functools.cache  # of the objects of a bundle, a fault changes one
+def _shape_errors(text: str) -> list[str]:
+    doc = json.loads(text)
     metadata = doc.get("metadata")
     if not isinstance(metadata, dict) or not (doc.get("apiVersion") and doc.get("kind") and metadata.get("name")):
         return [f"not a Kubernetes object with a name: {str(doc)[:200]}"]
