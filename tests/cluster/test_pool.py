@@ -10,8 +10,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import psutil
 import pytest
 from ray import cloudpickle
+from waiting import eventually
 
 from speechmill.actors.manifest import decode_records
 from speechmill.actors.models.base import ModelConfig
@@ -30,8 +32,7 @@ cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
 pytestmark = pytest.mark.usefixtures("joined_ray")
 Done = list[SpokenShard]
-QUICK = Limits(frozen_s=8.0, ask_s=0.2)
-"""Of a machine so busy that a healthy replica is silent for seconds, too."""
+QUICK = Limits(frozen_s=2.0, ask_s=0.2)
 
 
 class SlowPart:
@@ -136,7 +137,7 @@ def test_no_shards_and_fewer_rows_than_replicas() -> None:
 def test_a_frozen_replica_is_given_up_and_its_rows_are_spoken_elsewhere() -> None:
     """A stopped process breaks no connection: its calls wait for ever, and Ray says nothing."""
     config = tone(batch_s=0.3)
-    work = shards(*[[f"Shard {n}."] for n in range(12)])
+    work = shards(*[[f"Shard {n}."] for n in range(24)])
     frozen: list[int] = []
 
     def freeze(num_done: int) -> None:
@@ -147,8 +148,10 @@ def test_a_frozen_replica_is_given_up_and_its_rows_are_spoken_elsewhere() -> Non
 
     with Pool(spawned(config, 2), config, SlowStore(), QUICK) as pool:
         done = finish(pool, work, freeze)
-        assert (pool.num_deaths, len(frozen)) == (1, 1)
-        assert all_rows(done) == list(range(12))
+        assert len(frozen) == 1
+        assert pool.num_deaths >= 1, "a machine may be so busy that the other one is silent for as long"
+        eventually(lambda: not psutil.pid_exists(frozen[0]), "the end of the frozen one")
+        assert all_rows(done) == list(range(24))
 
 
 def test_replicas_that_all_die_at_the_end_are_replaced() -> None:

@@ -77,7 +77,8 @@ def head(
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         # With more machines to come, Ray would turn 127.0.0.1 into the network card's address; a dashboard is alone.
         alone = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"} if has_dashboard else {}
-        process = stack.enter_context(_started(folder, arguments, alone | environment, python))
+        dashboard_port = ports["dashboard-port"] if has_dashboard else None
+        process = stack.enter_context(_started(folder, arguments, alone | environment, python, dashboard_port))
         address = (folder / "ray" / "ray_current_cluster").read_text().strip()
         client = f"ray://127.0.0.1:{ports['ray-client-server-port']}"
         url = f"http://127.0.0.1:{ports['dashboard-port']}" if has_dashboard else ""
@@ -94,7 +95,11 @@ def worker(of: Node, num_cpus: int = 1, **environment: str) -> Iterator[Node]:
 
 @contextmanager
 def _started(
-    folder: Path, arguments: list[str], environment: dict[str, str], python: str = sys.executable
+    folder: Path,
+    arguments: list[str],
+    environment: dict[str, str],
+    python: str = sys.executable,
+    dashboard_port: int | None = None,
 ) -> Iterator[psutil.Popen]:
     # As after `activate`: the node's `python` is the one that has Ray.
     path = f"{Path(python).parent}{os.pathsep}{os.environ['PATH']}"
@@ -105,7 +110,7 @@ def _started(
         with log.open("wb") as stream:
             process = psutil.Popen([python, *_START, *arguments], stdout=stream, stderr=subprocess.STDOUT, env=env)
         try:
-            if _is_up(process, log):
+            if _is_up(process, log) and (dashboard_port is None or _has_dashboard(dashboard_port)):
                 yield process
                 return
         finally:
@@ -132,6 +137,15 @@ def _is_up(process: psutil.Popen, log: Path) -> bool:
 
     eventually(is_decided, "a Ray node that starts, or ends", every_s=0.1)
     return process.poll() is None
+
+
+def _has_dashboard(port: int) -> bool:
+    """Whether the dashboard answers in a minute or so; one that Ray gave up does not come any more."""
+    for _ in range(600):
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=5):
+            return True
+        time.sleep(0.1)
+    return False
 
 
 def _free_ports(count: int) -> list[int]:
