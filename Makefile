@@ -71,12 +71,15 @@ $(UV):
 	$(BIN)/python -c 'import $(ALWAYS_IMPORTED)'
 	touch $@
 
-# The development lock holds the runtime lock, so it serves both.
+# The development lock holds the runtime lock, so it serves both. The link is for type checkers, which see nothing of an
+# editable installation whose root is the package: with it they check what imports speechmill by its name.
 .venv/.dev: requirements-dev.lock pyproject.toml | $(UV)
 	$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv
 	$(UV) pip sync --quiet requirements-dev.lock
 	$(UV) pip install --quiet --no-deps --editable .
 	$(BIN)/python -c 'import $(ALWAYS_IMPORTED)'
+	mkdir -p .venv/typing
+	ln -sfn ../.. .venv/typing/speechmill
 	touch .venv/.runtime $@
 
 clean:

@@ -14,7 +14,7 @@ judged by the tokens it has spoken; from the longest down those are the cheapest
 auto_max gets its rows in a job's shards, as if the corpus went on. A job's last window is cut ever finer so that many
 replicas end together; what that takes from the batches of so few rows is given beside ("last window").
 
-    python benchmarks/batching.py [--corpus FILE.csv] [--only PART] [--quick]
+    python benchmarks/batching.py [--corpus FILE.csv] [--only PART] [--tiny]
 """
 
 from __future__ import annotations
@@ -39,10 +39,12 @@ from batching_corpora import (
     shards_of,
 )
 from batching_report import COLUMNS, Part, worst_of
-from common import machine, measure, num_cores, show
+from common import machine, measure, num_cores, parsed, show
 
+from speechmill.actors.batcher import calibration
 from speechmill.actors.batcher.packing import pack_segments
 from speechmill.actors.models.base import ModelConfig
+from speechmill.actors.models.registry import load
 from speechmill.actors.receipt import ReplicaConfig
 from speechmill.actors.segment import Utterance
 from speechmill.actors.tuning import tuned
@@ -50,6 +52,8 @@ from speechmill.actors.tuning import tuned
 DEMO = Path(__file__).parent.parent / "configs" / "demo.csv"
 SIZES = tuple(2**power for power in range(9))
 GPU_SIZES = (*SIZES, 512, 1_024)
+TINY_SIZES = (4, 16)
+TINY = {"rows_padding": 500, "rows_tone": 40, "rows_hibari": 4, "rows_gpu": 4, "rounds": 0, "adversarial": 600}
 AS_READ = Contender(16)
 NUM_BEST = 3
 """Fixed contenders that are run again."""
@@ -87,7 +91,7 @@ def compare(name: str, arena: Arena, num_rows: int, effort: Effort) -> Part:
     part, auto, tapered = Part(), Contender(), Contender(is_tapered=True)
     outcomes = {auto: arena.run(auto), tapered: arena.run(tapered)}
     autos = [outcomes[auto]]
-    for rows in (rows for rows in effort.sizes if rows <= num_rows):
+    for rows in (rows for rows in effort.sizes if rows <= num_rows or rows == AS_READ.rows):
         for is_sorted in (False, True):
             contender = Contender(rows, is_sorted)
             patience_s = float("inf") if contender == AS_READ else effort.patience * autos[0].seconds
@@ -121,7 +125,7 @@ def padding_part(arguments: argparse.Namespace) -> Part:
     """Long-tailed rows, and sentences."""
     part = Part()
     corpora = {
-        "lognormal": lognormal_corpus(5_000 if arguments.quick else arguments.rows_padding),
+        "lognormal": lognormal_corpus(arguments.rows_padding),
         "sentences": read_corpus(arguments.corpus or DEMO, arguments.text_column),
     }
     for name, utterances in corpora.items():
@@ -137,7 +141,8 @@ def padding_part(arguments: argparse.Namespace) -> Part:
                     "" if cells == min(DEARER) else f"_batch_of_{cells}_cells"
                 )
                 part.add_padding(f"{name}{key}", f"{name}, {cells:,} cells", Contender(is_tapered=is_tapered), packed)
-        whole = segments_of(voice.model, utterances)
+        model = load(replica("tone", options={**SLEEPING, **QUIET}).model)
+        whole = segments_of(model, utterances)
         as_read = [whole[at : at + 16] for at in range(0, len(whole), 16)]
         part.add_padding(f"{name}_as_read", name, AS_READ, as_read)
     return part
@@ -145,8 +150,8 @@ def padding_part(arguments: argparse.Namespace) -> Part:
 
 def tone_part(arguments: argparse.Namespace) -> Part:
     """A model that sleeps."""
-    rows = 600 if arguments.quick else arguments.rows_tone
-    effort = Effort(SIZES[::2], 2.0, 0) if arguments.quick else Effort(SIZES, 3.0, 2)
+    rows = arguments.rows_tone
+    effort = Effort(TINY_SIZES, 2.0, 1) if arguments.tiny else Effort(SIZES, 3.0, 2)
     arena = Arena(replica("tone", options={**SLEEPING, **QUIET}), corpus_of(arguments, rows))
     return compare("tone", arena, rows, effort)
 
@@ -155,7 +160,7 @@ def adversarial_part(arguments: argparse.Namespace) -> Part:
     """Each sequence on a replica that has learned nothing yet; unsorted shards of 1,000 rows."""
     part, outcomes = Part(), []
     config = replica("tone", options={**RESTLESS, **QUIET})
-    count = (6_000 if arguments.quick else arguments.adversarial) // 6
+    count = arguments.adversarial // 6
     for name, lengths in adversarial_lengths(count).items():
         voice = tuned(config)
         outcomes.append(speak_automatically(voice, config, adversarial_shards(lengths)))
@@ -167,8 +172,8 @@ def adversarial_part(arguments: argparse.Namespace) -> Part:
 
 def hibari_part(arguments: argparse.Namespace) -> Part:
     """The real network on one core."""
-    rows = 16 if arguments.quick else arguments.rows_hibari
-    effort = Effort((1, 4, 16), 2.0, 1) if arguments.quick else Effort(SIZES, 2.0, arguments.rounds)
+    rows = arguments.rows_hibari
+    effort = Effort(TINY_SIZES if arguments.tiny else SIZES, 2.0, arguments.rounds)
     arena = Arena(replica("hibari", backend="torch"), corpus_of(arguments, rows))
     return compare("hibari, CPU", arena, rows, effort)
 
@@ -179,8 +184,8 @@ def gpu_part(arguments: argparse.Namespace) -> Part:
 
     if not torch.cuda.is_available():
         return Part(figures={"device": "cpu"})
-    rows = 500 if arguments.quick else arguments.rows_gpu
-    effort = Effort((4, 16, 64), 2.0, 1) if arguments.quick else Effort(GPU_SIZES, 3.0, arguments.rounds)
+    rows = arguments.rows_gpu
+    effort = Effort(TINY_SIZES if arguments.tiny else GPU_SIZES, 3.0, arguments.rounds)
     reserved = 0
 
     def look() -> None:
@@ -267,10 +272,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="of hibari's best, in turn")
     parser.add_argument("--adversarial", type=int, default=200_000, help="lengths, over six sequences")
     parser.add_argument("--only", choices=PARTS)
-    parser.add_argument("--quick", action="store_true", help="everything small: under a minute")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
+    arguments = parsed(parser, "a few rows, two fixed sizes, models measured for a moment", **TINY)
     if arguments.child:
+        if arguments.tiny:
+            calibration.CLIMB_S, calibration.TIME_S = 0.1, 0.2
         part = PARTS[arguments.only](arguments)
         print(json.dumps({"lines": part.lines, "figures": part.figures}))
         return

@@ -88,6 +88,11 @@ class _Nowhere:
         pass
 
 
+def _never() -> bool:
+    """No other replica takes over."""
+    return False
+
+
 def speak_automatically(
     voice: Voice,
     config: ReplicaConfig,
@@ -114,7 +119,7 @@ def speak_automatically(
     began, began_cpu = time.perf_counter(), time.thread_time()
     for shard in shards:
         num_rows += len(shard)
-        Attempt(voice, config, _Nowhere(), drop, report).synthesise(shard)
+        Attempt(voice, config, _Nowhere(), drop, report, _never).synthesise(shard)
     seconds, cpu_s = time.perf_counter() - began, time.thread_time() - began_cpu
     return Outcome(seconds, batches, num_rows - num_spoken, 1.0, worst, cpu_s)
 

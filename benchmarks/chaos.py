@@ -14,6 +14,7 @@ A replica that dies loses what it has begun and not stored: about half of a shar
 between deaths, as a user of a cluster that is preempted all the time would choose them.
 
     python benchmarks/chaos.py [--minutes 10] [--replica-every 10] [--raylet-every 60] [--drivers 3] [--s3-faults 0.05]
+                               [--tiny]
 """
 
 from __future__ import annotations
@@ -33,13 +34,14 @@ from typing import Any
 from chaos_cluster import CPUS_A_NODE, Driver, Nodes, adopt_orphans, end_descendants, prepare_environment
 from chaos_model import FIRST_WORD, JOURNAL, chars_spoken
 from chaos_storm import Storm
-from common import machine, show
+from common import machine, parsed, show
 from faulty_s3 import FaultyS3
 
 ROW_S = 0.05
 """That the average row takes."""
 
 SHARD_ROWS, BATCH_ROWS = 16, 4
+TINY = {"minutes": 1.0, "nodes": 2, "replica_every": 8.0, "raylet_every": 25.0, "drivers": 2, "s3_faults": 0.05}
 UP = 0.7
 """Of the time, that a replica is up and speaks: the job is made so long that the faults last."""
 
@@ -89,7 +91,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--s3-faults", type=float, default=0.05, help="share of requests that fail")
     parser.add_argument("--nodes", type=_count, default=3, help=f"raylets, of {CPUS_A_NODE} replicas each")
     parser.add_argument("--seed", type=int, default=0)
-    return parser.parse_args()
+    return parsed(parser, "a minute of faults on two raylets, a few minutes in all", **TINY)
 
 
 def _above_zero(value: str) -> float:

@@ -7,7 +7,7 @@ virtual environment), in the two ways that it has:
 one by one   every row with its own seed and speaker, as was asked; every so manieth row, longest and shortest included
 one batch    all rows in one batch, which share one speaker and seed; it computes until the longest row ends
 
-    python benchmarks/chattts.py [--rows N] [--slots N] [--device cuda] [--dtype bfloat16] [--peer PYTHON] [--quick]
+    python benchmarks/chattts.py [--rows N] [--slots N] [--device cuda] [--dtype bfloat16] [--peer PYTHON] [--tiny]
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from common import machine, measure, num_cores, show
+from common import machine, measure, num_cores, parsed, show
 
 from speechmill.actors.batcher.budget import Budget
 from speechmill.actors.batcher.memory import memory_of
@@ -44,7 +44,7 @@ UPSTREAM = Path(__file__).with_name("chattts_upstream.py")
 STEP_S = 2 * 256 / SAMPLE_RATE
 CHAR_S = 0.2
 PROMPT = "[speed_5]"
-COPIED_BYTES = 2**28
+TINY_RUN = {"rows": 8, "median_steps": 8, "longest_steps": 16, "slots": 4, "peer": None, "copied_bytes": 2**20}
 COLUMNS = ["", "RTFx", "rows", "steps / s", "rows × steps / s", "used", "prefill", "decode", "vocoder", "peak GB"]
 
 
@@ -62,9 +62,9 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, help="folder of weights; default: random ones, written for this run")
     parser.add_argument("--peer", help="Python of a virtual environment with chattts 0.2.5")
     parser.add_argument("--peer-rows", type=int, default=16, help="rows that upstream speaks one by one")
-    parser.add_argument("--quick", action="store_true", help="tiny weights, no peer: seconds")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
+    parser.set_defaults(copied_bytes=2**28)
+    arguments = parsed(parser, "tiny weights, eight short rows in four slots, no peer", **TINY_RUN)
     is_gpu = arguments.device == "cuda"
     arguments.rows = arguments.rows or (2_000 if is_gpu else 64)
     arguments.median_steps = arguments.median_steps or (150 if is_gpu else 40)
@@ -74,14 +74,14 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         if arguments.weights is None:
-            write_random(Path(folder), TINY if arguments.quick else FULL, seed=0)
+            write_random(Path(folder), TINY if arguments.tiny else FULL, seed=0)
             sys.argv += ["--weights", folder]
             arguments.weights = Path(folder)
         ours = measure([__file__, *sys.argv[1:], "--child"])
         found = ours.answer
         if not found["peak_bytes"]:
             found["peak_bytes"] = ours.peak_root_bytes
-        peers = upstream(arguments, Path(folder)) if arguments.peer and not arguments.quick else {}
+        peers = upstream(arguments, Path(folder)) if arguments.peer else {}
     report(arguments, found, peers)
 
 
@@ -124,7 +124,11 @@ def speak(arguments: argparse.Namespace) -> dict[str, Any]:
         torch.cuda.reset_peak_memory_stats()
     began = time.perf_counter()
     order = sorted(range(len(lines)), key=lambda n: -steps[n])
-    num_samples = sum(len(wave) for _, wave in speech.speak(lines[n] for n in order))
+    num_samples = 0
+    for number, wave in speech.speak(lines[n] for n in order):
+        if isinstance(wave, Exception):
+            raise SystemExit(f"row {order[number]} was not spoken: {wave}")
+        num_samples += len(wave)
     seconds = time.perf_counter() - began
     audio_s = num_samples / SAMPLE_RATE
     used = speech.usage
@@ -145,7 +149,7 @@ def speak(arguments: argparse.Namespace) -> dict[str, Any]:
         "slots": slots,
         "ready_s": ready_s,
         "split": {"prefill": spent.prefill_s / seconds, "vocoder": spent.vocoder_s / seconds},
-        "bandwidth_fraction": read / decode_s / copy_bandwidth(arguments.device),
+        "bandwidth_fraction": read / decode_s / copy_bandwidth(arguments.device, arguments.copied_bytes),
         "peak_bytes": torch.cuda.max_memory_allocated() if is_gpu else 0,
         "dtype": dtype,
     }
@@ -201,9 +205,9 @@ def bytes_read(checkpoint: Checkpoint, dtype: str) -> tuple[int, int]:
     return numbers * kind.itemsize, Cache.bytes_per_position(s.num_layers, s.num_heads, s.head_dim, kind)
 
 
-def copy_bandwidth(device: str) -> float:
-    """Bytes read and written per second by the fastest of some large copies."""
-    source = torch.ones(COPIED_BYTES, dtype=torch.uint8, device=device)
+def copy_bandwidth(device: str, num_bytes: int) -> float:
+    """Bytes read and written per second by the fastest of some copies of so many bytes."""
+    source = torch.ones(num_bytes, dtype=torch.uint8, device=device)
     target = torch.empty_like(source)
     best = float("inf")
     for _ in range(6):
@@ -214,7 +218,7 @@ def copy_bandwidth(device: str) -> float:
         if device == "cuda":
             torch.cuda.synchronize()
         best = min(best, time.perf_counter() - began)
-    return 2 * COPIED_BYTES / best
+    return 2 * num_bytes / best
 
 
 def upstream(arguments: argparse.Namespace, folder: Path) -> dict[str, dict[str, Any]]:
@@ -226,20 +230,21 @@ def upstream(arguments: argparse.Namespace, folder: Path) -> dict[str, dict[str,
     spoken = texts(steps)
     found: dict[str, dict[str, Any]] = {}
     for name, rows in (("one by one", chosen), ("one batch", order[-64:])):
+        wanted = [steps[row] for row in rows]
         job = {
             "weights": str(arguments.weights.resolve()),
             "device": arguments.device,
             "num_threads": num_cores(),
             "is_batch": name == "one batch",
             "texts": [spoken[row] for row in rows],
-            "steps": [steps[row] for row in rows],
+            "steps": wanted,
             "prompt": PROMPT,
         }
         file = folder / "upstream-job.json"
         file.write_text(json.dumps(job))
         print(f"upstream, {name} …", file=sys.stderr)
         done = subprocess.run([arguments.peer, str(UPSTREAM), str(file)], stdout=subprocess.PIPE, text=True, check=True)
-        found[name] = json.loads(done.stdout.strip().splitlines()[-1]) | {"rows": len(rows), "steps": sum(job["steps"])}
+        found[name] = json.loads(done.stdout.strip().splitlines()[-1]) | {"rows": len(rows), "steps": sum(wanted)}
     return found
 
 

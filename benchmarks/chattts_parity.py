@@ -57,6 +57,7 @@ from common import num_cores
 from torch.nn.utils.rnn import pad_sequence
 
 from speechmill.actors.engine.request import Generated, Sampling
+from speechmill.actors.engine.shared import Drawn
 from speechmill.actors.models.chattts import speaker as strings
 from speechmill.actors.models.chattts.acoustic import Dvae, HiddenDecoder
 from speechmill.actors.models.chattts.layout import FULL, Sizes
@@ -96,8 +97,9 @@ class Overheard(Speech):
         super().__init__(*arguments)
         self.rows: dict[int, Generated] = {}
 
-    def _steps(self, row: Generated) -> torch.Tensor:
-        self.rows[row.key] = row
+    def _steps(self, row: Generated | Drawn) -> torch.Tensor:
+        if isinstance(row, Generated):
+            self.rows[row.key] = row
         return super()._steps(row)
 
 

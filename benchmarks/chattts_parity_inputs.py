@@ -141,7 +141,7 @@ def write_job(folder: Path, weights: Path, sizes: Sizes, inputs: Inputs, tempera
         "prompts": prompts,
     }
     (folder / "job.json").write_text(json.dumps(job))
-    arrays = {f"wave/{number}": wave for number, wave in enumerate(inputs.waves)}
+    arrays: dict[str, Any] = {f"wave/{number}": wave for number, wave in enumerate(inputs.waves)}
     arrays |= {f"prompt/{number}": prompt for number, prompt in enumerate(inputs.prompts)}
     np.savez(folder / "inputs.npz", speakers=inputs.speakers, **arrays)
 

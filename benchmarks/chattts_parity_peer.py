@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import ChatTTS
+import ChatTTS  # pyright: ignore[reportMissingImports]: upstream is in no environment of ours
 import numpy as np
 import torch
 

@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-import ChatTTS
+import ChatTTS  # pyright: ignore[reportMissingImports]: upstream is in no environment of ours
 import torch
 from chattts_parity_peer import load
 

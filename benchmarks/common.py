@@ -1,7 +1,8 @@
-"""What the benchmarks share: the machine in words, CPU time of a process tree, one table and one JSON line."""
+"""What the benchmarks share: `--tiny`, the machine in words, CPU time of a process tree, one table, one JSON line."""
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
@@ -18,6 +19,22 @@ from rich.console import Console
 from rich.table import Table
 
 SAMPLE_S = 0.25
+
+
+class ProgramFailed(SystemExit):
+    """A program that ended with another status than 0. Unhandled it ends its caller with status 1, and says so."""
+
+
+def parsed(parser: argparse.ArgumentParser, how: str, **tiny: Any) -> argparse.Namespace:
+    """The arguments, with `--tiny` among them: then those named in `tiny` have these values, whatever else was given.
+
+    how   what a tiny run leaves out or makes small
+    """
+    parser.add_argument("--tiny", action="store_true", help=f"all code, no figures, as the tests run it: {how}")
+    arguments = parser.parse_args()
+    if arguments.tiny:
+        vars(arguments).update(tiny)
+    return arguments
 
 
 def machine() -> str:
@@ -95,10 +112,27 @@ def measure(arguments: list[str], environment: dict[str, str] | None = None) -> 
     wall_s = time.perf_counter() - began
     sampler.stop()
     if child.returncode:
-        raise SystemExit(f"{' '.join(arguments)} ended with status {child.returncode}")
+        raise ProgramFailed(f"{' '.join(arguments)} ended with status {child.returncode}")
     answer = json.loads(output.strip().splitlines()[-1])
     root_cpu_s = next((cpu for (pid, _), cpu in sampler.cpu_s.items() if pid == child.pid), 0.0)
     return Measured(answer, wall_s, sum(sampler.cpu_s.values()), root_cpu_s, sampler.peak_root_bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a benchmark has printed: its tables, and the figures of its last line."""
+
+    tables: str
+    figures: dict[str, Any]
+
+
+def report_of(arguments: list[str]) -> Report:
+    """Run this Python on a benchmark and its arguments. Raises ProgramFailed."""
+    done = subprocess.run([sys.executable, *arguments], stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        raise ProgramFailed(f"{' '.join(arguments)} ended with status {done.returncode}:\n{done.stdout}".rstrip(":\n"))
+    tables, _, figures = done.stdout.rstrip().rpartition("\n")
+    return Report(tables, json.loads(figures))
 
 
 def show(title: str, columns: list[str], rows: list[list[str]], figures: dict[str, Any]) -> None:

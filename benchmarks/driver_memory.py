@@ -1,9 +1,9 @@
 """The driver's memory over a large corpus: it has to stay flat, whatever the number of rows.
 
 Speaks `--rows` rows (default 1,000,000) with the tone model at zero cost, and compares the driver's largest resident
-size with that of an idle Ray driver that has imported the same modules.
+size with its own before the job: everything imported, a Ray joined, and nothing done.
 
-    python benchmarks/driver_memory.py [--rows 1000000] [--quick]
+    python benchmarks/driver_memory.py [--rows 1000000] [--tiny]
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from common import machine, measure, num_cores, show
+from common import machine, measure, num_cores, parsed, show
 
 WORDS = "la so mi re do fa ti ut"
 
@@ -31,50 +31,44 @@ def write_corpus(path: Path, num_rows: int) -> None:
             writer.writerow([f"row-{row:09d}", f"Row {row} " + WORDS * (1 + row * 7 % 4), "music"])
 
 
-def idle() -> dict[str, Any]:
-    """The resident size of a driver that has joined a Ray and does nothing."""
+def run(corpus: Path, output: Path) -> dict[str, Any]:
+    """The resident size at rest, then the job."""
+    import speechmill
     import speechmill.jobs.driver
     from speechmill.cluster.session import session
 
     assert speechmill.jobs.driver
     with session("local"):
-        return {"rss_bytes": psutil.Process().memory_info().rss}
-
-
-def run(corpus: Path, output: Path) -> dict[str, Any]:
-    """The job."""
-    import speechmill
-
-    result = speechmill.Job(
-        input={"uri": str(corpus)},
-        model={"name": "tone", "options": {"audio_char_s": 0.0005}},
-        output={"uri": str(output), "container": "parquet"},
-        cluster={"replicas": num_cores()},
-    ).run()
-    return {"num_ok": result.num_ok, "speaking_s": result.speaking_s}
+        idle_bytes = psutil.Process().memory_info().rss
+        result = speechmill.Job(
+            input={"uri": str(corpus)},
+            model={"name": "tone", "options": {"audio_char_s": 0.0005}},
+            output={"uri": str(output), "container": "parquet"},
+            cluster={"replicas": num_cores()},
+        ).run()
+    return {"num_ok": result.num_ok, "speaking_s": result.speaking_s, "idle_bytes": idle_bytes}
 
 
 def main() -> None:
-    """Compare, or be one of the two drivers."""
+    """Compare, or be the driver."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--quick", action="store_true", help="20,000 rows: under a minute")
-    parser.add_argument("--part", choices=["idle", "run"], help=argparse.SUPPRESS)
+    parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--corpus", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--output", type=Path, help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if arguments.part:
-        print(json.dumps(idle() if arguments.part == "idle" else run(arguments.corpus, arguments.output)))
+    arguments = parsed(parser, "200 rows", rows=200)
+    if arguments.child:
+        print(json.dumps(run(arguments.corpus, arguments.output)))
         return
-    num_rows = 20_000 if arguments.quick else arguments.rows
+    num_rows = arguments.rows
     folder = Path(tempfile.mkdtemp())
     try:
         write_corpus(folder / "corpus.csv", num_rows)
-        at_rest = measure([__file__, "--part", "idle"]).answer["rss_bytes"]
         paths = ["--corpus", str(folder / "corpus.csv"), "--output", str(folder / "out")]
-        found = measure([__file__, "--part", "run", *paths])
+        found = measure([__file__, "--child", *paths])
     finally:
         shutil.rmtree(folder)
+    at_rest = found.answer["idle_bytes"]
     above = found.peak_root_bytes - at_rest
     rows_per_s = found.answer["num_ok"] / found.answer["speaking_s"]
     figures = {

@@ -9,31 +9,50 @@ slow        8 replicas of which one needs twice as long; the bound is that of 7.
 ray-data    map_batches on 8 actors that speak the same rows with the same model, encode nothing and write nothing:
             as read with 32 rows a batch, and handed the rows sorted by length, the best of a few batch sizes
 
-    python benchmarks/scale_makespan.py [--rows 10000] [--bound-s 30] [--quick]
+    python benchmarks/scale_makespan.py [--rows 10000] [--bound-s 30] [--only WORDS] [--tiny]
 """
 
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
 import logging
+import operator
 import os
 import random
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial, reduce
 from pathlib import Path
 from typing import Any
 
-from common import machine, measure, show
+from common import machine, measure, parsed, show
 
 LONGEST = 1_000
-REPLICAS = (2, 8, 64)
-COMPARED = 8
 RAY_DATA_ROWS = 32
-TUNED_ROWS = (8, 16, 32)
 BATCH_S = 0.002
+COLUMNS = ["contender", "seconds", "of the bound", "idle tail", "fill", "batches", "parts", "copies"]
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How many of what.
+
+    replicas, compared   of speechmill; and those that one is slow of and Ray Data has as many actors as
+    tuned_rows           in a batch of Ray Data, rows sorted
+    has_own_rays         whether each contender has a process and a Ray of its own
+    """
+
+    replicas: tuple[int, ...] = (2, 8, 64)
+    compared: int = 8
+    tuned_rows: tuple[int, ...] = (8, 16, 32)
+    has_own_rays: bool = True
+
+
+FULL, TINY = Scale(), Scale((1,), 1, (8,), has_own_rays=False)
 
 
 def lengths(num_rows: int) -> list[int]:
@@ -99,9 +118,11 @@ def plan(num_rows: int, cost: Any) -> Iterator[Any]:
 
 
 def start_ray(num_cpus: int) -> None:
-    """A Ray of its own, on which that many replicas find a place."""
+    """A Ray of its own, on which that many replicas find a place, unless this process has one already."""
     import ray
 
+    if ray.is_initialized():
+        return
     ray.init(
         address="local", num_cpus=num_cpus, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR
     )
@@ -109,8 +130,6 @@ def start_ray(num_cpus: int) -> None:
 
 def speechmill(num_rows: int, num_replicas: int, bound_s: float, *, slow: bool) -> dict[str, Any]:
     """The pool from the first shard to the last receipt."""
-    import sys
-
     from ray import cloudpickle
 
     from speechmill.actors.models.base import ModelConfig
@@ -144,7 +163,7 @@ def speechmill(num_rows: int, num_replicas: int, bound_s: float, *, slow: bool) 
         receipts = [receipt for spoken in done for receipt in spoken.receipts]
         if sum(receipt.num_ok for receipt in receipts) != num_rows:
             raise SystemExit("rows were lost")
-        batches = sum((receipt.batches for receipt in receipts), start=receipts[0].batches)
+        batches = reduce(operator.add, (receipt.batches for receipt in receipts))
         return {
             "took_s": took_s,
             "ratio": took_s / (bound_s * num_replicas / (num_replicas - 0.5 * slow)),
@@ -203,50 +222,51 @@ def ray_data(num_rows: int, num_actors: int, bound_s: float, batch_rows: int, *,
     return {"took_s": took_s, "ratio": took_s / bound_s, "batch_rows": batch_rows}
 
 
-def parts(rows: int, bound_s: float) -> dict[str, Callable[[], dict[str, Any]]]:
-    """What is measured, each in a process of its own."""
+def parts(rows: int, bound_s: float, scale: Scale) -> dict[str, Callable[[], dict[str, Any]]]:
+    """What is measured, by name."""
     found: dict[str, Callable[[], dict[str, Any]]] = {}
-    for num in REPLICAS:
-        found[f"speechmill {num}"] = lambda num=num: speechmill(rows, num, bound_s, slow=False)
-    found[f"speechmill {COMPARED} slow"] = lambda: speechmill(rows, COMPARED, bound_s, slow=True)
-    found["ray-data as read"] = lambda: ray_data(rows, COMPARED, bound_s, RAY_DATA_ROWS, is_sorted=False)
-    for batch_rows in TUNED_ROWS:
-        found[f"ray-data sorted {batch_rows}"] = lambda batch_rows=batch_rows: ray_data(
-            rows, COMPARED, bound_s, batch_rows, is_sorted=True
-        )
+    num = scale.compared
+    # Ray Data first: it needs one place more, also where all are on one Ray.
+    found["ray-data as read"] = lambda: ray_data(rows, num, bound_s, RAY_DATA_ROWS, is_sorted=False)
+    for size in scale.tuned_rows:
+        found[f"ray-data sorted {size}"] = partial(ray_data, rows, num, bound_s, size, is_sorted=True)
+    for count in scale.replicas:
+        found[f"speechmill {count}"] = partial(speechmill, rows, count, bound_s, slow=False)
+    found[f"speechmill {num} slow"] = lambda: speechmill(rows, num, bound_s, slow=True)
     return found
 
 
-def measured(rows: int, bound_s: float, only: str = "") -> tuple[list[str], list[list[str]], dict[str, Any]]:
-    """Measure everything: columns, lines and figures."""
+def measured(arguments: argparse.Namespace, scale: Scale) -> dict[str, dict[str, Any]]:
+    """What came of the contenders that were chosen."""
+    words = arguments.only.split(",")
+    names = [name for name in parts(0, 0.0, scale) if any(word in name for word in words)]
     found: dict[str, dict[str, Any]] = {}
-    sizes = ["--rows", str(rows), "--bound-s", str(bound_s)]
-    for name in parts(rows, bound_s):
-        if only and not any(word in name for word in only.split(",")):
-            continue
-        found[name] = measure([__file__, "--part", name, *sizes], {"RAY_DEDUP_LOGS": "0"}).answer
-    ours = found.get(f"speechmill {COMPARED}")
+    for together in [[name] for name in names] if scale.has_own_rays else [names]:
+        child = [__file__, *sys.argv[1:], "--parts", *together]
+        found |= measure(child, {"RAY_DEDUP_LOGS": "0"}).answer
+    return found
+
+
+def figures_of(found: dict[str, dict[str, Any]], scale: Scale) -> dict[str, Any]:
+    """The figures; None for what was not run."""
+    ours = f"speechmill {scale.compared}"
+    tuned = [answer["took_s"] for name, answer in found.items() if "sorted" in name]
+    as_read = found.get("ray-data as read")
     figures: dict[str, Any] = {"load_average": os.getloadavg()[0]}
-    figures |= {f"makespan_ratio_{num}": _figure(found, f"speechmill {num}", "ratio") for num in REPLICAS}
-    figures["makespan_ratio"] = _figure(found, f"speechmill {COMPARED}", "ratio")
-    figures["makespan_ratio_slow"] = _figure(found, f"speechmill {COMPARED} slow", "ratio")
-    figures["idle_tail"] = _figure(found, f"speechmill {COMPARED}", "idle_tail")
-    if ours is not None and "ray-data as read" in found:
-        tuned = [answer["took_s"] for name, answer in found.items() if "sorted" in name]
-        figures["ratio_ray_data"] = round(found["ray-data as read"]["took_s"] / ours["took_s"], 3)
-        figures["ratio_ray_data_sorted"] = round(min(tuned) / ours["took_s"], 3)
-    figures |= {"makespan_rows": rows, "bound_s": bound_s}
-    columns = ["contender", "seconds", "of the bound", "idle tail", "fill", "batches", "parts", "copies"]
-    lines = [
-        [name, f"{a['took_s']:.2f}", f"{a['ratio']:.3f}", *(_cell(a.get(key)) for key in columns_of(columns))]
-        for name, a in found.items()
-    ]
-    return columns, lines, figures
+    figures |= {f"makespan_ratio_{num}": _figure(found, f"speechmill {num}", "ratio") for num in FULL.replicas}
+    figures["makespan_ratio"] = _figure(found, ours, "ratio")
+    figures["makespan_ratio_slow"] = _figure(found, f"{ours} slow", "ratio")
+    figures["idle_tail"] = _figure(found, ours, "idle_tail")
+    took_s = found[ours]["took_s"] if ours in found else None
+    figures["ratio_ray_data"] = round(as_read["took_s"] / took_s, 3) if took_s and as_read else None
+    figures["ratio_ray_data_sorted"] = round(min(tuned) / took_s, 3) if took_s and tuned else None
+    return figures
 
 
-def columns_of(columns: list[str]) -> list[str]:
-    """The keys of an answer that the last columns show."""
-    return [column.replace(" ", "_") for column in itertools.islice(columns, 3, None)]
+def line_of(name: str, answer: dict[str, Any]) -> list[str]:
+    """A line of the table."""
+    rest = [column.replace(" ", "_") for column in COLUMNS[3:]]
+    return [name, f"{answer['took_s']:.2f}", f"{answer['ratio']:.3f}", *(_cell(answer.get(key)) for key in rest)]
 
 
 def _figure(found: dict[str, dict[str, Any]], name: str, key: str) -> float | None:
@@ -262,18 +282,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=10_000)
     parser.add_argument("--bound-s", type=float, default=30.0, help="seconds that the rows take without padding")
-    parser.add_argument("--quick", action="store_true", help="2,000 rows and 5 seconds")
-    parser.add_argument("--only", default="", help="parts whose names hold one of these words, with commas")
-    parser.add_argument("--part", help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if arguments.quick:
-        arguments.rows, arguments.bound_s = 2_000, 5.0
-    if arguments.part:
-        print(json.dumps(parts(arguments.rows, arguments.bound_s)[arguments.part]()))
+    parser.add_argument("--only", default="", help="contenders whose names hold one of these words, with commas")
+    parser.add_argument("--parts", nargs="+", help=argparse.SUPPRESS)
+    arguments = parsed(parser, "60 rows, one replica, every contender on one Ray", rows=60, bound_s=0.2)
+    scale = TINY if arguments.tiny else FULL
+    if arguments.parts:
+        chosen = parts(arguments.rows, arguments.bound_s, scale)
+        print(json.dumps({name: chosen[name]() for name in arguments.parts}))
         return
-    columns, lines, figures = measured(arguments.rows, arguments.bound_s, arguments.only)
-    title = f"{arguments.rows} rows, bound {arguments.bound_s:g} s, {machine()}"
-    show(title, columns, lines, figures | {"machine": machine()})
+    found = measured(arguments, scale)
+    figures = figures_of(found, scale)
+    figures |= {"makespan_rows": arguments.rows, "bound_s": arguments.bound_s, "device": "cpu", "machine": machine()}
+    title = f"{arguments.rows} rows of log-normal lengths, bound {arguments.bound_s:g} s, {machine()}"
+    show(title, COLUMNS, [line_of(name, answer) for name, answer in found.items()], figures)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@ driver_rss_bytes   peak of the process that planned them all, with everything im
 resume_s           from the start of the process to the first shard in hand that is not committed
 resume_further_s   to the first shard of a window that was never planned: all earlier ids are loaded by then
 resume_cpu_s       processor time up to then, all threads together: what is above it was waiting, for a disk or a core
+
+    python benchmarks/scale_planning.py [--rows 1000000 10000000] [--tiny]
 """
 
 from __future__ import annotations
@@ -19,14 +21,14 @@ import random
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import psutil
-from common import measure
+from common import machine, measure, parsed, show
 
 import speechmill.jobs.driver
 from speechmill.actors.manifest import PartName
@@ -155,16 +157,16 @@ def resume(num_rows: int, output: Path) -> dict[str, Any]:
     return {"resume_s": first_s, "resume_further_s": further_s, "resume_cpu_s": cpu_s, "rows_done": done}
 
 
-def measured(arguments: argparse.Namespace) -> tuple[list[str], list[list[str]], dict[str, Any]]:
-    """Plan and resume corpora of `arguments.rows` rows, each in a process of its own."""
+def measured(counts: Sequence[int]) -> tuple[list[list[str]], dict[str, Any]]:
+    """Plan and resume corpora of so many rows, each in a process of its own: lines of the table, and figures."""
     table: list[list[str]] = []
     sizes: list[dict[str, Any]] = []
-    for num_rows in arguments.rows:
+    for num_rows in counts:
         folder = Path(tempfile.mkdtemp())
         try:
-            planned = measure([__file__, "plan", str(num_rows), str(folder / "new")])
-            measure([__file__, "make_up", str(num_rows), str(folder / "old")])
-            resumed = measure([__file__, "resume", str(num_rows), str(folder / "old")])
+            planned = measure([__file__, "--part", "plan", "--rows", str(num_rows), "--output", str(folder / "new")])
+            measure([__file__, "--part", "make_up", "--rows", str(num_rows), "--output", str(folder / "old")])
+            resumed = measure([__file__, "--part", "resume", "--rows", str(num_rows), "--output", str(folder / "old")])
         finally:
             shutil.rmtree(folder)
         found = {
@@ -180,20 +182,25 @@ def measured(arguments: argparse.Namespace) -> tuple[list[str], list[list[str]],
         mib = [f"{found[name] / 2**20:,.0f} MiB" for name in ("driver_rss_bytes", "resume_rss_bytes")]
         seconds = [f"{found[name]:.1f} s" for name in ("resume_s", "resume_further_s")]
         table.append([f"{num_rows:,}", f"{found['plan_rows_per_s']:,}", mib[0], *seconds, mib[1]])
-    columns = ["rows", "rows/s", "peak", "resumes in", "further in", "peak resumed"]
-    return columns, table, {**sizes[-1], "planning": sizes}
+    return table, {**sizes[-1], "planning": sizes}
 
 
 def main() -> None:
-    """Be one of the processes that are measured."""
+    """Measure, or be one of the processes that are measured."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=["plan", "make_up", "resume"])
-    parser.add_argument("rows", type=int)
-    parser.add_argument("output", type=Path)
-    arguments = parser.parse_args()
-    parts = {"plan": plan, "make_up": make_up, "resume": resume}
-    print(json.dumps(parts[arguments.part](arguments.rows, arguments.output) or {}))
+    parser.add_argument("--rows", type=int, nargs="+", default=[1_000_000, 10_000_000], help="also 100000000")
+    parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
+    parser.add_argument("--output", type=Path, help=argparse.SUPPRESS)
+    arguments = parsed(parser, "five windows", rows=[5 * WINDOW_ROWS])
+    if arguments.part:
+        print(json.dumps(PARTS[arguments.part](arguments.rows[0], arguments.output) or {}))
+        return
+    lines, figures = measured(arguments.rows)
+    columns = ["rows", "rows/s", "peak", "resumes in", "further in", "peak resumed"]
+    show("planning and resuming, on one core", columns, lines, figures | {"device": "cpu", "machine": machine()})
 
+
+PARTS: dict[str, Callable[[int, Path], dict[str, Any] | None]] = {"plan": plan, "make_up": make_up, "resume": resume}
 
 if __name__ == "__main__":
     main()

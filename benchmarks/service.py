@@ -6,7 +6,7 @@ on in real time: an underrun is a piece that comes after all before it has been 
 the voice's own package, in this process and without any network: what it takes to its first sentence; and
 `speechmill.say` beside it.
 
-    python benchmarks/service.py [--concurrency 1 4 16 64] [--replicas 2] [--rounds 5] [--no-job]
+    python benchmarks/service.py [--concurrency 1 4 16 64] [--replicas 2] [--rounds 5] [--no-job] [--tiny]
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-from common import machine, num_cores, show
+import psutil
+from common import machine, num_cores, parsed, show
 
 import speechmill
 
@@ -51,8 +52,7 @@ COLUMNS = [
     "slowest RTF",
     "job rows/s",
 ]
-NUM_WORDS = 309
-BESIDE_S = 20.0
+TINY = {"concurrency": [1], "replicas": 1, "rounds": 1, "words": 20, "beside_s": 0.5}
 
 
 def main() -> None:
@@ -62,22 +62,23 @@ def main() -> None:
     parser.add_argument("--replicas", type=int, default=num_cores())
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--no-job", action="store_true")
-    arguments = parser.parse_args()
-    text = words(NUM_WORDS)
+    parser.set_defaults(words=309, beside_s=20.0)
+    arguments = parsed(parser, "one stream of few words, one replica, the job beside for a moment", **TINY)
+    text = words(arguments.words)
     ours, theirs = in_process(text, arguments.rounds)
-    with tempfile.TemporaryDirectory() as name, service(arguments, Path(name)) as url:
-        rows, figures = measured(arguments, url, text, Path(name))
+    with tempfile.TemporaryDirectory() as name, service(arguments, Path(name)) as (url, ray_address):
+        rows, figures = measured(arguments, url, text, Beside(Path(name), ray_address))
     rows.append(["speechmill.say, in process", "1", ms(ours), *[""] * 9])
     rows.append(["the voice's package, in process", "1", ms(theirs), *[""] * 9])
     figures |= {"say_ttfa_ms": round(1000 * ours, 1), "peer_ttfa_ms": round(1000 * theirs, 1)}
     figures |= {"ratio_peer_say": round(ours / theirs, 3)}
     figures |= {"ratio_peer_http": round(figures["ttfa_p50_ms"] / 1000 / theirs, 3)}
     figures |= {"replicas": arguments.replicas, "device": "cpu", "machine": machine()}
-    show(f"hibari over HTTP, {arguments.replicas} replicas, {NUM_WORDS} words", COLUMNS, rows, figures)
+    show(f"hibari over HTTP, {arguments.replicas} replicas, {arguments.words} words", COLUMNS, rows, figures)
 
 
 def measured(
-    arguments: argparse.Namespace, url: str, text: str, folder: Path
+    arguments: argparse.Namespace, url: str, text: str, beside: Beside
 ) -> tuple[list[list[str]], dict[str, Any]]:
     """A row for each load, and the figures of one stream alone."""
     rows: list[list[str]] = []
@@ -95,13 +96,12 @@ def measured(
             }
     if arguments.no_job:
         return rows, figures
-    beside = Beside(folder)
     beside.start()
-    alone = beside.rate(BESIDE_S)
+    alone = beside.rate(arguments.beside_s)
     for count in arguments.concurrency[:2]:
         began, rows_before = time.perf_counter(), beside.num_rows
         found: dict[str, Any] = {}
-        while time.perf_counter() - began < BESIDE_S:
+        while time.perf_counter() - began < arguments.beside_s:
             found = asyncio.run(streams(url, text, count, arguments.rounds))
         rate = (beside.num_rows - rows_before) / (time.perf_counter() - began)
         rows.append(line_of("speechmill, a job beside", count, found, rate))
@@ -141,8 +141,8 @@ def in_process(text: str, rounds: int) -> tuple[float, float]:
 
 
 @contextmanager
-def service(arguments: argparse.Namespace, folder: Path) -> Generator[str]:
-    """`speechmill serve` until the block ends; its address."""
+def service(arguments: argparse.Namespace, folder: Path) -> Generator[tuple[str, str]]:
+    """`speechmill serve` until the block ends; its address, and that of its Ray."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
@@ -166,10 +166,21 @@ def service(arguments: argparse.Namespace, folder: Path) -> Generator[str]:
                 time.sleep(0.5)
         if process.poll() is not None:
             raise SystemExit((folder / "serve.log").read_text())
-        yield url
+        yield url, ray_of(process.pid)
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait()
+
+
+def ray_of(pid: int) -> str:
+    """Where the Ray listens that a process has started: `auto` might find another one of this machine."""
+    flag = "--gcs-address="
+    for process in psutil.Process(pid).children(recursive=True):
+        with suppress(psutil.Error):
+            for part in process.cmdline():
+                if part.startswith(flag):
+                    return part.removeprefix(flag)
+    raise SystemExit("speechmill serve has started no Ray")
 
 
 async def streams(url: str, text: str, count: int, rounds: int) -> dict[str, Any]:
@@ -216,7 +227,7 @@ class Over(Exception):
 class Beside(threading.Thread):
     """A job without end on the service's replicas, its driver in this process."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, ray_address: str) -> None:
         super().__init__(daemon=True)
         self.num_rows = 0
         self._is_over = False
@@ -228,7 +239,7 @@ class Beside(threading.Thread):
             input={"uri": str(folder / "c.csv")},
             output={"uri": str(folder / "out"), "audio": "wav", "container": "webdataset"},
             model={"device": "cpu"},
-            cluster={"address": "auto", "replicas": "service"},
+            cluster={"address": ray_address, "replicas": "service"},
         )
 
     def run(self) -> None:
@@ -242,7 +253,10 @@ class Beside(threading.Thread):
                 raise SystemExit("the job beside ended before it had begun")
             time.sleep(0.2)
         before, began = self.num_rows, time.perf_counter()
-        time.sleep(seconds)
+        while time.perf_counter() - began < seconds or self.num_rows == before:
+            if not self.is_alive():
+                raise SystemExit("the job beside ended before it was measured")
+            time.sleep(min(0.2, seconds))
         return (self.num_rows - before) / (time.perf_counter() - began)
 
     def end(self) -> None:
@@ -285,5 +299,6 @@ def line_of(name: str, count: int, found: dict[str, Any], rows_per_s: float | No
 
 
 if __name__ == "__main__":
-    os.environ.pop("SPEECHMILL_API_TOKEN", None)
+    for name in ("SPEECHMILL_API_TOKEN", "RAY_ADDRESS"):
+        os.environ.pop(name, None)
     main()

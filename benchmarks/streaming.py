@@ -5,7 +5,7 @@ them. With `--peer PYTHON`, upstream chattts 0.2.5 streams the same texts with t
 it does (`chattts_parity.py` says how to make its virtual environment). Playback begins with the first audio and goes on
 in real time: an underrun is a piece that comes after all before it has been played.
 
-    python benchmarks/streaming.py [--concurrency 1 4 16 64] [--device cuda] [--peer PYTHON] [--quick]
+    python benchmarks/streaming.py [--concurrency 1 4 16 64] [--device cuda] [--peer PYTHON] [--tiny]
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 import torch
 from chattts import PROMPT, UPSTREAM, device_name, prompts, texts
-from common import machine, num_cores, show
+from common import machine, num_cores, parsed, show
 
 from speechmill.actors.listener import Listener
 from speechmill.actors.models.chattts.layout import FULL, SAMPLE_RATE, TINY
@@ -42,6 +42,7 @@ Arrivals = list[tuple[float, int]]
 """Seconds from the call, and samples, of each piece of audio."""
 PLENTY = 2**40
 FULL_AHEAD = 53
+TINY_RUN = {"concurrency": [1, 2], "steps": 40, "batch_rows": 2, "peer": None, "alone_s": 0.2, "settle_s": 0.2}
 COLUMNS = ["", "streams", "first p50", "p99", "prefill", "steps", "vocoder", "gap", "underruns", "RTF", "row steps / s"]
 
 
@@ -55,11 +56,11 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, help="folder of weights; default: random ones, written for this run")
     parser.add_argument("--peer", help="Python of a virtual environment with chattts 0.2.5")
     parser.add_argument("--peer-streams", type=int, default=2)
-    parser.add_argument("--quick", action="store_true", help="tiny weights, no peer: seconds")
-    arguments = parser.parse_args()
+    parser.set_defaults(alone_s=20.0, settle_s=2.0)
+    arguments = parsed(parser, "tiny weights, one and two short streams, no peer", **TINY_RUN)
     with tempfile.TemporaryDirectory() as folder:
         if arguments.weights is None:
-            write_random(Path(folder), TINY if arguments.quick else FULL, seed=0)
+            write_random(Path(folder), TINY if arguments.tiny else FULL, seed=0)
             arguments.weights = Path(folder)
         run(arguments, Path(folder))
 
@@ -73,10 +74,10 @@ def run(arguments: argparse.Namespace, folder: Path) -> None:
     speech, lines = ready(arguments, most + arguments.batch_rows)
     list(speech.stream(lines[0], Listener()))  # kernels and buffers are there
     seams = {ahead: seam_error(speech, lines[0], ahead) for ahead in (FULL_AHEAD, speech.policy.ahead)}
-    job_alone = row_steps_per_s(speech, lines[most:], 20.0)
+    job_alone = row_steps_per_s(speech, lines[most:], arguments.alone_s)
     for count in arguments.concurrency:
         for is_beside in (False, True):
-            found = streams(speech, lines[:count], lines[most:] if is_beside else [], arguments.device)
+            found = streams(speech, lines[:count], lines[most:] if is_beside else [], arguments)
             name = "speechmill" + (", a job beside" if is_beside else "")
             rows.append(line_of(name, count, found))
             (beside if is_beside else alone).setdefault("first", found)
@@ -93,7 +94,7 @@ def run(arguments: argparse.Namespace, folder: Path) -> None:
         "device": device_name(arguments.device),
         "machine": machine(),
     }
-    if arguments.peer and not arguments.quick:
+    if arguments.peer:
         theirs = upstream(arguments, folder)
         rows.append(line_of("upstream, one after the other", 1, theirs))
         ratio = percentile(alone["first"]["first"], 50) / percentile(theirs["first"], 50)
@@ -111,9 +112,11 @@ def ready(arguments: argparse.Namespace, count: int) -> tuple[Speech, list[Line]
     return speech, lines
 
 
-def streams(speech: Speech, lines: Sequence[Line], others: Sequence[Line], device: str) -> dict[str, Any]:
+def streams(
+    speech: Speech, lines: Sequence[Line], others: Sequence[Line], arguments: argparse.Namespace
+) -> dict[str, Any]:
     """Streams at once, with rows of a job before and beside them."""
-    spent = First(speech, device)
+    spent = First(speech, arguments.device)
     is_over = threading.Event()
 
     def job() -> None:
@@ -129,7 +132,7 @@ def streams(speech: Speech, lines: Sequence[Line], others: Sequence[Line], devic
     with ThreadPoolExecutor(len(lines) + 1) as threads:
         running = threads.submit(job) if others else None
         if running is not None:
-            time.sleep(2.0)  # the job is in full swing
+            time.sleep(arguments.settle_s)  # the job is in full swing
         spent.reset()
         before, began = speech.usage, time.perf_counter()
         heard = list(threads.map(listen, lines))
@@ -171,7 +174,7 @@ class First:
     def __init__(self, speech: Speech, device: str) -> None:
         self._speech, self._device = speech, device
         self._engine: Any = speech._engine._engine  # type: ignore[union-attr]
-        self._before = self._engine._fill, speech._decode
+        self._before = self._engine._fill, speech._decode  # pyright: ignore[reportPrivateUsage]
         self._engine._fill = self._timed(self._before[0], "prefill_s")
         speech._decode = self._timed(self._before[1], "vocoder_s")  # type: ignore[method-assign]
         self.reset()

@@ -6,7 +6,7 @@ share no sentence, by the recipe of `tests/test_quality.py`. Arithmetic from tha
 words come at a steady rate and the core been ours alone. Playback begins with the first audio and goes on in real time;
 an underrun is a piece that comes after all before has been played.
 
-    python benchmarks/text_chunks.py [--sizes 1 5 10 20 40 none] [--words-per-s 5 15] [--corpus FILE.csv] [--quick]
+    python benchmarks/text_chunks.py [--sizes 1 5 10 20 40 none] [--words-per-s 5 15] [--corpus FILE.csv] [--tiny]
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from common import machine, show
+from common import machine, parsed, show
 
 import speechmill
 from speechmill.actors.models.base import Model
@@ -37,6 +37,7 @@ TESTS = Path(__file__).parent.parent / "tests"
 DEMO_CHARS = range(40, 300)
 """Shorter rows are no sentences of an answer, and the longest is a story."""
 
+TINY = {"sizes": ["5", "none"], "sentences": 2, "answer": 2}
 COLUMNS = ["tokens", "pieces", "longer", "misheard"]
 
 
@@ -81,10 +82,7 @@ def main() -> None:
     parser.add_argument("--corpus", type=Path, help="a CSV with a column text; default: the demo corpus")
     parser.add_argument("--sentences", type=int, default=40)
     parser.add_argument("--answer", type=int, default=5, help="sentences in an answer")
-    parser.add_argument("--quick", action="store_true", help="six sentences, two sizes, nobody listens: seconds")
-    arguments = parser.parse_args()
-    if arguments.quick:
-        arguments.sizes, arguments.sentences, arguments.answer = ["5", "none"], 6, 2
+    arguments = parsed(parser, "two answers, two sizes, and no recogniser listens", **TINY)
     gate = load_gate()
     sentences = read_sentences(gate, arguments.corpus, arguments.sentences)
     model = speechmill.say("Hello.").model
@@ -94,7 +92,7 @@ def main() -> None:
         print(f"{size} …", file=sys.stderr)
         tokens = None if size == "none" else int(size)
         spoken[size] = [speak(model, answer, tokens) for answer in answers(sentences, arguments.answer)]
-        if not arguments.quick:
+        if not arguments.tiny:
             misheard[size] = hear(gate, model, sentences, arguments.answer, spoken[size])
     report(arguments, spoken, misheard)
 
