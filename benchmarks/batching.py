@@ -26,7 +26,7 @@ import statistics
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -249,14 +249,15 @@ def summary(parts: Mapping[str, Part]) -> dict[str, Any]:
     }
 
 
-def run_parts(names: Sequence[str]) -> dict[str, Part]:
-    """Each in a process of its own, with an empty cache of profiles."""
+def run_parts(names: Sequence[str], *, is_tiny: bool) -> dict[str, Part]:
+    """Each in a process of its own, with an empty cache of profiles; tiny ones share a process."""
     parts: dict[str, Part] = {}
-    for name in names:
-        print(f"{name} …", file=sys.stderr)
+    for together in [names] if is_tiny else [[name] for name in names]:
+        print(f"{' '.join(together)} …", file=sys.stderr)
         with tempfile.TemporaryDirectory() as folder:
-            child = [__file__, *sys.argv[1:], "--only", name, "--child"]
-            parts[name] = Part(**measure(child, {"SPEECHMILL_CACHE": folder}).answer)
+            child = [__file__, *sys.argv[1:], "--child", *together]
+            answer = measure(child, {"SPEECHMILL_CACHE": folder}).answer
+        parts |= {name: Part(**part) for name, part in answer.items()}
     return parts
 
 
@@ -272,15 +273,14 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="of hibari's best, in turn")
     parser.add_argument("--adversarial", type=int, default=200_000, help="lengths, over six sequences")
     parser.add_argument("--only", choices=PARTS)
-    parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--child", nargs="+", choices=PARTS, help=argparse.SUPPRESS)
     arguments = parsed(parser, "a few rows, two fixed sizes, models measured for a moment", **TINY)
     if arguments.child:
         if arguments.tiny:
             calibration.CLIMB_S, calibration.TIME_S = 0.1, 0.2
-        part = PARTS[arguments.only](arguments)
-        print(json.dumps({"lines": part.lines, "figures": part.figures}))
+        print(json.dumps({name: asdict(PARTS[name](arguments)) for name in arguments.child}))
         return
-    parts = run_parts([arguments.only] if arguments.only else list(PARTS))
+    parts = run_parts([arguments.only] if arguments.only else list(PARTS), is_tiny=arguments.tiny)
     lines = [line for part in parts.values() for line in part.lines]
     show(f"auto_max and fixed batches, {machine()}", COLUMNS, lines, summary(parts))
 

@@ -3,7 +3,7 @@
 Speaks `--rows` rows (default 1,000,000) with the tone model at zero cost, and compares the driver's largest resident
 size with its own before the job: everything imported, a Ray joined, and nothing done.
 
-    python benchmarks/driver_memory.py [--rows 1000000] [--tiny]
+    python benchmarks/driver_memory.py [--rows 1000000] [--replicas 2] [--tiny]
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import argparse
 import csv
 import json
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ def write_corpus(path: Path, num_rows: int) -> None:
             writer.writerow([f"row-{row:09d}", f"Row {row} " + WORDS * (1 + row * 7 % 4), "music"])
 
 
-def run(corpus: Path, output: Path) -> dict[str, Any]:
+def run(corpus: Path, output: Path, num_replicas: int) -> dict[str, Any]:
     """The resident size at rest, then the job."""
     import speechmill
     import speechmill.jobs.driver
@@ -44,7 +45,7 @@ def run(corpus: Path, output: Path) -> dict[str, Any]:
             input={"uri": str(corpus)},
             model={"name": "tone", "options": {"audio_char_s": 0.0005}},
             output={"uri": str(output), "container": "parquet"},
-            cluster={"replicas": num_cores()},
+            cluster={"replicas": num_replicas},
         ).run()
     return {"num_ok": result.num_ok, "speaking_s": result.speaking_s, "idle_bytes": idle_bytes}
 
@@ -53,19 +54,20 @@ def main() -> None:
     """Compare, or be the driver."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--replicas", type=int, default=num_cores())
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--corpus", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--output", type=Path, help=argparse.SUPPRESS)
-    arguments = parsed(parser, "200 rows", rows=200)
+    arguments = parsed(parser, "200 rows, one replica", rows=200, replicas=1)
     if arguments.child:
-        print(json.dumps(run(arguments.corpus, arguments.output)))
+        print(json.dumps(run(arguments.corpus, arguments.output, arguments.replicas)))
         return
     num_rows = arguments.rows
     folder = Path(tempfile.mkdtemp())
     try:
         write_corpus(folder / "corpus.csv", num_rows)
         paths = ["--corpus", str(folder / "corpus.csv"), "--output", str(folder / "out")]
-        found = measure([__file__, "--child", *paths])
+        found = measure([__file__, *sys.argv[1:], "--child", *paths])
     finally:
         shutil.rmtree(folder)
     at_rest = found.answer["idle_bytes"]

@@ -284,7 +284,8 @@ def main() -> None:
     parser.add_argument("--bound-s", type=float, default=30.0, help="seconds that the rows take without padding")
     parser.add_argument("--only", default="", help="contenders whose names hold one of these words, with commas")
     parser.add_argument("--parts", nargs="+", help=argparse.SUPPRESS)
-    arguments = parsed(parser, "60 rows, one replica, every contender on one Ray", rows=60, bound_s=0.2)
+    how = "60 rows, one replica and one actor, the two contenders on one Ray"
+    arguments = parsed(parser, how, rows=60, bound_s=0.2, only="sorted,slow")
     scale = TINY if arguments.tiny else FULL
     if arguments.parts:
         chosen = parts(arguments.rows, arguments.bound_s, scale)
