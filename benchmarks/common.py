@@ -131,8 +131,12 @@ def report_of(arguments: list[str]) -> Report:
     done = subprocess.run([sys.executable, *arguments], stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:
         raise ProgramFailed(f"{' '.join(arguments)} ended with status {done.returncode}:\n{done.stdout}".rstrip(":\n"))
-    tables, _, figures = done.stdout.rstrip().rpartition("\n")
-    return Report(tables, json.loads(figures))
+    tables, _, last = done.stdout.rstrip().rpartition("\n")
+    try:
+        figures = json.loads(last)
+    except ValueError as error:
+        raise ProgramFailed(f"{' '.join(arguments)} did not end with a line of JSON: {last[:200]!r}") from error
+    return Report(tables, figures)
 
 
 def show(title: str, columns: list[str], rows: list[list[str]], figures: dict[str, Any]) -> None:

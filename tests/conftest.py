@@ -46,6 +46,7 @@ _LONGEST = (
     "test_faults",
     "test_serve",
     "test_chaos",
+    "test_benchmarks",
     "test_submit",
     "test_run",
     "test_package",

@@ -1,0 +1,150 @@
+"""Every program of `benchmarks/` runs, as `--tiny`: a process each, as a person starts it.
+
+What is asserted are keys and laws, no speed: a benchmark that nobody ran has been found broken weeks later.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import speechmill
+
+ROOT = Path(speechmill.__file__).parent
+FOLDER = ROOT / "benchmarks"
+
+ELSEWHERE = {
+    "all": "tests/benchmarks/test_all.py",
+    "text_chunks": "tests/benchmarks/test_all.py",
+    "chaos": "tests/jobs/test_chaos.py",
+    "scale_planning": "benchmarks/scale.py",
+    "scale_makespan": "benchmarks/scale.py",
+}
+"""Programs that are run by another test, or as a part of another program."""
+
+PADDINGS = [
+    f"padding_{corpus}{end}{cells}"
+    for corpus in ("lognormal", "sentences")
+    for end in ("", "_untapered")
+    for cells in ("", "_batch_of_2000_cells", "_batch_of_10000_cells")
+]
+PADDINGS += ["padding_lognormal_as_read", "padding_sentences_as_read"]
+
+KEYS: dict[str, str] = {
+    "batching": (
+        "ratio_best_fixed ratio_fixed16 oom_per_10k_batches peak_over_prediction device tone adversarial hibari_cpu "
+        f"gpu machine cores {' '.join(PADDINGS)}"
+    ),
+    "chattts": (
+        "rtfx audio_s seconds steps_per_s row_steps_per_s useful_slots occupied_slots slots ready_s split "
+        "bandwidth_fraction peak_bytes dtype ratio_upstream ratio_upstream_batched useful_slots_upstream device rows "
+        "machine"
+    ),
+    "driver_memory": "rows num_ok idle_bytes peak_bytes above_idle_bytes rows_per_s device machine",
+    "scale": (
+        "rows plan_rows_per_s driver_rss_bytes resume_s resume_further_s resume_cpu_s resume_rss_bytes planning device "
+        "machine load_average makespan_ratio_2 makespan_ratio_8 makespan_ratio_64 makespan_ratio makespan_ratio_slow "
+        "idle_tail ratio_ray_data ratio_ray_data_sorted makespan_rows bound_s"
+    ),
+    "service": (
+        "ttfa_beside_p50_ms batch_share underruns_1 ttfa_p50_ms ttfa_p99_ms rtf say_ttfa_ms peer_ttfa_ms "
+        "ratio_peer_say ratio_peer_http replicas device machine"
+    ),
+    "streaming": (
+        "ttfa_p50_ms ttfa_p99_ms underruns rtf ttfa_beside_p50_ms batch_share seam_error seam_error_default "
+        "ratio_upstream_ttfa device machine"
+    ),
+    "throughput": (
+        "rtfx ratio_package_loop ratio_ray_data ratio_package_loop_wall ratio_ray_data_wall cpu_s_per_audio_s "
+        "driver_cpu_share batch_fill rows cores device machine"
+    ),
+}
+
+
+def batching(found: dict[str, Any]) -> None:
+    for key in PADDINGS:
+        assert 0 <= found[key] < 1, key
+    assert found["padding_lognormal"] < found["padding_lognormal_as_read"], "that is what it is for"
+    for part in ("tone", "adversarial", "hibari_cpu"):
+        assert found[part]["rows_lost"] == 0, part
+    assert found["tone"]["rows"] == 40
+
+
+def chattts(found: dict[str, Any]) -> None:
+    assert 0 < found["occupied_slots"] <= found["useful_slots"] <= 1
+    assert found["audio_s"] > 0
+    assert found["rows"] == 8
+    assert found["ratio_upstream"] is None
+
+
+def driver_memory(found: dict[str, Any]) -> None:
+    assert found["num_ok"] == found["rows"] == 200
+    assert found["above_idle_bytes"] == found["peak_bytes"] - found["idle_bytes"]
+
+
+def scale(found: dict[str, Any]) -> None:
+    assert [size["rows"] for size in found["planning"]] == [found["rows"]]
+    assert found["resume_s"] <= found["resume_further_s"]
+    assert found["makespan_ratio_slow"] > 1, "the bound is one"
+
+
+def service(found: dict[str, Any]) -> None:
+    assert 0 < found["ttfa_p50_ms"] <= found["ttfa_p99_ms"]
+    assert found["batch_share"] >= 0
+
+
+def streaming(found: dict[str, Any]) -> None:
+    assert 0 < found["ttfa_p50_ms"] <= found["ttfa_p99_ms"]
+    assert found["seam_error"] < 1e-5, "so much is decoded ahead that nothing of a seam is left"
+
+
+def throughput(found: dict[str, Any]) -> None:
+    assert found["rtfx"] > 0
+    assert 0 < found["batch_fill"] <= 1
+    assert found["rows"] == 6
+
+
+LAWS: dict[str, Callable[[dict[str, Any]], None]] = {
+    law.__name__: law for law in (batching, chattts, driver_memory, scale, service, streaming, throughput)
+}
+
+
+def run(name: str, *arguments: str) -> str:
+    """What a benchmark prints, which has to end well."""
+    command = [sys.executable, str(FOLDER / f"{name}.py"), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-5_000:]
+    return done.stdout
+
+
+# Some start a Ray, and a busy machine takes its time for that.
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("name", KEYS)
+def test_a_tiny_run_ends_with_all_its_figures(name: str) -> None:
+    figures = json.loads(run(name, "--tiny").rstrip().splitlines()[-1])
+    assert set(figures) == set(KEYS[name].split())
+    LAWS[name](figures)
+
+
+def test_the_comparison_with_upstream_can_be_asked_for() -> None:
+    """It does nothing without upstream, which is not installed here; its imports work."""
+    assert "--peer" in run("chattts_parity", "--help")
+
+
+def test_no_program_is_forgotten() -> None:
+    programs = {
+        file.stem
+        for file in FOLDER.glob("*.py")
+        if "ArgumentParser(" in (text := file.read_text(encoding="utf-8")) and '__name__ == "__main__"' in text
+    }
+    assert programs == {*KEYS, *ELSEWHERE, "chattts_parity"}
+    for name, other in ELSEWHERE.items():
+        text = (ROOT / other).read_text(encoding="utf-8")
+        assert name.removeprefix("scale_") in text, f"{other} does not run {name}"
+    assert set(LAWS) == set(KEYS)
