@@ -76,7 +76,7 @@ def main() -> None:
             parser.error(f"{name} needs --peer, and has no --tiny")
         print(f"{name} is left out: it needs --peer", file=sys.stderr)
         chosen.remove(name)
-    failed = run_all(BENCHMARKS, chosen, arguments.page, arguments.peer, is_tiny=arguments.tiny)
+    failed = run_all(BENCHMARKS, chosen, arguments.page, arguments.peer, is_tiny=bool(arguments.tiny))
     if failed:
         raise SystemExit(f"failed: {', '.join(failed)}")
 

@@ -53,7 +53,7 @@ DEMO = Path(__file__).parent.parent / "configs" / "demo.csv"
 SIZES = tuple(2**power for power in range(9))
 GPU_SIZES = (*SIZES, 512, 1_024)
 TINY_SIZES = (4, 16)
-TINY = {"rows_padding": 500, "rows_tone": 40, "rows_hibari": 4, "rows_gpu": 4, "rounds": 0, "adversarial": 600}
+TINY = {"rows_padding": 500, "rows_tone": 40, "rows_hibari": 2, "rows_gpu": 4, "rounds": 0, "adversarial": 600}
 AS_READ = Contender(16)
 NUM_BEST = 3
 """Fixed contenders that are run again."""
@@ -280,7 +280,7 @@ def main() -> None:
             calibration.CLIMB_S, calibration.TIME_S = 0.1, 0.2
         print(json.dumps({name: asdict(PARTS[name](arguments)) for name in arguments.child}))
         return
-    parts = run_parts([arguments.only] if arguments.only else list(PARTS), is_tiny=arguments.tiny)
+    parts = run_parts([arguments.only] if arguments.only else list(PARTS), is_tiny=bool(arguments.tiny))
     lines = [line for part in parts.values() for line in part.lines]
     show(f"auto_max and fixed batches, {machine()}", COLUMNS, lines, summary(parts))
 

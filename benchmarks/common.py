@@ -30,7 +30,8 @@ def parsed(parser: argparse.ArgumentParser, how: str, **tiny: Any) -> argparse.N
 
     how   what a tiny run leaves out or makes small
     """
-    parser.add_argument("--tiny", action="store_true", help=f"all code, no figures, as the tests run it: {how}")
+    about = f"all code, no figures, as the tests run it: {how}. With an address, on the Ray there where one is needed"
+    parser.add_argument("--tiny", nargs="?", const="local", metavar="ADDRESS", help=about)
     arguments = parser.parse_args()
     if arguments.tiny:
         vars(arguments).update(tiny)

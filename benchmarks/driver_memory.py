@@ -32,20 +32,20 @@ def write_corpus(path: Path, num_rows: int) -> None:
             writer.writerow([f"row-{row:09d}", f"Row {row} " + WORDS * (1 + row * 7 % 4), "music"])
 
 
-def run(corpus: Path, output: Path, num_replicas: int) -> dict[str, Any]:
+def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """The resident size at rest, then the job."""
     import speechmill
     import speechmill.jobs.driver
     from speechmill.cluster.session import session
 
     assert speechmill.jobs.driver
-    with session("local"):
+    with session(arguments.tiny or "local"):
         idle_bytes = psutil.Process().memory_info().rss
         result = speechmill.Job(
-            input={"uri": str(corpus)},
+            input={"uri": str(arguments.corpus)},
             model={"name": "tone", "options": {"audio_char_s": 0.0005}},
-            output={"uri": str(output), "container": "parquet"},
-            cluster={"replicas": num_replicas},
+            output={"uri": str(arguments.output), "container": "parquet"},
+            cluster={"replicas": arguments.replicas},
         ).run()
     return {"num_ok": result.num_ok, "speaking_s": result.speaking_s, "idle_bytes": idle_bytes}
 
@@ -60,7 +60,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, help=argparse.SUPPRESS)
     arguments = parsed(parser, "200 rows, one replica", rows=200, replicas=1)
     if arguments.child:
-        print(json.dumps(run(arguments.corpus, arguments.output, arguments.replicas)))
+        print(json.dumps(run(arguments)))
         return
     num_rows = arguments.rows
     folder = Path(tempfile.mkdtemp())

@@ -29,7 +29,7 @@ def main() -> None:
     for part in arguments.parts:
         program = [str(Path(__file__).with_name(f"scale_{part}.py"))]
         program += ["--rows", *arguments.rows] if part == "planning" and arguments.rows else []
-        report = report_of([*program, "--tiny"] if arguments.tiny else program)
+        report = report_of([*program, "--tiny", arguments.tiny] if arguments.tiny else program)
         print(report.tables, flush=True)
         figures |= report.figures
     print(json.dumps(figures))

@@ -118,7 +118,7 @@ def plan(num_rows: int, cost: Any) -> Iterator[Any]:
 
 
 def start_ray(num_cpus: int) -> None:
-    """A Ray of its own, on which that many replicas find a place, unless this process has one already."""
+    """A Ray of its own, on which that many replicas find a place, unless this process has joined one already."""
     import ray
 
     if ray.is_initialized():
@@ -126,6 +126,16 @@ def start_ray(num_cpus: int) -> None:
     ray.init(
         address="local", num_cpus=num_cpus, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR
     )
+
+
+def join(address: str, num_cpus: int) -> None:
+    """The Ray at an address, or one of its own at `local`, for all contenders."""
+    import ray
+
+    if address == "local":
+        start_ray(num_cpus)
+    else:
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
 
 
 def speechmill(num_rows: int, num_replicas: int, bound_s: float, *, slow: bool) -> dict[str, Any]:
@@ -226,7 +236,6 @@ def parts(rows: int, bound_s: float, scale: Scale) -> dict[str, Callable[[], dic
     """What is measured, by name."""
     found: dict[str, Callable[[], dict[str, Any]]] = {}
     num = scale.compared
-    # Ray Data first: it needs one place more, also where all are on one Ray.
     found["ray-data as read"] = lambda: ray_data(rows, num, bound_s, RAY_DATA_ROWS, is_sorted=False)
     for size in scale.tuned_rows:
         found[f"ray-data sorted {size}"] = partial(ray_data, rows, num, bound_s, size, is_sorted=True)
@@ -288,6 +297,8 @@ def main() -> None:
     arguments = parsed(parser, how, rows=60, bound_s=0.2, only="sorted,slow")
     scale = TINY if arguments.tiny else FULL
     if arguments.parts:
+        if arguments.tiny:
+            join(arguments.tiny, scale.compared + 1)
         chosen = parts(arguments.rows, arguments.bound_s, scale)
         print(json.dumps({name: chosen[name]() for name in arguments.parts}))
         return

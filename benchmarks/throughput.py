@@ -49,7 +49,9 @@ def read_corpus(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(stream))
 
 
-def speechmill_job(corpus: Path, output: Path, *, model: str = "hibari") -> dict[str, Any]:
+def speechmill_job(
+    corpus: Path, output: Path, *, model: str = "hibari", address: str = "local", num_replicas: int | None = None
+) -> dict[str, Any]:
     """The main job."""
     import speechmill
 
@@ -57,17 +59,17 @@ def speechmill_job(corpus: Path, output: Path, *, model: str = "hibari") -> dict
         input={"uri": str(corpus)},
         model={"name": model},
         output={"uri": str(output), "container": "parquet", "audio": "flac"},
-        cluster={"replicas": num_cores()},
+        cluster={"address": address, "replicas": num_replicas or num_cores()},
     ).run()
     if result.num_failed:
         raise SystemExit(f"{result.num_failed} rows failed")
     return {"audio_s": result.audio_s, "speaking_s": result.speaking_s, "batch_fill": result.batch_fill}
 
 
-def package_loop(corpus: Path, output: Path) -> dict[str, Any]:
+def package_loop(corpus: Path, output: Path, *, num_processes: int | None = None) -> dict[str, Any]:
     """The plain loop: every core takes a block of the rows."""
     output.mkdir(parents=True)
-    cores = num_cores()
+    cores = num_processes or num_cores()
     context = multiprocessing.get_context("spawn")
     barrier = context.Barrier(cores)
     with context.Pool(cores, initializer=_keep_barrier, initargs=(barrier,)) as pool:
@@ -163,18 +165,22 @@ def ray_data_speaker(corpus: Path, output: Path) -> dict[str, Any]:
 
 Contender = Callable[[Path, Path], dict[str, Any]]
 CONTENDERS: dict[str, Contender] = {"package": package_loop, "ray-data": ray_data, "speechmill": speechmill_job}
-# Ray Data would start a Ray more, and hibari in a job is measured for several seconds.
-TINY: dict[str, Contender] = {"ray-data": ray_data_speaker, "speechmill": partial(speechmill_job, model="tone")}
 
 
-def compare(corpus: Path, num_rows: int, repeats: int, *, is_tiny: bool) -> None:
+def tiny_contenders(address: str) -> dict[str, Contender]:
+    """Ray Data would start a Ray of its own, and hibari in a job is measured for several seconds."""
+    job = partial(speechmill_job, model="tone", address=address, num_replicas=1)
+    return {"package": partial(package_loop, num_processes=1), "ray-data": ray_data_speaker, "speechmill": job}
+
+
+def compare(corpus: Path, num_rows: int, repeats: int, tiny: str | None) -> None:
     """Run every contender in turn, `repeats` times, and print what came of the best speaking time of each."""
     best: dict[str, Measured] = {}
     for _, name in itertools.product(range(repeats), CONTENDERS):
         with tempfile.TemporaryDirectory() as folder:
             child = [__file__, "--contender", name, "--corpus", str(corpus), "--output", f"{folder}/out"]
             environment = {"OMP_NUM_THREADS": "1", "RAY_DEDUP_LOGS": "0"}
-            found = measure([*child, "--tiny"] if is_tiny else child, environment)
+            found = measure([*child, "--tiny", tiny] if tiny else child, environment)
         if name not in best or rtfx(found) > rtfx(best[name]):
             best[name] = found
     ours = best["speechmill"]
@@ -226,16 +232,16 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=1)
     parser.add_argument("--contender", choices=CONTENDERS, help=argparse.SUPPRESS)
     parser.add_argument("--output", type=Path, help=argparse.SUPPRESS)
-    how = "a few rows; what Ray Data maps runs without it, the job's model is tone"
+    how = "a few rows, a process each; what Ray Data maps runs without it, the job speaks tone"
     arguments = parsed(parser, how, rows=6, repeats=1)
     if arguments.contender:
-        contenders = CONTENDERS | TINY if arguments.tiny else CONTENDERS
+        contenders = tiny_contenders(arguments.tiny) if arguments.tiny else CONTENDERS
         print(json.dumps(contenders[arguments.contender](arguments.corpus, arguments.output)))
         return
     folder = Path(tempfile.mkdtemp())
     try:
         write_corpus(arguments.corpus, folder / "corpus.csv", arguments.rows)
-        compare(folder / "corpus.csv", arguments.rows, arguments.repeats, is_tiny=arguments.tiny)
+        compare(folder / "corpus.csv", arguments.rows, arguments.repeats, arguments.tiny)
     finally:
         shutil.rmtree(folder)
 
