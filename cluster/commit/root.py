@@ -1,0 +1,221 @@
+"""The root of an output: the one object that says which manifests count. It lies in `job.json`.
+
+Guaranteed: what `Root.to_json` writes, `Root.from_json` reads, and nothing else passes, because an output may have
+been edited by anyone. What counts and what is dead follows from the root and a key alone. What is dead is dead for
+ever: `run` only rises, and of earlier runs only what counts already is ever adopted.
+Not known here: how the root is written, and what else `job.json` holds.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterable
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any, cast
+
+from ...errors import JobError
+from .names import TAG, Stamp
+
+ROOT_KEY = "job.json"
+MAX_SKIPPED = 1 << 16
+"""Numbers of one run that do not count. A run leaves a few open; more are names that no run gave."""
+_MODULUS = 1 << 256
+_MAX = 10**18
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """Numbers of the commits of one earlier run that count: all up to `last` but the skipped ones, which ascend."""
+
+    last: int = -1
+    skipped: tuple[int, ...] = ()
+
+    def __contains__(self, number: int) -> bool:
+        place = bisect_left(self.skipped, number)
+        return 0 <= number <= self.last and self.skipped[place : place + 1] != (number,)
+
+    def __len__(self) -> int:
+        return self.last + 1 - len(self.skipped)
+
+    def plus(self, numbers: Iterable[int]) -> Adopted:
+        """With these numbers too. Raises JobError if far too many would be skipped."""
+        added = set(numbers)
+        last = max(self.last, *added, -1)
+        if last - self.last - len(added) + len(self.skipped) > MAX_SKIPPED:
+            raise JobError(
+                f"a manifest has the number n{last} where about n{self.last + len(added)} is expected: no run gave it; "
+                "remove that manifest, or start anew with --overwrite"
+            )
+        skipped = set(self.skipped).union(range(self.last + 1, last + 1)) - added
+        return Adopted(last, tuple(sorted(skipped)))
+
+
+NO_NUMBERS = Adopted()
+Adoptions = tuple[tuple[int, Adopted], ...]
+"""By run, ascending."""
+
+
+def adopt(adopted: Adoptions, stamps: Iterable[Stamp]) -> Adoptions:
+    """With the commits of these stamps too."""
+    numbers: dict[int, list[int]] = {}
+    for stamp in stamps:
+        if stamp.number is not None:
+            numbers.setdefault(stamp.run, []).append(stamp.number)
+    runs = dict(adopted)
+    for run, some in numbers.items():
+        runs[run] = runs.get(run, NO_NUMBERS).plus(some)
+    return tuple(sorted(runs.items(), key=lambda item: item[0]))
+
+
+@dataclass(frozen=True, slots=True)
+class NameDigest:
+    """Of a set of keys, in any order: their number, and the sum of their BLAKE2b-256 modulo 2**256."""
+
+    num_names: int = 0
+    total: int = 0
+
+    def plus(self, keys: Iterable[str]) -> NameDigest:
+        """With these keys, none of which is in it yet."""
+        num_names, total = self.num_names, self.total
+        for key in keys:
+            num_names += 1
+            total += int.from_bytes(blake2b(key.encode(), digest_size=32).digest())
+        return NameDigest(num_names, total % _MODULUS)
+
+
+NO_NAMES = NameDigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """Which run the output belongs to, and what of the earlier ones counts.
+
+    run          number of the claim, from 1: every claim has one of its own. 0: format 2, without stamps
+    tag          random, of the first claim
+    nonce        random, of this one write, so that it is recognised when its answer got lost
+    adopted      by run; of a complete output with its last run
+    is_complete  every row is in a manifest that counts
+    names        of a complete output: of all manifests that count. None for format 2
+    """
+
+    run: int
+    tag: str
+    nonce: str
+    adopted: Adoptions = ()
+    is_complete: bool = False
+    names: NameDigest | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """As it stands in `job.json`."""
+        assert self.run > 0, "format 2 is never written"
+        body: dict[str, Any] = {
+            "run": self.run,
+            "tag": self.tag,
+            "nonce": self.nonce,
+            "state": "complete" if self.is_complete else "open",
+            "adopted": {str(run): [some.last, list(some.skipped)] for run, some in self.adopted},
+        }
+        if self.names is not None:
+            body |= {"num_manifests": self.names.num_names, "names": f"{self.names.total:064x}"}
+        return body
+
+    @classmethod
+    def from_json(cls, body: object) -> Root:
+        """Read it back. Raises JobError, naming the fault, for anything that `to_json` does not write."""
+        fields = _fields(body)
+        state = fields["state"]
+        _require(state in ("open", "complete"), "state", state, "'open' or 'complete'")
+        is_complete = state == "complete"
+        extra = {"num_manifests", "names"}
+        if fields.keys() != (_KEYS | extra if is_complete else _KEYS):
+            raise JobError(f"a root that is {state} has the keys {', '.join(sorted(fields)):.200}")
+        run = _whole("run", fields["run"], 1)
+        adopted = _adoptions(fields["adopted"], run if is_complete else run - 1)
+        names = None
+        if is_complete:
+            names = NameDigest(
+                _whole("num_manifests", fields["num_manifests"], 0), int(_hex("names", fields["names"], "{64}"), 16)
+            )
+            num_adopted = sum(len(some) for _, some in adopted)
+            _require(names.num_names == num_adopted, "num_manifests", names.num_names, f"{num_adopted}, as adopted")
+        tag = fields["tag"]
+        _require(isinstance(tag, str) and re.fullmatch(TAG, tag) is not None, "tag", tag, "4 to 16 hexadecimal digits")
+        return cls(run, str(tag), _hex("nonce", fields["nonce"], "{8,64}"), adopted, is_complete, names)
+
+    @classmethod
+    def unstamped(cls, *, is_complete: bool) -> Root:
+        """The root of an output of format 2, whose `job.json` says nothing of runs."""
+        return cls(0, "", "", (), is_complete)
+
+
+def counts(root: Root, stamp: Stamp) -> bool:
+    """Whether a manifest (or text) of this stamp counts.
+
+    Rules 6 and 7: of the run itself while it is open, of earlier runs by number; what lands after it was replaced by
+    another claim is not adopted, and does not count.
+    """
+    if root.run == 0:
+        return stamp.run == 0
+    if stamp.tag != root.tag or stamp.number is None:
+        return False
+    if stamp.run == root.run and not root.is_complete:
+        return True
+    return any(stamp.number in some for run, some in root.adopted if run == stamp.run)
+
+
+def is_dead(root: Root, stamp: Stamp) -> bool:
+    """Whether an object of this stamp can never count again, unless (audio) a manifest that counts names it.
+
+    Rule 9: only of runs below the root's as it was read, and of the last run once that is complete. So a decision that
+    is hours old is still right. Names of another tag may be an output that was begun since: they are not dead.
+    """
+    if stamp.run == 0:
+        return root.run > 0
+    is_over = stamp.run < root.run or (stamp.run == root.run and root.is_complete)
+    return stamp.tag == root.tag and is_over and not counts(root, stamp)
+
+
+_KEYS = {"run", "tag", "nonce", "state", "adopted"}
+
+
+def _fields(body: object) -> dict[str, object]:
+    if not isinstance(body, dict) or not body.keys() >= _KEYS:
+        raise JobError(f"{body!r:.80} is no root; it has to be an object with {', '.join(sorted(_KEYS))}")
+    return cast("dict[str, object]", body)
+
+
+def _adoptions(value: object, last_run: int) -> Adoptions:
+    _require(isinstance(value, dict), "adopted", value, "an object")
+    adopted: list[tuple[int, Adopted]] = []
+    for name, some in cast("dict[str, object]", value).items():
+        where = f"adopted[{name!r:.40}]"
+        run = int(name) if re.fullmatch(r"[1-9][0-9]{0,17}", name) else 0
+        _require(0 < run <= last_run, where, run, f"a run from 1 to {last_run}")
+        match some:
+            case [int(last), [*skipped]]:
+                last = _whole(where, last, 0)
+                numbers = [_whole(where, number, 0) for number in skipped]
+            case _:
+                raise JobError(f"{where} is {some!r:.80}; it has to be the last number and those that are skipped")
+        is_ascending = all(low < high for low, high in zip(numbers, [*numbers[1:], last], strict=True))
+        _require(is_ascending, where, numbers, f"numbers that ascend, below {last}")
+        adopted.append((run, Adopted(last, tuple(numbers))))
+    return tuple(sorted(adopted, key=lambda item: item[0]))
+
+
+def _whole(name: str, value: object, least: int) -> int:
+    _require(type(value) is int and least <= value < _MAX, name, value, f"a whole number from {least} to 10**18 - 1")
+    return cast(int, value)
+
+
+def _hex(name: str, value: object, length: str) -> str:
+    is_hex = isinstance(value, str) and re.fullmatch(f"[0-9a-f]{length}", value) is not None
+    _require(is_hex, name, value, "lowercase hexadecimal digits")
+    return cast(str, value)
+
+
+def _require(is_right: bool, name: str, value: object, allowed: str) -> None:
+    if not is_right:
+        raise JobError(f"{name} is {value!r:.80}; it has to be {allowed}")
