@@ -168,7 +168,7 @@ class Resume:
         adopted = adopt(self.adopted, (_name(key).stamp for key in keys))
         names = self.names.plus(keys)
         if not answer.is_last:
-            return replace(self, after=answer.end, adopted=adopted, names=names)
+            return replace(self, after=answer.end or self.after, adopted=adopted, names=names)
         old = self.base.file.root
         root = Root(old.run + 1, old.tag, self.nonce, adopted)
         return write_root(RootFile(root, self.body), self.base.tag, names, is_conditional=self.is_conditional)
@@ -329,7 +329,7 @@ class Sweep:
             if name is not None and name.stamp.run in dict(self.root.adopted):
                 counted.append((name.shard_id, key))
         if not page.is_last:
-            return replace(self, after=page.end, counted=tuple(counted))
+            return replace(self, after=page.end or self.after, counted=tuple(counted))
         is_whole = self._is_whole([key for _, key in counted])
         state = State.DELETE if is_whole else State.STOPPED
         return replace(self, state=state, after=None, counted=tuple(sorted(counted)))
@@ -344,7 +344,7 @@ class Sweep:
         dead = {key: name for key, name in names.items() if name is not None and is_dead(self.root, name.stamp)}
         shards = sorted({name.shard_id for name in dead.values() if name.kind is Kind.AUDIO})
         unread = tuple(key for shard_id in shards for key in self._counted_of(shard_id))
-        judged = replace(self, after=page.end, dead=tuple(dead), unread=unread, is_last=page.is_last)
+        judged = replace(self, after=page.end or self.after, dead=tuple(dead), unread=unread, is_last=page.is_last)
         return judged if dead else judged._deleted()
 
     def _counted_of(self, shard_id: str) -> Iterable[str]:
@@ -396,7 +396,7 @@ class Read:
             return replace(self, state=State.LOOK, unread=(), objects=())
         if isinstance(answer, Page):
             keys = tuple(key for key in answer.keys if _is_counted(root, key) is not None)
-            after = replace(self, after=answer.end, names=self.names.plus(keys), unread=keys, is_last=answer.is_last)
+            after = replace(self, after=answer.end or self.after, names=self.names.plus(keys), unread=keys, is_last=answer.is_last)
         elif isinstance(answer, Named):
             after = replace(self, unread=self.unread[1:], objects=tuple(sorted(answer.keys)))
         else:
