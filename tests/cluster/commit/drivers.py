@@ -33,7 +33,7 @@ from speechmill.cluster.commit.operations import (
     RootFile,
     Written,
 )
-from speechmill.cluster.commit.protocol import Commit, Read, Resume, Run, State, Sweep, WriteRoot
+from speechmill.cluster.commit.protocol import Commit, Read, Resume, Run, State, WriteRoot
 from speechmill.cluster.commit.root import ROOT_KEY, Root
 
 from .space import Sent, World
@@ -123,6 +123,18 @@ class ProtocolRules:
         """Whether a driver that has sent its claim may speak."""
         return isinstance(driver.machine, WriteRoot) and driver.machine.state is State.DONE
 
+    def run_of(self, who: int, driver: Driver) -> Run:
+        return Run.of(driver.machine)
+
+    def is_settled(self, run: Run) -> bool:
+        """Whether a run that has begun all its commits may complete."""
+        return not run.num_open
+
+    def manifest_key(self, shard: str, stamp: Stamp) -> str:
+        """The key of a manifest with one row."""
+        window, _, index = shard.partition("-")
+        return f"{MANIFEST_PREFIX}{window}/{index}.{stamp}.ok1.failed0.ms1000.aa.jsonl"
+
     # Steps.
 
     def driver(self, role: str) -> Driver:
@@ -155,11 +167,11 @@ class ProtocolRules:
         nonce = f"{who}.{driver.tries}.claim"
         why, machine = "", None
         if driver.role == "read":
-            machine = None if base is None else Read(base)
+            machine = None if base is None else protocol.Read(base)
             return "reads the root", replace(driver, machine=machine, is_over=machine is None)
         world.lease = who
         if driver.role == "sweep":
-            machine = None if base is None else Sweep.of(base.file.root, PREFIXES)
+            machine = None if base is None else protocol.Sweep.of(base.file.root, PREFIXES)
         elif base is None or driver.role == "over":
             why, machine = "begin", protocol.begin(base, driver.job, tag=TAG, nonce=nonce)
             for key in self.deletes_first(world, driver, machine.file.root):
@@ -177,16 +189,13 @@ class ProtocolRules:
         label = "has claimed"
         if driver.why == "begin":
             # Its listings and deletes are sent at one moment here; the role "sweep" goes step by step.
-            sweep = Sweep.of(claim.file.root, PREFIXES)
+            sweep = protocol.Sweep.of(claim.file.root, PREFIXES)
             while (request := sweep.request) is not None:
                 if isinstance(request, Delete):
                     world.sent += [Sent(who, "delete", key) for key in request.keys]
                 sweep = sweep.step(self._read(world, who, request) or DONE)
             label += "; sends deletes of what is dead"
-        return label, replace(driver, machine=None, run=self.run_of(claim))
-
-    def run_of(self, claim: WriteRoot) -> Run:
-        return Run.of(claim)
+        return label, replace(driver, machine=None, run=self.run_of(who, driver))
 
     def _speak(self, world: World, who: int, driver: Driver) -> tuple[str, Driver] | None:
         run = driver.run
@@ -203,13 +212,13 @@ class ProtocolRules:
                     world.store[loser] = driver.job
                     world.sent.append(Sent(who, "delete", loser))
                 run, stamp = run.begin_commit()
-                key = manifest_key(shard, stamp)
+                key = self.manifest_key(shard, stamp)
                 objects = ((key, (driver.job, audio)),)
                 if self.has_text:
                     objects = ((f"{TEXT_PREFIX}{shard}-{stamp}.jsonl", driver.job), *objects)
                 driver = replace(driver, run=run, have=driver.have | {shard})
                 return f"speaks {shard}", self._pump_commit(world, who, driver, protocol.Commit((audio,), objects))
-        if run.num_open:
+        if not self.is_settled(run):
             return None
         machine = run.complete(driver.job, nonce=f"{who}.{driver.tries}.complete")
         return "all landed", self._pump(world, who, replace(driver, machine=machine, why="complete"))
@@ -229,7 +238,9 @@ class ProtocolRules:
         if isinstance(request, PutIf):
             world.sent.append(Sent(who, "put_if", request.key, request.file, request.base, driver.why))
         elif isinstance(request, Put):
-            world.sent.append(Sent(who, "put", request.key, request.value, None, driver.why))
+            world.sent.append(
+                Sent(who, "put", request.key, request.value, getattr(driver.machine, "base", None), driver.why)
+            )
         elif isinstance(request, Delete):
             world.sent += [Sent(who, "delete", key) for key in request.keys]
             return self._pump(world, who, replace(driver, machine=driver.machine.step(DONE)))
@@ -358,7 +369,7 @@ class ProtocolRules:
         for shard in self.shards[: -1 if kind == "open" else None]:
             run, stamp = run.begin_commit()
             audio = f"{AUDIO_PREFIX}{shard}-{run.stamp}-a9.tar"
-            key = manifest_key(shard, stamp)
+            key = self.manifest_key(shard, stamp)
             store |= {audio: "J", key: ("J", audio)}
             run = run.commit_landed(key)
         store[ROOT_KEY] = run.file if kind == "open" else WriteRoot(run.file, None).file
@@ -374,12 +385,6 @@ class ProtocolRules:
             keep |= {many[0][0], many[0][1][1]}
         texts = {key for key in store if key.startswith(TEXT_PREFIX)}
         return (set(store) ^ keep) - texts
-
-
-def manifest_key(shard: str, stamp: Stamp) -> str:
-    """The key of a manifest with one row."""
-    window, _, index = shard.partition("-")
-    return f"{MANIFEST_PREFIX}{window}/{index}.{stamp}.ok1.failed0.ms1000.aa.jsonl"
 
 
 def _shard(key: str) -> str:
