@@ -130,10 +130,10 @@ class ProtocolRules:
         """Whether a run that has begun all its commits may complete."""
         return not run.num_open
 
-    def manifest_key(self, shard: str, stamp: Stamp) -> str:
-        """The key of a manifest with one row."""
+    def manifest_key(self, shard: str, stamp: Stamp, who: int) -> str:
+        """The key of a manifest with one row, whose audio is not equally long in every attempt."""
         window, _, index = shard.partition("-")
-        return f"{MANIFEST_PREFIX}{window}/{index}.{stamp}.ok1.failed0.ms1000.aa.jsonl"
+        return f"{MANIFEST_PREFIX}{window}/{index}.{stamp}.ok1.failed0.ms{1000 + who}.aa.jsonl"
 
     # Steps.
 
@@ -212,7 +212,7 @@ class ProtocolRules:
                     world.store[loser] = driver.job
                     world.sent.append(Sent(who, "delete", loser))
                 run, stamp = run.begin_commit()
-                key = self.manifest_key(shard, stamp)
+                key = self.manifest_key(shard, stamp, who)
                 objects = ((key, (driver.job, audio)),)
                 if self.has_text:
                     objects = ((f"{TEXT_PREFIX}{shard}-{stamp}.jsonl", driver.job), *objects)
@@ -369,7 +369,7 @@ class ProtocolRules:
         for shard in self.shards[: -1 if kind == "open" else None]:
             run, stamp = run.begin_commit()
             audio = f"{AUDIO_PREFIX}{shard}-{run.stamp}-a9.tar"
-            key = self.manifest_key(shard, stamp)
+            key = self.manifest_key(shard, stamp, 9)
             store |= {audio: "J", key: ("J", audio)}
             run = run.commit_landed(key)
         store[ROOT_KEY] = run.file if kind == "open" else WriteRoot(run.file, None).file
