@@ -396,7 +396,9 @@ class Read:
             return replace(self, state=State.LOOK, unread=(), objects=())
         if isinstance(answer, Page):
             keys = tuple(key for key in answer.keys if _is_counted(root, key) is not None)
-            after = replace(self, after=answer.end or self.after, names=self.names.plus(keys), unread=keys, is_last=answer.is_last)
+            after = replace(
+                self, after=answer.end or self.after, names=self.names.plus(keys), unread=keys, is_last=answer.is_last
+            )
         elif isinstance(answer, Named):
             after = replace(self, unread=self.unread[1:], objects=tuple(sorted(answer.keys)))
         else:

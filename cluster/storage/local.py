@@ -1,8 +1,9 @@
 """A folder as an object store.
 
 Guaranteed: `put` is atomic, and bytes and name are on disk when it returns (temporary file, fsync, rename, fsync of
-the folder); `put_if` is the same under a lock; no key and no symbolic link leads out of the folder; `list` is lazy,
-shows no write in progress, and holds the names of one folder per level in memory.
+the folder); so it is with `put_if`, in which a paused process keeps no other one waiting; no key and no symbolic link
+leads out of the folder; `list` is lazy, shows no write in progress, and holds the names of one folder per level in
+memory.
 Deliberately not known: who else writes here. Files that vanish while they are listed are passed over.
 """
 
@@ -22,7 +23,8 @@ from typing import BinaryIO, cast
 from ...errors import StorageConflict, StorageDenied, StorageMissing
 from .base import Entry, Storage, Tagged
 from .keys import check_key, check_prefix, is_temporary
-from .local_files import alone, can_lock, make_folder, storage_error, temporary, translated, written
+from .local_files import make_folder, storage_error, temporary, translated, written
+from .local_versions import Versions, can_swap
 
 _COPY_BYTES = 1 << 20
 
@@ -64,34 +66,38 @@ class LocalStorage(Storage):
     def get_tagged(self, key: str) -> Tagged:
         """The whole file, its tag a digest of it. Raises StorageMissing."""
         data = self.get(key)
-        return Tagged(data, hashlib.sha256(data).hexdigest())
+        return Tagged(data, _tag_of(data))
 
     def put_if(self, key: str, data: bytes, tag: str | None) -> str:
-        """Write a file under a lock, if its content still has this tag, or, with None, if there is none.
+        """Write a file if its content still has this tag, or, with None, if there is none; waits for no other writer.
 
-        Raises StorageConflict, StorageUnavailable if the lock is held for seconds, StorageFull and StorageDenied.
+        Of plain writes and deletes of the same key only those are noticed that come before.
+        Raises StorageConflict, StorageUnavailable, StorageFull and StorageDenied.
         """
-        path = self._inside(key)
+        path, new = self._inside(key), _tag_of(data)
         with translated("writing", path):
-            if tag is None:
-                make_folder(self._root)
-            elif not self._root.is_dir():  # an output that was deleted is not to come back
-                raise _conflict(path)
-            with alone(self._root):
-                if self._tag(key) != tag:
-                    raise _conflict(path)
-                try:
-                    with written(path, is_new=tag is None) as file:
+            try:
+                if tag is not None:
+                    is_written = Versions(path, lambda: self._tag(key)).replace(tag, new, data)
+                else:
+                    with written(path, is_new=True) as file:
                         file.write(data)
-                except FileExistsError as error:
-                    raise _conflict(path) from error
-        return hashlib.sha256(data).hexdigest()
+                    is_written = True
+            except FileExistsError:
+                is_written = self._tag(key) == new  # on a network mount, an answer may get lost
+            except FileNotFoundError:
+                if tag is None:
+                    raise
+                is_written = False  # an output that was deleted is not to come back
+        if not is_written:
+            raise StorageConflict(f"writing {path}: another writer came first")
+        return new
 
     def can_put_if(self) -> bool:
-        """Whether the file system has locks. Raises StorageDenied."""
+        """Whether the file system has links, and makes each name once. Raises StorageDenied."""
         with translated("writing to", self._root):
             make_folder(self._root)
-            return can_lock(self._root)
+            return can_swap(self._root)
 
     def open(self, key: str) -> BinaryIO:
         """The file, opened for reading. Raises StorageMissing, also for what is no regular file."""
@@ -182,8 +188,8 @@ class _LocalFile(io.FileIO):
             return super().readall()
 
 
-def _conflict(path: Path) -> StorageConflict:
-    return StorageConflict(f"writing {path}: another writer came first")
+def _tag_of(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def _open_without_waiting(path: str, flags: int) -> int:

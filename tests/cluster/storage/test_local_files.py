@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 import shutil
 import signal
@@ -16,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from speechmill.cluster.storage import local_files
+from speechmill.cluster.storage import local_versions
 from speechmill.cluster.storage.local import LocalStorage
-from speechmill.errors import StorageConflict, StorageUnavailable
+from speechmill.errors import StorageConflict, StorageDenied, StorageUnavailable
 
 
 @pytest.fixture
@@ -80,60 +79,106 @@ def test_a_folder_that_cannot_be_synced_is_written_to_all_the_same(
         store.put("b", b"x")
 
 
-def test_without_links_an_object_is_still_made_once(store: LocalStorage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Some file systems have none: then the lock alone keeps two apart."""
-
-    def refuse(*_: object) -> None:
-        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
-
-    monkeypatch.setattr(os, "link", refuse)
-    store.put_if("a", b"first", None)
-    with pytest.raises(StorageConflict):
-        store.put_if("a", b"second", None)
-    assert store.get("a") == b"first"
-    with pytest.raises(FileExistsError), local_files.written(Path(store.uri) / "a", is_new=True) as file:
-        file.write(b"by one without the lock")
-    assert [path.name for path in Path(store.uri).iterdir() if path.name != ".lock.tmp"] == ["a"]
-
-
-def test_a_file_system_without_locks_is_told(store: LocalStorage, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("call", ["link", "symlink"])
+def test_a_file_system_without_links_is_told(store: LocalStorage, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
     """Not trusted in silence, and not taken for a missing permission."""
 
-    def refuse(*_: object) -> None:
-        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
 
+    tag = store.put_if("a", b"x", None)
     assert store.can_put_if()
     with monkeypatch.context() as patch:
-        patch.setattr(fcntl, "flock", refuse)
+        patch.setattr(os, call, refuse)
         assert not store.can_put_if()
-        with pytest.raises(StorageUnavailable):
-            store.put_if("a", b"x", None)
-    with local_files.alone(Path(store.uri)):
-        assert store.can_put_if()
+        with pytest.raises(StorageDenied):
+            store.put_if(*(("b", b"y", None) if call == "link" else ("a", b"y", tag)))
+    monkeypatch.setattr(os, call, lambda *_, **__: None)  # one that makes a name twice
+    assert not store.can_put_if()
+    assert store.get("a") == b"x"
+    assert [path.name for path in Path(store.uri).iterdir()] == ["a"]
 
 
-def test_a_lock_that_is_never_given_back_is_said(store: LocalStorage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By a process that was stopped in the middle of its write; a killed one gives its lock back."""
-    code = """
-    import sys
-    from pathlib import Path
-    from speechmill.cluster.storage.local_files import alone, make_folder
-    make_folder(Path(sys.argv[1]))
-    with alone(Path(sys.argv[1])):
-        print("in", flush=True)
-        sys.stdin.read()
-    """
-    monkeypatch.setattr(local_files, "LOCK_S", 0.05)
-    command = [sys.executable, "-c", f"if True:{code}", store.uri]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
-        assert child.stdout is not None
-        assert child.stdout.readline() == b"in\n"
-        child.send_signal(signal.SIGSTOP)
-        with pytest.raises(StorageUnavailable, match="has held its lock"):
-            store.put_if("a", b"x", None)
-        child.kill()
-        child.wait()
-    store.put_if("a", b"x", None)
+_PAUSED = """
+import os, signal, sys
+from speechmill.cluster.storage.local import LocalStorage
+from speechmill.cluster.storage.local_versions import Versions
+from speechmill.errors import StorageConflict
+
+store, last, is_before = LocalStorage(sys.argv[1]), sys.argv[2], sys.argv[3] == "before"
+do = Versions._do
+
+def paused(self, step, data):
+    is_it = type(step).__name__ == last
+    if is_it and is_before:
+        os.kill(os.getpid(), signal.SIGSTOP)
+    answer = do(self, step, data)
+    if is_it and not is_before:
+        os.kill(os.getpid(), signal.SIGSTOP)
+    return answer
+
+Versions._do = paused
+try:
+    store.put_if("a", b"of the paused", store.get_tagged("a").tag)
+    print("written")
+except StorageConflict:
+    print("refused")
+"""
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("step", ["FindClaim", "Stage", "Claim", "FindOld", "Move"])
+def test_a_process_that_is_paused_in_its_write_keeps_nobody_waiting(store: LocalStorage, step: str, when: str) -> None:
+    """It used to hold a lock, so that no other run could take the output. When it goes on, it tells the truth."""
+    store.put_if("a", b"old", None)
+    command = [sys.executable, "-c", _PAUSED, store.uri, step, when]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as child:
+        os.waitid(os.P_PID, child.pid, os.WSTOPPED)
+        seen = [store.get("a")]
+        for data in (b"one", b"two", b"three"):
+            while seen[-1] != data:
+                with contextlib.suppress(StorageConflict):
+                    store.put_if("a", data, store.get_tagged("a").tag)
+                seen.append(store.get("a"))
+        child.send_signal(signal.SIGCONT)
+        output, _ = child.communicate()
+    is_written = b"of the paused" in seen
+    assert output.decode().strip() == ("written" if is_written else "refused")
+    # From its claim on, the write of the paused process is carried out by others.
+    assert is_written == (step in ("FindOld", "Move") or (step, when) == ("Claim", "after"))
+    assert store.get("a") == b"three"
+
+
+def test_claims_that_are_over_go_and_those_of_other_files_stay(
+    store: LocalStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that a lease that is renewed for a week leaves no heap of names."""
+    monkeypatch.setattr(local_versions, "KEEP_S", 0.0)
+    tags = {key: store.put_if(key, f"{key} begins".encode(), None) for key in ("a", "b")}
+    for number in range(5):
+        tags = {key: store.put_if(key, f"{key} {number}".encode(), tag) for key, tag in tags.items()}
+    hidden = [path for path in Path(store.uri).iterdir() if path.name not in ("a", "b")]
+    assert len(hidden) == 2
+    assert all(path.is_symlink() for path in hidden)
+    monkeypatch.setattr(local_versions, "KEEP_S", 600.0)
+    for number in range(5):
+        tags["a"] = store.put_if("a", f"a again {number}".encode(), tags["a"])
+    assert len(list(Path(store.uri).iterdir())) == 4 + 5
+
+
+def test_a_claim_that_no_write_made_moves_nothing(store: LocalStorage, tmp_path: Path) -> None:
+    """An output may have been edited by anyone: a link out of it must not bring another file in."""
+    (tmp_path / "secret").write_bytes(b"of the user")
+    tag = store.put_if("a", b"old", None)
+    claim = local_versions.Versions(Path(store.uri) / "a", lambda: tag)._claim(tag)
+    for target in ("../secret", f".{'0' * 32}.tmp"):
+        claim.symlink_to(target)
+        with pytest.raises(StorageUnavailable, match="remove that link"):
+            store.put_if("a", b"new", tag)
+        claim.unlink()
+    assert (tmp_path / "secret").exists()
+    store.put_if("a", b"new", tag)
+    assert store.get("a") == b"new"
 
 
 def test_a_deleted_store_stays_deleted(store: LocalStorage) -> None:
@@ -146,7 +191,7 @@ def test_a_deleted_store_stays_deleted(store: LocalStorage) -> None:
 
 
 def test_a_counter_that_many_processes_raise_misses_none(store: LocalStorage) -> None:
-    """Law: each success is one step; by processes, whose locks are of the file system alone."""
+    """Law: each success is one step; by processes, which share nothing but the file system."""
     code = """
     import sys
     from speechmill.cluster.storage.local import LocalStorage
