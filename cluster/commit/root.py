@@ -13,6 +13,7 @@ from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import blake2b
+from itertools import pairwise
 from typing import Any, cast
 
 from ...errors import JobError
@@ -199,7 +200,7 @@ def _adoptions(value: object, last_run: int) -> Adoptions:
                 numbers = [_whole(where, number, 0) for number in skipped]
             case _:
                 raise JobError(f"{where} is {some!r:.80}; it has to be the last number and those that are skipped")
-        is_ascending = all(low < high for low, high in zip(numbers, [*numbers[1:], last], strict=True))
+        is_ascending = all(low < high for low, high in pairwise([*numbers, last]))
         _require(is_ascending, where, numbers, f"numbers that ascend, below {last}")
         adopted.append((run, Adopted(last, tuple(numbers))))
     return tuple(sorted(adopted, key=lambda item: item[0]))

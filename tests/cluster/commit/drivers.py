@@ -76,6 +76,7 @@ class ProtocolRules:
     has_losers     of shard 0 there is a second attempt's audio, which its own run deletes
     has_text       a text object goes before each manifest
     blind          pairs of a driver and a shard whose manifests its listings never show
+    is_conditional the store keeps conditions. If not, a root is written while the lease is held, and lands at once
     """
 
     def __init__(
@@ -87,7 +88,9 @@ class ProtocolRules:
         has_losers: bool = False,
         has_text: bool = False,
         blind: Iterable[tuple[int, int]] = (),
+        is_conditional: bool = True,
     ) -> None:
+        self.is_conditional = is_conditional
         self.shards = [f"000000-{number:04d}" for number in range(num_shards)]
         self.retries = retries
         self.is_audio_late = is_audio_late
@@ -164,7 +167,7 @@ class ProtocolRules:
     def _start(self, world: World, who: int, driver: Driver) -> tuple[str, Driver]:
         store, base = world.store, self.found(world.store)
         driver = replace(driver, base=base)
-        nonce = f"{who}.{driver.tries}.claim"
+        how: dict[str, Any] = {"nonce": f"{who}.{driver.tries}.claim", "is_conditional": self.is_conditional}
         why, machine = "", None
         if driver.role == "read":
             machine = None if base is None else protocol.Read(base)
@@ -173,14 +176,14 @@ class ProtocolRules:
         if driver.role == "sweep":
             machine = None if base is None else protocol.Sweep.of(base.file.root, PREFIXES)
         elif base is None or driver.role == "over":
-            why, machine = "begin", protocol.begin(base, driver.job, tag=TAG, nonce=nonce)
+            why, machine = "begin", protocol.begin(base, driver.job, tag=TAG, **how)
             for key in self.deletes_first(world, driver, machine.file.root):
                 world.sent.append(Sent(who, "delete", key))
         elif base.file.body == driver.job and not self.is_complete(store):
-            why, machine = "resume", protocol.resume(base, driver.job, nonce=nonce)
+            why, machine = "resume", protocol.resume(base, driver.job, **how)
         elif base.file.body == driver.job and driver.role == "repair":
             damaged = [key for key, _ in self.counted(store, base.file.root).get(self.shards[-1], ())]
-            why, machine = "repair", protocol.repair(base, driver.job, damaged, nonce=nonce)
+            why, machine = "repair", protocol.repair(base, driver.job, damaged, **how)
         driver = replace(driver, why=why, machine=machine, is_over=machine is None)
         return f"takes the lease, reads the root ({driver.role})", self._pump(world, who, driver)
 
@@ -237,6 +240,12 @@ class ProtocolRules:
         request = driver.machine.request if driver.machine is not None else None
         if isinstance(request, PutIf):
             world.sent.append(Sent(who, "put_if", request.key, request.file, request.base, driver.why))
+        elif isinstance(request, Put) and isinstance(driver.machine, WriteRoot) and not self.is_conditional:
+            if world.lease != who:
+                return Driver(driver.role, driver.job, is_over=True)
+            sent = Sent(who, "put", request.key, request.value, driver.machine.base, driver.why)
+            self.land(world, sent, None, is_answered=False)
+            return replace(driver, machine=driver.machine.step(Written()))
         elif isinstance(request, Put):
             world.sent.append(
                 Sent(who, "put", request.key, request.value, getattr(driver.machine, "base", None), driver.why)

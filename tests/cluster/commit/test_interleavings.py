@@ -35,6 +35,7 @@ class Scenario:
 
 
 _LATE = ("is_audio_late", True)
+_PLAIN = ("is_conditional", False)
 _LOSERS = ("has_losers", True)
 
 SCENARIOS = [
@@ -59,6 +60,9 @@ SCENARIOS = [
     Scenario(2, "open", "run:J run:J sweep", 0, (("blind", ((1, 0),)),)),
     Scenario(2, "empty", "run:J run:J sweep", 0, (("blind", ((2, 0),)),)),
     Scenario(1, "open", "over:K run:J", 1, (("retries", 1),)),
+    Scenario(2, "empty", "run:J run:J", 1, (_PLAIN,)),
+    Scenario(2, "open", "run:J over:K", 1, (_PLAIN,)),
+    Scenario(1, "complete", "over:K over:K", 0, (_PLAIN,)),
 ]
 LONG = [
     Scenario(2, "empty", "run:J run:J run:J"),
@@ -72,6 +76,7 @@ LONG = [
     Scenario(2, "empty", "run:J run:J", 0, (_LATE, _LOSERS)),
     Scenario(2, "empty", "run:J run:J", 0, (("retries", 1), _LOSERS)),
     Scenario(2, "empty", "run:J run:J", 1, (("has_text", True),)),
+    Scenario(1, "complete", "over:K over:K sweep", 0, (_PLAIN,)),
 ]
 
 
