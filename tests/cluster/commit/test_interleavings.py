@@ -57,7 +57,7 @@ SCENARIOS = [
     Scenario(1, "empty", "run:J run:J", 1, (_LATE, _LOSERS)),
     Scenario(1, "open", "run:J over:K", 0, (_LATE, _LOSERS)),
     Scenario(1, "empty", "run:J run:J", 1, (("has_text", True),)),
-    Scenario(2, "open", "run:J run:J sweep", 0, (("blind", ((1, 0),)),)),
+    Scenario(1, "empty", "run:J run:J sweep", 0, (("blind", ((1, 0),)),)),
     Scenario(2, "empty", "run:J run:J sweep", 0, (("blind", ((2, 0),)),)),
     Scenario(1, "open", "over:K run:J", 1, (("retries", 1),)),
     Scenario(2, "empty", "run:J run:J", 1, (_PLAIN,)),
@@ -65,6 +65,7 @@ SCENARIOS = [
     Scenario(1, "complete", "over:K over:K", 0, (_PLAIN,)),
 ]
 LONG = [
+    Scenario(2, "open", "run:J run:J sweep", 0, (("blind", ((1, 0),)),)),
     Scenario(2, "empty", "run:J run:J run:J"),
     Scenario(2, "open", "run:J run:J run:J", 1),
     Scenario(2, "empty", "run:J run:J sweep", 1),
