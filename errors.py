@@ -17,6 +17,7 @@ SpeechmillError
 │   ├── OutputBusy           another driver writes this output
 │   ├── LeaseLost            this driver is no longer the one that may write the output
 │   └── ReplicasLost         replicas died faster than they could be replaced
+├── OutputDamaged            an output that was complete has lost something since                  (exit status 1)
 ├── BatchOutOfMemory         a batch did not fit; the replica splits it and goes on
 └── RowError                 one row cannot be spoken; it becomes a `Failure` and the job goes on
     ├── RowRejected          the row's own columns: empty text, bad number, duplicate id
@@ -95,6 +96,10 @@ class LeaseLost(RunStopped):
 
 class ReplicasLost(RunStopped):
     """Replicas died faster than they could be replaced."""
+
+
+class OutputDamaged(SpeechmillError):
+    """An output that was complete has lost something since; `run --repair` speaks it again."""
 
 
 class BatchOutOfMemory(SpeechmillError):

@@ -7,6 +7,7 @@ listing alone says what is done. Not known here: where objects lie and whether t
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import re
@@ -177,7 +178,9 @@ class PartName:
 
     index      position of the shard in its window, None for the rows that were rejected while planning
     audio_ms   sum of `Record.audio_ms`
-    digest     the shard's digest, lowercase hex
+    digest     of the rows as the corpus has them, lowercase hex
+    stamp      the run that wrote it and the number of its commit: "r5f3a-7.n42"; "" in format 2
+    content    hash of the manifest's bytes (`content_digest`); "" in format 2
     """
 
     window: int
@@ -186,6 +189,8 @@ class PartName:
     num_failed: int
     audio_ms: int
     digest: str
+    stamp: str = ""
+    content: str = ""
 
     @classmethod
     def of(cls, window: int, index: int | None, digest: str, records: Iterable[Record]) -> PartName:
@@ -206,7 +211,8 @@ class PartName:
     def key(self) -> str:
         """The manifest's key in the output."""
         counts = f"ok{self.num_ok}.failed{self.num_failed}.ms{self.audio_ms}"
-        return f"{MANIFEST_PREFIX}{self.window:06d}/{self._shard}.{counts}.{self.digest}.jsonl"
+        stamp, content = f".{self.stamp}" if self.stamp else "", f".{self.content}" if self.content else ""
+        return f"{MANIFEST_PREFIX}{self.window:06d}/{self._shard}{stamp}.{counts}.{self.digest}{content}.jsonl"
 
     @property
     def _shard(self) -> str:
@@ -217,19 +223,26 @@ class PartName:
         """Read a manifest's key. Raises JobError for any other key."""
         match = _KEY.fullmatch(key)
         if match:
-            window, shard, num_ok, num_failed, audio_ms, digest = match.groups()
+            window, shard, stamp, num_ok, num_failed, audio_ms, digest, content = match.groups(default="")
             index = None if shard == REJECTED else int(shard)
-            name = cls(int(window), index, int(num_ok), int(num_failed), int(audio_ms), digest)
+            name = cls(int(window), index, int(num_ok), int(num_failed), int(audio_ms), digest, stamp, content)
             # Numbers have one spelling: "07" where "7" is meant would be a second name of the same part.
             if name.key == key:
                 return name
-        raise JobError(f"{key!r:.200} is no manifest; one is called like {cls(12, 3, 98, 2, 412345, '9f2c1a').key}")
+        raise JobError(f"{key!r:.200} is no manifest; one is called like {_EXAMPLE.key}")
 
 
+_EXAMPLE = PartName(12, 3, 98, 2, 412345, "9f2c1a", "r5f3a-7.n42", "30081746a2ed98e1")
 _KEY = re.compile(
     re.escape(MANIFEST_PREFIX) + r"([0-9]{6,18})/([0-9]{4,18}|rejected)"
-    r"\.ok([0-9]{1,18})\.failed([0-9]{1,18})\.ms([0-9]{1,18})\.([0-9a-f]{1,64})\.jsonl"
+    r"(?:\.(r[0-9a-f]{4,16}-[0-9]{1,18}\.n[0-9]{1,18}))?"
+    r"\.ok([0-9]{1,18})\.failed([0-9]{1,18})\.ms([0-9]{1,18})\.([0-9a-f]{1,64})(?:\.([0-9a-f]{16}))?\.jsonl"
 )
+
+
+def content_digest(data: bytes) -> str:
+    """Of a manifest's bytes, for its name: 16 hexadecimal digits."""
+    return hashlib.blake2b(data, digest_size=8).hexdigest()
 
 
 def encode_records(records: Iterable[Record]) -> bytes:

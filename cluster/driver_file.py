@@ -27,7 +27,7 @@ class DriverFile:
 
     def __init__(self, storage: Storage, *, is_exclusive: bool = True) -> None:
         self._storage = storage
-        self._is_exclusive = is_exclusive
+        self.is_exclusive = is_exclusive
         self.location = storage.location(DRIVER_KEY)
 
     def read(self) -> Found | None:
@@ -44,7 +44,7 @@ class DriverFile:
     def write(self, holder: Holder, tag: str | None) -> str:
         """Write over the object of this tag (None: where there is none); its new tag. Raises StorageConflict."""
         data = holder.encode()
-        if self._is_exclusive:
+        if self.is_exclusive:
             return self._storage.put_if(DRIVER_KEY, data, tag)
         before = self.read()
         if (before and before.tag) != tag:

@@ -41,6 +41,7 @@ class Lease:
     def __init__(self, file: DriverFile, holder: Holder, tag: str, begun_s: float, clocks: Clocks) -> None:
         """`begun_s`: by `clocks.boot_s`, before `tag` was written."""
         self.holder = holder
+        self.is_exclusive = file.is_exclusive
         self._file = file
         self._tag = tag
         self._clocks = clocks

@@ -41,14 +41,17 @@ MAX_DEATHS_IN_A_ROW = 40
 class Pool:
     """The replicas of one run. Use as a context manager; leaving it ends them, or gives them back."""
 
-    def __init__(self, crew: Crew, config: ReplicaConfig, store: PartStore, limits: Limits = PATIENT) -> None:
+    def __init__(
+        self, crew: Crew, config: ReplicaConfig, store: PartStore, limits: Limits = PATIENT, stamp: str = ""
+    ) -> None:
+        """`stamp`: the run's, for the names of parts, as in "r5f3a-7"."""
         self._crew = crew
         self._limits = limits
         self._job = uuid.uuid4().hex[:12]
         self._config = ray.put(config)
         self._store = ray.put(store)
         self._members: dict[int, Member] = {}
-        self._dispatch = Dispatch(lambda shard: f"{shard.id}-{uuid.uuid4().hex[:8]}", limits)
+        self._dispatch = Dispatch(lambda shard: "-".join(filter(None, (shard.id, stamp, uuid.uuid4().hex[:8]))), limits)
         self._num_joined = 0
         self._deaths_in_a_row = 0
         self._looked_at_s = time.monotonic()

@@ -8,7 +8,6 @@ towards its end, so that replicas finish together however many there are.
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import struct
 from collections.abc import Sequence
@@ -17,10 +16,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..actors.manifest import dumps
 from ..actors.models.base import ModelInfo
 from ..actors.segment import Shard, Utterance
 
-RULES = 2
+RULES = 3
 """The version of what follows: raise it with any change of how a window is cut, or old outputs cannot be told apart."""
 
 TAPER = 16
@@ -79,7 +79,7 @@ def shard_window(
         end = work.end(start, target, TAPER_ROWS if is_last else 1)
         cost_s = work.between(start, end)
         chosen = tuple(ordered[start:end])
-        shards.append(Shard(window, len(shards), chosen, digest(chosen), cost_s))
+        shards.append(Shard(window, len(shards), chosen, digest(sorted(chosen, key=_row)), cost_s))
         left -= cost_s
         start = end
     return shards
@@ -128,8 +128,15 @@ class _Work:
         return end
 
 
+def _row(utterance: Utterance) -> int:
+    return utterance.row
+
+
 def digest(utterances: Sequence[Utterance]) -> str:
-    """A hash of everything in these rows that the output depends on: 12 hexadecimal digits."""
+    """A hash of everything in these rows that the output depends on: 12 hexadecimal digits.
+
+    Rows ascend, so that it can be made anew from the rows' manifest alone.
+    """
     hashed = hashlib.blake2b(digest_size=6)
     if utterances:
         ids, texts, voices = [u.id for u in utterances], [u.text for u in utterances], [u.voice for u in utterances]
@@ -141,5 +148,5 @@ def digest(utterances: Sequence[Utterance]) -> str:
         hashed.update(struct.pack(f"<{len(utterances)}d", *[u.speed for u in utterances]))
         hashed.update("".join([*ids, *texts, *voices]).encode("utf-8", "surrogatepass"))
         if any(metadata):
-            hashed.update(json.dumps([dict(m) for m in metadata]).encode())
+            hashed.update("".join(map(dumps, metadata)).encode())
     return hashed.hexdigest()

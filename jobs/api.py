@@ -53,17 +53,26 @@ class Job:
         """
         return plan(self.spec, measure=measure)
 
-    def run(self, *, overwrite: bool = False, observe: Observer | None = None, trace: str | None = None) -> Result:
+    def run(
+        self,
+        *,
+        overwrite: bool = False,
+        repair: bool = False,
+        observe: Observer | None = None,
+        trace: str | None = None,
+    ) -> Result:
         """Run the job here or on its cluster, or continue it; blocks until every row is spoken or failed.
 
-        overwrite   delete what the output holds and start anew
+        overwrite   start anew; what the output holds counts for nothing from then on, and is deleted
+        repair      verify the output first, and speak again what it has lost or holds damaged
         observe     called with a `Snapshot` about twice a second
         trace       a file for what each replica spoke when, which chrome://tracing and Perfetto open
-        Raises JobError before any replica starts, RunStopped when the run cannot go on (run again to continue).
+        Raises JobError before any replica starts, RunStopped when the run cannot go on (run again to continue),
+        OutputDamaged when a complete output has lost something and `repair` is not asked for.
         """
         from .driver import run  # Ray takes a second to import, and only a run needs it
 
-        return run(self.spec, overwrite=overwrite, observe=observe, trace=trace)
+        return run(self.spec, overwrite=overwrite, repair=repair, observe=observe, trace=trace)
 
     def submit(
         self,

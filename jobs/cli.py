@@ -34,7 +34,12 @@ app = typer.Typer(
 def run(
     job_file: JobFileArgument,
     overrides: SetOption = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Delete what the output holds first.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Start anew; what the output holds is deleted.")
+    ] = False,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Verify the output first, and speak again what is missing or damaged.")
+    ] = False,
     trace: Annotated[
         str | None, typer.Option(metavar="FILE", help="Write what each replica spoke when, for Perfetto.")
     ] = None,
@@ -50,7 +55,7 @@ def run(
             display = display_for(job.spec.name, as_json=as_json)
             # Ray prints its notices; standard output is for results alone.
             with terminated_like_interrupted(), redirect_stdout(sys.stderr), display:
-                result = job.run(overwrite=overwrite, observe=display, trace=trace)
+                result = job.run(overwrite=overwrite, repair=repair, observe=display, trace=trace)
         except KeyboardInterrupt:
             stop(
                 f"Stopped. What is committed in {job.spec.output.uri} stays; run the same command to continue.",
@@ -103,6 +108,7 @@ def status(
             print(json.dumps(asdict(found)))
         else:
             show_status(found, Console())
+        raise typer.Exit(1 if found.is_damaged else 0)
 
 
 @app.command(name="say")

@@ -1,8 +1,8 @@
 """Manifests on their way into the store: a few threads write them, so that the driver need not wait for each.
 
-Guaranteed: the lease is checked right before each object; a part's objects are written in their order, the manifest
-last; `stored` names a part once, after its manifest is in the store, and raises the first error of any write, after
-which no write is begun. Parts are independent of each other and may be stored in any order.
+Guaranteed: a part gets the number of its commit when its writing begins, and the lease is checked right before each
+object; the manifest is the last; `stored` names a part once, after its manifest is in the store, and raises the first
+error of any write, after which no write is begun. Parts are independent of each other and may be stored in any order.
 Deliberately not known: what rows mean. How much waits is bounded by the caller, who asks `has_room`.
 """
 
@@ -14,14 +14,17 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Protocol, Self
 
-from ..actors.manifest import PartName
+from ..actors.manifest import PartName, content_digest
 from ..cluster.storage import Storage
+from ..cluster.storage.guard import guarded
 from ..errors import JobError, RunStopped
+from .claim import MayWrite
 from .progress import Totals
+from .texts import text_key
 
 logger = logging.getLogger(__name__)
 
@@ -38,37 +41,46 @@ CLOSE_S = 5.0
 class Commit:
     """A part to be stored.
 
-    objects  keys and contents, in the order in which they are written; the manifest is the last
-    cost_s   estimated seconds on one replica
+    name      as far as it is known: its stamp is given when it is written
+    texts     its refined rows; None where there is audio
+    cost_s    estimated seconds on one replica
     """
 
     name: PartName
-    objects: tuple[tuple[str, bytes], ...]
+    manifest: bytes
+    texts: bytes | None = None
     cost_s: float = 0.0
 
     @property
     def num_bytes(self) -> int:
-        return sum(len(data) for _, data in self.objects)
+        return len(self.manifest) + len(self.texts or b"")
 
 
-class MayWrite(Protocol):
-    """A lease, as far as a writer needs one."""
+class Numbering(Protocol):
+    """A claim, as far as commits need one."""
 
-    def check(self) -> None:
-        """Raise LeaseLost if another driver may write by now."""
+    def begin_commit(self) -> str:
+        """The stamp of one manifest."""
+        ...
+
+    def landed(self, manifest_key: str) -> None:
+        """The manifest is stored."""
         ...
 
 
 class Committer:
     """Writes the parts of one output. One thread adds and asks; leaving the `with` block ends the writing."""
 
-    def __init__(self, storage: Storage, lease: MayWrite, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, storage: Storage, lease: MayWrite, claim: Numbering, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._storage = storage
-        self.lease = lease
+        self._lease = lease
+        self._claim = claim
         self._clock = clock
         self._changed = threading.Condition()
         self._waiting: deque[Commit] = deque()
-        self._errands: deque[Callable[[], None]] = deque()
+        self._errands: deque[Callable[[], object]] = deque()
         self._num_errands = 0
         self._stored: list[Commit] = []
         self._error: BaseException | None = None
@@ -78,12 +90,12 @@ class Committer:
 
     def add(self, commit: Commit) -> None:
         """Have a part stored soon."""
-        self._pending[commit.name.key] = commit, self._clock()
+        self._pending[commit.name.shard_id] = commit, self._clock()
         with self._changed:
             self._waiting.append(commit)
             self._wake()
 
-    def later(self, errand: Callable[[], None]) -> None:
+    def later(self, errand: Callable[[], object]) -> None:
         """Have something done when no part waits. Raised JobError and RunStopped are nobody's business."""
         with self._changed:
             self._errands.append(errand)
@@ -122,14 +134,14 @@ class Committer:
         """What a person should know while the store takes nothing; empty while all is well."""
         if not self._pending:
             return ""
-        key, (_, since_s) = next(iter(self._pending.items()))
+        shard_id, (_, since_s) = next(iter(self._pending.items()))
         waited_s = self._clock() - since_s
         if waited_s < SLOW_S:
             return ""
         return (
-            f"waiting for the store for {waited_s:.0f} s: it has not taken {key}; {len(self._pending)} manifests with "
-            f"{self.pending[0].num_rows} rows wait. See that output.uri is near and well; a request is tried "
-            "output.s3.max_attempts times, in output.s3.timeout_s"
+            f"waiting for the store for {waited_s:.0f} s: it has not taken the manifest of shard {shard_id}; "
+            f"{len(self._pending)} manifests with {self.pending[0].num_rows} rows wait. See that output.uri is near "
+            "and well; a request is tried output.s3.max_attempts times, in output.s3.timeout_s"
         )
 
     def stored(self, timeout_s: float = 0.0) -> list[Commit]:
@@ -144,7 +156,7 @@ class Committer:
                 raise self._error
             stored, self._stored = self._stored, []
         for commit in stored:
-            del self._pending[commit.name.key]
+            del self._pending[commit.name.shard_id]
         return stored
 
     def close(self, timeout_s: float = CLOSE_S) -> None:
@@ -180,7 +192,7 @@ class Committer:
                     self._num_errands -= 1
                 self._changed.notify_all()
 
-    def _next(self) -> Commit | Callable[[], None] | None:
+    def _next(self) -> Commit | Callable[[], object] | None:
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._errands or self._is_closed or self._error)
             if self._error is not None:
@@ -191,15 +203,20 @@ class Committer:
 
     def _write(self, commit: Commit) -> BaseException | None:
         try:
-            for key, data in commit.objects:
-                self.lease.check()
-                self._storage.put(key, data)
+            with guarded(self._lease.check):
+                self._lease.check()
+                name = replace(commit.name, stamp=self._claim.begin_commit(), content=content_digest(commit.manifest))
+                if commit.texts is not None:
+                    self._storage.put(text_key(name), commit.texts)
+                    self._lease.check()
+                self._storage.put(name.key, commit.manifest)
+            self._claim.landed(name.key)
         except BaseException as error:
             return error
         return None
 
 
-def _do(errand: Callable[[], None]) -> BaseException | None:
+def _do(errand: Callable[[], object]) -> BaseException | None:
     try:
         with suppress(JobError, RunStopped):
             errand()

@@ -1,18 +1,19 @@
-"""`complete.json`: the mark that every row of the corpus is in a committed manifest. The last write of a job."""
+"""The mark that every row of the corpus is in a committed manifest: it stands in `job.json`, with the root.
+
+In format 2 it was an object of its own, `complete.json`, which is still read.
+"""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..actors.batcher.stats import BatchStats
-from ..cluster.storage import Storage
-from ..errors import JobError, OutputGone, StorageMissing
-from .bounded import get_bounded
-from .identity import JOB_KEY
+from ..errors import JobError
 
 COMPLETE_KEY = "complete.json"
+"""Of format 2."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,26 +26,15 @@ class Complete:
     audio_s: float
     batches: BatchStats | None = None
 
-    def write(self, storage: Storage) -> None:
-        """Put the mark into the output. Raises OutputGone where that was deleted since the run began."""
-        # A folder comes back with the next object that is put into it, without what was committed before.
-        if not storage.exists(JOB_KEY):
-            raise OutputGone(
-                f"{storage.location(JOB_KEY)} was deleted while this run wrote its output, and maybe more with it; "
-                f"delete what is left in {storage.uri}, or restore it, and run the same command"
-            )
-        body = asdict(self) | {"audio_s": round(self.audio_s, 3)}
-        storage.put(COMPLETE_KEY, json.dumps(body, indent=2).encode())
+    @property
+    def body(self) -> dict[str, Any]:
+        """As it is written."""
+        return asdict(self) | {"audio_s": round(self.audio_s, 3)}
 
     @classmethod
-    def read(cls, storage: Storage) -> Complete | None:
-        """The mark, None where there is none. Raises JobError for one that cannot be read."""
+    def of(cls, body: Mapping[str, Any], source: str) -> Complete:
+        """Read it back from the object at `source`. Raises JobError for one that cannot be read."""
         try:
-            raw = get_bounded(storage, COMPLETE_KEY)
-        except StorageMissing:
-            return None
-        try:
-            body = json.loads(raw)
             num_rows, num_ok, num_failed = [_count(body[name]) for name in ("num_rows", "num_ok", "num_failed")]
             if num_rows != num_ok + num_failed:
                 raise ValueError(f"{num_rows} rows, of which {num_ok} are ok and {num_failed} failed")
@@ -53,7 +43,8 @@ class Complete:
             return cls(num_rows, num_ok, num_failed, audio_s, BatchStats(**batches) if batches else None)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise JobError(
-                f"{storage.location(COMPLETE_KEY)} cannot be read: {error!r:.120}; delete it, and run the job again"
+                f"{source} has a mark of completeness that cannot be read: {error!r:.120}; restore it, or run the job "
+                "with --repair"
             ) from error
 
 

@@ -6,45 +6,88 @@ lease. What becomes of rows and parts is the `Run`'s business.
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 
+from ..actors.manifest import MANIFEST_PREFIX
 from ..cluster.crew import Borrowed, Spawned
 from ..cluster.lease import Lease
 from ..cluster.pool import Pool
-from ..cluster.session import plan_replicas, session
-from ..cluster.storage import Storage
-from ..errors import OutputGone, SpecError, StorageMissing
+from ..cluster.session import ReplicaPlan, Resources, plan_replicas, session
+from ..cluster.storage import Entry, Storage
+from ..errors import OutputDamaged, OutputGone, SpecError, StorageMissing
+from .claim import Claim
 from .committer import Committer
-from .complete import Complete
+from .holdings import Holdings, counted_parts, lost_parts
 from .identity import JobFile
-from .job import PreparedJob, delete_output, open_output, prepare
+from .job import PreparedJob, open_output, prepare
+from .ledger import Ledger, list_manifests
+from .output_file import OutputFile
 from .result import Result
 from .run import Observer, Run
 from .spec import JobSpec
 from .telemetry import Telemetry
 from .trace import Trace, open_trace
+from .verify import damaged_manifests
 
 
-def run(spec: JobSpec, *, overwrite: bool = False, observe: Observer | None = None, trace: str | None = None) -> Result:
+def run(
+    spec: JobSpec,
+    *,
+    overwrite: bool = False,
+    repair: bool = False,
+    observe: Observer | None = None,
+    trace: str | None = None,
+) -> Result:
     """Run a job to its end, or continue it. Raises JobError before any replica starts, RunStopped in mid-run.
 
-    trace   a file for what each replica spoke when, as Chrome and Perfetto read it
+    overwrite  begin the output anew: nothing that it holds counts from then on
+    repair     speak again what a complete output has lost, or holds damaged; otherwise that raises OutputDamaged
+    trace      a file for what each replica spoke when, as Chrome and Perfetto read it
     """
     begin = _Beginning.of(spec, overwrite=overwrite)
-    if begin.complete is not None:
-        return Run(begin.job, None, observe).result(begin.complete)
+    if begin.is_complete and not repair:
+        return _complete(begin, observe)
     with (
         _still_there(begin.storage),
         Lease.take(begin.storage) as lease,
-        Committer(begin.storage, lease) as committer,
         open_trace(trace) as spans,
     ):
-        if open_output(spec)[1] != begin.before:
-            # Until the lease was there, another driver had it, and began or ended the output.
-            begin = _Beginning.of(spec, overwrite=overwrite)
-        return _run(spec, begin, committer, observe, spans)
+        # Until the lease was there, another driver may have had it, and begun or ended the output.
+        begin = _Beginning.of(spec, overwrite=overwrite)
+        if begin.is_complete and not repair:
+            return _complete(begin, observe)
+        damaged = _damaged(begin, is_thorough=repair) if begin.found is not None else []
+        if begin.is_complete and not damaged and not Holdings.of(begin.storage, _there(begin)).problems:
+            return _complete(begin, observe)
+        return _run(spec, begin, lease, damaged, observe, spans)
+
+
+def _complete(begin: _Beginning, observe: Observer | None) -> Result:
+    """The result of a job that was complete before. Raises OutputDamaged where something has gone missing since."""
+    output = _there(begin)
+    holdings = Holdings.of(begin.storage, output)
+    if holdings.problems:
+        raise OutputDamaged(
+            f"{begin.storage.uri} was complete and is damaged: {'; '.join(holdings.problems)}. `speechmill verify` "
+            "names all that is wrong; run the same command with --repair to have it spoken again"
+        )
+    assert output.complete is not None
+    return Run(begin.job, holdings.ledger, None, None, observe).result(output.complete)
+
+
+def _damaged(begin: _Beginning, *, is_thorough: bool) -> list[str]:
+    """Keys of the manifests whose rows are spoken again: of which nothing is stored, or (if thorough) not rightly."""
+    output = _there(begin)
+    lost = [part.key for part in lost_parts(begin.storage, output)]
+    return sorted({*lost, *damaged_manifests(begin.storage, output)}) if is_thorough else lost
+
+
+def _there(begin: _Beginning) -> OutputFile:
+    assert begin.output is not None, "there is an output"
+    return begin.output
 
 
 @contextmanager
@@ -67,59 +110,92 @@ def _still_there(storage: Storage) -> Generator[None]:
 class _Beginning:
     """What a run finds.
 
-    before   the job that the output holds; `found` is the one to be continued
+    output  what is there, if anything is; `found` is the job to be continued
     """
 
     storage: Storage
-    before: JobFile | None
+    output: OutputFile | None
     found: JobFile | None
     job: PreparedJob
-    complete: Complete | None
 
     @classmethod
     def of(cls, spec: JobSpec, *, overwrite: bool) -> _Beginning:
         """Raises JobError for everything that can be wrong with the job."""
-        storage, before = open_output(spec)
-        found = None if overwrite else before
-        job = prepare(spec, storage, found, _known_device(spec, found) or "cpu")
-        return cls(storage, before, found, job, Complete.read(storage) if found is not None else None)
+        storage, output = open_output(spec)
+        # A job that never committed anything binds no other: its file may be replaced.
+        is_bound = output is not None and (
+            output.complete is not None or next(counted_parts(storage, output), None) is not None
+        )
+        found = output.job if output is not None and is_bound and not overwrite else None
+        return cls(storage, output, found, prepare(spec, storage, found, _known_device(spec, found) or "cpu"))
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether it is to be continued, and nothing is left to be done."""
+        return self.found is not None and self.output is not None and self.output.complete is not None
 
 
 def _run(
-    spec: JobSpec, begin: _Beginning, committer: Committer, observe: Observer | None, trace: Trace | None
+    spec: JobSpec,
+    begin: _Beginning,
+    lease: Lease,
+    damaged: Sequence[str],
+    observe: Observer | None,
+    trace: Trace | None,
 ) -> Result:
     storage, found, job = begin.storage, begin.found, begin.job
-    device = _known_device(spec, found)
-    # What continues an output has its device, so its corpus is read once, here; anew, the cluster decides the device.
-    this = Run(job, committer, observe) if found is not None else None
-    if this is not None and not this.has_work:
-        return this.result(this.complete())
-    with session(spec.cluster.address) as resources:
-        cluster = spec.cluster
-        if found is not None and device == "cuda" and not resources.gpus and resources.is_local:
-            raise SpecError(f"{spec.output.uri} was begun on GPUs and goes on only there; this machine has none")
-        borrowed = Borrowed(cluster.service) if cluster.replicas == "service" else None
-        plan = plan_replicas(
-            resources,
-            "auto" if borrowed else cluster.replicas,
-            borrowed.device if borrowed else device or "auto",
-            cluster.gpus_per_replica,
-            cluster.cpus_per_replica,
-        )
+    with ExitStack() as stack:
+
+        def opened(claim: Claim, ledger: Ledger) -> Run:
+            return Run(job, ledger, claim, stack.enter_context(Committer(storage, lease, claim)), observe)
+
+        # What continues an output has its device, so its corpus is read once, here; else the cluster decides it.
+        this = opened(*_resumed(begin, lease, damaged)) if found is not None else None
+        if this is not None and not this.has_work:
+            return this.result(this.complete())
+        resources = stack.enter_context(session(spec.cluster.address))
+        crew, device = _crew(spec, resources, found)
         if this is None:
-            if plan.device != job.model.device:
-                job = prepare(spec, storage, found, plan.device)
-            committer.lease.check()
-            if begin.before is not None:
-                delete_output(storage)
-            job.begin()
-            this = Run(job, committer, observe)
+            if device != job.model.device:
+                job = prepare(spec, storage, None, device)
+            claim = Claim.begin(storage, lease, begin.output, job.job_file)
+            this = opened(claim, Ledger())
+            if begin.output is not None:
+                this.sweep_others()
         if this.has_work:
-            crew = borrowed or Spawned(plan, job.replica_config)
-            with Pool(crew, job.replica_config, job.parts) as pool:
+            crew = crew if isinstance(crew, Borrowed) else Spawned(crew, job.replica_config)
+            with Pool(crew, job.replica_config, job.parts, stamp=this.stamp) as pool:
                 this.speak_all(pool, Telemetry(spec.name), trace)
             this.sweep(pool)
         return this.result(this.complete())
+
+
+def _resumed(begin: _Beginning, lease: Lease, damaged: Sequence[str]) -> tuple[Claim, Ledger]:
+    """Claim an output to go on with it."""
+    log = begin.job.plan_log()
+    ledger = Ledger(log.windows)
+    listed = partial(_listed, begin.storage, len(log.windows))
+    return Claim.resume(begin.storage, lease, _there(begin), damaged, listed, ledger.add), ledger
+
+
+def _listed(storage: Storage, num_windows: int, prefix: str) -> Iterator[Entry]:
+    return list_manifests(storage, num_windows) if prefix == MANIFEST_PREFIX else storage.list(prefix)
+
+
+def _crew(spec: JobSpec, resources: Resources, found: JobFile | None) -> tuple[Borrowed | ReplicaPlan, str]:
+    """Where the replicas come from, and the device that they have."""
+    cluster, device = spec.cluster, _known_device(spec, found)
+    if found is not None and device == "cuda" and not resources.gpus and resources.is_local:
+        raise SpecError(f"{spec.output.uri} was begun on GPUs and goes on only there; this machine has none")
+    borrowed = Borrowed(cluster.service) if cluster.replicas == "service" else None
+    plan = plan_replicas(
+        resources,
+        "auto" if borrowed else cluster.replicas,
+        borrowed.device if borrowed else device or "auto",
+        cluster.gpus_per_replica,
+        cluster.cpus_per_replica,
+    )
+    return borrowed or plan, plan.device
 
 
 def _known_device(spec: JobSpec, found: JobFile | None) -> str | None:

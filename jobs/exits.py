@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, NoReturn
 
-from ..errors import RunStopped, SpeechmillError
+from ..errors import OutputDamaged, RunStopped, SpeechmillError
 from .printable import printable
 
 INTERRUPTED = 130
@@ -18,7 +18,7 @@ MAX_LINE = 4_000
 
 def exit_code_of(error: SpeechmillError) -> int:
     """The exit status of a run that ended with an error."""
-    return 3 if isinstance(error, RunStopped) else 2
+    return 3 if isinstance(error, RunStopped) else 1 if isinstance(error, OutputDamaged) else 2
 
 
 @contextmanager

@@ -17,14 +17,12 @@ from ..actors.models.base import ModelInfo
 from ..actors.text import RULES as TEXT_RULES
 from ..cluster.sharding import RULES as SHARDING_RULES
 from ..cluster.sharding import CostModel
-from ..cluster.storage import Storage
-from ..errors import JobChanged, JobError, SpecError, StorageMissing
-from .bounded import get_bounded
+from ..errors import JobChanged, JobError, SpecError
 from .printable import printable
 from .spec import JobSpec
 
 JOB_KEY = "job.json"
-FORMAT = 2
+FORMAT = 3
 """Of the output's layout; another number is another layout."""
 
 
@@ -88,8 +86,8 @@ def identity_of(spec: JobSpec, info: ModelInfo, device: str, corpus_fingerprint:
 class JobFile:
     """What `job.json` holds: the job as it was first run here.
 
-    device  that the model was resolved for
-    cost    the estimates that cut the shards: a resumed run cuts with the same
+    device    that the model was resolved for
+    cost      the estimates that cut the shards: a resumed run cuts with the same
     """
 
     version: str
@@ -98,9 +96,10 @@ class JobFile:
     device: str
     cost: CostModel
 
-    def write(self, storage: Storage) -> None:
-        """Put it into the output."""
-        body = {
+    @property
+    def body(self) -> dict[str, Any]:
+        """What `job.json` says beside its root."""
+        return {
             "speechmill": self.version,
             "fingerprint": self.identity.fingerprint,
             "spec": self.spec,
@@ -108,17 +107,11 @@ class JobFile:
             "device": self.device,
             "cost": asdict(self.cost),
         }
-        storage.put(JOB_KEY, json.dumps(body, indent=2, ensure_ascii=False).encode())
 
     @classmethod
-    def read(cls, storage: Storage) -> JobFile | None:
-        """The job of an output, None where there is none. Raises JobError for one that cannot be read."""
+    def of(cls, body: Mapping[str, Any], source: str) -> JobFile:
+        """The job in the body of `job.json`, which lies at `source`. Raises JobError for one that cannot be read."""
         try:
-            raw = get_bounded(storage, JOB_KEY)
-        except StorageMissing:
-            return None
-        try:
-            body = json.loads(raw)
             return cls(
                 version=str(body["speechmill"]),
                 spec=_mapping(body["spec"]),
@@ -128,12 +121,16 @@ class JobFile:
             )
         except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise JobError(
-                f"{storage.location(JOB_KEY)} is not a speechmill job: {error!r:.120}; restore it, or choose another "
-                "output.uri"
+                f"{source} is not a speechmill job: {error!r:.120}; restore it, or choose another output.uri"
             ) from error
 
     def refuse_if_changed(self, now: Identity, output: str) -> None:
         """Raise JobChanged, naming every key, when this job is not the one that runs now."""
+        if (found := self.identity.keys.get("format")) != FORMAT:
+            raise JobChanged(
+                f"{output} was begun by another version of speechmill (format {found} there, {FORMAT} now): it can be "
+                "read and verified. Finish it with that version, use another output.uri, or --overwrite to start anew."
+            )
         differences = self.identity.differences(now)
         if differences:
             raise JobChanged(

@@ -22,14 +22,14 @@ from ..cluster.holder import DRIVER_KEY
 from ..cluster.sharding import CostModel
 from ..cluster.storage import Storage, open_storage
 from ..errors import JobChanged, ModelError, SpecError, StorageMissing, did_you_mean
-from .complete import COMPLETE_KEY
 from .containers import container_of
 from .containers.base import AUDIO_PREFIX, part_prefix
 from .corpus import Column, Corpus, InputOptions, would_read
 from .identity import JOB_KEY, Identity, JobFile, identity_of
-from .plan_log import PLAN_PREFIX, delete_plan
+from .output_file import OutputFile
+from .plan_log import PLAN_PREFIX, PlanLog
 from .spec import JobSpec
-from .texts import TEXT_PREFIX, text_key, text_shard_of
+from .texts import TEXT_PREFIX, text_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,38 +90,32 @@ class PreparedJob:
         """64 hexadecimal digits that change with whatever decides how the corpus is read and cut."""
         return sha256(f"{self.identity.fingerprint} {json.dumps(asdict(self.cost))}".encode()).hexdigest()
 
-    def begin(self) -> None:
-        """Write `job.json`: from here on the output is this job's."""
-        delete_plan(self.storage)  # of a job that planned here, and committed nothing
+    def plan_log(self) -> PlanLog:
+        """The plan log of the output, empty where there is none of this job."""
+        return PlanLog.read(self.storage, self.plan_fingerprint, self.spec.sharding.window_rows)
+
+    def new_plan_log(self) -> PlanLog:
+        """An empty one, for an output that begins."""
+        return PlanLog(self.storage, self.plan_fingerprint, self.spec.sharding.window_rows)
+
+    @property
+    def job_file(self) -> JobFile:
+        """What `job.json` will say of the job that begins an output."""
         spec = self.spec.model_dump(mode="json")
-        JobFile(version("speechmill"), spec, self.identity, self.model.device, self.cost).write(self.storage)
+        return JobFile(version("speechmill"), spec, self.identity, self.model.device, self.cost)
 
 
-def open_output(spec: JobSpec) -> tuple[Storage, JobFile | None]:
-    """The output's store, proved writable, and the job that it holds, if it has committed anything.
+def open_output(spec: JobSpec) -> tuple[Storage, OutputFile | None]:
+    """The output's store, proved writable, and what its `job.json` says, if there is one.
 
     Raises StorageDenied, StorageMissing, StorageUnavailable, and JobChanged for a place that holds something else.
     """
     storage = open_storage(spec.output.uri, spec.output.s3.options())
     storage.check(write=True)
-    found = JobFile.read(storage)
-    if found is None:
+    output = OutputFile.read(storage)
+    if output is None:
         _refuse_strangers(storage, spec.task)
-        return storage, None
-    # A job that never committed anything binds nobody: its file may be replaced.
-    has_parts = next(iter(storage.list(MANIFEST_PREFIX)), None) is not None
-    return storage, found if has_parts or storage.exists(COMPLETE_KEY) else None
-
-
-def delete_output(storage: Storage) -> None:
-    """Remove everything that a job wrote, the marks of completeness first and its identity last."""
-    storage.delete([COMPLETE_KEY])
-    for prefix in (MANIFEST_PREFIX, AUDIO_PREFIX):
-        storage.delete(entry.key for entry in storage.list(prefix))
-    # A folder of this name may be the user's, and hold the corpus.
-    storage.delete(entry.key for entry in storage.list(TEXT_PREFIX) if text_shard_of(entry.key))
-    delete_plan(storage)
-    storage.delete([JOB_KEY])
+    return storage, output
 
 
 def prepare(spec: JobSpec, storage: Storage, found: JobFile | None, device: str) -> PreparedJob:
@@ -218,11 +212,11 @@ def open_corpus(spec: JobSpec, info: ModelInfo) -> Corpus:
 def _refuse_own_output(spec: JobSpec, storage: Storage) -> None:
     """A corpus that takes in the output would change with every part."""
     uris = [spec.input.uri] if isinstance(spec.input.uri, str) else spec.input.uri
-    written = [PartName(0, 0, 1, 0, 1, "aa").key, JOB_KEY, COMPLETE_KEY]
-    written.append(f"{part_prefix('000000-0000-aa', spec.output.key_prefixes)}.parquet")
+    written = [PartName(0, 0, 1, 0, 1, "aa", "raaaa-1.n0", "0" * 16).key, JOB_KEY]
+    written.append(f"{part_prefix('000000-0000-raaaa-1-aa', spec.output.key_prefixes)}.parquet")
     written += [f"{PLAN_PREFIX}000000.json", DRIVER_KEY]
     if spec.task == "refine":
-        written.append(text_key("000000-0000"))
+        written.append(text_key(PartName(0, 0, 1, 0, 1, "aa", "raaaa-1.n0")))
     for uri in uris:
         if any(would_read(uri, storage.location(key)) for key in written):
             raise SpecError(

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
-from itertools import groupby
 
 from ..actors.manifest import MANIFEST_PREFIX, PartName
-from ..cluster.storage import Storage
+from ..cluster.storage import Entry, Storage
 from ..errors import JobChanged
 from .bitmap import RowBitmap
 from .parallel import in_order
@@ -24,9 +23,10 @@ MANY_WINDOWS = 1_000
 
 
 class Ledger:
-    """The committed parts of one output."""
+    """The committed parts of one output; `plans` say which windows are complete."""
 
-    def __init__(self) -> None:
+    def __init__(self, plans: Sequence[WindowPlan] = ()) -> None:
+        self._plans = plans
         self._open: dict[int, dict[str, str]] = {}
         self._complete = RowBitmap()
         self._expected: dict[int, int] = {}
@@ -34,14 +34,11 @@ class Ledger:
         self.totals = Totals()
 
     @classmethod
-    def load(cls, storage: Storage, plans: Sequence[WindowPlan] = ()) -> Ledger:
-        """The ledger of an output, empty where nothing was committed; `plans` say which windows are complete."""
-        ledger = cls()
-        for window, parts in groupby(_listed(storage, len(plans)), lambda part: part.window):
-            for part in parts:
-                ledger.add(part)
-            if window < len(plans) and window_digest(ledger._open[window]) == plans[window].digest:
-                ledger._close(window)
+    def of(cls, counted: Iterable[PartName], plans: Sequence[WindowPlan] = ()) -> Ledger:
+        """The ledger of these parts."""
+        ledger = cls(plans)
+        for part in counted:
+            ledger.add(part)
         return ledger
 
     def __len__(self) -> int:
@@ -55,7 +52,9 @@ class Ledger:
         parts[part.shard_id] = part.digest
         self._num_parts += 1
         self.totals = self.totals.plus(part.num_ok, part.num_failed, part.audio_ms / 1000)
-        if len(parts) == self._expected.get(part.window):
+        plan = self._plans[part.window] if part.window < len(self._plans) else None
+        is_planned = plan is not None and len(parts) == plan.num_parts and window_digest(parts) == plan.digest
+        if is_planned or len(parts) == self._expected.get(part.window):
             self._close(part.window)
 
     def expect(self, window: int, num_parts: int) -> None:
@@ -94,12 +93,11 @@ def window_digest(parts: Mapping[str, str]) -> str:
     return blake2b("".join(lines).encode(), digest_size=6).hexdigest()
 
 
-def _listed(storage: Storage, num_windows: int) -> Iterator[PartName]:
-    """All manifests, those of a window together."""
+def list_manifests(storage: Storage, num_windows: int = 0) -> Iterator[Entry]:
+    """All manifests, those of a window together; several pieces at once where so many windows are planned."""
     pieces = _prefixes(num_windows) if num_windows > MANY_WINDOWS else [MANIFEST_PREFIX]
-    # Some services keep an empty object of an upload that broke off (SeaweedFS does); every manifest has a row.
-    for names in in_order(lambda prefix: [PartName.parse(e.key) for e in storage.list(prefix) if e.size], pieces):
-        yield from names
+    for entries in in_order(lambda prefix: list(storage.list(prefix)), pieces):
+        yield from entries
 
 
 def _prefixes(num_windows: int) -> Iterable[str]:

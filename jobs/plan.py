@@ -15,8 +15,8 @@ from ..cluster.sharding import CostModel, shard_window
 from ..cluster.storage import open_storage
 from ..errors import SpeechmillError
 from .batch_plan import BatchPlan, BatchPlanner
-from .complete import Complete
 from .job import describe_model, open_corpus, replica_config
+from .output_file import OutputFile
 from .planner import windows
 from .spec import JobSpec
 
@@ -116,7 +116,7 @@ def _actual(spec: JobSpec) -> BatchStats | None:
     """The batches of the run that completed the output, where it is at hand."""
     try:
         # One try: a plan does not wait for a store that is away.
-        complete = Complete.read(open_storage(spec.output.uri, replace(spec.output.s3.options(), max_attempts=1)))
+        output = OutputFile.read(open_storage(spec.output.uri, replace(spec.output.s3.options(), max_attempts=1)))
     except SpeechmillError:
         return None
-    return complete.batches if complete else None
+    return output.complete.batches if output and output.complete else None

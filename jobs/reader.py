@@ -7,20 +7,21 @@ What is read may have been edited by anyone: it is checked, and nothing of it is
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from ..actors import audio
 from ..actors.audio import AudioFormat, format_of
-from ..actors.manifest import MANIFEST_PREFIX, PartName, Record, decode_records
+from ..actors.manifest import MANIFEST_PREFIX, PartName, Record, content_digest, decode_records
 from ..actors.segment import Clip
+from ..cluster.commit.root import NO_NAMES
 from ..cluster.storage import S3Options, Storage, open_storage
-from ..errors import JobError, RowRejected, StorageMissing
+from ..errors import JobError, RowRejected
 from .bounded import MANIFEST_BYTES, get_bounded
 from .containers import Container, Place, container_of
 from .identity import JOB_KEY
+from .output_file import OutputFile
 from .texts import TEXT_PREFIX
 
 
@@ -33,49 +34,32 @@ class Layout:
     key_prefixes: int = 0
 
     @classmethod
-    def of(cls, storage: Storage, job: Mapping[str, Any]) -> Layout:
-        """Raises JobError for an output of text, or one that this version cannot read."""
-        if is_text(job):
+    def of(cls, storage: Storage, spec: Mapping[str, Any]) -> Layout:
+        """By the job's specification. Raises JobError for an output of text, or one that this version cannot read."""
+        if spec.get("task") == "refine":
             raise JobError(
                 f"{storage.uri} holds refined text, not audio: its rows lie in {storage.location(TEXT_PREFIX)}*.jsonl, "
                 "a JSON object a line; name that as input.uri of a job that speaks"
             )
         try:
-            output: Any = job["spec"]["output"]
+            output: Any = spec["output"]
             container, audio_format = container_of(str(output["container"])), format_of(str(output["audio"]))
             return cls(container, audio_format, int(output.get("key_prefixes", 0)))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise JobError(f"{storage.location(JOB_KEY)} has no spec.output.container and spec.output.audio") from error
 
 
-def load_job(storage: Storage) -> dict[str, Any]:
-    """The output's job.json. Raises JobError where there is no output."""
-    try:
-        return load_object(storage, JOB_KEY)
-    except StorageMissing as error:
-        raise JobError(f"no speechmill output here: {storage.location(JOB_KEY)} does not exist") from error
-
-
-def is_text(job: Mapping[str, Any]) -> bool:
-    """Whether a job makes text in place of audio."""
-    spec = job.get("spec")
-    return isinstance(spec, Mapping) and cast("Mapping[str, object]", spec).get("task") == "refine"
-
-
-def load_object(storage: Storage, key: str) -> dict[str, Any]:
-    """A JSON object. Raises StorageMissing, and JobError for anything but a JSON object."""
-    try:
-        value: object = json.loads(get_bounded(storage, key))
-    except (ValueError, RecursionError) as error:
-        raise JobError(f"{storage.location(key)} is not JSON: {error}") from error
-    if not isinstance(value, dict):
-        raise JobError(f"{storage.location(key)} is {type(value).__name__}, where a JSON object is expected")
-    return value
-
-
 def load_part(storage: Storage, part: PartName) -> list[Record]:
     """The records of a part, in row order. Raises JobError, naming the object and the line."""
-    return list(decode_records(get_bounded(storage, part.key, MANIFEST_BYTES), storage.location(part.key)))
+    data, source = get_bounded(storage, part.key, MANIFEST_BYTES), storage.location(part.key)
+    if part.content and content_digest(data) != part.content:
+        raise JobError(f"{source}: its content is not the one that its name promises")
+    return list(decode_records(data, source))
+
+
+def named_keys(storage: Storage, part: PartName) -> set[str]:
+    """The keys of the objects that a part's manifest names. Raises JobError for one that cannot be read."""
+    return {record.audio for record in load_part(storage, part) if record.audio is not None}
 
 
 def read(uri: str, s3: S3Options | None = None) -> Iterator[Clip]:
@@ -86,21 +70,39 @@ def read(uri: str, s3: S3Options | None = None) -> Iterator[Clip]:
     is missing or not what its manifest says; `speechmill verify` names them all.
     """
     storage = open_storage(uri, s3)
-    return _clips(storage, Layout.of(storage, load_job(storage)).container)
+    output = OutputFile.load(storage)
+    return _clips(storage, output, Layout.of(storage, output.job.spec).container)
 
 
-def _clips(storage: Storage, container: Container) -> Iterator[Clip]:
-    last = None
+def _clips(storage: Storage, output: OutputFile, container: Container) -> Iterator[Clip]:
+    last, names = None, NO_NAMES
     for entry in storage.list(MANIFEST_PREFIX):
-        part = PartName.parse(entry.key)
+        part = output.counted(entry.key) if entry.size else None
+        if part is None:
+            continue
+        names = names.plus([part.key])
         if part.shard_id == last:
             raise JobError(f"{storage.uri}: shard {last} has two manifests; `speechmill verify` names them")
         last = part.shard_id
-        records = {_place(record): record for record in load_part(storage, part) if record.status == "ok"}
-        for place, answer in container.read(storage, list(records)):
-            if isinstance(answer, JobError):
-                raise answer
-            yield _clip(storage, records[place], answer)
+        try:
+            records = {_place(record): record for record in load_part(storage, part) if record.status == "ok"}
+            for place, answer in container.read(storage, list(records)):
+                if isinstance(answer, JobError):
+                    raise answer
+                yield _clip(storage, records[place], answer)
+        except JobError as error:
+            raise _why(storage, output, error) from error
+    if output.root.names not in (None, names):
+        missing = JobError(f"{storage.uri} does not hold the manifests that it had when it was completed")
+        raise _why(storage, output, missing)
+
+
+def _why(storage: Storage, output: OutputFile, error: JobError) -> JobError:
+    """The error, unless another run has claimed the output meanwhile: what is missing may have been replaced then."""
+    now = OutputFile.read(storage)
+    if now is not None and now.root == output.root:
+        return error
+    return JobError(f"{storage.uri} was begun anew while it was read; read it again ({error})")
 
 
 def _place(record: Record) -> Place:

@@ -1,16 +1,17 @@
 """The run: plan windows, feed shards, commit parts. The driver alone commits.
 
 Guaranteed: every row of the corpus ends in exactly one committed manifest; a manifest is written when everything
-that it names is stored, and `complete.json` when every manifest is. A row counts as committed when its manifest is in
-the store, not before; while the store is slow, shards are fed until too much waits for it. Killed at any moment, the
-driver leaves an output that the next run continues. Audio never passes through here; refined texts do, inside the
-receipts.
+that it names is stored, and the mark of completeness when every manifest is. A row counts as committed when its
+manifest is in the store, not before; while the store is slow, shards are fed until too much waits for it. Killed at
+any moment, the driver leaves an output that the next run continues. Audio never passes through here; refined texts
+do, inside the receipts.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import cached_property, partial
 
 from ..actors.batcher.cache import ProfileCache
@@ -21,18 +22,18 @@ from ..cluster.cost_cache import remember
 from ..cluster.costs import CostLearner
 from ..cluster.pool import Pool, SpokenShard
 from ..cluster.retry import Poison
-from ..errors import JobChanged
+from ..errors import JobChanged, JobError, RunStopped
+from .claim import Claim
 from .committer import Commit, Committer
 from .complete import Complete
 from .job import PreparedJob
 from .ledger import Ledger
-from .plan_log import PlanLog
 from .planner import Window
 from .planning import Planner
 from .progress import Snapshot, Tracker
 from .result import Result
 from .telemetry import Telemetry
-from .texts import encode_texts, text_key
+from .texts import encode_texts
 from .trace import Trace
 
 COLLECT_S = 0.5
@@ -45,16 +46,24 @@ Observer = Callable[[Snapshot], None]
 class Run:
     """The state of one run over one output.
 
-    committer   through which all is written, with the lease; None where nothing will be
+    ledger      what is committed
+    claim       on the output, and the `committer` through which parts are written; None where nothing will be
     """
 
-    def __init__(self, job: PreparedJob, committer: Committer | None, observe: Observer | None) -> None:
+    def __init__(
+        self,
+        job: PreparedJob,
+        ledger: Ledger,
+        claim: Claim | None,
+        committer: Committer | None,
+        observe: Observer | None,
+    ) -> None:
         self._job = job
+        self._ledger = ledger
+        self._claimed = claim
         self._given = committer
         self._observe = observe
-        plan_of_job = (job.storage, job.plan_fingerprint, job.spec.sharding.window_rows)
-        self._log = PlanLog.read(*plan_of_job) if job.found else PlanLog(*plan_of_job)
-        self._ledger = Ledger.load(job.storage, self._log.windows) if job.found else Ledger()
+        self._log = job.plan_log() if job.found else job.new_plan_log()
         self._tracker = Tracker(self._ledger.totals, time.monotonic(), job.spec.task)
         self._costs = CostLearner(job.cost)
         self._speaking_s = 0.0
@@ -118,10 +127,21 @@ class Run:
         complete = Complete(
             totals.num_rows, totals.num_ok, totals.num_failed, totals.audio_s, batches if batches.cells_total else None
         )
-        self._committer.lease.check()
+        self._claim.complete(complete)
         self._log.delete_ids()
-        complete.write(self._job.storage)
+        if not self._claim.is_first:
+            with suppress(JobError, RunStopped):  # `verify --sweep` does the same, later
+                self._claim.sweep()
         return complete
+
+    @property
+    def stamp(self) -> str:
+        """The run's, in the names of its parts."""
+        return self._claim.stamp
+
+    def sweep_others(self) -> None:
+        """Remove what the output held before it was begun anew, while the rest goes on."""
+        self._committer.later(self._claim.sweep)
 
     def _plan(self) -> Iterator[Shard]:
         """Shards that are not committed yet, window after window; rejected rows are committed on the way."""
@@ -152,11 +172,9 @@ class Run:
         else:
             spoken_records = [r for receipt in receipts for r in decode_records(receipt.manifest, shard.id)]
             manifest = encode_records([*spoken_records, *poisoned])
-        objects = ((name.key, manifest),)
-        if self._job.spec.task == "refine":
-            texts = encode_texts(decode_records(manifest, shard.id))
-            objects = ((text_key(shard.id), texts), *objects)
-        self._committer.add(Commit(name, objects, shard.cost_s))
+        is_text = self._job.spec.task == "refine"
+        texts = encode_texts(decode_records(manifest, shard.id)) if is_text else None
+        self._committer.add(Commit(name, manifest, texts, shard.cost_s))
         self._costs.spoken(shard.utterances, receipts)
         self._tracker.batched(sum((receipt.batches for receipt in receipts), BatchStats()))
 
@@ -167,7 +185,7 @@ class Run:
         records = [Record.of_failure(failure, info.name, info.revision) for failure in window.rejected]
         name = PartName.of(window.index, None, window.rejected_digest, records)
         if not self._ledger.is_done(name.shard_id, name.digest):
-            self._committer.add(Commit(name, ((name.key, encode_records(records)),)))
+            self._committer.add(Commit(name, encode_records(records)))
             while not self._committer.has_room:  # of windows that are all rejected there is no end to feeding
                 self._settle(COLLECT_S)
 
@@ -177,6 +195,11 @@ class Run:
             name = commit.name
             self._ledger.add(name)
             self._tracker.committed_part(name.num_ok, name.num_failed, name.audio_ms / 1000, commit.cost_s)
+
+    @property
+    def _claim(self) -> Claim:
+        assert self._claimed is not None, "nothing is written without a claim"
+        return self._claimed
 
     @property
     def _committer(self) -> Committer:

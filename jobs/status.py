@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from ..cluster.lease import Lease
 from ..cluster.storage import Storage
 from ..errors import JobError, StorageMissing
-from .complete import Complete
-from .identity import JobFile
-from .ledger import Ledger
+from .holdings import Holdings
+from .output_file import OutputFile
 from .printable import printable
 
 
@@ -17,8 +16,9 @@ from .printable import printable
 class Status:
     """What is committed. How many rows the corpus has is known only when the job is complete.
 
-    task     "speak", or "refine": then there is no audio
-    driver   who writes the output now, "" if nobody does
+    task         "speak", or "refine": then there is no audio
+    is_complete  every row was committed; with `problems`, the output is damaged: something has gone missing since
+    driver       who writes the output now, "" if nobody does
     """
 
     output: str
@@ -31,25 +31,33 @@ class Status:
     num_failed: int
     audio_s: float
     driver: str = ""
+    problems: tuple[str, ...] = ()
+
+    @property
+    def is_damaged(self) -> bool:
+        """Whether it does not hold what it says that it holds."""
+        return bool(self.problems)
 
 
 def status(storage: Storage) -> Status:
     """Read the status of an output. Raises StorageMissing when there is none."""
-    job = JobFile.read(storage)
-    if job is None:
+    output = OutputFile.read(storage)
+    if output is None:
         raise StorageMissing(f"{storage.uri} holds no speechmill output: there is no job.json")
-    ledger = Ledger.load(storage)
+    job, holdings = output.job, Holdings.of(storage, output)
+    ledger = holdings.ledger
     return Status(
         output=storage.uri,
         job_name=printable(str(job.spec.get("name", ""))),
         task=printable(str(job.spec.get("task", "speak"))),
         fingerprint=job.identity.fingerprint,
-        is_complete=Complete.read(storage) is not None,
+        is_complete=output.complete is not None,
         num_parts=len(ledger),
         num_ok=ledger.totals.num_ok,
         num_failed=ledger.totals.num_failed,
         audio_s=ledger.totals.audio_s,
         driver=_driver(storage),
+        problems=holdings.problems,
     )
 
 

@@ -1,7 +1,7 @@
-"""What refined rows are kept in: `text/<shard>.jsonl`, a JSON object a line, as the corpus of a later job reads it.
+"""What refined rows are kept in: `text/<shard>-<stamp>.jsonl`, a JSON object a line, as a later job reads its corpus.
 
 Guaranteed: the content follows from the records of the part alone, and the driver writes it right before their
-manifest, under a name that does not change from attempt to attempt: what a killed run left behind is written over, so
+manifest, under a name with the same stamp. What a run that was replaced left behind is swept at the end of the next, so
 that `text/*.jsonl` of a complete output holds every refined row once.
 """
 
@@ -12,15 +12,15 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import cast
 
-from ..actors.manifest import Record, dumps
+from ..actors.manifest import PartName, Record, dumps
 
 TEXT_PREFIX = "text/"
-_OWNED = re.compile(re.escape(TEXT_PREFIX) + r"([0-9]{6,}-[0-9]{4,})\.jsonl")
+_OWNED = re.compile(re.escape(TEXT_PREFIX) + r"([0-9]{6,}-[0-9]{4,})(?:-r[0-9a-f]+-[0-9]+\.n[0-9]+)?\.jsonl")
 
 
-def text_key(shard_id: str) -> str:
-    """The key of a shard's refined rows."""
-    return f"{TEXT_PREFIX}{shard_id}.jsonl"
+def text_key(part: PartName) -> str:
+    """The key of the refined rows of a part."""
+    return f"{TEXT_PREFIX}{part.shard_id}{'-' if part.stamp else ''}{part.stamp}.jsonl"
 
 
 def text_shard_of(key: str) -> str | None:

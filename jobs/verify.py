@@ -9,20 +9,28 @@ Not known here: what the text sounds like, and whether the audio is of the text.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from itertools import groupby, islice
 
 from ..actors.manifest import MANIFEST_PREFIX, PartName, Record
+from ..actors.segment import Utterance
+from ..cluster.commit.root import NO_NAMES
 from ..cluster.holder import DRIVER_KEY
 from ..cluster.lease import Lease
+from ..cluster.sharding import digest
 from ..cluster.storage.base import Storage
-from ..errors import JobError, StorageMissing
+from ..errors import JobError
 from .bitmap import RowBitmap
-from .complete import COMPLETE_KEY
+from .claim import sweep as sweep_dead
+from .complete import COMPLETE_KEY, Complete
+from .containers.base import AUDIO_PREFIX
 from .identity import JOB_KEY
+from .output_file import OutputFile
 from .plan_log import is_plan_key
-from .reader import Layout, is_text, load_job, load_object, load_part
+from .reader import Layout, load_part
+from .texts import TEXT_PREFIX
 from .verify_clips import ClipCheck
 from .verify_report import Findings, VerifyReport
 from .verify_texts import TextCheck
@@ -49,21 +57,27 @@ def verify(
     Raises JobError where there is no output, and for a sweep without complete.json unless `force`; OutputBusy for a
     sweep beside a run.
     """
-    owner = _owner(storage, decode=decode)
+    output = OutputFile.load(storage)
     with Lease.take(storage) if sweep else nullcontext():
-        return _verify(storage, owner, sweep=sweep, force=force, progress=progress)
+        return _verify(storage, output, decode=decode, sweep=sweep, force=force, progress=progress)[0]
 
 
-def _verify(storage: Storage, owner: Owner, *, sweep: bool, force: bool, progress: Progress | None) -> VerifyReport:
-    findings = Findings()
-    complete = _complete(storage, findings)
+def damaged_manifests(storage: Storage, output: OutputFile) -> list[str]:
+    """Keys of the manifests that have any problem, in themselves or in what they name."""
+    return _verify(storage, output, decode=True, sweep=False, force=False, progress=None)[1]
+
+
+def _verify(
+    storage: Storage, output: OutputFile, *, decode: bool, sweep: bool, force: bool, progress: Progress | None
+) -> tuple[VerifyReport, list[str]]:
+    owner, findings, complete = _owner(storage, output, decode=decode), Findings(), output.complete
     if sweep and complete is None and not force:
         raise JobError(
-            f"{storage.uri} has no valid {COMPLETE_KEY}: a run may still be writing what looks like an orphan. "
+            f"{storage.uri} is not complete: a run may still be writing what looks like an orphan. "
             "Let the run end first, or sweep with force when none is running."
         )
-    parts = _parts(storage)
-    check = _Check(storage, owner, findings, None if complete is None else complete["num_rows"])
+    parts = _parts(storage, output, findings)
+    check = _Check(storage, owner, findings, None if complete is None else complete.num_rows)
     num_done = 0
     for shard_id, objects in _walk(storage, owner, parts):
         if shard_id is None:
@@ -74,16 +88,16 @@ def _verify(storage: Storage, owner: Owner, *, sweep: bool, force: bool, progres
         if progress:
             progress(num_done, len(parts))
     check.rows(complete)
-    swept, refused = _sweep(storage, owner, parts, findings, force) if sweep else (0, None)
-    task = "refine" if isinstance(owner, TextCheck) else "speak"
-    return findings.report(storage.uri, task, complete, len(parts), check.num_missing, swept, refused)
+    swept, refused = _sweep(storage, output, findings, force) if sweep else (0, None)
+    task = "refine" if output.is_text else "speak"
+    report = findings.report(storage.uri, task, complete, len(parts), check.num_missing, swept, refused)
+    return report, sorted(check.damaged)
 
 
-def _owner(storage: Storage, *, decode: bool) -> Owner:
-    job = load_job(storage)
-    if is_text(job):
+def _owner(storage: Storage, output: OutputFile, *, decode: bool) -> Owner:
+    if output.is_text:
         return TextCheck(storage)
-    return ClipCheck(storage, Layout.of(storage, job), decode=decode)
+    return ClipCheck(storage, Layout.of(storage, output.job.spec), decode=decode)
 
 
 class _Check:
@@ -95,6 +109,7 @@ class _Check:
         self._findings = findings
         self._num_rows = num_rows
         self._seen = RowBitmap()
+        self.damaged: set[str] = set()
 
     @property
     def num_missing(self) -> int:
@@ -118,22 +133,25 @@ class _Check:
         rows: set[int] = set()
         is_readable = True
         for part in parts:
+            num_problems = self._findings.num_problems
             try:
                 records = load_part(self._storage, part)
+                self._manifest(part, records, rows)
+                referenced |= self._owner.part(part, records, objects, self._findings)
             except JobError as error:
                 self._findings.problem(str(error))
                 is_readable = False
-                continue
-            self._manifest(part, records, rows)
-            referenced |= self._owner.part(part, records, objects, self._findings)
+            if self._findings.num_problems > num_problems or len(parts) > 1:
+                self.damaged.add(part.key)
         for key, size in objects.items():
             # An unreadable manifest may name any of them.
             if key not in referenced and is_readable:
                 self._findings.orphan(key, size)
 
     def _manifest(self, part: PartName, records: list[Record], rows: set[int]) -> None:
-        found = PartName.of(part.window, part.index, part.digest, records)
-        if found != part:
+        digest = rows_digest(records) if part.content else part.digest  # of format 2, it cannot be made anew
+        found = PartName.of(part.window, part.index, digest, records)
+        if found != replace(part, stamp="", content=""):
             self._findings.problem(f"{part.key}: its name does not fit its content, which would be {found.key}")
         for record in records:
             if record.row in rows:
@@ -145,7 +163,7 @@ class _Check:
             elif not self._seen.add(record.row):
                 self._findings.problem(f"{part.key}: row {record.row} is in another manifest too")
 
-    def rows(self, complete: Mapping[str, int] | None) -> None:
+    def rows(self, complete: Complete | None) -> None:
         """Check that no row is missing, once every manifest is read."""
         if complete is None:
             return
@@ -154,37 +172,38 @@ class _Check:
             names = ", ".join(gaps[:10]) + (" and more" if len(gaps) > 10 else "")
             self._findings.problem(f"{self.num_missing} rows are in no manifest: {names}")
         for name, found in (("num_ok", self._findings.num_ok), ("num_failed", self._findings.num_failed)):
-            if complete[name] != found:
-                self._findings.problem(f"{COMPLETE_KEY} has {name} {complete[name]}, the manifests have {found}")
+            if (promised := getattr(complete, name)) != found:
+                self._findings.problem(f"the job was completed with {name} {promised}, the manifests have {found}")
 
     def _gaps(self, limit: int) -> Iterable[tuple[int, int]]:
         return islice(self._seen.missing(self._num_rows or 0), limit)
 
 
-def _complete(storage: Storage, findings: Findings) -> dict[str, int] | None:
-    """Counts of a finished run, None for an unfinished one; a broken file is a problem and counts as unfinished."""
-    try:
-        raw = load_object(storage, COMPLETE_KEY)
-    except StorageMissing:
-        return None
-    except JobError as error:
-        findings.problem(str(error))
-        return None
-    counts = {name: raw.get(name) for name in ("num_rows", "num_ok", "num_failed")}
-    checked = {name: count for name, count in counts.items() if type(count) is int and count >= 0}
-    if len(checked) < len(counts):
-        findings.problem(f"{COMPLETE_KEY} has {counts}; each has to be a number of rows")
-        return None
-    return checked
+def rows_digest(records: Sequence[Record]) -> str:
+    """Of a manifest's rows, as the plan has it of the corpus's."""
+    return digest([Utterance(r.row, r.id, r.text, r.seed or 0, r.voice, r.speed or 1.0, r.metadata) for r in records])
 
 
-def _parts(storage: Storage) -> dict[str, list[PartName]]:
-    """Manifests by shard; more than one a shard is a problem that `_Check.shard` names."""
+def _parts(storage: Storage, output: OutputFile, findings: Findings) -> dict[str, list[PartName]]:
+    """Manifests that count, by shard; more than one a shard is a problem that `_Check.shard` names."""
     parts: dict[str, list[PartName]] = {}
+    names = NO_NAMES
     for entry in storage.list(MANIFEST_PREFIX):
-        if _is_manifest(entry.key):
-            part = PartName.parse(entry.key)
-            parts.setdefault(part.shard_id, []).append(part)
+        if not _is_manifest(entry.key):
+            continue
+        part = output.counted(entry.key)
+        if part is None:
+            findings.orphan(entry.key, entry.size)
+            continue
+        names = names.plus([part.key])
+        parts.setdefault(part.shard_id, []).append(part)
+    if output.root.names not in (None, names):
+        findings.problem(
+            f"the job was completed with {output.root.names.num_names} manifests; {names.num_names} are there, "
+            "and they are not the same"
+            if output.root.names.num_names == names.num_names
+            else f"the job was completed with {output.root.names.num_names} manifests; {names.num_names} are there"
+        )
     return parts
 
 
@@ -217,21 +236,11 @@ def _walk(storage: Storage, owner: Owner, committed: Iterable[str]) -> Iterator[
     yield from ((shard_id, {}) for shard_id in waiting)
 
 
-def _sweep(
-    storage: Storage, owner: Owner, parts: Mapping[str, list[PartName]], findings: Findings, force: bool
-) -> tuple[int, str | None]:
-    """Delete orphans, found anew; how many, or why not."""
+def _sweep(storage: Storage, output: OutputFile, findings: Findings, force: bool) -> tuple[int, str | None]:
+    """Delete what cannot count any more; how many keys, or why none."""
+    if not output.root.run:
+        return 0, "nothing was deleted: the output is of an older version, whose names do not say what is over"
     if findings.num_problems and not force:
         return 0, "nothing was deleted: beside problems, an orphan may be the last copy of a clip"
-    return storage.delete(_orphans(storage, owner, parts)), None
-
-
-def _orphans(storage: Storage, owner: Owner, parts: Mapping[str, list[PartName]]) -> Iterator[str]:
-    for shard_id, objects in _walk(storage, owner, parts):
-        named: set[str] = set()
-        try:
-            for part in parts.get(shard_id or "", ()):
-                named |= owner.named(part, load_part(storage, part))
-        except JobError:
-            continue  # an unreadable manifest may name any of the shard's objects
-        yield from (key for key in objects if key.startswith(owner.prefix) and key not in named)
+    prefix = TEXT_PREFIX if output.is_text else AUDIO_PREFIX
+    return sweep_dead(storage, output.root, (prefix, MANIFEST_PREFIX)), None

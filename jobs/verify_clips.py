@@ -46,11 +46,6 @@ class ClipCheck:
                 findings.problem(f"{place[0]}, row {record.row} ({place[1] or 'whole object'}): {fault}")
         return {key for key, _ in wanted}
 
-    def named(self, part: PartName, records: Sequence[Record]) -> set[str]:
-        """The keys that a part names, looking at nothing but its records."""
-        del part
-        return {record.audio for record in records if record.audio is not None}
-
     def _wanted(
         self, part: PartName, records: Sequence[Record], objects: Mapping[str, int], findings: Findings
     ) -> dict[Place, Record]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..actors.manifest import Record
+from .complete import Complete
 from .printable import printable
 
 MAX_NAMED = 100
@@ -16,9 +16,9 @@ class VerifyReport:
     """The state of an output.
 
     task           "speak", or "refine": then there are texts in place of clips
-    is_complete    the run has ended: complete.json is there and valid
+    is_complete    the run has ended: every row was committed
     num_parts      shards with a manifest
-    num_rows       rows of the corpus as complete.json has them, None while incomplete
+    num_rows       rows of the corpus as the mark of completeness has them, None while incomplete
     num_missing    rows in no manifest: of `num_rows`, or up to the largest row seen while incomplete
     num_clips      clips that were read, `audio_bytes` in all
     num_texts      refined rows whose lines were read
@@ -106,7 +106,7 @@ class Findings:
         self,
         uri: str,
         task: str,
-        complete: Mapping[str, int] | None,
+        complete: Complete | None,
         num_parts: int,
         num_missing: int,
         num_swept: int,
@@ -118,7 +118,7 @@ class Findings:
             task=task,
             is_complete=complete is not None,
             num_parts=num_parts,
-            num_rows=None if complete is None else complete["num_rows"],
+            num_rows=None if complete is None else complete.num_rows,
             num_ok=self.num_ok,
             num_failed=self.num_failed,
             num_missing=num_missing,

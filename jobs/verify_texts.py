@@ -30,11 +30,15 @@ class TextCheck:
     def part(
         self, part: PartName, records: Sequence[Record], objects: Mapping[str, int], findings: Findings
     ) -> set[str]:
-        """Check the lines of a part, whose shard has these objects (key: bytes); the keys that it names."""
+        """Check the lines of a part, whose shard has these objects (key: bytes); the keys that it names.
+
+        That is one, whether or not a row of it is refined; none where all were rejected.
+        """
         for record in records:
             if record.audio is not None:
                 findings.problem(f"{part.key}: row {record.row} is audio, in a job that refines text")
-        for key in self.named(part, records):
+        named = set() if part.index is None else {text_key(part)}
+        for key in named:
             if key not in objects:
                 findings.problem(f"{key} does not exist; {part.key} has {part.num_ok} rows in it")
                 continue
@@ -45,9 +49,4 @@ class TextCheck:
                 faults = [str(error)]
             for fault in faults:
                 findings.problem(f"{key}, {fault}")
-        return self.named(part, records)
-
-    def named(self, part: PartName, records: Sequence[Record]) -> set[str]:
-        """The keys that a part names: one, whether or not a row of it is refined; none where all were rejected."""
-        del records
-        return set() if part.index is None else {text_key(part.shard_id)}
+        return named

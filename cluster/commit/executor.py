@@ -69,6 +69,7 @@ def decode(data: bytes, source: str, *, is_complete_of_format_2: Callable[[], bo
 class Executor:
     """Of one output.
 
+    listed      lists below a prefix, in any order if its pages are taken one after the other; by default the store does
     names       the keys that a manifest names; raises JobError if it is missing or cannot be read
     read        reads what a manifest names; raises JobError if something is missing
     wait_audio  returns when these objects are stored
@@ -78,11 +79,13 @@ class Executor:
         self,
         storage: Storage,
         *,
+        listed: Callable[[str], Iterator[Entry]] | None = None,
         names: Callable[[str], Iterable[str]] = lambda key: (),
         read: Callable[[tuple[str, ...]], None] = lambda keys: None,
         wait_audio: Callable[[tuple[str, ...]], None] = lambda keys: None,
     ) -> None:
         self._storage = storage
+        self._list = listed or storage.list
         self._names = names
         self._read = read
         self._wait_audio = wait_audio
@@ -149,7 +152,7 @@ class Executor:
     def _page(self, prefix: str, after: str | None) -> Page:
         """The next page of the listing that is under way, or the first one of another."""
         if after is None or self._listed is None or self._listed[0] != prefix:
-            entries = self._storage.list(prefix)
+            entries = self._list(prefix)
             self._listed = prefix, (entry for entry in entries if after is None or entry.key > after)
         page = list(islice(self._listed[1], PAGE_KEYS))
         is_last = len(page) < PAGE_KEYS

@@ -174,12 +174,15 @@ class Resume:
         return write_root(RootFile(root, self.body), self.base.tag, names, is_conditional=self.is_conditional)
 
 
-def resume(base: Found, body: Any, *, nonce: str, is_conditional: bool = True) -> Resume:
-    """Go on with an open output. Raises JobError for one of format 2, where late manifests look like others."""
+def resume(base: Found, body: Any, damaged: Iterable[str] = (), *, nonce: str, is_conditional: bool = True) -> Resume:
+    """Go on with an open output, without these manifests.
+
+    Raises JobError for one of format 2, where late manifests look like others.
+    """
     if base.file.root.run == 0:
         raise JobError("this output was begun by an older version: finish it with that one, or use --overwrite")
     assert not base.file.root.is_complete, "a complete output is repaired, or begun anew"
-    return Resume(base, body, nonce, is_conditional=is_conditional)
+    return Resume(base, body, nonce, frozenset(damaged), is_conditional)
 
 
 def repair(base: Found, body: Any, damaged: Iterable[str], *, nonce: str, is_conditional: bool = True) -> Resume:

@@ -22,6 +22,7 @@ from typing import BinaryIO, cast
 
 from ...errors import StorageConflict, StorageDenied, StorageMissing
 from .base import Entry, Storage, Tagged
+from .guard import check_guard
 from .keys import check_key, check_prefix, is_temporary
 from .local_files import make_folder, storage_error, temporary, translated, written
 from .local_versions import Versions, can_swap
@@ -55,6 +56,7 @@ class LocalStorage(Storage):
                 source: BinaryIO = data.open("rb")
         else:
             source = io.BytesIO(data)
+        check_guard()
         with source, translated("writing", path), written(path) as file:
             shutil.copyfileobj(source, file, _COPY_BYTES)
 
@@ -120,6 +122,7 @@ class LocalStorage(Storage):
         count = 0
         for key in keys:
             count += 1
+            check_guard()
             path = self._inside(key)
             with (
                 translated("deleting", path),

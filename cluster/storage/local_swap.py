@@ -1,7 +1,7 @@
 """Compare-and-swap of a file without a lock: a process that is paused anywhere in it keeps no other one from going on.
 
 Who replaces a version writes the new one beside it (`Stage`), then links a name to it that says which version it
-follows (`Claim`: a symbolic link, made once or not at all). From then on the successor is decided, and whoever finds
+follows (`Claim`: made once or not at all). From then on the successor is decided, and whoever finds
 the claim may move it into place (`Move`): a file is moved once, as it loses its own name, so that a move that comes
 late moves nothing.
 

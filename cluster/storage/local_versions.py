@@ -29,6 +29,7 @@ _NO_LINKS = {errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.E
 _NOT_MADE = _NO_LINKS | {errno.EACCES, errno.ENOSPC, errno.EDQUOT}
 _CLAIM_SUFFIX = f".next{TEMPORARY_SUFFIX}"
 _VERSION = re.compile(r"\.[0-9a-f]{32}\.tmp")
+_MAX_NAME = 64
 
 
 class Versions:
@@ -55,7 +56,7 @@ class Versions:
         except ClaimBroken as error:
             raise StorageUnavailable(
                 f"writing {self._path}: {self._claim(old)} names {error}, which is gone; "
-                "remove that link when no run writes there, then run again"
+                "remove that file when no run writes there, then run again"
             ) from error
 
     def _do(self, step: Step, data: bytes) -> object:
@@ -87,10 +88,10 @@ class Versions:
 
     def _claimed(self, old: str) -> str | None:
         try:
-            name = str(self._claim(old).readlink())
+            name = self._claim(old).read_bytes()[:_MAX_NAME].decode("utf-8", "replace")
         except FileNotFoundError:
             return None
-        if not _VERSION.fullmatch(name):  # a link that no swap made must not move anything
+        if not _VERSION.fullmatch(name):  # a file that no swap made must not move anything
             raise ClaimBroken(name)
         return name
 
@@ -108,17 +109,24 @@ class Versions:
             raise
 
     def _make_claim(self, old: str, name: str) -> str:
-        while True:
-            try:
-                self._claim(old).symlink_to(name)
-                return name
-            except FileExistsError:  # of another swap, or of this one, if the answer of a network mount got lost
-                if (follows := self._claimed(old)) is not None:
-                    return follows
-            except OSError as error:
-                if error.errno in _NOT_MADE:  # after any other error it may be there, or come yet
-                    (self._folder / name).unlink(missing_ok=True)
-                raise
+        # Written before it is linked: a claim is there as a whole or not at all. No symbolic link: nobody who copies
+        # the folder should stumble over one whose file is gone.
+        draft = _new_name()
+        self._stage(draft, name.encode())
+        try:
+            while True:
+                try:
+                    self._claim(old).hardlink_to(self._folder / draft)
+                    return name
+                except FileExistsError:  # of another swap, or of this one, if the answer of a network mount got lost
+                    if (follows := self._claimed(old)) is not None:
+                        return follows
+                except OSError as error:
+                    if error.errno in _NOT_MADE:  # after any other error it may be there, or come yet
+                        (self._folder / name).unlink(missing_ok=True)
+                    raise
+        finally:
+            (self._folder / draft).unlink(missing_ok=True)
 
     def _find_old(self, old: str) -> tuple[str, ...]:
         try:
@@ -145,29 +153,20 @@ class Versions:
 
 
 def can_swap(folder: Path) -> bool:
-    """Whether the file system has links of both kinds, and makes each name once. Raises OSError for other reasons."""
-    file, link, symlink = (folder / _new_name() for _ in range(3))
+    """Whether the file system has links, and makes each name once. Raises OSError for other reasons."""
+    file, link = folder / _new_name(), folder / _new_name()
     try:
         file.touch(exist_ok=False)
-        return _is_made_once(link, lambda: link.hardlink_to(file)) and _is_made_once(
-            symlink, lambda: symlink.symlink_to(file.name)
-        )
-    finally:
-        for path in (file, link, symlink):
-            path.unlink(missing_ok=True)
-
-
-def _is_made_once(path: Path, make: Callable[[], None]) -> bool:
-    try:
-        make()
-    except OSError as error:
-        if error.errno in _NO_LINKS:
-            return False
-        raise
-    try:
-        make()
+        link.hardlink_to(file)
+        link.hardlink_to(file)
     except FileExistsError:
         return True
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+    finally:
+        for path in (file, link):
+            path.unlink(missing_ok=True)
     return False
 
 

@@ -19,6 +19,7 @@ from typing import Any, cast
 
 from botocore import exceptions as boto
 
+from .guard import check_guard
 from .s3_credentials import CredentialChain
 from .s3_patience import Patience
 
@@ -83,6 +84,7 @@ class Retries:
         events.register("needs-retry.s3", self._pause_s)
 
     def _begin(self, params: dict[str, Any], **_: Any) -> None:
+        check_guard()
         began_s = _operation_began_s.get()
         params["context"][_BEGAN_S] = time.monotonic() if began_s is None else began_s
 
@@ -98,6 +100,7 @@ class Retries:
         **_: Any,
     ) -> float | None:
         """Seconds until the next try, None if this answer is the last."""
+        check_guard()
         context = request_dict["context"]
         elapsed_s = time.monotonic() - context[_BEGAN_S]
         pause_s = self._patience.pause_s(attempts, elapsed_s, CHANCE.random())

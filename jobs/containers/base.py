@@ -62,8 +62,8 @@ class Container(ABC):
     def open_part(self, storage: Storage, part: str, extension: str, key_prefixes: int = 0) -> PartWriter:
         """Begin an attempt at a part.
 
-        part          a name of its own for this attempt: the shard's id, "-", and letters or digits
-                      ("000012-0003-9f2c1a"); its objects lie under `part_prefix`
+        part          a name of its own for this attempt: the shard's id, the run's stamp, and letters or digits
+                      ("000012-0003-r5f3a-7-9f2c1a"); its objects lie under `part_prefix`
         extension     of the audio format, without a dot
         key_prefixes  see `shard_prefix`
         """
@@ -77,7 +77,7 @@ class Container(ABC):
 
 
 _SHARD = r"[0-9]{6,}-[0-9]{4,}"
-_PART = re.compile(_SHARD + r"-[A-Za-z0-9]+")
+_PART = re.compile(f"({_SHARD})-" + r"((?:r[0-9a-f]+-[0-9]+-)?[A-Za-z0-9]+)")
 _OWNED = re.compile(re.escape(AUDIO_PREFIX) + f"(?:[0-9a-f]+/)?({_SHARD})-")
 
 
@@ -94,9 +94,10 @@ def shard_prefix(shard_id: str, key_prefixes: int = 0) -> str:
 
 def part_prefix(part: str, key_prefixes: int = 0) -> str:
     """The keys of a part's objects begin with this. Raises ValueError for a name that could be another part's."""
-    if not _PART.fullmatch(part):
-        raise ValueError(f"{part!r} is no part's name; one is called like 000012-0003-9f2c1a")
-    shard_id, _, attempt = part.rpartition("-")
+    match = _PART.fullmatch(part)
+    if not match:
+        raise ValueError(f"{part!r} is no part's name; one is called like 000012-0003-r5f3a-7-9f2c1a")
+    shard_id, attempt = match.groups()
     return shard_prefix(shard_id, key_prefixes) + attempt
 
 

@@ -4,7 +4,6 @@ hostile input.
 
 from __future__ import annotations
 
-import json
 import os
 import resource
 import signal
@@ -15,11 +14,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from outputs import begin, commit, complete, job_file
 from typer.testing import CliRunner
 from waiting import HANG_S
 
 from speechmill.actors.audio import encode, pcm16, pcm_sha256, sha256
-from speechmill.actors.manifest import PartName, Record, encode_records
+from speechmill.actors.manifest import Record
 from speechmill.actors.segment import Failure
 from speechmill.cluster.storage import Storage, open_storage
 from speechmill.jobs.cli import app
@@ -69,20 +69,23 @@ def write_clip(writer, row: int, audio: str) -> Record:
 def write_output(tmp_path: Path) -> WriteOutput:
     """Write 11 rows: two shards of 5 with clips in reverse order, row 2 failed, and a rejected row."""
 
-    def write(container: str, audio: str, storage: Storage | None = None) -> Storage:
+    def write(container: str, audio: str, storage: Storage | None = None, *, is_complete: bool = True) -> Storage:
         storage = storage or open_storage(str(tmp_path / "out"))
-        storage.put("job.json", json.dumps({"spec": {"output": {"container": container, "audio": audio}}}).encode())
+        claim = begin(storage, job_file(container, audio))
+        written: list[Record] = []
         for index, rows in enumerate((range(5), range(5, 10))):
-            writer = container_of(container).open_part(storage, f"000000-{index:04d}-9f{index}", audio)
+            part = f"000000-{index:04d}-{claim.stamp}-9f{index}"
+            writer = container_of(container).open_part(storage, part, audio)
             records = [write_clip(writer, row, audio) for row in reversed(rows) if row != 2]
             writer.close()
             if 2 in rows:
                 records.append(Record.of_failure(Failure(2, "id 2", "too long", "Row 2."), "tone", "1"))
-            storage.put(PartName.of(0, index, f"ab{index}", records).key, encode_records(records))
+            commit(storage, claim, 0, index, records)
+            written += records
         rejected = [Record.of_failure(Failure(10, "id 10", "empty text"), "tone", "1")]
-        storage.put(PartName.of(0, None, "cd", rejected).key, encode_records(rejected))
-        counts = {"num_rows": NUM_ROWS, "num_ok": 9, "num_failed": 2, "audio_s": 1.0}
-        storage.put("complete.json", json.dumps(counts).encode())
+        commit(storage, claim, 0, None, rejected)
+        if is_complete:
+            complete(claim, [*written, *rejected])
         return storage
 
     return write

@@ -19,7 +19,7 @@ from speechmill.cluster.sharding import CostModel
 from speechmill.cluster.storage import open_storage
 from speechmill.errors import ModelError, SpecError
 from speechmill.jobs.cli import app
-from speechmill.jobs.complete import Complete
+from speechmill.jobs.output_file import OutputFile
 from speechmill.jobs.progress import Snapshot
 
 OPTIONS = {"audio_char_s": 0.001, "memory_bytes": 3_000_000, "cell_bytes": 400, "square_bytes": 3, "batch_s": 0.002}
@@ -80,7 +80,7 @@ def test_a_plan_shows_the_profile_and_after_the_run_what_became_of_it(tmp_path: 
     assert (result.num_ok, batches.num_rows, batches.num_out_of_memory) == (300, 300, 0)
     assert batches.peak_bytes <= batches.predicted_bytes <= batches.bound_bytes
     assert batches.num_batches == pytest.approx(predicted["num_batches"], rel=0.3)
-    complete = Complete.read(open_storage(result.output))
+    complete = OutputFile.load(open_storage(result.output)).complete
     assert complete is not None
     assert complete.batches == batches
 

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
+from outputs import begin
 from rich.console import Console
 from typer.testing import CliRunner
 
@@ -120,7 +121,7 @@ def test_names_are_shown_as_they_are_never_as_markup(tmp_path: Path, job: Path) 
     """A job called "x[/red]" once ended `status` with a stack trace."""
     storage = open_storage(str(tmp_path / "out"))
     spec = JobSpec.load(job, ["name='x[/red][bold]y'"])
-    JobFile("1", spec.model_dump(mode="json"), Identity({}), "cpu", CostModel(1, 1, 1)).write(storage)
+    begin(storage, JobFile("1", spec.model_dump(mode="json"), Identity({}), "cpu", CostModel(1, 1, 1)))
     done = runner.invoke(app, ["status", str(tmp_path / "out")])
     assert done.exit_code == 0
     assert "x[/red][bold]y" in done.output

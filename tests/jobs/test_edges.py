@@ -161,7 +161,7 @@ def test_an_output_that_is_deleted_in_mid_run_stops_the_run_and_the_next_speaks_
     job = job_of(tmp_path, rows(120), cell_s=0.0005)
     with pytest.raises((RunStopped, JobError), match=str(out)):
         job.run(observe=Once(lambda: out.rename(tmp_path / "gone")))  # at once, however much is being written
-    assert not (out / "complete.json").exists()
+    assert not (out / "job.json").exists()
     shutil.rmtree(out, ignore_errors=True)
     result = job.run()
     assert (result.num_ok, result.exit_code) == (120, 0)

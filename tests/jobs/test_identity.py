@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from outputs import begin, job_file
 
+from speechmill.actors.batcher.stats import BatchStats
 from speechmill.actors.manifest import PartName
 from speechmill.actors.models.base import ModelConfig
 from speechmill.actors.models.registry import describe
 from speechmill.cluster.sharding import CostModel
 from speechmill.cluster.storage import open_storage
 from speechmill.errors import JobChanged, JobError
-from speechmill.jobs.complete import COMPLETE_KEY, Complete
+from speechmill.jobs.complete import Complete
 from speechmill.jobs.identity import JOB_KEY, Identity, JobFile, identity_of
 from speechmill.jobs.ledger import Ledger
+from speechmill.jobs.output_file import OutputFile
 from speechmill.jobs.spec import JobSpec
 
 
@@ -62,10 +66,14 @@ def test_what_decides_neither_is_not(sections: dict[str, Any]) -> None:
 
 def test_a_job_file_is_read_as_it_was_written(tmp_path: Path) -> None:
     storage = open_storage(str(tmp_path))
-    assert JobFile.read(storage) is None
+    assert OutputFile.read(storage) is None
     job = JobFile("1.0", {"name": "x"}, identity(), "cpu", CostModel(0.1, 0.2, 0.3))
-    job.write(storage)
-    assert JobFile.read(storage) == job
+    claim = begin(storage, job)
+    found = OutputFile.load(storage)
+    assert (found.job, found.complete, found.root.run) == (job, None, 1)
+    claim.complete(Complete(3, 2, 1, 1.5, BatchStats(cells_total=7)))
+    found = OutputFile.load(storage)
+    assert (found.job, found.complete) == (job, Complete(3, 2, 1, 1.5, BatchStats(cells_total=7)))
     job.refuse_if_changed(identity(), "out")
     with pytest.raises(JobChanged, match="seed: 0 there, 1 now"):
         job.refuse_if_changed(identity(seed=1), "out")
@@ -75,18 +83,23 @@ def test_a_job_file_is_read_as_it_was_written(tmp_path: Path) -> None:
 def test_damaged_files_of_ours_are_named(tmp_path: Path, content: bytes) -> None:
     storage = open_storage(str(tmp_path))
     storage.put(JOB_KEY, content)
-    storage.put(COMPLETE_KEY, content)
     with pytest.raises(JobError, match=r"job\.json"):
-        JobFile.read(storage)
-    with pytest.raises(JobError, match=r"complete\.json"):
-        Complete.read(storage)
+        OutputFile.read(storage)
 
 
-def test_the_ledger_is_read_off_the_names(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mark", [None, [], {}, {"num_rows": 3}, {"num_rows": 1, "num_ok": 1, "num_failed": "0"}])
+def test_a_damaged_mark_of_completeness_is_named(tmp_path: Path, mark: object) -> None:
     storage = open_storage(str(tmp_path))
-    for name in (PartName(0, 0, 10, 2, 1_500, "aa"), PartName(0, 1, 5, 0, 500, "bb"), PartName(1, None, 0, 3, 0, "cc")):
-        storage.put(name.key, b"never opened")
-    ledger = Ledger.load(storage)
+    begin(storage, job_file()).complete(Complete(1, 1, 0, 0.5))
+    body = json.loads(storage.get(JOB_KEY)) | {"complete": mark}
+    storage.put(JOB_KEY, json.dumps(body).encode())
+    with pytest.raises(JobError, match=r"job\.json has a mark of completeness that cannot be read"):
+        OutputFile.read(storage)
+
+
+def test_the_ledger_is_read_off_the_names() -> None:
+    names = (PartName(0, 0, 10, 2, 1_500, "aa"), PartName(0, 1, 5, 0, 500, "bb"), PartName(1, None, 0, 3, 0, "cc"))
+    ledger = Ledger.of(names)
     assert (len(ledger), ledger.totals.num_ok, ledger.totals.num_failed) == (3, 15, 5)
     assert ledger.totals.audio_s == pytest.approx(2.0)
     assert ledger.is_done("000000-0001", "bb")

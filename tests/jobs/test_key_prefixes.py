@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import speechmill
 from speechmill.cluster.storage import open_storage
-from speechmill.errors import JobChanged, SpecError
+from speechmill.errors import JobChanged, OutputDamaged, SpecError
 from speechmill.jobs.containers.base import part_prefix, shard_of, shard_prefix
 from speechmill.jobs.job import Parts
 from speechmill.jobs.verify import verify
@@ -77,7 +77,7 @@ def test_a_run_with_prefixes_is_read_verified_swept_and_continued(tmp_path: Path
     assert len({entry.key.split("/")[1] for entry in storage.list("audio/")}) > 1
     assert {len(entry.key.split("/")[1]) for entry in storage.list("audio/")} == {1}
 
-    for orphan in (f"{part_prefix('000000-0000-zz', 16)}.tar", "audio/000000-0000-zz.tar", "audio/g/000000-0000-z.tar"):
+    for orphan in (f"{part_prefix('000000-0000-zz', 16)}.tar", "audio/000000-0000-zz.tar", "audio/f/000000-0000-z.tar"):
         storage.put(orphan, b"left behind")
     report = verify(storage)
     assert (report.is_ok, report.num_clips, report.num_orphans) == (True, NUM_ROWS, 3)
@@ -88,8 +88,10 @@ def test_a_run_with_prefixes_is_read_verified_swept_and_continued(tmp_path: Path
     with pytest.raises(JobChanged, match=r"output\.key_prefixes: 16 there, null now"):
         job(0).run()
     lost = next(iter(storage.list("manifest/"))).key
-    storage.delete([lost, "complete.json"])
-    assert job(16).run().num_ok == NUM_ROWS
+    storage.delete([lost])
+    with pytest.raises(OutputDamaged, match=r"manifests are there.*--repair"):
+        job(16).run()
+    assert job(16).run(repair=True).num_ok == NUM_ROWS
     assert verify(storage, sweep=True).is_complete
     assert verify(storage).num_orphans == 0
 

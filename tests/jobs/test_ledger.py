@@ -7,13 +7,17 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from outputs import FreeLease, begin, job_file
 
 from speechmill.actors.manifest import PartName
-from speechmill.cluster.storage import Storage, open_storage
+from speechmill.cluster.storage import open_storage
 from speechmill.errors import JobChanged
 from speechmill.jobs import ledger as module
+from speechmill.jobs.claim import Claim
 from speechmill.jobs.corpus import Position
-from speechmill.jobs.ledger import Ledger, window_digest
+from speechmill.jobs.holdings import counted_parts
+from speechmill.jobs.ledger import Ledger, list_manifests, window_digest
+from speechmill.jobs.output_file import OutputFile
 from speechmill.jobs.plan_log import WindowPlan
 
 NUM_SHARDS = 3
@@ -28,19 +32,11 @@ def plan(window: int) -> WindowPlan:
     return WindowPlan(6, Position(), NUM_SHARDS, window_digest(digests), b"", 1.0, 0.5)
 
 
-def put(storage: Storage, *parts: PartName) -> None:
-    for one in parts:
-        storage.put(one.key, b"never opened")
-
-
 @settings(max_examples=20, deadline=None)
 @given(st.sets(st.tuples(st.integers(0, 5), st.integers(0, NUM_SHARDS - 1))), st.integers(0, 6))
-def test_it_says_the_same_with_a_plan_and_without(
-    tmp_path_factory: pytest.TempPathFactory, committed: set[tuple[int, int]], num_planned: int
-) -> None:
-    storage = open_storage(str(tmp_path_factory.mktemp("out")))
-    put(storage, *(part(*one) for one in committed))
-    known, unknown = Ledger.load(storage, [plan(window) for window in range(num_planned)]), Ledger.load(storage)
+def test_it_says_the_same_with_a_plan_and_without(committed: set[tuple[int, int]], num_planned: int) -> None:
+    parts = [part(*one) for one in committed]
+    known, unknown = Ledger.of(parts, [plan(window) for window in range(num_planned)]), Ledger.of(parts)
     assert (known.totals, len(known)) == (unknown.totals, len(unknown))
     assert len(known) == len(committed)
     for window in range(6):
@@ -71,19 +67,16 @@ def test_a_window_whose_last_part_is_committed_takes_a_bit() -> None:
     assert (len(ledger), ledger.totals.num_ok) == (NUM_SHARDS, 2 * NUM_SHARDS), "a second manifest counts for nothing"
 
 
-def test_a_window_with_other_rows_than_planned_is_not_complete(tmp_path: Path) -> None:
-    storage = open_storage(str(tmp_path))
-    put(storage, part(0, 0), part(0, 1, "bb"), part(0, 2))
-    ledger = Ledger.load(storage, [plan(0)])
+def test_a_window_with_other_rows_than_planned_is_not_complete() -> None:
+    ledger = Ledger.of([part(0, 0), part(0, 1, "bb"), part(0, 2)], [plan(0)])
     assert not ledger.is_complete(0)
     with pytest.raises(JobChanged, match="000000-0001 was committed with other rows"):
         ledger.is_done("000000-0001", "aa")
 
 
-def test_a_second_manifest_of_a_complete_window_is_not_counted(tmp_path: Path) -> None:
-    storage = open_storage(str(tmp_path))
-    put(storage, *(part(0, index) for index in range(NUM_SHARDS)), PartName(0, 1, 1, 1, 5, "aa"))
-    ledger = Ledger.load(storage, [plan(0)])
+def test_a_second_manifest_of_a_complete_window_is_not_counted() -> None:
+    parts = [*(part(0, index) for index in range(NUM_SHARDS)), PartName(0, 1, 1, 1, 5, "aa")]
+    ledger = Ledger.of(parts, [plan(0)])
     assert ledger.is_complete(0)
     assert ledger.totals.num_rows == 2 * NUM_SHARDS
 
@@ -99,8 +92,11 @@ def test_many_windows_are_listed_in_pieces(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(module, "MANY_WINDOWS", 2)
     storage = open_storage(str(tmp_path))
     windows = [0, 1, 2, 99, 100, 250, 9_999, 123_456, 1_000_000, 1_234_567]
-    put(storage, *(part(window, index) for window in windows for index in range(NUM_SHARDS)))
-    ledger = Ledger.load(storage, [plan(window) for window in range(101)])
+    for window in windows:
+        for index in range(NUM_SHARDS):
+            storage.put(part(window, index).key, b"never opened")
+    listed = [PartName.parse(entry.key) for entry in list_manifests(storage, 101)]
+    ledger = Ledger.of(listed, [plan(window) for window in range(101)])
     assert len(ledger) == NUM_SHARDS * len(windows)
     assert [window for window in windows if ledger.is_complete(window)] == [0, 1, 2, 99, 100]
 
@@ -108,9 +104,14 @@ def test_many_windows_are_listed_in_pieces(tmp_path: Path, monkeypatch: pytest.M
 def test_an_empty_manifest_says_nothing(tmp_path: Path) -> None:
     """Story: a store kept an empty object of an upload that broke off; its name was believed, eight rows were lost."""
     storage = open_storage(str(tmp_path))
-    whole, empty = PartName(0, 0, 8, 0, 900, "aa"), PartName(0, 1, 8, 0, 900, "bb")
+    claim = begin(storage, job_file())
+    whole = PartName(0, 0, 8, 0, 900, "aa", claim.begin_commit())
+    empty = PartName(0, 1, 8, 0, 900, "bb", claim.begin_commit())
     storage.put(whole.key, b"{}\n")
     storage.put(empty.key, b"")
-    ledger = Ledger.load(storage)
+    output = OutputFile.load(storage)
+    assert list(counted_parts(storage, output)) == [whole]
+    ledger = Ledger()
+    Claim.resume(storage, FreeLease(), output, (), storage.list, ledger.add)
     assert (len(ledger), ledger.totals.num_rows) == (1, 8)
     assert not ledger.is_done(empty.shard_id, "bb")

@@ -20,14 +20,13 @@ from hypothesis import strategies as st
 
 from speechmill.actors.manifest import PartName
 from speechmill.cluster.sharding import CostModel, ShardLimits
-from speechmill.cluster.storage import Storage, open_storage
+from speechmill.cluster.storage import Entry, Storage, open_storage
 from speechmill.errors import JobChanged
 from speechmill.jobs import plan_log
 from speechmill.jobs.corpus import Corpus, InputFile, InputOptions
 from speechmill.jobs.corpus.reader import RawRow, Reader
-from speechmill.jobs.job import delete_output
 from speechmill.jobs.ledger import Ledger
-from speechmill.jobs.plan_log import PlanLog
+from speechmill.jobs.plan_log import PlanLog, delete_plan
 from speechmill.jobs.planning import Planned, Planner
 
 COST, LIMITS = CostModel(0.1, 0.01, 0.1), ShardLimits(3, 20.0)
@@ -136,7 +135,7 @@ class Bench:
         """Plan so many windows, and commit those of their parts that `commit` says."""
         with patch.object(plan_log, "MAX_WINDOWS", self.chunk_windows):
             log = PlanLog.read(self.storage, FINGERPRINT, self.window_rows)
-        ledger = Ledger.load(self.storage, log.windows)
+        ledger = Ledger.of(map(_part, self.storage.list("manifest/")), log.windows)
         planned: list[Planned] = []
         for one in Planner(self.corpus(), log, ledger, COST, LIMITS):
             planned.append(one)
@@ -151,7 +150,11 @@ class Bench:
 
     @property
     def committed(self) -> Shards:
-        return sorted((p.shard_id, p.digest) for p in (PartName.parse(e.key) for e in self.storage.list("manifest/")))
+        return sorted((p.shard_id, p.digest) for p in map(_part, self.storage.list("manifest/")))
+
+
+def _part(entry: Entry) -> PartName:
+    return PartName.parse(entry.key)
 
 
 def parts_of(planned: Planned) -> list[PartName]:
@@ -243,7 +246,7 @@ def test_a_damaged_log_costs_reading_and_nothing_else(bench: Bench, key: str, da
     assert repeated(bench.run()) == list(range(50, 70))
     bench.run()
     assert bench.seen == [], "the log is whole again"
-    assert Ledger.load(bench.storage).totals.num_rows == 70
+    assert Ledger.of(map(_part, bench.storage.list("manifest/"))).totals.num_rows == 70
 
 
 def test_a_number_changed_in_the_log_is_noticed(bench: Bench) -> None:
@@ -312,5 +315,5 @@ def test_ids_of_rows_that_bring_none_are_not_kept(tmp_path: Path) -> None:
 
 def test_the_log_is_deleted_and_strangers_are_not(bench: Bench) -> None:
     bench.storage.put("plan/mine.json", b"")
-    delete_output(bench.storage)
-    assert [entry.key for entry in bench.storage.list()] == ["plan/mine.json"]
+    delete_plan(bench.storage)
+    assert [entry.key for entry in bench.storage.list("plan/")] == ["plan/mine.json"]

@@ -129,7 +129,7 @@ def test_a_job_is_followed_left_stopped_killed_and_continued(
     assert [job["status"] for job in listed(head) if job["id"] == "first"] == ["STOPPED"]
     assert not driver.is_running()
     assert json.loads((out / "driver.json").read_text())["state"] == "released", "it ended by itself"
-    assert not (out / "complete.json").exists()
+    assert json.loads((out / "job.json").read_text())["commit"]["state"] == "open"
 
     slow.touch()
     second = speechmill.Job(**_absolute(tmp_path)).submit(head.url, id="second")
