@@ -16,6 +16,7 @@ SpeechmillError
 │   ├── OutputGone           the bucket or folder of the output went away in mid-run
 │   ├── OutputBusy           another driver writes this output
 │   ├── LeaseLost            this driver is no longer the one that may write the output
+│   ├── CorpusChanged        an input file is not as it was when the run began
 │   └── ReplicasLost         replicas died faster than they could be replaced
 ├── OutputDamaged            an output that was complete has lost something since                  (exit status 1)
 ├── BatchOutOfMemory         a batch did not fit; the replica splits it and goes on
@@ -92,6 +93,10 @@ class OutputBusy(RunStopped):
 
 class LeaseLost(RunStopped):
     """The driver may have been replaced by another one; it commits nothing more."""
+
+
+class CorpusChanged(RunStopped):
+    """An input file is no longer as it was when the run began. What is committed is of the corpus as it was."""
 
 
 class ReplicasLost(RunStopped):

@@ -88,6 +88,9 @@ class SyntheticCorpus(Corpus):
         self.fingerprint = "synthetic"
         self._has_ids = not is_unique
 
+    def refuse_changed(self, files: Sequence[InputFile] | None = None) -> None:
+        """It never changes."""
+
     def open_reader(self, file: InputFile) -> Reader:
         """The one reader there is."""
         return SyntheticReader(file)

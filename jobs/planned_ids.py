@@ -75,7 +75,7 @@ class PlannedIds:
         for plan in self._windows[first : first + self._log.chunk_windows]:
             if self._is_stopped:
                 break
-            with no_collection():
+            with no_collection(), stream.unchanged():
                 block = stream.take(self._log.window_rows)
             found.append(block.new_hashes(plan.repeated_rows))
         return found

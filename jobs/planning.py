@@ -2,7 +2,8 @@
 
 Guaranteed: the shards of a run that continues are those that a run from scratch would cut, whatever was committed
 and wherever the plan log ends; of a window that the log has and whose parts are all committed, no row is read. Of
-all rows with one id, the first that can be spoken keeps it, however often the run was killed.
+all rows with one id, the first that can be spoken keeps it, however often the run was killed. A window is given out
+when its files, looked at after its rows were read, are those that the corpus found.
 Not known here: how shards are spoken and committed.
 """
 
@@ -48,7 +49,7 @@ class Planner:
         self._stream: RowStream | None = None
 
     def __iter__(self) -> Iterator[Planned]:
-        """The windows in order. Raises CorpusError, JobChanged and what the store raises."""
+        """The windows in order. Raises CorpusError, CorpusChanged, JobChanged and what the store raises."""
         with self._known_ids() as ids:
             for index, plan in enumerate(self._log.windows):
                 planned = self._again(index, plan)
@@ -77,7 +78,9 @@ class Planner:
         if self._ledger.is_complete(index):
             return Planned(plan, None, (), plan.cost_s)
         with no_collection():
-            block = self._stream_at(index).take(self._log.window_rows)
+            stream = self._stream_at(index)
+            with stream.unchanged():
+                block = stream.take(self._log.window_rows)
             block.repeated(plan.repeated_rows)
             planned = self._cut(index, block, plan.is_last, plan)
         if planned.plan.digest != plan.digest:
@@ -94,14 +97,18 @@ class Planner:
             ids, of_last_chunk = known.ready()
             self._log.keep_ids(of_last_chunk)
         stream = self._stream_at(index)
-        while not stream.is_at_end:
+        with stream.unchanged():
+            is_at_end = stream.is_at_end
+        while not is_at_end:
             with no_collection():
                 planned = self._next(index, stream, ids)
             yield planned
-            index += 1
+            index, is_at_end = index + 1, planned.plan.is_last
 
     def _next(self, index: int, stream: RowStream, ids: IdIndex | None) -> Planned:
-        block = stream.take(self._log.window_rows)
+        with stream.unchanged():
+            block = stream.take(self._log.window_rows)
+            is_last = stream.is_at_end  # a file that was cut short looks like the end
         added = None
         repeated: list[int] = []
         if ids is not None:
@@ -110,7 +117,6 @@ class Planner:
             block.repeated(repeated)
             added = block.new_hashes(repeated)
         position = stream.position
-        is_last = stream.is_at_end
         read = 1.0 if is_last else min(stream.fraction_read, 0.999999)
         plan = WindowPlan(len(block.rows), position, 0, "", bits_of(repeated), 0.0, read)
         planned = self._cut(index, block, is_last, plan)

@@ -117,6 +117,7 @@ class Run:
         """Write the mark that nothing is missing, when nothing is."""
         while not self._committer.is_idle:
             self._settle(COLLECT_S)
+        self._job.corpus.refuse_changed()
         totals = self._ledger.totals
         if totals.num_rows != self._num_rows:
             raise JobChanged(

@@ -21,6 +21,7 @@ from .files import InputFile, find_files, fingerprint_of
 from .ids import IdIndex
 from .jsonl import JsonlReader
 from .options import Format, InputOptions
+from .originals import Originals
 from .parquet import ParquetReader
 from .reader import Reader
 from .rows import RowMaker
@@ -49,6 +50,7 @@ class Corpus:
         self.options = options
         self.files: tuple[InputFile, ...] = find_files(options)
         self.fingerprint = fingerprint_of(self.files)
+        self._originals = Originals(self.files, options)
         self._has_ids = options.id is not None
 
     def check(self) -> None:
@@ -65,11 +67,23 @@ class Corpus:
         """Whether a row may bring an id of its own; if not, ids are the rows' numbers and cannot repeat."""
         return self._has_ids
 
+    def refuse_changed(self, files: Sequence[InputFile] | None = None) -> None:
+        """Raise CorpusChanged if one of these files is not as it was found; of all, also if the input has another one.
+
+        Raises what the store raises.
+        """
+        if files is None:
+            self._originals.refuse_any_change()
+        else:
+            self._originals.refuse_changed(files)
+
     def stream(self) -> RowStream:
         """All rows from the first on, whether or not their ids repeat. Streams do not disturb each other."""
         # What a file knows of its being read belongs to one stream.
         files = [replace(file, _opened=[]) for file in self.files]
-        return RowStream(files, self.open_reader, RowMaker(self.options), self.options.wanted)
+        return RowStream(
+            files, self.open_reader, RowMaker(self.options), self.options.wanted, self._originals.refuse_changed
+        )
 
     def rows(self) -> Iterator[Utterance | Failure]:
         """Stream every row. Raises CorpusError where a file as a whole turns out to be unreadable."""

@@ -2,7 +2,7 @@
 
 Guaranteed: files come in the order of the URIs, the matches of a glob sorted by name, none twice; a file's
 `version` is the same for a copy of the same content in the same kind of store, whatever its mtime.
-Not known here: what is in the files.
+Not known here: what is in the files, and whether they change later (`originals`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import io
 import itertools
 import os
 import zlib
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +22,7 @@ from typing import BinaryIO, cast
 from urllib.parse import unquote
 
 from ...cluster.storage import open_storage
-from ...cluster.storage.base import Storage
+from ...cluster.storage.base import Entry, Storage
 from ...errors import CorpusError
 from ..parallel import in_order
 from ..printable import printable
@@ -45,8 +45,26 @@ _GZIP_MAGIC = b"\x1f\x8b"
 
 
 @dataclass(frozen=True, slots=True)
+class FileState:
+    """What a file system says of a file; as long as it says the same, nothing was written to the file."""
+
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+
+    @classmethod
+    def of(cls, found: os.stat_result) -> FileState:
+        """The state that a `stat` tells."""
+        return cls(found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
+
+
+@dataclass(frozen=True, slots=True)
 class InputFile:
-    """A file of the input. `name` is its path below the glob's fixed part; `version` changes with its content."""
+    """A file of the input. `name` is its path below the glob's fixed part; `version` changes with its content.
+
+    state   of a local file, before its content was hashed
+    """
 
     uri: str
     name: str
@@ -55,7 +73,13 @@ class InputFile:
     format: Format
     store: Storage | None = field(default=None, compare=False, repr=False)
     key: str = field(default="", compare=False, repr=False)
+    state: FileState | None = field(default=None, compare=False, repr=False)
     _opened: list[BinaryIO] = field(default_factory=list[BinaryIO], compare=False, repr=False)
+
+    @property
+    def place(self) -> str:
+        """What tells it from every other file of the input."""
+        return self.key if self.store is None else self.uri
 
     @property
     def bytes_read(self) -> int:
@@ -96,15 +120,37 @@ class InputFile:
             raise CorpusError(f"{self.uri} cannot be read: {error.strerror or error}") from error
 
 
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A file that the input names, not looked into. `entry` is of an object in a store; None for a local file."""
+
+    uri: str
+    name: str
+    key: str
+    store: Storage | None = None
+    entry: Entry | None = None
+
+    @property
+    def place(self) -> str:
+        """What tells it from every other file of the input."""
+        return self.key if self.store is None else self.uri
+
+
 def find_files(options: InputOptions) -> tuple[InputFile, ...]:
     """Every file of the input. Raises CorpusError when a URI matches none, or for an unknown format."""
     if not options.uris:
         raise CorpusError("the input names no file: set input.uri")
-    found: dict[str, InputFile] = {}
-    for uri in options.uris:
-        for file in _find_in_s3(uri, options) if uri.startswith("s3://") else _find_local(uri, options):
-            found.setdefault(file.key if file.store is None else file.uri, file)
-    return tuple(found.values())
+    matched = matched_by(options.uris, options).values()
+    return tuple(in_order(lambda match: _file_of(match, options), matched))
+
+
+def matched_by(uris: Iterable[str], options: InputOptions) -> dict[str, Match]:
+    """What these URIs name now, by place. Raises CorpusError when one matches nothing."""
+    found: dict[str, Match] = {}
+    for uri in uris:
+        for match in _matched_in_s3(uri, options) if uri.startswith("s3://") else _matched_here(uri):
+            found.setdefault(match.place, match)
+    return found
 
 
 def would_read(uri: str, written: str) -> bool:
@@ -123,14 +169,14 @@ def fingerprint_of(files: Sequence[InputFile]) -> str:
     return digest.hexdigest()
 
 
-def _find_local(uri: str, options: InputOptions) -> list[InputFile]:
+def _matched_here(uri: str) -> list[Match]:
     path = _expanded(_local_path(uri))
     try:
         is_file, is_folder, is_there = path.is_file(), path.is_dir(), path.exists()
     except (OSError, ValueError) as error:
         raise CorpusError(f"{uri} cannot be read: {getattr(error, 'strerror', None) or error}") from error
     if is_file:
-        return [_local_file(path, path.parent, options)]
+        return [_local(path, path.parent)]
     if is_folder:
         raise CorpusError(f"{uri} is a folder: name the files in it, for example {uri.rstrip('/')}/*.csv")
     if is_there:
@@ -140,10 +186,14 @@ def _find_local(uri: str, options: InputOptions) -> list[InputFile]:
     if not files:
         beside = [other.name for other in itertools.islice(root.iterdir(), 1000)] if root.is_dir() else []
         raise CorpusError(_nothing_there(uri, path.name, beside))
-    return list(in_order(lambda file: _local_file(file, root, options), files))
+    return [_local(file, root) for file in files]
 
 
-def _find_in_s3(uri: str, options: InputOptions) -> list[InputFile]:
+def _local(path: Path, root: Path) -> Match:
+    return Match(printable(str(path)), path.relative_to(root).as_posix(), str(path))
+
+
+def _matched_in_s3(uri: str, options: InputOptions) -> list[Match]:
     bucket, _, pattern = uri.removeprefix("s3://").partition("/")
     if not bucket or not pattern or pattern.endswith("/"):
         raise CorpusError(f"{uri} names no object: write s3://bucket/folder/*.csv")
@@ -159,26 +209,32 @@ def _find_in_s3(uri: str, options: InputOptions) -> list[InputFile]:
         beside = [entry.key for entry, _ in zip(store.list(), range(1000), strict=False)]
         raise CorpusError(_nothing_there(uri, rest, beside))
     root = f"s3://{bucket}/{folder}"
-    return [
-        InputFile(root + e.key, e.key, e.size, e.version, _format_of(root + e.key, options), store, e.key)
-        for e in sorted(chosen, key=lambda entry: entry.key)
-    ]
+    return [Match(root + e.key, e.key, e.key, store, e) for e in sorted(chosen, key=lambda entry: entry.key)]
 
 
-def _local_file(path: Path, root: Path, options: InputOptions) -> InputFile:
-    """A local file and its version: a hash of its content, since mtimes do not survive copying."""
-    uri = printable(str(path))
-    file_format = _format_of(str(path), options)
-    try:
-        with path.open("rb") as stream:
-            size = stream.seek(0, os.SEEK_END)
-            digest = hashlib.blake2b(digest_size=16)
-            for offset in _sampled(size):
-                stream.seek(offset)
-                digest.update(stream.read(_BLOCK_BYTES))
-    except OSError as error:
-        raise CorpusError(f"{uri} cannot be read: {error.strerror or error}") from error
-    return InputFile(uri, path.relative_to(root).as_posix(), size, digest.hexdigest(), file_format, key=str(path))
+def _file_of(match: Match, options: InputOptions) -> InputFile:
+    """A file and its version: for a local one a hash of its content, since mtimes do not survive copying."""
+    file_format = _format_of(match.uri if match.entry else match.key, options)
+    if match.entry is not None:
+        size, version, state = match.entry.size, match.entry.version, None
+    else:
+        try:
+            state, version = looked_into(match.key)
+        except OSError as error:
+            raise CorpusError(f"{match.uri} cannot be read: {error.strerror or error}") from error
+        size = state.size
+    return InputFile(match.uri, match.name, size, version, file_format, match.store, match.key, state)
+
+
+def looked_into(path: str) -> tuple[FileState, str]:
+    """A local file's state, and after that a hash of its content. Raises OSError."""
+    with Path(path).open("rb") as stream:
+        state = FileState.of(os.fstat(stream.fileno()))
+        digest = hashlib.blake2b(digest_size=16)
+        for offset in _sampled(state.size):
+            stream.seek(offset)
+            digest.update(stream.read(_BLOCK_BYTES))
+    return state, digest.hexdigest()
 
 
 def _sampled(size: int) -> Iterator[int]:

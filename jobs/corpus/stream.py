@@ -3,24 +3,27 @@
 Guaranteed: what is taken from a position that an earlier stream over the same files was at is what that stream would
 have given next; memory holds the rows that were asked for and one more. Rows before the position are not read, but in
 gzip, where the file has to be unpacked up to it, and in parquet, where a row group is read from its beginning.
-Not known here: whether ids repeat.
+Not known here: whether ids repeat, and how a change of a file is seen.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import accumulate, islice
 
 import numpy as np
 
 from ...actors.segment import Failure, Utterance
+from ...errors import CorpusError, StorageMissing
 from .files import InputFile
 from .reader import Position, RawRow, Reader
 from .rows import RowMaker, place_name
 from .sieve import Hashes
 
 OpenReader = Callable[[InputFile], Reader]
+RefuseChanged = Callable[[Sequence[InputFile]], None]
 
 
 @dataclass(slots=True)
@@ -65,9 +68,15 @@ class RowStream:
     """
 
     def __init__(
-        self, files: Sequence[InputFile], open_reader: OpenReader, maker: RowMaker, wanted: Sequence[str] | None
+        self,
+        files: Sequence[InputFile],
+        open_reader: OpenReader,
+        maker: RowMaker,
+        wanted: Sequence[str] | None,
+        refuse_changed: RefuseChanged,
     ) -> None:
         self._files = files
+        self._refuse_changed = refuse_changed
         self._sizes = [0, *accumulate(file.size for file in files)]
         self._open_reader = open_reader
         self._maker = maker
@@ -79,9 +88,27 @@ class RowStream:
         self.position = position
         self.row = row
         self._file = position.file - 1
+        self._first_in_doubt = position.file
         self._reader: Reader | None = None
         self._raw: Iterator[RawRow] = iter(())
         self._ahead: RawRow | None = None
+
+    @contextmanager
+    def unchanged(self) -> Generator[None]:
+        """Prove, at the end of the block, that the files it read from are those of which the corpus consists.
+
+        Raises CorpusChanged if one has changed; also in place of what went wrong in the block because of that.
+        """
+        try:
+            yield
+        except (CorpusError, StorageMissing):
+            self._prove()
+            raise
+        self._prove()
+
+    def _prove(self) -> None:
+        self._refuse_changed(self._files[self._first_in_doubt : self._file + 1])
+        self._first_in_doubt = max(self._first_in_doubt, self._file)  # more of it is read later
 
     @property
     def fraction_read(self) -> float:
