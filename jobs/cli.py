@@ -3,7 +3,8 @@
 Beside them `submit | list | logs | stop`, for jobs on a cluster: submission/commands.py.
 
 Exit status: 0 every row spoken (or within the allowance), 1 rows failed beyond it or `verify` found damage,
-2 the job itself is wrong, 3 the run had to stop and can be continued, 130 interrupted.
+2 the job itself is wrong, 3 the run had to stop and can be continued, 130 interrupted, 141 standard output was closed
+by its reader.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import typer
 from rich.console import Console
 
 from ..errors import SpecError
-from .exits import INTERRUPTED, reported, stop, terminated_like_interrupted
+from .exits import INTERRUPTED, ended_with_its_reader, reported, stop, terminated_like_interrupted
 from .options import EndpointOption, JobFileArgument, JsonOption, OutputArgument, RegionOption, SetOption
 from .submission import commands
 
@@ -202,7 +203,8 @@ commands.register(app)
 
 def main() -> None:
     """Run the command line."""
-    app()
+    with ended_with_its_reader():
+        app()
 
 
 def _chunk_size(text: str, value: str) -> int | str | None:

@@ -1,7 +1,12 @@
-"""How a command ends: errors as one line and an exit status (they stand in `cli`), SIGTERM like Ctrl-C."""
+"""How a command ends: errors as one line and an exit status (they stand in `cli`), SIGTERM like Ctrl-C.
+
+Guaranteed: a command whose standard output was closed by its reader ends as after an interrupt, says nothing, and has
+the status that SIGPIPE would give it.
+"""
 
 from __future__ import annotations
 
+import io
 import signal
 import sys
 from collections.abc import Callable, Generator
@@ -13,6 +18,7 @@ from ..errors import OutputDamaged, RunStopped, SpeechmillError
 from .printable import printable
 
 INTERRUPTED = 130
+OUTPUT_CLOSED = 128 + signal.SIGPIPE
 MAX_LINE = 4_000
 
 
@@ -41,6 +47,62 @@ def stop(message: str, code: int) -> NoReturn:
     # A path or a name in a store may hold what moves a terminal's cursor.
     print(*(printable(line, MAX_LINE) for line in message.split("\n")), sep="\n", file=sys.stderr)
     raise typer.Exit(code)
+
+
+class OutputClosed(SystemExit):
+    """The reader of standard output has closed it. No error, so that what handles errors lets it pass."""
+
+    def __init__(self) -> None:
+        super().__init__(int(OUTPUT_CLOSED))
+
+
+@contextmanager
+def ended_with_its_reader() -> Generator[None]:
+    """Standard output in the block raises OutputClosed when its reader has closed it, at the end of the block at last.
+
+    Once only: what is written afterwards, by the interpreter's own flush for one, goes nowhere.
+    """
+    before = sys.stdout
+    try:
+        raw = _Output(before.fileno(), "wb", closefd=False)
+    except (AttributeError, OSError, ValueError):  # there is none, or it is no file
+        yield
+        return
+    sys.stdout = io.TextIOWrapper(
+        io.BufferedWriter(raw),
+        encoding=before.encoding,
+        errors=before.errors,
+        line_buffering=getattr(before, "line_buffering", False),
+        write_through=getattr(before, "write_through", False),
+    )
+    try:
+        yield
+    finally:
+        try:
+            sys.stdout.flush()
+        except OSError as error:
+            raw.is_closed = True
+            print(f"error: standard output cannot be written: {error.strerror or error}", file=sys.stderr)
+            raise SystemExit(3) from None
+
+
+class _Output(io.FileIO):
+    """A file that is written to as long as it is read.
+
+    is_closed   what is written goes nowhere
+    """
+
+    is_closed = False
+
+    def write(self, data: Any, /) -> int:
+        """Write some bytes; how many. Raises OutputClosed, once."""
+        if not self.is_closed:
+            try:
+                return super().write(data)
+            except BrokenPipeError:
+                self.is_closed = True
+                raise OutputClosed from None
+        return memoryview(data).nbytes
 
 
 @contextmanager

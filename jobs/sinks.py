@@ -18,6 +18,7 @@ from ..actors._ogg import with_serial
 from ..actors.audio import FORMATS, AudioFormat
 from ..actors.live_audio import wav_header
 from ..errors import SpecError
+from .exits import OutputClosed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -104,7 +105,7 @@ def open_stream(out: BinaryIO, sample_rate: int) -> Generator[Write]:
         try:
             out.write(data if begun else wav_header(sample_rate) + data)
             out.flush()
-        except BrokenPipeError as error:
+        except (BrokenPipeError, OutputClosed) as error:
             # The interpreter flushes once more at its end, and would complain.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)
             raise ReaderGone from error
