@@ -16,8 +16,16 @@ from ..cluster.crew import Borrowed, Spawned
 from ..cluster.lease import Lease
 from ..cluster.pool import Pool
 from ..cluster.session import ReplicaPlan, Resources, plan_replicas, session
-from ..cluster.storage import Entry, Storage
-from ..errors import OutputDamaged, OutputGone, SpecError, StorageMissing
+from ..cluster.storage import Entry, Storage, open_storage
+from ..errors import (
+    OutputDamaged,
+    OutputGone,
+    SpecError,
+    SpeechmillError,
+    StorageDenied,
+    StorageFull,
+    StorageMissing,
+)
 from .claim import Claim
 from .committer import Committer
 from .holdings import Holdings, counted_parts, lost_parts
@@ -121,7 +129,16 @@ class _Beginning:
     @classmethod
     def of(cls, spec: JobSpec, *, overwrite: bool) -> _Beginning:
         """Raises JobError for everything that can be wrong with the job."""
-        storage, output = open_output(spec)
+        try:
+            storage, output = open_output(spec)
+        except (StorageDenied, StorageFull):
+            if not overwrite and (beginning := cls._of_complete(spec)) is not None:
+                return beginning
+            raise
+        return cls._of(spec, storage, output, overwrite=overwrite)
+
+    @classmethod
+    def _of(cls, spec: JobSpec, storage: Storage, output: OutputFile | None, *, overwrite: bool) -> _Beginning:
         # A job that never committed anything binds no other: its file may be replaced.
         is_bound = output is not None and (
             output.complete is not None or next(counted_parts(storage, output), None) is not None
@@ -133,6 +150,18 @@ class _Beginning:
     def is_complete(self) -> bool:
         """Whether it is to be continued, and nothing is left to be done."""
         return self.found is not None and self.output is not None and self.output.complete is not None
+
+    @classmethod
+    def _of_complete(cls, spec: JobSpec) -> _Beginning | None:
+        """What a run finds in an output of this job that is complete, so that nothing has to be written; else None."""
+        storage = open_storage(spec.output.uri, spec.output.s3.options())
+        try:
+            output = OutputFile.read(storage)
+            if output is None or output.complete is None:
+                return None
+            return cls._of(spec, storage, output, overwrite=False)
+        except SpeechmillError:
+            return None  # that nothing can be written is what has to be said first
 
 
 def _run(
