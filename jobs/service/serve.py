@@ -12,9 +12,6 @@ import signal
 import socket
 import sys
 import threading
-import time
-
-import psutil
 
 from ...actors.models.registry import describe
 from ...actors.replica import Home
@@ -22,10 +19,10 @@ from ...cluster.crew import replicas_of
 from ...cluster.session import ReplicaPlan, session
 from ...errors import ReplicasLost, SpecError
 from .deployment import TOKEN, bound, plan_of, read_token
+from .ending import end_service
 from .spec import HttpSpec, ServiceSpec
 
 _KEEP_ALIVE_S = 5
-_LOOK_EVERY_S = 0.2
 _ANSWER_S = 10.0
 
 
@@ -49,8 +46,8 @@ def run_service(spec: ServiceSpec, *, insecure: bool = False) -> None:
         plan = plan_of(spec, found)
         info = describe(spec.model_config_on(plan.device))
         _say(f"Starting {plan.num_replicas} x {info.name} on {plan.device} …")
-        _deploy(spec, plan, token)
         try:
+            _deploy(spec, plan, token)
             for line in _times(spec.name):
                 _say(line)
             where = f"http://{spec.http.host}:{spec.http.port}"
@@ -58,7 +55,7 @@ def run_service(spec: ServiceSpec, *, insecure: bool = False) -> None:
             _stopped().wait()
             _say(f"Stopping: streams may end, {spec.limits.drain_s:g} s at most.")
         finally:
-            _end(spec, is_local=is_local)
+            end_service(spec.name, spec.http.port, spec.limits.drain_s, is_local=is_local)
 
 
 def _stopped() -> threading.Event:
@@ -110,24 +107,6 @@ def _why(name: str) -> str:
     messages = [entry.message for entry in status.deployments.values()] if status else []
     lines = [line.strip() for message in messages for line in message.splitlines() if line.strip()]
     return next((line for line in reversed(lines) if "Error" in line or "Lost" in line), lines[-1] if lines else "")
-
-
-def _end(spec: ServiceSpec, *, is_local: bool) -> None:
-    """Take the application away, its streams spoken to their ends; other applications of a cluster stay."""
-    from ray import serve
-
-    began = time.monotonic()
-    serve.delete(spec.name)
-    if is_local:
-        # All is spoken; what slow readers have not taken yet is with Serve's proxy.
-        while _num_connected(spec.http.port) and time.monotonic() - began < spec.limits.drain_s:
-            time.sleep(_LOOK_EVERY_S)
-
-
-def _num_connected(port: int) -> int:
-    """Connections of clients; idle ones are closed by the proxy after `_KEEP_ALIVE_S`."""
-    found = psutil.net_connections("tcp")
-    return sum(c.status == psutil.CONN_ESTABLISHED and c.laddr[1] == port for c in found if len(c.laddr) == 2)
 
 
 def _refuse_taken(http: HttpSpec) -> None:

@@ -19,11 +19,13 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import openai
 import psutil
 import pytest
+from raynode import clean_environment
 from typer.testing import CliRunner
 from waiting import HANG_S, eventually
 
@@ -102,8 +104,8 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def serve(folder: Path, *settings: str) -> Served:
-    port = free_port()
+def serve(folder: Path, *settings: str, port: int | None = None) -> Served:
+    port = port or free_port()
     command = [*SERVE, *settings, "--set", f"http.port={port}"]
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(command, stderr=log, text=True, env=os.environ | {"SPEECHMILL_API_TOKEN": TOKEN})
@@ -228,6 +230,84 @@ def test_a_stop_lets_streams_end_and_leaves_no_process(served: Served) -> None:
     assert data.endswith(b"0\r\n\r\n")
     assert served.process.wait(HANG_S) == 0
     assert psutil.wait_procs(family, timeout=HANG_S)[1] == []
+
+
+FOREIGN = """
+import sys, ray
+from ray import serve
+ray.init(address=sys.argv[1], log_to_driver=False)
+if sys.argv[2] == "leave":
+    serve.delete("foreign")
+else:
+    @serve.deployment(ray_actor_options={"num_cpus": 0})
+    class Foreign:
+        async def __call__(self, request):
+            return "still here"
+    serve.start(http_options={"port": int(sys.argv[2])})
+    serve.run(Foreign.bind(), name="foreign", route_prefix="/foreign")
+"""
+"""A program of another user of the cluster."""
+
+
+def foreign(head: Any, what: int | str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FOREIGN, head.address, str(what)],
+        env=clean_environment() | {"RAY_AUTH_MODE": "disabled"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def serve_actors(head: Any) -> list[str]:
+    """Ray Serve's own actors on a cluster, and those of a service."""
+    found: list[str] = []
+    for pid in head.family():
+        with contextlib.suppress(psutil.Error):
+            title = (psutil.Process(pid).cmdline() or [""])[0]
+            if title.startswith(("ray::ServeController", "ray::Proxy", "ray::ServeReplica", "ray::ReplicaActor")):
+                found.append(title)
+    return sorted(found)
+
+
+def joined(head: Any, folder: Path, port: int) -> Served:
+    """A service that joins a cluster."""
+    folder.mkdir()
+    keys = {"model.name": "tone", "model.device": "cpu", "cluster.address": head.address, "cluster.replicas": 1}
+    keys |= {"cluster.cpus_per_replica": 0.5, "model.options": "{audio_char_s: 0.02, batch_s: 0.02}"}
+    return serve(folder, *[part for key, value in keys.items() for part in ("--set", f"{key}={value}")], port=port)
+
+
+def test_a_service_takes_serve_away_from_a_cluster_that_has_no_other_use_for_it(tmp_path: Path, ray_head: Any) -> None:
+    """They stayed, with the port, after the service had gone. An application of another user keeps them."""
+    port = free_port()
+    foreign(ray_head, port)
+    before = serve_actors(ray_head)
+    assert len(before) == 3
+    address = f"http://127.0.0.1:{port}/foreign"
+    try:
+        beside = joined(ray_head, tmp_path / "beside", port)
+        assert beside.post({"input": TEXT})[0] == 200
+        assert len(serve_actors(ray_head)) == 5
+        beside.process.send_signal(signal.SIGTERM)
+        assert beside.process.wait(HANG_S) == 0
+        eventually(lambda: serve_actors(ray_head) == before, "the end of the service's own actors")
+        with urllib.request.urlopen(address, timeout=HANG_S) as answer:
+            assert answer.read() == b"still here"
+    finally:
+        foreign(ray_head, "leave")
+
+    alone = joined(ray_head, tmp_path / "alone", port)
+    with alone.open(LONG) as connection:
+        data = connection.recv(4_096)
+        alone.process.send_signal(signal.SIGTERM)
+        while chunk := connection.recv(65_536):
+            data += chunk
+            time.sleep(0.01)
+    assert data.endswith(b"0\r\n\r\n")
+    assert alone.process.wait(HANG_S) == 0
+    eventually(lambda: serve_actors(ray_head) == [], "the end of all of Serve's actors")
 
 
 def _cancelled(served: Served, chance: random.Random) -> int:
