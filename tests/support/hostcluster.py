@@ -1,0 +1,159 @@
+"""A Ray cluster, an S3 server and a desk, each on a host of its own (`hosts.py`), as in a machine room.
+
+The head has no cores for replicas; each worker has one. Only the nodes have the store's keys, and the desk for `run`.
+Not known here: jobs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import uuid
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hosts import Host, hosts
+from raynode import NODE_ENVIRONMENT, START_TRIES
+from s3server import S3Server
+from waiting import eventually
+
+from speechmill.actors.manifest import Record, decode_records
+from speechmill.cluster.storage import S3Options, open_storage
+from speechmill.jobs.verify import verify
+
+NAMES = ("head", "worker-1", "worker-2", "store", "desk")
+SPEECHMILL = ("python", "-c", "from speechmill.jobs.cli import main; main()")
+_RAY = ("python", "-m", "ray.scripts.scripts", "start", "--block", "--object-store-memory=80000000")
+
+
+class HostCluster:
+    """The hosts, with Ray on three of them."""
+
+    def __init__(self, made: list[Host], server: S3Server, folder: Path) -> None:
+        self.head, *self.workers, self.store, self.desk = made
+        self.server = server
+        self.keys = {
+            "AWS_ACCESS_KEY_ID": server.access_key,
+            "AWS_SECRET_ACCESS_KEY": server.secret_key,
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+        self._folder = folder
+        self._rays: dict[str, subprocess.Popen[str]] = {}
+        self.dashboard = f"http://{self.head.address()}:8265"
+        self.client = f"ray://{self.head.address()}:10001"
+        self.address = f"{self.head.address()}:6379"
+
+    def start(self) -> None:
+        """Start Ray on the nodes where it does not run."""
+        self._up([self.head], "--head", "--port=6379", "--num-cpus=0", f"--dashboard-host={self.head.address()}")
+        self._up(self.workers, f"--address={self.address}", "--num-cpus=1")
+
+    def restart(self) -> None:
+        """Kill -9 of all that runs on the nodes, and Ray anew: a cluster that knows nothing of what was."""
+        for node in (self.head, *self.workers):
+            node.end_all()
+        self.start()
+
+    def is_up(self, node: Host) -> bool:
+        """Whether its Ray has not ended."""
+        ray = self._rays.get(node.name)
+        return ray is not None and ray.poll() is None
+
+    def _up(self, nodes: Iterable[Host], *arguments: str) -> None:
+        """Start Ray on these nodes together; again, where it gives itself up because the machine is busy."""
+        logs: dict[str, Path] = {}
+        for left in reversed(range(START_TRIES)):
+            down = [node for node in nodes if not self.is_up(node)]
+            for node in down:
+                node.end_all()
+                logs[node.name] = self._folder / f"{node.name}-{uuid.uuid4().hex[:6]}.log"
+                own = f"--node-ip-address={node.address()}"
+                command = (*_RAY, own, *arguments)
+                self._rays[node.name] = node.start(*command, log=logs[node.name], **NODE_ENVIRONMENT, **self.keys)
+            for node in down:
+                log = logs[node.name]
+                eventually(
+                    lambda node=node, log=log: (
+                        not self.is_up(node) or "block forever" in log.read_text(errors="replace")
+                    ),
+                    f"Ray on {node.name}, up or given up",
+                    every_s=0.2,
+                )
+            if all(self.is_up(node) for node in nodes):
+                return
+            assert left, "".join(log.read_text(errors="replace") for log in logs.values())
+
+    def put(self, key: str, data: bytes) -> str:
+        """A new bucket with one object in it; the bucket."""
+        with self.store.network():
+            bucket = self.server.new_bucket()
+            self.server.client().put_object(Bucket=bucket, Key=key, Body=data)
+        return bucket
+
+    def records(self, uri: str) -> list[Record]:
+        """What the manifests of an output say, one by one."""
+        with self.desk.network():
+            storage = open_storage(uri, S3Options(endpoint_url=self.server.endpoint))
+            return [
+                record
+                for entry in storage.list("manifest/")
+                for record in decode_records(storage.get(entry.key), entry.key)
+            ]
+
+    def verified(self, uri: str) -> Any:
+        """The report on an output: listed, read and decoded from the desk."""
+        with self.desk.network():
+            return verify(open_storage(uri, S3Options(endpoint_url=self.server.endpoint)))
+
+    def speechmill(self, host: Host, *arguments: str) -> Running:
+        """Start a command line on a host."""
+        return Running(host.start(*SPEECHMILL, *arguments, **self.keys, RAY_AUTH_MODE="disabled"))
+
+
+class Running:
+    """A command on a host, and the JSON lines that it says."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+        self.last: dict[str, Any] = {}
+
+    def events(self) -> Iterator[dict[str, Any]]:
+        """What it says, as it says it."""
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.last = json.loads(line)
+            yield self.last
+
+    def until(self, happens: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """Wait for an event; fails with what the command said if there is none."""
+        for event in self.events():
+            if happens(event):
+                return event
+        pytest.fail(f"it ended first: {self.last}\n{self.end()[1][-3000:]}")
+
+    def end(self) -> tuple[int, str]:
+        """Wait for the end: exit status and standard error."""
+        for _ in self.events():
+            pass
+        _, error = self.process.communicate()
+        return self.process.returncode, error
+
+
+@contextmanager
+def host_cluster(folder: Path) -> Generator[HostCluster]:
+    """The cluster, until the block ends; logs of its nodes go into the folder. Raises NoHosts."""
+    with hosts(*NAMES) as made, pytest.MonkeyPatch.context() as patch:
+        store = made[NAMES.index("store")]
+        with contextlib.closing(S3Server(store.address("store"))) as server:
+            with store.network():
+                server.start()
+            cluster = HostCluster(made, server, folder)
+            for name, value in cluster.keys.items():  # for what this process reads of the store
+                patch.setenv(name, value)
+            cluster.start()
+            yield cluster
