@@ -12,6 +12,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ LOCAL_OBJECT_STORE_BYTES = 256 * 2**20
 """Shards are small and audio never enters the object store."""
 
 CONNECT_S = 10.0
+NODE_S = 10.0
+"""How long a node of this machine may still be starting while its head answers."""
 JOIN_TRIES = 3
 START_TRIES = 3
 _PATIENT = {"RAY_gcs_server_port_wait_time_s": "120", "RAY_gcs_server_request_timeout_seconds": "120"}
@@ -141,15 +144,32 @@ def _join(address: str) -> None:
 
 
 def _knock(address: str) -> None:
-    """Raise ConnectionError when nothing listens at host:port: there, Ray would end the whole process."""
+    """Raise ConnectionError where Ray would end the whole process, or look in vain for a minute.
+
+    The first when nothing listens at host:port, the second when this machine is no node of the cluster there.
+    """
     if address == "auto":
         address = os.environ.get("RAY_ADDRESS", "")
     host, _, port = address.removeprefix("ray://").rpartition(":")
-    if host:
-        try:
-            socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_S).close()
-        except (OSError, OverflowError) as error:
-            raise ConnectionError(f"{getattr(error, 'strerror', None) or error}") from error
+    if not host:
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_S).close()
+    except (OSError, OverflowError) as error:
+        raise ConnectionError(f"{getattr(error, 'strerror', None) or error}") from error
+    until_s = time.monotonic() + NODE_S
+    while not (address.startswith("ray://") or _has_node()):
+        if time.monotonic() > until_s:
+            raise ConnectionError(
+                "it answers, and this machine is no node of it; from outside, name its client port (ray://host:10001), "
+                "or send the job with `speechmill submit`"
+            )
+        time.sleep(0.5)
+
+
+def _has_node() -> bool:
+    """Whether a node of some Ray runs on this machine; Ray looks for its process, too."""
+    return any(process.info["name"] == "raylet" for process in psutil.process_iter(["name"]))
 
 
 def plan_replicas(

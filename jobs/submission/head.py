@@ -25,6 +25,8 @@ from .record import JobRecord
 
 DEFAULT_ADDRESS = "http://127.0.0.1:8265"
 CONNECT_S = 10.0
+ANSWER_S = 60.0
+"""Without a byte of an answer; a network that went away says nothing."""
 _QUIET_S = 10.0
 """After that long without a line, a follower looks whether the job and its head are still there."""
 _NOTICES = tuple(
@@ -65,11 +67,11 @@ class Head:
         self.address = address_of(address)
         _knock(self.address)
         with self._told(), _address_in_environment(self.address):
-            from ray.job_submission import JobSubmissionClient
+            from .head_client import HeadClient
 
             for notices in _NOTICES:
                 logging.getLogger(notices).setLevel(logging.WARNING)
-            self._client = JobSubmissionClient(self.address)
+            self._client = HeadClient(self.address, (CONNECT_S, ANSWER_S))
 
     def submit(
         self, id: str, entrypoint: str, env: dict[str, Any], labels: Mapping[str, str], num_cpus: float | None

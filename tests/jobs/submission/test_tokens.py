@@ -74,6 +74,20 @@ def test_a_head_that_is_away_is_named(
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize("command", [["list"], ["stop", "x"], ["logs", "x", "--follow"]])
+def test_a_head_that_takes_a_request_and_says_nothing_is_given_up(
+    monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    """Story: a cable was pulled between request and answer, and the command waited without end."""
+    monkeypatch.setattr("speechmill.jobs.submission.head.ANSWER_S", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # the kernel takes connections, and nobody answers
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        done = runner.invoke(app, [*command, "--address", address])
+    assert done.exit_code == 2
+    assert f"the head at {address} does not answer" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
