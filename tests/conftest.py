@@ -43,6 +43,7 @@ os.environ["RAY_AUTH_MODE"] = "disabled"
 
 # Files of a minute or more are begun first: whoever began one as the last would be waited for by the other workers.
 _LONGEST = (
+    "test_hosts",
     "test_faults",
     "test_serve",
     "test_chaos",

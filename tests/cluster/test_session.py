@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speechmill.actors.machine import num_cores
-from speechmill.cluster.session import ReplicaPlan, Resources, _start, plan_replicas
+from speechmill.cluster.session import ReplicaPlan, Resources, _knock, _start, plan_replicas
 from speechmill.errors import SpecError
 
 shares = st.sampled_from([0.1, 0.25, 0.4, 0.5, 1.0, 2.0])
@@ -53,6 +54,19 @@ def test_a_number_that_does_not_fit_this_machine_is_refused() -> None:
 
 def test_a_cluster_may_grow_so_there_a_number_stands() -> None:
     assert plan_replicas(Resources(0, 2, False), 64, "cuda", 1.0, 1.0).num_replicas == 64
+
+
+def test_host_and_port_are_for_nodes_of_the_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether a node runs here is made up, as other tests run some; `tests/scenarios` has a host without one."""
+    nodes = iter([False, True])
+    monkeypatch.setattr("speechmill.cluster.session._has_node", lambda: next(nodes, False))
+    with socket.create_server(("127.0.0.1", 0)) as head:
+        address = f"127.0.0.1:{head.getsockname()[1]}"
+        _knock(address)  # it was still starting
+        _knock(f"ray://{address}")
+        monkeypatch.setattr("speechmill.cluster.session.NODE_S", 0.0)
+        with pytest.raises(ConnectionError, match="no node of it; from outside, name its client port"):
+            _knock(address)
 
 
 def test_this_process_has_a_core() -> None:
