@@ -53,12 +53,6 @@ class HostCluster:
         self._up([self.head], "--head", "--port=6379", "--num-cpus=0", f"--dashboard-host={self.head.address()}")
         self._up(self.workers, f"--address={self.address}", "--num-cpus=1")
 
-    def restart(self) -> None:
-        """Kill -9 of all that runs on the nodes, and Ray anew: a cluster that knows nothing of what was."""
-        for node in (self.head, *self.workers):
-            node.end_all()
-        self.start()
-
     def is_up(self, node: Host) -> bool:
         """Whether its Ray has not ended."""
         ray = self._rays.get(node.name)

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 _CHUNK_BYTES = 16_384
 _MAX_ON_THE_WAY = 64
 """Chunks that a direction of a connection may hold."""
-_LAST_BYTE = 400_000
+_LAST_BYTE = 200_000
 """A connection that is to be broken off does not live longer."""
 
 
