@@ -37,7 +37,7 @@ from speechmill.cluster.storage import Storage, open_storage
 from speechmill.cluster.storage.local import LocalStorage
 from speechmill.jobs.corpus import Corpus, InputFile, InputOptions, Position
 from speechmill.jobs.corpus.reader import START, RawRow, Reader
-from speechmill.jobs.ledger import Ledger, window_digest
+from speechmill.jobs.ledger import Ledger, list_manifests, window_digest
 from speechmill.jobs.plan_log import PlanLog, WindowPlan
 from speechmill.jobs.planning import Planner
 
@@ -109,7 +109,8 @@ class QuickStorage(LocalStorage):
 def planner(corpus: Corpus, storage: Storage) -> tuple[Planner, Ledger]:
     """What a driver sets up over an output."""
     log = PlanLog.read(storage, FINGERPRINT, WINDOW_ROWS)
-    ledger = Ledger.load(storage, log.windows)
+    listed = (PartName.parse(entry.key) for entry in list_manifests(storage, len(log.windows)) if entry.size)
+    ledger = Ledger.of(listed, log.windows)
     return Planner(corpus, log, ledger, COST, LIMITS), ledger
 
 

@@ -239,7 +239,6 @@ def test_a_store_behind_a_narrow_far_and_bad_line_costs_time_alone(room: HostClu
 
 
 @pytest.mark.soak
-@pytest.mark.xfail(strict=True, raises=Unsound, reason="requests of a driver that lost its lease still land")
 def test_a_driver_that_was_cut_off_writes_nothing_into_the_output_of_its_successor(room: HostCluster) -> None:
     """Its requests hang while its lease runs out; a driver on another host makes the output anew; the link is back."""
     speech = Speech(room, 240, row_s=0.1, cluster__cpus_per_replica=0.5)

@@ -1,4 +1,4 @@
-"""A TCP proxy on loopback that misbehaves on demand: refuses, resets, or breaks an answer off in the middle."""
+"""A TCP proxy on loopback that misbehaves on demand: refuses, resets, breaks an answer off, or holds what is sent."""
 
 from __future__ import annotations
 
@@ -21,6 +21,9 @@ class TcpProxy:
         self._threads: list[threading.Thread] = []
         self._resets_left = 0
         self._cut_after: int | None = None
+        self._passes = threading.Event()
+        self._passes.set()
+        self.num_held = 0
         self.num_broken = 0
         self.port = 0
         self.up()
@@ -48,6 +51,14 @@ class TcpProxy:
             self._listener = None
         self.hang_up()
 
+    def hold(self) -> None:
+        """Let nothing pass: what is sent arrives when `release` is called, also if its sender has given up."""
+        self._passes.clear()
+
+    def release(self) -> None:
+        """Let what was held pass, and all that follows."""
+        self._passes.set()
+
     def hang_up(self) -> None:
         """Reset all open connections."""
         with self._lock:
@@ -68,6 +79,7 @@ class TcpProxy:
 
     def close(self) -> None:
         """Take it down for good."""
+        self.release()
         self.down()
         for thread in self._threads:
             thread.join(timeout=10)
@@ -105,6 +117,10 @@ class TcpProxy:
         with contextlib.suppress(OSError):
             while chunk := source.recv(65536):
                 num_bytes += len(chunk)
+                if not self._passes.is_set():
+                    with self._lock:
+                        self.num_held += 1
+                    self._passes.wait()
                 if is_answer and self._is_cut(num_bytes):
                     sink.sendall(chunk[: len(chunk) // 2])
                     break
