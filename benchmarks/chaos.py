@@ -2,19 +2,21 @@
 
 A Ray cluster of several raylets on this machine, a real S3 server behind a proxy that fails a share of the requests,
 and a job of `tone`, whose rows take as long as they are told to. A raylet that was killed is put back; a driver that
-has ended before the job was complete is started again, as a supervisor does. When the job is complete, its rows are
+has ended before the job was complete is started again, as a supervisor does. One is also stopped (SIGSTOP) until its
+lease has run out and another has taken over, and then wakes beside that one. When the job is complete, its rows are
 compared with those of a calm run, and what was spoken more than once is counted.
 
 lost, duplicated   rows in no manifest, and in more than one
 recomputed         characters spoken beyond those of the corpus, as a share of them; a batch that a kill cut off counts
+stale_drivers      exit statuses of drivers that woke up beside their successor: 3, they were told
 equal_to_calm      whether the manifests name the same ids with the same audio (pcm_sha256) as those of the calm run
 verified           whether `speechmill verify` finds every clip there, whole and right
 
 A replica that dies loses what it has begun and not stored: about half of a shard. So shards are small beside the time
 between deaths, as a user of a cluster that is preempted all the time would choose them.
 
-    python benchmarks/chaos.py [--minutes 10] [--replica-every 10] [--raylet-every 60] [--drivers 3] [--s3-faults 0.05]
-                               [--tiny]
+    python benchmarks/chaos.py [--minutes 10] [--replica-every 10] [--raylet-every 60] [--drivers 3] [--pauses 3]
+                               [--s3-faults 0.05] [--tiny]
 """
 
 from __future__ import annotations
@@ -41,7 +43,7 @@ ROW_S = 0.05
 """That the average row takes."""
 
 SHARD_ROWS, BATCH_ROWS = 16, 4
-TINY = {"minutes": 1.0, "nodes": 2, "replica_every": 8.0, "raylet_every": 25.0, "drivers": 2, "s3_faults": 0.05}
+TINY = {"minutes": 1.0, "nodes": 2, "replica_every": 8.0, "raylet_every": 25.0, "drivers": 2, "pauses": 1}
 UP = 0.7
 """Of the time, that a replica is up and speaks: the job is made so long that the faults last."""
 
@@ -88,6 +90,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--replica-every", type=_above_zero, default=10.0, help="seconds between kills of replicas")
     parser.add_argument("--raylet-every", type=_above_zero, default=60.0, help="seconds between kills of raylets")
     parser.add_argument("--drivers", type=int, default=3, help="how often the driver is killed")
+    parser.add_argument("--pauses", type=int, default=3, help="how often it is stopped, and wakes beside another one")
     parser.add_argument("--s3-faults", type=float, default=0.05, help="share of requests that fail")
     parser.add_argument("--nodes", type=_count, default=3, help=f"raylets, of {CPUS_A_NODE} replicas each")
     parser.add_argument("--seed", type=int, default=0)
@@ -136,6 +139,7 @@ def compared(arguments: argparse.Namespace, folder: Path, server: Any, nodes: No
         "recomputed": round(chars_spoken(journal) / num_chars - 1, 4),
         "equal_to_calm": found == wanted,
         "verified": is_verified(stormy, direct),
+        "stale_drivers": list(driver.stale_statuses),
         "faults": {**faults, "s3": proxy.faults.total(), "s3_kinds": dict(proxy.faults)},
         "s3_requests": proxy.num_requests,
         "wall_s": round(wall_s, 1),
@@ -187,15 +191,17 @@ def run_calmly(file: Path, address: str) -> None:
 
 
 def records(uri: str, s3: Any) -> list[tuple[str, str]]:
-    """(id, pcm_sha256, or why it failed) of every row of every manifest."""
-    from speechmill.actors.manifest import MANIFEST_PREFIX, decode_records
+    """(id, pcm_sha256, or why it failed) of every row of every manifest that counts."""
     from speechmill.cluster.storage import open_storage
+    from speechmill.jobs.holdings import counted_parts
+    from speechmill.jobs.output_file import OutputFile
+    from speechmill.jobs.reader import load_part
 
     storage = open_storage(uri, s3)
     return [
         (record.id, record.pcm_sha256 or str(record.error))
-        for entry in storage.list(MANIFEST_PREFIX)
-        for record in decode_records(storage.get(entry.key), entry.key)
+        for part in counted_parts(storage, OutputFile.load(storage))
+        for record in load_part(storage, part)
     ]
 
 

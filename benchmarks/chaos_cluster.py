@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,17 @@ from typing import Any
 import psutil
 
 CPUS_A_NODE = 2
+BESIDE_S = 8.0
+"""So long the successor of a paused driver runs before that one wakes."""
 START_TRIES = 4
-_CLI = [sys.executable, "-c", "from speechmill.jobs.cli import main; main()"]
+LEASE_S = 15.0
+"""Of the drivers, in place of a minute: so long one is paused before another may take over."""
+_CLI = [
+    sys.executable,
+    "-c",
+    f"from speechmill.cluster.lease import Lease; Lease.take.__func__.__kwdefaults__['lease_s'] = {LEASE_S}; "
+    "from speechmill.jobs.cli import main; main()",
+]
 _NODE = {"node_ip_address": "127.0.0.1", "object_store_memory": 100 * 2**20}
 
 
@@ -116,23 +126,53 @@ def end_descendants() -> None:
 
 
 class Driver:
-    """`speechmill run`, one process after the other."""
+    """`speechmill run`, one process after the other; one that is paused goes on beside its successor.
+
+    stale_statuses   with which those ended that were paused
+    """
 
     def __init__(self, file: Path, address: str) -> None:
         self._command = [*_CLI, "run", str(file), "--json", "--set", f"cluster.address={address}"]
         self._log = file.with_suffix(".log")
         self._process = self._start()
+        self._paused: list[subprocess.Popen[bytes]] = []
+        self._starts_at_s: float | None = None
+        self.stale_statuses: list[int] = []
 
     def kill(self) -> bool:
         """Kill -9, if it runs."""
-        if self._process.poll() is not None:
+        if self._starts_at_s is not None or self._process.poll() is not None:
             return False
         self._process.kill()
         return True
 
+    def pause(self) -> bool:
+        """SIGSTOP, if it runs; the next one is started when the lease has run out, and this one wakes beside it."""
+        if self._starts_at_s is not None or self._process.poll() is not None:
+            return False
+        self._process.send_signal(signal.SIGSTOP)
+        self._paused.append(self._process)
+        self._starts_at_s = time.monotonic() + 1.2 * LEASE_S
+        return True
+
     def status(self) -> int | None:
-        """Its exit status, minus the signal that killed it; None while it runs."""
-        return self._process.poll()
+        """Its exit status, minus the signal that killed it; None while it runs, or is about to be started."""
+        if self._starts_at_s is None:
+            return self._process.poll()
+        now_s = time.monotonic()
+        if self._process in self._paused and now_s >= self._starts_at_s:
+            self._process = self._start()
+        if now_s >= self._starts_at_s + BESIDE_S:
+            self._starts_at_s = None
+            self.wake()
+        return None
+
+    def wake(self) -> None:
+        """SIGCONT to all that are paused, and their ends."""
+        for process in self._paused:
+            process.send_signal(signal.SIGCONT)
+            self.stale_statuses.append(process.wait())
+        self._paused.clear()
 
     def start_again(self) -> None:
         """The same command once more."""
@@ -145,8 +185,9 @@ class Driver:
 
     def close(self) -> None:
         """Kill it and wait."""
-        self.kill()
-        self._process.wait()
+        for process in (*self._paused, self._process):
+            process.kill()
+            process.wait()
 
     def _start(self) -> subprocess.Popen[bytes]:
         with self._log.open("ab") as log:

@@ -1,4 +1,4 @@
-"""What is killed when: replicas and raylets every so often, the driver a few times, until the job is complete.
+"""What is killed when: replicas and raylets every so often, the driver a few times, which is also paused, to the end.
 
 Of the main thread only: Ray starts raylets nowhere else.
 """
@@ -48,13 +48,15 @@ class Storm:
     def __init__(self, arguments: argparse.Namespace, nodes: Nodes, driver: Driver, journal: Path) -> None:
         self._nodes, self._driver, self._journal = nodes, driver, journal
         self._chance = random.Random(arguments.seed)
-        self._faults = Counter({"replicas": 0, "raylets": 0, "drivers": 0, "driver_stops": 0})
+        self._faults = Counter({"replicas": 0, "raylets": 0, "drivers": 0, "pauses": 0, "driver_stops": 0})
         seconds = arguments.minutes * 60
         drivers_s = seconds / (arguments.drivers + 1)
+        pauses_s = seconds / max(1, arguments.pauses)
         self._due = {
             "replicas": Due(arguments.replica_every, arguments.replica_every, int(seconds / arguments.replica_every)),
             "raylets": Due(arguments.raylet_every, arguments.raylet_every / 2, int(seconds / arguments.raylet_every)),
             "drivers": Due(drivers_s, drivers_s, arguments.drivers),
+            "pauses": Due(pauses_s, pauses_s * 0.6, arguments.pauses),
         }
 
     def rage(self) -> dict[str, int]:
@@ -74,6 +76,7 @@ class Storm:
             if time.time() - self._journal.stat().st_mtime > MAX_QUIET_S:
                 raise SystemExit(f"nothing was spoken for {MAX_QUIET_S:g} s:\n{self._driver.said}")
             time.sleep(0.1)
+        self._driver.wake()
         return dict(self._faults)
 
     def _start_again(self, status: int | None) -> None:
@@ -87,6 +90,8 @@ class Storm:
         """Kill -9 one of a kind; False if there is none at the moment."""
         if kind == "drivers":
             return self._driver.kill()
+        if kind == "pauses":
+            return self._driver.pause()
         if kind == "raylets":
             self._nodes.kill_one(self._chance)
             return True

@@ -132,8 +132,9 @@ def show_status(status: Status, console: Console) -> None:
     """How far an output is."""
     table = _table("status")
     table.add_row("job", Text(status.job_name))
+    damaged = f"damaged: {'; '.join(status.problems)}. `speechmill verify` names all, `run --repair` speaks it again"
     open_state = f"being written by {status.driver}" if status.driver else "not complete; run the job to continue it"
-    table.add_row("state", "complete" if status.is_complete else open_state)
+    table.add_row("state", damaged if status.is_damaged else "complete" if status.is_complete else open_state)
     table.add_row("rows committed", f"{status.num_ok + status.num_failed:,}")
     table.add_row("failed", f"{status.num_failed:,}")
     if status.task == "speak":

@@ -16,8 +16,8 @@ pytestmark = pytest.mark.integration
 CHAOS = Path(speechmill.__file__).parent / "benchmarks" / "chaos.py"
 TEN_MINUTES = "--minutes 10"
 KEYS = (
-    "rows lost duplicated recomputed equal_to_calm verified faults s3_requests wall_s speaking_s replicas machine "
-    "load_average"
+    "rows lost duplicated recomputed equal_to_calm verified stale_drivers faults s3_requests wall_s speaking_s "
+    "replicas machine load_average"
 )
 
 
@@ -55,5 +55,7 @@ def check(figures: dict[str, Any], said: str) -> None:
     assert figures["equal_to_calm"], figures
     assert figures["verified"], figures
     assert figures["recomputed"] >= 0, "what is in the manifests was spoken"
-    for kind in ("replicas", "raylets", "drivers", "s3"):
+    assert figures["stale_drivers"], "a driver slept while another took over"
+    assert set(figures["stale_drivers"]) <= {0, 3}, "the output was complete, or it was told that it lost it"
+    for kind in ("replicas", "raylets", "drivers", "pauses", "s3"):
         assert figures["faults"][kind] > 0, figures
