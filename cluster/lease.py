@@ -66,7 +66,7 @@ class Lease:
         is_exclusive = storage.can_put_if()
         if not is_exclusive:
             logger.warning(
-                "%s keeps no conditions on writes (or has no file locks): two runs that start on this output in the "
+                "%s keeps no conditions on writes (or its file system has no links): two runs that start on this output in the "
                 "same moment may overlap for %.0f s; start one at a time",
                 storage.uri,
                 lease_s * RENEW,

@@ -1,4 +1,4 @@
-"""An output that was complete and has lost something: it is called damaged, and `--repair` speaks that again, no more."""
+"""An output that was complete and has lost something: it is damaged, and `--repair` speaks that again and no more."""
 
 from __future__ import annotations
 
