@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import RowError
 from .audio import encode, join, pcm16, pcm_sha256, sha256
-from .manifest import Record
+from .manifest import SIDECAR, Record
 from .models.base import ModelInfo
 from .part import PartWriter
 from .receipt import ReplicaConfig, ReplicaProgress
@@ -74,7 +74,8 @@ class Clips(Rows["NDArray[np.float32]"]):
             "num_samples": len(pcm),
             "duration_s": len(pcm) / info.sample_rate,
         }
-        sidecar = self._described(utterance) | audio
+        told = self._described(utterance) | audio
+        sidecar = {name: told[name] for name in SIDECAR}
         with self._adding:
             key, member = self._part.add(utterance.row, utterance.id, encoded, sidecar)
         self._report(ReplicaProgress(rows=1, audio_s=audio["duration_s"]))

@@ -11,7 +11,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import NoneType
 from typing import Literal, cast
@@ -22,6 +22,8 @@ from .segment import Failure, JsonScalar
 MANIFEST_PREFIX = "manifest/"
 REJECTED = "rejected"
 MAX_NUMBER = 1 << 63
+SIDECAR = ("id", "text", "voice", "seed", "speed", "metadata", "sample_rate", "num_samples", "duration_s")
+"""Fields of a record that stand beside its clip too, where a container has a place for them; in this order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,12 @@ class Record:
     unspoken             characters of the text that mean something and that the model cannot say, each once
 
     refined              the text as it is spoken, in a job that refines text; `text` stays the corpus's
+
+    Reserved for later versions, written only where they are set, and accepted where they are not:
+    normalized_text      the text after its numbers and abbreviations were spelt out
+    attempt              how often the row was begun before, 0 for the first time
+    scores               by what a clip was measured with
+    alignment            pieces of the text in order, each with the seconds of audio where it begins and ends
 
     The fields from `audio` to `num_segments` are None in a failed and in a refined row, `refined` in every other.
     Raises JobError when the fields contradict each other.
@@ -64,6 +72,10 @@ class Record:
     unspoken: str = ""
     refined: str | None = None
     metadata: Mapping[str, JsonScalar] = field(default_factory=dict)
+    normalized_text: str | None = None
+    attempt: int | None = None
+    scores: Mapping[str, float] | None = None
+    alignment: Sequence[tuple[str, float, float]] | None = None
 
     def __post_init__(self) -> None:
         if self.row < 0:
@@ -111,6 +123,11 @@ class Record:
         )
 
     @property
+    def sidecar(self) -> dict[str, object]:
+        """What a reader of the audio alone is told of the row."""
+        return {name: getattr(self, name) for name in SIDECAR}
+
+    @property
     def audio_ms(self) -> int:
         """Length of the clip in whole milliseconds, 0 for a row without one."""
         return round(1000 * self.num_samples / self.sample_rate) if self.num_samples and self.sample_rate else 0
@@ -121,6 +138,7 @@ class Record:
         Raises JobError when the metadata holds something else than text, numbers, booleans and None.
         """
         fields = {name: getattr(self, name) for name in _TYPES}
+        fields |= {name: value for name in _RESERVED if (value := getattr(self, name)) is not None}
         try:
             return dumps(fields)
         except (TypeError, ValueError) as error:
@@ -133,9 +151,9 @@ class Record:
             raw = json.loads(line, object_pairs_hook=_without_duplicates, parse_constant=_refuse_constant)
         except (ValueError, RecursionError) as error:
             raise JobError(f"not one line of JSON: {error}") from error
-        if not isinstance(raw, dict) or raw.keys() != _TYPES.keys():
-            found = raw.keys() if isinstance(raw, dict) else {type(raw).__name__}
-            raise JobError(f"missing or unknown fields: {', '.join(sorted(found ^ _TYPES.keys())):.200}")
+        if not isinstance(raw, dict) or set(raw) - set(_RESERVED) != set(_TYPES):
+            found = set(raw) - set(_RESERVED) if isinstance(raw, dict) else {type(raw).__name__}
+            raise JobError(f"missing or unknown fields: {', '.join(sorted(found ^ set(_TYPES))):.200}")
         values = {name: _checked(name, value) for name, value in cast("dict[str, object]", raw).items()}
         return cls(**values)  # pyright: ignore[reportArgumentType]
 
@@ -165,6 +183,12 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
     "unspoken": (str,),
     "refined": (str, NoneType),
     "metadata": (dict,),
+}
+_RESERVED: Mapping[str, tuple[type, ...]] = {
+    "normalized_text": (str,),
+    "attempt": (int,),
+    "scores": (dict,),
+    "alignment": (list,),
 }
 _AUDIO = (
     *("audio", "audio_format", "audio_bytes", "audio_sha256", "sample_rate"),
@@ -227,7 +251,7 @@ class PartName:
             index = None if shard == REJECTED else int(shard)
             name = cls(int(window), index, int(num_ok), int(num_failed), int(audio_ms), digest, stamp, content)
             # Numbers have one spelling: "07" where "7" is meant would be a second name of the same part.
-            if name.key == key:
+            if name.key == key and bool(stamp) == bool(content):
                 return name
         raise JobError(f"{key!r:.200} is no manifest; one is called like {_EXAMPLE.key}")
 
@@ -235,7 +259,7 @@ class PartName:
 _EXAMPLE = PartName(12, 3, 98, 2, 412345, "9f2c1a", "r5f3a-7.n42", "30081746a2ed98e1")
 _KEY = re.compile(
     re.escape(MANIFEST_PREFIX) + r"([0-9]{6,18})/([0-9]{4,18}|rejected)"
-    r"(?:\.(r[0-9a-f]{4,16}-[0-9]{1,18}\.n[0-9]{1,18}))?"
+    r"(?:\.(r[0-9a-f]{4,16}-[1-9][0-9]{0,17}\.n(?:0|[1-9][0-9]{0,17})))?"
     r"\.ok([0-9]{1,18})\.failed([0-9]{1,18})\.ms([0-9]{1,18})\.([0-9a-f]{1,64})(?:\.([0-9a-f]{16}))?\.jsonl"
 )
 
@@ -284,18 +308,37 @@ def _finite(value: object) -> object:
 
 
 def _checked(name: str, value: object) -> object:
-    if type(value) not in _TYPES[name]:
-        allowed = " or ".join(kind.__name__ for kind in _TYPES[name])
+    types = _TYPES.get(name) or _RESERVED[name]
+    if type(value) not in types:
+        allowed = " or ".join(kind.__name__ for kind in types)
         raise JobError(f"{name} is {value!r:.80}; it has to be {allowed}")
     if isinstance(value, int | float) and not abs(value) < MAX_NUMBER:
         raise JobError(f"{name} is {value!r:.80}; it has to be finite and below 2**63")
-    if float in _TYPES[name] and value is not None:
+    if float in types and value is not None:
         return float(cast("int | float", value))
+    if name == "scores":
+        return {key: _finite_number(name, item) for key, item in cast("dict[str, object]", value).items()}
+    if name == "alignment":
+        return [_aligned(piece) for piece in cast("list[object]", value)]
     if isinstance(value, dict):
         for key, item in cast("dict[str, object]", value).items():
             if not isinstance(item, str | int | float | None):
                 raise JobError(f"metadata {key!r:.80} is a {type(item).__name__}; it has to be a single value")
     return cast("object", value)
+
+
+def _finite_number(name: str, value: object) -> float:
+    if type(value) not in (int, float) or not abs(cast("float", value)) < MAX_NUMBER:
+        raise JobError(f"{name} holds {value!r:.80}, where a finite number below 2**63 is expected")
+    return float(cast("float", value))
+
+
+def _aligned(piece: object) -> tuple[str, float, float]:
+    match piece:
+        case [str(text), first, last]:
+            return text, _finite_number("alignment", first), _finite_number("alignment", last)
+        case _:
+            raise JobError(f"alignment holds {piece!r:.80}; a piece of it is a text and the seconds of its two ends")
 
 
 def _without_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:

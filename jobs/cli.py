@@ -180,17 +180,24 @@ def verify(
     sweep: Annotated[bool, typer.Option("--sweep", help="Delete objects that belong to no committed part.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Sweep an output that is not complete.")] = False,
     no_decode: Annotated[bool, typer.Option("--no-decode", help="Check hashes, do not decode the audio.")] = False,
+    corpus: Annotated[bool, typer.Option("--corpus", help="Compare every row with the job's corpus too.")] = False,
+    corpus_at: Annotated[
+        str | None, typer.Option("--corpus-at", metavar="URI", help="The same; the corpus lies there by now.")
+    ] = None,
     endpoint_url: EndpointOption = None,
     region: RegionOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Check an output from its objects alone: every row once, every clip there, whole and right."""
     with reported():
+        from .output_file import OutputFile
         from .report import show_verified
+        from .verify import corpus_of
         from .verify import verify as check
 
         storage = _open(output, endpoint_url, region)
-        report = check(storage, decode=not no_decode, sweep=sweep, force=force)
+        compared = corpus_of(OutputFile.load(storage), corpus_at) if corpus or corpus_at else None
+        report = check(storage, decode=not no_decode, sweep=sweep, force=force, corpus=compared)
         if as_json:
             print(json.dumps(asdict(report) | {"is_ok": report.is_ok}))
         else:

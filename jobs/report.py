@@ -15,7 +15,7 @@ from .display import audio_length, clock, percent, rows_rate
 from .plan import Plan
 from .result import Result
 from .status import Status
-from .verify_report import VerifyReport
+from .verify.report import VerifyReport
 
 
 def show_result(result: Result, console: Console) -> None:
@@ -154,6 +154,8 @@ def show_verified(report: VerifyReport, console: Console) -> None:
         table.add_row("texts read", f"{report.num_texts:,}")
     else:
         table.add_row("clips read", f"{report.num_clips:,}, {audio_length(report.audio_s)}, {size(report.audio_bytes)}")
+    if report.num_compared is not None:
+        table.add_row("corpus", f"{report.num_compared:,} rows compared")
     table.add_row("problems", f"{report.num_problems:,}")
     swept = f", {report.num_swept:,} deleted" if report.num_swept else ""
     table.add_row("orphans", f"{report.num_orphans:,} ({size(report.orphan_bytes)}){swept}")

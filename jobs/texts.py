@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import cast
 
 from ..actors.manifest import PartName, Record, dumps
@@ -43,13 +43,19 @@ def text_faults(data: bytes, records: Sequence[Record]) -> Iterator[str]:
         yield f"{len(lines)} lines where the manifest has {len(refined)} refined rows{cut_off}"
         return
     for number, (line, record) in enumerate(zip(lines, refined, strict=True), start=1):
-        wanted = _parsed(_line(record))
+        wanted = _parsed(_line(record)) or {}
         found = _parsed(line)
         if found is None:
             yield f"line {number}, row {record.row}: no JSON object"
-        elif found != wanted and wanted is not None:
-            names = sorted(name for name in found.keys() | wanted.keys() if found.get(name) != wanted.get(name))
+        elif names := sorted(
+            name for name in found.keys() | wanted.keys() if _spelt(found, name) != _spelt(wanted, name)
+        ):
             yield f"line {number}, row {record.row}: {', '.join(names):.200} not as in the manifest"
+
+
+def _spelt(values: Mapping[str, object], name: str) -> str | None:
+    """A value as JSON, which tells 1 from 1.0 and from true; None where there is none."""
+    return dumps({"": values[name]}) if name in values else None
 
 
 def _line(record: Record) -> str:
@@ -66,7 +72,19 @@ def _line(record: Record) -> str:
 
 def _parsed(line: str | bytes) -> dict[str, object] | None:
     try:
-        value: object = json.loads(line)
+        value: object = json.loads(line, object_pairs_hook=_without_repetition, parse_constant=_refused)
     except (ValueError, RecursionError):
         return None
     return cast("dict[str, object]", value) if isinstance(value, dict) else None
+
+
+def _without_repetition(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Of a key that comes twice, readers take one or the other."""
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise ValueError("a key that comes twice")
+    return result
+
+
+def _refused(name: str) -> object:
+    raise ValueError(f"{name} is no JSON number")

@@ -2,7 +2,7 @@
 
 Guaranteed: a request is carried out as it stands, and answered by what the store said; an error of the store that
 leaves open what happened is raised, and the same request may be carried out again. `job.json` holds its own content
-and, under `commit`, the root.
+and, under `commit`, the root; under `check`, a hash of both.
 Not known here: what a manifest names, and who may write; the caller says so.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
+from hashlib import blake2b
 from itertools import islice
 from typing import Any, TypeVar, cast
 
@@ -40,14 +41,26 @@ from .root import Root
 
 PAGE_KEYS = 1000
 _COMMIT = "commit"
+_CHECK = "check"
 _COMPLETE_OF_FORMAT_2 = "complete.json"
 AnyMachine = TypeVar("AnyMachine", bound=Machine)
 
 
 def encode(file: RootFile) -> bytes:
-    """The content of `job.json`. `file.body` is a mapping without the key `commit`."""
-    assert _COMMIT not in file.body
-    return json.dumps({**file.body, _COMMIT: file.root.to_json()}, indent=2, ensure_ascii=False).encode()
+    """The content of `job.json`. `file.body` is a mapping without the keys `commit` and `check`."""
+    assert not file.body.keys() & {_COMMIT, _CHECK}
+    return sealed({**file.body, _COMMIT: file.root.to_json()})
+
+
+def sealed(content: dict[str, Any]) -> bytes:
+    """An object of JSON with its check: the content of `job.json`."""
+    return json.dumps({**content, _CHECK: _check(content)}, indent=2, ensure_ascii=False).encode()
+
+
+def _check(content: dict[str, Any]) -> str:
+    """Of what JSON makes of it, in any order and spelling."""
+    spelt = json.dumps(json.loads(json.dumps(content)), sort_keys=True)
+    return blake2b(spelt.encode(), digest_size=16).hexdigest()
 
 
 def decode(data: bytes, source: str, *, is_complete_of_format_2: Callable[[], bool]) -> RootFile:
@@ -58,7 +71,9 @@ def decode(data: bytes, source: str, *, is_complete_of_format_2: Callable[[], bo
             raise JobError(f"it is a {type(body).__name__}, where a JSON object is expected")
         body = cast("dict[str, Any]", body)
         if _COMMIT in body:
-            return RootFile(Root.from_json(body.pop(_COMMIT)), body)
+            check = body.pop(_CHECK, None)
+            is_intact = check == _check(body)
+            return RootFile(Root.from_json(body.pop(_COMMIT)), body, is_intact)
     except (ValueError, RecursionError, JobError) as error:
         raise JobError(
             f"{source} is not a speechmill job: {error}; restore it, or choose another output.uri"

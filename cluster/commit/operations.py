@@ -14,10 +14,14 @@ from .root import ROOT_KEY, Root
 
 @dataclass(frozen=True, slots=True)
 class RootFile:
-    """The content of `job.json`: the root, and whatever else stands there."""
+    """The content of `job.json`: the root, and whatever else stands there.
+
+    is_intact   it was read as it was written, so far as it says that of itself
+    """
 
     root: Root
     body: Any
+    is_intact: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The door that every container stands behind: clips go in one part at a time and come back by their place.
+"""The door that every container stands behind: clips go in one part at a time, come back by their place, are audited.
 
 Guaranteed: a clip counts only once its part's manifest names it, so a writer may fail at any moment; no id decides
 where an object lies, however hostile it is; a part without clips writes no object; reading answers every place asked
@@ -14,6 +14,7 @@ import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -30,6 +31,23 @@ Place = tuple[str, Member]
 """Key of an object, and the member in it."""
 Answer = tuple[Place, bytes | JobError]
 """The encoded clip at a place, or why it is not there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a container is told of a clip beside its bytes: its name, and what stands beside it, follow from this."""
+
+    row: int
+    id: str
+    sidecar: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something in an object that is not as its writer writes it."""
+
+    key: str
+    text: str
 
 
 class PartWriter(ABC):
@@ -73,6 +91,14 @@ class Container(ABC):
         """The clips at these places, each once, in the order in which they are stored.
 
         A missing or damaged object is an answer; a store that cannot be reached raises StorageUnavailable.
+        """
+
+    @abstractmethod
+    def audit(self, storage: Storage, told: Mapping[Place, Told], extension: str) -> Iterator[Answer | Fault]:
+        """The same, and a fault for all else in these objects that a writer would not have made of these clips.
+
+        told   of each clip that the objects hold, what the writer was told of it
+        Each object is read once, from its beginning to its end.
         """
 
 
@@ -147,6 +173,21 @@ def by_object(places: Sequence[Place]) -> dict[str, list[Member]]:
     for key, member in places:
         objects.setdefault(key, {})[member] = None
     return {key: list(members) for key, members in objects.items()}
+
+
+def by_key(told: Mapping[Place, Told]) -> dict[str, dict[Member, Told]]:
+    """What was told of the clips of each object."""
+    objects: dict[str, dict[Member, Told]] = {}
+    for (key, member), clip in told.items():
+        objects.setdefault(key, {})[member] = clip
+    return objects
+
+
+def misnamed(key: str, name: object, clip: Told, extension: str) -> Iterator[Fault]:
+    """A fault where a clip does not bear the name that its row and id make."""
+    wanted = f"{stem(clip.row, clip.id)}.{extension}"
+    if name != wanted:
+        yield Fault(key, f"row {clip.row}: its clip is called {name!r:.200}; by its row and id it would be {wanted!r}")
 
 
 def unanswered(storage: Storage, key: str, members: Sequence[Member], cause: Exception | None) -> Iterator[Answer]:

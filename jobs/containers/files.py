@@ -12,7 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from ...cluster.storage.base import Storage
 from ...errors import JobError
-from .base import Answer, Container, PartWriter, Place, by_object, part_prefix, stem, unanswered
+from .base import Answer, Container, Fault, PartWriter, Place, Told, by_object, misnamed, part_prefix, stem, unanswered
 
 NUM_THREADS = 8
 MAX_PENDING = 64
@@ -43,6 +43,11 @@ class Files(Container):
                     yield _answer(*pending.popleft())
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)
+
+    def audit(self, storage: Storage, told: Mapping[Place, Told], extension: str) -> Iterator[Answer | Fault]:
+        for (key, _), clip in told.items():
+            yield from misnamed(key, key.rpartition("/")[2], clip, extension)
+        yield from self.read(storage, list(told))
 
 
 class _FilesWriter(PartWriter):

@@ -17,9 +17,12 @@ from ...errors import JobError
 from .base import (
     Answer,
     Container,
+    Fault,
     Member,
     PartWriter,
     Place,
+    Told,
+    by_key,
     by_object,
     local_disk,
     part_prefix,
@@ -57,6 +60,12 @@ class Parquet(Container):
         for key, members in by_object(places).items():
             yield from _read_table(storage, key, members)
 
+    def audit(self, storage: Storage, told: Mapping[Place, Told], extension: str) -> Iterator[Answer | Fault]:
+        from .table_audit import audit_table
+
+        for key, clips in by_key(told).items():
+            yield from audit_table(storage, key, clips, extension)
+
 
 def schema() -> Any:  # pyarrow has no types
     """Columns and their types, with the features that `datasets` looks for."""
@@ -73,6 +82,15 @@ def schema() -> Any:  # pyarrow has no types
     return pa.schema([(name, types[name]) for name in order], metadata={"huggingface": described})
 
 
+def cells(clip: Told, encoded: bytes, extension: str) -> dict[str, object]:
+    """The row of the table that a clip becomes, by column."""
+    values = {name: clip.sidecar[name] for name in ("text", "voice", *_NUMBERS)}
+    values["id"], values["metadata"] = clip.id, dumps(cast("Mapping[str, object]", clip.sidecar["metadata"]))
+    values |= {name: _utf8(str(values[name])) for name in _TEXT}
+    values["audio"] = {"bytes": encoded, "path": f"{stem(clip.row, clip.id)}.{extension}"}
+    return values
+
+
 class _ParquetWriter(PartWriter):
     def __init__(self, storage: Storage, key: str, extension: str) -> None:
         self._storage = storage
@@ -85,11 +103,7 @@ class _ParquetWriter(PartWriter):
         self._table: pq.ParquetWriter | None = None
 
     def add(self, row: int, id: str, encoded: bytes, sidecar: Mapping[str, object]) -> Place:
-        values = {name: sidecar[name] for name in ("text", "voice", *_NUMBERS)}
-        values["id"], values["metadata"] = id, dumps(cast("Mapping[str, object]", sidecar["metadata"]))
-        values |= {name: _utf8(str(values[name])) for name in _TEXT}
-        values["audio"] = {"bytes": encoded, "path": f"{stem(row, id)}.{self._extension}"}
-        self._group.append(values)
+        self._group.append(cells(Told(row, id, sidecar), encoded, self._extension))
         self._group_bytes += len(encoded)
         self._num_rows += 1
         if len(self._group) >= GROUP_ROWS or self._group_bytes >= GROUP_BYTES:

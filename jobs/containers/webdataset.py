@@ -17,9 +17,12 @@ from ...errors import JobError
 from .base import (
     Answer,
     Container,
+    Fault,
     Member,
     PartWriter,
     Place,
+    Told,
+    by_key,
     by_object,
     local_disk,
     part_prefix,
@@ -44,6 +47,24 @@ class WebDataset(Container):
         for key, members in by_object(places).items():
             yield from _read_tar(storage, key, members)
 
+    def audit(self, storage: Storage, told: Mapping[Place, Told], extension: str) -> Iterator[Answer | Fault]:
+        from .tar_audit import audit_tar
+
+        for key, clips in by_key(told).items():
+            yield from audit_tar(storage, key, clips, extension)
+
+
+def beside(clip: Told) -> bytes:
+    """The JSON file beside a clip."""
+    return dumps({"id": clip.id, "row": clip.row, **clip.sidecar}).encode("utf-8")
+
+
+def header_of(name: str, num_bytes: int) -> tarfile.TarInfo:
+    """The header of a member. A fresh one has time 0, user 0 and mode 0644."""
+    header = tarfile.TarInfo(name)
+    header.size = num_bytes
+    return header
+
 
 class _TarWriter(PartWriter):
     def __init__(self, storage: Storage, key: str, extension: str) -> None:
@@ -55,16 +76,13 @@ class _TarWriter(PartWriter):
 
     def add(self, row: int, id: str, encoded: bytes, sidecar: Mapping[str, object]) -> Place:
         name = stem(row, id)
-        described = dumps({"id": id, "row": row, **sidecar}).encode("utf-8")
+        described = beside(Told(row, id, sidecar))
         with local_disk():
             if self._file is None or self._tar is None:
                 self._file = scratch_file(".tar")
                 self._tar = tarfile.TarFile(fileobj=self._file, mode="w", format=tarfile.USTAR_FORMAT)
             for extension, data in ((self._extension, encoded), ("json", described)):
-                # A fresh TarInfo has time 0, user 0 and mode 0644.
-                header = tarfile.TarInfo(f"{name}.{extension}")
-                header.size = len(data)
-                self._tar.addfile(header, io.BytesIO(data))
+                self._tar.addfile(header_of(f"{name}.{extension}", len(data)), io.BytesIO(data))
         return self._key, f"{name}.{self._extension}"
 
     def close(self) -> None:

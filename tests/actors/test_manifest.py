@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from speechmill.actors.manifest import PartName, Record, decode_records, dumps, encode_records
 from speechmill.actors.segment import Failure
+from speechmill.cluster.commit.names import Stamp
 from speechmill.errors import JobError
 
 text = st.text(max_size=20)
@@ -22,7 +23,12 @@ metadata = st.dictionaries(
     max_size=4,
 )
 finite = st.floats(0, 1e9)
+aligned = st.lists(st.tuples(text, finite, finite), max_size=3)
 common = {
+    "normalized_text": st.none() | text,
+    "attempt": st.none() | st.integers(0, 2**40),
+    "scores": st.none() | st.dictionaries(text, finite, max_size=3),
+    "alignment": st.none() | aligned,
     "row": st.integers(0, 2**40),
     "id": text,
     "text": text,
@@ -77,6 +83,12 @@ part_names = st.builds(
     audio_ms=st.integers(0, 10**12),
     digest=st.text("0123456789abcdef", min_size=1, max_size=64),
 )
+stamped_names = st.builds(
+    replace,
+    part_names,
+    stamp=st.builds(lambda run, number: f"r5f3a-{run}.n{number}", st.integers(1, 10**17), st.integers(0, 10**17)),
+    content=st.text("0123456789abcdef", min_size=16, max_size=16),
+)
 FAILED = Record.of_failure(Failure(3, "a", "empty text", "x", {"k": 1}), "tone", "1")
 
 
@@ -100,7 +112,7 @@ def test_a_manifest_holds_its_records_in_row_order(rows: list[Record], random) -
 
 
 @settings(deadline=None)
-@given(part_names)
+@given(part_names | stamped_names)
 def test_a_part_name_is_read_back_as_written(name: PartName) -> None:
     assert PartName.parse(name.key) == name
 
@@ -109,6 +121,9 @@ def test_a_part_name_is_read_back_as_written(name: PartName) -> None:
 @given(
     st.text(max_size=60)
     | st.from_regex(r"manifest/[0-9]{6}/(0001|rejected)\.ok\d+\.failed\d+\.ms\d+\.[0-9a-f]+\.jsonl")
+    | st.from_regex(
+        r"manifest/000000/0001\.r5f3a-\d{1,2}\.n\d{1,2}\.ok1\.failed0\.ms1\.[0-9a-f]+(\.[0-9a-f]{16})?\.jsonl"
+    )
 )
 def test_a_key_is_refused_or_is_that_part_s_only_name(key: str) -> None:
     try:
@@ -116,6 +131,9 @@ def test_a_key_is_refused_or_is_that_part_s_only_name(key: str) -> None:
     except JobError:
         return
     assert name.key == key
+    assert bool(name.stamp) == bool(name.content)
+    if name.stamp:
+        Stamp.parse(name.stamp)
 
 
 def test_part_names_look_as_documented() -> None:
@@ -153,7 +171,12 @@ def test_a_part_is_named_by_what_it_holds(rows: list[Record]) -> None:
 
 
 def test_keys_stand_in_the_order_of_the_fields() -> None:
-    assert list(json.loads(FAILED.to_json())) == list(Record.__dataclass_fields__)
+    """The reserved ones come last, and only where they are set."""
+    names = list(Record.__dataclass_fields__)
+    assert list(json.loads(FAILED.to_json())) == names[:-4]
+    reserved = {"normalized_text": "x", "attempt": 1, "scores": {"a": 0.5}, "alignment": [("x", 0.0, 0.5)]}
+    assert list(json.loads(replace(FAILED, **reserved).to_json())) == names
+    assert names[-4:] == list(reserved)
     assert FAILED.to_json().startswith('{"row":3,"id":"a","status":"failed","error":"empty text","text":"x"')
 
 

@@ -9,19 +9,21 @@ import resource
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from outputs import begin, commit, complete, job_file
+from outputs import Format2, begin, commit, complete, job_file
 from typer.testing import CliRunner
 from waiting import HANG_S
 
 from speechmill.actors.audio import encode, pcm16, pcm_sha256, sha256
-from speechmill.actors.manifest import Record
+from speechmill.actors.manifest import SIDECAR, Record
 from speechmill.actors.segment import Failure
 from speechmill.cluster.storage import Storage, open_storage
+from speechmill.jobs.claim import Claim
 from speechmill.jobs.cli import app
 from speechmill.jobs.containers import container_of
 
@@ -45,7 +47,8 @@ def write_clip(writer, row: int, audio: str) -> Record:
     told = {"id": f"id {row}", "text": f"Row {row}.", "voice": "a", "seed": row, "speed": 1.0}
     measured = {"sample_rate": SAMPLE_RATE, "num_samples": len(pcm), "duration_s": len(pcm) / SAMPLE_RATE}
     metadata = {"speaker": f"s{row}", "text": "the row's own"}
-    key, member = writer.add(row, told["id"], encoded, {**told, **measured, "metadata": metadata})
+    all_told = {**told, **measured, "metadata": metadata}
+    key, member = writer.add(row, told["id"], encoded, {name: all_told[name] for name in SIDECAR})
     return Record(
         row=row,
         status="ok",
@@ -69,26 +72,38 @@ def write_clip(writer, row: int, audio: str) -> Record:
 def write_output(tmp_path: Path) -> WriteOutput:
     """Write 11 rows: two shards of 5 with clips in reverse order, row 2 failed, and a rejected row."""
 
-    def write(container: str, audio: str, storage: Storage | None = None, *, is_complete: bool = True) -> Storage:
+    def write(
+        container: str, audio: str, storage: Storage | None = None, *, is_complete: bool = True, format: int = 3
+    ) -> Storage:
         storage = storage or open_storage(str(tmp_path / "out"))
-        claim = begin(storage, job_file(container, audio))
+        job = job_file(container, audio)
+        claim = begin(storage, job) if format == 3 else Format2(storage, job)
+        stamp = f"-{claim.stamp}" if isinstance(claim, Claim) else ""
         written: list[Record] = []
         for index, rows in enumerate((range(5), range(5, 10))):
-            part = f"000000-{index:04d}-{claim.stamp}-9f{index}"
+            part = f"000000-{index:04d}{stamp}-9f{index}"
             writer = container_of(container).open_part(storage, part, audio)
             records = [write_clip(writer, row, audio) for row in reversed(rows) if row != 2]
             writer.close()
             if 2 in rows:
                 records.append(Record.of_failure(Failure(2, "id 2", "too long", "Row 2."), "tone", "1"))
-            commit(storage, claim, 0, index, records)
+            put(storage, claim, index, records)
             written += records
         rejected = [Record.of_failure(Failure(10, "id 10", "empty text"), "tone", "1")]
-        commit(storage, claim, 0, None, rejected)
+        put(storage, claim, None, rejected)
         if is_complete:
-            complete(claim, [*written, *rejected])
+            (claim.complete if isinstance(claim, Format2) else partial(complete, claim))([*written, *rejected])
         return storage
 
     return write
+
+
+def put(storage: Storage, claim: Claim | Format2, index: int | None, records: list[Record]) -> None:
+    """Commit a part."""
+    if isinstance(claim, Format2):
+        claim.commit(0, index, records)
+    else:
+        commit(storage, claim, 0, index, records)
 
 
 @pytest.fixture

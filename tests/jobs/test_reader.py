@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from outputs import edit_job
 
 from speechmill.actors.audio import FORMATS, pcm16
+from speechmill.actors.manifest import PartName
 from speechmill.cluster.storage import Storage
 from speechmill.errors import JobError, SpecError
 from speechmill.jobs.containers import CONTAINERS
@@ -37,8 +40,8 @@ def test_what_was_written_is_read(container: str, audio: str, write_output: Writ
 
 
 def test_an_unfinished_output_gives_what_is_committed(write_output: WriteOutput) -> None:
-    storage = write_output("files", "wav")
-    storage.delete(["complete.json", *[entry.key for entry in storage.list("manifest/000000/0001")]])
+    storage = write_output("files", "wav", is_complete=False)
+    storage.delete([entry.key for entry in storage.list("manifest/000000/0001")])
     assert sorted(clip.id for clip in read(storage.uri)) == ["id 0", "id 1", "id 3", "id 4"]
 
 
@@ -46,21 +49,25 @@ def test_an_unfinished_output_gives_what_is_committed(write_output: WriteOutput)
     ("job", "error", "reason"),
     [
         (None, JobError, "no speechmill output here"),
-        (b"{", JobError, "not JSON"),
+        (b"{", JobError, "is not a speechmill job: Expecting property name"),
         (b"[]", JobError, "JSON object"),
-        (b"[" * 100_000, JobError, "not JSON"),
-        (b"{}", JobError, r"spec\.output"),
-        (b'{"spec": {"output": 3}}', JobError, r"spec\.output"),
-        (b'{"spec": {"output": {"container": "zip", "audio": "wav"}}}', SpecError, "zip"),
-        (b'{"spec": {"output": {"container": "files", "audio": "aac"}}}', SpecError, "aac"),
+        (b"[" * 100_000, JobError, "is not a speechmill job: maximum recursion depth"),
+        (b"{}", JobError, "is not a speechmill job: KeyError"),
+        ({}, JobError, r"spec\.output"),
+        ({"output": 3}, JobError, r"spec\.output"),
+        ({"output": {"container": "zip", "audio": "wav"}}, SpecError, "zip"),
+        ({"output": {"container": "files", "audio": "aac"}}, SpecError, "aac"),
     ],
 )
 def test_what_is_no_output_is_refused_at_once(
-    job: bytes | None, error: type[Exception], reason: str, write_output: WriteOutput
+    job: bytes | dict[str, object] | None, error: type[Exception], reason: str, write_output: WriteOutput
 ) -> None:
     storage = write_output("files", "wav")
-    storage.delete(["job.json"])
-    if job is not None:
+    if isinstance(job, dict):
+        edit_job(storage, lambda body: body.update(spec=job))
+    else:
+        storage.delete(["job.json"])
+    if isinstance(job, bytes):
         storage.put("job.json", job)
     with pytest.raises(error, match=reason):
         read(storage.uri)
@@ -77,9 +84,35 @@ def test_a_clip_that_is_not_what_was_promised_is_refused(write_output: WriteOutp
         list(read(storage.uri))
 
 
-def test_a_shard_that_was_committed_twice_is_refused(write_output: WriteOutput) -> None:
-    storage = write_output("files", "wav")
+def second_manifest(storage: Storage) -> None:
+    """Of the first shard, with the number of a commit that comes later."""
     key = next(iter(storage.list("manifest/000000/0000"))).key
-    storage.put(key.replace(".ab0.", ".ee."), storage.get(key))
+    name = PartName.parse(key)
+    storage.put(replace(name, stamp=name.stamp.replace(".n0", ".n7")).key, storage.get(key))
+
+
+def test_a_shard_that_was_committed_twice_is_refused(write_output: WriteOutput) -> None:
+    storage = write_output("files", "wav", is_complete=False)
+    second_manifest(storage)
     with pytest.raises(JobError, match="000000-0000 has two manifests"):
         list(read(storage.uri))
+
+
+def test_what_the_root_does_not_name_is_not_read(write_output: WriteOutput) -> None:
+    """A manifest that lands after the job is complete, as that of a driver that was replaced may."""
+    storage = write_output("files", "wav")
+    second_manifest(storage)
+    assert len(list(read(storage.uri))) == len(SPOKEN)
+
+
+def test_a_complete_output_that_has_lost_a_manifest_is_refused(write_output: WriteOutput) -> None:
+    storage = write_output("files", "wav")
+    storage.delete([next(iter(storage.list("manifest/000000/0001"))).key])
+    with pytest.raises(JobError, match="does not hold the manifests that it had when it was completed"):
+        list(read(storage.uri))
+
+
+@pytest.mark.parametrize("container", list(CONTAINERS))
+def test_an_output_of_format_2_is_read(container: str, write_output: WriteOutput) -> None:
+    storage = write_output(container, "flac", format=2)
+    assert sorted(clip.metadata["row"] for clip in read(storage.uri)) == SPOKEN  # pyright: ignore[reportArgumentType]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from speechmill.actors.manifest import Record
+from speechmill.actors.manifest import PartName, Record
 from speechmill.actors.segment import Failure, Utterance
 from speechmill.jobs.corpus import Corpus, InputOptions
 from speechmill.jobs.texts import encode_texts, text_faults, text_key, text_shard_of
@@ -100,13 +100,36 @@ def test_the_row_s_own_columns_give_way_to_what_the_line_says() -> None:
     assert row == {"id": "id 0", "text": "as it is 0", "voice": "", "seed": 0, "speed": 1.0, "topic": "t"}
 
 
-@given(st.text(max_size=30) | st.from_regex(r"text/[0-9]{4,8}-[0-9]{3,6}\.jsonl"))
+@given(st.text(max_size=30) | st.from_regex(r"text/[0-9]{4,8}-[0-9]{3,6}(-r5f3a-[0-9]{1,2}\.n[0-9]{1,2})?\.jsonl"))
 def test_a_key_is_a_shard_s_or_nobody_s(key: str) -> None:
     shard = text_shard_of(key)
-    assert shard is None or text_key(shard) == key
+    if shard is not None:
+        window, index = map(int, shard.split("-"))
+        stamp = key.removeprefix(f"text/{shard}").removesuffix(".jsonl").removeprefix("-")
+        assert text_key(PartName(window, index, 1, 0, 0, "aa", stamp)) == key
 
 
 def test_keys_look_as_documented() -> None:
-    assert text_key("000012-0003") == "text/000012-0003.jsonl"
+    part = PartName(12, 3, 8, 0, 0, "aa", "r5f3a-7.n42", "0" * 16)
+    assert text_key(part) == "text/000012-0003-r5f3a-7.n42.jsonl"
+    assert text_key(replace(part, stamp="", content="")) == "text/000012-0003.jsonl"
+    assert text_shard_of("text/000012-0003-r5f3a-7.n42.jsonl") == "000012-0003"
     assert text_shard_of("text/000012-0003.jsonl") == "000012-0003"
     assert text_shard_of("text/000012-0003-x.jsonl") is None
+
+
+@pytest.mark.parametrize(
+    ("changed", "names"),
+    [
+        ('"seed":1.0', "seed"),
+        ('"seed":true', "seed"),
+        ('"seed":1,"x":1', "x"),
+        ('"seed":1,"seed":1', None),
+        ('"seed":NaN', None),
+    ],
+)
+def test_values_are_told_apart_as_json_has_them(changed: str, names: str | None) -> None:
+    """To Python, 1 is 1.0 and true; and of a key that comes twice, readers take one or the other."""
+    line = encode_texts([record(1)]).replace(b'"seed":1', changed.encode())
+    (fault,) = text_faults(line, [record(1)])
+    assert fault == f"line 1, row 1: {f'{names} not as in the manifest' if names else 'no JSON object'}"

@@ -1,14 +1,19 @@
-"""Outputs of the present format, written as a run writes them, without a corpus, a model or a lease.
+"""Outputs of this format and of format 2, written as a run writes them, without a corpus, a model or a lease.
 
 Not known here: what the rows are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 from speechmill.actors.manifest import PartName, Record, content_digest, encode_records
+from speechmill.cluster.commit.executor import sealed
+from speechmill.cluster.commit.names import Stamp
+from speechmill.cluster.commit.root import NO_NAMES, Root, adopt
 from speechmill.cluster.sharding import CostModel
 from speechmill.cluster.storage import Storage
 from speechmill.jobs.claim import Claim
@@ -31,7 +36,8 @@ class FreeLease:
 def job_file(container: str = "files", audio: str = "flac", task: str = "speak", **output: object) -> JobFile:
     """Of a job whose output is kept so."""
     spec = {"task": task, "output": {"container": container, "audio": audio, **output}}
-    return JobFile("1", spec, Identity({"format": FORMAT}), "cpu", CostModel(1, 1, 1))
+    identity = {"format": FORMAT, "model.name": "tone", "model.revision": "1"}
+    return JobFile("1", spec, Identity(identity), "cpu", CostModel(1, 1, 1))
 
 
 def begin(storage: Storage, job: JobFile) -> Claim:
@@ -54,12 +60,72 @@ def commit(storage: Storage, claim: Claim, window: int, index: int | None, recor
 
 def complete(claim: Claim, records: Sequence[Record]) -> None:
     """Say that these are all rows."""
+    claim.complete(mark_of(records))
+
+
+class Format2:
+    """An output of format 2: no stamps in its names, and its mark in an object of its own."""
+
+    def __init__(self, storage: Storage, job: JobFile) -> None:
+        identity = Identity({**job.identity.keys, "format": 2})
+        storage.put("job.json", json.dumps(replace(job, identity=identity).body, indent=2).encode())
+        self._storage = storage
+
+    def commit(self, window: int, index: int | None, records: Sequence[Record]) -> PartName:
+        """Commit a part."""
+        name = PartName.of(window, index, "ab0", records)
+        if any(record.refined is not None for record in records):
+            self._storage.put(text_key(name), encode_texts(sorted(records, key=lambda record: record.row)))
+        self._storage.put(name.key, encode_records(records))
+        return name
+
+    def complete(self, records: Sequence[Record]) -> None:
+        """Say that these are all rows."""
+        self._storage.put("complete.json", json.dumps(mark_of(records).body).encode())
+
+
+def mark_of(records: Sequence[Record]) -> Complete:
+    """The mark of completeness of an output of these rows."""
     num_ok = sum(record.status == "ok" for record in records)
-    audio_s = sum(record.audio_ms for record in records) / 1000
-    claim.complete(Complete(len(records), num_ok, len(records) - num_ok, audio_s))
+    return Complete(len(records), num_ok, len(records) - num_ok, sum(record.audio_ms for record in records) / 1000)
 
 
 def reopen(storage: Storage, *without: str) -> None:
     """Make of a complete output one that a run was killed in, before these manifests were there."""
     Claim.resume(storage, FreeLease(), OutputFile.load(storage), without, storage.list, lambda part: None)
     storage.delete(without)
+
+
+def edit_job(storage: Storage, change: Callable[[dict[str, Any]], object]) -> None:
+    """Change the content of `job.json`, and make its hash fit again."""
+    body = json.loads(storage.get("job.json"))
+    body.pop("check", None)
+    change(body)
+    storage.put("job.json", sealed(body))
+
+
+def replace_part(storage: Storage, part: PartName, records: Sequence[Record]) -> PartName:
+    """Put other records in a manifest's place, and make everything fit them: its name, and the root in `job.json`.
+
+    The mark stays.
+    """
+    records = sorted(records, key=lambda record: record.row)
+    data = encode_records(records)
+    name = PartName.of(part.window, part.index, rows_digest(records), records)
+    name = replace(name, stamp=part.stamp, content=content_digest(data))
+    storage.delete([part.key])
+    storage.put(name.key, data)
+    rename_parts(storage)
+    return name
+
+
+def rename_parts(storage: Storage) -> None:
+    """Let the root of a complete output name the manifests that are there."""
+
+    def rename(body: dict[str, Any]) -> None:
+        names = NO_NAMES.plus(entry.key for entry in storage.list("manifest/"))
+        adopted = adopt((), (Stamp.parse(PartName.parse(entry.key).stamp) for entry in storage.list("manifest/")))
+        root = replace(Root.from_json(body["commit"]), names=names, adopted=adopted)
+        body["commit"] = root.to_json()
+
+    edit_job(storage, rename)

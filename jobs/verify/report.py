@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..actors.manifest import Record
-from .complete import Complete
-from .printable import printable
+from ...actors.manifest import Record
+from ..complete import Complete
+from ..printable import printable
 
 MAX_NAMED = 100
 
@@ -22,6 +22,7 @@ class VerifyReport:
     num_missing    rows in no manifest: of `num_rows`, or up to the largest row seen while incomplete
     num_clips      clips that were read, `audio_bytes` in all
     num_texts      refined rows whose lines were read
+    num_compared   rows of the corpus that were compared with the manifests; None where no corpus was given
     audio_s        seconds of audio, as the manifests have them
     problems       the first `MAX_NAMED` of `num_problems`, a sentence each
     orphans        keys under audio/ (or text/) that no manifest names, the first `MAX_NAMED` of `num_orphans`
@@ -39,6 +40,7 @@ class VerifyReport:
     num_missing: int
     num_clips: int
     num_texts: int
+    num_compared: int | None
     audio_s: float
     audio_bytes: int
     num_problems: int
@@ -64,6 +66,7 @@ class Findings:
         self.num_ok = self.num_failed = self.num_problems = 0
         self._audio_ms = self._num_clips = self._num_texts = self._audio_bytes = 0
         self._num_orphans = self._orphan_bytes = self._num_strays = 0
+        self._num_compared: int | None = None
         self._problems: list[str] = []
         self._orphans: list[str] = []
         self._strays: list[str] = []
@@ -82,6 +85,15 @@ class Findings:
     def texts(self, count: int) -> None:
         """Refined rows whose lines were read."""
         self._num_texts += count
+
+    def compared(self, count: int) -> None:
+        """Rows of the corpus that were compared."""
+        self._num_compared = count
+
+    @property
+    def audio_s(self) -> float:
+        """Seconds of audio of the rows so far."""
+        return self._audio_ms / 1000
 
     def problem(self, text: str) -> None:
         """Something that contradicts the output's promises."""
@@ -124,7 +136,8 @@ class Findings:
             num_missing=num_missing,
             num_clips=self._num_clips,
             num_texts=self._num_texts,
-            audio_s=self._audio_ms / 1000,
+            num_compared=self._num_compared,
+            audio_s=self.audio_s,
             audio_bytes=self._audio_bytes,
             num_problems=self.num_problems,
             problems=tuple(self._problems),

@@ -1,0 +1,115 @@
+"""Compare an output with the corpus that it was made of: each row's id, text, voice, seed, speed and metadata.
+
+Guaranteed: one window of rows in memory, and of all ids what `IdIndex` takes; rows that were rejected as they were read
+are compared too, but for their reasons, which name places. Not known here: what became of a row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from ...actors.manifest import PartName, Record, dumps
+from ...actors.segment import Failure, Utterance
+from ...cluster.storage import Storage
+from ...errors import JobError
+from ..corpus import Corpus
+from ..identity import JOB_KEY
+from ..job import describe_model, open_corpus
+from ..output_file import OutputFile
+from ..planner import windows
+from ..reader import load_part
+from ..spec import InputSpec, JobSpec
+from .report import Findings
+
+
+def corpus_of(output: OutputFile, uri: str | None = None) -> Corpus:
+    """The corpus that the job names, or one that lies at `uri` and is read in the same way.
+
+    Raises CorpusError where it is not there, ModelError where the job's model is not, and SpecError and JobError for a
+    job that this version cannot read, or that is of a class of one's own: `job.json` is no reason to import anything.
+    """
+    body: dict[str, Any] = dict(output.job.spec)
+    # As it stands in `job.json`, every key was given; what is a default was not asked for.
+    source: Mapping[str, Any] = body.get("input") or {}
+    body["input"] = {name: value for name, value in source.items() if not _is_default(name, value)}
+    if uri is not None:
+        body["input"]["uri"] = uri
+    spec = JobSpec.parse(body)
+    if ":" in spec.model.name:
+        raise JobError(
+            f"model.name in {JOB_KEY} is {spec.model.name!r:.80}, a class of your own, which is not imported here: "
+            "call speechmill.jobs.verify.verify with a corpus that you open yourself"
+        )
+    _, info = describe_model(spec, output.job.device)
+    return open_corpus(spec, info)
+
+
+def _is_default(name: str, value: object) -> bool:
+    field = InputSpec.model_fields.get(name)
+    return field is not None and not field.is_required() and field.get_default(call_default_factory=True) == value
+
+
+def compare_corpus(
+    storage: Storage,
+    output: OutputFile,
+    corpus: Corpus,
+    parts: Mapping[str, Iterable[PartName]],
+    end: int,
+    findings: Findings,
+) -> int:
+    """Compare the corpus with the manifests that count; the number of its rows.
+
+    end   one more than the largest row of the manifests
+    Rows that are in no manifest are for others to name, and so is what is wrong with a manifest itself.
+    """
+    by_window: dict[int, list[PartName]] = {}
+    for some in parts.values():
+        for part in some:
+            by_window.setdefault(part.window, []).append(part)
+    num_rows = 0
+    for window in windows(corpus.rows(), _window_rows(output)):
+        records = {record.row: record for part in by_window.get(window.index, ()) for record in _load(storage, part)}
+        for row in (*window.utterances, *window.rejected):
+            record = records.pop(row.row, None)
+            if record is not None and (names := _differences(row, record, corpus)):
+                findings.problem(f"row {row.row} (id {record.id!r:.80}): {', '.join(names)} not as in the corpus")
+        for record in records.values():
+            findings.problem(f"row {record.row} (id {record.id!r:.80}) is not in window {window.index} of the corpus")
+        num_rows += window.num_rows
+    promised = None if output.complete is None else output.complete.num_rows
+    if promised is not None and promised != num_rows:
+        findings.problem(f"the corpus has {num_rows} rows, the job was completed with {promised}")
+    elif end > num_rows:
+        findings.problem(f"the corpus has {num_rows} rows, the manifests go up to row {end - 1}")
+    return num_rows
+
+
+def _window_rows(output: OutputFile) -> int:
+    sharding: Any = output.job.spec.get("sharding")
+    window_rows = sharding.get("window_rows") if isinstance(sharding, dict) else None
+    if type(window_rows) is not int or window_rows <= 0:
+        raise JobError(f"{JOB_KEY} has no spec.sharding.window_rows, so its rows cannot be compared with the corpus")
+    return window_rows
+
+
+def _load(storage: Storage, part: PartName) -> Iterator[Record]:
+    try:
+        yield from load_part(storage, part)
+    except JobError:
+        return  # it was named when it was checked
+
+
+def _differences(row: Utterance | Failure, record: Record, corpus: Corpus) -> list[str]:
+    """Names of the fields in which a row's record is not the corpus's."""
+    wanted: dict[str, object] = {"id": row.id, "text": row.text, "metadata": row.metadata}
+    if isinstance(row, Failure):
+        wanted |= {"status": "failed", "voice": "", "seed": None, "speed": None}
+    else:
+        wanted |= {"voice": row.voice or corpus.options.default_voice, "seed": row.seed, "speed": row.speed}
+    return [name for name, value in wanted.items() if _spelt(getattr(record, name)) != _spelt(value)]
+
+
+def _spelt(value: object) -> str:
+    """As JSON, in which a manifest keeps it: it tells 1 from true."""
+    return dumps({"": dict(sorted(value.items())) if isinstance(value, Mapping) else value})

@@ -1,0 +1,85 @@
+"""What a listing says of an output: the manifests that count, those that should, and each shard with its objects.
+
+Not known here: what is in an object.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+
+from ...actors.manifest import MANIFEST_PREFIX, PartName
+from ...cluster.commit.names import Stamp
+from ...cluster.commit.root import NO_NAMES
+from ...cluster.storage import Storage
+from ...errors import JobError
+from ..output_file import OutputFile
+from .clips import ClipCheck
+from .report import Findings
+from .texts import TextCheck
+
+Owner = ClipCheck | TextCheck
+"""Knows whose an object is, and whether it is what a manifest says."""
+
+
+def counted_parts(storage: Storage, output: OutputFile, findings: Findings) -> dict[str, list[PartName]]:
+    """Manifests that count, by shard; more than one a shard is a problem that the caller names."""
+    parts: dict[str, list[PartName]] = {}
+    names, by_run = NO_NAMES, Counter[int]()
+    for entry in storage.list(MANIFEST_PREFIX):
+        if not is_manifest(entry.key):
+            continue
+        part = output.counted(entry.key)
+        if part is None:
+            findings.orphan(entry.key, entry.size)
+            continue
+        names = names.plus([part.key])
+        if part.stamp:
+            by_run[Stamp.parse(part.stamp).run] += 1
+        parts.setdefault(part.shard_id, []).append(part)
+    promised = output.root.names
+    if promised is not None and promised.num_names != names.num_names:
+        what = f"the job was completed with {promised.num_names} manifests; {names.num_names} are there"
+        findings.problem(f"{what}; run it with --repair, which speaks again what is missing")
+    elif promised is not None and promised != names:
+        findings.problem(
+            f"the job was completed with {promised.num_names} manifests of other names than those that are there; "
+            "restore them, or run it with --repair"
+        )
+    if promised is None:
+        for run, adopted in output.root.adopted:
+            if by_run[run] != len(adopted):
+                what = f"of run {run}, {len(adopted)} manifests were there when the next one began"
+                findings.problem(f"{what}; {by_run[run]} are there")
+    return parts
+
+
+def is_manifest(key: str) -> bool:
+    """Whether a run may have written a manifest of this name."""
+    try:
+        return bool(PartName.parse(key))
+    except JobError:
+        return False
+
+
+def walk(storage: Storage, owner: Owner, committed: Iterable[str]) -> Iterator[tuple[str | None, dict[str, int]]]:
+    """Every committed shard with its objects' sizes, and None with each object that belongs to none of them.
+
+    One listing is merged with the sorted shards: all keys of a shard begin alike, so they are listed together.
+    """
+    waiting = deque(sorted(committed, key=owner.order))
+    done: set[str] = set()
+    for shard_id, entries in groupby(storage.list(), lambda entry: owner.shard_of(entry.key)):
+        if shard_id in done:
+            raise JobError(f"{storage.uri} is not listed in the order of its keys; it cannot be verified")
+        while shard_id is not None and waiting and owner.order(waiting[0]) < owner.order(shard_id):
+            done.add(waiting[0])
+            yield waiting.popleft(), {}
+        if shard_id is not None and waiting and waiting[0] == shard_id:
+            done.add(shard_id)
+            yield waiting.popleft(), {entry.key: entry.size for entry in entries}
+        else:
+            for entry in entries:
+                yield None, {entry.key: entry.size}
+    yield from ((shard_id, {}) for shard_id in waiting)
