@@ -48,7 +48,7 @@ class Holdings:
             if promised is not None and names != promised:
                 what = f"{names.num_names} of {promised.num_names} manifests are"
                 problems.append(f"{what} there" if names.num_names != promised.num_names else "manifests were replaced")
-            elif promised is None and ledger.totals.num_rows != output.complete.num_rows:
+            elif ledger.totals.num_rows != output.complete.num_rows:
                 problems.append(f"manifests hold {ledger.totals.num_rows} of {output.complete.num_rows} rows")
             lost = [part.shard_id for part in lost_parts(storage, output)]
             if lost:

@@ -54,7 +54,8 @@ def encode(file: RootFile) -> bytes:
 
 def sealed(content: dict[str, Any]) -> bytes:
     """An object of JSON with its check: the content of `job.json`."""
-    return json.dumps({**content, _CHECK: _check(content)}, indent=2, ensure_ascii=False).encode()
+    spelt = json.dumps({**content, _CHECK: _check(content)}, indent=2, ensure_ascii=False)
+    return spelt.encode("utf-8", "backslashreplace")  # half a surrogate pair becomes its JSON escape
 
 
 def _check(content: dict[str, Any]) -> str:

@@ -19,6 +19,8 @@ from .webdataset import READ_BYTES, beside, header_of
 
 BLOCK = tarfile.BLOCKSIZE
 RECORD = tarfile.RECORDSIZE
+MAX_STRANGERS = 20
+"""Members that are no row's: after so many, a tar is another one, and is not read on."""
 
 
 def audit_tar(storage: Storage, key: str, told: Mapping[Member, Told], extension: str) -> Iterator[Answer | Fault]:
@@ -51,6 +53,7 @@ class _Audit:
     def run(self) -> Iterator[Answer | Fault]:
         """Raises TarError, EOFError and ValueError where the tar cannot be read on."""
         beside_it: Told | None = None
+        num_strangers = 0
         while (block := self._read(BLOCK)) != bytes(BLOCK):
             header = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")  # pyright: ignore[reportArgumentType]
             name, size = header.name, header.size
@@ -71,6 +74,9 @@ class _Audit:
                 yield (self._key, name), self._read(size)
             else:
                 yield self._fault(f"member {name!r:.200} is no row's")
+                num_strangers += 1
+                if num_strangers >= MAX_STRANGERS:
+                    raise ValueError(f"it has {num_strangers} members and more that are no row's")
                 self._skip(size)
             yield from self._padding(name, size)
         if beside_it is not None:

@@ -11,18 +11,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 
-from ...actors.manifest import PartName
+from ...actors.manifest import MANIFEST_PREFIX, PartName
 from ...cluster.holder import DRIVER_KEY
 from ...cluster.lease import Lease
 from ...cluster.storage.base import Storage
 from ...errors import JobError
 from ..claim import sweep as sweep_dead
 from ..complete import COMPLETE_KEY
+from ..containers.base import AUDIO_PREFIX
 from ..corpus import Corpus
 from ..identity import JOB_KEY
 from ..output_file import OutputFile
 from ..plan_log import is_plan_key
 from ..reader import Layout, load_part
+from ..texts import TEXT_PREFIX
 from .clips import ClipCheck
 from .corpus import compare_corpus
 from .job import job_faults
@@ -158,4 +160,5 @@ def _sweep(storage: Storage, output: OutputFile, findings: Findings, force: bool
         return 0, "nothing was deleted: the output is of an older version, whose names do not say what is over"
     if findings.num_problems and not force:
         return 0, "nothing was deleted: beside problems, an orphan may be the last copy of a clip"
-    return sweep_dead(storage, output.root), None
+    prefix = TEXT_PREFIX if output.is_text else AUDIO_PREFIX
+    return sweep_dead(storage, output.root, (prefix, MANIFEST_PREFIX)), None

@@ -13,17 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from outputs import begin, commit, complete, edit_job, reopen
 
-from speechmill.actors.manifest import PartName, Record, encode_records
-from speechmill.cluster.lease import Lease
+from speechmill.actors.manifest import Record
 from speechmill.cluster.storage import Storage, open_storage
 from speechmill.cluster.storage.local import LocalStorage
 from speechmill.errors import SpeechmillError, StorageDenied, StorageFull
 from speechmill.jobs import driver, job
-from speechmill.jobs.complete import COMPLETE_KEY, Complete
 from speechmill.jobs.job import prepare
 from speechmill.jobs.ledger import Ledger
-from speechmill.jobs.plan_log import PlanLog
 from speechmill.jobs.planning import Planner
 from speechmill.jobs.spec import JobSpec
 
@@ -49,15 +47,12 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "corpus.csv").write_text("id,text\n" + "".join(f"{n},\n" for n in range(NUM_ROWS)))
     spec, storage = spec_of(tmp_path), open_storage(f"{tmp_path}/out")
     prepared = prepare(spec, storage, None, "cpu")
-    with Lease.take(storage):
-        prepared.begin()
-        log = PlanLog(storage, prepared.plan_fingerprint, spec.sharding.window_rows)
-        for planned in Planner(prepared.corpus, log, Ledger(), prepared.cost, spec.sharding.limits()):
-            assert planned.window is not None
-            records = [Record.of_failure(row, prepared.info.name, "1") for row in planned.window.rejected]
-            name = PartName.of(0, None, planned.window.rejected_digest, records)
-            storage.put(name.key, encode_records(records))
-        Complete(NUM_ROWS, 0, NUM_ROWS, 0.0).write(storage)
+    claim = begin(storage, prepared.job_file)
+    for planned in Planner(prepared.corpus, prepared.new_plan_log(), Ledger(), prepared.cost, spec.sharding.limits()):
+        assert planned.window is not None
+        records = [Record.of_failure(row, prepared.info.name, "1") for row in planned.window.rejected]
+        commit(storage, claim, 0, None, records)
+    complete(claim, records)
     return tmp_path
 
 
@@ -120,12 +115,12 @@ def no_corpus(folder: Path) -> dict[str, Any]:
 
 
 def incomplete(folder: Path) -> dict[str, Any]:
-    (folder / "out" / COMPLETE_KEY).unlink()
+    reopen(open_storage(f"{folder}/out"))
     return {}
 
 
 def a_damaged_mark(folder: Path) -> dict[str, Any]:
-    (folder / "out" / COMPLETE_KEY).write_text("{")
+    edit_job(open_storage(f"{folder}/out"), lambda body: body.update(complete={}))
     return {}
 
 
