@@ -114,14 +114,6 @@ def hosts_of(event: dict[str, Any]) -> set[str]:
     return {replica["host"] for replica in event["replicas"] if replica["host"]}
 
 
-def test_replicas_on_two_hosts_speak_a_job_that_a_third_drives(room: HostCluster) -> None:
-    """By Ray Client, from the desk, which is no node of the cluster."""
-    speech = Speech(room, 48, row_s=0.2)
-    running = speech.run(room.desk, room.client)
-    running.until(lambda event: hosts_of(event) == {worker.name for worker in room.workers})
-    ended_well(running, speech)
-
-
 def test_a_folder_that_hosts_do_not_share_is_said_before_anything_is_spoken(room: HostCluster) -> None:
     speech = Speech(room, 8, output__uri="/tmp/work/out")
     status, error = speech.submit().end()
@@ -130,6 +122,14 @@ def test_a_folder_that_hosts_do_not_share_is_said_before_anything_is_spoken(room
     assert "output.uri /tmp/work/out is not what the driver sees on node worker-" in error
     assert "write to s3:// or to a folder that all nodes share" in error
     assert not list(room.head.inside("/tmp/work/out").glob("manifest/*"))
+
+
+def test_replicas_on_two_hosts_speak_a_job_that_a_third_drives(room: HostCluster) -> None:
+    """By Ray Client, from the desk, which is no node of the cluster."""
+    speech = Speech(room, 120, row_s=0.2)  # enough for one worker to be there when the other one comes
+    running = speech.run(room.desk, room.client)
+    running.until(lambda event: hosts_of(event) == {worker.name for worker in room.workers})
+    ended_well(running, speech)
 
 
 def test_a_host_that_is_no_node_is_told_how_to_reach_the_cluster(room: HostCluster) -> None:
