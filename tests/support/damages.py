@@ -182,12 +182,12 @@ def renamed(damage: Damage) -> Damage:
 # Tars.
 
 
-def _members(objects: Objects, key: str) -> list[tuple[str, bytes]]:
+def members_of(objects: Objects, key: str) -> list[tuple[str, bytes]]:
     with tarfile.open(fileobj=io.BytesIO(objects[key])) as tar:
         return [(member.name, tar.extractfile(member).read()) for member in tar]  # type: ignore[union-attr]
 
 
-def _put_members(
+def put_members(
     objects: Objects, key: str, members: list[tuple[str, bytes]], format: int = tarfile.USTAR_FORMAT
 ) -> None:
     buffer = io.BytesIO()
@@ -200,49 +200,49 @@ def _put_members(
 
 
 def edit_a_sidecar(draw: random.Random, objects: Objects, key: str) -> None:
-    members = _members(objects, key)
+    members = members_of(objects, key)
     at = draw.choice([at for at, (name, _) in enumerate(members) if name.endswith(".json")])
     told = json.loads(members[at][1])
     told[draw.choice([*told, "extra"])] = draw.choice([value for value in VALUES if value not in told.values()])
     members[at] = members[at][0], json.dumps(told).encode()
-    _put_members(objects, key, members)
+    put_members(objects, key, members)
 
 
 def swap_members(draw: random.Random, objects: Objects, key: str) -> None:
     """Their contents; the names stay."""
-    members = _members(objects, key)
+    members = members_of(objects, key)
     ending = draw.choice([".json", members[0][0][-4:]])
     at = [at for at, (name, _) in enumerate(members) if name.endswith(ending)][:2]
     if len(at) == 2:
         (first, one), (second, other) = (members[place] for place in at)
         members[at[0]], members[at[1]] = (first, other), (second, one)
-    _put_members(objects, key, members)
+    put_members(objects, key, members)
 
 
 def drop_a_member(draw: random.Random, objects: Objects, key: str) -> None:
-    members = _members(objects, key)
+    members = members_of(objects, key)
     members.pop(draw.randrange(len(members)))
-    _put_members(objects, key, members)
+    put_members(objects, key, members)
 
 
 def add_a_member(draw: random.Random, objects: Objects, key: str) -> None:
-    members = _members(objects, key)
+    members = members_of(objects, key)
     new = draw.choice([("999999999-extra.flac", b"xyz"), draw.choice(members), ("x", b""), (members[0][0], b"other")])
     members.insert(draw.randrange(len(members) + 1), new)
-    _put_members(objects, key, members)
+    put_members(objects, key, members)
 
 
 def shuffle_members(draw: random.Random, objects: Objects, key: str) -> None:
-    members = _members(objects, key)
+    members = members_of(objects, key)
     draw.shuffle(members)
-    _put_members(objects, key, members)
+    put_members(objects, key, members)
 
 
 def pack_otherwise(draw: random.Random, objects: Objects, key: str) -> None:
     """With a time in each header, as `tar` packs it."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=draw.choice([tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])) as tar:
-        for name, data in _members(objects, key):
+        for name, data in members_of(objects, key):
             header = tarfile.TarInfo(name)
             header.size, header.mtime = len(data), 1.5e9
             tar.addfile(header, io.BytesIO(data))
