@@ -66,8 +66,8 @@ class Lease:
         is_exclusive = storage.can_put_if()
         if not is_exclusive:
             logger.warning(
-                "%s keeps no conditions on writes (or its file system has no links): two runs that start on this output "
-                "in the same moment may overlap for %.0f s; start one at a time",
+                "%s keeps no conditions on writes (or its file system has no links): two runs that start on this "
+                "output in the same moment may overlap for %.0f s; start one at a time",
                 storage.uri,
                 lease_s * RENEW,
             )

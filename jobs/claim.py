@@ -97,6 +97,10 @@ class Claim:
         claimed = _written(storage, lease, machine, see, listed)
         return cls(storage, lease, found.job, claimed)
 
+    def check(self) -> None:
+        """Raise LeaseLost if another driver may have claimed the output by now."""
+        self._lease.check()
+
     @property
     def stamp(self) -> str:
         """Of the names of audio: "r5f3a-7"."""

@@ -132,9 +132,9 @@ def show_status(status: Status, console: Console) -> None:
     """How far an output is."""
     table = _table("status")
     table.add_row("job", Text(status.job_name))
-    damaged = f"damaged: {'; '.join(status.problems)}. `speechmill verify` names all, `run --repair` speaks it again"
     open_state = f"being written by {status.driver}" if status.driver else "not complete; run the job to continue it"
-    table.add_row("state", damaged if status.is_damaged else "complete" if status.is_complete else open_state)
+    state = "damaged; run the job with --repair" if status.is_damaged else "complete"
+    table.add_row("state", state if status.is_complete else open_state)
     table.add_row("rows committed", f"{status.num_ok + status.num_failed:,}")
     table.add_row("failed", f"{status.num_failed:,}")
     if status.task == "speak":
@@ -142,6 +142,7 @@ def show_status(status: Status, console: Console) -> None:
     table.add_row("parts", f"{status.num_parts:,}")
     table.add_row("fingerprint", status.fingerprint[:16])
     console.print(table)
+    _list(console, "problem", status.problems, len(status.problems))
 
 
 def show_verified(report: VerifyReport, console: Console) -> None:

@@ -82,6 +82,7 @@ class Run:
         """Feed, collect, commit, until every shard is committed."""
         committer = self._committer
         while self.has_work or not pool.is_idle or not committer.is_idle:
+            self._claim.check()  # also while nothing is there to be committed
             if committer.has_room:
                 pool.feed(self._shards)
             if not pool.is_idle:

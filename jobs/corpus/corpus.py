@@ -82,7 +82,7 @@ class Corpus:
         # What a file knows of its being read belongs to one stream.
         files = [replace(file, _opened=[]) for file in self.files]
         return RowStream(
-            files, self.open_reader, RowMaker(self.options), self.options.wanted, self._originals.refuse_changed
+            files, self.open_reader, RowMaker(self.options), self.options.wanted, self.refuse_changed
         )
 
     def rows(self) -> Iterator[Utterance | Failure]:

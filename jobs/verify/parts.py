@@ -26,7 +26,7 @@ Owner = ClipCheck | TextCheck
 def counted_parts(storage: Storage, output: OutputFile, findings: Findings) -> dict[str, list[PartName]]:
     """Manifests that count, by shard; more than one a shard is a problem that the caller names."""
     parts: dict[str, list[PartName]] = {}
-    names, by_run = NO_NAMES, Counter[int]()
+    names, by_run, stamps = NO_NAMES, Counter[int](), dict[str, str]()
     for entry in storage.list(MANIFEST_PREFIX):
         if not is_manifest(entry.key):
             continue
@@ -37,6 +37,8 @@ def counted_parts(storage: Storage, output: OutputFile, findings: Findings) -> d
         names = names.plus([part.key])
         if part.stamp:
             by_run[Stamp.parse(part.stamp).run] += 1
+            if (other := stamps.setdefault(part.stamp, part.key)) != part.key:
+                findings.problem(f"{part.key} has the number of a commit that {other} has too; one of them was renamed")
         parts.setdefault(part.shard_id, []).append(part)
     promised = output.root.names
     if promised is not None and promised.num_names != names.num_names:

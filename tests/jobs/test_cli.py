@@ -7,13 +7,15 @@ import json
 from pathlib import Path
 
 import pytest
-from outputs import begin
+from outputs import begin, commit, complete, job_file
 from rich.console import Console
 from typer.testing import CliRunner
 
 from speechmill.actors.batcher.stats import BatchStats
+from speechmill.actors.manifest import Record
 from speechmill.actors.receipt import ReplicaProgress
 from speechmill.actors.replica import Home
+from speechmill.actors.segment import Failure
 from speechmill.cluster.sharding import CostModel
 from speechmill.cluster.state import ReplicaState, ReplicaStatus
 from speechmill.cluster.storage import open_storage
@@ -125,6 +127,20 @@ def test_names_are_shown_as_they_are_never_as_markup(tmp_path: Path, job: Path) 
     done = runner.invoke(app, ["status", str(tmp_path / "out")])
     assert done.exit_code == 0
     assert "x[/red][bold]y" in done.output
+
+
+def test_status_names_what_a_complete_output_has_lost(tmp_path: Path) -> None:
+    storage = open_storage(str(tmp_path / "out"))
+    records = [Record.of_failure(Failure(row, f"id {row}", "empty text"), "tone", "1") for row in range(2)]
+    claim = begin(storage, job_file("files", "wav"))
+    names = [commit(storage, claim, window, None, [record]) for window, record in enumerate(records)]
+    complete(claim, records)
+    assert "complete" in runner.invoke(app, ["status", storage.uri]).output
+    storage.delete([names[1].key])
+    done = runner.invoke(app, ["status", storage.uri])
+    assert done.exit_code == 1
+    assert "damaged; run the job with --repair" in done.output
+    assert "problem: 1 of 2 manifests are there" in done.output
 
 
 @pytest.mark.parametrize(

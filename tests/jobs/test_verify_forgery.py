@@ -151,6 +151,16 @@ def test_a_clip_of_another_run_is_named(write_output: WriteOutput) -> None:
     assert all("which another run has written" in problem for problem in problems)
 
 
+def test_a_number_of_two_commits_is_named(write_output: WriteOutput) -> None:
+    """A root counts numbers: an output with one twice could be completed, and not be read then."""
+    storage = write_output("files", "wav", is_complete=False)
+    part, _ = records_of(storage, "rejected")
+    storage.put(replace(part, stamp=part.stamp.replace(".n2", ".n1")).key, storage.get(part.key))
+    storage.delete([part.key])
+    [problem] = verify(storage).problems
+    assert "has the number of a commit that" in problem
+
+
 # Sidecars and members.
 
 
