@@ -81,9 +81,7 @@ class Corpus:
         """All rows from the first on, whether or not their ids repeat. Streams do not disturb each other."""
         # What a file knows of its being read belongs to one stream.
         files = [replace(file, _opened=[]) for file in self.files]
-        return RowStream(
-            files, self.open_reader, RowMaker(self.options), self.options.wanted, self.refuse_changed
-        )
+        return RowStream(files, self.open_reader, RowMaker(self.options), self.options.wanted, self.refuse_changed)
 
     def rows(self) -> Iterator[Utterance | Failure]:
         """Stream every row. Raises CorpusError where a file as a whole turns out to be unreadable."""
