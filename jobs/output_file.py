@@ -21,6 +21,8 @@ from .identity import JobFile
 from .json_object import json_object
 
 _COMPLETE = "complete"
+FORMATS_WITHOUT_ROOT = (None, 1, 2)
+"""Of an output of another format, a `job.json` without a root has lost it: its manifests would count for nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +48,12 @@ class OutputFile:
             return None
         source = storage.location(ROOT_KEY)
         body: dict[str, Any] = base.file.body
-        complete = None
+        job, complete = JobFile.of(body, source), None
+        if not base.file.root.run and job.identity.keys.get("format") not in FORMATS_WITHOUT_ROOT:
+            raise JobError(f"{source} does not say which manifests count; restore it, or start anew with --overwrite")
         if base.file.root.is_complete:
             complete = Complete.of(_complete_of(storage, base.file), source)
-        return cls(base, JobFile.of(body, source), complete)
+        return cls(base, job, complete)
 
     @classmethod
     def load(cls, storage: Storage) -> OutputFile:

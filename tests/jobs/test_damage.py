@@ -30,8 +30,9 @@ from speechmill.cluster.storage.local import LocalStorage
 from speechmill.errors import SpeechmillError
 from speechmill.jobs.containers import container_of
 from speechmill.jobs.output_file import OutputFile
-from speechmill.jobs.reader import load_part, read
+from speechmill.jobs.reader import Layout, load_part, read
 from speechmill.jobs.verify import verify
+from speechmill.jobs.verify.parts import is_manifest
 
 KINDS = ["files wav", "files flac", "webdataset wav", "webdataset flac", "parquet wav", "parquet flac", "text"]
 RATE = 8000
@@ -110,7 +111,7 @@ class Bench:
         self._put(self._sound)
         self.storage = LocalStorage(self._folder)
         assert self.named() is None
-        self._before = self.seen()
+        self._before, self._given_before = self.seen(), self.given()
 
     def _put(self, objects: dict[str, bytes]) -> None:
         for key in self._there.keys() - objects.keys():
@@ -138,7 +139,9 @@ class Bench:
         self._put(objects)
         try:
             named = self.named()
-            if named is not None:
+            # What is there beside the rest is an orphan; what a complete output has lost has to be a problem.
+            is_grave = named in ("problem", "refused") or not self._is_complete
+            if named is not None and (is_grave or self.given() == self._given_before):
                 return what, kind, named
             if kind in MAY_BE_OTHERWISE and self.seen() == self._before:
                 return what, kind, "harmless"
@@ -169,6 +172,17 @@ class Bench:
         }
         is_gone = key not in objects and all(objects.get(other) == data for other in changed - {key})
         return is_gone and not self._is_complete and b'"status":"ok"' not in data
+
+    def given(self) -> object:
+        """The records that count, and their clips; whatever else lies there."""
+        storage, output = self.storage, OutputFile.load(self.storage)
+        keys = [entry.key for entry in storage.list("manifest/") if is_manifest(entry.key)]
+        parts = [part for key in keys if (part := output.counted(key))]
+        records = [record for part in parts for record in load_part(storage, part)]
+        if output.is_text:
+            return records
+        places = [(record.audio, record.member) for record in records if record.audio is not None]
+        return records, dict(Layout.of(storage, output.job.spec).container.read(storage, places))
 
     def seen(self) -> object:
         """All that a reader is given."""

@@ -246,6 +246,14 @@ def test_an_edited_job_json_is_named(name: str, write_output: WriteOutput) -> No
     assert only_problem(verify(storage)).startswith("job.json was changed after it was written")
 
 
+def test_a_job_json_that_has_lost_its_root_is_refused(write_output: WriteOutput) -> None:
+    """It once passed for one of format 2, under which no manifest of format 3 counts: all was an orphan, and sound."""
+    storage = write_output("files", "wav")
+    storage.put("job.json", storage.get("job.json").replace(b'"commit"', b'"comlit"'))
+    with pytest.raises(JobError, match=r"job\.json does not say which manifests count"):
+        verify(storage)
+
+
 def test_a_job_json_that_contradicts_itself_is_named(write_output: WriteOutput) -> None:
     storage = write_output("files", "wav")
     edit_job(storage, lambda body: body["identity"].update({"output.audio": "flac"}))

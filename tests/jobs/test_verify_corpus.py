@@ -13,6 +13,7 @@ import pytest
 from outputs import begin, commit, edit_job, mark_of, reopen, replace_part
 from typer.testing import CliRunner
 
+import speechmill
 from speechmill.actors.audio import encode, pcm16, pcm_sha256, sha256
 from speechmill.actors.manifest import SIDECAR, PartName, Record, decode_records
 from speechmill.actors.models.base import ModelInfo
@@ -232,3 +233,24 @@ def test_a_rejected_row_is_compared_too(made: Made) -> None:
     forge(made.storage, 5, lambda record: replace(record, metadata={"topic": "x"}))
     [problem] = of_corpus(made.verify())
     assert problem == "row 5 (id 'id 5'): metadata not as in the corpus"
+
+
+@pytest.mark.parametrize("container", ["files", "webdataset", "parquet"])
+def test_a_run_writes_what_the_corpus_holds(container: str, tmp_path: Path, hosted_replicas: None) -> None:
+    """Of the real writers, by way of the replicas; with values that JSON and parquet have their own ways with."""
+    corpus = tmp_path / "corpus.jsonl"
+    odd = [
+        {"score": row / 3, "flag": row % 2 == 0, "none": None, "é": "\u2028", "list": [row]} for row in range(NUM_ROWS)
+    ]
+    write_corpus(corpus, [row | more for row, more in zip(corpus_rows(), odd, strict=True)])
+    job = speechmill.Job(
+        input={"uri": str(corpus)},
+        model={"name": "tone", "options": {"audio_char_s": 0.002}},
+        output={"uri": str(tmp_path / "out"), "container": container},
+        sharding={"window_rows": WINDOW_ROWS},
+        cluster={"replicas": 1},
+        failure={"max_failed_rows": 3},
+    )
+    assert job.run().num_failed == 3
+    report = Made(corpus, open_storage(str(tmp_path / "out"))).verify()
+    assert (report.problems, report.num_orphans, report.num_compared) == ((), 0, NUM_ROWS)
