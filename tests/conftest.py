@@ -44,9 +44,10 @@ os.environ["RAY_AUTH_MODE"] = "disabled"
 # Files of a minute or more are begun first: whoever began one as the last would be waited for by the other workers.
 _LONGEST = (
     "test_hosts",
-    "test_faults",
-    "test_serve",
     "test_chaos",
+    "test_serve",
+    "test_faults",
+    "test_fencing",
     "test_benchmarks",
     "test_submit",
     "test_run",

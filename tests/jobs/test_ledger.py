@@ -105,8 +105,8 @@ def test_an_empty_manifest_says_nothing(tmp_path: Path) -> None:
     """Story: a store kept an empty object of an upload that broke off; its name was believed, eight rows were lost."""
     storage = open_storage(str(tmp_path))
     claim = begin(storage, job_file())
-    whole = PartName(0, 0, 8, 0, 900, "aa", claim.begin_commit())
-    empty = PartName(0, 1, 8, 0, 900, "bb", claim.begin_commit())
+    whole = PartName(0, 0, 8, 0, 900, "aa", claim.begin_commit(), "0" * 16)
+    empty = PartName(0, 1, 8, 0, 900, "bb", claim.begin_commit(), "0" * 16)
     storage.put(whole.key, b"{}\n")
     storage.put(empty.key, b"")
     output = OutputFile.load(storage)

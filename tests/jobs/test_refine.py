@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from outputs import reopen
+from outputs import reopen_without
 from rich.console import Console
 
 import speechmill
@@ -183,7 +183,7 @@ def test_a_run_that_was_cut_short_goes_on_and_writes_over_what_it_left(job: spee
     manifests = [entry.key for entry in storage.list("manifest/")]
     texts = [entry.key for entry in storage.list("text/")]
     assert len(texts) == len(manifests) > 1
-    reopen(storage, manifests[0])
+    reopen_without(storage, manifests[0])
     storage.put(texts[0], b"what a killed run has left\n")
     report = verify(storage)
     assert (report.is_ok, report.is_complete, report.orphans) == (True, False, (texts[0],))

@@ -90,8 +90,20 @@ def mark_of(records: Sequence[Record]) -> Complete:
     return Complete(len(records), num_ok, len(records) - num_ok, sum(record.audio_ms for record in records) / 1000)
 
 
-def reopen(storage: Storage, *without: str) -> None:
-    """Make of a complete output one that a run was killed in, before these manifests were there."""
+def reopen(storage: Storage) -> None:
+    """Make an output unfinished that its first run has completed."""
+
+    def change(body: dict[str, Any]) -> None:
+        body.pop("complete")
+        root = Root.from_json(body["commit"])
+        assert root.run == 1, "what earlier runs committed would have to be adopted"
+        body["commit"] = replace(root, is_complete=False, adopted=(), names=None).to_json()
+
+    edit_job(storage, change)
+
+
+def reopen_without(storage: Storage, *without: str) -> None:
+    """Make of a complete output one in which another run was killed, before these manifests were there."""
     Claim.resume(storage, FreeLease(), OutputFile.load(storage), without, storage.list, lambda part: None)
     storage.delete(without)
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 import speechmill
 from speechmill import errors
 from speechmill.actors.batcher.stats import BatchStats
-from speechmill.errors import JobError, RunStopped, SpecError, SpeechmillError
+from speechmill.errors import JobError, OutputDamaged, RunStopped, SpecError, SpeechmillError
 from speechmill.jobs.result import Result
 from speechmill.jobs.spec import JobSpec
 from speechmill.jobs.submission.launcher import main
@@ -190,7 +190,7 @@ def test_every_error_comes_back_as_it_was(kind: type[SpeechmillError]) -> None:
     told = Outcome.of("FAILED", 2, "", f"error: what\n{line}\n")
     assert type(told.error) is kind
     assert str(told.error) == "what, where,\nand what to do"
-    assert told.exit_code == (3 if issubclass(kind, RunStopped) else 2)
+    assert told.exit_code == (3 if issubclass(kind, RunStopped) else 1 if kind is OutputDamaged else 2)
 
 
 @pytest.mark.parametrize(
