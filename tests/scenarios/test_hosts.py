@@ -115,13 +115,13 @@ def hosts_of(event: dict[str, Any]) -> set[str]:
 
 
 def test_a_folder_that_hosts_do_not_share_is_said_before_anything_is_spoken(room: HostCluster) -> None:
-    speech = Speech(room, 8, output__uri="/tmp/work/out")
+    speech = Speech(room, 8, output__uri="/tmp/home/out")
     status, error = speech.submit().end()
     assert status == 2, error
-    assert "output.uri /tmp/work/out: has to be the same folder on all nodes" in error
-    assert "output.uri /tmp/work/out is not what the driver sees on node worker-" in error
+    assert "output.uri /tmp/home/out: has to be the same folder on all nodes" in error
+    assert "output.uri /tmp/home/out is not what the driver sees on node worker-" in error
     assert "write to s3:// or to a folder that all nodes share" in error
-    assert not list(room.head.inside("/tmp/work/out").glob("manifest/*"))
+    assert not list(room.head.inside("/tmp/home/out").glob("manifest/*"))
 
 
 def test_replicas_on_two_hosts_speak_a_job_that_a_third_drives(room: HostCluster) -> None:

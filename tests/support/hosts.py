@@ -23,7 +23,7 @@ import psutil
 NETWORKS = {"cluster": "10.87.1", "store": "10.87.2"}
 """Where hosts talk to each other, and where they reach the store: each can fail alone, as where storage has its own."""
 
-HOME = "/tmp/work"
+HOME = "/tmp/home"
 """Every host's own folder; what runs there begins in it."""
 
 _TOOLS = {"ip": "iproute2", "unshare": "util-linux", "nsenter": "util-linux", "setpriv": "util-linux"}
