@@ -110,8 +110,15 @@ def is_swept(storage: Storage) -> None:
     assert verify(storage).num_orphans == 0
 
 
-@pytest.mark.parametrize("container", ["files", "webdataset"])
-@pytest.mark.parametrize("second", ["continues", "begins anew"])
+@pytest.mark.parametrize(
+    ("second", "container"),
+    [
+        ("continues", "webdataset"),
+        pytest.param("continues", "files", marks=pytest.mark.soak),
+        pytest.param("begins anew", "files", marks=pytest.mark.soak),
+        pytest.param("begins anew", "webdataset", marks=pytest.mark.soak),
+    ],
+)
 def test_a_driver_that_was_stopped_changes_nothing_of_its_successors_output(
     start: Any, tmp_path: Path, ray_head: Any, container: str, second: str
 ) -> None:
@@ -139,7 +146,7 @@ def test_a_driver_that_was_stopped_changes_nothing_of_its_successors_output(
     is_whole(storage, run=2)
 
 
-@pytest.mark.parametrize("stage", ["overwrites", "commits"])
+@pytest.mark.parametrize("stage", ["overwrites", pytest.param("commits", marks=pytest.mark.soak)])
 def test_requests_that_arrive_late_change_nothing_of_the_successors_output(
     start: Any, tmp_path: Path, ray_head: Any, s3_env: Any, s3_proxy: Any, stage: str
 ) -> None:

@@ -132,6 +132,7 @@ def test_replicas_on_two_hosts_speak_a_job_that_a_third_drives(room: HostCluster
     ended_well(running, speech)
 
 
+@pytest.mark.soak
 def test_a_host_that_is_no_node_is_told_how_to_reach_the_cluster(room: HostCluster) -> None:
     """Story: Ray looked for a node on that machine for a minute, and its words told nothing of it."""
     status, error = Speech(room, 8).run(room.desk, room.address).end()
@@ -144,7 +145,7 @@ def test_a_host_that_is_no_node_is_told_how_to_reach_the_cluster(room: HostClust
 @pytest.mark.parametrize(
     ("name", "networks"),
     [
-        ("head", ["cluster", "store"]),
+        pytest.param("head", ["cluster", "store"], marks=pytest.mark.soak),
         pytest.param("head", ["store"], marks=pytest.mark.soak),
         pytest.param("worker-1", ["cluster"], marks=pytest.mark.soak),
         pytest.param("worker-1", ["store"], marks=pytest.mark.soak),

@@ -279,6 +279,7 @@ def joined(head: Any, folder: Path, port: int) -> Served:
     return serve(folder, *[part for key, value in keys.items() for part in ("--set", f"{key}={value}")], port=port)
 
 
+@pytest.mark.soak
 def test_a_service_takes_serve_away_from_a_cluster_that_has_no_other_use_for_it(tmp_path: Path, ray_head: Any) -> None:
     """They stayed, with the port, after the service had gone. An application of another user keeps them."""
     port = free_port()
