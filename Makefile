@@ -1,4 +1,4 @@
-# make demo   speak the demo corpus        make check     format, lint, types, tests without Ray or a server: 2 minutes
+# make demo   speak the demo corpus        make check     format, lint, types, tests without Ray or a server
 # make setup  install without running      make test      make check, and all tests with real processes: what CI runs
 #                                          make soak      what is long: ten minutes of chaos, large searches
 #                                          make quality   transcribe the demo and score it (a minute or two)
