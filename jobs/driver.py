@@ -63,10 +63,11 @@ def run(
         Lease.take(begin.storage) as lease,
         open_trace(trace) as spans,
     ):
-        # Until the lease was there, another driver may have had it, and begun or ended the output.
-        begin = _Beginning.of(spec, overwrite=overwrite)
-        if begin.is_complete and not repair:
-            return _complete(begin, observe)
+        if open_output(spec)[1] != begin.output:
+            # Until the lease was there, another driver had it, and began or ended the output.
+            begin = _Beginning.of(spec, overwrite=overwrite)
+            if begin.is_complete and not repair:
+                return _complete(begin, observe)
         damaged = _damaged(begin, is_thorough=repair) if begin.found is not None else []
         if begin.is_complete and not damaged and not Holdings.of(begin.storage, _there(begin)).problems:
             return _complete(begin, observe)
