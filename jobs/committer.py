@@ -19,6 +19,8 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from ..actors.manifest import PartName, content_digest
+from ..cluster.commit.executor import Executor
+from ..cluster.commit.protocol import Commit
 from ..cluster.storage import Storage
 from ..cluster.storage.guard import guarded
 from ..errors import JobError, RunStopped
@@ -38,7 +40,7 @@ CLOSE_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Commit:
+class PendingPart:
     """A part to be stored.
 
     name      as far as it is known: its stamp is given when it is written
@@ -79,20 +81,20 @@ class Committer:
         self._claim = claim
         self._clock = clock
         self._changed = threading.Condition()
-        self._waiting: deque[Commit] = deque()
+        self._waiting: deque[PendingPart] = deque()
         self._errands: deque[Callable[[], object]] = deque()
         self._num_errands = 0
-        self._stored: list[Commit] = []
+        self._stored: list[PendingPart] = []
         self._error: BaseException | None = None
         self._is_closed = False
         self._threads: list[threading.Thread] = []
-        self._pending: dict[str, tuple[Commit, float]] = {}  # not yet told by `stored`; of the caller's thread alone
+        self._pending: dict[str, tuple[PendingPart, float]] = {}  # not told yet; of the caller's thread alone
 
-    def add(self, commit: Commit) -> None:
+    def add(self, part: PendingPart) -> None:
         """Have a part stored soon."""
-        self._pending[commit.name.shard_id] = commit, self._clock()
+        self._pending[part.name.shard_id] = part, self._clock()
         with self._changed:
-            self._waiting.append(commit)
+            self._waiting.append(part)
             self._wake()
 
     def later(self, errand: Callable[[], object]) -> None:
@@ -117,16 +119,16 @@ class Committer:
     @property
     def has_room(self) -> bool:
         """Whether more may be added."""
-        num_bytes = sum(commit.num_bytes for commit, _ in self._pending.values())
+        num_bytes = sum(part.num_bytes for part, _ in self._pending.values())
         return len(self._pending) < MAX_WAITING and num_bytes < MAX_WAITING_BYTES
 
     @property
     def pending(self) -> tuple[Totals, float]:
         """Rows and audio that were added and are not told to be stored, and their cost in seconds."""
         totals, cost_s = Totals(), 0.0
-        for commit, _ in self._pending.values():
-            totals = totals.plus(commit.name.num_ok, commit.name.num_failed, commit.name.audio_ms / 1000)
-            cost_s += commit.cost_s
+        for part, _ in self._pending.values():
+            totals = totals.plus(part.name.num_ok, part.name.num_failed, part.name.audio_ms / 1000)
+            cost_s += part.cost_s
         return totals, cost_s
 
     @property
@@ -144,7 +146,7 @@ class Committer:
             "and well; a request is tried output.s3.max_attempts times, in output.s3.timeout_s"
         )
 
-    def stored(self, timeout_s: float = 0.0) -> list[Commit]:
+    def stored(self, timeout_s: float = 0.0) -> list[PendingPart]:
         """The parts that were stored since the last call; waits for one, at most so long, if there is none.
 
         Raises what a write raised: JobError, RunStopped.
@@ -155,8 +157,8 @@ class Committer:
             if self._error is not None:
                 raise self._error
             stored, self._stored = self._stored, []
-        for commit in stored:
-            del self._pending[commit.name.shard_id]
+        for part in stored:
+            del self._pending[part.name.shard_id]
         return stored
 
     def close(self, timeout_s: float = CLOSE_S) -> None:
@@ -181,18 +183,18 @@ class Committer:
 
     def _work(self) -> None:
         while (task := self._next()) is not None:
-            error = self._write(task) if isinstance(task, Commit) else _do(task)
+            error = self._write(task) if isinstance(task, PendingPart) else _do(task)
             with self._changed:
                 if error is not None:
                     self._error = self._error or error
                     self._waiting.clear()
-                elif isinstance(task, Commit):
+                elif isinstance(task, PendingPart):
                     self._stored.append(task)
                 else:
                     self._num_errands -= 1
                 self._changed.notify_all()
 
-    def _next(self) -> Commit | Callable[[], object] | None:
+    def _next(self) -> PendingPart | Callable[[], object] | None:
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._errands or self._is_closed or self._error)
             if self._error is not None:
@@ -201,15 +203,14 @@ class Committer:
                 return self._waiting.popleft()
             return self._errands.popleft() if self._errands else None
 
-    def _write(self, commit: Commit) -> BaseException | None:
+    def _write(self, part: PendingPart) -> BaseException | None:
         try:
             with guarded(self._lease.check):
-                self._lease.check()
-                name = replace(commit.name, stamp=self._claim.begin_commit(), content=content_digest(commit.manifest))
-                if commit.texts is not None:
-                    self._storage.put(text_key(name), commit.texts)
-                    self._lease.check()
-                self._storage.put(name.key, commit.manifest)
+                self._lease.check()  # so that a run that lost it begins no further number
+                name = replace(part.name, stamp=self._claim.begin_commit(), content=content_digest(part.manifest))
+                texts = () if part.texts is None else ((text_key(name), part.texts),)
+                # The audio has landed: the replica's receipt says so.
+                Executor(self._storage).run(Commit((), (*texts, (name.key, part.manifest))))
             self._claim.landed(name.key)
         except BaseException as error:
             return error

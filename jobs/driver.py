@@ -90,8 +90,9 @@ def _complete(begin: _Beginning, observe: Observer | None) -> Result:
 def _damaged(begin: _Beginning, *, is_thorough: bool) -> list[str]:
     """Keys of the manifests whose rows are spoken again: of which nothing is stored, or (if thorough) not rightly."""
     output = _there(begin)
-    lost = [part.key for part in lost_parts(begin.storage, output)]
-    return sorted({*lost, *damaged_manifests(begin.storage, output)}) if is_thorough else lost
+    if is_thorough:
+        return damaged_manifests(begin.storage, output)
+    return [part.key for part in lost_parts(begin.storage, output)]
 
 
 def _there(begin: _Beginning) -> OutputFile:

@@ -13,9 +13,11 @@ from typing import Any
 
 from ..actors import audio
 from ..actors.audio import AudioFormat, format_of
-from ..actors.manifest import MANIFEST_PREFIX, PartName, Record, content_digest, decode_records
+from ..actors.manifest import PartName, Record, content_digest, decode_records
 from ..actors.segment import Clip
-from ..cluster.commit.root import NO_NAMES
+from ..cluster.commit.executor import Executor
+from ..cluster.commit.operations import DONE, MISSING, Answer, Named, ReadNames, ReadObjects
+from ..cluster.commit.protocol import Read, State
 from ..cluster.storage import S3Options, Storage, open_storage
 from ..errors import JobError, RowRejected
 from .bounded import MANIFEST_BYTES, get_bounded
@@ -75,34 +77,40 @@ def read(uri: str, s3: S3Options | None = None) -> Iterator[Clip]:
 
 
 def _clips(storage: Storage, output: OutputFile, container: Container) -> Iterator[Clip]:
-    last, names = None, NO_NAMES
-    for entry in storage.list(MANIFEST_PREFIX):
-        part = output.counted(entry.key) if entry.size else None
-        if part is None:
+    """What the root counts: the protocol says what is read next, and what it means where something is missing."""
+    executor, machine, error = Executor(storage), Read(output.base), None
+    shard_id = ""
+    records: dict[Place, Record] = {}
+    while (request := machine.request) is not None:
+        if not isinstance(request, ReadNames | ReadObjects):
+            machine = machine.step(executor.perform(request))
             continue
-        names = names.plus([part.key])
-        if part.shard_id == last:
-            raise JobError(f"{storage.uri}: shard {last} has two manifests; `speechmill verify` names them")
-        last = part.shard_id
+        answer: Answer = DONE
         try:
-            records = {_place(record): record for record in load_part(storage, part) if record.status == "ok"}
-            for place, answer in container.read(storage, list(records)):
-                if isinstance(answer, JobError):
-                    raise answer
-                yield _clip(storage, records[place], answer)
-        except JobError as error:
-            raise _why(storage, output, error) from error
-    if output.root.names not in (None, names):
-        missing = JobError(f"{storage.uri} does not hold the manifests that it had when it was completed")
-        raise _why(storage, output, missing)
+            if isinstance(request, ReadNames):
+                part = PartName.parse(request.key)
+                if part.shard_id == shard_id:
+                    raise JobError(f"{storage.uri}: shard {shard_id} has two manifests; `speechmill verify` names them")
+                shard_id = part.shard_id
+                records = {_place(record): record for record in load_part(storage, part) if record.status == "ok"}
+                answer = Named(frozenset(key for key, _ in records))
+            else:
+                yield from _read(storage, container, records)
+        except JobError as missing:
+            answer, error = MISSING, missing
+        machine = machine.step(answer)
+    if machine.state is State.CHANGED:
+        raise JobError(f"{storage.uri} was begun anew while it was read; read it again") from error
+    if machine.state is State.DAMAGED:
+        raise error or JobError(f"{storage.uri} does not hold the manifests that it had when it was completed")
 
 
-def _why(storage: Storage, output: OutputFile, error: JobError) -> JobError:
-    """The error, unless another run has claimed the output meanwhile: what is missing may have been replaced then."""
-    now = OutputFile.read(storage)
-    if now is not None and now.root == output.root:
-        return error
-    return JobError(f"{storage.uri} was begun anew while it was read; read it again ({error})")
+def _read(storage: Storage, container: Container, records: Mapping[Place, Record]) -> Iterator[Clip]:
+    """The clips at these places, in the order in which they are stored."""
+    for place, found in container.read(storage, list(records)):
+        if isinstance(found, JobError):
+            raise found
+        yield _clip(storage, records[place], found)
 
 
 def _place(record: Record) -> Place:

@@ -24,7 +24,7 @@ from ..cluster.pool import Pool, SpokenShard
 from ..cluster.retry import Poison
 from ..errors import JobChanged, JobError, RunStopped
 from .claim import Claim
-from .committer import Commit, Committer
+from .committer import Committer, PendingPart
 from .complete import Complete
 from .job import PreparedJob
 from .ledger import Ledger
@@ -176,7 +176,7 @@ class Run:
             manifest = encode_records([*spoken_records, *poisoned])
         is_text = self._job.spec.task == "refine"
         texts = encode_texts(decode_records(manifest, shard.id)) if is_text else None
-        self._committer.add(Commit(name, manifest, texts, shard.cost_s))
+        self._committer.add(PendingPart(name, manifest, texts, shard.cost_s))
         self._costs.spoken(shard.utterances, receipts)
         self._tracker.batched(sum((receipt.batches for receipt in receipts), BatchStats()))
 
@@ -187,16 +187,16 @@ class Run:
         records = [Record.of_failure(failure, info.name, info.revision) for failure in window.rejected]
         name = PartName.of(window.index, None, window.rejected_digest, records)
         if not self._ledger.is_done(name.shard_id, name.digest):
-            self._committer.add(Commit(name, encode_records(records)))
+            self._committer.add(PendingPart(name, encode_records(records)))
             while not self._committer.has_room:  # of windows that are all rejected there is no end to feeding
                 self._settle(COLLECT_S)
 
     def _settle(self, timeout_s: float) -> None:
         """Count what is stored as done; wait for it at most so long."""
-        for commit in self._committer.stored(timeout_s):
-            name = commit.name
+        for part in self._committer.stored(timeout_s):
+            name = part.name
             self._ledger.add(name)
-            self._tracker.committed_part(name.num_ok, name.num_failed, name.audio_ms / 1000, commit.cost_s)
+            self._tracker.committed_part(name.num_ok, name.num_failed, name.audio_ms / 1000, part.cost_s)
 
     @property
     def _claim(self) -> Claim:

@@ -28,7 +28,7 @@ from ..texts import TEXT_PREFIX
 from .clips import ClipCheck
 from .corpus import compare_corpus
 from .job import job_faults
-from .parts import Owner, counted_parts, is_manifest, walk
+from .parts import Owner, is_manifest, parts_by_shard, walk
 from .report import Findings, VerifyReport
 from .rows import RowCheck
 from .texts import TextCheck
@@ -83,7 +83,7 @@ def _verify(
         )
     for fault in job_faults(output):
         findings.problem(fault)
-    parts = counted_parts(storage, output, findings)
+    parts = parts_by_shard(storage, output, findings)
     check = _Check(storage, owner, findings, RowCheck(output, findings))
     num_done = 0
     for shard_id, objects in walk(storage, owner, parts):

@@ -23,7 +23,7 @@ Owner = ClipCheck | TextCheck
 """Knows whose an object is, and whether it is what a manifest says."""
 
 
-def counted_parts(storage: Storage, output: OutputFile, findings: Findings) -> dict[str, list[PartName]]:
+def parts_by_shard(storage: Storage, output: OutputFile, findings: Findings) -> dict[str, list[PartName]]:
     """Manifests that count, by shard; more than one a shard is a problem that the caller names."""
     parts: dict[str, list[PartName]] = {}
     names, by_run, stamps = NO_NAMES, Counter[int](), dict[str, str]()

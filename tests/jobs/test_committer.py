@@ -13,7 +13,7 @@ from speechmill.actors.manifest import PartName, content_digest
 from speechmill.cluster.lease import Lease
 from speechmill.cluster.storage import S3Options, Storage, open_storage
 from speechmill.errors import LeaseLost, StorageFull
-from speechmill.jobs.committer import MAX_WAITING, MAX_WAITING_BYTES, NUM_THREADS, SLOW_S, Commit, Committer
+from speechmill.jobs.committer import MAX_WAITING, MAX_WAITING_BYTES, NUM_THREADS, SLOW_S, Committer, PendingPart
 
 
 @pytest.fixture(scope="session")
@@ -26,9 +26,9 @@ def store(s3_faults: Any, bucket: str) -> Storage:
     return open_storage(f"s3://{bucket}/{uuid.uuid4().hex}", S3Options(s3_faults.endpoint, max_attempts=3))
 
 
-def commit(index: int, data: bytes = b"{}\n", texts: bytes | None = None) -> Commit:
+def commit(index: int, data: bytes = b"{}\n", texts: bytes | None = None) -> PendingPart:
     name = PartName(window=0, index=index, num_ok=2, num_failed=1, audio_ms=3_000, digest="aa")
-    return Commit(name, data, texts, cost_s=1.5)
+    return PendingPart(name, data, texts, cost_s=1.5)
 
 
 def writing(storage: Storage, lease: Any = None, **how: Any) -> Committer:
@@ -36,7 +36,7 @@ def writing(storage: Storage, lease: Any = None, **how: Any) -> Committer:
     return Committer(storage, lease or FreeLease(), begin(storage, job_file()), **how)
 
 
-def stored_of(storage: Storage, prefix: str, commit: Commit) -> list[bytes]:
+def stored_of(storage: Storage, prefix: str, commit: PendingPart) -> list[bytes]:
     """What lies below a prefix of a commit's shard."""
     name = commit.name
     place = f"manifest/{name.window:06d}/{name.index:04d}." if prefix == "manifest/" else f"{prefix}{name.shard_id}-"
@@ -47,8 +47,8 @@ def manifests(store: Storage) -> set[str]:
     return {entry.key for entry in store.list("manifest/")}
 
 
-def all_stored(committer: Committer) -> list[Commit]:
-    stored: list[Commit] = []
+def all_stored(committer: Committer) -> list[PendingPart]:
+    stored: list[PendingPart] = []
     while not committer.is_idle:
         stored += committer.stored(1.0)
     return stored
@@ -61,7 +61,7 @@ def test_each_part_is_told_once_when_all_its_objects_are_there(tmp_path: Path, n
     with Lease.take(storage) as lease, writing(storage, lease) as committer:
         for each in commits:
             committer.add(each)
-        told: list[Commit] = []
+        told: list[PendingPart] = []
         while not committer.is_idle:
             for each in committer.stored(1.0):
                 told.append(each)
