@@ -37,7 +37,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --dist loadfile
 NO_PROCESSES := not integration and not soak and not gpu and not quality
 
 check: lint
-	$(PYTEST) -m "$(NO_PROCESSES)"
+	HYPOTHESIS_PROFILE=quick $(PYTEST) -m "$(NO_PROCESSES)"
 
 test: lint
 	$(PYTEST)

@@ -32,8 +32,9 @@ from hypothesis import settings
 from s3server import S3Server
 from tcpproxy import TcpProxy
 
-# The same examples on every run, and no example fails for being slow on a busy machine.
-settings.register_profile("speechmill", deadline=None, derandomize=True, database=None)
+# The same examples on every run, and none fails for being slow on a busy machine; `make check` has a few.
+settings.register_profile("speechmill", deadline=None, derandomize=True, database=None, max_examples=50)
+settings.register_profile("quick", deadline=None, derandomize=True, database=None, max_examples=10)
 # Other examples on every run, and many: `make soak`.
 settings.register_profile("soak", deadline=None, max_examples=2_000, database=None, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "speechmill"))
@@ -41,23 +42,23 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "speechmill"))
 # A process is of one mind about Ray's tokens: of two Rays in one, each would cancel the other's actors.
 os.environ["RAY_AUTH_MODE"] = "disabled"
 
-# Files of a minute or more are begun first: whoever began one as the last would be waited for by the other workers.
+# Files of half a minute or more, the longest first: one that is begun as the last keeps the other workers waiting.
 _LONGEST = (
-    "test_hosts",
     "test_chaos",
     "test_serve",
+    "test_hosts",
     "test_faults",
     "test_fencing",
     "test_benchmarks",
     "test_submit",
-    "test_run",
     "test_package",
     "test_going_node",
+    "test_batching",
     "test_store_faults",
     "test_pool",
-    "test_edges",
-    "test_refine",
-    "test_batching",
+    "test_run",
+    "test_changed_corpus",
+    "test_mutations",
     "test_compiled",
 )
 
@@ -71,8 +72,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if not _SERVERS.isdisjoint(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.integration)
+    items[:] = _ordered(items)
+
+
+def _ordered(items: list[pytest.Item]) -> list[pytest.Item]:
+    """Between two long files one that only computes: two that start a Ray at once make each other's time-outs pass."""
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.path, []).append(item)
     places = {name: place for place, name in enumerate(_LONGEST)}
-    items.sort(key=lambda item: places.get(item.path.stem, len(places)))
+    long = sorted((path for path in files if path.stem in places), key=lambda path: places[path.stem])
+    busy = [path for path in files if path not in long and _is_integration(files[path])]
+    quiet = [path for path in files if path not in long and path not in busy]
+    busy = long + busy
+    placed = [(place / len(some), path) for some in (busy, quiet) for place, path in enumerate(some)]
+    return [item for _, path in sorted(placed, key=lambda pair: pair[0]) for item in files[path]]
+
+
+def _is_integration(items: list[pytest.Item]) -> bool:
+    return any(item.get_closest_marker("integration") for item in items)
 
 
 @pytest.fixture(autouse=True)
@@ -108,8 +126,9 @@ def s3_server() -> Iterator[Any]:
 
 
 @pytest.fixture
-def s3_env(s3_server: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+def s3_env(s3_server: Any, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     """The server, with boto3's credential chain pointing at its keys and at nothing of this machine's user."""
+    assert request.node.get_closest_marker("integration"), "it asks for a server; mark it: pytest.mark.integration"
     for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "no-aws-config"))

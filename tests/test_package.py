@@ -37,6 +37,8 @@ import speechmill
 from speechmill.cluster.storage import open_storage
 from speechmill.jobs.verify import verify
 
+pytestmark = pytest.mark.integration
+
 ROOT = Path(speechmill.__file__).parent
 LAYERS = sorted(path.parent for path in ROOT.glob("*/__init__.py"))
 NOT_SOURCE = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "build", "dist", "out")

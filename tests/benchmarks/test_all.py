@@ -15,6 +15,8 @@ import pytest
 
 import speechmill
 
+pytestmark = pytest.mark.integration
+
 FOLDER = Path(speechmill.__file__).parent / "benchmarks"
 PARTS = {"all", "scale_planning", "scale_makespan"}
 """Programs that are no benchmark of their own here: this one, and what `scale` runs."""

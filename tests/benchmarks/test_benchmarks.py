@@ -16,6 +16,8 @@ import pytest
 
 import speechmill
 
+pytestmark = pytest.mark.integration
+
 ROOT = Path(speechmill.__file__).parent
 FOLDER = ROOT / "benchmarks"
 

@@ -81,7 +81,7 @@ def bucket(s3_server: Any) -> str:
     return s3_server.new_bucket()
 
 
-@pytest.fixture(params=["local", "s3"])
+@pytest.fixture(params=["local", pytest.param("s3", marks=pytest.mark.integration)])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, str]:
     """The uri of an empty output, and the endpoint that it is reached at, of each kind."""
     if request.param == "local":

@@ -16,6 +16,8 @@ import speechmill
 from speechmill.cluster.storage import open_storage
 from speechmill.jobs.verify import verify
 
+pytestmark = pytest.mark.integration
+
 SPEECHMILL = [sys.executable, "-c", "from speechmill.jobs.cli import main; main()"]
 MODEL = """
 from speechmill.actors.models.tone import Tone

@@ -56,6 +56,7 @@ def samples_of(stream: bytes) -> bytes:
     return stream[44:]
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("extension", ["wav", "flac", "opus", "mp3"])
 def test_a_file_holds_what_python_gets_and_nothing_lies_beside_it(tmp_path: Path, extension: str) -> None:
     path = tmp_path / f"said.{extension}"
@@ -69,6 +70,7 @@ def test_a_file_holds_what_python_gets_and_nothing_lies_beside_it(tmp_path: Path
     assert (len(samples), sample_rate) == (len(wanted), RATE)
 
 
+@pytest.mark.integration
 def test_the_last_line_tells_the_figures(tmp_path: Path) -> None:
     (line,) = run("Hello there.", "-o", str(tmp_path / "x.wav")).stderr.decode().splitlines()
     seconds = len("Hello there.") * 0.06
@@ -76,6 +78,7 @@ def test_the_last_line_tells_the_figures(tmp_path: Path) -> None:
     assert f"{seconds:.2f} s of audio, RTF " in line
 
 
+@pytest.mark.integration
 def test_standard_output_is_a_stream_with_nothing_else_in_it() -> None:
     done = run(TEXT, "-o", "-")
     assert done.returncode == 0
@@ -90,6 +93,7 @@ def read_some(stream: int) -> bytes:
     return os.read(stream, 1 << 20)
 
 
+@pytest.mark.integration
 def test_text_that_arrives_slowly_is_spoken_before_its_end_is_there() -> None:
     """Standard input stays open until the first clause was heard: a command that waits for its end would hang."""
     child = subprocess.Popen(
@@ -114,6 +118,7 @@ def test_text_that_arrives_slowly_is_spoken_before_its_end_is_there() -> None:
     assert samples_of(heard) == expected((first + rest).decode())
 
 
+@pytest.mark.integration
 def test_a_closed_pipe_ends_quietly() -> None:
     child = subprocess.Popen(
         [*COMMAND, "A word. " * 10_000, "-o", "-", "--model", "tone"],
@@ -129,6 +134,7 @@ def test_a_closed_pipe_ends_quietly() -> None:
         assert child.wait() == 0
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -160,6 +166,7 @@ def test_what_is_wrong_is_one_line_and_leaves_nothing(
     assert [path.name for path in tmp_path.iterdir()] == ["folder.wav"]
 
 
+@pytest.mark.integration
 def test_a_file_that_fails_halfway_leaves_the_old_one(tmp_path: Path) -> None:
     path = tmp_path / "x.wav"
     path.write_bytes(b"old")
@@ -167,6 +174,7 @@ def test_a_file_that_fails_halfway_leaves_the_old_one(tmp_path: Path) -> None:
     assert [(found.name, found.read_bytes()) for found in tmp_path.iterdir()] == [("x.wav", b"old")]
 
 
+@pytest.mark.integration
 def test_a_full_disk_is_said(tmp_path: Path) -> None:
     """A limit on the size of files stands in for it."""
     limited = f"ulimit -f 8; exec {sys.executable} -c 'from speechmill.jobs.cli import main; main()' say \"$@\""
@@ -176,6 +184,7 @@ def test_a_full_disk_is_said(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.integration
 def test_bytes_that_are_not_utf8_are_said() -> None:
     done = subprocess.run(
         [*COMMAND, "-", "-o", "-", "--model", "tone"], input=b"caf\xe9 au lait", capture_output=True, check=False
@@ -197,6 +206,7 @@ def only_player(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tupl
     yield tmp_path, {**os.environ, "PATH": str(folder)}
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("only_player", [(name, "") for name in PLAYERS], indirect=True, ids=list(PLAYERS))
 def test_a_player_hears_every_sample_once(only_player: tuple[Path, dict[str, str]]) -> None:
     folder, environment = only_player
@@ -210,6 +220,7 @@ def test_a_player_hears_every_sample_once(only_player: tuple[Path, dict[str, str
     assert heard == expected()
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     "only_player", [("aplay", "sys.exit('audio open error: no such device')")], indirect=True, ids=["aplay"]
 )
@@ -218,6 +229,7 @@ def test_a_player_that_fails_is_named_with_what_it_said(only_player: tuple[Path,
     assert "aplay ended with status 1: audio open error: no such device; use -o FILE" in said
 
 
+@pytest.mark.integration
 def test_the_embedded_voice_speaks_as_in_a_job(tmp_path: Path) -> None:
     path = tmp_path / "x.wav"
     done = subprocess.run(

@@ -14,6 +14,8 @@ from .conftest import Change
 from .faults import FAULTS
 from .render import K8S, OVERLAYS, Doc, RenderError, render
 
+pytestmark = pytest.mark.integration
+
 NOT_IN_AN_OVERLAY = {
     "components/s3-irsa/kustomization.yaml",
     "components/model-cache/kustomization.yaml",

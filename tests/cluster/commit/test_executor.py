@@ -24,7 +24,7 @@ PREFIXES = (MANIFEST_PREFIX, AUDIO_PREFIX, TEXT_PREFIX)
 BODY = {"spec": {"name": "demo"}}
 
 
-@pytest.fixture(params=["local", "s3"])
+@pytest.fixture(params=["local", pytest.param("s3", marks=pytest.mark.integration)])
 def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
     """An empty output of each kind."""
     if request.param == "local":

@@ -45,7 +45,7 @@ def bucket(s3_server: Any) -> str:
     return s3_server.new_bucket()
 
 
-@pytest.fixture(params=["local", "s3"])
+@pytest.fixture(params=["local", pytest.param("s3", marks=pytest.mark.integration)])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
     """An empty store of each kind."""
     if request.param == "local":

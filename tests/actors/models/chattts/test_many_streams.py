@@ -27,7 +27,7 @@ from speechmill.actors.models.chattts.tokens import FRAME_TOKENS
 from speechmill.actors.models.chattts.weights import Checkpoint
 
 Wave = NDArray[np.float32]
-SLOTS, ROWS = 6, 16
+SLOTS, ROWS, STREAMS = 6, 12, 28
 FIRST_ROW = 1_000
 """Lines from this number on are rows of the job."""
 SMALL = ChunkPolicy(first=3, growth=1.4, most=12, ahead=2)
@@ -179,14 +179,14 @@ class Alone:
 def alone(request: pytest.FixtureRequest, tiny_folder: Path) -> Alone:
     found = Alone(request.param)
     speech, recording = loaded(tiny_folder, deterministic=found.is_exact)
-    for number in (*range(64), *range(FIRST_ROW, FIRST_ROW + ROWS)):
+    for number in (*range(STREAMS), *range(FIRST_ROW, FIRST_ROW + ROWS)):
         found.waves |= spoken(speech, [number])
         found.codes[number] = recording.codes.pop(number)
-    for number in range(64):
+    for number in range(STREAMS):
         pieces = found.pieces[number] = heard(speech, number)
         assert recording.codes[number] == found.codes[number]
         assert sum(map(len, pieces)) == len(found.waves[number]) == num_samples(len(found.codes[number]), TINY)
-    assert len({len(codes) for codes in found.codes.values()}) > 7, "lines of many lengths"
+    assert len({len(codes) for codes in found.codes.values()}) > 5, "lines of many lengths"
     assert any(len(pieces) > 4 for pieces in found.pieces.values())
     return found
 
@@ -240,7 +240,7 @@ class Together:
         return pieces
 
 
-@pytest.mark.parametrize("num_streams", [1, 7, 64])
+@pytest.mark.parametrize("num_streams", [1, 7, STREAMS])
 def test_any_number_of_streams_and_rows_are_what_each_is_alone(
     tiny_folder: Path, alone: Alone, num_streams: int
 ) -> None:
@@ -255,18 +255,21 @@ def test_any_number_of_streams_and_rows_are_what_each_is_alone(
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_listeners_who_leave_change_nothing_for_the_others(tiny_folder: Path, alone: Alone, seed: int) -> None:
-    """Of sixty, fifteen go at random steps, told by another thread, and fifteen hang up after random pieces."""
+    """Of all, a quarter go at random steps, told by another thread, and a quarter hang up after random pieces."""
     speech, recording = loaded(tiny_folder, deterministic=alone.is_exact)
     chance = random.Random(seed)
-    leavers = chance.sample(range(60), 30)
-    told = {step: [number] for step, number in zip(chance.sample(range(100), 15), leavers, strict=False)}
-    most = {number: chance.randint(0, 4) for number in leavers[15:]}
-    together = Together(speech, recording, {number: (Listener(), most.get(number)) for number in range(60)}, told)
+    quarter = STREAMS // 4
+    leavers = chance.sample(range(STREAMS), 2 * quarter)
+    told = {step: [number] for step, number in zip(chance.sample(range(60), quarter), leavers, strict=False)}
+    most = {number: chance.randint(0, 4) for number in leavers[quarter:]}
+    together = Together(speech, recording, {number: (Listener(), most.get(number)) for number in range(STREAMS)}, told)
     rows, pieces = together.run()
     left = {number: pieces.pop(number) for number in leavers}
     alone.check(rows, pieces, recording.codes)
     alone.check_left(left)
     assert rows.keys() | pieces.keys() <= recording.codes.keys()
-    assert any(len(left[number]) < len(alone.pieces[number]) for number in leavers[:15]), "some left before the end"
+    assert any(len(left[number]) < len(alone.pieces[number]) for number in leavers[:quarter]), (
+        "some left before the end"
+    )
     assert not together.stayed
     recording.assert_idle()

@@ -72,24 +72,27 @@ def is_alike(wave: NDArray[np.float32], other: NDArray[np.float32]) -> bool:
     return len(wave) == len(other) and np.allclose(wave, other, rtol=1e-7, atol=2e-5)
 
 
+NUM_ROWS = 40
+
+
 @pytest.fixture(scope="module")
 def alone(tiny_folder: Path) -> Waves:
-    """64 rows, each spoken by itself."""
+    """Rows, each spoken by itself."""
     made = model(tiny_folder, 1)
     waves: Waves = {}
-    for segment in segments(made, 64):
+    for segment in segments(made, NUM_ROWS):
         waves |= spoken(made, [segment])
     return waves
 
 
-@pytest.mark.parametrize("slots", [1, 3, 16, 64])
+@pytest.mark.parametrize("slots", [1, 3, 16, NUM_ROWS])
 def test_a_row_sounds_the_same_whoever_is_spoken_beside_it(tiny_folder: Path, alone: Waves, slots: int) -> None:
     made = model(tiny_folder, slots)
-    rows = segments(made, 64)
+    rows = segments(made, NUM_ROWS)
     random.Random(slots).shuffle(rows)
     # Sums are rounded in another way with another number of slots, and on another processor.
     assert_alike(spoken(made, rows), alone, num_on_the_edge=1)
-    assert len({len(wave) for wave in alone.values()}) > 5, "rows of many lengths"
+    assert len({len(wave) for wave in alone.values()}) > 4, "rows of many lengths"
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -104,7 +107,7 @@ def test_deterministic_is_the_same_to_the_last_bit(tiny_folder: Path, threads: i
 def _check_deterministic(tiny_folder: Path) -> None:
     first = Chattts(ModelConfig("chattts", path=str(tiny_folder), options=_deterministic()))
     assert first.reserve(ROOM, None) == 16, "a number of slots that no measurement decides"
-    rows = segments(first, 24)
+    rows = segments(first, 20)
     together = _codes_of(first, rows)
     second = Chattts(ModelConfig("chattts", path=str(tiny_folder), options=_deterministic()))
     second.reserve(ROOM, None)
