@@ -73,6 +73,7 @@ def start(block: str) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.integration
 def test_what_a_killed_process_has_left_is_thrown_away(folder: Path) -> None:
     replica = start(f"Path(os.environ['{NAME}'], 'half').touch(); os.kill(os.getpid(), 9)")
     replica.communicate(timeout=120)
@@ -82,6 +83,7 @@ def test_what_a_killed_process_has_left_is_thrown_away(folder: Path) -> None:
         assert list(named().iterdir()) == []
 
 
+@pytest.mark.integration
 def test_of_replicas_that_start_at_once_one_compiles_and_the_others_wait_for_it() -> None:
     with kept_kernels(CPU, {}):
         replica = start(f"print(os.listdir(os.environ['{NAME}']))")
