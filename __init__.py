@@ -14,34 +14,34 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .actors.models.base import BatchLimit, Model, ModelConfig, ModelInfo
-    from .actors.segment import Clip, Failure, Segment, Utterance
+    from .actors.records.utterance import Clip, Failure, Segment, Utterance
     from .cluster.storage import S3Options
     from .errors import JobError, RunStopped, SpeechmillError
     from .jobs.api import Job
-    from .jobs.reader import read
-    from .jobs.result import Result
-    from .jobs.say import Speech, say
+    from .jobs.output.reader import read
+    from .jobs.run.result import Result
+    from .jobs.say.api import Speech, say
     from .jobs.submission.handle import SubmittedJob
 
 _MODULES = {
     "BatchLimit": "actors.models.base",
-    "Clip": "actors.segment",
-    "Failure": "actors.segment",
+    "Clip": "actors.records.utterance",
+    "Failure": "actors.records.utterance",
     "Job": "jobs.api",
     "JobError": "errors",
     "Model": "actors.models.base",
     "ModelConfig": "actors.models.base",
     "ModelInfo": "actors.models.base",
-    "Result": "jobs.result",
+    "Result": "jobs.run.result",
     "RunStopped": "errors",
     "S3Options": "cluster.storage",
-    "Segment": "actors.segment",
-    "Speech": "jobs.say",
+    "Segment": "actors.records.utterance",
+    "Speech": "jobs.say.api",
     "SpeechmillError": "errors",
     "SubmittedJob": "jobs.submission.handle",
-    "Utterance": "actors.segment",
-    "read": "jobs.reader",
-    "say": "jobs.say",
+    "Utterance": "actors.records.utterance",
+    "read": "jobs.output.reader",
+    "say": "jobs.say.api",
 }
 
 __all__ = [

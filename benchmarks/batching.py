@@ -45,9 +45,9 @@ from speechmill.actors.batcher import calibration
 from speechmill.actors.batcher.packing import pack_segments
 from speechmill.actors.models.base import ModelConfig
 from speechmill.actors.models.registry import load
-from speechmill.actors.receipt import ReplicaConfig
-from speechmill.actors.segment import Utterance
-from speechmill.actors.tuning import tuned
+from speechmill.actors.records.utterance import Utterance
+from speechmill.actors.replica.loaded_model import tuned
+from speechmill.actors.replica.receipt import ReplicaConfig
 
 DEMO = Path(__file__).parent.parent / "configs" / "demo.csv"
 SIZES = tuple(2**power for power in range(9))

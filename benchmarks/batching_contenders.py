@@ -15,16 +15,16 @@ from functools import partial
 
 from batching_corpora import shards_of
 
-from speechmill.actors.attempt import Attempt
-from speechmill.actors.batcher.memory import is_out_of_memory, memory_of
 from speechmill.actors.batcher.packing import num_cells
 from speechmill.actors.batcher.stats import NO_BATCHES, BatchStats
-from speechmill.actors.manifest import Record
+from speechmill.actors.device.memory import is_out_of_memory, memory_of
 from speechmill.actors.models.base import Model
-from speechmill.actors.receipt import ReplicaConfig, ReplicaProgress
-from speechmill.actors.segment import Segment, Utterance
-from speechmill.actors.text import fit_segments
-from speechmill.actors.tuning import Voice, tuned
+from speechmill.actors.records.manifest import Record
+from speechmill.actors.records.utterance import Segment, Utterance
+from speechmill.actors.replica.loaded_model import Voice, tuned
+from speechmill.actors.replica.receipt import ReplicaConfig, ReplicaProgress
+from speechmill.actors.replica.shard_synthesis import Attempt
+from speechmill.actors.text.splitting import fit_segments
 from speechmill.errors import BatchOutOfMemory
 
 

@@ -15,10 +15,10 @@ import numpy as np
 
 from speechmill.actors.batcher.probes import WORDS
 from speechmill.actors.models.base import ModelInfo
-from speechmill.actors.segment import Shard, Utterance
-from speechmill.cluster.sharding import CostModel, shard_window
-from speechmill.jobs.planner import windows
-from speechmill.jobs.spec import ShardingSpec
+from speechmill.actors.records.utterance import Shard, Utterance
+from speechmill.cluster.sharding.sharding import CostModel, shard_window
+from speechmill.jobs.planning.windows import windows
+from speechmill.jobs.spec.job import ShardingSpec
 
 MEDIAN_CHARS, P99_CHARS = 60, 600
 LONGEST_CHARS = 2_400

@@ -9,7 +9,7 @@ from typing import Any
 from batching_contenders import Contender, Outcome
 
 from speechmill.actors.batcher.packing import num_cells
-from speechmill.actors.segment import Segment
+from speechmill.actors.records.utterance import Segment
 
 COLUMNS = ["part", "batches", "speed", "again", "padding", "num", "OOM / 10k", "lost", "peak / pred."]
 

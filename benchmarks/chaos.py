@@ -193,9 +193,9 @@ def run_calmly(file: Path, address: str) -> None:
 def records(uri: str, s3: Any) -> list[tuple[str, str]]:
     """(id, pcm_sha256, or why it failed) of every row of every manifest that counts."""
     from speechmill.cluster.storage import open_storage
-    from speechmill.jobs.holdings import counted_parts
-    from speechmill.jobs.output_file import OutputFile
-    from speechmill.jobs.reader import load_part
+    from speechmill.jobs.output.holdings import counted_parts
+    from speechmill.jobs.output.output_file import OutputFile
+    from speechmill.jobs.output.reader import load_part
 
     storage = open_storage(uri, s3)
     return [

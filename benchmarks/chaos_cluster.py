@@ -29,8 +29,8 @@ LEASE_S = 15.0
 _CLI = [
     sys.executable,
     "-c",
-    f"from speechmill.cluster.lease import Lease; Lease.take.__func__.__kwdefaults__['lease_s'] = {LEASE_S}; "
-    "from speechmill.jobs.cli import main; main()",
+    f"from speechmill.cluster.lease.lease import Lease; Lease.take.__func__.__kwdefaults__['lease_s'] = {LEASE_S}; "
+    "from speechmill.jobs.cli.main import main; main()",
 ]
 _NODE = {"node_ip_address": "127.0.0.1", "object_store_memory": 100 * 2**20}
 

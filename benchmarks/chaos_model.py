@@ -10,7 +10,7 @@ from typing import Any
 
 from speechmill.actors.models.base import ModelConfig
 from speechmill.actors.models.tone import Tone
-from speechmill.actors.segment import Segment
+from speechmill.actors.records.utterance import Segment
 
 JOURNAL = "CHAOS_JOURNAL"
 """The environment variable that names the file."""

@@ -29,16 +29,16 @@ import torch
 from common import machine, measure, num_cores, parsed, show
 
 from speechmill.actors.batcher.budget import Budget
-from speechmill.actors.batcher.memory import memory_of
+from speechmill.actors.device.memory import memory_of
 from speechmill.actors.engine.cache import Cache
 from speechmill.actors.engine.request import Sampling
-from speechmill.actors.models.chattts.layout import FULL, SAMPLE_RATE, TINY
+from speechmill.actors.models.chattts.checkpoint.layout import FULL, SAMPLE_RATE, TINY
+from speechmill.actors.models.chattts.checkpoint.random_weights import write_random
+from speechmill.actors.models.chattts.checkpoint.weights import Checkpoint
 from speechmill.actors.models.chattts.options import Options
-from speechmill.actors.models.chattts.random_weights import write_random
-from speechmill.actors.models.chattts.speaker import sampled
 from speechmill.actors.models.chattts.speech import Line, Speech
-from speechmill.actors.models.chattts.tokens import Tokenizer
-from speechmill.actors.models.chattts.weights import Checkpoint
+from speechmill.actors.models.chattts.text.tokens import Tokenizer
+from speechmill.actors.models.chattts.voices.speaker import sampled
 
 UPSTREAM = Path(__file__).with_name("chattts_upstream.py")
 STEP_S = 2 * 256 / SAMPLE_RATE

@@ -58,17 +58,17 @@ from torch.nn.utils.rnn import pad_sequence
 
 from speechmill.actors.engine.request import Generated, Sampling
 from speechmill.actors.engine.shared import Drawn
-from speechmill.actors.models.chattts import speaker as strings
-from speechmill.actors.models.chattts.acoustic import Dvae, HiddenDecoder
-from speechmill.actors.models.chattts.layout import FULL, Sizes
-from speechmill.actors.models.chattts.mel import MelSpectrogram
+from speechmill.actors.models.chattts.checkpoint.layout import FULL, Sizes
+from speechmill.actors.models.chattts.checkpoint.weights import Checkpoint
+from speechmill.actors.models.chattts.nets.acoustic import Dvae, HiddenDecoder
+from speechmill.actors.models.chattts.nets.mel import MelSpectrogram
+from speechmill.actors.models.chattts.nets.quantiser import ResidualStart
+from speechmill.actors.models.chattts.nets.vocos import Vocos
 from speechmill.actors.models.chattts.options import Options
-from speechmill.actors.models.chattts.quantiser import ResidualStart
 from speechmill.actors.models.chattts.speech import Line, Speech
 from speechmill.actors.models.chattts.synthesis import MelDecoder, decode, num_samples
-from speechmill.actors.models.chattts.tokens import Tokenizer
-from speechmill.actors.models.chattts.vocos import Vocos
-from speechmill.actors.models.chattts.weights import Checkpoint
+from speechmill.actors.models.chattts.text.tokens import Tokenizer
+from speechmill.actors.models.chattts.voices import speaker as strings
 
 PEER = Path(__file__).with_name("chattts_parity_peer.py")
 PLENTY = 2**40

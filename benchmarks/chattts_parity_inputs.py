@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 
 from speechmill.actors.engine.request import Sampling
-from speechmill.actors.models.chattts import speaker as strings
-from speechmill.actors.models.chattts.layout import EOS_CODE, PART_FILES, SAMPLE_RATE, Sizes
-from speechmill.actors.models.chattts.random_weights import write_random
+from speechmill.actors.models.chattts.checkpoint.layout import EOS_CODE, PART_FILES, SAMPLE_RATE, Sizes
+from speechmill.actors.models.chattts.checkpoint.random_weights import write_random
 from speechmill.actors.models.chattts.speech import Line
-from speechmill.actors.models.chattts.tokens import Tokenizer
+from speechmill.actors.models.chattts.text.tokens import Tokenizer
+from speechmill.actors.models.chattts.voices import speaker as strings
 
 TEXTS = (
     "hello there, this is line number one.",

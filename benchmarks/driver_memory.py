@@ -35,10 +35,10 @@ def write_corpus(path: Path, num_rows: int) -> None:
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """The resident size at rest, then the job."""
     import speechmill
-    import speechmill.jobs.driver
+    import speechmill.jobs.run.driver
     from speechmill.cluster.session import session
 
-    assert speechmill.jobs.driver
+    assert speechmill.jobs.run.driver
     with session(arguments.tiny or "local"):
         idle_bytes = psutil.Process().memory_info().rss
         result = speechmill.Job(

@@ -107,8 +107,8 @@ class Idle:
 
 def plan(num_rows: int, cost: Any) -> Iterator[Any]:
     """Shards as a job cuts them."""
-    from speechmill.actors.segment import Utterance
-    from speechmill.cluster.sharding import ShardLimits, shard_window
+    from speechmill.actors.records.utterance import Utterance
+    from speechmill.cluster.sharding.sharding import ShardLimits, shard_window
 
     rows = [Utterance(row, str(row), "a" * length, 0) for row, length in enumerate(lengths(num_rows))]
     for window, start in enumerate(range(0, num_rows, 8_192)):
@@ -144,12 +144,12 @@ def speechmill(num_rows: int, num_replicas: int, bound_s: float, *, slow: bool) 
 
     from speechmill.actors.models.base import ModelConfig
     from speechmill.actors.models.registry import describe
-    from speechmill.actors.receipt import ReplicaConfig
-    from speechmill.cluster.crew import Spawned
-    from speechmill.cluster.pool import Pool
+    from speechmill.actors.replica.receipt import ReplicaConfig
+    from speechmill.cluster.pool.pool import Pool
+    from speechmill.cluster.pool.replica_source import Spawned
+    from speechmill.cluster.pool.replica_state import ReplicaStatus
     from speechmill.cluster.session import ReplicaPlan
-    from speechmill.cluster.sharding import CostModel
-    from speechmill.cluster.state import ReplicaStatus
+    from speechmill.cluster.sharding.sharding import CostModel
 
     cloudpickle.register_pickle_by_value(sys.modules[NoStore.__module__])
     start_ray(num_replicas)
@@ -198,7 +198,7 @@ class RayDataSpeaker:
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Speak a batch of rows; when it began and ended."""
-        from speechmill.actors.segment import Segment
+        from speechmill.actors.records.utterance import Segment
 
         while len(list(self._folder.iterdir())) < self._num_actors:
             time.sleep(0.05)

@@ -30,18 +30,18 @@ import numpy as np
 import psutil
 from common import machine, measure, parsed, show
 
-import speechmill.jobs.driver
-from speechmill.actors.manifest import PartName
-from speechmill.cluster.sharding import CostModel, ShardLimits
+import speechmill.jobs.run.driver
+from speechmill.actors.records.manifest import PartName
+from speechmill.cluster.sharding.sharding import CostModel, ShardLimits
 from speechmill.cluster.storage import Storage, open_storage
-from speechmill.cluster.storage.local import LocalStorage
+from speechmill.cluster.storage.local.store import LocalStorage
 from speechmill.jobs.corpus import Corpus, InputFile, InputOptions, Position
 from speechmill.jobs.corpus.reader import START, RawRow, Reader
-from speechmill.jobs.ledger import Ledger, list_manifests, window_digest
-from speechmill.jobs.plan_log import PlanLog, WindowPlan
-from speechmill.jobs.planning import Planner
+from speechmill.jobs.output.ledger import Ledger, list_manifests, window_digest
+from speechmill.jobs.output.plan_log import PlanLog, WindowPlan
+from speechmill.jobs.planning.planner import Planner
 
-assert speechmill.jobs.driver, "its imports count"
+assert speechmill.jobs.run.driver, "its imports count"
 WINDOW_ROWS = 8_192
 COST, LIMITS = CostModel(0.002, 0.0004, 0.065), ShardLimits(1_000, 3_600.0)
 SHARDS_A_WINDOW = 9

@@ -37,7 +37,7 @@ from common import machine, num_cores, parsed, show
 
 import speechmill
 
-CLI = [sys.executable, "-c", "from speechmill.jobs.cli import main; main()"]
+CLI = [sys.executable, "-c", "from speechmill.jobs.cli.main import main; main()"]
 DEMO = Path(__file__).parent.parent / "configs" / "demo.csv"
 PARTS = ("queue", "text", "speech")
 COLUMNS = [

@@ -31,12 +31,12 @@ import torch
 from chattts import PROMPT, UPSTREAM, device_name, prompts, texts
 from common import machine, num_cores, parsed, show
 
-from speechmill.actors.listener import Listener
-from speechmill.actors.models.chattts.layout import FULL, SAMPLE_RATE, TINY
+from speechmill.actors.models.chattts.checkpoint.layout import FULL, SAMPLE_RATE, TINY
+from speechmill.actors.models.chattts.checkpoint.random_weights import write_random
+from speechmill.actors.models.chattts.checkpoint.weights import Checkpoint
 from speechmill.actors.models.chattts.options import Options
-from speechmill.actors.models.chattts.random_weights import write_random
 from speechmill.actors.models.chattts.speech import Line, Speech
-from speechmill.actors.models.chattts.weights import Checkpoint
+from speechmill.actors.records.stream_handle import Listener
 
 Arrivals = list[tuple[float, int]]
 """Seconds from the call, and samples, of each piece of audio."""

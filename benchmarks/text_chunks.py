@@ -28,7 +28,7 @@ from common import machine, parsed, show
 
 import speechmill
 from speechmill.actors.models.base import Model
-from speechmill.actors.segment import Segment
+from speechmill.actors.records.utterance import Segment
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import psutil
 
-from ..actors.machine import num_cores
+from ..actors.device.machine import num_cores
 from ..errors import ReplicasLost, SpecError
 
 LOCAL_OBJECT_STORE_BYTES = 256 * 2**20

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from .plan import Plan, plan
-from .result import Result
-from .spec import JobSpec
+from .dry_run.dry_run import Plan, plan
+from .run.result import Result
+from .spec.job import JobSpec
 
 if TYPE_CHECKING:
-    from .run import Observer
+    from .run.run import Observer
     from .submission.handle import SubmittedJob
 
 logger = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ class Job:
         Raises JobError before any replica starts, RunStopped when the run cannot go on (run again to continue),
         OutputDamaged when a complete output has lost something and `repair` is not asked for.
         """
-        from .driver import run  # Ray takes a second to import, and only a run needs it
+        from .run.driver import run  # Ray takes a second to import, and only a run needs it
 
         return run(self.spec, overwrite=overwrite, repair=repair, observe=observe, trace=trace)
 

@@ -9,6 +9,7 @@ s3_faults   a proxy that answers in its place; .endpoint .answer(status, code) .
 ray_nodes   raynode.py: .head() and .worker(), machines of a Ray cluster on loopback
 ray_head    session-wide; one of two cores, with the S3 server's keys: .address .client .folder
 joined_ray  this process's connection to it, for a module: a run joins the session that its process already has
+write_output, tell   a small output, and the law of hostile input (`support/small_output.py`)
 hosted_replicas  the same, and replicas of runs are not processes of their own, but where a test is marked
             `replica_processes`
 
@@ -30,6 +31,7 @@ import raynode
 from faultyproxy import FaultyProxy
 from hypothesis import settings
 from s3server import S3Server
+from small_output import tell, write_output  # noqa: F401  (fixtures)
 from tcpproxy import TcpProxy
 
 # The same examples on every run, and none fails for being slow on a busy machine; `make check` has a few.
@@ -185,4 +187,4 @@ def hosted_replicas(joined_ray: None, request: pytest.FixtureRequest, monkeypatc
     if request.node.get_closest_marker("replica_processes") is None:
         from hosted import Hosted
 
-        monkeypatch.setattr("speechmill.jobs.driver.Spawned", Hosted)
+        monkeypatch.setattr("speechmill.jobs.run.driver.Spawned", Hosted)

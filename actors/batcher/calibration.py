@@ -14,11 +14,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from ...errors import BatchOutOfMemory, JobError, RunStopped
-from ..machine import hardware, num_cores, versions
+from ..device.machine import hardware, num_cores, versions
+from ..device.memory import Memory, is_out_of_memory
 from ..models.base import BatchLimit, Model, ModelConfig, ModelInfo
-from ..segment import Segment
+from ..records.utterance import Segment
 from .fit import Shape
-from .memory import Memory, is_out_of_memory
 from .probes import Probes
 from .profile import Profile, ProfileKey, Sample
 

@@ -12,7 +12,7 @@ from itertools import groupby
 
 import numpy as np
 
-from ..segment import Segment
+from ..records.utterance import Segment
 from .fit import Array
 
 Cap = Callable[[int], int]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...errors import RowError
 from ..models.base import Model
-from ..segment import Segment
+from ..records.utterance import Segment
 
 PROSE = """
 every morning the old ferry carries bread letters and two or three sleepy travellers across the bay while gulls argue

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ..batcher.cache import ProfileCache, cache_folder, keep
 from ..batcher.profile import ProfileKey
-from ..machine import hardware, num_cores, versions
+from ..device.machine import hardware, num_cores, versions
 from .slots import Choice
 
 if TYPE_CHECKING:

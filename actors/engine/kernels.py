@@ -23,7 +23,7 @@ import torch
 from filelock import FileLock, Timeout
 
 from ..batcher.cache import cache_folder
-from ..machine import hardware, versions
+from ..device.machine import hardware, versions
 
 logger = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from ..listener import Listener
+from ..records.stream_handle import Listener
 from .chunks import Chunk, Chunker, ChunkPolicy
 from .engine import Engine, Usage
 from .request import Generated, Request

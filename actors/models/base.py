@@ -13,14 +13,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ...errors import ModelError, RowError
-from ..listener import Listener
-from ..segment import Segment
+from ..records.stream_handle import Listener
+from ..records.utterance import Segment
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ..batcher.memory import Memory
+    from ..device.memory import Memory
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import BatchOutOfMemory, ModelError, RowRejected, did_you_mean
-from ..batcher.memory import Memory
-from ..segment import Segment
+from ..device.memory import Memory
+from ..records.utterance import Segment
 from .base import BatchLimit, Model, ModelConfig, ModelInfo
 
 if TYPE_CHECKING:

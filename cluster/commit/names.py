@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from functools import lru_cache
 
-from ...actors.manifest import MANIFEST_PREFIX, REJECTED
+from ...actors.records.manifest import MANIFEST_PREFIX, REJECTED
 from ...errors import JobError
 
 AUDIO_PREFIX = "audio/"

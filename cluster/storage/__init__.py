@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 from ...errors import SpecError
 from .base import Entry, S3Options, Storage, Tagged
-from .local import LocalStorage
+from .local.store import LocalStorage
 
 __all__ = ["Entry", "S3Options", "Storage", "Tagged", "open_storage"]
 
@@ -30,7 +30,7 @@ def open_storage(uri: str, s3: S3Options | None = None) -> Storage:
 
 
 def _s3_store(uri: str, options: S3Options | None) -> Storage:
-    from .s3 import S3Storage  # boto3 takes a while to import, and local runs have no use for it
+    from .s3.store import S3Storage  # boto3 takes a while to import, and local runs have no use for it
 
     return S3Storage(uri, options)
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from ...actors.segment import JsonScalar, Utterance
-from .sieve import Hashes
+from ...actors.records.utterance import JsonScalar, Utterance
+from .bloom_filter import Hashes
 
 _FIELDS = ("row", "id", "text", "seed", "voice", "speed", "metadata")
 _SETTERS = [vars(Utterance)[name].__set__ for name in _FIELDS]

@@ -13,9 +13,8 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-from ...actors.segment import Failure, Utterance
+from ...actors.records.utterance import Failure, Utterance
 from ...errors import CorpusError
-from ..printable import printable
 from .delimited import DelimitedReader
 from .files import InputFile, find_files, fingerprint_of
 from .ids import IdIndex
@@ -23,6 +22,7 @@ from .jsonl import JsonlReader
 from .options import Format, InputOptions
 from .originals import Originals
 from .parquet import ParquetReader
+from .printable import printable
 from .reader import Reader
 from .rows import RowMaker
 from .stream import RowStream

@@ -24,10 +24,10 @@ from urllib.parse import unquote
 from ...cluster.storage import open_storage
 from ...cluster.storage.base import Entry, Storage
 from ...errors import CorpusError
-from ..parallel import in_order
-from ..printable import printable
 from .globs import first_magic, fixed_part, globbed, matches
 from .options import Format, InputOptions
+from .parallel import in_order
+from .printable import printable
 
 EXTENSIONS: dict[str, Format] = {
     ".csv": "csv",

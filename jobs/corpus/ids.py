@@ -14,8 +14,8 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from .runs import FileRun, MemoryRun, Run, Scratch, merged
-from .sieve import Hashes, Sieve
+from .bloom_filter import Hashes, Sieve
+from .sorted_runs import FileRun, MemoryRun, Run, Scratch, merged
 
 _LEAST_LOG2_WORDS = 14
 _MOST_LOG2_WORDS = 25

@@ -15,9 +15,9 @@ from pathlib import Path
 
 from ...cluster.storage.base import Entry
 from ...errors import CorpusChanged, CorpusError, StorageMissing
-from ..parallel import in_order
 from .files import FileState, InputFile, Match, looked_into, matched_by
 from .options import InputOptions
+from .parallel import in_order
 
 _MAX_NAMED = 3
 _GONE = "it is gone"

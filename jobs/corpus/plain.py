@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from operator import itemgetter
 from typing import Any, cast
 
-from ...actors.segment import JsonScalar
+from ...actors.records.utterance import JsonScalar
 from ...errors import RowRejected
 from .options import InputOptions, name_of
 from .reader import Broken

@@ -15,13 +15,13 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ...actors.segment import Failure, JsonScalar, Utterance
+from ...actors.records.utterance import Failure, JsonScalar, Utterance
 from ...errors import RowRejected
+from .bloom_filter import Hashes
 from .columns import Columns
 from .options import InputOptions, name_of
 from .plain import PlainRows
 from .reader import Broken, RawRow
-from .sieve import Hashes
 
 MAX_SEED = 2**63 - 1
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")

@@ -15,12 +15,12 @@ from itertools import accumulate, islice
 
 import numpy as np
 
-from ...actors.segment import Failure, Utterance
+from ...actors.records.utterance import Failure, Utterance
 from ...errors import CorpusError, StorageMissing
+from .bloom_filter import Hashes
 from .files import InputFile
 from .reader import Position, RawRow, Reader
 from .rows import RowMaker, place_name
-from .sieve import Hashes
 
 OpenReader = Callable[[InputFile], Reader]
 RefuseChanged = Callable[[Sequence[InputFile]], None]

@@ -16,8 +16,8 @@ from dataclasses import dataclass, fields
 from enum import Enum
 
 from ...errors import SpecError
+from .http_problem import CLOSE, Problem, retry_after
 from .metrics import Metrics
-from .problem import CLOSE, Problem, retry_after
 
 NUM_RECENT = 32
 MAX_RETRY_S = 600.0

@@ -28,12 +28,12 @@ from .admission import Door, Limits
 from .body import read_body
 from .encoding import formats_at
 from .files import INDEX, PAGE, Files
+from .http_problem import Problem, retry_after
 from .metrics import Metrics
-from .problem import Problem, retry_after
 from .request import Offer, SpeechRequest, unknown_model
-from .speaker import Speaker
+from .request_log import Visits, visit_of
 from .speech import Service, SpokenResponse
-from .visit import Visits, visit_of
+from .synthesizer import Speaker
 
 READY_S = 5.0
 _READ = ["GET", "HEAD"]

@@ -11,7 +11,7 @@ import asyncio
 from starlette.requests import Request
 
 from .admission import Limits
-from .problem import CLOSE, Problem
+from .http_problem import CLOSE, Problem
 
 
 async def read_body(request: Request, limits: Limits) -> bytes:

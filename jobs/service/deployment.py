@@ -22,7 +22,7 @@ from ...cluster.session import ReplicaPlan, Resources, plan_replicas, resources
 from ...errors import SpecError
 from .app import create_app
 from .metrics import Metrics
-from .remote import RemoteSpeaker
+from .ray_synthesizer import RemoteSpeaker
 from .spec import ServiceSpec
 
 TOKEN = "SPEECHMILL_API_TOKEN"

@@ -10,8 +10,8 @@ import asyncio
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ...actors.audio import encode
-from ...actors.live_audio import LIVE_FORMATS, LiveEncoder
+from ...actors.audio.encoding import encode
+from ...actors.audio.stream_encoder import LIVE_FORMATS, LiveEncoder
 from ...errors import SpecError
 
 if TYPE_CHECKING:

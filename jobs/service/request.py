@@ -14,11 +14,11 @@ from typing import Annotated, Any, Literal, NoReturn, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from ...actors.models.base import ModelInfo
-from ...actors.text import normalise
+from ...actors.text.splitting import normalise
 from ...errors import did_you_mean
-from ..spec import SEED_MAX
-from .problem import Problem
-from .speaker import Script
+from ..spec.job import SEED_MAX
+from .http_problem import Problem
+from .synthesizer import Script
 
 _SHOWN_CHARS = 80
 _SHOWN_KEYS = 3

@@ -14,8 +14,8 @@ import sys
 import threading
 
 from ...actors.models.registry import describe
-from ...actors.replica import Home
-from ...cluster.crew import replicas_of
+from ...actors.replica.replica import Home
+from ...cluster.pool.replica_source import replicas_of
 from ...cluster.session import ReplicaPlan, session
 from ...errors import ReplicasLost, SpecError
 from .deployment import TOKEN, bound, plan_of, read_token

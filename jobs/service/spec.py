@@ -10,9 +10,9 @@ from typing import Annotated, Self
 from pydantic import Field, field_validator, model_validator
 
 from ...actors.models.base import ModelConfig
-from ...actors.receipt import ReplicaConfig
-from ...actors.streaming import PAUSE_S
-from ..spec import ClusterSpec, Document, ModelSpec, Section
+from ...actors.replica.receipt import ReplicaConfig
+from ...actors.replica.streaming import PAUSE_S
+from ..spec.job import ClusterSpec, Document, ModelSpec, Section
 from .admission import Limits
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")

@@ -15,16 +15,16 @@ from dataclasses import dataclass
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from ...actors.audio import pcm16
+from ...actors.audio.encoding import pcm16
 from ...errors import ModelError, ReplicasLost, RowError, RowRejected
 from .admission import Door, Limits
-from .answer import Answer, EventAnswer, StreamedAnswer, WholeAnswer, problem_event
+from .client_stream import Reader, ReaderGone, ReaderStalled, unless_gone
+from .http_problem import CLOSE, Problem, retry_after
 from .metrics import Metrics
-from .problem import CLOSE, Problem, retry_after
-from .reader import Reader, ReaderGone, ReaderStalled, unless_gone
 from .request import Offer, SpeechRequest
-from .speaker import Piece, Script, Speaker
-from .visit import LOG, Visit, internal_error, log_error
+from .request_log import LOG, Visit, internal_error, log_error
+from .response import Answer, EventAnswer, StreamedAnswer, WholeAnswer, problem_event
+from .synthesizer import Piece, Script, Speaker
 
 REPLICA_RETRY_S = 5.0
 CLOSE_S = 10.0

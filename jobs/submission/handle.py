@@ -11,7 +11,7 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 from ...errors import HeadAway, JobError, RunStopped
-from ..result import Result
+from ..run.result import Result
 from .outcome import Outcome, is_for_programs
 from .record import JobRecord
 

@@ -19,7 +19,7 @@ def main(arguments: list[str]) -> int:
     if version[:2] < OLDEST:
         return _refuse(f"the head runs {python}; speechmill needs 3.11 or later")
     try:
-        driver = importlib.import_module("speechmill.jobs.submission.driver")
+        driver = importlib.import_module("speechmill.jobs.cli.submitted")
     except ImportError as error:
         return _refuse(
             f"{python} on the head cannot import speechmill: {error}. Its nodes need what speechmill depends on: "

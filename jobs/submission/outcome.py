@@ -14,8 +14,8 @@ from typing import Any, Self
 from ... import errors
 from ...actors.batcher.stats import BatchStats
 from ...errors import JobError, RunStopped, SpeechmillError
-from ..exits import INTERRUPTED, exit_code_of
-from ..result import Result
+from ..cli.exits import INTERRUPTED, exit_code_of
+from ..run.result import Result
 
 _MARK = '{"speechmill": "ended", '
 _NO_PYTHON = {126, 127}

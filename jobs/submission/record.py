@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from ..spec import JobSpec
+from ..spec.job import JobSpec
 
 _VERSION = "speechmill"
 _OUTPUT = "speechmill.output"

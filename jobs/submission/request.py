@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from ...actors.models.registry import MODELS, model_class
 from ...errors import SpecError
-from ..spec import JobSpec
+from ..spec.job import JobSpec
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1", "0.0.0.0"})
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")

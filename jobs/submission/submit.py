@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 
 from ...errors import OutputBusy, SpecError
-from ..spec import JobSpec
+from ..spec.job import JobSpec
 from .handle import SubmittedJob
 from .head import Head
 from .package import entrypoint, runtime_env

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ...actors import audio
-from ...actors.audio import AudioFormat
-from ...actors.manifest import PartName, Record
+from ...actors.audio import encoding as audio
+from ...actors.audio.encoding import AudioFormat
+from ...actors.records.manifest import PartName, Record
 from ...cluster.commit.names import UNSTAMPED, ObjectName, Stamp
+from ...cluster.containers.base import AUDIO_PREFIX, Fault, Place, Told, shard_of, shard_prefix
 from ...cluster.storage.base import Storage
 from ...errors import JobError, RowRejected
-from ..containers.base import AUDIO_PREFIX, Fault, Place, Told, shard_of, shard_prefix
-from ..reader import Layout
+from ..output.reader import Layout
 from .report import Findings
 
 

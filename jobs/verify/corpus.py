@@ -9,17 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from ...actors.manifest import PartName, Record, dumps
-from ...actors.segment import Failure, Utterance
+from ...actors.records.manifest import PartName, Record, dumps
+from ...actors.records.utterance import Failure, Utterance
 from ...cluster.storage import Storage
 from ...errors import JobError
 from ..corpus import Corpus
-from ..identity import JOB_KEY
-from ..job import describe_model, open_corpus
-from ..output_file import OutputFile
-from ..planner import windows
-from ..reader import load_part
-from ..spec import InputSpec, JobSpec
+from ..output.identity import JOB_KEY
+from ..output.output_file import OutputFile
+from ..output.reader import load_part
+from ..planning.windows import windows
+from ..run.prepare import describe_model, open_corpus
+from ..spec.job import InputSpec, JobSpec
 from .report import Findings
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
-from ..identity import JOB_KEY
-from ..output_file import OutputFile
+from ..output.identity import JOB_KEY
+from ..output.output_file import OutputFile
 
 _ABSENT = object()
 

@@ -11,20 +11,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 
-from ...actors.manifest import MANIFEST_PREFIX, PartName
-from ...cluster.holder import DRIVER_KEY
-from ...cluster.lease import Lease
+from ...actors.records.manifest import MANIFEST_PREFIX, PartName
+from ...cluster.containers.base import AUDIO_PREFIX
+from ...cluster.lease.lease import Lease
+from ...cluster.lease.record import DRIVER_KEY
 from ...cluster.storage.base import Storage
 from ...errors import JobError
-from ..claim import sweep as sweep_dead
-from ..complete import COMPLETE_KEY
-from ..containers.base import AUDIO_PREFIX
 from ..corpus import Corpus
-from ..identity import JOB_KEY
-from ..output_file import OutputFile
-from ..plan_log import is_plan_key
-from ..reader import Layout, load_part
-from ..texts import TEXT_PREFIX
+from ..output.claim import sweep as sweep_dead
+from ..output.complete import COMPLETE_KEY
+from ..output.identity import JOB_KEY
+from ..output.output_file import OutputFile
+from ..output.plan_log import is_plan_key
+from ..output.reader import Layout, load_part
+from ..output.texts import TEXT_PREFIX
 from .clips import ClipCheck
 from .corpus import compare_corpus
 from .job import job_faults

@@ -9,12 +9,12 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 
-from ...actors.manifest import MANIFEST_PREFIX, PartName
+from ...actors.records.manifest import MANIFEST_PREFIX, PartName
 from ...cluster.commit.names import Stamp
 from ...cluster.commit.root import NO_NAMES
 from ...cluster.storage import Storage
 from ...errors import JobError
-from ..output_file import OutputFile
+from ..output.output_file import OutputFile
 from .clips import ClipCheck
 from .report import Findings
 from .texts import TextCheck

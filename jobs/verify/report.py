@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ...actors.manifest import Record
-from ..complete import Complete
-from ..printable import printable
+from ...actors.records.manifest import Record
+from ..corpus.printable import printable
+from ..output.complete import Complete
 
 MAX_NAMED = 100
 

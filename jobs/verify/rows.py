@@ -13,12 +13,12 @@ from itertools import islice
 
 import numpy as np
 
-from ...actors.manifest import PartName, Record
-from ...actors.segment import Utterance
-from ...cluster.sharding import digest
-from ..bitmap import RowBitmap
+from ...actors.records.manifest import PartName, Record
+from ...actors.records.utterance import Utterance
+from ...cluster.sharding.sharding import digest
 from ..corpus import IdIndex
-from ..output_file import OutputFile
+from ..output.output_file import OutputFile
+from ..output.row_bitmap import RowBitmap
 from .report import Findings
 
 _GAPS = 10

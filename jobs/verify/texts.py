@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ...actors.manifest import PartName, Record
+from ...actors.records.manifest import PartName, Record
 from ...cluster.storage.base import Storage
 from ...errors import JobError
-from ..texts import TEXT_PREFIX, text_faults, text_key, text_shard_of
+from ..output.texts import TEXT_PREFIX, text_faults, text_key, text_shard_of
 from .report import Findings
 
 

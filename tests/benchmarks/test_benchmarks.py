@@ -24,7 +24,7 @@ FOLDER = ROOT / "benchmarks"
 ELSEWHERE = {
     "all": "tests/benchmarks/test_all.py",
     "text_chunks": "tests/benchmarks/test_all.py",
-    "chaos": "tests/jobs/test_chaos.py",
+    "chaos": "tests/scenarios/test_chaos.py",
     "scale_planning": "benchmarks/scale.py",
     "scale_makespan": "benchmarks/scale.py",
 }

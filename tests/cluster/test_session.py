@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speechmill.actors.machine import num_cores
+from speechmill.actors.device.machine import num_cores
 from speechmill.cluster.session import ReplicaPlan, Resources, _knock, _start, plan_replicas
 from speechmill.errors import SpecError
 

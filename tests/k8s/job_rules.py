@@ -12,7 +12,7 @@ import yaml
 
 from speechmill.errors import SpecError
 from speechmill.jobs.service.spec import ServiceSpec
-from speechmill.jobs.spec import ClusterSpec, JobSpec, ModelSpec
+from speechmill.jobs.spec.job import ClusterSpec, JobSpec, ModelSpec
 
 from .pods import RAY_KINDS, Pod, limits, name_of, pods_of, ray_cluster
 from .quantities import amount

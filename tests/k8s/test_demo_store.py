@@ -20,7 +20,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from waiting import HANG_S
 
-from speechmill.jobs.spec import JobSpec
+from speechmill.jobs.spec.job import JobSpec
 
 from .pods import pods_of
 from .render import K8S, render

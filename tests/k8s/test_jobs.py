@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 import speechmill
-from speechmill.jobs.spec import ClusterSpec, JobSpec
+from speechmill.jobs.spec.job import ClusterSpec, JobSpec
 
 from .render import K8S, ROOT
 

@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from speechmill.actors.manifest import PartName, content_digest
+from speechmill.actors.records.manifest import PartName, content_digest
 
 Objects = dict[str, bytes]
 Damage = Callable[[random.Random, Objects, str], None]

@@ -21,12 +21,12 @@ from raynode import NODE_ENVIRONMENT, START_TRIES
 from s3server import S3Server
 from waiting import eventually
 
-from speechmill.actors.manifest import Record, decode_records
+from speechmill.actors.records.manifest import Record, decode_records
 from speechmill.cluster.storage import S3Options, open_storage
 from speechmill.jobs.verify import verify
 
 NAMES = ("head", "worker-1", "worker-2", "store", "desk")
-SPEECHMILL = ("python", "-c", "from speechmill.jobs.cli import main; main()")
+SPEECHMILL = ("python", "-c", "from speechmill.jobs.cli.main import main; main()")
 _RAY = ("python", "-m", "ray.scripts.scripts", "start", "--block", "--object-store-memory=80000000")
 
 

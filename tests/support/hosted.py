@@ -1,7 +1,7 @@
 """Replicas that share one process, for tests that start none: they load, answer and speak as those of a run do.
 
-Each is the actor's own class (`cluster/actor.py`); only that they have a process each is left out, and with it that one
-can be killed. A process costs a second or two of imports, more than most tests do with it.
+Each is the actor's own class (`cluster/pool/actor.py`); only that they have a process each is left out, and with it
+that one can be killed. A process costs a second or two of imports, more than most tests do with it.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any
 import ray
 from ray import cloudpickle
 
-from speechmill.cluster.actor import ReplicaActor
-from speechmill.cluster.crew import Spawned
+from speechmill.cluster.pool.actor import ReplicaActor
+from speechmill.cluster.pool.replica_source import Spawned
 
 # The host's process cannot import this file: what it needs of it travels with the actor.
 cloudpickle.register_pickle_by_value(sys.modules[__name__])

@@ -10,17 +10,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from speechmill.actors.manifest import PartName, Record, content_digest, encode_records
+from speechmill.actors.records.manifest import PartName, Record, content_digest, encode_records
 from speechmill.cluster.commit.executor import sealed
 from speechmill.cluster.commit.names import Stamp
 from speechmill.cluster.commit.root import NO_NAMES, Root, adopt
-from speechmill.cluster.sharding import CostModel
+from speechmill.cluster.sharding.sharding import CostModel
 from speechmill.cluster.storage import Storage
-from speechmill.jobs.claim import Claim
-from speechmill.jobs.complete import Complete
-from speechmill.jobs.identity import FORMAT, Identity, JobFile
-from speechmill.jobs.output_file import OutputFile
-from speechmill.jobs.texts import encode_texts, text_key
+from speechmill.jobs.output.claim import Claim
+from speechmill.jobs.output.complete import Complete
+from speechmill.jobs.output.identity import FORMAT, Identity, JobFile
+from speechmill.jobs.output.output_file import OutputFile
+from speechmill.jobs.output.texts import encode_texts, text_key
 from speechmill.jobs.verify import rows_digest
 
 

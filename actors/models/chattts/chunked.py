@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 
 from ...engine.chunks import Chunk, ChunkPolicy
+from .checkpoint.layout import Sizes
 from .decoding import Decode
-from .layout import Sizes
 from .synthesis import num_samples
 
 if TYPE_CHECKING:

@@ -15,15 +15,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ....errors import ModelError, RowError, RowRejected
-from ...listener import Listener
-from ...segment import Segment
+from ...records.stream_handle import Listener
+from ...records.utterance import Segment
 from ..base import AutoregressiveModel, BatchLimit, ModelConfig, ModelInfo, SlotUsage
-from .layout import SAMPLE_RATE
-from .normalise import TAG, Normalised, normalise
+from .checkpoint.layout import SAMPLE_RATE
+from .checkpoint.weights import Checkpoint
 from .options import Options, read_options
-from .tokens import FRAME_TOKENS, Tokenizer
-from .voices import Voices, is_file, read_homophones, read_statistics
-from .weights import Checkpoint
+from .text.normalise import TAG, Normalised, normalise
+from .text.tokens import FRAME_TOKENS, Tokenizer
+from .voices.voices import Voices, is_file, read_homophones, read_statistics
 
 if TYPE_CHECKING:
     import numpy as np

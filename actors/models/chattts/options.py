@@ -14,9 +14,9 @@ from typing import Any, Literal, cast
 from ....errors import ModelError, did_you_mean
 from ...engine.chunks import ChunkPolicy
 from ...engine.request import Sampling
-from .layout import FULL
-from .normalise import is_tags
-from .rewriting import Language
+from .checkpoint.layout import FULL
+from .text.normalise import is_tags
+from .text.rewriting import Language
 
 SPOKEN = Sampling(temperature=(0.3,), top_p=0.7, top_k=20, penalty=1.05, min_steps=1, max_steps=2_048)
 """What ChatTTS speaks with. An end at the first step would be an empty clip, so it is not drawn."""

@@ -23,17 +23,17 @@ from ...engine.kept_slots import kept_choice, slots_key
 from ...engine.request import Generated, Request, Sampling
 from ...engine.shared import Drawn, SharedEngine
 from ...engine.slots import choose_slots, tried_slots, warm, warm_windows
-from ...listener import Listener
-from .acoustic import Dvae, HiddenDecoder
-from .backbone import Backbone, CodeNetwork, TextNetwork
+from ...records.stream_handle import Listener
+from .checkpoint.layout import SAMPLE_RATE, Sizes, token_id
+from .checkpoint.weights import Checkpoint
 from .chunked import ChunkedRow, Seam, Window, decode_windows
 from .decoding import Decoder
-from .layout import SAMPLE_RATE, Sizes, token_id
-from .mel import MelSpectrogram
+from .nets.acoustic import Dvae, HiddenDecoder
+from .nets.backbone import Backbone, CodeNetwork, TextNetwork
+from .nets.mel import MelSpectrogram
+from .nets.vocos import Vocos
 from .options import Options
 from .synthesis import MelDecoder, decode, num_samples
-from .vocos import Vocos
-from .weights import Checkpoint
 
 if TYPE_CHECKING:
     import numpy as np
@@ -197,7 +197,7 @@ class Speech:
 
         Raises ModelError if it cannot be read, RowRejected if it is too short.
         """
-        from .recording import read_recording
+        from .voices.recording import read_recording
 
         state = self._checkpoint.load("dvae", self._device, torch.float32)
         wave = torch.from_numpy(read_recording(Path(file), SAMPLE_RATE)).to(self._device)[None]
@@ -246,7 +246,7 @@ class Speech:
 
 def _compiled() -> type[Backbone]:
     # Only here: it imports the compiler, which takes seconds.
-    from .compiled import CompiledBackbone
+    from .nets.compiled import CompiledBackbone
 
     return CompiledBackbone
 

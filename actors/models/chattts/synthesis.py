@@ -11,8 +11,8 @@ from typing import Protocol
 
 from torch import Tensor
 
-from .layout import Sizes
-from .vocos import Vocos
+from .checkpoint.layout import Sizes
+from .nets.vocos import Vocos
 
 
 class MelDecoder(Protocol):

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ....errors import ModelError, RowRejected, did_you_mean
-from ...segment import Segment
+from ...records.utterance import Segment
 from ..base import BatchLimit, Model, ModelConfig, ModelInfo
 from .voices import (
     DEFAULT_VOICE,

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ....errors import BatchOutOfMemory
-from ...segment import Segment
+from ...records.utterance import Segment
 from .noise import noise_starts
 from .synthesis import HOP, Synthesis
 from .weights import load_network

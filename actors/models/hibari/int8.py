@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from ....errors import ModelError
-from ...segment import Segment
+from ...records.utterance import Segment
 from .noise import noise_starts
 from .onnx_file import read_bytes, with_frame_major_head
 from .synthesis import Synthesis

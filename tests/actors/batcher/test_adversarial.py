@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from speechmill.actors.attempt import Attempt
 from speechmill.actors.batcher.stats import BatchStats
-from speechmill.actors.manifest import Record
 from speechmill.actors.models.base import ModelConfig
-from speechmill.actors.receipt import ReplicaConfig, ReplicaProgress
-from speechmill.actors.segment import Utterance
-from speechmill.actors.tuning import tuned
+from speechmill.actors.records.manifest import Record
+from speechmill.actors.records.utterance import Utterance
+from speechmill.actors.replica.loaded_model import tuned
+from speechmill.actors.replica.receipt import ReplicaConfig, ReplicaProgress
+from speechmill.actors.replica.shard_synthesis import Attempt
 
 LONGEST = 1_200
 ROWS, SHARD = 6_000, 1_000

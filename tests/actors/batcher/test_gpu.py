@@ -8,8 +8,8 @@ from speechmill.actors.batcher.fit import Shape
 from speechmill.actors.batcher.packing import pack_segments
 from speechmill.actors.batcher.probes import Probes
 from speechmill.actors.models.base import ModelConfig
-from speechmill.actors.receipt import ReplicaConfig
-from speechmill.actors.tuning import tuned
+from speechmill.actors.replica.loaded_model import tuned
+from speechmill.actors.replica.receipt import ReplicaConfig
 
 pytestmark = pytest.mark.gpu
 

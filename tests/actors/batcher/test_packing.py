@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from speechmill.actors.batcher.fit import Array, Curve, Shape
 from speechmill.actors.batcher.packing import Cap, num_cells, pack_fastest, pack_full, pack_segments
-from speechmill.actors.segment import Segment
+from speechmill.actors.records.utterance import Segment
 
 lengths_of = st.lists(st.integers(1, 400), max_size=120)
 caps_of = st.tuples(st.integers(1, 40), st.integers(1, 5_000))

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from speechmill.actors.batcher.cache import ProfileCache
 from speechmill.actors.batcher.calibration import calibrate, key_of
 from speechmill.actors.batcher.fit import Shape
-from speechmill.actors.batcher.memory import ProcessMemory, is_out_of_memory, memory_of
 from speechmill.actors.batcher.probes import Probes
 from speechmill.actors.batcher.profile import Profile
+from speechmill.actors.device.memory import ProcessMemory, is_out_of_memory, memory_of
 from speechmill.actors.models.base import ModelConfig
 from speechmill.actors.models.tone import Tone
-from speechmill.actors.receipt import ReplicaConfig
-from speechmill.actors.tuning import tuned
+from speechmill.actors.replica.loaded_model import tuned
+from speechmill.actors.replica.receipt import ReplicaConfig
 from speechmill.errors import ModelError, RowRejected
 
 

@@ -14,8 +14,8 @@ from speechmill.actors.engine.engine import Engine
 from speechmill.actors.engine.request import Generated, Request, Sampling
 from speechmill.actors.engine.shared import SharedEngine
 from speechmill.actors.engine.slots import warm
-from speechmill.actors.models.chattts.backbone import Backbone, CodeNetwork, TextNetwork
-from speechmill.actors.models.chattts.layout import EOS_CODE, PART_FILES, TINY, tensors
+from speechmill.actors.models.chattts.checkpoint.layout import EOS_CODE, PART_FILES, TINY, tensors
+from speechmill.actors.models.chattts.nets.backbone import Backbone, CodeNetwork, TextNetwork
 
 CPU = torch.device("cpu")
 POSITIONS = 200

@@ -16,7 +16,7 @@ from speechmill.actors.engine.chunks import ChunkPolicy
 from speechmill.actors.engine.engine import Engine
 from speechmill.actors.engine.request import Generated, Request, Sampling
 from speechmill.actors.engine.shared import Drawn, SharedEngine
-from speechmill.actors.listener import Listener
+from speechmill.actors.records.stream_handle import Listener
 
 CPU = torch.device("cpu")
 END = 9

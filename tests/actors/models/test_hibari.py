@@ -13,7 +13,7 @@ import pytest
 
 from speechmill.actors.models.base import ModelConfig
 from speechmill.actors.models.hibari import MAX_PHONEMES, SPLIT_CHARS, Hibari, int8
-from speechmill.actors.segment import Segment
+from speechmill.actors.records.utterance import Segment
 from speechmill.errors import ModelError, RowRejected
 
 PUBLISHED = Path(hibari.__file__).parent / "assets" / "hibari.onnx"

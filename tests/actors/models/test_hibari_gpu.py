@@ -7,7 +7,7 @@ import pytest
 
 from speechmill.actors.models.base import ModelConfig
 from speechmill.actors.models.hibari import Hibari
-from speechmill.actors.segment import Segment
+from speechmill.actors.records.utterance import Segment
 
 TEXTS = [
     "Yes.",

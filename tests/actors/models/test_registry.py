@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from speechmill.actors.models.base import ModelConfig
-from speechmill.actors.models.chattts.layout import TINY
-from speechmill.actors.models.chattts.random_weights import write_random
+from speechmill.actors.models.chattts.checkpoint.layout import TINY
+from speechmill.actors.models.chattts.checkpoint.random_weights import write_random
 from speechmill.actors.models.registry import MODELS, describe, load, model_class
 from speechmill.actors.models.tone import Tone
 from speechmill.errors import ModelError

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speechmill.actors.manifest import PartName
+from speechmill.actors.records.manifest import PartName
 from speechmill.cluster.commit.names import UNSTAMPED, Kind, ObjectName, Stamp
 from speechmill.errors import JobError
 

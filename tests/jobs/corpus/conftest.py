@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from speechmill.actors.segment import Failure, Utterance
+from speechmill.actors.records.utterance import Failure, Utterance
 from speechmill.jobs.corpus import Corpus, InputOptions
 
 Rows = list[Utterance | Failure]

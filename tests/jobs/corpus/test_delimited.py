@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speechmill.actors.segment import Failure, Utterance
+from speechmill.actors.records.utterance import Failure, Utterance
 from speechmill.errors import CorpusError
 from speechmill.jobs.corpus import Corpus, InputOptions, delimited
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from speechmill.actors.segment import Failure
+from speechmill.actors.records.utterance import Failure
 from speechmill.cluster.storage import S3Options, open_storage
 from speechmill.errors import CorpusError
 from speechmill.jobs.corpus import Corpus, InputOptions

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from speechmill.actors.segment import Failure, Utterance
+from speechmill.actors.records.utterance import Failure, Utterance
 from speechmill.jobs.corpus import Corpus, InputOptions
 
 

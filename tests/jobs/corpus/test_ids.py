@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from speechmill.errors import StorageFull
 from speechmill.jobs.corpus import IdIndex
-from speechmill.jobs.corpus.runs import PAGE, FileRun, MemoryRun, Run, merged
-from speechmill.jobs.corpus.sieve import Hashes, Sieve
+from speechmill.jobs.corpus.bloom_filter import Hashes, Sieve
+from speechmill.jobs.corpus.sorted_runs import PAGE, FileRun, MemoryRun, Run, merged
 
 CALLS = st.lists(st.lists(st.integers(0, 60), max_size=12), max_size=40)
 SETS = st.lists(st.sets(st.integers(0, 2**64 - 1) | st.integers(0, 40), max_size=40), min_size=1, max_size=6)

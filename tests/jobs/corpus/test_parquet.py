@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from speechmill.actors.segment import Failure, Utterance
+from speechmill.actors.records.utterance import Failure, Utterance
 from speechmill.errors import CorpusError
 from speechmill.jobs.corpus import Corpus, InputOptions
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speechmill.actors.segment import Failure, Utterance, seed_of
+from speechmill.actors.records.utterance import Failure, Utterance, seed_of
 from speechmill.jobs.corpus import Column, InputOptions
 from speechmill.jobs.corpus.reader import Broken
 from speechmill.jobs.corpus.rows import RowMaker

@@ -28,7 +28,7 @@ from speechmill.actors.models.registry import load
 from speechmill.jobs.service.admission import Limits
 from speechmill.jobs.service.app import create_app
 from speechmill.jobs.service.metrics import Metrics
-from speechmill.jobs.service.speaker import Piece, Script
+from speechmill.jobs.service.synthesizer import Piece, Script
 
 KEY = "a key for tests"
 

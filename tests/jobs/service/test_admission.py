@@ -13,8 +13,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from speechmill.errors import SpecError
 from speechmill.jobs.service.admission import Admission, Door, Limits, Place
+from speechmill.jobs.service.http_problem import Problem
 from speechmill.jobs.service.metrics import Metrics
-from speechmill.jobs.service.problem import Problem
 
 
 class Queue(RuleBasedStateMachine):

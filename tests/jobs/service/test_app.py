@@ -13,8 +13,8 @@ import openai
 import pytest
 
 import speechmill
-from speechmill.actors.audio import decode, encode, pcm16
-from speechmill.actors.live_audio import LiveEncoder
+from speechmill.actors.audio.encoding import decode, encode, pcm16
+from speechmill.actors.audio.stream_encoder import LiveEncoder
 from speechmill.errors import SpecError
 from speechmill.jobs.service.admission import Limits
 from speechmill.jobs.service.app import create_app

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 import speechmill
-from speechmill.jobs.start_rule import MAX_ARRIVALS, StartRule
+from speechmill.jobs.say.playback_start import MAX_ARRIVALS, StartRule
 
 PAGE = Path(speechmill.__file__).parent / "jobs" / "service" / "page"
 FILES = sorted(path for path in PAGE.iterdir() if path.is_file())

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from speechmill.actors.models.base import ModelConfig
 from speechmill.actors.models.registry import describe
-from speechmill.jobs.service.problem import Problem
+from speechmill.jobs.service.http_problem import Problem
 from speechmill.jobs.service.request import Offer, SpeechRequest
-from speechmill.jobs.service.speaker import Script
+from speechmill.jobs.service.synthesizer import Script
 
 OFFER = Offer(describe(ModelConfig("hibari")), ("pcm", "wav", "flac", "opus", "mp3"), 50)
 KEYS = tuple(SpeechRequest.model_fields)

@@ -30,10 +30,10 @@ from typer.testing import CliRunner
 from waiting import HANG_S, eventually
 
 import speechmill
-from speechmill.jobs.cli import app
+from speechmill.jobs.cli.main import app
 
 pytestmark = pytest.mark.integration
-SERVE = [sys.executable, "-c", "from speechmill.jobs.cli import main; main()", "serve"]
+SERVE = [sys.executable, "-c", "from speechmill.jobs.cli.main import main; main()", "serve"]
 TOKEN = "a-token-for-tests"
 TEXT = "The kettle is on, and the door is open."
 LONG = " ".join(f"This is sentence number {n} of a long text, and it has two clauses." for n in range(40))

@@ -13,9 +13,9 @@ from speechmill.actors.models.base import ModelInfo
 from speechmill.jobs.service.admission import Door, Limits
 from speechmill.jobs.service.metrics import Metrics
 from speechmill.jobs.service.request import Offer, SpeechRequest
-from speechmill.jobs.service.speaker import Piece, Script
+from speechmill.jobs.service.request_log import Visit
 from speechmill.jobs.service.speech import Service, SpokenResponse
-from speechmill.jobs.service.visit import Visit
+from speechmill.jobs.service.synthesizer import Piece, Script
 
 
 class Stubborn:

@@ -17,9 +17,9 @@ import pytest
 from typer.testing import CliRunner
 from waiting import HANG_S
 
-from speechmill.jobs.cli import app
+from speechmill.jobs.cli.main import app
 
-SPEECHMILL = [sys.executable, "-c", "from speechmill.jobs.cli import main; main()"]
+SPEECHMILL = [sys.executable, "-c", "from speechmill.jobs.cli.main import main; main()"]
 TOKEN = "a-token-that-the-tests-made-up-0123456789"
 
 

@@ -19,8 +19,8 @@ import speechmill
 from speechmill import errors
 from speechmill.actors.batcher.stats import BatchStats
 from speechmill.errors import JobError, OutputDamaged, RunStopped, SpecError, SpeechmillError
-from speechmill.jobs.result import Result
-from speechmill.jobs.spec import JobSpec
+from speechmill.jobs.run.result import Result
+from speechmill.jobs.spec.job import JobSpec
 from speechmill.jobs.submission.launcher import main
 from speechmill.jobs.submission.outcome import Outcome, encode, is_for_programs
 from speechmill.jobs.submission.package import JOB_FILE, LAUNCHER, runtime_env, source_files
@@ -136,7 +136,7 @@ def test_what_is_sent_is_enough_to_import_and_could_be_sent_on(tmp_path: Path) -
     with runtime_env({"a": 1}, with_speechmill=True) as env:
         assert sorted(path.name for path in Path(env["working_dir"]).iterdir()) == [JOB_FILE, LAUNCHER]
         code = (
-            "import importlib.metadata as m, speechmill.jobs.submission.driver\n"
+            "import importlib.metadata as m, speechmill.jobs.cli.submitted\n"
             "import speechmill.jobs.submission.package as p\n"
             "print(m.distribution('speechmill').locate_file('')); print(p._ROOT); print(*p.source_files(), sep='\\n')"
         )
@@ -166,7 +166,7 @@ def test_the_launcher_imports_nothing_but_the_standard_library() -> None:
 
 
 def test_a_head_without_what_is_needed_says_so(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
-    monkeypatch.setitem(sys.modules, "speechmill.jobs.submission.driver", None)
+    monkeypatch.setitem(sys.modules, "speechmill.jobs.cli.submitted", None)
     assert main([JOB_FILE]) == 2
     said = capsys.readouterr().err
     assert "on the head cannot import speechmill" in said

@@ -147,7 +147,7 @@ def test_a_job_is_followed_left_stopped_killed_and_continued(
 
 
 def _absolute(tmp_path: Path) -> dict[str, Any]:
-    from speechmill.jobs.spec import JobSpec
+    from speechmill.jobs.spec.job import JobSpec
 
     values = JobSpec.load(tmp_path / "job.yaml").model_dump(exclude_unset=True)
     values["input"]["uri"] = str(tmp_path / "corpus.csv")

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from speechmill.cluster.storage import open_storage
-from speechmill.jobs.cli import app
+from speechmill.jobs.cli.main import app
 from speechmill.jobs.verify import verify
 
 runner = CliRunner()

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from speechmill.actors.models.chattts.layout import TINY
-from speechmill.actors.models.chattts.random_weights import write_random
+from speechmill.actors.models.chattts.checkpoint.layout import TINY
+from speechmill.actors.models.chattts.checkpoint.random_weights import write_random
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from speechmill.actors.engine.chunks import Chunk, Chunker, ChunkPolicy
-from speechmill.actors.models.chattts.acoustic import Dvae, HiddenDecoder
+from speechmill.actors.models.chattts.checkpoint.layout import TINY
+from speechmill.actors.models.chattts.checkpoint.weights import Checkpoint
 from speechmill.actors.models.chattts.chunked import ChunkedRow, Seam, Window, decode_windows
-from speechmill.actors.models.chattts.layout import TINY
+from speechmill.actors.models.chattts.nets.acoustic import Dvae, HiddenDecoder
+from speechmill.actors.models.chattts.nets.vocos import Vocos
 from speechmill.actors.models.chattts.synthesis import MelDecoder, context_steps, decode, num_samples
-from speechmill.actors.models.chattts.vocos import Vocos
-from speechmill.actors.models.chattts.weights import Checkpoint
 
 STEP, HOP = TINY.step_samples, TINY.hop
 SEEDS = st.integers(0, 2**32)

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from speechmill.actors.engine.chunks import ChunkPolicy
 from speechmill.actors.engine.request import Sampling
-from speechmill.actors.listener import Listener
-from speechmill.actors.models.chattts.layout import SAMPLE_RATE, TINY
+from speechmill.actors.models.chattts.checkpoint.layout import SAMPLE_RATE, TINY
+from speechmill.actors.models.chattts.checkpoint.weights import Checkpoint
 from speechmill.actors.models.chattts.options import Options
 from speechmill.actors.models.chattts.speech import Line, Speech
-from speechmill.actors.models.chattts.weights import Checkpoint
+from speechmill.actors.records.stream_handle import Listener
 
 Wave = NDArray[np.float32]
 Decoder = Literal["hidden", "codes"]

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torch import Tensor
 
-from speechmill.actors.models.chattts.acoustic import HiddenDecoder
+from speechmill.actors.models.chattts.checkpoint.layout import TINY
+from speechmill.actors.models.chattts.checkpoint.weights import Checkpoint
 from speechmill.actors.models.chattts.decoding import Decoder
-from speechmill.actors.models.chattts.layout import TINY
+from speechmill.actors.models.chattts.nets.acoustic import HiddenDecoder
+from speechmill.actors.models.chattts.nets.vocos import Vocos
 from speechmill.actors.models.chattts.synthesis import decode, num_samples
-from speechmill.actors.models.chattts.vocos import Vocos
-from speechmill.actors.models.chattts.weights import Checkpoint
 
 CPU = torch.device("cpu")
 LENGTHS = st.lists(st.integers(1, 30), max_size=25)

@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 from speechmill.actors.engine.chunks import ChunkPolicy
 from speechmill.actors.engine.request import Generated, Request, Sampling
 from speechmill.actors.engine.shared import Drawn, SharedEngine
-from speechmill.actors.listener import Listener
-from speechmill.actors.models.chattts.layout import TINY
+from speechmill.actors.models.chattts.checkpoint.layout import TINY
+from speechmill.actors.models.chattts.checkpoint.weights import Checkpoint
 from speechmill.actors.models.chattts.options import Options
 from speechmill.actors.models.chattts.speech import Line, Speech
 from speechmill.actors.models.chattts.synthesis import num_samples
-from speechmill.actors.models.chattts.tokens import FRAME_TOKENS
-from speechmill.actors.models.chattts.weights import Checkpoint
+from speechmill.actors.models.chattts.text.tokens import FRAME_TOKENS
+from speechmill.actors.records.stream_handle import Listener
 
 Wave = NDArray[np.float32]
 SLOTS, ROWS, STREAMS = 6, 12, 28

@@ -13,13 +13,13 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from speechmill.actors.listener import Listener
 from speechmill.actors.models.base import ModelConfig, SlotUsage
-from speechmill.actors.models.chattts.layout import TINY
+from speechmill.actors.models.chattts.checkpoint.layout import TINY
 from speechmill.actors.models.chattts.model import MAX_TOKENS, Chattts
-from speechmill.actors.models.chattts.speaker import encode_audio_prompt, encode_speaker, sampled
-from speechmill.actors.segment import Segment, Utterance
-from speechmill.actors.text import fit_segments
+from speechmill.actors.models.chattts.voices.speaker import encode_audio_prompt, encode_speaker, sampled
+from speechmill.actors.records.stream_handle import Listener
+from speechmill.actors.records.utterance import Segment, Utterance
+from speechmill.actors.text.splitting import fit_segments
 from speechmill.errors import ModelError, RowError, RowRejected
 
 Waves = dict[tuple[int, int], NDArray[np.float32]]

@@ -16,7 +16,7 @@ from speechmill.actors.models.chattts.options import (
     Preset,
     read_options,
 )
-from speechmill.actors.models.chattts.voices import read_homophones
+from speechmill.actors.models.chattts.voices.voices import read_homophones
 from speechmill.errors import ModelError
 
 SETTINGS = {

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from speechmill.actors.manifest import Record, decode_records
 from speechmill.actors.models.base import ModelConfig
-from speechmill.actors.receipt import Receipt, ReplicaConfig
-from speechmill.actors.replica import Replica
-from speechmill.actors.segment import Utterance
+from speechmill.actors.records.manifest import Record, decode_records
+from speechmill.actors.records.utterance import Utterance
+from speechmill.actors.replica.receipt import Receipt, ReplicaConfig
+from speechmill.actors.replica.replica import Replica
 from speechmill.errors import StorageUnavailable
 
 OPTIONS = {"max_steps": 40, "incomplete": "keep", "deterministic": True}

@@ -11,11 +11,11 @@ import torch
 
 from speechmill.actors.engine.request import Sampling
 from speechmill.actors.engine.slots import Choice
-from speechmill.actors.listener import Listener
 from speechmill.actors.models.chattts import speech as module
+from speechmill.actors.models.chattts.checkpoint.weights import Checkpoint
 from speechmill.actors.models.chattts.options import Options
 from speechmill.actors.models.chattts.speech import Line, Speech
-from speechmill.actors.models.chattts.weights import Checkpoint
+from speechmill.actors.records.stream_handle import Listener
 
 
 @pytest.fixture

@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from speechmill.actors.models.chattts.acoustic import Dvae, HiddenDecoder
-from speechmill.actors.models.chattts.layout import FULL, TINY, Sizes
-from speechmill.actors.models.chattts.random_weights import write_random
+from speechmill.actors.models.chattts.checkpoint.layout import FULL, TINY, Sizes
+from speechmill.actors.models.chattts.checkpoint.random_weights import write_random
+from speechmill.actors.models.chattts.checkpoint.weights import Checkpoint
+from speechmill.actors.models.chattts.nets.acoustic import Dvae, HiddenDecoder
+from speechmill.actors.models.chattts.nets.vocos import Vocos
 from speechmill.actors.models.chattts.synthesis import MelDecoder, context_steps, decode, num_samples
-from speechmill.actors.models.chattts.vocos import Vocos
-from speechmill.actors.models.chattts.weights import Checkpoint
 
 SEEDS = st.integers(0, 2**32)
 few = settings(max_examples=15)

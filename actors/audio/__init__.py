@@ -1,0 +1,1 @@
+"""Encoding of clips, and of streams while they are spoken."""

@@ -1,0 +1,1 @@
+"""What the machine has: devices, memory, and a cache on its disk."""

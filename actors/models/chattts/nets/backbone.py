@@ -1,0 +1,176 @@
+"""The autoregressive half of ChatTTS: a Llama of 20 layers over text and audio codes, as the engine's network.
+
+Our own compact implementation and not `transformers`' blocks: the keys and values lie in the engine's slab, where rows
+come and go at any step, and a step reads views of it; a library's cache would be copied into that shape at each step.
+Guarantees that a row's hidden states come from its own positions; weight norm of the heads is folded once at load.
+Layers are those of Llama (Touvron et al., 2023): RMS norm, rotary positions by halves, SwiGLU; none has a bias.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ....engine.cache import Cache
+from ..checkpoint.layout import EOS_CODE, RMS_NORM_EPS, ROPE_THETA, Sizes
+from .linear import linear
+
+State = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Layer:
+    """Weights of one layer; query, key and value as one matrix, gate and up as one."""
+
+    norm: Tensor
+    qkv: Tensor
+    out: Tensor
+    mlp_norm: Tensor
+    gate_up: Tensor
+    down: Tensor
+
+
+class Backbone:
+    """The layers and the embeddings; what is drawn from them is a head's business."""
+
+    def __init__(self, sizes: Sizes, gpt: State, embed: State, *, is_exact: bool = False) -> None:
+        """From the state dicts of the two files, on their device and in their dtype.
+
+        is_exact   what a row comes to does not depend on its place among others either, to the last bit
+        """
+        self.sizes = sizes
+        self._attend = _attend_exactly if is_exact else _attend
+        self.hidden = sizes.hidden
+        self._layers = [_layer(gpt, f"layers.{number}.") for number in range(sizes.num_layers)]
+        self._norm = gpt["norm.weight"]
+        self._text = embed["emb_text.weight"]
+        self._codes = [embed[f"emb_code.{book}.weight"] for book in range(sizes.num_vq)]
+        self.dtype, self.device = self._norm.dtype, self._norm.device
+        self._cos, self._sin = _rotation(sizes.head_dim, sizes.max_positions, self.device)
+
+    def cache(self, slots: int, positions: int) -> Cache:
+        """Room for the keys and values of this many rows."""
+        s = self.sizes
+        return Cache(s.num_layers, slots, s.num_heads, positions, s.head_dim, self.dtype, self.device)
+
+    def embed_text(self, ids: Tensor) -> Tensor:
+        """Float [time, hidden] of token ids int64 [time]."""
+        return F.embedding(ids, self._text)
+
+    def embed_codes(self, codes: Tensor) -> Tensor:
+        """Float [rows, hidden] of codes int64 [rows, codebooks]: the sum over the codebooks."""
+        total = F.embedding(codes[:, 0], self._codes[0])
+        for book in range(1, len(self._codes)):
+            total = total + F.embedding(codes[:, book], self._codes[book])
+        return total
+
+    def hiddens(self, x: Tensor, cache: Cache, first: int, starts: Tensor, reach: int) -> Tensor:
+        """Hidden states, after the last norm; see `engine.network.Network`."""
+        rows, time, hidden = x.shape
+        at = starts[:, None] + torch.arange(time, device=x.device)
+        # Padding behind a short prompt may point beyond the slot; its own place is written again before it is read.
+        at = at.clamp(max=cache.positions - 1)
+        cos, sin = self._cos[at][:, None], self._sin[at][:, None]  # [rows, 1, time, head_dim]
+        is_seen = (torch.arange(reach, device=x.device) <= at[:, :, None])[:, None]  # [rows, 1, time, reach]
+        heads, size = self.sizes.num_heads, self.sizes.head_dim
+        for number, layer in enumerate(self._layers):
+            qkv = linear(_rms(x, layer.norm), layer.qkv).view(rows, time, 3, heads, size)
+            query, key, value = qkv.permute(2, 0, 3, 1, 4)  # 3 of [rows, heads, time, head_dim]
+            cache.put(number, first, at, _rotated(key, cos, sin), value)
+            keys, values = cache.view(number, first, rows, reach)
+            seen = self._attend(_rotated(query, cos, sin), keys, values, is_seen)
+            x = x + linear(seen.transpose(1, 2).reshape(rows, time, hidden), layer.out)
+            gate, up = linear(_rms(x, layer.mlp_norm), layer.gate_up).chunk(2, -1)
+            x = x + linear(F.silu(gate) * up, layer.down)
+        return _rms(x, self._norm)
+
+
+class CodeNetwork:
+    """The backbone that draws audio codes: four codebooks at each step."""
+
+    def __init__(self, backbone: Backbone, embed: State) -> None:
+        sizes = backbone.sizes
+        self._backbone = backbone
+        # In float32 whatever the rest is in: in less, likely codes would be equally likely.
+        self._head = torch.cat([_folded(embed, f"head_code.{book}") for book in range(sizes.num_vq)])
+        self.num_codebooks, self.vocabulary, self.end = sizes.num_vq, sizes.audio_vocab, EOS_CODE
+        self.hidden, self.dtype = backbone.hidden, backbone.dtype
+        self.cache, self.hiddens, self.embed = backbone.cache, backbone.hiddens, backbone.embed_codes
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """Float [rows, codebooks, vocabulary]."""
+        return linear(hidden.float(), self._head).view(len(hidden), self.num_codebooks, self.vocabulary)
+
+
+class TextNetwork:
+    """The backbone that draws text, one token at each step: what refining uses."""
+
+    def __init__(self, backbone: Backbone, embed: State, end: int) -> None:
+        self._backbone = backbone
+        self._head = _folded(embed, "head_text")
+        self.num_codebooks, self.vocabulary, self.end = 1, backbone.sizes.text_vocab, end
+        self.hidden, self.dtype = backbone.hidden, backbone.dtype
+        self.cache, self.hiddens = backbone.cache, backbone.hiddens
+
+    def embed(self, codes: Tensor) -> Tensor:
+        """Float [rows, hidden] of token ids int64 [rows, 1]."""
+        return self._backbone.embed_text(codes[:, 0])
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """Float [rows, 1, vocabulary]."""
+        return linear(hidden.float(), self._head)[:, None]
+
+
+def _attend(query: Tensor, keys: Tensor, values: Tensor, is_seen: Tensor) -> Tensor:
+    """[rows, heads, time, size] of queries of that shape and keys and values [rows, heads, reach, size]."""
+    return F.scaled_dot_product_attention(query, keys, values, attn_mask=is_seen)
+
+
+def _attend_exactly(query: Tensor, keys: Tensor, values: Tensor, is_seen: Tensor) -> Tensor:
+    """The same, where torch's fused kernel on a CPU rounds by the thread that a row falls to (seen with torch 2.11)."""
+    scores = query * query.shape[-1] ** -0.5 @ keys.transpose(-1, -2)
+    return scores.masked_fill(~is_seen, -torch.inf).softmax(-1) @ values
+
+
+def _layer(gpt: State, name: str) -> _Layer:
+    def weight(part: str) -> Tensor:
+        return gpt[f"{name}{part}.weight"]
+
+    return _Layer(
+        norm=weight("input_layernorm"),
+        qkv=torch.cat([weight(f"self_attn.{part}_proj") for part in "qkv"]),
+        out=weight("self_attn.o_proj"),
+        mlp_norm=weight("post_attention_layernorm"),
+        gate_up=torch.cat([weight("mlp.gate_proj"), weight("mlp.up_proj")]),
+        down=weight("mlp.down_proj"),
+    )
+
+
+def _folded(embed: State, name: str) -> Tensor:
+    """A weight-normed matrix, float32: magnitude times direction, in each row."""
+    magnitude, direction = (embed[f"{name}.parametrizations.weight.original{part}"] for part in (0, 1))
+    wide = direction.float()
+    return magnitude.float() * wide / wide.norm(dim=1, keepdim=True)
+
+
+def _rms(x: Tensor, weight: Tensor) -> Tensor:
+    """RMS norm, computed in float32."""
+    wide = x.float()
+    return weight * (wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + RMS_NORM_EPS)).to(x.dtype)
+
+
+def _rotation(size: int, positions: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Cosines and sines float32 [positions, size] of the rotary embedding, the halves alike."""
+    rate = ROPE_THETA ** -(torch.arange(0, size, 2, dtype=torch.float32) / size)
+    angle = torch.arange(positions, dtype=torch.float32)[:, None] * rate
+    both = torch.cat((angle, angle), 1)
+    return both.cos().to(device), both.sin().to(device)
+
+
+def _rotated(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    left, right = x.chunk(2, -1)
+    return x * cos.to(x.dtype) + torch.cat((-right, left), -1) * sin.to(x.dtype)

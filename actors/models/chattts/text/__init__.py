@@ -1,0 +1,1 @@
+"""Text for ChatTTS: normalisation and tokens."""

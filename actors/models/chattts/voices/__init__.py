@@ -1,0 +1,1 @@
+"""Voices of ChatTTS: named settings, speaker vectors, recordings."""

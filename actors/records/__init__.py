@@ -1,0 +1,1 @@
+"""The records that travel: utterances in; manifests, parts and stream handles out."""

@@ -1,0 +1,352 @@
+"""What is written down about every row: one `Record` a line, one manifest object a part, its receipt in its name.
+
+Guaranteed: `Record.from_json` inverts `to_json` and `PartName.parse` inverts `key`; what is read is checked field
+by field, because an output folder may have been edited by anyone. The counts stand in the object's name, so that a
+listing alone says what is done. Not known here: where objects lie and whether the audio they name exists.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import NoneType
+from typing import Literal, cast
+
+from ...errors import JobError
+from .utterance import Failure, JsonScalar
+
+MANIFEST_PREFIX = "manifest/"
+REJECTED = "rejected"
+MAX_NUMBER = 1 << 63
+SIDECAR = ("id", "text", "voice", "seed", "speed", "metadata", "sample_rate", "num_samples", "duration_s")
+"""Fields of a record that stand beside its clip too, where a container has a place for them; in this order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One row of the corpus as it ended: spoken or refined ("ok"), or neither ("failed", with the reason in `error`).
+
+    audio, member        key of the object that holds the clip, and its place inside: a tar member's name, a
+                         parquet row's index, None when the object is the clip
+    audio_bytes          size of the encoded clip; `audio_sha256` is of those bytes
+    pcm_sha256           of the 16-bit samples, see `audio.pcm_sha256`
+    num_segments         pieces that the text was spoken in
+    unspoken             characters of the text that mean something and that the model cannot say, each once
+
+    refined              the text as it is spoken, in a job that refines text; `text` stays the corpus's
+
+    Reserved for later versions, written only where they are set, and accepted where they are not:
+    normalized_text      the text after its numbers and abbreviations were spelt out
+    attempt              how often the row was begun before, 0 for the first time
+    scores               by what a clip was measured with
+    alignment            pieces of the text in order, each with the seconds of audio where it begins and ends
+
+    The fields from `audio` to `num_segments` are None in a failed and in a refined row, `refined` in every other.
+    Raises JobError when the fields contradict each other.
+    """
+
+    row: int
+    id: str
+    status: Literal["ok", "failed"]
+    error: str | None
+    text: str
+    voice: str
+    seed: int | None
+    speed: float | None
+    model: str
+    model_revision: str
+    audio: str | None = None
+    member: str | int | None = None
+    audio_format: str | None = None
+    audio_bytes: int | None = None
+    audio_sha256: str | None = None
+    sample_rate: int | None = None
+    num_samples: int | None = None
+    duration_s: float | None = None
+    pcm_sha256: str | None = None
+    num_segments: int | None = None
+    unspoken: str = ""
+    refined: str | None = None
+    metadata: Mapping[str, JsonScalar] = field(default_factory=dict)
+    normalized_text: str | None = None
+    attempt: int | None = None
+    scores: Mapping[str, float] | None = None
+    alignment: Sequence[tuple[str, float, float]] | None = None
+
+    def __post_init__(self) -> None:
+        if self.row < 0:
+            raise JobError(f"row is {self.row}; rows count from 0")
+        if self.status == "ok":
+            self._check_ok()
+        elif self.status != "failed":
+            raise JobError(f"row {self.row}: status is {self.status!r:.40}; it has to be 'ok' or 'failed'")
+        elif self.error is None or self.refined is not None or self._has_audio:
+            raise JobError(f"row {self.row} is failed: it needs an error, and no audio field or refined but None")
+
+    @property
+    def _has_audio(self) -> bool:
+        return self.member is not None or any(getattr(self, name) is not None for name in _AUDIO)
+
+    def _check_ok(self) -> None:
+        if self.refined is not None:
+            if self.error is not None or self._has_audio or not self.refined.strip():
+                raise JobError(f"row {self.row} is refined: it needs a text, no error, and no audio field but None")
+            return
+        missing = [name for name in _AUDIO if getattr(self, name) is None]
+        if self.error is not None or missing:
+            raise JobError(
+                f"row {self.row} is ok: it needs no error, and every audio field (without: {missing}) or refined"
+            )
+        for name in ("audio_bytes", "sample_rate", "num_samples", "num_segments"):
+            if getattr(self, name) <= 0:
+                raise JobError(f"row {self.row}: {name} is {getattr(self, name)}; it has to be above 0")
+
+    @classmethod
+    def of_failure(cls, failure: Failure, model: str, model_revision: str) -> Record:
+        """The record of a row that was not spoken; its voice, seed and speed are not known."""
+        return cls(
+            row=failure.row,
+            id=failure.id,
+            status="failed",
+            error=failure.reason,
+            text=failure.text,
+            voice="",
+            seed=None,
+            speed=None,
+            model=model,
+            model_revision=model_revision,
+            metadata=failure.metadata,
+        )
+
+    @property
+    def sidecar(self) -> dict[str, object]:
+        """What a reader of the audio alone is told of the row."""
+        return {name: getattr(self, name) for name in SIDECAR}
+
+    @property
+    def audio_ms(self) -> int:
+        """Length of the clip in whole milliseconds, 0 for a row without one."""
+        return round(1000 * self.num_samples / self.sample_rate) if self.num_samples and self.sample_rate else 0
+
+    def to_json(self) -> str:
+        """One line of JSON without its newline, keys in the order of the fields.
+
+        Raises JobError when the metadata holds something else than text, numbers, booleans and None.
+        """
+        fields = {name: getattr(self, name) for name in _TYPES}
+        fields |= {name: value for name in _RESERVED if (value := getattr(self, name)) is not None}
+        try:
+            return dumps(fields)
+        except (TypeError, ValueError) as error:
+            raise JobError(f"row {self.row}: metadata {dict(self.metadata)!r:.200} is no JSON: {error}") from error
+
+    @classmethod
+    def from_json(cls, line: str | bytes) -> Record:
+        """Read one line. Raises JobError for anything that `to_json` does not write."""
+        try:
+            raw = json.loads(line, object_pairs_hook=_without_duplicates, parse_constant=_refuse_constant)
+        except (ValueError, RecursionError) as error:
+            raise JobError(f"not one line of JSON: {error}") from error
+        if not isinstance(raw, dict) or set(raw) - set(_RESERVED) != set(_TYPES):
+            found = set(raw) - set(_RESERVED) if isinstance(raw, dict) else {type(raw).__name__}
+            raise JobError(f"missing or unknown fields: {', '.join(sorted(found ^ set(_TYPES))):.200}")
+        values = {name: _checked(name, value) for name, value in cast("dict[str, object]", raw).items()}
+        return cls(**values)  # pyright: ignore[reportArgumentType]
+
+
+# bool is an int to Python, not here: types are compared exactly.
+_TYPES: Mapping[str, tuple[type, ...]] = {
+    "row": (int,),
+    "id": (str,),
+    "status": (str,),
+    "error": (str, NoneType),
+    "text": (str,),
+    "voice": (str,),
+    "seed": (int, NoneType),
+    "speed": (float, int, NoneType),
+    "model": (str,),
+    "model_revision": (str,),
+    "audio": (str, NoneType),
+    "member": (str, int, NoneType),
+    "audio_format": (str, NoneType),
+    "audio_bytes": (int, NoneType),
+    "audio_sha256": (str, NoneType),
+    "sample_rate": (int, NoneType),
+    "num_samples": (int, NoneType),
+    "duration_s": (float, int, NoneType),
+    "pcm_sha256": (str, NoneType),
+    "num_segments": (int, NoneType),
+    "unspoken": (str,),
+    "refined": (str, NoneType),
+    "metadata": (dict,),
+}
+_RESERVED: Mapping[str, tuple[type, ...]] = {
+    "normalized_text": (str,),
+    "attempt": (int,),
+    "scores": (dict,),
+    "alignment": (list,),
+}
+_AUDIO = (
+    *("audio", "audio_format", "audio_bytes", "audio_sha256", "sample_rate"),
+    *("num_samples", "duration_s", "pcm_sha256", "num_segments"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PartName:
+    """The name of a part's manifest, which is also its receipt.
+
+    index      position of the shard in its window, None for the rows that were rejected while planning
+    audio_ms   sum of `Record.audio_ms`
+    digest     of the rows as the corpus has them, lowercase hex
+    stamp      the run that wrote it and the number of its commit: "r5f3a-7.n42"; "" in format 2
+    content    hash of the manifest's bytes (`content_digest`); "" in format 2
+    """
+
+    window: int
+    index: int | None
+    num_ok: int
+    num_failed: int
+    audio_ms: int
+    digest: str
+    stamp: str = ""
+    content: str = ""
+
+    @classmethod
+    def of(cls, window: int, index: int | None, digest: str, records: Iterable[Record]) -> PartName:
+        """The name of a manifest that holds these records."""
+        num_ok = num_failed = audio_ms = 0
+        for record in records:
+            num_ok += record.status == "ok"
+            num_failed += record.status == "failed"
+            audio_ms += record.audio_ms
+        return cls(window, index, num_ok, num_failed, audio_ms, digest)
+
+    @property
+    def shard_id(self) -> str:
+        """The shard that the part holds: "000012-0003", or "000012-rejected"."""
+        return f"{self.window:06d}-{self._shard}"
+
+    @property
+    def key(self) -> str:
+        """The manifest's key in the output."""
+        counts = f"ok{self.num_ok}.failed{self.num_failed}.ms{self.audio_ms}"
+        stamp, content = f".{self.stamp}" if self.stamp else "", f".{self.content}" if self.content else ""
+        return f"{MANIFEST_PREFIX}{self.window:06d}/{self._shard}{stamp}.{counts}.{self.digest}{content}.jsonl"
+
+    @property
+    def _shard(self) -> str:
+        return REJECTED if self.index is None else f"{self.index:04d}"
+
+    @classmethod
+    def parse(cls, key: str) -> PartName:
+        """Read a manifest's key. Raises JobError for any other key."""
+        match = _KEY.fullmatch(key)
+        if match:
+            window, shard, stamp, num_ok, num_failed, audio_ms, digest, content = match.groups(default="")
+            index = None if shard == REJECTED else int(shard)
+            name = cls(int(window), index, int(num_ok), int(num_failed), int(audio_ms), digest, stamp, content)
+            # Numbers have one spelling: "07" where "7" is meant would be a second name of the same part.
+            if name.key == key and bool(stamp) == bool(content):
+                return name
+        raise JobError(f"{key!r:.200} is no manifest; one is called like {_EXAMPLE.key}")
+
+
+_EXAMPLE = PartName(12, 3, 98, 2, 412345, "9f2c1a", "r5f3a-7.n42", "30081746a2ed98e1")
+_KEY = re.compile(
+    re.escape(MANIFEST_PREFIX) + r"([0-9]{6,18})/([0-9]{4,18}|rejected)"
+    r"(?:\.(r[0-9a-f]{4,16}-[1-9][0-9]{0,17}\.n(?:0|[1-9][0-9]{0,17})))?"
+    r"\.ok([0-9]{1,18})\.failed([0-9]{1,18})\.ms([0-9]{1,18})\.([0-9a-f]{1,64})(?:\.([0-9a-f]{16}))?\.jsonl"
+)
+
+
+def content_digest(data: bytes) -> str:
+    """Of a manifest's bytes, for its name: 16 hexadecimal digits."""
+    return hashlib.blake2b(data, digest_size=8).hexdigest()
+
+
+def encode_records(records: Iterable[Record]) -> bytes:
+    """A manifest's content: one line a record, in the order of their rows."""
+    lines = [record.to_json() + "\n" for record in sorted(records, key=lambda record: record.row)]
+    return "".join(lines).encode("utf-8")
+
+
+def decode_records(data: bytes, source: str) -> Iterator[Record]:
+    """Read a manifest's content. Raises JobError, naming `source` and line, for the first line that is wrong."""
+    lines = data.split(b"\n")
+    if lines.pop():
+        raise JobError(f"{source}: the last line has no end; the object is cut off")
+    last = -1
+    for number, line in enumerate(lines, start=1):
+        try:
+            record = Record.from_json(line)
+        except JobError as error:
+            raise JobError(f"{source}, line {number}: {error}") from error
+        if record.row <= last:
+            raise JobError(f"{source}, line {number}: row {record.row} comes after row {last}; rows have to ascend")
+        last = record.row
+        yield record
+
+
+def dumps(value: Mapping[str, object]) -> str:
+    """One line of JSON that UTF-8 can hold. Numbers that JSON lacks (nan, inf) become null.
+
+    Raises TypeError or ValueError for a value that is no JSON.
+    """
+    text = json.dumps(_finite(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")  # a lone surrogate becomes its JSON escape
+
+
+def _finite(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in cast("Mapping[object, object]", value).items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _checked(name: str, value: object) -> object:
+    types = _TYPES.get(name) or _RESERVED[name]
+    if type(value) not in types:
+        allowed = " or ".join(kind.__name__ for kind in types)
+        raise JobError(f"{name} is {value!r:.80}; it has to be {allowed}")
+    if isinstance(value, int | float) and not abs(value) < MAX_NUMBER:
+        raise JobError(f"{name} is {value!r:.80}; it has to be finite and below 2**63")
+    if float in types and value is not None:
+        return float(cast("int | float", value))
+    if name == "scores":
+        return {key: _finite_number(name, item) for key, item in cast("dict[str, object]", value).items()}
+    if name == "alignment":
+        return [_aligned(piece) for piece in cast("list[object]", value)]
+    if isinstance(value, dict):
+        for key, item in cast("dict[str, object]", value).items():
+            if not isinstance(item, str | int | float | None):
+                raise JobError(f"metadata {key!r:.80} is a {type(item).__name__}; it has to be a single value")
+    return cast("object", value)
+
+
+def _finite_number(name: str, value: object) -> float:
+    if type(value) not in (int, float) or not abs(cast("float", value)) < MAX_NUMBER:
+        raise JobError(f"{name} holds {value!r:.80}, where a finite number below 2**63 is expected")
+    return float(cast("float", value))
+
+
+def _aligned(piece: object) -> tuple[str, float, float]:
+    match piece:
+        case [str(text), first, last]:
+            return text, _finite_number("alignment", first), _finite_number("alignment", last)
+        case _:
+            raise JobError(f"alignment holds {piece!r:.80}; a piece of it is a text and the seconds of its two ends")
+
+
+def _without_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise ValueError("a key that comes twice")
+    return result
+
+
+def _refuse_constant(name: str) -> object:
+    raise ValueError(f"{name} is no JSON number")

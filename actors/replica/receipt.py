@@ -1,0 +1,65 @@
+"""What a replica is told, and what it tells: its configuration, its progress, a receipt for each call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..batcher.stats import NO_BATCHES, BatchStats
+from ..models.base import ModelConfig
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaConfig:
+    """What a replica is told once.
+
+    batch_rows          rows in a batch; None for the fastest that fits
+    vram_utilization    share of its memory that it may use, above 0 and up to 1
+    batch_s             expected seconds that a batch may take; None for any. Where streams are spoken beside jobs, one
+                        that comes in the middle of a batch waits for its end
+    cpus, gpus          what it was given: a part of a device is a part of the memory
+    """
+
+    model: ModelConfig
+    audio_format: str
+    pause_s: float
+    batch_rows: int | None = None
+    vram_utilization: float = 0.9
+    batch_s: float | None = None
+    cpus: float = 1.0
+    gpus: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of the utterances of one call. `manifest` is JSON lines, one per utterance, in row order.
+
+    busy_s  seconds from the first text to the last sample
+    left    rows that were handed back: nothing was spoken of them, and the manifest knows none
+    """
+
+    num_ok: int
+    num_failed: int
+    audio_ms: int
+    busy_s: float
+    batches: BatchStats
+    bytes_written: int
+    manifest: bytes
+    left: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaProgress:
+    """What a replica has done since it started: for a live display, never for accounts."""
+
+    rows: int = 0
+    failed: int = 0
+    audio_s: float = 0.0
+    batches: BatchStats = NO_BATCHES
+
+    def __add__(self, other: ReplicaProgress) -> ReplicaProgress:
+        return ReplicaProgress(
+            self.rows + other.rows,
+            self.failed + other.failed,
+            self.audio_s + other.audio_s,
+            self.batches + other.batches,
+        )

@@ -1,0 +1,123 @@
+"""The rows of one attempt until each has its end: pieces waited for, failures, records.
+
+Guaranteed: a row ends once, complete or failed, whatever becomes of its pieces. Not known here: what a piece is, how
+pieces are made, and together with which others.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from ..models.base import ModelInfo
+from ..records.manifest import Record
+from ..records.utterance import Segment, Utterance
+from .receipt import ReplicaProgress
+
+Piece = TypeVar("Piece")
+"""What a segment becomes: samples, or text."""
+
+
+@dataclass(slots=True)
+class Pieces(Generic[Piece]):
+    """An utterance whose segments are on their way: what each has become, None until it has.
+
+    unspoken   characters of it that the model leaves out
+    """
+
+    utterance: Utterance
+    pieces: list[Piece | None]
+    unspoken: str
+
+    @property
+    def made(self) -> list[Piece]:
+        """Those that are there, in order."""
+        return [piece for piece in self.pieces if piece is not None]
+
+
+class Rows(ABC, Generic[Piece]):
+    """Rows that are waited for, and rows that have failed.
+
+    report   is told of every row as it ends, from any thread
+    """
+
+    def __init__(self, info: ModelInfo, report: Callable[[ReplicaProgress], None]) -> None:
+        self._info, self._report = info, report
+        self._waiting: dict[int, Pieces[Piece]] = {}
+        self._failed: list[Record] = []
+
+    def expect(self, utterance: Utterance, num_segments: int, unspoken: str) -> None:
+        """A row is to be made of so many segments, without some of its characters."""
+        self._waiting[utterance.row] = Pieces(utterance, [None] * num_segments, unspoken)
+
+    def is_expected(self, segment: Segment) -> bool:
+        """Whether the segment has yet to be made, and its row has not failed."""
+        pieces = self._waiting.get(segment.row)
+        return pieces is not None and pieces.pieces[segment.index] is None
+
+    def put(self, segment: Segment, piece: Piece) -> None:
+        """What a segment has become; with its last one the row is complete."""
+        pieces = self._waiting.get(segment.row)
+        if pieces is None:
+            return  # another segment of the row has failed
+        pieces.pieces[segment.index] = piece
+        if all(made is not None for made in pieces.pieces):
+            del self._waiting[segment.row]
+            self._complete(pieces)
+
+    def give_up(self, segment: Segment, reason: str) -> None:
+        """The segment's row fails, whatever became of its other segments."""
+        pieces = self._waiting.pop(segment.row, None)
+        if pieces is not None:
+            self.fail(pieces.utterance, reason)
+
+    def fail(self, utterance: Utterance, reason: str) -> None:
+        """A row fails."""
+        self._failed.append(self._record(utterance, error=reason))
+        self._report(ReplicaProgress(rows=1, failed=1))
+
+    def hand_back(self) -> tuple[int, ...]:
+        """Wait no longer for the rows without an end; which they are, in order."""
+        left = tuple(sorted(self._waiting))
+        self._waiting.clear()
+        return left
+
+    def check(self) -> None:
+        """Every row has an end."""
+        assert not self._waiting, f"rows without an end: {sorted(self._waiting)[:5]}"
+
+    @abstractmethod
+    def finish(self) -> Sequence[Record]:
+        """Wait for what is under way; a record of every row."""
+
+    @abstractmethod
+    def abort(self) -> None:
+        """Drop what can be dropped."""
+
+    @abstractmethod
+    def _complete(self, pieces: Pieces[Piece]) -> None:
+        """A row all of whose pieces are there."""
+
+    def _record(self, utterance: Utterance, error: str | None = None, **made: Any) -> Record:
+        return Record(
+            row=utterance.row,
+            status="ok" if error is None else "failed",
+            error=error,
+            model=self._info.name,
+            model_revision=self._info.revision,
+            **self._described(utterance),
+            **made,
+        )
+
+    def _described(self, utterance: Utterance) -> dict[str, Any]:
+        """What a record and a sidecar both say of the row itself."""
+        return {
+            "id": utterance.id,
+            "text": utterance.text,
+            "voice": utterance.voice or self._info.default_voice,
+            "seed": utterance.seed,
+            "speed": utterance.speed,
+            "metadata": dict(utterance.metadata),
+        }

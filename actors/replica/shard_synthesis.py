@@ -1,0 +1,300 @@
+"""One attempt at one part: segments out of utterances, batches through the model, clips or texts out of it.
+
+Every utterance ends in the receipt exactly once, done or failed with its reason. A batch that is out of memory is
+packed again, smaller, with all that is left; one that fails otherwise is halved down to the row that fails, so that one
+bad row costs nobody else. If not one row could be spoken, and not for reasons of their own, the error is raised
+instead: then the replica is at fault, not the rows. The same goes for a device that breaks in mid-part: what failed for
+no reason of its own is only believed if the model still works afterwards.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
+from contextlib import AbstractContextManager, closing, nullcontext
+from functools import partial
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+from ...errors import BatchOutOfMemory, JobError, RowError, RunStopped
+from ..batcher.budget import size
+from ..batcher.fit import Shape
+from ..batcher.packing import num_cells, pack_segments
+from ..batcher.stats import BatchStats
+from ..device.memory import is_out_of_memory
+from ..records.manifest import Record, encode_records
+from ..records.part import PartWriter
+from ..records.utterance import Segment, Utterance
+from ..text.splitting import fit_segments
+from .clip_results import Clips
+from .loaded_model import Voice
+from .receipt import Receipt, ReplicaConfig, ReplicaProgress
+from .row_results import Rows
+from .stepwise import Stepwise
+from .text_results import Texts
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+Spoken = list[tuple[Segment, "NDArray[np.float32]"]]
+
+
+class Attempt:
+    """One call of `Replica.speak`.
+
+    part         where clips go; None for texts, which the receipt holds
+    encode_soon  hands work to the encoder threads
+    report       is told of everything as it happens, from any thread
+    is_enough    whether what is not spoken by now is to be spoken by another replica
+    """
+
+    def __init__(
+        self,
+        voice: Voice,
+        config: ReplicaConfig,
+        part: PartWriter | None,
+        encode_soon: Callable[[partial[Record]], Future[Record]],
+        report: Callable[[ReplicaProgress], None],
+        is_enough: Callable[[], bool],
+    ) -> None:
+        self._model, self._tuner, self._memory = voice.model, voice.tuner, voice.memory
+        self._stepwise = Stepwise.of(voice.model, config.model.task)
+        info = voice.model.info
+        self._rows: Rows[Any] = Texts(info, report) if part is None else Clips(info, config, part, encode_soon, report)
+        self._report, self._is_enough = report, is_enough
+        self._left: tuple[int, ...] = ()
+        self._spoken_last: Segment | None = None
+        self._surprise: Exception | None = None
+        self._stats = BatchStats(bound_bytes=voice.tuner.bound_bytes)
+        self._meter, self._turns, self._busy_s = voice.meter, voice.turns, 0.0
+
+    @property
+    def batches(self) -> BatchStats:
+        """What became of the batches so far."""
+        return self._stats
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether the model may speak for other attempts at the same time: their rows fill its slots together."""
+        return self._stepwise is not None
+
+    def _turn(self) -> AbstractContextManager[None]:
+        """While it lasts nobody else uses the model, unless several may."""
+        return nullcontext() if self.is_shared else self._turns.rows()
+
+    def synthesise(self, utterances: Sequence[Utterance]) -> bool:
+        """Speak everything, unless it is enough; a clip goes to the encoder as soon as its last segment is there.
+
+        False if nothing has come of any row: there is nothing to finish.
+        """
+        with self._meter.working():
+            began = self._meter.seconds()
+            self._synthesise(utterances)
+            self._busy_s += self._meter.seconds() - began
+        return len(self._left) < len(utterances)
+
+    def _synthesise(self, utterances: Sequence[Utterance]) -> None:
+        segments = [segment for utterance in utterances for segment in self._segments(utterance)]
+        todo = self._planned(segments)
+        while todo and not self._is_enough():
+            batch = todo.popleft()
+            try:
+                if self._stepwise is not None:
+                    self._speak_rows(self._stepwise, batch)
+                else:
+                    for segment, samples in self._speak(batch):
+                        self._rows.put(segment, samples)
+            except (JobError, RunStopped):
+                raise
+            except Exception as error:
+                failure = error
+            else:
+                continue
+            # Out of the handler: the error's frames hold the batch's tensors until it is forgotten.
+            left = [segment for segment in batch if self._rows.is_expected(segment)]
+            todo = self._after_failure(left, failure, todo, was_alone=len(batch) == 1)
+        if self._is_enough():
+            self._left = self._rows.hand_back()
+        self._rows.check()
+        self._raise_if_broken()
+
+    def finish(self) -> Receipt:
+        """Wait for the encoders, store the part, account for every row."""
+        records = self._rows.finish()
+        num_ok = sum(record.status == "ok" for record in records)
+        return Receipt(
+            num_ok=num_ok,
+            num_failed=len(records) - num_ok,
+            audio_ms=sum(record.audio_ms for record in records),
+            busy_s=self._busy_s,
+            batches=self._stats,
+            bytes_written=sum(record.audio_bytes or 0 for record in records),
+            manifest=encode_records(records),
+            left=self._left,
+        )
+
+    def abort(self) -> None:
+        """Drop the clips that no encoder has begun, and forget the part."""
+        self._rows.abort()
+
+    def _raise_if_broken(self) -> None:
+        """Raise the last surprise if nothing has worked since: a segment that was spoken before is the proof."""
+        if self._surprise is None:
+            return
+        if self._spoken_last is None:
+            raise self._surprise
+        try:
+            if self._stepwise is not None:
+                self._stepwise.repeat(self._spoken_last)
+            else:
+                with self._turn():
+                    self._model.speak([self._spoken_last])
+        except Exception as error:
+            raise self._surprise from error
+
+    def _segments(self, utterance: Utterance) -> list[Segment]:
+        info = self._model.info
+        try:
+            with self._turn():
+                segments = fit_segments(utterance, info.split_chars, info.max_length, self._model.prepare)
+        except (JobError, RunStopped):
+            raise
+        except Exception as error:
+            self._rows.fail(utterance, self._reason(error))
+            return []
+        unspoken = "".join(dict.fromkeys(char for segment in segments for char in self._model.unspoken(segment.text)))
+        self._rows.expect(utterance, len(segments), unspoken)
+        return segments
+
+    def _speak(self, batch: Sequence[Segment]) -> Spoken:
+        """The batch's waveforms. Raises whatever the model does."""
+        filled, total = num_cells(batch)
+        shape = Shape(len(batch), total // len(batch))
+        tuner, memory = self._tuner, self._memory
+        predicted = tuner.predict(shape)
+        if memory is not None and not memory.is_main:
+            memory.watch()
+        elif memory is not None and len(batch) == 1 and not tuner.can_ever_fit(shape):
+            # Nothing would raise here: the system would end the process.
+            raise BatchOutOfMemory("it is not tried where memory has no other bound")
+        with self._turn():
+            began = time.perf_counter()
+            waves = self._model.speak(batch)
+            seconds = time.perf_counter() - began
+        if len(waves) != len(batch):
+            raise JobError(f"model {self._model.info.name} gave {len(waves)} clips for {len(batch)} segments")
+        peak = memory.peak() if memory is not None else 0
+        if memory is not None and memory.is_main:
+            tuner.spoke(shape, seconds)
+            tuner.held(shape, peak)
+        else:
+            tuner.spoke(shape, seconds, peak - tuner.resident_bytes if memory is not None else None)
+        self._surprise, self._spoken_last = None, batch[-1]
+        self._count(
+            BatchStats(
+                num_batches=1,
+                num_rows=len(batch),
+                cells_filled=filled,
+                cells_total=total,
+                synthesis_s=seconds,
+                predicted_s=predicted.seconds,
+                peak_bytes=peak,
+                predicted_bytes=predicted.peak_bytes,
+            )
+        )
+        return list(zip(batch, waves, strict=True))
+
+    def _planned(self, segments: Iterable[Segment]) -> deque[list[Segment]]:
+        """What is spoken together: batches, or everything where rows come and go by themselves."""
+        if self._stepwise is not None:
+            # The longest first, so that the last rows to end are short ones.
+            rows = sorted(segments, key=lambda s: (-s.length, s.row, s.index))
+            return deque([rows] if rows else [])
+        return deque(pack_segments(segments, self._tuner.pack))
+
+    def _speak_rows(self, stepwise: Stepwise, segments: Sequence[Segment]) -> None:
+        """Speak or refine step by step, and take each row as it comes. Raises whatever the model does."""
+        began, before = self._meter.seconds(), stepwise.usage
+        # Closed here, whatever happens: rows that nobody waits for would go on beside others.
+        with closing(stepwise.outcomes(segments)) as outcomes:
+            for segment, outcome in outcomes:
+                if isinstance(outcome, RowError):
+                    self._rows.give_up(segment, self._reason(outcome))
+                    continue
+                self._surprise, self._spoken_last = None, segment
+                self._rows.put(segment, outcome)
+                now, used = self._meter.seconds(), stepwise.usage
+                self._count(
+                    BatchStats(
+                        cells_filled=used.row_steps - before.row_steps,
+                        cells_total=used.slot_steps - before.slot_steps,
+                        synthesis_s=now - began,
+                        peak_bytes=self._memory.peak() if self._memory is not None else 0,
+                    )
+                )
+                began, before = now, used
+                if self._is_enough():
+                    return  # rows in slots are not waited for: they may take longer than there is time
+
+    def _after_failure(
+        self, batch: Sequence[Segment], error: Exception, todo: deque[list[Segment]], *, was_alone: bool
+    ) -> deque[list[Segment]]:
+        """What is to be spoken now that these segments are left of those that have failed together.
+
+        was_alone   there were no others: the last one left is innocent until it has failed by itself
+        """
+        if not batch:
+            return todo
+        if isinstance(error, BatchOutOfMemory) or is_out_of_memory(error):
+            return self._after_out_of_memory(batch, error, todo, was_alone=was_alone)
+        if was_alone:
+            self._rows.give_up(batch[0], self._reason(error))
+        else:
+            self._count(BatchStats(num_splits=1))
+            todo.extendleft(_halves(batch)[::-1])
+        return todo
+
+    def _after_out_of_memory(
+        self, batch: Sequence[Segment], error: Exception, todo: deque[list[Segment]], *, was_alone: bool
+    ) -> deque[list[Segment]]:
+        """Free what can be freed, expect more of every batch from here on, and pack all that is left again."""
+        shape = Shape(len(batch), max(segment.length for segment in batch))
+        was_expected = not self._tuner.fits(shape)
+        self._tuner.ran_out(shape)
+        self._count(BatchStats(num_out_of_memory=1))
+        if self._memory is not None:
+            self._memory.release()
+        if not was_alone:
+            if self._stepwise is not None:
+                todo.extendleft(_halves(batch)[::-1])
+                return todo
+            return self._planned(chain(batch, *todo))
+        if not was_expected:
+            self._surprise = error  # it should fit: believed only if the model still speaks
+        predicted = self._tuner.predict(shape).peak_bytes
+        needs = f", {size(predicted)} expected of {size(self._tuner.bound_bytes)}" if predicted else ""
+        self._rows.give_up(
+            batch[0], f"a segment of {shape.longest} tokens does not fit into memory alone{needs}: {error}"
+        )
+        return todo
+
+    def _count(self, stats: BatchStats) -> None:
+        self._stats += stats
+        self._report(ReplicaProgress(batches=stats))
+
+    def _reason(self, error: Exception) -> str:
+        """Why a row failed; an error that no model should raise is remembered, the device may be at fault."""
+        if isinstance(error, RowError):
+            return str(error) or type(error).__name__
+        self._surprise = error
+        return f"{type(error).__name__}: {error}"
+
+
+def _halves(batch: Sequence[Segment]) -> list[list[Segment]]:
+    """A batch in two, or in one where there is only one segment."""
+    middle = len(batch) // 2
+    return [list(half) for half in (batch[:middle], batch[middle:]) if half]

@@ -1,0 +1,139 @@
+"""Speech that is heard while it is made: a text, or one that arrives in parts, spoken piece by piece in order.
+
+Guaranteed: what a piece sounds like depends on its text, voice, seed, speed and place in the text, as in a job; so a
+text of one clause sounds exactly as the row of a job with this seed. Not known here: who listens, and how fast.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, closing, nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ...errors import RowRejected
+from ..audio.encoding import silence
+from ..models.base import Model
+from ..records.stream_handle import Listener
+from ..records.utterance import Segment
+from ..text.clauses import ChunkSize, chunk_tokens_of, spoken_pieces
+from ..text.splitting import fit_pieces
+from .priority_lock import Turns
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+PAUSE_S = 0.2
+"""Silence between two pieces, in seconds: what a job has by default."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What one listener wants to hear; voice "" is the model's own."""
+
+    text: str
+    voice: str = ""
+    seed: int = 0
+    speed: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A piece of a stream: float32 [num_samples] in -1 … 1.
+
+    spent_s   with the first piece, seconds by part of what it took; else empty
+    """
+
+    samples: NDArray[np.float32]
+    spent_s: Mapping[str, float]
+
+
+def speak_stream(
+    model: Model,
+    text: str | Iterable[str],
+    *,
+    voice: str = "",
+    seed: int = 0,
+    speed: float = 1.0,
+    pause_s: float = PAUSE_S,
+    streaming_text_chunk_size: ChunkSize = "auto",
+    begun: Callable[[Segment], None] | None = None,
+    listener: Listener | None = None,
+    turns: Turns | None = None,
+) -> Generator[NDArray[np.float32]]:
+    """Speak a text: float32 [num_samples] at the model's rate, each as soon as it is there, silences among them.
+
+    streaming_text_chunk_size   see `clauses.chunk_tokens_of`
+    begun      is told of every segment right before it is spoken
+    listener   once he has gone the stream ends; told of what the time until the first piece went to
+    turns      where others use the model: the stream takes turns with them, the next one each time. None where nobody
+               does, or the model may be used by several at once
+    Raises SpecError for a wrong pause or chunk size at once. While it is read: RowError for a piece that cannot be
+    spoken (what came before it is spoken already), RowRejected at the end of a text in which nothing can be, and
+    ModelError.
+    """
+    pause = silence(model.info.sample_rate, pause_s)
+    tokens = chunk_tokens_of(text, streaming_text_chunk_size)
+    stream = _Stream(model, voice or model.info.default_voice, seed, speed, tokens, listener or Listener(), turns)
+    return stream.pieces(text, pause, begun)
+
+
+@dataclass(frozen=True, slots=True)
+class _Stream:
+    """A text on its way to one listener."""
+
+    model: Model
+    voice: str
+    seed: int
+    speed: float
+    chunk_tokens: int | None
+    listener: Listener
+    turns: Turns | None
+
+    def pieces(
+        self, text: str | Iterable[str], pause: NDArray[np.float32], begun: Callable[[Segment], None] | None
+    ) -> Generator[NDArray[np.float32]]:
+        is_silent = True
+        for segment in self._segments(text):
+            if begun is not None:
+                begun(segment)
+            if segment.index and len(pause):
+                yield pause.copy()
+            for wave in self._waves(segment):
+                if len(wave):
+                    is_silent = False
+                    self.listener.hears()
+                    yield wave
+        if is_silent and not self.listener.is_gone:
+            raise RowRejected("no audio: the model gave 0 samples")
+
+    def _segments(self, text: str | Iterable[str]) -> Iterator[Segment]:
+        index = 0
+        for piece in spoken_pieces(text, self.model.info.split_chars, self.chunk_tokens):
+            for fitting, tokens in self._fitting(piece):
+                if self.listener.is_gone:
+                    return
+                yield Segment(0, index, fitting, tokens, self.seed, self.voice, self.speed)
+                index += 1
+        if not index and not self.listener.is_gone:
+            raise RowRejected("nothing in the text can be spoken")
+
+    def _fitting(self, piece: str) -> list[tuple[str, tuple[int, ...]]]:
+        """The piece as the model takes it: a part or more, with the tokens of each."""
+        with self._turn() as has_turn, self.listener.spending("text"):
+            info = self.model.info
+            return list(fit_pieces([piece], self.voice, info.max_length, self.model.prepare)) if has_turn else []
+
+    def _waves(self, segment: Segment) -> Iterator[NDArray[np.float32]]:
+        """What the model gives, each piece within a turn; none is held while the listener takes his time."""
+        with closing(self.model.stream(segment, self.listener)) as waves:
+            while True:
+                with self._turn() as has_turn:
+                    wave = next(waves, None) if has_turn else None
+                if wave is None:
+                    return
+                yield wave
+
+    def _turn(self) -> AbstractContextManager[bool]:
+        return nullcontext(enter_result=True) if self.turns is None else self.turns.stream(self.listener)

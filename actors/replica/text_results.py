@@ -1,0 +1,33 @@
+"""The rows of one attempt as they become refined texts: pieces joined by a space, each row accounted for once.
+
+Texts travel in the receipt, and only there: no part is opened for them. Not known here: how texts are refined.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from ..models.base import ModelInfo
+from ..records.manifest import Record
+from .receipt import ReplicaProgress
+from .row_results import Pieces, Rows
+
+
+class Texts(Rows[str]):
+    """Rows that are refined; a piece is the text of a segment as it is spoken."""
+
+    def __init__(self, info: ModelInfo, report: Callable[[ReplicaProgress], None]) -> None:
+        super().__init__(info, report)
+        self._refined: list[Record] = []
+
+    def finish(self) -> Sequence[Record]:
+        """A record of every row."""
+        return self._failed + self._refined
+
+    def abort(self) -> None:
+        """Nothing was begun that could be dropped."""
+
+    def _complete(self, pieces: Pieces[str]) -> None:
+        refined = " ".join(pieces.made)
+        self._refined.append(self._record(pieces.utterance, refined=refined, unspoken=pieces.unspoken))
+        self._report(ReplicaProgress(rows=1))

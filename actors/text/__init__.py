@@ -1,0 +1,1 @@
+"""Text is split into what a model can speak at once."""

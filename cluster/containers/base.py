@@ -1,0 +1,199 @@
+"""The door that every container stands behind: clips go in one part at a time, come back by their place, are audited.
+
+Guaranteed: a clip counts only once its part's manifest names it, so a writer may fail at any moment; no id decides
+where an object lies, however hostile it is; a part without clips writes no object; reading answers every place asked
+for exactly once, with bytes or with the error that kept them. Not known here: manifests, audio.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import re
+import tempfile
+from abc import ABC, abstractmethod
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from ...errors import JobError, StorageFull, StorageUnavailable
+from ..storage.base import Storage
+
+AUDIO_PREFIX = "audio/"
+SLUG_CHARS = 64
+_OPEN_FILES = Path("/proc/self/fd")
+
+Member = str | int | None
+"""Where a clip lies in its object: a tar member's name, a parquet row's index, None for the whole object."""
+Place = tuple[str, Member]
+"""Key of an object, and the member in it."""
+Answer = tuple[Place, bytes | JobError]
+"""The encoded clip at a place, or why it is not there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a container is told of a clip beside its bytes: its name, and what stands beside it, follow from this."""
+
+    row: int
+    id: str
+    sidecar: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something in an object that is not as its writer writes it."""
+
+    key: str
+    text: str
+
+
+class PartWriter(ABC):
+    """One attempt at one part. It runs in the replica, in one thread; after `close` or `abort` it is done."""
+
+    @abstractmethod
+    def add(self, row: int, id: str, encoded: bytes, sidecar: Mapping[str, object]) -> Place:
+        """Take a clip and say where it will lie.
+
+        sidecar   what a reader of the audio alone wants to know: text, voice, seed, speed, sample_rate,
+                  num_samples, duration_s, metadata
+        Raises StorageFull, StorageUnavailable and the store's own errors.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Upload what is not uploaded yet; every clip is in the store when it returns. Raises storage errors."""
+
+    @abstractmethod
+    def abort(self) -> None:
+        """Give up: start no further upload and leave nothing on the local disk. May follow a failed `close`."""
+
+
+class Container(ABC):
+    """A way to keep the clips of a part. One object for all jobs; it holds no state."""
+
+    name: str
+
+    @abstractmethod
+    def open_part(self, storage: Storage, part: str, extension: str, key_prefixes: int = 0) -> PartWriter:
+        """Begin an attempt at a part.
+
+        part          a name of its own for this attempt: the shard's id, the run's stamp, and letters or digits
+                      ("000012-0003-r5f3a-7-9f2c1a"); its objects lie under `part_prefix`
+        extension     of the audio format, without a dot
+        key_prefixes  see `shard_prefix`
+        """
+
+    @abstractmethod
+    def read(self, storage: Storage, places: Sequence[Place]) -> Iterator[Answer]:
+        """The clips at these places, each once, in the order in which they are stored.
+
+        A missing or damaged object is an answer; a store that cannot be reached raises StorageUnavailable.
+        """
+
+    @abstractmethod
+    def audit(self, storage: Storage, told: Mapping[Place, Told], extension: str) -> Iterator[Answer | Fault]:
+        """The same, and a fault for all else in these objects that a writer would not have made of these clips.
+
+        told   of each clip that the objects hold, what the writer was told of it
+        Each object is read once, from its beginning to its end.
+        """
+
+
+_SHARD = r"[0-9]{6,}-[0-9]{4,}"
+_PART = re.compile(f"({_SHARD})-" + r"((?:r[0-9a-f]+-[0-9]+-)?[A-Za-z0-9]+)")
+_OWNED = re.compile(re.escape(AUDIO_PREFIX) + f"(?:[0-9a-f]+/)?({_SHARD})-")
+
+
+def shard_prefix(shard_id: str, key_prefixes: int = 0) -> str:
+    """The keys of a shard's objects begin with this, and no other shard's: "audio/000012-0003-".
+
+    key_prefixes   0, or a power of 16: over so many prefixes ("audio/3f/000012-0003-") shards are spread by a hash of
+                   their ids, so that a store that divides its load by prefix can divide it
+    """
+    num_digits = max(0, key_prefixes - 1).bit_length() // 4
+    spread = hashlib.blake2b(shard_id.encode()).hexdigest()[:num_digits]
+    return f"{AUDIO_PREFIX}{spread}{'/' if spread else ''}{shard_id}-"
+
+
+def part_prefix(part: str, key_prefixes: int = 0) -> str:
+    """The keys of a part's objects begin with this. Raises ValueError for a name that could be another part's."""
+    match = _PART.fullmatch(part)
+    if not match:
+        raise ValueError(f"{part!r} is no part's name; one is called like 000012-0003-r5f3a-7-9f2c1a")
+    shard_id, attempt = match.groups()
+    return shard_prefix(shard_id, key_prefixes) + attempt
+
+
+def shard_of(key: str, key_prefixes: int = 0) -> str | None:
+    """The id of the shard that an object was written for, None if it is not a shard's.
+
+    All keys of a shard share their beginning, so that a listing has them together.
+    """
+    match = _OWNED.match(key)
+    return match[1] if match and key.startswith(shard_prefix(match[1], key_prefixes)) else None
+
+
+def stem(row: int, id: str) -> str:
+    """A clip's name without extension: its row, which makes it unique, and what is harmless of its id."""
+    return f"{row:09d}-{re.sub(r'[^A-Za-z0-9_-]+', '_', id)[:SLUG_CHARS]}"
+
+
+def scratch_file(suffix: str) -> IO[bytes]:
+    """A temporary file, gone when it is closed.
+
+    Where the system can open it all the same (`path_of`), it has no name: of a process that is killed nothing stays.
+    """
+    make = tempfile.TemporaryFile if _OPEN_FILES.exists() else tempfile.NamedTemporaryFile
+    return make(prefix="speechmill-", suffix=suffix)
+
+
+def path_of(scratch: IO[bytes]) -> Path:
+    """A path to such a file while it is open."""
+    return _OPEN_FILES / str(scratch.fileno()) if _OPEN_FILES.exists() else Path(scratch.name)
+
+
+@contextmanager
+def local_disk() -> Generator[None]:
+    """Translate errors of the temporary folder: StorageFull when it is full, else StorageUnavailable."""
+    try:
+        yield
+    except OSError as error:
+        where = f"the temporary folder {tempfile.gettempdir()} of a replica"
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise StorageFull(f"{where} is full; make room there or set TMPDIR to a larger disk") from error
+        raise StorageUnavailable(f"{where} cannot be written: {error}") from error
+
+
+def by_object(places: Sequence[Place]) -> dict[str, list[Member]]:
+    """Members to read, per object, in the order of their first mention and without repetition."""
+    objects: dict[str, dict[Member, None]] = {}
+    for key, member in places:
+        objects.setdefault(key, {})[member] = None
+    return {key: list(members) for key, members in objects.items()}
+
+
+def by_key(told: Mapping[Place, Told]) -> dict[str, dict[Member, Told]]:
+    """What was told of the clips of each object."""
+    objects: dict[str, dict[Member, Told]] = {}
+    for (key, member), clip in told.items():
+        objects.setdefault(key, {})[member] = clip
+    return objects
+
+
+def misnamed(key: str, name: object, clip: Told, extension: str) -> Iterator[Fault]:
+    """A fault where a clip does not bear the name that its row and id make."""
+    wanted = f"{stem(clip.row, clip.id)}.{extension}"
+    if name != wanted:
+        yield Fault(key, f"row {clip.row}: its clip is called {name!r:.200}; by its row and id it would be {wanted!r}")
+
+
+def unanswered(storage: Storage, key: str, members: Sequence[Member], cause: Exception | None) -> Iterator[Answer]:
+    """The answer for members of an object that were not found in it, because of `cause` if there is one."""
+    for member in members:
+        why = f"cannot be read: {cause}" if cause else "is not in it"
+        error = JobError(f"{storage.location(key)}: member {member!r} {why}")
+        error.__cause__ = cause
+        yield (key, member), error

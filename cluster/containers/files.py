@@ -1,0 +1,94 @@
+"""An object a clip: `audio/<part>/<row>-<id>.flac`.
+
+Guaranteed: memory is bounded by `MAX_PENDING_BYTES` and one clip, however slow the store; clips go up, and come
+back, through a few threads, because a store's latency is many times what a clip takes to transfer.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from ...errors import JobError
+from ..storage.base import Storage
+from .base import Answer, Container, Fault, PartWriter, Place, Told, by_object, misnamed, part_prefix, stem, unanswered
+
+NUM_THREADS = 8
+MAX_PENDING = 64
+MAX_PENDING_BYTES = 32 << 20
+
+
+class Files(Container):
+    """Every clip is an object of its own."""
+
+    name = "files"
+
+    def open_part(self, storage: Storage, part: str, extension: str, key_prefixes: int = 0) -> PartWriter:
+        return _FilesWriter(storage, part_prefix(part, key_prefixes), extension)
+
+    def read(self, storage: Storage, places: Sequence[Place]) -> Iterator[Answer]:
+        pending: deque[tuple[str, Future[bytes]]] = deque()
+        todo = [(key, member) for key, members in by_object(places).items() for member in members]
+        with ThreadPoolExecutor(NUM_THREADS, thread_name_prefix="clips") as pool:
+            try:
+                for key, member in todo:
+                    if member is not None:
+                        yield from unanswered(storage, key, [member], None)
+                        continue
+                    pending.append((key, pool.submit(storage.get, key)))
+                    if len(pending) > NUM_THREADS:
+                        yield _answer(*pending.popleft())
+                while pending:
+                    yield _answer(*pending.popleft())
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)
+
+    def audit(self, storage: Storage, told: Mapping[Place, Told], extension: str) -> Iterator[Answer | Fault]:
+        for (key, _), clip in told.items():
+            yield from misnamed(key, key.rpartition("/")[2], clip, extension)
+        yield from self.read(storage, list(told))
+
+
+class _FilesWriter(PartWriter):
+    def __init__(self, storage: Storage, prefix: str, extension: str) -> None:
+        self._storage = storage
+        self._prefix = prefix
+        self._extension = extension
+        self._pool = ThreadPoolExecutor(NUM_THREADS, thread_name_prefix="clips")
+        self._pending: deque[tuple[int, Future[None]]] = deque()
+        self._pending_bytes = 0
+
+    def add(self, row: int, id: str, encoded: bytes, sidecar: Mapping[str, object]) -> Place:
+        key = f"{self._prefix}/{stem(row, id)}.{self._extension}"
+        while self._pending and (
+            len(self._pending) >= MAX_PENDING or self._pending_bytes + len(encoded) > MAX_PENDING_BYTES
+        ):
+            self._wait_one()
+        self._pending.append((len(encoded), self._pool.submit(self._storage.put, key, encoded)))
+        self._pending_bytes += len(encoded)
+        return key, None
+
+    def close(self) -> None:
+        try:
+            while self._pending:
+                self._wait_one()
+        finally:
+            self.abort()
+
+    def abort(self) -> None:
+        self._pending.clear()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _wait_one(self) -> None:
+        num_bytes, upload = self._pending.popleft()
+        self._pending_bytes -= num_bytes
+        upload.result()
+
+
+def _answer(key: str, download: Future[bytes]) -> Answer:
+    """A refused or missing object is an answer; a store that is down is raised."""
+    try:
+        return (key, None), download.result()
+    except JobError as error:
+        return (key, None), error

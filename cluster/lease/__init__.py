@@ -1,0 +1,1 @@
+"""The lease of an output: which driver may write."""

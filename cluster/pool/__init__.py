@@ -1,0 +1,1 @@
+"""The pool: replicas that are started, fed, watched and replaced."""

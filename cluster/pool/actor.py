@@ -1,0 +1,104 @@
+"""A replica as a Ray actor: its calls run in threads, its streams are Ray's streaming generators.
+
+Guaranteed: the actor answers while it speaks; a stream makes no more than its reader takes (`STREAM_OPTIONS`); one that
+is cancelled (`ray.cancel`) leaves its slot within a step of the model, also while it waits for its reader.
+Not known here: models, jobs, who calls.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+from typing import Any, TypeVar
+
+import ray
+
+from ...actors.records.part import PartStore
+from ...actors.records.stream_handle import Listener
+from ...actors.records.utterance import Utterance
+from ...actors.replica.receipt import Receipt, ReplicaConfig, ReplicaProgress
+from ...actors.replica.replica import Home, Replica
+from ...actors.replica.streaming import Heard, Wanted
+
+STREAM_OPTIONS: dict[str, Any] = {"num_returns": "streaming", "_generator_backpressure_num_objects": 8}
+"""Pieces that may wait for the reader: some seconds of audio."""
+
+_MAX_CALLS = 32
+_MAX_STREAMS = 1_024
+
+T = TypeVar("T")
+
+
+class ReplicaActor:
+    """`Replica`, to be wrapped by `ray.remote`."""
+
+    def __init__(self, config: ReplicaConfig) -> None:
+        self._replica = Replica(config)
+        self._calls = ThreadPoolExecutor(_MAX_CALLS, "call")
+        self._streams = ThreadPoolExecutor(_MAX_STREAMS, "stream")
+        self._device = config.model.device
+
+    async def device(self) -> str:
+        """The device that its model is on, "cpu" or "cuda"; known before it is loaded."""
+        return self._device
+
+    async def load(self) -> Home:
+        """See `Replica.load`."""
+        return await self._call(self._replica.load)
+
+    async def warm(self) -> Home:
+        """See `Replica.warm`."""
+        return await self._call(self._replica.warm)
+
+    async def join(self, job: str, config: ReplicaConfig, store: PartStore) -> Home:
+        """See `Replica.join`."""
+        home = await self._call(partial(self._replica.join, job, config, store))
+        return replace(home, node=ray.get_runtime_context().get_node_id())
+
+    async def leave(self, job: str) -> None:
+        """See `Replica.leave`."""
+        self._replica.leave(job)
+
+    async def progress(self, job: str) -> ReplicaProgress:
+        """See `Replica.progress`."""
+        return self._replica.progress(job)
+
+    async def num_streams(self) -> int:
+        """See `Replica.num_streams`."""
+        return self._replica.num_streams
+
+    async def drop(self, job: str, part: str) -> None:
+        """See `Replica.drop`."""
+        self._replica.drop(job, part)
+
+    async def hand_back(self, job: str, part: str) -> None:
+        """See `Replica.hand_back`."""
+        self._replica.hand_back(job, part)
+
+    async def speak(self, job: str, part: str, utterances: Sequence[Utterance]) -> Receipt | None:
+        """See `Replica.speak`."""
+        return await self._call(partial(self._replica.speak, job, part, utterances))
+
+    async def stream(self, wanted: Wanted) -> AsyncGenerator[Heard]:
+        """See `Replica.stream`; to be called with `STREAM_OPTIONS`."""
+        listener = Listener()
+        pieces = self._replica.stream(wanted, listener)
+        making: Future[Heard | None] | None = None
+        try:
+            while True:
+                making = self._streams.submit(next, pieces, None)
+                heard = await asyncio.wrap_future(making)
+                if heard is None:
+                    return
+                yield heard
+        finally:
+            listener.leave()
+            # The generator may be in mid-step in its thread; closed before that has ended, it would raise.
+            if making is not None:
+                making.add_done_callback(lambda _: self._streams.submit(pieces.close))
+
+    async def _call(self, call: Callable[[], T]) -> T:
+        return await asyncio.wrap_future(self._calls.submit(call))

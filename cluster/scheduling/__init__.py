@@ -1,0 +1,1 @@
+"""Which shard goes to which replica, and when; without Ray."""

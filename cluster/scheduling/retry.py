@@ -1,0 +1,80 @@
+"""What to do with work whose replica died: try again, cut it in two, or give the row up. Pure.
+
+A shard may die with its replica for reasons of the machine, so it is tried again. One that takes two replicas with
+it is suspected: it is halved, and the halves again, until the row that kills is alone and everything else spoken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+
+from ...actors.records.utterance import Shard, Utterance
+
+DEATHS_BEFORE_HALVING = 2
+DEATHS_OF_A_ROW = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Utterances of one shard to be spoken by one replica.
+
+    deaths   replicas that died of it
+    cost_s   estimated seconds on one replica
+    """
+
+    shard: Shard
+    utterances: tuple[Utterance, ...]
+    deaths: int = 0
+    cost_s: float = 0.0
+
+    @property
+    def is_suspect(self) -> bool:
+        """Whether it has to be spoken alone, so that the next death has one possible cause."""
+        return self.deaths > 0
+
+    def cut(self, num_rows: int) -> tuple[Task, Task]:
+        """Its first `num_rows` rows, and the others."""
+        return self._of(self.utterances[:num_rows]), self._of(self.utterances[num_rows:])
+
+    def left(self, rows: Collection[int]) -> Task:
+        """What is left of it where these rows are."""
+        return self._of(tuple(utterance for utterance in self.utterances if utterance.row in rows))
+
+    def _of(self, utterances: tuple[Utterance, ...]) -> Task:
+        share = _num_chars(utterances) / max(1, _num_chars(self.utterances))
+        return replace(self, utterances=utterances, cost_s=self.cost_s * share)
+
+
+@dataclass(frozen=True, slots=True)
+class Poison:
+    """A row that took one replica after another with it; `cause` is what the last one said."""
+
+    shard: Shard
+    utterance: Utterance
+    deaths: int
+    cause: str
+
+
+def after_death(task: Task, cause: str, *, is_blamed: bool) -> list[Task] | Poison:
+    """The tasks that replace one whose replica died, or the row to give up.
+
+    is_blamed  whether the task may be the cause: it was being spoken, and the machine was not taken away
+    """
+    if not is_blamed:
+        return [task]
+    deaths = task.deaths + 1
+    num_rows = len(task.utterances)
+    if num_rows == 1:
+        if deaths >= DEATHS_OF_A_ROW:
+            return Poison(task.shard, task.utterances[0], deaths, cause)
+        return [replace(task, deaths=deaths)]
+    if deaths < DEATHS_BEFORE_HALVING:
+        return [replace(task, deaths=deaths)]
+    # A half stays under suspicion: its next death halves it at once.
+    suspect = replace(task, deaths=DEATHS_BEFORE_HALVING - 1)
+    return list(suspect.cut(num_rows // 2))
+
+
+def _num_chars(utterances: Sequence[Utterance]) -> int:
+    return sum(len(utterance.text) for utterance in utterances)

@@ -1,0 +1,1 @@
+"""Shards of equal estimated cost, and the costs that are learned."""

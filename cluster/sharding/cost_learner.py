@@ -1,0 +1,56 @@
+"""Learning what rows really cost, from the receipts of shards. Pure.
+
+Corrected estimates serve the next output: the shards of one that has begun are cut by what its `job.json` keeps, so
+that they are found again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ...actors.records.utterance import Utterance
+from ...actors.replica.receipt import Receipt
+from .sharding import CostModel
+
+LEAST_SHARDS = 4
+"""Fewer say how much the estimates are off, not which of them."""
+
+
+class CostLearner:
+    """Fits seconds = base_s * rows + char_s * characters, each shard's relative error counting alike."""
+
+    def __init__(self, estimates: CostModel) -> None:
+        self._estimates = estimates
+        self._gram = np.zeros((2, 2))
+        self._right = np.zeros(2)
+        self._num_shards = 0
+        self._busy_s = self._estimated_s = self._audio_s = self._speech_chars = 0.0
+
+    def spoken(self, utterances: Sequence[Utterance], receipts: Sequence[Receipt]) -> None:
+        """A shard and what became of it; one of which rows failed says nothing."""
+        busy_s = sum(receipt.busy_s for receipt in receipts)
+        if busy_s <= 0 or any(receipt.num_failed for receipt in receipts) or not utterances:
+            return
+        terms = np.asarray([len(utterances), sum(len(u.text) for u in utterances)]) / busy_s
+        self._gram += np.outer(terms, terms)
+        self._right += terms
+        self._num_shards += 1
+        self._busy_s += busy_s
+        self._estimated_s += sum(self._estimates.seconds(u) for u in utterances)
+        self._audio_s += sum(receipt.audio_ms for receipt in receipts) / 1000
+        self._speech_chars += sum(len(u.text) / u.speed for u in utterances)
+
+    @property
+    def corrected(self) -> CostModel | None:
+        """The estimates as they should have been; None before the first shard."""
+        if not self._num_shards or not self._estimated_s or not self._speech_chars:
+            return None
+        factor = self._busy_s / self._estimated_s
+        base_s, char_s = factor * self._estimates.base_s, factor * self._estimates.char_s
+        if self._num_shards >= LEAST_SHARDS and np.linalg.cond(self._gram) < 1e10:
+            solved = np.linalg.solve(self._gram, self._right)
+            if (solved > 0).all():
+                base_s, char_s = map(float, solved)
+        return CostModel(base_s, char_s, self._audio_s / self._speech_chars or self._estimates.audio_char_s)

@@ -1,0 +1,235 @@
+"""The command line: `speechmill run | plan | say | serve | status | verify | weights`.
+
+Beside them `submit | list | logs | stop`, for jobs on a cluster: submission/commands.py.
+
+Exit status: 0 every row spoken (or within the allowance), 1 rows failed beyond it or `verify` found damage,
+2 the job itself is wrong, 3 the run had to stop and can be continued, 130 interrupted, 141 standard output was closed
+by its reader.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import redirect_stdout
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from ...errors import SpecError
+from . import submission as commands
+from .exits import INTERRUPTED, ended_with_its_reader, reported, stop, terminated_like_interrupted
+from .options import EndpointOption, JobFileArgument, JsonOption, OutputArgument, RegionOption, SetOption
+
+app = typer.Typer(
+    help="Turns a text corpus into a speech corpus. Run a job file, look at what it did.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.command()
+def run(
+    job_file: JobFileArgument,
+    overrides: SetOption = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Start anew; what the output holds is deleted.")
+    ] = False,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Verify the output first, and speak again what is missing or damaged.")
+    ] = False,
+    trace: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Write what each replica spoke when, for Perfetto.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run a job, or continue it where it stopped."""
+    with reported():
+        from ..api import Job
+        from .display import display_for
+
+        job = Job.load(job_file, overrides)
+        try:
+            display = display_for(job.spec.name, as_json=as_json)
+            # Ray prints its notices; standard output is for results alone.
+            with terminated_like_interrupted(), redirect_stdout(sys.stderr), display:
+                result = job.run(overwrite=overwrite, repair=repair, observe=display, trace=trace)
+        except KeyboardInterrupt:
+            stop(
+                f"Stopped. What is committed in {job.spec.output.uri} stays; run the same command to continue.",
+                INTERRUPTED,
+            )
+        if as_json:
+            print(
+                json.dumps({"event": "result", **asdict(result), "rtfx": result.rtfx, "batch_fill": result.batch_fill})
+            )
+        else:
+            from .tables import show_result
+
+            show_result(result, Console())
+        raise typer.Exit(result.exit_code)
+
+
+@app.command()
+def plan(
+    job_file: JobFileArgument,
+    overrides: SetOption = None,
+    measure: Annotated[bool, typer.Option("--measure", help="Load the model here and measure its batches.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what a job would do: rows, shards, audio, batches, time. Starts nothing."""
+    with reported():
+        from ..api import Job
+        from .tables import show_plan
+
+        made = Job.load(job_file, overrides).plan(measure=measure)
+        if as_json:
+            print(json.dumps(asdict(made) | {"wall_s": made.wall_s}))
+        else:
+            show_plan(made, Console())
+
+
+@app.command()
+def status(
+    output: OutputArgument,
+    endpoint_url: EndpointOption = None,
+    region: RegionOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say how far an output is, from the store alone."""
+    with reported():
+        from ..output.status import status as read_status
+        from .tables import show_status
+
+        found = read_status(_open(output, endpoint_url, region))
+        if as_json:
+            print(json.dumps(asdict(found)))
+        else:
+            show_status(found, Console())
+        raise typer.Exit(1 if found.is_damaged else 0)
+
+
+@app.command(name="say")
+def say_text(
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="What to say; - reads standard input as it arrives.")],
+    output: Annotated[
+        str | None, typer.Option("-o", "--output", metavar="FILE", help="wav, flac, opus, mp3; - for a WAV stream.")
+    ] = None,
+    model: Annotated[str, typer.Option(help="The model, as model.name in a job.")] = "hibari",
+    voice: Annotated[str, typer.Option(help="One of its voices.")] = "",
+    seed: Annotated[int, typer.Option(help="All randomness comes from it.")] = 0,
+    speed: Annotated[float, typer.Option(help="1 is the voice's own pace.")] = 1.0,
+    path: Annotated[str | None, typer.Option(metavar="DIR", help="Weights, as model.path in a job.")] = None,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    chunk_size: Annotated[
+        str, typer.Option("--streaming-text-chunk-size", metavar="TOKENS", help="Least of a piece; none: sentences.")
+    ] = "auto",
+) -> None:
+    """Say a text now, through the player or into a file, the first sound as soon as possible."""
+    with reported(), terminated_like_interrupted():
+        from ..say.command import say_aloud
+
+        how = {"model": model, "voice": voice, "seed": seed, "speed": speed, "path": path, "device": device}
+        line = say_aloud(text, output, **how, streaming_text_chunk_size=_chunk_size(text, chunk_size))
+        if line is not None:
+            print(line, file=sys.stderr)
+
+
+@app.command()
+def serve(
+    service_file: Annotated[str | None, typer.Argument(metavar="SERVICE.YAML", help="None: all defaults.")] = None,
+    overrides: SetOption = None,
+    insecure: Annotated[bool, typer.Option("--insecure", help="Serve other machines without a token.")] = False,
+) -> None:
+    """Serve speech over HTTP, by OpenAI's API and a page, the first sound as soon as possible."""
+    with reported():
+        from ..service.serve import run_service
+        from ..service.spec import ServiceSpec
+
+        run_service(ServiceSpec.load(service_file, overrides), insecure=insecure)
+
+
+@app.command()
+def weights(
+    folder: Annotated[str | None, typer.Argument(metavar="DIR", help="A folder of ChatTTS weights to check.")] = None,
+    random: Annotated[str | None, typer.Option("--random", metavar="DIR", help="Write random weights there.")] = None,
+    size: Annotated[str, typer.Option(help="Of random weights: full (1.2 GB) or tiny.")] = "full",
+    seed: Annotated[int, typer.Option(help="Of random weights.")] = 0,
+) -> None:
+    """Check the weights of ChatTTS in a folder, fetch the published ones, or write random ones to try things with."""
+    with reported():
+        from pathlib import Path
+
+        from .weights import check_weights, write_weights
+
+        if random is not None:
+            if folder is not None:
+                raise SpecError("weights takes a folder to check, or --random with a folder to write; not both")
+            lines = write_weights(Path(random), size, seed)
+        else:
+            lines = check_weights(None if folder is None else Path(folder))
+        print(*lines, sep="\n")
+
+
+@app.command()
+def verify(
+    output: OutputArgument,
+    sweep: Annotated[bool, typer.Option("--sweep", help="Delete objects that belong to no committed part.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Sweep an output that is not complete.")] = False,
+    no_decode: Annotated[bool, typer.Option("--no-decode", help="Check hashes, do not decode the audio.")] = False,
+    corpus: Annotated[bool, typer.Option("--corpus", help="Compare every row with the job's corpus too.")] = False,
+    corpus_at: Annotated[
+        str | None, typer.Option("--corpus-at", metavar="URI", help="The same; the corpus lies there by now.")
+    ] = None,
+    endpoint_url: EndpointOption = None,
+    region: RegionOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check an output from its objects alone: every row once, every clip there, whole and right."""
+    with reported():
+        from ..output.output_file import OutputFile
+        from ..verify import corpus_of
+        from ..verify import verify as check
+        from .tables import show_verified
+
+        storage = _open(output, endpoint_url, region)
+        compared = corpus_of(OutputFile.load(storage), corpus_at) if corpus or corpus_at else None
+        report = check(storage, decode=not no_decode, sweep=sweep, force=force, corpus=compared)
+        if as_json:
+            print(json.dumps(asdict(report) | {"is_ok": report.is_ok}))
+        else:
+            show_verified(report, Console())
+        raise typer.Exit(0 if report.is_ok else 1)
+
+
+commands.register(app)
+
+
+def main() -> None:
+    """Run the command line."""
+    with ended_with_its_reader():
+        app()
+
+
+def _chunk_size(text: str, value: str) -> int | str | None:
+    """The option as `say` takes it; a text that is an argument is there as a whole, though it is read in parts."""
+    if value == "none" or (value == "auto" and text != "-"):
+        return None
+    return int(value) if value.isdecimal() and len(value) < 10 else value
+
+
+def _open(output: str, endpoint_url: str | None, region: str | None) -> Any:
+    from ...cluster.storage import S3Options, open_storage
+    from ..spec.uris import checked_place
+
+    for place in filter(None, (output, endpoint_url)):
+        try:
+            checked_place(place)
+        except ValueError as error:
+            raise SpecError(f"the path or URI {error}") from error
+    storage = open_storage(output, S3Options(endpoint_url, region))
+    storage.check(write=False)
+    return storage

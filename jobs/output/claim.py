@@ -1,0 +1,175 @@
+"""A run's claim on an output: the number under which all that it commits is named.
+
+Guaranteed, by `cluster/commit`: of all claims one counts at a time, and nothing that a run sends after another one has
+claimed the output is counted, or deletes what is. The lease is checked before each request, so that a run that lost it
+stops early. Not known here: shards, and what is in a manifest.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Protocol
+
+from ...actors.records.manifest import MANIFEST_PREFIX, PartName
+from ...cluster.commit.executor import Executor
+from ...cluster.commit.names import AUDIO_PREFIX, TEXT_PREFIX
+from ...cluster.commit.operations import Answer, Page
+from ...cluster.commit.protocol import Machine, Resume, Run, State, Sweep, WriteRoot, begin, repair, resume
+from ...cluster.commit.root import ROOT_KEY, Root
+from ...cluster.storage import Entry, Storage
+from ...cluster.storage.guard import guarded
+from ...errors import LeaseLost, OutputGone
+from .complete import COMPLETE_KEY, Complete
+from .identity import JobFile
+from .output_file import OutputFile, completed
+from .plan_log import delete_plan
+from .reader import named_keys
+
+SWEPT = (AUDIO_PREFIX, TEXT_PREFIX, MANIFEST_PREFIX)
+"""By a run: the output may have been one of another task before."""
+
+
+class MayWrite(Protocol):
+    """A lease, as far as a writer needs one.
+
+    is_exclusive  whether the store keeps conditions on writes
+    """
+
+    is_exclusive: bool
+
+    def check(self) -> None:
+        """Raise LeaseLost if another driver may write by now."""
+        ...
+
+
+class Claim:
+    """An output that was claimed by this run. Several threads may commit to it."""
+
+    def __init__(self, storage: Storage, lease: MayWrite, job: JobFile, claimed: WriteRoot) -> None:
+        self._storage, self._lease, self._job = storage, lease, job
+        self._run = Run.of(claimed)
+        self._numbering = threading.Lock()
+
+    @classmethod
+    def begin(cls, storage: Storage, lease: MayWrite, found: OutputFile | None, job: JobFile) -> Claim:
+        """Begin an output anew, over what is there if anything is: from then on none of that counts.
+
+        Raises LeaseLost if another run was faster.
+        """
+        tag, base = secrets.token_hex(2), found.base if found else None
+        how: dict[str, Any] = {"tag": tag, "nonce": _nonce(), "is_conditional": lease.is_exclusive}
+        claim = cls(storage, lease, job, _written(storage, lease, begin(base, job.body, **how)))
+        with guarded(lease.check):
+            delete_plan(storage)  # of another job; without it, corpora are planned anew
+            if found is not None and not found.root.run:
+                storage.delete([COMPLETE_KEY])
+        return claim
+
+    @classmethod
+    def resume(
+        cls,
+        storage: Storage,
+        lease: MayWrite,
+        found: OutputFile,
+        damaged: Iterable[str],
+        listed: Callable[[str], Iterator[Entry]],
+        count: Callable[[PartName], None],
+    ) -> Claim:
+        """Go on with an output. The parts that count now are counted from then on, without the damaged manifests.
+
+        listed   lists the manifests, in any order
+        count    is told each part that goes on to count
+        Raises LeaseLost if another run was faster, JobError for an output of format 2.
+        """
+        how: dict[str, Any] = {"nonce": _nonce(), "is_conditional": lease.is_exclusive}
+        if found.root.is_complete:
+            machine = repair(found.base, found.job.body, damaged, **how)
+        else:
+            machine = resume(found.base, found.job.body, frozenset(damaged), **how)
+
+        def see(machine: Machine, answer: Answer) -> None:
+            if isinstance(machine, Resume) and isinstance(answer, Page):
+                for key in filter(machine.adopts, answer.keys):
+                    count(PartName.parse(key))
+
+        claimed = _written(storage, lease, machine, see, listed)
+        return cls(storage, lease, found.job, claimed)
+
+    def check(self) -> None:
+        """Raise LeaseLost if another driver may have claimed the output by now."""
+        self._lease.check()
+
+    @property
+    def stamp(self) -> str:
+        """Of the names of audio: "r5f3a-7"."""
+        return str(self._run.stamp)
+
+    @property
+    def is_first(self) -> bool:
+        """Whether no run was before this one, so that nothing of another can lie there."""
+        return self._run.stamp.run == 1
+
+    def begin_commit(self) -> str:
+        """The stamp of one manifest, to be taken right before it is written: "r5f3a-7.n42"."""
+        with self._numbering:
+            self._run, stamp = self._run.begin_commit()
+        return str(stamp)
+
+    def landed(self, manifest_key: str) -> None:
+        """The manifest is stored."""
+        with self._numbering:
+            self._run = self._run.commit_landed(manifest_key)
+
+    def complete(self, complete: Complete) -> None:
+        """Write the mark that nothing is missing. Raises LeaseLost, and OutputGone for an output that was deleted."""
+        body = completed(self._job.body, complete)
+        _written(self._storage, self._lease, self._run.complete(body, nonce=_nonce()))
+
+    def sweep(self) -> int:
+        """Delete what cannot count any more; how many keys."""
+        root = self._run.file.root
+        if (found := OutputFile.read(self._storage)) is not None and found.root.tag == root.tag:
+            root = found.root  # later by now, if this run has completed it
+        with guarded(self._lease.check):
+            return sweep(self._storage, root)
+
+
+def sweep(storage: Storage, root: Root, prefixes: Iterable[str] = SWEPT) -> int:
+    """Delete what cannot count under this root; how many keys."""
+    num_deleted = 0
+
+    def see(machine: Machine, answer: Answer) -> None:
+        nonlocal num_deleted
+        if isinstance(machine, Sweep) and not machine.unread and not isinstance(answer, Page):
+            num_deleted += len(machine.dead)
+
+    Executor(storage, names=lambda key: named_keys(storage, PartName.parse(key))).run(Sweep.of(root, prefixes), see)
+    return num_deleted
+
+
+def _written(
+    storage: Storage,
+    lease: MayWrite,
+    machine: WriteRoot | Resume,
+    see: Callable[[Machine, Answer], None] | None = None,
+    listed: Callable[[str], Iterator[Entry]] | None = None,
+) -> WriteRoot:
+    """Drive a claim, or a completion, to its end. Raises LeaseLost if another run was faster."""
+    with guarded(lease.check):
+        lease.check()
+        ended: Any = Executor(storage, listed=listed).run(machine, see)
+    if ended.state is State.DONE:
+        return ended
+    where = storage.location(ROOT_KEY)
+    if ended.found is None:
+        raise OutputGone(
+            f"{where} was deleted while this run wrote its output, and maybe more with it; delete what is left in "
+            f"{storage.uri}, or restore it, and run the same command"
+        )
+    raise LeaseLost(f"{where} was claimed by run {ended.found.file.root.run} meanwhile; this run commits nothing more")
+
+
+def _nonce() -> str:
+    return secrets.token_hex(16)

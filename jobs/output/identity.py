@@ -1,0 +1,157 @@
+"""What makes two runs the same job: everything that decides which audio a row becomes and where it lies.
+
+`job.json` in the output holds it beside the whole resolved job. Batch sizes, replicas and addresses are not part of
+it, so that a run may continue on another cluster. No secret is ever written: the job holds none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, cast
+
+from ...actors.models.base import ModelInfo
+from ...actors.text.splitting import RULES as TEXT_RULES
+from ...cluster.sharding.sharding import RULES as SHARDING_RULES
+from ...cluster.sharding.sharding import CostModel
+from ...errors import JobChanged, JobError, SpecError
+from ..corpus.printable import printable
+from ..spec.job import JobSpec
+
+JOB_KEY = "job.json"
+FORMAT = 3
+"""Of the output's layout; another number is another layout."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The keys that two runs must share, flat, with plain values."""
+
+    keys: Mapping[str, Any]
+
+    @property
+    def fingerprint(self) -> str:
+        """64 hexadecimal digits that change when any key does."""
+        return hashlib.sha256(json.dumps(self.keys, sort_keys=True).encode()).hexdigest()
+
+    def differences(self, other: Identity) -> list[str]:
+        """Keys in which the two differ, each with both values."""
+        names = sorted(self.keys.keys() | other.keys.keys())
+        return [
+            printable(f"{name}: {_shown(self.keys.get(name))} there, {_shown(other.keys.get(name))} now")
+            for name in names
+            if self.keys.get(name) != other.keys.get(name)
+        ]
+
+
+def identity_of(spec: JobSpec, info: ModelInfo, device: str, corpus_fingerprint: str) -> Identity:
+    """The identity of a job with its model and device resolved. Raises SpecError for options that JSON cannot hold."""
+    columns = spec.input.model_dump(include={"id", "text", "seed", "voice", "speed", "max_chars"})
+    options = {f"model.options.{name}": value for name, value in spec.model.options.items()}
+    try:
+        # As it will be read back: what JSON changes (the keys of a map) must not look like another job.
+        options = json.loads(json.dumps(options, allow_nan=False, ensure_ascii=False).encode())
+    except (TypeError, ValueError, RecursionError) as error:
+        raise SpecError(f"model.options: {error}; use text, numbers, true, false, lists and maps") from error
+    return Identity(
+        {
+            "format": FORMAT,
+            "task": spec.task,
+            "seed": spec.seed,
+            "input (the corpus itself)": corpus_fingerprint,
+            **{f"input.{name}": value for name, value in columns.items()},
+            "model.name": spec.model.name,
+            "model.revision": info.revision,
+            "model.backend": info.backend,
+            "model.device": device,
+            "model.path": spec.model.path,
+            "model.voice": info.default_voice,
+            "model.speed": spec.model.speed,
+            **options,
+            "text rules": TEXT_RULES,
+            "output.container": spec.output.container,
+            **({"text.pause_s": spec.text.pause_s, "output.audio": spec.output.audio} if spec.task == "speak" else {}),
+            # Left out where there are none: outputs begun before this key go on.
+            **({"output.key_prefixes": prefixes} if (prefixes := spec.output.key_prefixes) else {}),
+            "sharding rules": SHARDING_RULES,
+            **{f"sharding.{name}": value for name, value in spec.sharding.model_dump().items()},
+        }
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class JobFile:
+    """What `job.json` holds: the job as it was first run here.
+
+    device    that the model was resolved for
+    cost      the estimates that cut the shards: a resumed run cuts with the same
+    """
+
+    version: str
+    spec: Mapping[str, Any]
+    identity: Identity
+    device: str
+    cost: CostModel
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """What `job.json` says beside its root."""
+        return {
+            "speechmill": self.version,
+            "fingerprint": self.identity.fingerprint,
+            "spec": self.spec,
+            "identity": dict(self.identity.keys),
+            "device": self.device,
+            "cost": asdict(self.cost),
+        }
+
+    @classmethod
+    def of(cls, body: Mapping[str, Any], source: str) -> JobFile:
+        """The job in the body of `job.json`, which lies at `source`. Raises JobError for one that cannot be read."""
+        try:
+            return cls(
+                version=str(body["speechmill"]),
+                spec=_mapping(body["spec"]),
+                identity=Identity(_mapping(body["identity"])),
+                device=str(body["device"]),
+                cost=_cost(body["cost"]),
+            )
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+            raise JobError(
+                f"{source} is not a speechmill job: {error!r:.120}; restore it, or choose another output.uri"
+            ) from error
+
+    def refuse_if_changed(self, now: Identity, output: str) -> None:
+        """Raise JobChanged, naming every key, when this job is not the one that runs now."""
+        if (found := self.identity.keys.get("format")) != FORMAT:
+            raise JobChanged(
+                f"{output} was begun by another version of speechmill (format {found} there, {FORMAT} now): it can be "
+                "read and verified. Finish it with that version, use another output.uri, or --overwrite to start anew."
+            )
+        differences = self.identity.differences(now)
+        if differences:
+            raise JobChanged(
+                f"{output} holds another job; it differs in {'; '.join(differences)}. "
+                "Use another output.uri, or --overwrite to delete what is there and start anew."
+            )
+
+
+def _shown(value: object) -> str:
+    shown = json.dumps(value)
+    return shown if len(shown) <= 200 else f"{shown[:199]}…"
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError(f"{value!r:.40} where an object is expected")
+    return cast("dict[str, Any]", value)
+
+
+def _cost(values: Any) -> CostModel:
+    cost = CostModel(**{name: float(value) for name, value in values.items()})
+    if not all(0 <= value < math.inf for value in asdict(cost).values()) or not cost.base_s + cost.char_s:
+        raise ValueError(f"{cost} is no estimate")
+    return cost

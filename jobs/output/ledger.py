@@ -1,0 +1,108 @@
+"""What is done, read off the names of the committed manifests: one listing, no object opened.
+
+A part is done when its manifest is there. Its name carries the shard, its counts and the digest of its rows, so a
+resumed run knows what to skip and notices a corpus that is no longer the one it began with. A window all of whose
+parts are done is a bit from then on; only the parts of other windows are kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from hashlib import blake2b
+
+from ...actors.records.manifest import MANIFEST_PREFIX, PartName
+from ...cluster.storage import Entry, Storage
+from ...errors import JobChanged
+from ..corpus.parallel import in_order
+from ..run.progress import Totals
+from .plan_log import WindowPlan
+from .row_bitmap import RowBitmap
+
+MANY_WINDOWS = 1_000
+"""Manifests of more windows than this are listed in several pieces at once."""
+
+
+class Ledger:
+    """The committed parts of one output; `plans` say which windows are complete."""
+
+    def __init__(self, plans: Sequence[WindowPlan] = ()) -> None:
+        self._plans = plans
+        self._open: dict[int, dict[str, str]] = {}
+        self._complete = RowBitmap()
+        self._expected: dict[int, int] = {}
+        self._num_parts = 0
+        self.totals = Totals()
+
+    @classmethod
+    def of(cls, counted: Iterable[PartName], plans: Sequence[WindowPlan] = ()) -> Ledger:
+        """The ledger of these parts."""
+        ledger = cls(plans)
+        for part in counted:
+            ledger.add(part)
+        return ledger
+
+    def __len__(self) -> int:
+        return self._num_parts
+
+    def add(self, part: PartName) -> None:
+        """Count a part in; the second manifest of a shard is not counted again (`verify` reports it)."""
+        parts = self._open.setdefault(part.window, {})
+        if part.shard_id in parts or part.window in self._complete:
+            return
+        parts[part.shard_id] = part.digest
+        self._num_parts += 1
+        self.totals = self.totals.plus(part.num_ok, part.num_failed, part.audio_ms / 1000)
+        plan = self._plans[part.window] if part.window < len(self._plans) else None
+        is_planned = plan is not None and len(parts) == plan.num_parts and window_digest(parts) == plan.digest
+        if is_planned or len(parts) == self._expected.get(part.window):
+            self._close(part.window)
+
+    def expect(self, window: int, num_parts: int) -> None:
+        """A window has so many parts, all of which `is_done` was asked for or will be added."""
+        if len(self._open.get(window, ())) == num_parts:
+            self._close(window)
+        elif window not in self._complete:
+            self._expected[window] = num_parts
+
+    def is_complete(self, window: int) -> bool:
+        """Whether every part of the window is known to be committed."""
+        return window in self._complete
+
+    def is_done(self, shard_id: str, digest: str) -> bool:
+        """Whether the shard is committed. Raises JobChanged when other rows were committed under its id."""
+        window = int(shard_id.partition("-")[0])
+        if window in self._complete:
+            return True
+        known = self._open.get(window, {}).get(shard_id)
+        if known is not None and known != digest:
+            raise JobChanged(
+                f"shard {shard_id} was committed with other rows than the corpus holds now. Restore the corpus, "
+                "or start anew with --overwrite or another output.uri."
+            )
+        return known is not None
+
+    def _close(self, window: int) -> None:
+        self._complete.add(window)
+        self._open.pop(window, None)
+        self._expected.pop(window, None)
+
+
+def window_digest(parts: Mapping[str, str]) -> str:
+    """Of all parts of a window, by their shards: 12 hexadecimal digits."""
+    lines = [f"{shard_id} {digest}\n" for shard_id, digest in sorted(parts.items())]
+    return blake2b("".join(lines).encode(), digest_size=6).hexdigest()
+
+
+def list_manifests(storage: Storage, num_windows: int = 0) -> Iterator[Entry]:
+    """All manifests, those of a window together; several pieces at once where so many windows are planned."""
+    pieces = _prefixes(num_windows) if num_windows > MANY_WINDOWS else [MANIFEST_PREFIX]
+    for entries in in_order(lambda prefix: list(storage.list(prefix)), pieces):
+        yield from entries
+
+
+def _prefixes(num_windows: int) -> Iterable[str]:
+    """Prefixes that every manifest has exactly one of: of a hundred windows each, as far as windows are planned."""
+    planned = f"{min((num_windows - 1) // 100, 9999):04d}"
+    yield from (f"{MANIFEST_PREFIX}{hundred:04d}" for hundred in range(int(planned) + 1))
+    for length in reversed(range(4)):
+        yield from (f"{MANIFEST_PREFIX}{planned[:length]}{digit}" for digit in range(int(planned[length]) + 1, 10))

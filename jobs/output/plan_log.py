@@ -1,0 +1,227 @@
+"""The plan log: what was planned of each window, kept in the output, so that a resumed run need not read it again.
+
+Guaranteed: what is read back was written whole by a run of the same job over the same corpus with the same cost
+estimates; anything else counts as not there, and with it all that follows. The log only saves reading: what is done,
+the manifests alone say. So it is written behind the planner's back, and a driver that dies first plans those windows
+again. Not known here: how windows are cut.
+
+`plan/000000.json` holds the windows of one chunk, and is written anew with each of them; `plan/000000.ids`, of a
+corpus whose rows bring ids, the hashes of the ids of a chunk that is full, 8 bytes each.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from hashlib import blake2b
+from itertools import count
+from typing import Any
+
+import numpy as np
+
+from ...cluster.storage import Storage
+from ...errors import StorageMissing
+from ..corpus import Hashes, Position
+from ..corpus.parallel import in_order
+from .bounded_read import TooLarge, get_bounded
+
+PLAN_PREFIX = "plan/"
+MAX_WINDOWS = 32
+MAX_ROWS = 1 << 18
+"""A chunk is full with this many windows, or rows: so many are read again where the ids of the last one are missing."""
+_DIGEST_BYTES = 16
+_KEY = re.compile(re.escape(PLAN_PREFIX) + r"[0-9]{6,18}\.(json|ids)")
+
+
+@dataclass(frozen=True, slots=True)
+class WindowPlan:
+    """What was planned of a window.
+
+    end            where the next window begins
+    num_parts      manifests that the window has when all of its rows are committed
+    digest         of these parts, see `ledger.window_digest`
+    repeated       the rows whose ids were used before, a bit each; empty where there are none
+    cost_s         estimated seconds on one replica
+    fraction_read  share of the input's bytes up to its end, 1 for the last window
+    """
+
+    num_rows: int
+    end: Position
+    num_parts: int
+    digest: str
+    repeated: bytes
+    cost_s: float
+    fraction_read: float
+
+    @property
+    def is_last(self) -> bool:
+        return self.fraction_read >= 1.0
+
+    @property
+    def repeated_rows(self) -> list[int]:
+        """Positions in the window of the rows whose ids were used before."""
+        return np.flatnonzero(np.unpackbits(np.frombuffer(self.repeated, np.uint8))).tolist()
+
+
+def bits_of(positions: Sequence[int]) -> bytes:
+    """Positions in a window as `WindowPlan.repeated` has them."""
+    if not positions:
+        return b""
+    bits = np.zeros(positions[-1] + 1, np.uint8)
+    bits[positions] = 1
+    return np.packbits(bits).tobytes()
+
+
+def is_plan_key(key: str) -> bool:
+    """Whether an object is one of the log's."""
+    return _KEY.fullmatch(key) is not None
+
+
+def delete_plan(storage: Storage) -> None:
+    """Remove the log."""
+    # A folder of this name may be the user's.
+    storage.delete(entry.key for entry in storage.list(PLAN_PREFIX) if is_plan_key(entry.key))
+
+
+class PlanLog:
+    """The log of one output.
+
+    fingerprint   of all that decides how windows are read and cut; a log with another one is not this job's
+    windows       what was planned, from the first window on
+    """
+
+    def __init__(self, storage: Storage, fingerprint: str, window_rows: int) -> None:
+        self.windows: list[WindowPlan] = []
+        self.window_rows = window_rows
+        self.chunk_windows = max(1, min(MAX_WINDOWS, MAX_ROWS // window_rows))
+        self._storage = storage
+        self._fingerprint = fingerprint
+        self._ids: list[Hashes] = []
+        self._writer = ThreadPoolExecutor(1, "plan-log")
+        self._written: Future[None] | None = None
+
+    @classmethod
+    def read(cls, storage: Storage, fingerprint: str, window_rows: int) -> PlanLog:
+        """The log of an output, as far as it can be read."""
+        log = cls(storage, fingerprint, window_rows)
+        for windows in in_order(log._read_chunk, count()):
+            log.windows += windows
+            if len(windows) < log.chunk_windows or windows[-1].is_last:
+                break
+        return log
+
+    @property
+    def num_chunks(self) -> int:
+        return -(-len(self.windows) // self.chunk_windows)
+
+    def start_of(self, window: int) -> Position:
+        """Where a window begins, of those in the log and the one after them."""
+        return self.windows[window - 1].end if window else Position()
+
+    def add(self, plan: WindowPlan, ids: Hashes | None) -> None:
+        """Append a window and begin to write it; `ids` are the new ones in it. Raises what the last write raised."""
+        self.windows.append(plan)
+        if ids is not None:
+            self._ids.append(ids)
+        chunk = (len(self.windows) - 1) // self.chunk_windows
+        objects = {_key(chunk, "json"): self._encoded(chunk)}
+        if len(self.windows) % self.chunk_windows == 0:
+            if self._ids:
+                # First the ids: where the log has a full chunk, they need not be read again.
+                objects = {_key(chunk, "ids"): self._sealed(chunk, np.sort(np.concatenate(self._ids)))} | objects
+            self._ids = []
+        self.flush()
+        self._written = self._writer.submit(self._put, objects)
+
+    def keep_ids(self, ids: Sequence[Hashes]) -> None:
+        """The ids of the last chunk of a log that was read, if it is not full: they are written once it is."""
+        self._ids = list(ids)
+
+    def flush(self) -> None:
+        """Wait until all is written. Raises what the write raised."""
+        if self._written is not None:
+            self._written.result()
+            self._written = None
+
+    def close(self) -> None:
+        """Write what is left."""
+        try:
+            self.flush()
+        finally:
+            self._writer.shutdown()
+
+    def read_ids(self, chunk: int) -> Hashes | None:
+        """The hashes of the new ids of a chunk, sorted; None where they are missing or damaged."""
+        try:
+            raw = self._get(_key(chunk, "ids"))
+        except StorageMissing:
+            return None
+        ids = np.frombuffer(raw[_DIGEST_BYTES:], "<u8") if len(raw) % 8 == 0 else np.zeros(0, np.uint64)
+        return ids if self._sealed(chunk, ids) == raw else None
+
+    def delete_ids(self) -> None:
+        """Remove the ids: nothing is left to plan."""
+        keys = (entry.key for entry in self._storage.list(PLAN_PREFIX))
+        self._storage.delete(key for key in keys if is_plan_key(key) and key.endswith(".ids"))
+
+    def _get(self, key: str) -> bytes:
+        """An object of the log. Raises StorageMissing, also for one that is too large to be ours."""
+        try:
+            return get_bounded(self._storage, key)
+        except TooLarge as error:
+            raise StorageMissing(str(error)) from error
+
+    def _put(self, objects: dict[str, bytes]) -> None:
+        for key, data in objects.items():
+            self._storage.put(key, data)
+
+    def _encoded(self, chunk: int) -> bytes:
+        first = chunk * self.chunk_windows
+        windows = [asdict(plan) | {"repeated": plan.repeated.hex()} for plan in self.windows[first:]]
+        body = {"fingerprint": self._fingerprint, "window": first, "windows": windows}
+        return json.dumps(body | {"check": self._check(body)}).encode()
+
+    def _check(self, body: dict[str, Any]) -> str:
+        return blake2b(json.dumps(body).encode(), digest_size=_DIGEST_BYTES).hexdigest()
+
+    def _sealed(self, chunk: int, ids: Hashes) -> bytes:
+        data = ids.astype("<u8", copy=False).tobytes()
+        seal = blake2b(f"{self._fingerprint} {chunk} ".encode(), digest_size=_DIGEST_BYTES)
+        seal.update(data)
+        return seal.digest() + data
+
+    def _read_chunk(self, chunk: int) -> list[WindowPlan]:
+        """The windows of a chunk; none where it is missing, damaged or another job's."""
+        try:
+            body: Any = json.loads(self._get(_key(chunk, "json")))
+            check = body.pop("check")
+            first = chunk * self.chunk_windows
+            is_ours = body["fingerprint"] == self._fingerprint and body["window"] == first
+            if not is_ours or check != self._check(body) or len(body["windows"]) > self.chunk_windows:
+                return []
+            return [self._plan_of(window) for window in body["windows"]]
+        except (StorageMissing, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            return []
+
+    def _plan_of(self, window: dict[str, Any]) -> WindowPlan:
+        """A window as it was written. Raises ValueError, KeyError or TypeError for one that cannot be."""
+        end = Position(*[window["end"][name] for name in ("file", "offset", "number")])
+        changed: dict[str, Any] = {"end": end, "repeated": bytes.fromhex(window["repeated"])}
+        plan = WindowPlan(**(window | changed))
+        counts = (plan.num_rows, plan.num_parts, end.file, end.offset, end.number)
+        are_counts = all(type(value) is int and 0 <= value < 1 << 63 for value in counts)
+        are_numbers = all(
+            type(value) in (int, float) and 0 <= value < 1e18 for value in (plan.cost_s, plan.fraction_read)
+        )
+        if not (are_counts and are_numbers and 0 < plan.num_rows <= self.window_rows):
+            raise ValueError(f"{window!r:.200} is no window")
+        if plan.repeated and plan.repeated_rows[-1:] >= [plan.num_rows]:
+            raise ValueError(f"{window!r:.200} has a row beyond its end")
+        return plan
+
+
+def _key(chunk: int, kind: str) -> str:
+    return f"{PLAN_PREFIX}{chunk:06d}.{kind}"

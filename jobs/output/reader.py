@@ -1,0 +1,131 @@
+"""Read a speech corpus back: manifests, then containers, then decoded clips, a part in memory at a time.
+
+Guaranteed: works on finished and on unfinished outputs and gives what is committed, every clip once, its bytes those
+that the manifest promised. Clips come part by part; inside a part in the order in which they are stored.
+What is read may have been edited by anyone: it is checked, and nothing of it is executed or unpacked to disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ...actors.audio import encoding as audio
+from ...actors.audio.encoding import AudioFormat, format_of
+from ...actors.records.manifest import PartName, Record, content_digest, decode_records
+from ...actors.records.utterance import Clip
+from ...cluster.commit.executor import Executor
+from ...cluster.commit.operations import DONE, MISSING, Answer, Named, ReadNames, ReadObjects
+from ...cluster.commit.protocol import Read, State
+from ...cluster.containers import Container, Place, container_of
+from ...cluster.storage import S3Options, Storage, open_storage
+from ...errors import JobError, RowRejected
+from .bounded_read import MANIFEST_BYTES, get_bounded
+from .identity import JOB_KEY
+from .output_file import OutputFile
+from .texts import TEXT_PREFIX
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How an output keeps its audio, as its job.json says."""
+
+    container: Container
+    audio_format: AudioFormat
+    key_prefixes: int = 0
+
+    @classmethod
+    def of(cls, storage: Storage, spec: Mapping[str, Any]) -> Layout:
+        """By the job's specification. Raises JobError for an output of text, or one that this version cannot read."""
+        if spec.get("task") == "refine":
+            raise JobError(
+                f"{storage.uri} holds refined text, not audio: its rows lie in {storage.location(TEXT_PREFIX)}*.jsonl, "
+                "a JSON object a line; name that as input.uri of a job that speaks"
+            )
+        try:
+            output: Any = spec["output"]
+            container, audio_format = container_of(str(output["container"])), format_of(str(output["audio"]))
+            return cls(container, audio_format, int(output.get("key_prefixes", 0)))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise JobError(f"{storage.location(JOB_KEY)} has no spec.output.container and spec.output.audio") from error
+
+
+def load_part(storage: Storage, part: PartName) -> list[Record]:
+    """The records of a part, in row order. Raises JobError, naming the object and the line."""
+    data, source = get_bounded(storage, part.key, MANIFEST_BYTES), storage.location(part.key)
+    if part.content and content_digest(data) != part.content:
+        raise JobError(f"{source}: its content is not the one that its name promises")
+    return list(decode_records(data, source))
+
+
+def named_keys(storage: Storage, part: PartName) -> set[str]:
+    """The keys of the objects that a part's manifest names. Raises JobError for one that cannot be read."""
+    return {record.audio for record in load_part(storage, part) if record.audio is not None}
+
+
+def read(uri: str, s3: S3Options | None = None) -> Iterator[Clip]:
+    """The clips of the output at `uri`, one after the other.
+
+    A clip's metadata holds the row's own columns and row, text, voice, seed, speed, model and model_revision, which
+    win over columns of that name. Raises JobError where there is no output or one of text, and later for an object that
+    is missing or not what its manifest says; `speechmill verify` names them all.
+    """
+    storage = open_storage(uri, s3)
+    output = OutputFile.load(storage)
+    return _clips(storage, output, Layout.of(storage, output.job.spec).container)
+
+
+def _clips(storage: Storage, output: OutputFile, container: Container) -> Iterator[Clip]:
+    """What the root counts: the protocol says what is read next, and what it means where something is missing."""
+    executor, machine, error = Executor(storage), Read(output.base), None
+    shard_id = ""
+    records: dict[Place, Record] = {}
+    while (request := machine.request) is not None:
+        if not isinstance(request, ReadNames | ReadObjects):
+            machine = machine.step(executor.perform(request))
+            continue
+        answer: Answer = DONE
+        try:
+            if isinstance(request, ReadNames):
+                part = PartName.parse(request.key)
+                if part.shard_id == shard_id:
+                    raise JobError(f"{storage.uri}: shard {shard_id} has two manifests; `speechmill verify` names them")
+                shard_id = part.shard_id
+                records = {_place(record): record for record in load_part(storage, part) if record.status == "ok"}
+                answer = Named(frozenset(key for key, _ in records))
+            else:
+                yield from _read(storage, container, records)
+        except JobError as missing:
+            answer, error = MISSING, missing
+        machine = machine.step(answer)
+    if machine.state is State.CHANGED:
+        raise JobError(f"{storage.uri} was begun anew while it was read; read it again") from error
+    if machine.state is State.DAMAGED:
+        raise error or JobError(f"{storage.uri} does not hold the manifests that it had when it was completed")
+
+
+def _read(storage: Storage, container: Container, records: Mapping[Place, Record]) -> Iterator[Clip]:
+    """The clips at these places, in the order in which they are stored."""
+    for place, found in container.read(storage, list(records)):
+        if isinstance(found, JobError):
+            raise found
+        yield _clip(storage, records[place], found)
+
+
+def _place(record: Record) -> Place:
+    assert record.audio is not None, "an ok record names its audio"
+    return record.audio, record.member
+
+
+def _clip(storage: Storage, record: Record, data: bytes) -> Clip:
+    where = f"{storage.location(record.audio or '')}, row {record.row}"
+    if audio.sha256(data) != record.audio_sha256:
+        raise JobError(f"{where}: these are not the bytes that the manifest promises")
+    try:
+        samples, sample_rate = audio.decode(data)
+    except RowRejected as error:
+        raise JobError(f"{where}: {error}") from error
+    names = ("row", "text", "voice", "seed", "speed", "model", "model_revision")
+    own = {name: getattr(record, name) for name in names}
+    return Clip(record.id, samples, sample_rate, {**record.metadata, **own})

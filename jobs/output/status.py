@@ -1,0 +1,69 @@
+"""How far an output is, read from the store alone: it works for a running job, a dead one, and a finished one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...cluster.lease.lease import Lease
+from ...cluster.storage import Storage
+from ...errors import JobError, StorageMissing
+from ..corpus.printable import printable
+from .holdings import Holdings
+from .output_file import OutputFile
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What is committed. How many rows the corpus has is known only when the job is complete.
+
+    task         "speak", or "refine": then there is no audio
+    is_complete  every row was committed; with `problems`, the output is damaged: something has gone missing since
+    driver       who writes the output now, "" if nobody does
+    """
+
+    output: str
+    job_name: str
+    task: str
+    fingerprint: str
+    is_complete: bool
+    num_parts: int
+    num_ok: int
+    num_failed: int
+    audio_s: float
+    driver: str = ""
+    problems: tuple[str, ...] = ()
+
+    @property
+    def is_damaged(self) -> bool:
+        """Whether it does not hold what it says that it holds."""
+        return bool(self.problems)
+
+
+def status(storage: Storage) -> Status:
+    """Read the status of an output. Raises StorageMissing when there is none."""
+    output = OutputFile.read(storage)
+    if output is None:
+        raise StorageMissing(f"{storage.uri} holds no speechmill output: there is no job.json")
+    job, holdings = output.job, Holdings.of(storage, output)
+    ledger = holdings.ledger
+    return Status(
+        output=storage.uri,
+        job_name=printable(str(job.spec.get("name", ""))),
+        task=printable(str(job.spec.get("task", "speak"))),
+        fingerprint=job.identity.fingerprint,
+        is_complete=output.complete is not None,
+        num_parts=len(ledger),
+        num_ok=ledger.totals.num_ok,
+        num_failed=ledger.totals.num_failed,
+        audio_s=ledger.totals.audio_s,
+        driver=_driver(storage),
+        problems=holdings.problems,
+    )
+
+
+def _driver(storage: Storage) -> str:
+    try:
+        holder = Lease.read(storage)
+    except JobError as error:
+        return printable(str(error))
+    return "" if holder is None else printable(str(holder))

@@ -1,0 +1,90 @@
+"""What refined rows are kept in: `text/<shard>-<stamp>.jsonl`, a JSON object a line, as a later job reads its corpus.
+
+Guaranteed: the content follows from the records of the part alone, and the driver writes it right before their
+manifest, under a name with the same stamp. What a run that was replaced left behind is swept at the end of the next, so
+that `text/*.jsonl` of a complete output holds every refined row once.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import cast
+
+from ...actors.records.manifest import PartName, Record, dumps
+
+TEXT_PREFIX = "text/"
+_OWNED = re.compile(re.escape(TEXT_PREFIX) + r"([0-9]{6,}-[0-9]{4,})(?:-r[0-9a-f]+-[0-9]+\.n[0-9]+)?\.jsonl")
+
+
+def text_key(part: PartName) -> str:
+    """The key of the refined rows of a part."""
+    return f"{TEXT_PREFIX}{part.shard_id}{'-' if part.stamp else ''}{part.stamp}.jsonl"
+
+
+def text_shard_of(key: str) -> str | None:
+    """The shard whose refined rows lie under the key, None if it is not a shard's."""
+    match = _OWNED.fullmatch(key)
+    return match[1] if match else None
+
+
+def encode_texts(records: Iterable[Record]) -> bytes:
+    """The refined ones of these records as JSON lines, in the order given; of none, no bytes."""
+    return "".join(_line(record) + "\n" for record in records if record.refined is not None).encode("utf-8")
+
+
+def text_faults(data: bytes, records: Sequence[Record]) -> Iterator[str]:
+    """Where these lines are not those of the records; a line that is spelt in another way is no fault."""
+    refined = [record for record in records if record.refined is not None]
+    *lines, rest = data.split(b"\n")
+    if rest or len(lines) != len(refined):
+        cut_off = ", and the last one has no end" if rest else ""
+        yield f"{len(lines)} lines where the manifest has {len(refined)} refined rows{cut_off}"
+        return
+    for number, (line, record) in enumerate(zip(lines, refined, strict=True), start=1):
+        wanted = _parsed(_line(record)) or {}
+        found = _parsed(line)
+        if found is None:
+            yield f"line {number}, row {record.row}: no JSON object"
+        elif names := sorted(
+            name for name in found.keys() | wanted.keys() if _spelt(found, name) != _spelt(wanted, name)
+        ):
+            yield f"line {number}, row {record.row}: {', '.join(names):.200} not as in the manifest"
+
+
+def _spelt(values: Mapping[str, object], name: str) -> str | None:
+    """A value as JSON, which tells 1 from 1.0 and from true; None where there is none."""
+    return dumps({"": values[name]}) if name in values else None
+
+
+def _line(record: Record) -> str:
+    """Columns as a job looks for them; they win over the row's own of these names, which the manifest keeps."""
+    own = {
+        "id": record.id,
+        "text": record.refined,
+        "voice": record.voice,
+        "seed": record.seed,
+        "speed": record.speed,
+    }
+    return dumps({**own, **record.metadata, **own})
+
+
+def _parsed(line: str | bytes) -> dict[str, object] | None:
+    try:
+        value: object = json.loads(line, object_pairs_hook=_without_repetition, parse_constant=_refused)
+    except (ValueError, RecursionError):
+        return None
+    return cast("dict[str, object]", value) if isinstance(value, dict) else None
+
+
+def _without_repetition(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Of a key that comes twice, readers take one or the other."""
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise ValueError("a key that comes twice")
+    return result
+
+
+def _refused(name: str) -> object:
+    raise ValueError(f"{name} is no JSON number")

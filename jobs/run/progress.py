@@ -1,0 +1,161 @@
+"""How far a run is, as one immutable snapshot; the arithmetic of totals, rates and time left. Pure.
+
+Rows count as done when a replica has spoken or refined them; the snapshot says apart how many of them are committed.
+What a display makes of it is in `display`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ...actors.batcher.stats import BatchStats
+from ...cluster.pool.replica_state import ReplicaState
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Rows and seconds of audio that are committed."""
+
+    num_ok: int = 0
+    num_failed: int = 0
+    audio_s: float = 0.0
+
+    @property
+    def num_rows(self) -> int:
+        return self.num_ok + self.num_failed
+
+    def plus(self, num_ok: int, num_failed: int, audio_s: float) -> Totals:
+        """These totals with a part more."""
+        return Totals(self.num_ok + num_ok, self.num_failed + num_failed, self.audio_s + audio_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One moment of a run.
+
+    rows_done        spoken, refined or failed, committed or not; `rows_committed` of them are safe
+    rows_total       of the corpus; an estimate until the reader is at its end (`is_total_exact`)
+    rtfx             seconds of audio per second of this run, since the first replica was ready; 0 before
+    batch_fill       cells that hold a token / all cells, of this run; None before the first batch
+    num_out_of_memory  batches of this run that did not fit and were packed again
+    notice           what holds the run up, for a person; empty while all is well
+    eta_s            seconds left at the rate of this run; None while unknown
+    task             "speak", or "refine": then there is no audio
+    rows_per_s       rows done per second of this run, since the first replica was ready; 0 before
+    """
+
+    rows_done: int
+    rows_committed: int
+    rows_total: int
+    is_total_exact: bool
+    num_failed: int
+    audio_s: float
+    elapsed_s: float
+    rtfx: float
+    batch_fill: float | None
+    num_out_of_memory: int
+    eta_s: float | None
+    num_deaths: int
+    replicas: tuple[ReplicaState, ...]
+    notice: str = ""
+    task: str = "speak"
+    rows_per_s: float = 0.0
+
+
+class Tracker:
+    """Collects what the run reports and says where it stands; the clock is passed in with every call."""
+
+    def __init__(self, committed: Totals, started_s: float, task: str = "speak") -> None:
+        self._task = task
+        self._before = committed
+        self._committed = committed
+        self._started_s = started_s
+        self._speaking_since_s: float | None = None
+        self._rows_planned = 0
+        self._cost_planned_s = self._cost_skipped_s = self._cost_done_s = 0.0
+        self._fraction_read = 0.0
+        self._batches = BatchStats()
+        self._storing, self._cost_storing_s = Totals(), 0.0
+
+    def planned(self, num_rows: int, cost_s: float, skipped_cost_s: float, fraction_read: float) -> None:
+        """A window was planned; `skipped_cost_s` of its cost was committed by an earlier run."""
+        self._rows_planned += num_rows
+        self._cost_planned_s += cost_s
+        self._cost_skipped_s += skipped_cost_s
+        self._fraction_read = fraction_read
+
+    def committed_part(self, num_ok: int, num_failed: int, audio_s: float, cost_s: float) -> None:
+        """A part was committed by this run."""
+        self._committed = self._committed.plus(num_ok, num_failed, audio_s)
+        self._cost_done_s += cost_s
+
+    def storing(self, totals: Totals, cost_s: float) -> None:
+        """Of this run, what replicas have handed in and the store has not taken by now."""
+        self._storing, self._cost_storing_s = totals, cost_s
+
+    def batched(self, batches: BatchStats) -> None:
+        """A receipt's batches."""
+        self._batches += batches
+
+    @property
+    def batches(self) -> BatchStats:
+        """The batches of the receipts so far."""
+        return self._batches
+
+    @property
+    def rows_of_this_run(self) -> int:
+        """Rows that this run committed."""
+        return self._committed.num_rows - self._before.num_rows
+
+    @property
+    def audio_s_of_this_run(self) -> float:
+        """Seconds of audio that this run committed."""
+        return self._committed.audio_s - self._before.audio_s
+
+    def speaking_s(self, now_s: float) -> float:
+        """Seconds since the first replica had work; 0 before."""
+        return now_s - self._speaking_since_s if self._speaking_since_s is not None else 0.0
+
+    def speaking_from(self, now_s: float) -> None:
+        """A replica has work; the first call counts."""
+        if self._speaking_since_s is None:
+            self._speaking_since_s = now_s
+
+    def snapshot(self, now_s: float, replicas: Sequence[ReplicaState], num_deaths: int, notice: str = "") -> Snapshot:
+        """Where the run stands, with what the replicas hold uncommitted."""
+        speaking_s = self.speaking_s(now_s)
+        storing = self._storing
+        audio_s = self.audio_s_of_this_run + storing.audio_s + sum(r.audio_s_in_flight for r in replicas)
+        done = self._committed.num_rows + storing.num_rows + sum(r.rows_in_flight for r in replicas)
+        running = sum((replica.progress.batches for replica in replicas), BatchStats())
+        is_exact = self._fraction_read >= 1.0
+        return Snapshot(
+            rows_done=done,
+            rows_committed=self._committed.num_rows,
+            rows_total=self._estimated(self._rows_planned, at_least=done),
+            is_total_exact=is_exact,
+            num_failed=self._committed.num_failed,
+            audio_s=self._before.audio_s + audio_s,
+            elapsed_s=now_s - self._started_s,
+            rtfx=audio_s / speaking_s if speaking_s > 0 else 0.0,
+            batch_fill=self._batches.fill if self._batches.cells_total else running.fill,
+            num_out_of_memory=max(self._batches.num_out_of_memory, running.num_out_of_memory),
+            eta_s=self._eta_s(speaking_s, self._cost_storing_s + sum(r.cost_s_in_flight for r in replicas)),
+            num_deaths=num_deaths,
+            replicas=tuple(replicas),
+            notice=notice,
+            task=self._task,
+            rows_per_s=(done - self._before.num_rows) / speaking_s if speaking_s > 0 else 0.0,
+        )
+
+    def _estimated(self, planned: float, at_least: int = 0) -> int:
+        fraction = self._fraction_read
+        return max(at_least, round(planned / fraction)) if fraction > 0 else at_least
+
+    def _eta_s(self, speaking_s: float, in_flight_s: float) -> float | None:
+        done = self._cost_done_s + in_flight_s
+        if done <= 0 or speaking_s <= 0 or self._fraction_read <= 0:
+            return None
+        left = self._cost_planned_s / self._fraction_read - self._cost_skipped_s - done
+        return max(0.0, left) * speaking_s / done

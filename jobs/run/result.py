@@ -1,0 +1,53 @@
+"""How a run ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...actors.batcher.stats import BatchStats
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a run ended.
+
+    task                                    "speak", or "refine": then there is no audio
+    num_rows, num_ok, num_failed, audio_s   of the whole output, runs before included
+    new_rows, new_audio_s, speaking_s       of this run: rows that ended, audio made, and seconds from the first shard
+                                            to the last
+    batches                                 of this run: fill, predicted and actual seconds and bytes
+    is_allowed                              whether the failed rows are within the job's allowance
+    """
+
+    output: str
+    task: str
+    num_rows: int
+    num_ok: int
+    num_failed: int
+    audio_s: float
+    new_rows: int
+    new_audio_s: float
+    speaking_s: float
+    batches: BatchStats
+    num_replicas: int
+    num_deaths: int
+    is_allowed: bool
+
+    @property
+    def rtfx(self) -> float:
+        """Seconds of audio per second of speaking, in this run."""
+        return self.new_audio_s / self.speaking_s if self.speaking_s > 0 else 0.0
+
+    @property
+    def rows_per_s(self) -> float:
+        """Rows per second of speaking, in this run."""
+        return self.new_rows / self.speaking_s if self.speaking_s > 0 else 0.0
+
+    @property
+    def batch_fill(self) -> float | None:
+        """Cells that held a token / all cells, in this run; None if nothing was spoken."""
+        return self.batches.fill
+
+    @property
+    def exit_code(self) -> int:
+        return 0 if self.is_allowed else 1

@@ -1,0 +1,1 @@
+"""One text, spoken to a file or a player."""

@@ -1,0 +1,105 @@
+"""What `speechmill.say` does: speak a text here and now, the first sound as soon as possible.
+
+Starts no cluster. Not known here: how a model streams, how text is cut, or who listens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from ...actors.models.base import AutoregressiveModel, Model, ModelConfig
+from ...actors.models.registry import load, model_class
+from ...actors.records.utterance import Segment
+from ...actors.replica.streaming import PAUSE_S, speak_stream
+from ...actors.text.clauses import ChunkSize, chunk_tokens_of
+from ...errors import ModelError, SpecError, did_you_mean
+from ..spec.job import SEED_MAX
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+class Speech(Iterator["NDArray[np.float32]"]):
+    """Speech that is made as it is read, once: pieces float32 [num_samples] in -1 … 1, silences among them.
+
+    sample_rate   Hz
+    model         the loaded model; give it to the next `say`, which then starts at once
+    Reading raises RowError for text that cannot be spoken, once what came before it is read.
+    """
+
+    def __init__(self, model: Model, pieces: Iterator[NDArray[np.float32]]) -> None:
+        self.model = model
+        self.sample_rate = model.info.sample_rate
+        self._pieces = pieces
+
+    def __next__(self) -> NDArray[np.float32]:
+        return next(self._pieces)
+
+
+def say(
+    text: str | Iterable[str],
+    *,
+    model: str | Model = "hibari",
+    voice: str = "",
+    seed: int = 0,
+    speed: float = 1.0,
+    pause_s: float = PAUSE_S,
+    streaming_text_chunk_size: ChunkSize = "auto",
+    path: str | None = None,
+    device: str = "cpu",
+    options: Mapping[str, Any] | None = None,
+    begun: Callable[[Segment], None] | None = None,
+) -> Speech:
+    """Speak a text, or one that arrives in parts, such as a language model's answer: pieces as soon as they are there.
+
+    model                       a name as in a job, or a model that is loaded already
+    streaming_text_chunk_size   a piece after the first ends with the clause or sentence by which it has so many text
+                                tokens, 1 to 10,000; a token is about four letters, or one character of Chinese,
+                                Japanese or Korean. None: whole sentences. "auto": 10 for text that arrives in parts,
+                                None for a str
+    path, device, options       of a model that is named, as in a job
+    begun                       is told of each segment right before it is spoken
+    Raises ModelError and SpecError at once; errors of the text when it is reached.
+    """
+    tokens = chunk_tokens_of(text, streaming_text_chunk_size)
+    if isinstance(model, str):
+        config = ModelConfig(model, device, voice=voice, path=path, options=options or {})
+        model = _loaded(config)
+    elif path is not None or options:
+        raise SpecError("path and options belong to a model that is named; this one is loaded already")
+    _check(model, voice, seed, speed)
+    pieces = speak_stream(
+        model,
+        text,
+        voice=voice,
+        seed=seed,
+        speed=speed,
+        pause_s=pause_s,
+        streaming_text_chunk_size=tokens,
+        begun=begun,
+    )
+    return Speech(model, pieces)
+
+
+def _loaded(config: ModelConfig) -> Model:
+    if not issubclass(model_class(config.name), AutoregressiveModel):
+        return load(config)
+    from ...actors.replica.loaded_model import tuned
+    from ...actors.replica.receipt import ReplicaConfig
+
+    return tuned(ReplicaConfig(config, "wav", PAUSE_S, batch_rows=1)).model
+
+
+def _check(model: Model, voice: str, seed: int, speed: float) -> None:
+    """Raise ModelError for a voice, SpecError for a seed or a speed that the model does not have."""
+    info = model.info
+    voice = voice or info.default_voice
+    if info.voices and voice not in info.voices:
+        raise ModelError(f'voice "{voice}" is not a voice of {info.name}: {did_you_mean(voice, info.voices)}')
+    if not 0 <= seed <= SEED_MAX:
+        raise SpecError(f"seed {seed} is not an integer from 0 to 2**63 - 1")
+    slowest, fastest = info.speeds
+    if not slowest <= speed <= fastest:
+        raise SpecError(f"speed is {speed:g}; {info.name} speaks at {slowest:g} to {fastest:g}")

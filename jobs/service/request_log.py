@@ -1,0 +1,112 @@
+"""One request from its arrival to its end, as the log and the metrics tell it; and the net under all of them.
+
+Guaranteed: one line per request, with neither its text nor its token, nor anything else that a client wrote; and an
+unforeseen error is answered as any other, or, once the answer has begun, ends it without its end.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import traceback
+from dataclasses import dataclass, field
+
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from .http_problem import Problem
+from .metrics import Metrics
+
+LOG = logging.getLogger("speechmill.service")
+
+CLIENT_LEFT = 499
+"""What nginx calls a request whose client left before the answer; nobody is sent it."""
+
+_QUIET = ("/health", "/ready")
+
+
+@dataclass(slots=True)
+class Visit:
+    """What is known of a request so far.
+
+    status         0 until the answer has begun
+    num_chars      of its text
+    first_audio_s  seconds from its arrival to its first audio
+    audio_s        seconds of audio that were spoken
+    ending         why it did not end as it should have, "" if it did
+    """
+
+    began_s: float = field(default_factory=time.monotonic)
+    status: int = 0
+    num_chars: int = 0
+    first_audio_s: float | None = None
+    audio_s: float = 0.0
+    ending: str = ""
+
+    def now_s(self) -> float:
+        """Seconds since it arrived."""
+        return time.monotonic() - self.began_s
+
+    def line(self, method: str, route: str) -> str:
+        """The line in the log."""
+        parts = [f"{method} {route} {self.status} in {self.now_s():.3f} s"]
+        if self.num_chars:
+            parts.append(f"{self.num_chars} characters")
+        if self.first_audio_s is not None:
+            parts.append(f"first audio after {self.first_audio_s:.3f} s, {self.audio_s:.2f} s of audio")
+        return ", ".join(parts + ([self.ending] if self.ending else []))
+
+
+def visit_of(scope: Scope) -> Visit:
+    """The visit that a request belongs to."""
+    return scope["state"]["visit"]
+
+
+class Visits:
+    """ASGI middleware, around everything: a `Visit` for every HTTP request."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        visit = Visit()
+        scope.setdefault("state", {})["visit"] = visit
+
+        async def watched_send(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                visit.status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched_send)
+        except ClientDisconnect:
+            visit.ending = "the client left"
+        except Exception as error:
+            visit.ending = type(error).__name__
+            log_error(error)
+            if not visit.status:
+                await internal_error().response()(scope, receive, watched_send)
+        finally:
+            visit.status = visit.status or CLIENT_LEFT
+            self._tell(visit, scope)
+
+    def _tell(self, visit: Visit, scope: Scope) -> None:
+        # The route, not the path: that may hold anything.
+        route = getattr(scope.get("route"), "path", "-")
+        level = logging.DEBUG if route in _QUIET else logging.INFO
+        LOG.log(level, "%s", visit.line(scope["method"], route))
+        self._metrics.answered(visit.status)
+
+
+def log_error(error: BaseException) -> None:
+    """Where an unforeseen error came from; not its message, which may quote the text."""
+    LOG.error("%s\n%s", type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
+
+
+def internal_error() -> Problem:
+    """What a client is told of an error that is not its own."""
+    return Problem(500, "something went wrong here; the log of the service tells more", code="internal_error")

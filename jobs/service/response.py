@@ -1,0 +1,145 @@
+"""Speech on its way to a client: the bytes as they are made, or a whole file with its length.
+
+Guaranteed: nothing is sent before there is audio to send, so that what fails until then can be told by its status;
+a stream is ended only when its speech is whole. Not known here: where the samples come from.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from .client_stream import Reader
+from .encoding import Encoding, encoded, mime_of
+from .http_problem import Problem
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_WRITE_BYTES = 65_536
+"""A whole file is written in such parts, so that a slow reader is told from one that takes nothing."""
+
+_NO_TOKENS = {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0}
+"""OpenAI's end of a stream says what it cost in tokens; here nothing does."""
+
+Headers = Mapping[str, str]
+
+
+class Answer(Protocol):
+    """Where pieces of a speech go, one after the other; `begin` first, and `close` at last, come what may."""
+
+    def begin(self, headers: Headers) -> None:
+        """What is known now that the first audio is there; sent with it."""
+        ...
+
+    async def take(self, pcm: NDArray[np.int16]) -> None:
+        """The next piece, int16 [num_samples]."""
+        ...
+
+    async def finish(self) -> None:
+        """The speech is whole."""
+        ...
+
+    def close(self) -> None:
+        """Free what is held."""
+        ...
+
+
+class StreamedAnswer:
+    """The bytes of an encoder as they are made, in chunks."""
+
+    def __init__(self, reader: Reader, name: str, sample_rate: int) -> None:
+        self._reader = reader
+        self._encoding = Encoding(name, sample_rate)
+        self._headers: dict[str, str] = {}
+        self._mime = self._encoding.mime
+
+    def begin(self, headers: Headers) -> None:
+        """Keep the headers for the first bytes."""
+        self._headers = {"Content-Type": self._mime, **headers}
+
+    async def take(self, pcm: NDArray[np.int16]) -> None:
+        """Send what the samples make ready."""
+        for part in self._encoding.parts(pcm):
+            await self._pass_on(await self._encoding.feed(part))
+
+    async def finish(self) -> None:
+        """Send the rest and the end."""
+        await self._pass_on(await self._encoding.finish())
+        await self._reader.take(self._end(), is_last=True)
+
+    def close(self) -> None:
+        """Free the encoder."""
+        self._encoding.close()
+
+    async def _pass_on(self, data: bytes) -> None:
+        if not data:
+            return
+        if not self._reader.has_begun:
+            await self._reader.begin(200, self._headers)
+        await self._reader.take(self._framed(data))
+
+    def _framed(self, data: bytes) -> bytes:
+        return data
+
+    def _end(self) -> bytes:
+        return b""
+
+
+class EventAnswer(StreamedAnswer):
+    """The same as OpenAI's server-sent events."""
+
+    def begin(self, headers: Headers) -> None:
+        """Keep the headers for the first event."""
+        super().begin(headers)
+        self._headers["Content-Type"] = "text/event-stream; charset=utf-8"
+
+    def _framed(self, data: bytes) -> bytes:
+        return _event({"type": "speech.audio.delta", "audio": base64.b64encode(data).decode("ascii")})
+
+    def _end(self) -> bytes:
+        return _event({"type": "speech.audio.done", "usage": _NO_TOKENS})
+
+
+class WholeAnswer:
+    """A file as a job writes it, once it is whole."""
+
+    def __init__(self, reader: Reader, name: str, sample_rate: int) -> None:
+        self._reader = reader
+        self._name = name
+        self._sample_rate = sample_rate
+        self._headers: Headers = {}
+        self._pieces: list[NDArray[np.int16]] = []
+
+    def begin(self, headers: Headers) -> None:
+        """Keep the headers."""
+        self._headers = headers
+
+    async def take(self, pcm: NDArray[np.int16]) -> None:
+        """Keep the samples."""
+        self._pieces.append(pcm)
+
+    async def finish(self) -> None:
+        """Encode and send all of it."""
+        data = await encoded(np.concatenate(self._pieces), self._sample_rate, self._name)
+        about = {"Content-Type": mime_of(self._name, self._sample_rate), "Content-Length": str(len(data))}
+        await self._reader.begin(200, {**self._headers, **about})
+        for start in range(0, len(data), _WRITE_BYTES):
+            part = data[start : start + _WRITE_BYTES]
+            await self._reader.take(part, is_last=start + len(part) == len(data))
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def problem_event(problem: Problem) -> bytes:
+    """Why a stream of events breaks off, as one of them; its end is left out all the same."""
+    return _event({"type": "error", **problem.body()})
+
+
+def _event(content: Mapping[str, object]) -> bytes:
+    return b"data: " + json.dumps(content).encode("ascii") + b"\n\n"

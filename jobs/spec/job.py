@@ -1,0 +1,286 @@
+"""job.yaml as typed values: one small model per concern, checked at the edge, unknown keys refused by name.
+
+What is valid here is well-formed; whether the corpus, the model and the store are there is asked later, by the
+parts that know them, and still before any replica starts.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
+
+from ...cluster.sharding.sharding import ShardLimits
+from ...cluster.storage import S3Options
+from ...errors import SpecError, did_you_mean
+from ..corpus.printable import printable
+from .uris import Place, without_credentials
+from .yaml_reader import BadYaml, parse_yaml, read_yaml
+
+SEED_MAX = 2**63 - 1
+_MAX_TOLD = 20
+"""Wrong keys that are named."""
+_HALF = re.compile("[\ud800-\udfff]")
+
+
+class Section(BaseModel):
+    """Keys that are known, and checked."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, protected_namespaces=())
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _plain(cls, value: object, info: ValidationInfo) -> object:
+        """To Python, true is the number 1; and a text may hold halves of characters, which no file takes."""
+        if isinstance(value, str) and not value.isascii() and _HALF.search(value):
+            raise ValueError("must not hold half a surrogate pair")
+        if isinstance(value, bool) and cls.model_fields[info.field_name or ""].annotation is not bool:
+            raise ValueError("must not be true or false")
+        return value
+
+
+class S3Spec(Section):
+    """An S3 service. Credentials come from boto3's own chain (environment, profile, role), never from here."""
+
+    endpoint_url: Place | None = None
+    region: str | None = None
+    max_attempts: Annotated[int, Field(ge=1, le=1_000)] = 8
+    timeout_s: Annotated[float, Field(ge=1, le=86_400)] = 600.0
+
+    def options(self) -> S3Options:
+        """The same, as the store takes it."""
+        return S3Options(self.endpoint_url, self.region, self.max_attempts, self.timeout_s)
+
+
+class InputSpec(Section):
+    """Where rows come from, and which columns mean what. A column set to null is not looked for.
+
+    `id`, `seed`, `voice` and `speed` are used when the corpus has them; named in the job, they have to be there.
+    """
+
+    uri: Place | list[Place]
+    format: Literal["auto", "csv", "tsv", "jsonl", "parquet"] = "auto"
+    id: str | None = "id"
+    text: str = "text"
+    seed: str | None = "seed"
+    voice: str | None = "voice"
+    speed: str | None = "speed"
+    max_chars: Annotated[int, Field(ge=1)] = 20_000
+    s3: S3Spec = S3Spec()
+
+    @field_validator("uri")
+    @classmethod
+    def _not_empty(cls, uri: str | list[str]) -> str | list[str]:
+        if not uri or (isinstance(uri, list) and not all(uri)):
+            raise ValueError("must name at least one file")
+        return uri
+
+
+class ModelSpec(Section):
+    """The model and how it is batched. `options` are the model's own."""
+
+    name: str = "hibari"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    backend: str = "auto"
+    path: str | None = None
+    voice: str = ""
+    speed: Annotated[float, Field(gt=0)] = 1.0
+    batch_size: Literal["auto_max"] | Annotated[int, Field(ge=1)] = "auto_max"
+    vram_utilization: Annotated[float, Field(gt=0, le=1)] = 0.9
+    options: dict[str, Any] = {}
+
+
+class TextSpec(Section):
+    """Long texts are spoken in segments, joined by `pause_s` seconds of silence."""
+
+    pause_s: Annotated[float, Field(ge=0, le=10)] = 0.2
+
+
+class OutputSpec(Section):
+    """Where the speech goes and how it is packed; `jsonl` is for text."""
+
+    uri: Place
+    container: Literal["jsonl", "files", "webdataset", "parquet"] = "files"
+    audio: Literal["wav", "flac", "opus", "mp3"] = "flac"
+    key_prefixes: Literal[0, 16, 256, 4096] = 0
+    s3: S3Spec = S3Spec()
+
+
+class ShardingSpec(Section):
+    """How the corpus is cut. Part of a job's identity: another cut is another set of parts."""
+
+    window_rows: Annotated[int, Field(ge=1, le=1_000_000)] = 8_192
+    shard_rows: Annotated[int, Field(ge=1, le=100_000)] = 1_000
+    shard_audio_s: Annotated[float, Field(gt=0)] = 3_600.0
+
+    def limits(self) -> ShardLimits:
+        """The same, as the sharder takes it."""
+        return ShardLimits(self.shard_rows, self.shard_audio_s)
+
+
+class ClusterSpec(Section):
+    """The Ray cluster: `local`, `auto` (the one this process stands in), `ray://host:port` or `host:port`.
+
+    `replicas: service` borrows those of the running service of that name, in what its streams leave over.
+    """
+
+    address: str = "local"
+    replicas: Literal["auto", "service"] | Annotated[int, Field(ge=1)] = "auto"
+    service: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")] = "speechmill"
+    gpus_per_replica: Annotated[float, Field(gt=0)] = 1.0
+    cpus_per_replica: Annotated[float, Field(gt=0)] = 1.0
+
+    @field_validator("address")
+    @classmethod
+    def _known_form(cls, address: str) -> str:
+        if address not in ("local", "auto") and not re.fullmatch(r"(ray://)?[^/\s@]+:[0-9]{1,5}", address):
+            raise ValueError("must be local, auto, ray://host:port or host:port")
+        return address
+
+    @model_validator(mode="after")
+    def _service_on_a_cluster(self) -> Self:
+        if self.replicas == "service" and self.address == "local":
+            raise ValueError("replicas: service needs the address of the cluster that the service runs on")
+        return self
+
+    @field_validator("gpus_per_replica")
+    @classmethod
+    def _whole_or_share(cls, gpus: float) -> float:
+        if gpus > 1 and gpus != int(gpus):
+            raise ValueError("must be a share of one GPU (0.5) or a whole number")
+        return gpus
+
+
+class FailureSpec(Section):
+    """How many rows may fail: a count, or a share of all rows below 1."""
+
+    max_failed_rows: Annotated[float, Field(ge=0)] = 0
+
+    def allows(self, num_failed: int, num_rows: int) -> bool:
+        """Whether this many failed rows are within the allowance."""
+        allowed = self.max_failed_rows
+        return num_failed <= (allowed * num_rows if 0 < allowed < 1 else allowed)
+
+
+class Document(Section):
+    """A whole file of sections."""
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any], source: str = "job") -> Self:
+        """One from plain values. Raises SpecError, naming every wrong key and what it may be."""
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            told: dict[str, list[str]] = {}
+            for detail in error.errors():
+                key, problem = _explain(cls, detail)
+                told.setdefault(printable(key, 200), []).append(printable(problem))
+            lines = [f"{key} {' or '.join(dict.fromkeys(problems))}" for key, problems in told.items()]
+            more = [f"and {len(lines) - _MAX_TOLD:,} more"] if len(lines) > _MAX_TOLD else []
+            raise SpecError(f"{source}: " + "; ".join(lines[:_MAX_TOLD] + more)) from error
+
+    @classmethod
+    def load(cls, path: str | Path | None, overrides: list[str] | None = None) -> Self:
+        """One from a YAML file (None: all defaults), with "key.key=value" overrides. Raises SpecError."""
+        source = printable(str(path))
+        try:
+            values = {} if path is None else read_yaml(path)
+        except OSError as error:
+            raise SpecError(f"{source}: cannot be read: {error.strerror}") from error
+        except BadYaml as error:
+            raise SpecError(f"{source}: is not valid YAML: {printable(str(error))}") from error
+        if not isinstance(values, dict):
+            raise SpecError(f"{source}: must hold keys such as input, model and output")
+        for override in overrides or []:
+            _override(values, override)
+        return cls.parse(values, "--set" if path is None else source)
+
+
+class JobSpec(Document):
+    """A whole job file. `task: refine` makes text of text, as it would be spoken; then the container is `jsonl`."""
+
+    name: str = "speechmill"
+    task: Literal["speak", "refine"] = "speak"
+    seed: Annotated[int, Field(ge=0, le=SEED_MAX)] = 0
+    input: InputSpec
+    model: ModelSpec = ModelSpec()
+    text: TextSpec = TextSpec()
+    output: OutputSpec
+    sharding: ShardingSpec = ShardingSpec()
+    cluster: ClusterSpec = ClusterSpec()
+    failure: FailureSpec = FailureSpec()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_container(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("task") == "refine" and isinstance(values.get("output"), dict):
+            return {**values, "output": {"container": "jsonl", **values["output"]}}
+        return values
+
+    @field_validator("output")
+    @classmethod
+    def _container_of_task(cls, output: OutputSpec, info: ValidationInfo) -> OutputSpec:
+        task = info.data.get("task")
+        if task == "refine" and output.container != "jsonl":
+            raise ValueError(f"container {output.container} holds audio, and task: refine makes text; leave it out")
+        if task == "speak" and output.container == "jsonl":
+            raise ValueError(
+                "container jsonl holds text, and task: speak makes audio; use files, webdataset or parquet, or set "
+                "task: refine"
+            )
+        return output
+
+
+def _override(values: dict[str, Any], override: str) -> None:
+    path, equals, value = override.partition("=")
+    keys = path.split(".")
+    if not equals or not all(keys):
+        raise SpecError(f'--set "{printable(override, 80)}" must look like model.batch_size=16')
+    section: Any = values
+    for key in keys[:-1]:
+        if section.get(key) is None:
+            section[key] = {}
+        section = section[key]
+        if not isinstance(section, dict):
+            raise SpecError(f"--set {printable(path)}: {printable(key)} is a value, not a section")
+    try:
+        section[keys[-1]] = parse_yaml(value)
+    except BadYaml as error:
+        raise SpecError(f"--set {printable(path)}: the value is not valid YAML: {printable(str(error))}") from error
+
+
+def _explain(root: type[BaseModel], detail: Any) -> tuple[str, str]:
+    """A wrong key, and what is wrong with it; an unknown one with the nearest known key of its section."""
+    names = [str(part) for part in detail["loc"]]
+    if detail["type"] == "extra_forbidden":
+        known = [".".join([*names[:-1], field]) for field in _fields(root, names[:-1])]
+        return f'"{".".join(names)}"', f"is not a key; {did_you_mean('.'.join(names), known)}"
+    # Behind the key, pydantic names the alternative of a union that it tried: one key, several complaints.
+    depth = next((d for d in range(len(names)) if names[d] not in _fields(root, names[:d])), len(names))
+    key = ".".join(names[:depth])
+    if detail["type"] == "missing":
+        return f'"{key}"', "is missing"
+    message = detail["msg"].removeprefix("Value error, ").replace("Input should", "should")
+    return f"{key or 'the job'} is {_shown(detail.get('input'))}:", message
+
+
+def _shown(value: object) -> str:
+    try:
+        return without_credentials(json.dumps(value, default=str))[:80]
+    except (ValueError, RecursionError):  # a YAML value may hold itself
+        return "a value that cannot be shown"
+
+
+def _fields(model: type[BaseModel], path: list[str]) -> list[str]:
+    """Field names of the section at `path`, or none where there is no such section."""
+    for name in path:
+        field = model.model_fields.get(name)
+        section = field.annotation if field else None
+        if not (isinstance(section, type) and issubclass(section, BaseModel)):
+            return []
+        model = section
+    return list(model.model_fields)

@@ -1,0 +1,339 @@
+"""One replica without Ray: every row accounted for, whatever the model, the encoder or the store does."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from speechmill.actors.models.base import ModelConfig
+from speechmill.actors.models.tone import Tone, ToneMemory
+from speechmill.actors.records.manifest import Record, decode_records
+from speechmill.actors.records.utterance import Segment, Utterance
+from speechmill.actors.replica.receipt import Receipt, ReplicaConfig
+from speechmill.actors.replica.replica import MAX_PENDING_CLIPS, Replica
+from speechmill.errors import ModelError, RowRejected, StorageFull
+
+
+@dataclass
+class MemoryPart:
+    """A part in memory."""
+
+    clips: dict[int, bytes] = field(default_factory=dict)
+    is_closed: bool = False
+    is_aborted: bool = False
+
+    def add(self, row: int, id: str, encoded: bytes, sidecar: Mapping[str, object]) -> tuple[str, str]:
+        assert not self.is_closed
+        assert not self.is_aborted
+        self.clips[row] = encoded
+        return "audio/part", str(row)
+
+    def close(self) -> None:
+        self.is_closed = True
+
+    def abort(self) -> None:
+        self.is_aborted = True
+
+
+@dataclass
+class MemoryStore:
+    """Opens parts in memory, and keeps them."""
+
+    parts: dict[str, MemoryPart] = field(default_factory=dict)
+
+    def check(self) -> None:
+        """It is where its user is."""
+
+    def open_part(self, name: str) -> MemoryPart:
+        self.parts[name] = MemoryPart()
+        return self.parts[name]
+
+
+class FullStore(MemoryStore):
+    """A store whose disk fills up after three clips."""
+
+    def open_part(self, name: str) -> MemoryPart:
+        part = super().open_part(name)
+        add = part.add
+
+        def add_until_full(row: int, id: str, encoded: bytes, sidecar: Mapping[str, object]) -> tuple[str, str]:
+            if len(part.clips) == 3:
+                raise StorageFull("no space left")
+            return add(row, id, encoded, sidecar)
+
+        part.add = add_until_full  # type: ignore[method-assign]
+        return part
+
+
+class Surprising(Tone):
+    """Raises what no model should, for some texts or for all."""
+
+    def speak(self, segments: Sequence[Segment]) -> list[NDArray[np.float32]]:
+        if any("BROKEN" in segment.text for segment in segments):
+            raise ZeroDivisionError("division by zero")
+        if any("SILENT" in segment.text for segment in segments):
+            raise RowRejected
+        if any("NAN" in segment.text for segment in segments):
+            return [np.full(10, np.nan, np.float32) if "NAN" in s.text else np.zeros(10, np.float32) for s in segments]
+        return super().speak(segments)
+
+
+class Dropping(Tone):
+    """Has done to it what `drop` does while it speaks a certain text."""
+
+    drop: Callable[[], None]
+
+    def speak(self, segments: Sequence[Segment]) -> list[NDArray[np.float32]]:
+        if any("DROP" in segment.text for segment in segments):
+            type(self).drop()
+        return super().speak(segments)
+
+
+def utterances(*texts: str) -> list[Utterance]:
+    return [Utterance(row, f"id-{row}", text, seed=row) for row, text in enumerate(texts)]
+
+
+def replica(store: MemoryStore, model: type[Tone] | None = None, **options: Any) -> Replica:
+    config = ModelConfig("tone", options={"audio_char_s": 0.01} | options)
+    return joined(ReplicaConfig(config, "wav", pause_s=0.5), store, model)
+
+
+def joined(config: ReplicaConfig, store: MemoryStore, model: type[Tone] | None = None) -> Replica:
+    made = Replica(config)
+    made.join("job", config, store)
+    if model is not None:
+        give(made, model(config.model))
+    return made
+
+
+def give(made: Replica, model: Tone) -> None:
+    """Put another model in the place of the one that was measured."""
+    assert made._voice is not None
+    made._voice = replace(made._voice, model=model, memory=model.memory())
+
+
+def records(receipt: Receipt) -> list[Record]:
+    found = list(decode_records(receipt.manifest, "receipt"))
+    assert len(found) == receipt.num_ok + receipt.num_failed
+    return found
+
+
+def test_every_row_is_in_the_receipt_in_order() -> None:
+    store = MemoryStore()
+    receipt = replica(store).speak("job", "p", utterances("One.", "A longer second row.", "", "Four."))
+    assert [(r.row, r.status) for r in records(receipt)] == [(0, "ok"), (1, "ok"), (2, "failed"), (3, "ok")]
+    assert store.parts["p"].clips.keys() == {0, 1, 3}
+    assert store.parts["p"].is_closed
+    assert receipt.bytes_written == sum(map(len, store.parts["p"].clips.values()))
+    assert receipt.audio_ms == sum(r.audio_ms for r in records(receipt))
+
+
+def test_a_long_row_is_one_clip_with_pauses_between_its_segments() -> None:
+    text = " ".join(["This sentence has exactly fifty characters, I hope."] * 6)
+    receipt = replica(MemoryStore(), max_length=60).speak("job", "p", utterances(text))
+    (record,) = records(receipt)
+    assert record.num_segments == 6
+    spoken_s = sum(len(part) for part in [text]) * 0.01
+    assert record.duration_s == pytest.approx(spoken_s - 5 * 0.01 + 5 * 0.5, abs=0.01)
+
+
+class Neighbour(Tone):
+    """Another process takes half of the memory once the model has been measured."""
+
+    def memory(self) -> ToneMemory:
+        memory = super().memory()
+        memory.cap(50_000)
+        return memory
+
+
+def test_out_of_memory_packs_smaller_batches_for_the_rest_of_the_run() -> None:
+    made = replica(MemoryStore(), Neighbour, memory_bytes=100_000, batch_s=0.003)
+    rows = utterances(*["Twenty characters .."] * 200)
+    first, second = made.speak("job", "p", rows), made.speak("job", "q", rows)
+    assert (first.num_ok, first.num_failed) == (second.num_ok, second.num_failed) == (200, 0)
+    assert 1 <= first.batches.num_out_of_memory <= 8
+    assert second.batches.num_out_of_memory == 0
+    assert second.batches.peak_bytes <= 50_000
+    assert made.progress("job").batches.num_out_of_memory == first.batches.num_out_of_memory
+
+
+def test_a_number_of_rows_that_cannot_fit_is_refused_with_the_arithmetic() -> None:
+    config = ModelConfig("tone", options={"memory_bytes": 1_000_000, "weights_bytes": 100_000})
+    made = Replica(ReplicaConfig(config, "wav", 0.0, batch_rows=3, vram_utilization=0.9))
+    with pytest.raises(ModelError, match=r"3 rows of 400 tokens.* need .*vram_utilization 0\.9.*use 1 at most"):
+        made.load()
+    Replica(ReplicaConfig(config, "wav", 0.0, batch_rows=1)).load()
+
+
+def test_a_model_that_leaves_no_memory_for_a_batch_is_refused() -> None:
+    config = ModelConfig("tone", options={"memory_bytes": 1_000_000, "weights_bytes": 950_000, "cell_bytes": 10})
+    with pytest.raises(ModelError, match="leaves no memory for batches"):
+        Replica(ReplicaConfig(config, "wav", 0.0)).load()
+
+
+def test_a_row_that_does_not_fit_alone_fails_with_its_numbers_and_the_others_are_spoken() -> None:
+    receipt = replica(MemoryStore(), memory_bytes=300_000).speak("job", "p", utterances("Short.", "x" * 310, "Fine."))
+    failed = [r for r in records(receipt) if r.status == "failed"]
+    assert [r.row for r in failed] == [1]
+    assert "a segment of 310 tokens does not fit into memory alone" in str(failed[0].error)
+    assert "310000 bytes" in str(failed[0].error)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"), [("BROKEN", "ZeroDivisionError"), ("NAN", "not finite"), ("SILENT", "RowRejected")]
+)
+def test_a_model_that_breaks_on_a_row_costs_that_row_alone(text: str, reason: str) -> None:
+    rows = utterances("One.", f"Two {text}.", "Three.", "Four.")
+    receipt = replica(MemoryStore(), Surprising).speak("job", "p", rows)
+    assert [(r.row, r.status) for r in records(receipt)] == [(0, "ok"), (1, "failed"), (2, "ok"), (3, "ok")]
+    assert reason in str(records(receipt)[1].error)
+
+
+def test_a_replica_in_which_nothing_works_is_at_fault_not_its_rows() -> None:
+    store = MemoryStore()
+    with pytest.raises(ZeroDivisionError):
+        replica(store, Surprising).speak("job", "p", utterances("BROKEN one.", "BROKEN two."))
+    assert store.parts["p"].is_aborted
+    assert not store.parts["p"].is_closed
+
+
+class Sticky(Tone):
+    """A device that breaks after two batches and stays broken, as CUDA does after a device-side assert."""
+
+    num_batches = 0
+
+    def speak(self, segments: Sequence[Segment]) -> list[NDArray[np.float32]]:
+        self.num_batches += 1
+        if self.num_batches > 2:
+            raise RuntimeError("CUDA error: device-side assert triggered")
+        return super().speak(segments)
+
+
+def test_a_device_that_breaks_in_mid_shard_fails_no_innocent_row() -> None:
+    """The rows after the breakdown were once committed as failed, though nothing was wrong with them."""
+    config = ReplicaConfig(ModelConfig("tone"), "wav", 0.0, batch_rows=2)
+    made = joined(config, MemoryStore())
+    give(made, Sticky(config.model))
+    with pytest.raises(RuntimeError, match="device-side assert"):
+        made.speak("job", "p", utterances(*["A row of text."] * 10))
+
+
+class Unprepared(Tone):
+    """Stumbles over one text before it is even spoken."""
+
+    def prepare(self, text: str, voice: str) -> tuple[int, ...]:
+        if "BAD" in text:
+            raise KeyError("BAD")
+        return super().prepare(text, voice)
+
+
+def test_a_text_that_cannot_be_prepared_costs_its_row_alone() -> None:
+    receipt = replica(MemoryStore(), Unprepared).speak("job", "p", utterances("One.", "BAD.", "Three."))
+    assert [(r.row, r.status) for r in records(receipt)] == [(0, "ok"), (1, "failed"), (2, "ok")]
+
+
+def test_a_full_store_stops_the_attempt_and_the_replica_lives_on() -> None:
+    store = FullStore()
+    made = replica(store)
+    for part in ("p", "q"):
+        with pytest.raises(StorageFull):
+            made.speak("job", part, utterances(*["A row of text."] * (3 * MAX_PENDING_CLIPS)))
+        assert store.parts[part].is_aborted
+    assert made.speak("job", "r", utterances("One.", "Two.")).num_ok == 2
+
+
+def test_several_shards_at_once_are_spoken_one_after_the_other() -> None:
+    store = MemoryStore()
+    made = replica(store)
+    shards = [[Utterance(n * 100 + r, f"{n}-{r}", f"Shard {n} row {r}.", seed=r) for r in range(50)] for n in range(4)]
+    with ThreadPoolExecutor(4) as threads:
+        receipts = list(threads.map(made.speak, ["job"] * 4, ["a", "b", "c", "d"], shards))
+    for name, shard, receipt in zip("abcd", shards, receipts, strict=True):
+        assert [r.row for r in records(receipt)] == [u.row for u in shard]
+        assert store.parts[name].clips.keys() == {u.row for u in shard}
+    assert made.progress("job").rows == 200
+
+
+def test_progress_answers_while_a_shard_is_spoken() -> None:
+    made = replica(MemoryStore(), batch_s=0.2)
+    thread = threading.Thread(target=made.speak, args=("job", "p", utterances("One.", "Two.")))
+    thread.start()
+    assert made.progress("job").rows in {0, 1, 2}
+    thread.join()
+    assert made.progress("job").rows == 2
+
+
+def test_a_model_that_cannot_be_loaded_is_said() -> None:
+    with pytest.raises(ModelError, match="did you mean"):
+        replica(MemoryStore(), sample_rat=1)
+
+
+def test_a_part_that_is_dropped_before_its_turn_is_never_spoken() -> None:
+    store = MemoryStore()
+    made = replica(store)
+    made.drop("job", "p")
+    assert made.speak("job", "p", utterances("One.", "Two.")) is None
+    assert (store.parts["p"].clips, store.parts["p"].is_aborted) == ({}, True)
+    assert made.progress("job").rows == 0
+    receipt = made.speak("job", "q", utterances("One.", "Two."))
+    assert receipt is not None
+    assert receipt.num_ok == 2
+
+
+def test_a_part_that_is_dropped_ends_with_its_batch_and_its_rows_do_not_count() -> None:
+    store = MemoryStore()
+    made = replica(store, Dropping)
+    Dropping.drop = lambda: made.drop("job", "p")
+    rows = utterances("x" * 300, "DROP me.", *["A row of text."] * 2_000)
+    assert made.speak("job", "p", rows) is None
+    assert store.parts["p"].is_aborted
+    assert not store.parts["p"].is_closed
+    assert (made.progress("job").rows, made.progress("job").audio_s) == (0, pytest.approx(0.0, abs=1e-9))
+
+
+def test_a_part_that_is_handed_back_holds_what_was_done_and_names_the_rest() -> None:
+    store = MemoryStore()
+    config = ReplicaConfig(ModelConfig("tone", options={"audio_char_s": 0.01}), "wav", 0.5, batch_rows=2)
+    made = joined(config, store, Dropping)
+    Dropping.drop = lambda: made.hand_back("job", "p")
+    rows = utterances(*["A longer row of text."] * 4, "DROP me.", "So.", *["Hm."] * 20)
+    first = made.speak("job", "p", rows)
+    assert first is not None
+    spoken = {record.row: record.pcm_sha256 for record in records(first)}
+    assert (first.num_ok, store.parts["p"].clips.keys()) == (len(spoken), spoken.keys())
+    assert 5 <= len(spoken) <= 6, "the batch that was being spoken ends, and no other begins"
+    assert store.parts["p"].is_closed
+    assert sorted([*spoken, *first.left]) == list(range(len(rows)))
+    rest = made.speak("job", "q", [row for row in rows if row.row in first.left])
+    whole = made.speak("job", "r", rows)
+    assert rest is not None
+    assert whole is not None
+    spoken |= {record.row: record.pcm_sha256 for record in records(rest)}
+    assert spoken == {record.row: record.pcm_sha256 for record in records(whole)}
+    assert rest.left == whole.left == ()
+
+
+def test_a_part_that_is_handed_back_before_its_turn_leaves_nothing() -> None:
+    store = MemoryStore()
+    made = replica(store)
+    made.hand_back("job", "p")
+    assert made.speak("job", "p", utterances("One.", "Two.")) is None
+    assert store.parts["p"].is_aborted
+    made.hand_back("another", "p")
+    assert made.speak("job", "p", utterances("One.", "Two.")) is not None, "a part's end is the end of its orders"
+
+
+def test_what_is_spoken_for_a_job_that_leaves_ends_with_its_batch() -> None:
+    store = MemoryStore()
+    made = replica(store, Dropping)
+    Dropping.drop = lambda: made.leave("job")
+    assert made.speak("job", "p", utterances("DROP me.", *["A row of text."] * 2_000)) is None
+    assert store.parts["p"].is_aborted
+    assert made.speak("job", "q", utterances("One.")) is None

@@ -1,0 +1,225 @@
+"""The pool on a real Ray: every shard comes back once, and only what kills is blamed."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import psutil
+import pytest
+from ray import cloudpickle
+from waiting import eventually
+
+from speechmill.actors.models.base import ModelConfig
+from speechmill.actors.records.manifest import decode_records
+from speechmill.actors.records.utterance import Shard, Utterance
+from speechmill.actors.replica.receipt import ReplicaConfig
+from speechmill.cluster.pool.pool import Pool, SpokenShard
+from speechmill.cluster.pool.replica_source import Spawned
+from speechmill.cluster.scheduling.liveness import Limits
+from speechmill.cluster.session import ReplicaPlan
+from speechmill.cluster.storage import open_storage
+from speechmill.errors import ModelError, StorageMissing
+from speechmill.jobs.run.prepare import Parts
+
+# Replicas cannot import this file: what they need of it travels with the call.
+cloudpickle.register_pickle_by_value(sys.modules[__name__])
+
+pytestmark = pytest.mark.usefixtures("joined_ray")
+Done = list[SpokenShard]
+QUICK = Limits(frozen_s=2.0, ask_s=0.2)
+
+
+class SlowPart:
+    """Takes seconds to store what it was given."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+
+    def add(self, row: int, id: str, encoded: bytes, sidecar: Mapping[str, object]) -> tuple[str, None]:
+        return f"audio/{row}", None
+
+    def close(self) -> None:
+        time.sleep(self.seconds)
+
+    def abort(self) -> None:
+        """Nothing is kept."""
+
+
+class SlowStore:
+    """A store far away; `seen_on` False is one that the replica's node does not share."""
+
+    def __init__(self, seconds: float = 0.0, *, is_shared: bool = True) -> None:
+        self.seconds = seconds
+        self.is_shared = is_shared
+
+    def check(self) -> None:
+        if not self.is_shared:
+            raise StorageMissing("output.uri is not what the driver sees")
+
+    def open_part(self, name: str) -> SlowPart:
+        return SlowPart(self.seconds)
+
+
+def shards(*texts: Sequence[str]) -> list[Shard]:
+    rows = itertools.count()
+    made = [tuple(Utterance(next(rows), text, text, seed=0) for text in group) for group in texts]
+    return [Shard(0, index, group, "d", 1.0) for index, group in enumerate(made)]
+
+
+def tone(**options: object) -> ReplicaConfig:
+    return ReplicaConfig(ModelConfig("tone", options={"audio_char_s": 0.001} | options), "wav", 0.0)
+
+
+def spawned(config: ReplicaConfig, num_replicas: int) -> Spawned:
+    return Spawned(ReplicaPlan(num_replicas, "cpu", 0.0, 1.0), config)
+
+
+def finish(pool: Pool, work: Sequence[Shard], meanwhile: Callable[[int], None] = lambda num_done: None) -> Done:
+    """Every shard, `meanwhile` being called with how many are done."""
+    waiting = iter(work)
+    done: Done = []
+    while len(done) < len(work):
+        pool.feed(waiting)
+        done += pool.collect(0.2)
+        meanwhile(len(done))
+    assert pool.is_idle
+    assert sorted(s.shard.id for s in done) == [s.id for s in work]
+    return done
+
+
+def speak_all(work: Sequence[Shard], store: SlowStore, num_replicas: int = 1, **options: object) -> Done:
+    config = tone(**options)
+    with Pool(spawned(config, num_replicas), config, store) as pool:
+        return finish(pool, work)
+
+
+def all_rows(done: Done) -> list[int]:
+    """Rows of all receipts."""
+    return sorted(r.row for s in done for receipt in s.receipts for r in decode_records(receipt.manifest, s.shard.id))
+
+
+def test_every_shard_comes_back_once_with_all_its_rows() -> None:
+    work = shards(*[[f"Shard {n}, row {r}." for r in range(5)] for n in range(12)])
+    done = speak_all(work, SlowStore(), num_replicas=2)
+    assert all(sum(r.num_ok for r in s.receipts) == 5 and not s.poisoned for s in done)
+
+
+def test_a_shard_that_is_being_stored_is_not_blamed_for_the_next() -> None:
+    """The older task of a dead replica was once blamed, though it had only its upload left to do."""
+    work = shards(["An innocent row."], ["CRASH"])
+    done = {s.shard.index: s for s in speak_all(work, SlowStore(seconds=2.0), crash="CRASH")}
+    assert [p.utterance.text for p in done[1].poisoned] == ["CRASH"]
+    assert not done[0].poisoned
+    assert done[0].receipts[0].num_ok == 1
+
+
+def test_a_model_that_does_not_load_ends_the_run_at_once() -> None:
+    with pytest.raises(ModelError, match="did you mean"):
+        speak_all(shards(["One."]), SlowStore(), audio_chars=1)
+
+
+def test_a_folder_that_the_nodes_do_not_share_is_said() -> None:
+    with pytest.raises(StorageMissing, match="not what the driver sees"):
+        speak_all(shards(["One."]), SlowStore(is_shared=False))
+
+
+def test_no_shards_and_fewer_rows_than_replicas() -> None:
+    assert speak_all([], SlowStore(), num_replicas=2) == []
+    assert all_rows(speak_all(shards(["The only row."]), SlowStore(), num_replicas=2)) == [0]
+
+
+def test_a_frozen_replica_is_given_up_and_its_rows_are_spoken_elsewhere() -> None:
+    """A stopped process breaks no connection: its calls wait for ever, and Ray says nothing."""
+    config = tone(batch_s=0.3)
+    work = shards(*[[f"Shard {n}."] for n in range(24)])
+    frozen: list[int] = []
+
+    def freeze(num_done: int) -> None:
+        speaking = [state.home.pid for state in pool.states() if state.home and state.shard_id]
+        if num_done >= 2 and speaking and not frozen:
+            os.kill(speaking[0], signal.SIGSTOP)
+            frozen.append(speaking[0])
+
+    with Pool(spawned(config, 2), config, SlowStore(), QUICK) as pool:
+        done = finish(pool, work, freeze)
+        assert len(frozen) == 1
+        assert pool.num_deaths >= 1, "a machine may be so busy that the other one is silent for as long"
+        eventually(lambda: not psutil.pid_exists(frozen[0]), "the end of the frozen one")
+        assert all_rows(done) == list(range(24))
+
+
+def test_replicas_that_all_die_at_the_end_are_replaced() -> None:
+    config = tone(batch_s=0.3)
+    work = shards(*[[f"Shard {n}."] for n in range(6)])
+    killed: set[int] = set()
+
+    def kill(num_done: int) -> None:
+        if num_done >= 4 and not killed:
+            killed.update(state.home.pid for state in pool.states() if state.home)
+            for pid in killed:
+                os.kill(pid, signal.SIGKILL)
+
+    with Pool(spawned(config, 2), config, SlowStore()) as pool:
+        assert all_rows(finish(pool, work, kill)) == list(range(6))
+        assert 1 <= pool.num_deaths <= 2
+
+
+class LateCrew(Spawned):
+    """Has one replica at first, and the second only when it is let in."""
+
+    def __init__(self, config: ReplicaConfig) -> None:
+        super().__init__(ReplicaPlan(1, "cpu", 0.0, 1.0), config)
+
+    def let_in(self) -> None:
+        self._num_due += 1
+
+
+def test_a_replica_that_joins_late_is_fed_at_once_with_what_waits_at_the_other() -> None:
+    config = tone(batch_s=0.4)
+    work = shards(*[[f"Shard {n}."] for n in range(12)])
+    crew = LateCrew(config)
+    seen: set[int] = set()
+
+    def watch(num_done: int) -> None:
+        if num_done == 1 and crew._num_due == 0 and len(pool.states()) == 1:
+            crew.let_in()
+        seen.update(state.number for state in pool.states() if state.shard_id)
+
+    with Pool(crew, config, SlowStore()) as pool:
+        assert all_rows(finish(pool, work, watch)) == list(range(12))
+    assert seen == {0, 1}
+
+
+@pytest.mark.parametrize("container", ["files", "webdataset"])
+def test_the_task_of_a_slow_replica_is_copied_and_what_comes_second_is_swept(tmp_path: Path, container: str) -> None:
+    config = tone(batch_s=0.2, slow=40.0, slow_file=str(tmp_path / "slow"))
+    storage = open_storage(str(tmp_path / "out"))
+    storage.put("job.json", b"{}")
+    parts = Parts(storage, container, "wav")
+    work = shards(*[[f"Shard {n}.", f"Row {n} of it."] for n in range(8)])
+    litter: list[str] = []
+
+    def collect_litter(num_done: int) -> None:
+        litter.extend(pool.litter())
+
+    with Pool(spawned(config, 2), config, parts) as pool:  # type: ignore[arg-type]
+        done = finish(pool, work[:2])  # until then, the model is measured
+        (tmp_path / "slow").touch()
+        done += finish(pool, work[2:], collect_litter)
+        assert pool.num_copies >= 1
+    litter += pool.litter()
+    assert all_rows(done) == list(range(16))
+    receipts = [(s, receipt) for s in done for receipt in s.receipts]
+    named = {r.audio for s, receipt in receipts for r in decode_records(receipt.manifest, s.shard.id)}
+    assert litter
+    # What a replica had stored when it was killed or told.
+    storage.put(f"audio/{litter[0]}/000000000-half.wav", b"half")
+    for part in litter:
+        parts.sweep(part)
+    assert {entry.key for entry in storage.list("audio/")} == named

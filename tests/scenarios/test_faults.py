@@ -1,0 +1,303 @@
+"""The command line against a real S3 server while things break: kills, wrong keys, a store that goes away."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from waiting import HANG_S
+
+from speechmill.actors.models.chattts.checkpoint.layout import TINY
+from speechmill.actors.models.chattts.checkpoint.random_weights import write_random
+from speechmill.actors.records.manifest import decode_records
+from speechmill.cluster.storage import S3Options, open_storage
+from speechmill.jobs.verify import verify
+
+NUM_ROWS = 240
+Start = Callable[..., "Running"]
+ONE_REPLICA = ["--set", "cluster.replicas=1"]
+SPEECHMILL = [sys.executable, "-c", "from speechmill.jobs.cli.main import main; main()"]
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    path = tmp_path / "corpus.jsonl"
+    rows = [{"id": f"id-{row}", "text": f"Row {row} " + "la " * (row * 7 % 40)} for row in range(NUM_ROWS)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def job_file(
+    tmp_path: Path,
+    corpus: Path,
+    uri: str,
+    endpoint: str | None,
+    *,
+    at: Any = None,
+    model: dict[str, Any] | None = None,
+    **options: Any,
+) -> Path:
+    """A job; `at` is the head of the cluster that it joins, by default it starts a Ray of its own."""
+    s3 = {"endpoint_url": endpoint, "max_attempts": options.pop("max_attempts", 8)}
+    job = {
+        "name": "faults",
+        "input": {"uri": str(corpus)},
+        "model": model or {"name": "tone", "options": {"audio_char_s": 0.002} | options},
+        "output": {"uri": uri, "container": "webdataset", "s3": s3},
+        "cluster": {"replicas": 2, "address": at.address if at else "local"},
+        "sharding": {"shard_rows": 8},
+    }
+    path = tmp_path / "job.yaml"
+    path.write_text(json.dumps(job), encoding="utf-8")  # every JSON text is a YAML text
+    return path
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., Running]]:
+    """Starts runs, and ends those that the test leaves behind."""
+    started: list[Running] = []
+
+    def start_one(path: Path, *arguments: str) -> Running:
+        started.append(Running(path, *arguments))
+        return started[-1]
+
+    yield start_one
+    for running in started:
+        running.kill()
+
+
+class Running:
+    """`speechmill run --json` as a child, its progress events one by one."""
+
+    def __init__(self, path: Path, *arguments: str) -> None:
+        self.process = subprocess.Popen(
+            [*SPEECHMILL, "run", str(path), "--json", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            # A shell's background job ignores SIGINT, and its children inherit that.
+            preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
+        )
+        self.last: dict[str, Any] = {}
+
+    def events(self) -> Iterator[dict[str, Any]]:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.last = json.loads(line)
+            yield self.last
+
+    def until(self, condition: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """Wait for an event; fails with what the child said if there is none."""
+        for event in self.events():
+            if condition(event):
+                return event
+        pytest.fail(f"the run ended first: {self.last}\n{self.end()[1][-2000:]}")
+
+    def end(self) -> tuple[int, str]:
+        """Wait for the end: exit status and standard error."""
+        for _ in self.events():
+            pass
+        _, error = self.process.communicate()
+        return self.process.returncode, error
+
+    def kill(self) -> None:
+        """Kill -9, and wait until replicas that it had started have followed it."""
+        if self.process.poll() is None:
+            others = psutil.Process(self.process.pid).children(recursive=True)
+            agents = [other for other in others if "Agent" in other.name()]
+            self.process.kill()
+            self.process.communicate()
+            psutil.wait_procs([other for other in others if other not in agents], timeout=30)
+            for agent in agents:  # Ray's; they stay for minutes
+                with contextlib.suppress(psutil.Error):
+                    agent.kill()
+
+
+def run_to_end(running: Running) -> tuple[int, str, dict[str, Any]]:
+    """Exit status, standard error, and the last event."""
+    status, error = running.end()
+    return status, error, running.last
+
+
+def spoken(uri: str, endpoint: str | None, num_rows: int = NUM_ROWS) -> set[tuple[str, str | None]]:
+    storage = open_storage(uri, S3Options(endpoint_url=endpoint))
+    records = [r for entry in storage.list("manifest/") for r in decode_records(storage.get(entry.key), entry.key)]
+    assert len(records) == num_rows
+    return {(record.id, record.pcm_sha256) for record in records}
+
+
+def test_chattts_killed_and_continued_speaks_the_same_bits(
+    start: Start, tmp_path: Path, s3_env: Any, ray_head: Any
+) -> None:
+    """Chinese and English rows, each with its own voice; kill -9 of the driver and its replicas in the middle."""
+    texts = ["今天是2024年5月6日。", "I paid $42 for 3 apples!", "你好，世界 [laugh] 再见。", "We'll meet at 10:30."]
+    rows = [
+        {"id": f"id-{row}", "text": f"{row}: {texts[row % 4]}", "voice": ["", "seed:7", "calm"][row % 3]}
+        for row in range(48)
+    ]
+    corpus = tmp_path / "mixed.jsonl"
+    corpus.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    write_random(tmp_path / "weights", TINY, seed=0)
+    options = {"max_steps": 24, "incomplete": "keep", "deterministic": True, "voices": {"calm": {"temperature": 0.1}}}
+    model = {"name": "chattts", "path": str(tmp_path / "weights"), "options": options}
+    bucket = s3_env.new_bucket()
+    calm, stormy = f"s3://{bucket}/calm", f"s3://{bucket}/stormy"
+    alone = start(job_file(tmp_path, corpus, calm, s3_env.endpoint, model=model, at=ray_head), *ONE_REPLICA)
+    status, error, result = run_to_end(alone)
+    assert (status, result["num_ok"]) == (0, len(rows)), error
+
+    path = job_file(tmp_path, corpus, stormy, s3_env.endpoint, model=model, at=ray_head)
+    running = start(path)
+    running.until(lambda event: event["rows_committed"] > 0)
+    running.kill()
+    status, error, result = run_to_end(start(path, *ONE_REPLICA))
+    assert (status, result["num_ok"]) == (0, len(rows)), error
+    assert spoken(stormy, s3_env.endpoint, len(rows)) == spoken(calm, s3_env.endpoint, len(rows))
+    storage = open_storage(stormy, S3Options(endpoint_url=s3_env.endpoint))
+    assert verify(storage, sweep=True).is_ok
+
+
+def _has_committed(min_rows: int, event: dict[str, Any]) -> bool:
+    return event["rows_committed"] >= min_rows
+
+
+def test_an_interrupted_run_says_how_to_go_on_and_does(
+    start: Start, tmp_path: Path, corpus: Path, ray_head: Any
+) -> None:
+    """Ctrl-C in the middle of a Ray of its own, which it ends; SIGTERM while a guest's replicas start.
+
+    Ray answers SIGTERM itself, while it waits with status 1.
+    """
+    path = job_file(tmp_path, corpus, str(tmp_path / "out"), None, cell_s=0.0005)
+    as_guest = ["--set", f"cluster.address={ray_head.address}"]
+    for sent, arguments, min_rows in ((signal.SIGINT, [], 1), (signal.SIGTERM, as_guest, 0)):
+        running = start(path, *arguments)
+        running.until(partial(_has_committed, min_rows))
+        if not min_rows:
+            time.sleep(0.3)  # it waits for its replicas now
+        others = psutil.Process(running.process.pid).children(recursive=True)
+        running.process.send_signal(sent)
+        status, error = running.end()
+        assert status == 130, (sent, error)
+        assert "run the same command to continue" in error
+        assert "Traceback" not in error
+        assert "SIGTERM" not in error, "Ray's own words"
+        assert not psutil.wait_procs(others, timeout=HANG_S)[1]
+    status, error, result = run_to_end(start(path, *as_guest))
+    assert (status, result["num_ok"]) == (0, NUM_ROWS), error
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"AWS_SECRET_ACCESS_KEY": "wrong"}, "secret"),
+        ({"AWS_ACCESS_KEY_ID": "unknown"}, "unknown"),
+    ],
+)
+def test_wrong_credentials_are_said_before_any_work(
+    start: Start,
+    tmp_path: Path,
+    corpus: Path,
+    s3_env: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    change: dict[str, str],
+    message: str,
+) -> None:
+    uri = f"s3://{s3_env.new_bucket()}/out"
+    for name, value in change.items():
+        monkeypatch.setenv(name, value)
+    status, error, last = run_to_end(start(job_file(tmp_path, corpus, uri, s3_env.endpoint)))
+    assert (status, last) == (2, {})
+    assert message in error
+    assert os.environ["AWS_SECRET_ACCESS_KEY"] not in error or change.get("AWS_SECRET_ACCESS_KEY") == "wrong"
+    assert "Traceback" not in error
+
+
+def test_a_missing_bucket_is_said_before_any_work(start: Start, tmp_path: Path, corpus: Path, s3_env: Any) -> None:
+    status, error, last = run_to_end(start(job_file(tmp_path, corpus, "s3://no-such-bucket/out", s3_env.endpoint)))
+    assert (status, last) == (2, {})
+    assert "no-such-bucket" in error
+    assert "Traceback" not in error
+
+
+def test_an_endpoint_that_is_down_at_the_start_is_said(
+    start: Start, tmp_path: Path, corpus: Path, s3_proxy: Any
+) -> None:
+    s3_proxy.down()
+    status, error, last = run_to_end(start(job_file(tmp_path, corpus, "s3://bucket/out", s3_proxy.endpoint)))
+    assert (status, last) == (3, {})
+    assert s3_proxy.endpoint in error
+    assert "Traceback" not in error
+
+
+def test_a_store_that_goes_away_and_comes_back_is_waited_for(
+    start: Start, tmp_path: Path, corpus: Path, s3_env: Any, s3_proxy: Any, ray_head: Any
+) -> None:
+    uri = f"s3://{s3_env.new_bucket()}/out"
+    running = start(job_file(tmp_path, corpus, uri, s3_proxy.endpoint, cell_s=0.0005, at=ray_head))
+    running.until(lambda event: event["rows_committed"] > 0)
+    s3_proxy.down()
+    time.sleep(3)
+    assert running.process.poll() is None
+    s3_proxy.up()
+    status, error = running.end()
+    assert (status, running.last["num_ok"]) == (0, NUM_ROWS), error
+
+
+def test_a_store_that_stays_away_stops_the_run_cleanly_and_the_next_continues(
+    start: Start, tmp_path: Path, corpus: Path, s3_env: Any, s3_proxy: Any, ray_head: Any
+) -> None:
+    uri = f"s3://{s3_env.new_bucket()}/out"
+    path = job_file(tmp_path, corpus, uri, s3_proxy.endpoint, cell_s=0.0005, max_attempts=2, at=ray_head)
+    running = start(path)
+    event = running.until(lambda event: event["rows_committed"] > 0)
+    s3_proxy.down()
+    status, error = running.end()
+    assert status == 3
+    assert "run the same command to continue" in error
+    assert "Traceback" not in error
+    s3_proxy.up()
+    again = start(path)
+    first = again.until(lambda event: True)
+    assert first["rows_committed"] >= event["rows_committed"]
+    status, error = again.end()
+    assert (status, again.last["num_ok"]) == (0, NUM_ROWS), error
+    spoken(uri, s3_env.endpoint)
+
+
+def test_a_second_run_is_told_who_writes_and_goes_on_where_that_one_was_killed(
+    start: Start, tmp_path: Path, corpus: Path, s3_env: Any, ray_head: Any
+) -> None:
+    """The killed one had a Ray of its own, the last one joins another: the same speech as from one run."""
+    bucket = s3_env.new_bucket()
+    calm, stormy = f"s3://{bucket}/calm", f"s3://{bucket}/stormy"
+    file = job_file(tmp_path, corpus, stormy, s3_env.endpoint, cell_s=0.0005)
+    first = start(file)
+    committed = first.until(lambda event: event["rows_committed"] > 0)["rows_committed"]
+    first.process.send_signal(signal.SIGSTOP)  # so that it cannot end before the other has come
+    status, said = start(file).end()
+    assert status == 3
+    assert f"process {first.process.pid} on" in said
+    first.kill()
+    last = start(file, "--set", f"cluster.address={ray_head.address}")
+    assert last.until(lambda event: True)["rows_committed"] >= committed
+    status, said = last.end()
+    assert (status, last.last["num_ok"]) == (0, NUM_ROWS), said
+
+    status, said = start(job_file(tmp_path, corpus, calm, s3_env.endpoint, at=ray_head), *ONE_REPLICA).end()
+    assert status == 0, said
+    assert spoken(stormy, s3_env.endpoint) == spoken(calm, s3_env.endpoint)
+    storage = open_storage(stormy, S3Options(endpoint_url=s3_env.endpoint))
+    assert verify(storage, sweep=True).is_ok
+    assert verify(storage).num_orphans == 0
