@@ -354,7 +354,7 @@ import os, signal
 SIDECAR = {"text": "a", "voice": "", "seed": 0, "speed": 1.0, "metadata": {}}
 SIDECAR |= {"sample_rate": 8000, "num_samples": 9, "duration_s": 1.0}
 from speechmill.cluster.storage import open_storage
-from speechmill.jobs.containers import container_of
+from speechmill.cluster.containers import container_of
 writer = container_of("NAME").open_part(open_storage("OUT"), "PART", "wav")
 for row in range(3):
     writer.add(row, "a", b"x" * 100_000, SIDECAR)

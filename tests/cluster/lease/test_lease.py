@@ -173,7 +173,7 @@ RACE = """
     import sys, time
     from concurrent.futures import ThreadPoolExecutor
     from pathlib import Path
-    from speechmill.cluster.lease import Lease
+    from speechmill.cluster.lease.lease import Lease
     from speechmill.cluster.storage import S3Options, open_storage
     from speechmill.errors import OutputBusy
 
@@ -307,7 +307,7 @@ def test_an_object_that_is_none_of_ours_and_changes_is_busy(local: LocalStorage,
 
 HOLD = """
     import sys, time
-    from speechmill.cluster.lease import Lease
+    from speechmill.cluster.lease.lease import Lease
     from speechmill.cluster.storage import S3Options, open_storage
     from speechmill.errors import LeaseLost
 
@@ -595,7 +595,7 @@ def test_a_folder_of_somebody_else_is_denied(tmp_path: Path) -> None:
     folder.chmod(0o555)
     code = """
         import os, sys
-        from speechmill.cluster.lease import Lease
+        from speechmill.cluster.lease.lease import Lease
         from speechmill.cluster.storage import open_storage
         from speechmill.errors import StorageDenied
         if os.getuid() == 0:  # whom no permission stops

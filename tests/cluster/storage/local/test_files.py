@@ -102,8 +102,8 @@ def test_a_file_system_without_links_is_told(store: LocalStorage, monkeypatch: p
 
 _PAUSED = """
 import os, signal, sys
-from speechmill.cluster.storage.local import LocalStorage
-from speechmill.cluster.storage.local_versions import Versions
+from speechmill.cluster.storage.local.store import LocalStorage
+from speechmill.cluster.storage.local.versions import Versions
 from speechmill.errors import StorageConflict
 
 store, last, is_before = LocalStorage(sys.argv[1]), sys.argv[2], sys.argv[3] == "before"
@@ -195,7 +195,7 @@ def test_a_counter_that_many_processes_raise_misses_none(store: LocalStorage) ->
     """Law: each success is one step; by processes, which share nothing but the file system."""
     code = """
     import sys
-    from speechmill.cluster.storage.local import LocalStorage
+    from speechmill.cluster.storage.local.store import LocalStorage
     from speechmill.errors import StorageConflict
     store, name, done = LocalStorage(sys.argv[1]), sys.argv[2], 0
     while done < 40:

@@ -239,7 +239,7 @@ def test_a_full_disk_is_said_and_keeps_the_old_object(tmp_path: Path, size: int)
     answer = run_python(
         """
         import resource, sys
-        from speechmill.cluster.storage.local import LocalStorage
+        from speechmill.cluster.storage.local.store import LocalStorage
         from speechmill.errors import StorageFull
         store = LocalStorage(sys.argv[1])
         store.put("a", b"old")
@@ -267,7 +267,7 @@ def test_a_folder_of_somebody_else_is_denied() -> None:
         answer = run_python(
             """
             import os, sys
-            from speechmill.cluster.storage.local import LocalStorage
+            from speechmill.cluster.storage.local.store import LocalStorage
             from speechmill.errors import StorageDenied
             store = LocalStorage(sys.argv[1])
             if os.getuid() == 0:  # whom no permission stops

@@ -24,10 +24,10 @@ import numpy as np
 import torch
 torch.set_num_threads(1)
 from speechmill.actors.engine.request import Sampling
-from speechmill.actors.listener import Listener
+from speechmill.actors.records.stream_handle import Listener
 from speechmill.actors.models.chattts.options import Options
 from speechmill.actors.models.chattts.speech import Line, Speech
-from speechmill.actors.models.chattts.weights import Checkpoint
+from speechmill.actors.models.chattts.checkpoint.weights import Checkpoint
 
 def line(number):
     tokens = (1, 2, 300, 301, *range(40))[: 1 + 7 * number % 40]
