@@ -21,9 +21,9 @@ from speechmill.actors.device.memory import is_out_of_memory, memory_of
 from speechmill.actors.models.base import Model
 from speechmill.actors.records.manifest import Record
 from speechmill.actors.records.utterance import Segment, Utterance
-from speechmill.actors.replica.loaded_model import Voice, tuned
+from speechmill.actors.replica.loaded_model import LoadedModel, tuned
 from speechmill.actors.replica.receipt import ReplicaConfig, ReplicaProgress
-from speechmill.actors.replica.shard_synthesis import Attempt
+from speechmill.actors.replica.shard_synthesis import ShardSynthesis
 from speechmill.actors.text.splitting import fit_segments
 from speechmill.errors import BatchOutOfMemory
 
@@ -94,7 +94,7 @@ def _never() -> bool:
 
 
 def speak_automatically(
-    voice: Voice,
+    voice: LoadedModel,
     config: ReplicaConfig,
     shards: Iterable[Sequence[Utterance]],
     look: Callable[[], None] = lambda: None,
@@ -119,7 +119,7 @@ def speak_automatically(
     began, began_cpu = time.perf_counter(), time.thread_time()
     for shard in shards:
         num_rows += len(shard)
-        Attempt(voice, config, _Nowhere(), drop, report, _never).synthesise(shard)
+        ShardSynthesis(voice, config, _Nowhere(), drop, report, _never).synthesise(shard)
     seconds, cpu_s = time.perf_counter() - began, time.thread_time() - began_cpu
     return Outcome(seconds, batches, num_rows - num_spoken, 1.0, worst, cpu_s)
 
@@ -205,7 +205,7 @@ class Arena:
             self.voice.memory.cap(self.voice.memory.total())
         return speak_fixed(self.voice.model, self._config.model.device, self._utterances, contender, patience_s)
 
-    def _ready(self) -> Voice:
+    def _ready(self) -> LoadedModel:
         """With nothing learned but the profile."""
         voice = tuned(self._config)
         for _ in range(2):

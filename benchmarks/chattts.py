@@ -36,7 +36,7 @@ from speechmill.actors.models.chattts.checkpoint.layout import FULL, SAMPLE_RATE
 from speechmill.actors.models.chattts.checkpoint.random_weights import write_random
 from speechmill.actors.models.chattts.checkpoint.weights import Checkpoint
 from speechmill.actors.models.chattts.options import Options
-from speechmill.actors.models.chattts.speech import Line, Speech
+from speechmill.actors.models.chattts.speech import ChatttsSpeech, Line
 from speechmill.actors.models.chattts.text.tokens import Tokenizer
 from speechmill.actors.models.chattts.voices.speaker import sampled
 
@@ -110,7 +110,7 @@ def speak(arguments: argparse.Namespace) -> dict[str, Any]:
     is_gpu = arguments.device == "cuda"
     dtype = ("bfloat16" if is_gpu else "float32") if arguments.dtype == "auto" else arguments.dtype
     began = time.perf_counter()
-    speech = Speech(checkpoint, arguments.device, dtype, options)
+    speech = ChatttsSpeech(checkpoint, arguments.device, dtype, options)
     lines = prompts(checkpoint, steps)
     positions = max(len(line.tokens) for line in lines) + max(steps)
     memory = memory_of(arguments.device)
@@ -174,7 +174,7 @@ def prompts(checkpoint: Checkpoint, steps: list[int]) -> list[Line]:
 class Spent:
     """Seconds in prompts and in decoding to audio; on a GPU each is waited for, which costs some of the overlap."""
 
-    def __init__(self, speech: Speech, device: str) -> None:
+    def __init__(self, speech: ChatttsSpeech, device: str) -> None:
         self.prefill_s = self.vocoder_s = 0.0
         self._device = device
         engine: Any = speech._engine._engine  # type: ignore[union-attr]

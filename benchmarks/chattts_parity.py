@@ -65,7 +65,7 @@ from speechmill.actors.models.chattts.nets.mel import MelSpectrogram
 from speechmill.actors.models.chattts.nets.quantiser import ResidualStart
 from speechmill.actors.models.chattts.nets.vocos import Vocos
 from speechmill.actors.models.chattts.options import Options
-from speechmill.actors.models.chattts.speech import Line, Speech
+from speechmill.actors.models.chattts.speech import ChatttsSpeech, Line
 from speechmill.actors.models.chattts.synthesis import MelDecoder, decode, num_samples
 from speechmill.actors.models.chattts.text.tokens import Tokenizer
 from speechmill.actors.models.chattts.voices import speaker as strings
@@ -90,7 +90,7 @@ class Upstream:
         return [self.arrays[f"{row}/{what}"] for row in rows]
 
 
-class Overheard(Speech):
+class Overheard(ChatttsSpeech):
     """Speech that keeps what the engine gave for each line."""
 
     def __init__(self, *arguments: Any) -> None:
@@ -166,7 +166,7 @@ def spoken(speech: Overheard, batch: Pass, lines: Sequence[Line], upstream: Upst
     return checks
 
 
-def refined(speech: Speech, tokenizer: Tokenizer, upstream: Upstream, temperature: float) -> list[Check]:
+def refined(speech: ChatttsSpeech, tokenizer: Tokenizer, upstream: Upstream, temperature: float) -> list[Check]:
     """Texts that are refined: prompts and tokens."""
     sampling = Sampling((temperature,), penalty=1.0, min_steps=REFINED_TOKENS, max_steps=REFINED_TOKENS)
     prompts = [tokenizer.refine_prompt(text, REFINING) for text in TEXTS]

@@ -35,8 +35,8 @@ from speechmill.actors.models.chattts.checkpoint.layout import FULL, SAMPLE_RATE
 from speechmill.actors.models.chattts.checkpoint.random_weights import write_random
 from speechmill.actors.models.chattts.checkpoint.weights import Checkpoint
 from speechmill.actors.models.chattts.options import Options
-from speechmill.actors.models.chattts.speech import Line, Speech
-from speechmill.actors.records.stream_handle import Listener
+from speechmill.actors.models.chattts.speech import ChatttsSpeech, Line
+from speechmill.actors.records.stream_handle import StreamHandle
 
 Arrivals = list[tuple[float, int]]
 """Seconds from the call, and samples, of each piece of audio."""
@@ -72,7 +72,7 @@ def run(arguments: argparse.Namespace, folder: Path) -> None:
     beside: dict[str, Any] = {}
     most = max(arguments.concurrency)
     speech, lines = ready(arguments, most + arguments.batch_rows)
-    list(speech.stream(lines[0], Listener()))  # kernels and buffers are there
+    list(speech.stream(lines[0], StreamHandle()))  # kernels and buffers are there
     seams = {ahead: seam_error(speech, lines[0], ahead) for ahead in (FULL_AHEAD, speech.policy.ahead)}
     job_alone = row_steps_per_s(speech, lines[most:], arguments.alone_s)
     for count in arguments.concurrency:
@@ -102,18 +102,18 @@ def run(arguments: argparse.Namespace, folder: Path) -> None:
     show(f"ChatTTS streams, random weights, {figures['device']}", COLUMNS, rows, figures)
 
 
-def ready(arguments: argparse.Namespace, count: int) -> tuple[Speech, list[Line]]:
+def ready(arguments: argparse.Namespace, count: int) -> tuple[ChatttsSpeech, list[Line]]:
     """The model with room for all, and lines of equal length."""
     checkpoint = Checkpoint.open(arguments.weights)
     dtype = "bfloat16" if arguments.device == "cuda" else "float32"
-    speech = Speech(checkpoint, arguments.device, dtype, Options(incomplete="keep"))
+    speech = ChatttsSpeech(checkpoint, arguments.device, dtype, Options(incomplete="keep"))
     lines = prompts(checkpoint, [arguments.steps] * count)
     speech.reserve(PLENTY, count, max(len(line.tokens) for line in lines) + arguments.steps, 0, count)
     return speech, lines
 
 
 def streams(
-    speech: Speech, lines: Sequence[Line], others: Sequence[Line], arguments: argparse.Namespace
+    speech: ChatttsSpeech, lines: Sequence[Line], others: Sequence[Line], arguments: argparse.Namespace
 ) -> dict[str, Any]:
     """Streams at once, with rows of a job before and beside them."""
     spent = First(speech, arguments.device)
@@ -127,7 +127,7 @@ def streams(
 
     def listen(line: Line) -> Arrivals:
         began = time.perf_counter()
-        return [(time.perf_counter() - began, len(piece)) for piece in speech.stream(line, Listener())]
+        return [(time.perf_counter() - began, len(piece)) for piece in speech.stream(line, StreamHandle())]
 
     with ThreadPoolExecutor(len(lines) + 1) as threads:
         running = threads.submit(job) if others else None
@@ -147,7 +147,7 @@ def streams(
     return found | {"row_steps_per_s": all_steps / seconds, "job_row_steps_per_s": (all_steps - own_steps) / seconds}
 
 
-def row_steps_per_s(speech: Speech, lines: Sequence[Line], seconds: float) -> float:
+def row_steps_per_s(speech: ChatttsSpeech, lines: Sequence[Line], seconds: float) -> float:
     """How fast a job goes alone."""
     before, began = speech.usage.row_steps, time.perf_counter()
     while time.perf_counter() - began < seconds:
@@ -156,11 +156,11 @@ def row_steps_per_s(speech: Speech, lines: Sequence[Line], seconds: float) -> fl
     return (speech.usage.row_steps - before) / (time.perf_counter() - began)
 
 
-def seam_error(speech: Speech, line: Line, ahead: int) -> float:
+def seam_error(speech: ChatttsSpeech, line: Line, ahead: int) -> float:
     """The largest difference, of full scale, between a streamed line and the same line spoken at once."""
     policy = speech.policy
     speech.policy = replace(policy, ahead=ahead)
-    heard = np.concatenate(list(speech.stream(line, Listener())))
+    heard = np.concatenate(list(speech.stream(line, StreamHandle())))
     speech.policy = policy
     [(_, whole)] = speech.speak([line])
     assert isinstance(whole, np.ndarray)
@@ -171,7 +171,7 @@ def seam_error(speech: Speech, line: Line, ahead: int) -> float:
 class First:
     """Seconds in the first prompts and in the first window of audio; on a GPU each is waited for."""
 
-    def __init__(self, speech: Speech, device: str) -> None:
+    def __init__(self, speech: ChatttsSpeech, device: str) -> None:
         self._speech, self._device = speech, device
         self._engine: Any = speech._engine._engine  # type: ignore[union-attr]
         self._before = self._engine._fill, speech._decode  # pyright: ignore[reportPrivateUsage]

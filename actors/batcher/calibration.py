@@ -18,7 +18,7 @@ from ..device.machine import hardware, num_cores, versions
 from ..device.memory import Memory, is_out_of_memory
 from ..models.base import BatchLimit, Model, ModelConfig, ModelInfo
 from ..records.utterance import Segment
-from .fit import Shape
+from .fit import BatchShape
 from .probes import Probes
 from .profile import Profile, ProfileKey, Sample
 
@@ -94,7 +94,7 @@ class _Grid:
         memory.watch()
         self._samples: list[Sample] = []
         self._batches: list[list[Segment]] = []
-        self._too_large: list[Shape] = []
+        self._too_large: list[BatchShape] = []
         self._samples_per_cell = 0.0
         self._warm = time.perf_counter()
         self._climb()
@@ -144,7 +144,7 @@ class _Grid:
     def _measure(self, rows: int, length: int) -> Sample | None:
         """One shape; None if it does not fit, or is expected not to."""
         batch = self._probes.batch(rows, length)
-        shape = Shape(rows, max(segment.length for segment in batch))
+        shape = BatchShape(rows, max(segment.length for segment in batch))
         if shape.longest > self._model.info.max_length or not self._is_expected_to_fit(shape):
             return None
         if not self._memory.is_main:
@@ -165,7 +165,7 @@ class _Grid:
         self._memory.release()
         return None
 
-    def _is_expected_to_fit(self, shape: Shape) -> bool:
+    def _is_expected_to_fit(self, shape: BatchShape) -> bool:
         """By the most bytes and seconds per cell so far, with room for what grows faster than cells."""
         if not self._samples:
             return True

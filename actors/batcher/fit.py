@@ -18,7 +18,7 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Shape:
+class BatchShape:
     """A padded batch: its rows, and the length of its longest row in tokens."""
 
     rows: int
@@ -64,7 +64,7 @@ class Curve:
     error: float = 0.0
     excess: float = 0.0
 
-    def at(self, shape: Shape) -> float:
+    def at(self, shape: BatchShape) -> float:
         """The cost of one batch."""
         return float(self.over_rows(np.asarray([float(shape.rows)]), shape.longest)[0])
 
@@ -85,18 +85,18 @@ _LEAST = 1e-100
 """Values that are all below it are nothing: squares of their reciprocals are no numbers any more."""
 
 
-def fit_seconds(shapes: Sequence[Shape], seconds: Sequence[float], weights: Sequence[float] = ()) -> Curve:
+def fit_seconds(shapes: Sequence[BatchShape], seconds: Sequence[float], weights: Sequence[float] = ()) -> Curve:
     """Seconds over shapes; `weights` say how much each counts, all alike when there are none."""
     return fit(shapes, seconds, TIME_TERMS, weights)
 
 
-def fit_bytes(shapes: Sequence[Shape], num_bytes: Sequence[int], weights: Sequence[float] = ()) -> Curve:
+def fit_bytes(shapes: Sequence[BatchShape], num_bytes: Sequence[int], weights: Sequence[float] = ()) -> Curve:
     """Peak bytes over shapes; `weights` say how much each counts, all alike when there are none."""
     return fit(shapes, num_bytes, MEMORY_TERMS, weights, NOISE)
 
 
 def fit(
-    shapes: Sequence[Shape],
+    shapes: Sequence[BatchShape],
     values: Sequence[float],
     terms: Sequence[str],
     weights: Sequence[float] = (),

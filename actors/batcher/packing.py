@@ -18,7 +18,7 @@ from .fit import Array
 Cap = Callable[[int], int]
 """The most rows of a batch, at least 1, by the length of its longest row. More length never allows more rows."""
 
-Seconds = Callable[[Array, int], Array]
+BatchSeconds = Callable[[Array, int], Array]
 """Seconds of batches of these numbers of rows (float64 [n]), all of one longest length: float64 [n]."""
 
 Pack = Callable[[Sequence[int]], list[list[int]]]
@@ -37,7 +37,7 @@ def pack_full(lengths: Sequence[int], cap: Cap) -> list[list[int]]:
     return batches
 
 
-def pack_fastest(lengths: Sequence[int], cap: Cap, seconds: Seconds) -> list[list[int]]:
+def pack_fastest(lengths: Sequence[int], cap: Cap, seconds: BatchSeconds) -> list[list[int]]:
     """The batches that take the least time together: cut where padding costs more than one batch more.
 
     Exact, by dynamic programming from the shortest row up; of plans that take equally long the fewest rows first.

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any, cast
 
-from .fit import Curve, Shape, fit_bytes, fit_seconds
+from .fit import BatchShape, Curve, fit_bytes, fit_seconds
 
 RULES = 1
 """The version of how profiles are measured: raise it, and cached ones are measured anew."""
@@ -48,7 +48,7 @@ class Sample:
     peak_bytes  the most that was held while it ran, above what the model holds at rest
     """
 
-    shape: Shape
+    shape: BatchShape
     seconds: float
     peak_bytes: int
 
@@ -72,7 +72,7 @@ class Profile:
     cells_per_char: float
     measured_s: float
     is_main_memory: bool = False
-    out_of_memory: tuple[Shape, ...] = ()
+    out_of_memory: tuple[BatchShape, ...] = ()
 
     @cached_property
     def peak(self) -> Curve:
@@ -113,11 +113,11 @@ class Profile:
         return profile
 
 
-def _shape(raw: Mapping[str, Any]) -> Shape:
+def _shape(raw: Mapping[str, Any]) -> BatchShape:
     rows, longest = raw["rows"], raw["longest"]
     if type(rows) is not int or type(longest) is not int or rows < 1 or longest < 1:
         raise ValueError(f"not a shape: {raw!r}")
-    return Shape(rows, longest)
+    return BatchShape(rows, longest)
 
 
 def _sample(raw: Mapping[str, Any]) -> Sample:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .fit import Shape
+from .fit import BatchShape
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,6 @@ NO_BATCHES = BatchStats()
 class Prediction:
     """What the profile says of one batch: seconds, and bytes held at its peak, with what is at rest and the margin."""
 
-    shape: Shape
+    shape: BatchShape
     seconds: float
     peak_bytes: int

@@ -17,7 +17,7 @@ import numpy as np
 from ...errors import ModelError
 from ..models.base import BatchLimit
 from .budget import Budget, size
-from .fit import Array, Curve, Shape, fit_bytes, fit_seconds
+from .fit import Array, BatchShape, Curve, fit_bytes, fit_seconds
 from .packing import pack_fastest, pack_full
 from .profile import Profile, Sample
 from .stats import Prediction
@@ -46,7 +46,7 @@ _FORGET = 0.9
 _HARDER = 1.1
 
 
-def _bucket(shape: Shape) -> tuple[int, int]:
+def _bucket(shape: BatchShape) -> tuple[int, int]:
     """Shapes that are about alike, within a fifth of each other, share a bucket."""
     return round(4 * math.log2(shape.rows)), round(4 * math.log2(shape.longest))
 
@@ -112,9 +112,9 @@ class Tuner:
     def check(self, max_length: int) -> None:
         """Raise ModelError, with the arithmetic, if the job wants more rows in a batch than can fit."""
         rows, budget = self._batch_rows, self._budget
-        if rows is None or budget is None or self.fits(Shape(rows, max_length)):
+        if rows is None or budget is None or self.fits(BatchShape(rows, max_length)):
             return
-        needed = self._peak.at(Shape(rows, max_length)) * (1 + self.margin)
+        needed = self._peak.at(BatchShape(rows, max_length)) * (1 + self.margin)
         fitting = self._rows_that_fit(max_length)
         advice = f"use {fitting} at most, or auto_max" if fitting else "use a larger model.vram_utilization"
         raise ModelError(
@@ -143,21 +143,21 @@ class Tuner:
             rows = int((self._over_rows(np.arange(1.0, int(rows) + 1), longest) <= self._batch_s).sum())
         return max(1, int(rows))
 
-    def fits(self, shape: Shape) -> bool:
+    def fits(self, shape: BatchShape) -> bool:
         """Whether a batch, margin included, is within the budget; True where nothing is known."""
         return self._budget is None or self._needed(shape) <= self._budget.usable
 
-    def can_ever_fit(self, shape: Shape) -> bool:
+    def can_ever_fit(self, shape: BatchShape) -> bool:
         """Whether a batch would fit if the process held no more than it did at first."""
         return self._needed(shape) <= self._usable_at_first
 
-    def predict(self, shape: Shape) -> Prediction:
+    def predict(self, shape: BatchShape) -> Prediction:
         """What a batch will take."""
         budget = self._budget
         peak = round(budget.resident + budget.beside + self._needed(shape)) if budget else 0
         return Prediction(shape, self._seconds.at(shape), peak)
 
-    def spoke(self, shape: Shape, seconds: float, peak_bytes: int | None = None) -> None:
+    def spoke(self, shape: BatchShape, seconds: float, peak_bytes: int | None = None) -> None:
         """Learn from a batch: its seconds, and its peak above what is held at rest where that was measured."""
         profile = self._profile
         self._tried_cells = max(self._tried_cells, shape.cells)
@@ -186,14 +186,14 @@ class Tuner:
             over = peak_bytes / max(1.0, self._peak.at(shape)) - 1
             self._least_excess = max(self._least_excess, over / MARGIN_PER_EXCESS)
 
-    def held(self, shape: Shape, peak_bytes: int) -> None:
+    def held(self, shape: BatchShape, peak_bytes: int) -> None:
         """Learn from a process whose memory holds more than batches: what is above the prediction is there to stay."""
         if self._budget is not None:
             excess = peak_bytes - self.predict(shape).peak_bytes
             if excess > 0:
                 self._budget = replace(self._budget, resident=self._budget.resident + excess)
 
-    def ran_out(self, shape: Shape) -> None:
+    def ran_out(self, shape: BatchShape) -> None:
         """Learn from a batch that did not fit: neither it nor a larger one is planned again."""
         if shape.rows == 1 and not self.fits(shape):
             return  # as predicted: it says nothing of the others
@@ -230,19 +230,19 @@ class Tuner:
         return tried
 
     def _is_new(self, batch: Sequence[int], lengths: Sequence[int]) -> bool:
-        key = _bucket(Shape(len(batch), lengths[batch[0]]))
+        key = _bucket(BatchShape(len(batch), lengths[batch[0]]))
         self._trials[key] += 1
         return self._trials[key] <= TRIALS
 
     def _over_rows(self, rows: Array, longest: int) -> Array:
         return self._seconds.over_rows(rows, longest)
 
-    def _needed(self, shape: Shape) -> float:
+    def _needed(self, shape: BatchShape) -> float:
         return self._peak.at(shape) * self.harder * (1 + self.margin)
 
     def _rows_that_fit(self, longest: int) -> int:
         assert self._budget is not None
-        one, two = self._needed(Shape(1, longest)), self._needed(Shape(2, longest))
+        one, two = self._needed(BatchShape(1, longest)), self._needed(BatchShape(2, longest))
         if two <= one:  # memory does not grow with rows
             return int(self._limit.max_rows if one <= self._budget.usable else 0)
         return max(0, int((self._budget.usable - one) / (two - one) + 1 + 1e-9)) if one <= self._budget.usable else 0
@@ -252,7 +252,7 @@ class Tuner:
         drift = self._actual_s / self._expected_s if self._expected_s > 0 else 1.0
         learned: list[Sample] = []
         for (rows, longest), bucket in self._buckets.items():
-            shape = Shape(max(1, round(2 ** (rows / 4))), max(1, round(2 ** (longest / 4))))
+            shape = BatchShape(max(1, round(2 ** (rows / 4))), max(1, round(2 ** (longest / 4))))
             seconds = bucket.seconds_ratio * profile.seconds.at(shape)
             peak_ratio = bucket.peak_ratio or 1.0
             learned.append(Sample(shape, seconds, round(peak_ratio * profile.peak.at(shape))))

@@ -16,8 +16,8 @@ from torch import Tensor
 
 from .network import Network
 from .request import Generated, Request
-from .schedule import Chunk, Move, Schedule
-from .state import Parked, State
+from .schedule import PromptChunk, Schedule, SlotMove
+from .state import Parked, SlotState
 
 PREFILL_POSITIONS = 2_048
 """Positions of prompts computed before one step: more would keep the rows that are being spoken waiting."""
@@ -82,7 +82,7 @@ class Engine:
     ) -> None:
         self._network, self._device, self._is_fixed = network, device, is_fixed
         self._positions = positions
-        self._state = State(network, slots, positions, device, is_fixed=is_fixed)
+        self._state = SlotState(network, slots, positions, device, is_fixed=is_fixed)
         self._schedule: Schedule[_Row] = Schedule(slots, PREFILL_POSITIONS, beside_urgent)
         self.usage = Usage()
 
@@ -163,7 +163,7 @@ class Engine:
         elif chunks := self._schedule.chunks():
             self._fill(chunks)
 
-    def _fill(self, chunks: Sequence[Chunk]) -> None:
+    def _fill(self, chunks: Sequence[PromptChunk]) -> None:
         """Chunks as a padded batch; their rows lie side by side."""
         first, longest = chunks[0].slot, max(chunk.count for chunk in chunks)
         x = self._state.hidden.new_zeros(len(chunks), longest, self._network.hidden)
@@ -230,7 +230,7 @@ class Engine:
         x = self._network.embed(self._state.next[:computed])[:, None]
         self._state.hidden[:computed] = self._network.hiddens(x, self._state.cache, 0, starts, reach)[:, 0]
 
-    def _move(self, moves: Iterable[Move]) -> None:
+    def _move(self, moves: Iterable[SlotMove]) -> None:
         """What lies in slots follows the schedule, which has moved the rows already."""
         for source, target in moves:
             slot = self._schedule.slots[target]

@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import Generic, TypeVar
 
 Row = TypeVar("Row")
-Move = tuple[int, int]
+SlotMove = tuple[int, int]
 """Source and target: the row of one slot goes into another, which is free or has been moved before."""
 
 
@@ -44,7 +44,7 @@ class Slot(Generic[Row]):
 
 
 @dataclass(frozen=True, slots=True)
-class Chunk:
+class PromptChunk:
     """Positions of a prompt to be filled next, of the row in a slot."""
 
     slot: int
@@ -96,12 +96,12 @@ class Schedule(Generic[Row]):
             return None
         return min(reversed(others), key=lambda number: self.slots[number].positions)
 
-    def park(self, slot: int) -> list[Move]:
+    def park(self, slot: int) -> list[SlotMove]:
         """Take a row out of its slot to go on later, before all that wait. The moves that close the gap."""
         self._waiting.appendleft(self.slots[slot])
         return self.leave(slot)
 
-    def admit(self) -> tuple[int, list[Move]] | None:
+    def admit(self) -> tuple[int, list[SlotMove]] | None:
         """Give a free slot to the next row: the slot, and the moves that make it free. None if none can come."""
         if len(self.slots) == self.num_slots:
             return None
@@ -132,26 +132,26 @@ class Schedule(Generic[Row]):
         urgent = sum(slot.is_urgent and not slot.is_ready for slot in self.slots)
         return ready - 1, ready + urgent - 1, len(self.slots) - 1
 
-    def chunks(self) -> list[Chunk]:
+    def chunks(self) -> list[PromptChunk]:
         """What to prefill before the next step, of slots side by side: padded at most the budget of positions."""
-        found, longest = list[Chunk](), 0
+        found, longest = list[PromptChunk](), 0
         for number, slot in self._unfilled():
             missing = min(slot.prompt - slot.filled, self._budget)
             longest = max(longest, missing)
             if longest * (len(found) + 1) > self._budget:
                 break
-            found.append(Chunk(number, slot.filled, missing))
+            found.append(PromptChunk(number, slot.filled, missing))
         return found
 
-    def whole_chunks(self, size: int) -> list[Chunk]:
+    def whole_chunks(self, size: int) -> list[PromptChunk]:
         """The same, of a size that other prompts have no part in: the rest of a prompt or `size` positions of it."""
-        left, found = self._budget, list[Chunk]()
+        left, found = self._budget, list[PromptChunk]()
         for number, slot in self._unfilled():
             missing = slot.prompt - slot.filled
             count = min(missing, size)
             if count > left and found:
                 break
-            found.append(Chunk(number, slot.filled, count))
+            found.append(PromptChunk(number, slot.filled, count))
             left -= count
             if count < missing:
                 break  # those behind it must not be ready before it
@@ -163,7 +163,7 @@ class Schedule(Generic[Row]):
         is_urgent = any(slot.is_urgent for _, slot in unfilled)
         return ((number, slot) for number, slot in unfilled if slot.is_urgent or not is_urgent)
 
-    def filled(self, chunk: Chunk) -> None:
+    def filled(self, chunk: PromptChunk) -> None:
         """A chunk is in the cache."""
         self.slots[chunk.slot].filled += chunk.count
 
@@ -173,7 +173,7 @@ class Schedule(Generic[Row]):
         self._waiting.clear()
         self.slots.clear()
 
-    def forget(self, row: Row) -> list[Move]:
+    def forget(self, row: Row) -> list[SlotMove]:
         """A row is not wanted any more, wherever it is. The moves that close its gap. Raises ValueError if unknown."""
         for waiting in (self._urgent, self._waiting):
             for slot in waiting:
@@ -182,7 +182,7 @@ class Schedule(Generic[Row]):
                     return []
         return self.leave(next(number for number, slot in enumerate(self.slots) if slot.row is row))
 
-    def leave(self, slot: int) -> list[Move]:
+    def leave(self, slot: int) -> list[SlotMove]:
         """A row ends. The moves, in order, by which the rows in use stay the first slots, ready ones in front."""
         gaps = sorted({slot, *(end for end in self._ends() if end > slot)})
         moves = [(source, target) for target, source in pairwise(gaps)]

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from ..records.stream_handle import Listener
+from ..records.stream_handle import StreamHandle
 from .chunks import Chunk, Chunker, ChunkPolicy
 from .engine import Engine, Usage
 from .request import Generated, Request
@@ -45,7 +45,7 @@ class _Caller:
 
     names: dict[int, int]
     chunker: Chunker | None = None
-    listener: Listener = field(default_factory=Listener)
+    listener: StreamHandle = field(default_factory=StreamHandle)
     since: float = field(default_factory=time.perf_counter)
     waits_for: str = "queue"
     ended: deque[Generated] = field(default_factory=deque[Generated])
@@ -95,7 +95,7 @@ class SharedEngine:
             for _ in range(len(caller.names)):
                 yield self._wait(caller).ended.popleft()
 
-    def stream(self, request: Request, policy: ChunkPolicy, listener: Listener) -> Iterator[Drawn]:
+    def stream(self, request: Request, policy: ChunkPolicy, listener: StreamHandle) -> Iterator[Drawn]:
         """The row's steps as they are drawn, before all rows that are not streamed; the last chunk says how it ended.
 
         listener   when he goes, the row leaves its slot before the next step, and the stream ends; he is told what the
@@ -111,7 +111,7 @@ class SharedEngine:
 
     @contextmanager
     def _asking(
-        self, requests: list[Request], chunker: Chunker | None, listener: Listener | None = None
+        self, requests: list[Request], chunker: Chunker | None, listener: StreamHandle | None = None
     ) -> Generator[_Caller]:
         """Somebody with requests, until he goes away."""
         for request in requests:
@@ -119,7 +119,7 @@ class SharedEngine:
         with self._changed:
             own = [replace(request, key=next(self._keys)) for request in requests]
             names = {new.key: old.key for new, old in zip(own, requests, strict=True)}
-            caller = _Caller(names, chunker, listener or Listener())
+            caller = _Caller(names, chunker, listener or StreamHandle())
             self._coming += own
             self._callers |= {request.key: caller for request in own}
         try:

@@ -33,7 +33,7 @@ class Parked:
     hiddens: Tensor
 
 
-class State:
+class SlotState:
     """The tensors of all slots.
 
     next      int64 [slots, codebooks]: the codes drawn last

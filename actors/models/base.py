@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ...errors import ModelError, RowError
-from ..records.stream_handle import Listener
+from ..records.stream_handle import StreamHandle
 from ..records.utterance import Segment
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ class Model(ABC):
         BatchOutOfMemory, or PyTorch's own error, when the batch does not fit.
         """
 
-    def stream(self, segment: Segment, listener: Listener) -> Generator[NDArray[np.float32]]:
+    def stream(self, segment: Segment, listener: StreamHandle) -> Generator[NDArray[np.float32]]:
         """Speak one segment: pieces of its waveform float32 [num_samples] in order, each as soon as it is there.
 
         listener   once he has gone, the stream ends; he may be told what the time until the first piece went to

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(slots=True, eq=False)
-class Listener:
+class StreamHandle:
     """The one for whom a stream is made.
 
     spent_s   seconds until the first audio by part, such as "queue", "text", "speech"; it does not change after it

@@ -14,16 +14,16 @@ from ..device.machine import num_cores
 from ..device.memory import Memory, memory_of
 from ..models.base import AutoregressiveModel, Model, ModelInfo
 from ..models.registry import load
-from .priority_lock import Turns
+from .priority_lock import PriorityLock
 from .receipt import ReplicaConfig
-from .shared_clock import Meter
+from .shared_clock import SharedClock
 
 MAX_PENDING_CLIPS = 64
 """Clips that may wait for the encoder before synthesis does: bounds memory when the store is slow."""
 
 
 @dataclass(frozen=True, slots=True)
-class Voice:
+class LoadedModel:
     """A loaded model with the choice of its batches; profile and memory are None if it could not be measured.
 
     meter   whose time it was, where several attempts use the model at once
@@ -34,11 +34,11 @@ class Voice:
     tuner: Tuner
     profile: Profile | None
     memory: Memory | None
-    meter: Meter = field(default_factory=Meter)
-    turns: Turns = field(default_factory=Turns)
+    meter: SharedClock = field(default_factory=SharedClock)
+    turns: PriorityLock = field(default_factory=PriorityLock)
 
 
-def tuned(config: ReplicaConfig) -> Voice:
+def tuned(config: ReplicaConfig) -> LoadedModel:
     """Load the model, measure it unless that was done before, and bound what its batches may take.
 
     Raises ModelError: also for a model or a batch size that does not fit into the memory.
@@ -49,14 +49,16 @@ def tuned(config: ReplicaConfig) -> Voice:
         return _reserved(config, model, memory)
     profile = _profile(model, memory, config)
     if profile is None:
-        return Voice(model, Tuner(None, model.info.batch_limit, None, config.batch_rows, config.batch_s), None, None)
+        return LoadedModel(
+            model, Tuner(None, model.info.batch_limit, None, config.batch_rows, config.batch_s), None, None
+        )
     budget = budget_of(config, profile, model.info.max_length, memory.total(), memory.others())
     tuner = tuner_of(config, model.info, profile, budget)
     memory.cap(budget.bound)
-    return Voice(model, tuner, profile, memory)
+    return LoadedModel(model, tuner, profile, memory)
 
 
-def _reserved(config: ReplicaConfig, model: AutoregressiveModel, memory: Memory) -> Voice:
+def _reserved(config: ReplicaConfig, model: AutoregressiveModel, memory: Memory) -> LoadedModel:
     """A model that speaks step by step, with as many slots as its memory has room for. Raises ModelError for none."""
     memory.release()
     share = _share(config, is_main=memory.is_main)
@@ -65,7 +67,7 @@ def _reserved(config: ReplicaConfig, model: AutoregressiveModel, memory: Memory)
     if not model.reserve(budget.usable, config.batch_rows):
         wanted = "one slot" if config.batch_rows is None else f"{config.batch_rows} slots (model.batch_size)"
         raise ModelError(f"{model.info.name}: {wanted} do not fit into the memory: {budget.explain()}")
-    return Voice(model, Tuner(None, model.info.batch_limit, budget, config.batch_rows), None, memory)
+    return LoadedModel(model, Tuner(None, model.info.batch_limit, budget, config.batch_rows), None, memory)
 
 
 def tuner_of(config: ReplicaConfig, info: ModelInfo, profile: Profile, budget: Budget) -> Tuner:

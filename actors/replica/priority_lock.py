@@ -10,13 +10,13 @@ import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 
-from ..records.stream_handle import Listener
+from ..records.stream_handle import StreamHandle
 
 _LOOK_EVERY_S = 0.05
 """How often one who waits asks whether his listener is still there."""
 
 
-class Turns:
+class PriorityLock:
     """Turns at one model, for any number of threads."""
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ class Turns:
             self._give_up()
 
     @contextmanager
-    def stream(self, listener: Listener) -> Generator[bool]:
+    def stream(self, listener: StreamHandle) -> Generator[bool]:
         """A turn for a stream, the next one; False, and no turn, if the listener has gone."""
         with self._changed:
             self._num_urgent += 1

@@ -28,13 +28,13 @@ from ..models.base import AutoregressiveModel, ModelConfig
 from ..models.registry import describe
 from ..records.manifest import Record
 from ..records.part import PartStore
-from ..records.stream_handle import Listener
+from ..records.stream_handle import StreamHandle
 from ..records.utterance import Utterance
 from .call import Call, CalledJob, Dropped
-from .loaded_model import MAX_PENDING_CLIPS, Voice, tuned
+from .loaded_model import MAX_PENDING_CLIPS, LoadedModel, tuned
 from .receipt import Receipt, ReplicaConfig, ReplicaProgress
-from .shard_synthesis import Attempt
-from .streaming import Heard, Wanted, speak_stream
+from .shard_synthesis import ShardSynthesis
+from .streaming import AudioChunk, SpeechInput, speak_stream
 
 _PIECE_S = 1.0
 """Of a stream, in seconds of audio: more is handed over in parts."""
@@ -43,7 +43,7 @@ _WARM_TEXT = "Ready, one two three."
 
 
 @dataclass(frozen=True, slots=True)
-class Home:
+class ReplicaInfo:
     """Where a replica lives, and what batches cost there; None if that could not be measured.
 
     load_s, warm_s   seconds until the model was there and measured, and until it had spoken for the first time
@@ -65,15 +65,15 @@ class Replica:
     def __init__(self, config: ReplicaConfig) -> None:
         self._config = config
         self._jobs: dict[str, CalledJob] = {}
-        self._voice: Voice | None = None
-        self._home: Home | None = None
+        self._voice: LoadedModel | None = None
+        self._home: ReplicaInfo | None = None
         self._loading = threading.Lock()
         self._synthesis = threading.Lock()
         self._encoders = ThreadPoolExecutor(1 if config.model.device == "cpu" else 4, "encode")
         self._pending = threading.Semaphore(MAX_PENDING_CLIPS)
-        self._listeners: set[Listener] = set()
+        self._listeners: set[StreamHandle] = set()
 
-    def load(self) -> Home:
+    def load(self) -> ReplicaInfo:
         """Load the model and measure it, once; `stream` may be called when this has returned.
 
         Raises ModelError: also for a model or a batch size that does not fit into the memory.
@@ -84,22 +84,22 @@ class Replica:
                 self._voice = tuned(self._config)
                 load_s = time.perf_counter() - began
                 device, profile = self._config.model.device, self._voice.profile
-                self._home = Home(socket.gethostname(), os.getpid(), device, profile, load_s)
+                self._home = ReplicaInfo(socket.gethostname(), os.getpid(), device, profile, load_s)
             return self._home
 
-    def warm(self) -> Home:
+    def warm(self) -> ReplicaInfo:
         """Load, and speak a few words to nobody: what is prepared at the first use is there for the first listener."""
         home = self.load()
         if not home.warm_s:
             began = time.perf_counter()
-            listener = Listener()
-            with closing(self.stream(Wanted(_WARM_TEXT), listener)) as pieces:
+            listener = StreamHandle()
+            with closing(self.stream(SpeechInput(_WARM_TEXT), listener)) as pieces:
                 for _ in pieces:
                     listener.leave()  # its first audio is all that is wanted
             self._home = home = replace(home, warm_s=time.perf_counter() - began)
         return home
 
-    def join(self, job: str, config: ReplicaConfig, store: PartStore) -> Home:
+    def join(self, job: str, config: ReplicaConfig, store: PartStore) -> ReplicaInfo:
         """Load, and speak for this job from now on. Raises StorageMissing, and ModelError as `load` does.
 
         Of a job that joins, the audio format, the pauses and the place of its parts count; the batches are this
@@ -148,7 +148,7 @@ class Replica:
         call = Call(known, part, lambda: self._jobs.get(job) is known)
         # Refined texts travel in the receipt.
         writer = None if known.config.model.task == "refine" else known.store.open_part(part)
-        attempt = Attempt(voice, known.config, writer, self._encode_soon, call.report, call.is_handed_back)
+        attempt = ShardSynthesis(voice, known.config, writer, self._encode_soon, call.report, call.is_handed_back)
         try:
             with nullcontext() if attempt.is_shared else self._synthesis:
                 call.check()
@@ -165,7 +165,7 @@ class Replica:
         finally:
             call.forget()
 
-    def stream(self, wanted: Wanted, listener: Listener) -> Generator[Heard]:
+    def stream(self, wanted: SpeechInput, listener: StreamHandle) -> Generator[AudioChunk]:
         """Speak one text before all rows of jobs: its audio as soon as it is there, at most a second at a time.
 
         The first piece tells what the time until it went to. Raises RowError for text that cannot be spoken, after
@@ -189,7 +189,7 @@ class Replica:
             with closing(pieces):
                 for samples in pieces:
                     for start in range(0, len(samples), round(_PIECE_S * rate)):
-                        yield Heard(samples[start : start + round(_PIECE_S * rate)], spent_s)
+                        yield AudioChunk(samples[start : start + round(_PIECE_S * rate)], spent_s)
                         spent_s = {}
         finally:
             self._listeners.discard(listener)
@@ -212,7 +212,7 @@ class Replica:
                 )
 
     @property
-    def _ready(self) -> Voice:
+    def _ready(self) -> LoadedModel:
         assert self._voice is not None, "load() or join() comes first"
         return self._voice
 

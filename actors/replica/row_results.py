@@ -16,28 +16,28 @@ from ..records.manifest import Record
 from ..records.utterance import Segment, Utterance
 from .receipt import ReplicaProgress
 
-Piece = TypeVar("Piece")
+RowPiece = TypeVar("RowPiece")
 """What a segment becomes: samples, or text."""
 
 
 @dataclass(slots=True)
-class Pieces(Generic[Piece]):
+class Pieces(Generic[RowPiece]):
     """An utterance whose segments are on their way: what each has become, None until it has.
 
     unspoken   characters of it that the model leaves out
     """
 
     utterance: Utterance
-    pieces: list[Piece | None]
+    pieces: list[RowPiece | None]
     unspoken: str
 
     @property
-    def made(self) -> list[Piece]:
+    def made(self) -> list[RowPiece]:
         """Those that are there, in order."""
         return [piece for piece in self.pieces if piece is not None]
 
 
-class Rows(ABC, Generic[Piece]):
+class Rows(ABC, Generic[RowPiece]):
     """Rows that are waited for, and rows that have failed.
 
     report   is told of every row as it ends, from any thread
@@ -45,7 +45,7 @@ class Rows(ABC, Generic[Piece]):
 
     def __init__(self, info: ModelInfo, report: Callable[[ReplicaProgress], None]) -> None:
         self._info, self._report = info, report
-        self._waiting: dict[int, Pieces[Piece]] = {}
+        self._waiting: dict[int, Pieces[RowPiece]] = {}
         self._failed: list[Record] = []
 
     def expect(self, utterance: Utterance, num_segments: int, unspoken: str) -> None:
@@ -57,7 +57,7 @@ class Rows(ABC, Generic[Piece]):
         pieces = self._waiting.get(segment.row)
         return pieces is not None and pieces.pieces[segment.index] is None
 
-    def put(self, segment: Segment, piece: Piece) -> None:
+    def put(self, segment: Segment, piece: RowPiece) -> None:
         """What a segment has become; with its last one the row is complete."""
         pieces = self._waiting.get(segment.row)
         if pieces is None:
@@ -97,7 +97,7 @@ class Rows(ABC, Generic[Piece]):
         """Drop what can be dropped."""
 
     @abstractmethod
-    def _complete(self, pieces: Pieces[Piece]) -> None:
+    def _complete(self, pieces: Pieces[RowPiece]) -> None:
         """A row all of whose pieces are there."""
 
     def _record(self, utterance: Utterance, error: str | None = None, **made: Any) -> Record:

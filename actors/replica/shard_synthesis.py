@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import BatchOutOfMemory, JobError, RowError, RunStopped
 from ..batcher.budget import size
-from ..batcher.fit import Shape
+from ..batcher.fit import BatchShape
 from ..batcher.packing import num_cells, pack_segments
 from ..batcher.stats import BatchStats
 from ..device.memory import is_out_of_memory
@@ -29,7 +29,7 @@ from ..records.part import PartWriter
 from ..records.utterance import Segment, Utterance
 from ..text.splitting import fit_segments
 from .clip_results import Clips
-from .loaded_model import Voice
+from .loaded_model import LoadedModel
 from .receipt import Receipt, ReplicaConfig, ReplicaProgress
 from .row_results import Rows
 from .stepwise import Stepwise
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 Spoken = list[tuple[Segment, "NDArray[np.float32]"]]
 
 
-class Attempt:
+class ShardSynthesis:
     """One call of `Replica.speak`.
 
     part         where clips go; None for texts, which the receipt holds
@@ -54,7 +54,7 @@ class Attempt:
 
     def __init__(
         self,
-        voice: Voice,
+        voice: LoadedModel,
         config: ReplicaConfig,
         part: PartWriter | None,
         encode_soon: Callable[[partial[Record]], Future[Record]],
@@ -173,7 +173,7 @@ class Attempt:
     def _speak(self, batch: Sequence[Segment]) -> Spoken:
         """The batch's waveforms. Raises whatever the model does."""
         filled, total = num_cells(batch)
-        shape = Shape(len(batch), total // len(batch))
+        shape = BatchShape(len(batch), total // len(batch))
         tuner, memory = self._tuner, self._memory
         predicted = tuner.predict(shape)
         if memory is not None and not memory.is_main:
@@ -262,7 +262,7 @@ class Attempt:
         self, batch: Sequence[Segment], error: Exception, todo: deque[list[Segment]], *, was_alone: bool
     ) -> deque[list[Segment]]:
         """Free what can be freed, expect more of every batch from here on, and pack all that is left again."""
-        shape = Shape(len(batch), max(segment.length for segment in batch))
+        shape = BatchShape(len(batch), max(segment.length for segment in batch))
         was_expected = not self._tuner.fits(shape)
         self._tuner.ran_out(shape)
         self._count(BatchStats(num_out_of_memory=1))

@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 
-class Meter:
+class SharedClock:
     """A clock that runs at half its speed while two are at work, at a third while three are."""
 
     def __init__(self, now: Callable[[], float] = time.perf_counter) -> None:

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 from ...errors import RowRejected
 from ..audio.encoding import silence
 from ..models.base import Model
-from ..records.stream_handle import Listener
+from ..records.stream_handle import StreamHandle
 from ..records.utterance import Segment
 from ..text.clauses import ChunkSize, chunk_tokens_of, spoken_pieces
 from ..text.splitting import fit_pieces
-from .priority_lock import Turns
+from .priority_lock import PriorityLock
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,7 +29,7 @@ PAUSE_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class SpeechInput:
     """What one listener wants to hear; voice "" is the model's own."""
 
     text: str
@@ -39,7 +39,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class AudioChunk:
     """A piece of a stream: float32 [num_samples] in -1 … 1.
 
     spent_s   with the first piece, seconds by part of what it took; else empty
@@ -59,8 +59,8 @@ def speak_stream(
     pause_s: float = PAUSE_S,
     streaming_text_chunk_size: ChunkSize = "auto",
     begun: Callable[[Segment], None] | None = None,
-    listener: Listener | None = None,
-    turns: Turns | None = None,
+    listener: StreamHandle | None = None,
+    turns: PriorityLock | None = None,
 ) -> Generator[NDArray[np.float32]]:
     """Speak a text: float32 [num_samples] at the model's rate, each as soon as it is there, silences among them.
 
@@ -75,7 +75,7 @@ def speak_stream(
     """
     pause = silence(model.info.sample_rate, pause_s)
     tokens = chunk_tokens_of(text, streaming_text_chunk_size)
-    stream = _Stream(model, voice or model.info.default_voice, seed, speed, tokens, listener or Listener(), turns)
+    stream = _Stream(model, voice or model.info.default_voice, seed, speed, tokens, listener or StreamHandle(), turns)
     return stream.pieces(text, pause, begun)
 
 
@@ -88,8 +88,8 @@ class _Stream:
     seed: int
     speed: float
     chunk_tokens: int | None
-    listener: Listener
-    turns: Turns | None
+    listener: StreamHandle
+    turns: PriorityLock | None
 
     def pieces(
         self, text: str | Iterable[str], pause: NDArray[np.float32], begun: Callable[[Segment], None] | None

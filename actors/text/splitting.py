@@ -17,7 +17,7 @@ from ...errors import RowRejected, TextTooLong
 from ..records.utterance import Segment, Utterance
 from .sentences import CJK, sentence_spans, skip_space
 
-Span = tuple[int, int]
+TextSpan = tuple[int, int]
 
 RULES = 1
 """The version of how texts are cut: raise it with any change, for another cut is another sound."""
@@ -59,7 +59,7 @@ def split_text(text: str, max_chars: int) -> list[str]:
     """
     if max_chars < 1:
         raise ValueError(f"max_chars is {max_chars}; it has to be at least 1")
-    spans: list[Span] = []
+    spans: list[TextSpan] = []
     for start, end in _paragraph_spans(text):
         sentences = _join_unspeakable(text, sentence_spans(text, start, end), max_chars)
         for first, last in _join_short(sentences, max_chars):
@@ -120,8 +120,8 @@ def _halves(piece: str, length: int, max_length: int) -> list[str]:
     return split_text(piece, max(len(piece) // 2, longest))
 
 
-def _paragraph_spans(text: str) -> list[Span]:
-    spans: list[Span] = []
+def _paragraph_spans(text: str) -> list[TextSpan]:
+    spans: list[TextSpan] = []
     start = 0
     for blank in _PARAGRAPH.finditer(text):
         spans.append((start, blank.start()))
@@ -129,9 +129,9 @@ def _paragraph_spans(text: str) -> list[Span]:
     return [*spans, (start, len(text))]
 
 
-def _join_short(spans: Sequence[Span], max_chars: int) -> list[Span]:
+def _join_short(spans: Sequence[TextSpan], max_chars: int) -> list[TextSpan]:
     """Join a short sentence with the next, and a short last one with the one before it."""
-    joined: list[Span] = []
+    joined: list[TextSpan] = []
     for position, (start, end) in enumerate(spans):
         is_last_and_short = position == len(spans) - 1 and end - start < SHORT_CHARS
         if joined:
@@ -143,9 +143,9 @@ def _join_short(spans: Sequence[Span], max_chars: int) -> list[Span]:
     return joined
 
 
-def _join_unspeakable(text: str, spans: Sequence[Span], max_chars: int) -> list[Span]:
+def _join_unspeakable(text: str, spans: Sequence[TextSpan], max_chars: int) -> list[TextSpan]:
     """Join what has neither letter nor digit with what is before it, or else after it, where that leaves room."""
-    joined: list[Span] = []
+    joined: list[TextSpan] = []
     is_previous_spoken = True
     for start, end in spans:
         is_spoken = any(map(str.isalnum, text[start:end]))
@@ -158,9 +158,9 @@ def _join_unspeakable(text: str, spans: Sequence[Span], max_chars: int) -> list[
     return joined
 
 
-def _cut(text: str, start: int, end: int, max_chars: int) -> list[Span]:
+def _cut(text: str, start: int, end: int, max_chars: int) -> list[TextSpan]:
     """Cut one sentence into pieces of similar length, at clause ends where there are any."""
-    spans: list[Span] = []
+    spans: list[TextSpan] = []
     while end - start > max_chars:
         num_left = -(-(end - start) // max_chars)
         target = start + -(-(end - start) // num_left)

@@ -20,7 +20,6 @@ from .operations import (
     DONE,
     MISSING,
     REFUSED,
-    Answer,
     AwaitAudio,
     Delete,
     Found,
@@ -32,8 +31,9 @@ from .operations import (
     PutIf,
     ReadNames,
     ReadObjects,
-    Request,
     RootFile,
+    StoreAnswer,
+    StoreRequest,
     Written,
 )
 from .protocol import Machine
@@ -112,7 +112,7 @@ class Executor:
         answer = self.perform(Get())
         return answer if isinstance(answer, Found) else None
 
-    def run(self, machine: AnyMachine, seen: Callable[[AnyMachine, Answer], None] | None = None) -> AnyMachine:
+    def run(self, machine: AnyMachine, seen: Callable[[AnyMachine, StoreAnswer], None] | None = None) -> AnyMachine:
         """Drive a machine to its end. `seen` is told each answer before the machine takes it."""
         while (request := machine.request) is not None:
             answer = self.perform(request)
@@ -121,7 +121,7 @@ class Executor:
             machine = cast("AnyMachine", machine.step(answer))
         return machine
 
-    def perform(self, request: Request) -> Answer:
+    def perform(self, request: StoreRequest) -> StoreAnswer:
         """Carry out one request."""
         storage = self._storage
         match request:
@@ -143,7 +143,7 @@ class Executor:
                 return self._looked_up(request)
         return DONE
 
-    def _looked_up(self, request: Get | ReadNames | ReadObjects) -> Answer:
+    def _looked_up(self, request: Get | ReadNames | ReadObjects) -> StoreAnswer:
         try:
             match request:
                 case Get(key):

@@ -128,5 +128,5 @@ class Reply(Enum):
 
 
 DONE, MISSING, REFUSED = Reply
-Request = Get | PutIf | Put | AwaitAudio | List | ReadNames | ReadObjects | Delete
-Answer = Found | Written | Page | Named | Reply
+StoreRequest = Get | PutIf | Put | AwaitAudio | List | ReadNames | ReadObjects | Delete
+StoreAnswer = Found | Written | Page | Named | Reply

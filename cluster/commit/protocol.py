@@ -34,7 +34,6 @@ from ...errors import JobError
 from .names import MANIFEST_PREFIX, Kind, ObjectName, Stamp
 from .operations import (
     MISSING,
-    Answer,
     AwaitAudio,
     Delete,
     Found,
@@ -46,8 +45,9 @@ from .operations import (
     PutIf,
     ReadNames,
     ReadObjects,
-    Request,
     RootFile,
+    StoreAnswer,
+    StoreRequest,
     Written,
 )
 from .root import NO_NAMES, NO_NUMBERS, ROOT_KEY, Adopted, Adoptions, NameDigest, Root, adopt, counts, is_dead
@@ -97,12 +97,12 @@ class WriteRoot:
     found: Found | None = None
 
     @property
-    def request(self) -> Request | None:
+    def request(self) -> StoreRequest | None:
         if self.state is State.WRITE:
             return PutIf(ROOT_KEY, self.file, self.base) if self.is_conditional else Put(ROOT_KEY, self.file)
         return Get() if self.state in (State.COMPARE, State.LOOK) else None
 
-    def step(self, answer: Answer) -> WriteRoot:
+    def step(self, answer: StoreAnswer) -> WriteRoot:
         if self.state is State.WRITE:
             if isinstance(answer, Written) and self.is_conditional:
                 return replace(self, state=State.DONE, tag=answer.tag)
@@ -155,14 +155,14 @@ class Resume:
     names: NameDigest = NO_NAMES
 
     @property
-    def request(self) -> Request | None:
+    def request(self) -> StoreRequest | None:
         return List(MANIFEST_PREFIX, self.after)
 
     def adopts(self, key: str) -> bool:
         """Whether a listed manifest is adopted: the driver's ledger counts exactly these."""
         return key not in self.damaged and _is_counted(self.base.file.root, key) is not None
 
-    def step(self, answer: Answer) -> Resume | WriteRoot:
+    def step(self, answer: StoreAnswer) -> Resume | WriteRoot:
         assert isinstance(answer, Page)
         keys = [key for key in answer.keys if self.adopts(key)]
         adopted = adopt(self.adopted, (_name(key).stamp for key in keys))
@@ -197,7 +197,7 @@ def repair(base: Found, body: Any, damaged: Iterable[str], *, nonce: str, is_con
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class ClaimedRun:
     """An output that was claimed: what the driver needs to commit to it, and to complete it.
 
     names     of all manifests that count: adopted, or landed since
@@ -214,7 +214,7 @@ class Run:
     num_open: int = 0
 
     @classmethod
-    def of(cls, claim: WriteRoot) -> Run:
+    def of(cls, claim: WriteRoot) -> ClaimedRun:
         """Rule 2: of a claim that is DONE, not before."""
         assert claim.state is State.DONE, f"the claim is {claim.state.name}"
         return cls(claim.file, claim.tag, claim.names, claim.is_conditional)
@@ -224,7 +224,7 @@ class Run:
         """Rule 5: it stands in every name of audio that this run has written."""
         return Stamp(self.file.root.tag, self.file.root.run)
 
-    def begin_commit(self) -> tuple[Run, Stamp]:
+    def begin_commit(self) -> tuple[ClaimedRun, Stamp]:
         """The stamp of one manifest, and of its text, taken right before they are written (not when they are queued).
 
         So the numbers that are skipped in the end are as few as writes are under way at once.
@@ -232,7 +232,7 @@ class Run:
         number = self.next_number
         return replace(self, next_number=number + 1, num_open=self.num_open + 1), replace(self.stamp, number=number)
 
-    def commit_landed(self, manifest_key: str) -> Run:
+    def commit_landed(self, manifest_key: str) -> ClaimedRun:
         """After the `Commit` of this manifest is DONE."""
         landed = self.landed.plus([_name(manifest_key).stamp.number or 0])
         return replace(self, landed=landed, names=self.names.plus([manifest_key]), num_open=self.num_open - 1)
@@ -262,12 +262,12 @@ class Commit:
     objects: tuple[tuple[str, Any], ...]
 
     @property
-    def request(self) -> Request | None:
+    def request(self) -> StoreRequest | None:
         if self.audio:
             return AwaitAudio(self.audio)
         return Put(*self.objects[0]) if self.objects else None
 
-    def step(self, answer: Answer) -> Commit:
+    def step(self, answer: StoreAnswer) -> Commit:
         return Commit((), self.objects) if self.audio else Commit((), self.objects[1:])
 
 
@@ -303,7 +303,7 @@ class Sweep:
         return cls(root, tuple(prefixes), State.LIST if root.adopted else State.DELETE)
 
     @property
-    def request(self) -> Request | None:
+    def request(self) -> StoreRequest | None:
         if self.state is State.LIST:
             return List(MANIFEST_PREFIX, self.after)
         if self.state is not State.DELETE:
@@ -314,7 +314,7 @@ class Sweep:
             return Delete(self.dead)
         return List(self.prefixes[0], self.after) if self.prefixes else None
 
-    def step(self, answer: Answer) -> Sweep:
+    def step(self, answer: StoreAnswer) -> Sweep:
         if isinstance(answer, Page):
             return self._listed(answer) if self.state is State.LIST else self._judged(answer)
         if not self.unread:
@@ -381,7 +381,7 @@ class Read:
     is_last: bool = False
 
     @property
-    def request(self) -> Request | None:
+    def request(self) -> StoreRequest | None:
         if self.state is State.LOOK:
             return Get()
         if self.state is not State.LIST:
@@ -390,7 +390,7 @@ class Read:
             return ReadObjects(self.objects)
         return ReadNames(self.unread[0]) if self.unread else List(MANIFEST_PREFIX, self.after)
 
-    def step(self, answer: Answer) -> Read:
+    def step(self, answer: StoreAnswer) -> Read:
         root = self.base.file.root
         if self.state is State.LOOK:
             is_same = isinstance(answer, Found) and answer.file.root == root

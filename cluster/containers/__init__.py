@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ...errors import SpecError
-from .base import Answer, Container, Member, PartWriter, Place
+from .base import Container, ContainerWriter, Member, Place, ReadAnswer
 from .files import Files
 from .parquet import Parquet
 from .webdataset import WebDataset
 
-__all__ = ["CONTAINERS", "Answer", "Container", "Member", "PartWriter", "Place", "container_of"]
+__all__ = ["CONTAINERS", "Container", "ContainerWriter", "Member", "Place", "ReadAnswer", "container_of"]
 
 CONTAINERS: Mapping[str, Container] = {container.name: container for container in (Files(), WebDataset(), Parquet())}
 

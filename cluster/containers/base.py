@@ -29,7 +29,7 @@ Member = str | int | None
 """Where a clip lies in its object: a tar member's name, a parquet row's index, None for the whole object."""
 Place = tuple[str, Member]
 """Key of an object, and the member in it."""
-Answer = tuple[Place, bytes | JobError]
+ReadAnswer = tuple[Place, bytes | JobError]
 """The encoded clip at a place, or why it is not there."""
 
 
@@ -50,7 +50,7 @@ class Fault:
     text: str
 
 
-class PartWriter(ABC):
+class ContainerWriter(ABC):
     """One attempt at one part. It runs in the replica, in one thread; after `close` or `abort` it is done."""
 
     @abstractmethod
@@ -77,7 +77,7 @@ class Container(ABC):
     name: str
 
     @abstractmethod
-    def open_part(self, storage: Storage, part: str, extension: str, key_prefixes: int = 0) -> PartWriter:
+    def open_part(self, storage: Storage, part: str, extension: str, key_prefixes: int = 0) -> ContainerWriter:
         """Begin an attempt at a part.
 
         part          a name of its own for this attempt: the shard's id, the run's stamp, and letters or digits
@@ -87,14 +87,14 @@ class Container(ABC):
         """
 
     @abstractmethod
-    def read(self, storage: Storage, places: Sequence[Place]) -> Iterator[Answer]:
+    def read(self, storage: Storage, places: Sequence[Place]) -> Iterator[ReadAnswer]:
         """The clips at these places, each once, in the order in which they are stored.
 
         A missing or damaged object is an answer; a store that cannot be reached raises StorageUnavailable.
         """
 
     @abstractmethod
-    def audit(self, storage: Storage, told: Mapping[Place, Told], extension: str) -> Iterator[Answer | Fault]:
+    def audit(self, storage: Storage, told: Mapping[Place, Told], extension: str) -> Iterator[ReadAnswer | Fault]:
         """The same, and a fault for all else in these objects that a writer would not have made of these clips.
 
         told   of each clip that the objects hold, what the writer was told of it
@@ -190,7 +190,7 @@ def misnamed(key: str, name: object, clip: Told, extension: str) -> Iterator[Fau
         yield Fault(key, f"row {clip.row}: its clip is called {name!r:.200}; by its row and id it would be {wanted!r}")
 
 
-def unanswered(storage: Storage, key: str, members: Sequence[Member], cause: Exception | None) -> Iterator[Answer]:
+def unanswered(storage: Storage, key: str, members: Sequence[Member], cause: Exception | None) -> Iterator[ReadAnswer]:
     """The answer for members of an object that were not found in it, because of `cause` if there is one."""
     for member in members:
         why = f"cannot be read: {cause}" if cause else "is not in it"

@@ -12,7 +12,19 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from ...errors import JobError
 from ..storage.base import Storage
-from .base import Answer, Container, Fault, PartWriter, Place, Told, by_object, misnamed, part_prefix, stem, unanswered
+from .base import (
+    Container,
+    ContainerWriter,
+    Fault,
+    Place,
+    ReadAnswer,
+    Told,
+    by_object,
+    misnamed,
+    part_prefix,
+    stem,
+    unanswered,
+)
 
 NUM_THREADS = 8
 MAX_PENDING = 64
@@ -24,10 +36,10 @@ class Files(Container):
 
     name = "files"
 
-    def open_part(self, storage: Storage, part: str, extension: str, key_prefixes: int = 0) -> PartWriter:
+    def open_part(self, storage: Storage, part: str, extension: str, key_prefixes: int = 0) -> ContainerWriter:
         return _FilesWriter(storage, part_prefix(part, key_prefixes), extension)
 
-    def read(self, storage: Storage, places: Sequence[Place]) -> Iterator[Answer]:
+    def read(self, storage: Storage, places: Sequence[Place]) -> Iterator[ReadAnswer]:
         pending: deque[tuple[str, Future[bytes]]] = deque()
         todo = [(key, member) for key, members in by_object(places).items() for member in members]
         with ThreadPoolExecutor(NUM_THREADS, thread_name_prefix="clips") as pool:
@@ -44,13 +56,13 @@ class Files(Container):
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)
 
-    def audit(self, storage: Storage, told: Mapping[Place, Told], extension: str) -> Iterator[Answer | Fault]:
+    def audit(self, storage: Storage, told: Mapping[Place, Told], extension: str) -> Iterator[ReadAnswer | Fault]:
         for (key, _), clip in told.items():
             yield from misnamed(key, key.rpartition("/")[2], clip, extension)
         yield from self.read(storage, list(told))
 
 
-class _FilesWriter(PartWriter):
+class _FilesWriter(ContainerWriter):
     def __init__(self, storage: Storage, prefix: str, extension: str) -> None:
         self._storage = storage
         self._prefix = prefix
@@ -86,7 +98,7 @@ class _FilesWriter(PartWriter):
         upload.result()
 
 
-def _answer(key: str, download: Future[bytes]) -> Answer:
+def _answer(key: str, download: Future[bytes]) -> ReadAnswer:
     """A refused or missing object is an answer; a store that is down is raised."""
     try:
         return (key, None), download.result()

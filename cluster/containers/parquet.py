@@ -15,12 +15,12 @@ from ...actors.records.manifest import dumps
 from ...errors import JobError
 from ..storage.base import Storage
 from .base import (
-    Answer,
     Container,
+    ContainerWriter,
     Fault,
     Member,
-    PartWriter,
     Place,
+    ReadAnswer,
     Told,
     by_key,
     by_object,
@@ -53,14 +53,14 @@ class Parquet(Container):
 
     name = "parquet"
 
-    def open_part(self, storage: Storage, part: str, extension: str, key_prefixes: int = 0) -> PartWriter:
+    def open_part(self, storage: Storage, part: str, extension: str, key_prefixes: int = 0) -> ContainerWriter:
         return _ParquetWriter(storage, f"{part_prefix(part, key_prefixes)}.parquet", extension)
 
-    def read(self, storage: Storage, places: Sequence[Place]) -> Iterator[Answer]:
+    def read(self, storage: Storage, places: Sequence[Place]) -> Iterator[ReadAnswer]:
         for key, members in by_object(places).items():
             yield from _read_table(storage, key, members)
 
-    def audit(self, storage: Storage, told: Mapping[Place, Told], extension: str) -> Iterator[Answer | Fault]:
+    def audit(self, storage: Storage, told: Mapping[Place, Told], extension: str) -> Iterator[ReadAnswer | Fault]:
         from .table_audit import audit_table
 
         for key, clips in by_key(told).items():
@@ -91,7 +91,7 @@ def cells(clip: Told, encoded: bytes, extension: str) -> dict[str, object]:
     return values
 
 
-class _ParquetWriter(PartWriter):
+class _ParquetWriter(ContainerWriter):
     def __init__(self, storage: Storage, key: str, extension: str) -> None:
         self._storage = storage
         self._key = key
@@ -171,7 +171,7 @@ def _audio_of(table: pq.ParquetFile, group: int) -> Iterator[Any]:
         yield from batch.column("audio")
 
 
-def _read_table(storage: Storage, key: str, members: Sequence[Member]) -> Iterator[Answer]:
+def _read_table(storage: Storage, key: str, members: Sequence[Member]) -> Iterator[ReadAnswer]:
     """Rows of one table, a few in memory at a time; then an answer for each that was not found."""
     import pyarrow as pa
     import pyarrow.parquet as pq

@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import JobError
 from ..storage.base import Storage
-from .base import Answer, Fault, Member, Told, unanswered
+from .base import Fault, Member, ReadAnswer, Told, unanswered
 from .parquet import READ_ROWS, cells, schema
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
 
-def audit_table(storage: Storage, key: str, told: Mapping[Member, Told], extension: str) -> Iterator[Answer | Fault]:
+def audit_table(
+    storage: Storage, key: str, told: Mapping[Member, Told], extension: str
+) -> Iterator[ReadAnswer | Fault]:
     """Answers for the rows that were told of, in the order of the table, and its faults."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -45,7 +47,7 @@ class _Audit:
         self._key, self._table, self._left, self._extension = key, table, left, extension
         self._is_ours = bool(table.schema_arrow.equals(schema(), check_metadata=True))
 
-    def run(self) -> Iterator[Answer | Fault]:
+    def run(self) -> Iterator[ReadAnswer | Fault]:
         """Raises what pyarrow raises where the table cannot be read on."""
         num_rows = self._table.metadata.num_rows
         if not self._is_ours:
@@ -59,7 +61,7 @@ class _Audit:
                 yield from self._group(group, start)
             start = end
 
-    def _group(self, group: int, start: int) -> Iterator[Answer | Fault]:
+    def _group(self, group: int, start: int) -> Iterator[ReadAnswer | Fault]:
         columns = None if self._is_ours else ["audio.bytes"]
         bounds = _Bounds()
         for batch in self._table.iter_batches(READ_ROWS, row_groups=[group], columns=columns, use_threads=False):

@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from ...errors import JobError
 from ..storage.base import Storage
-from .base import Answer, Fault, Member, Told, misnamed, stem, unanswered
+from .base import Fault, Member, ReadAnswer, Told, misnamed, stem, unanswered
 from .webdataset import READ_BYTES, beside, header_of
 
 BLOCK = tarfile.BLOCKSIZE
@@ -23,7 +23,7 @@ MAX_STRANGERS = 20
 """Members that are no row's: after so many, a tar is another one, and is not read on."""
 
 
-def audit_tar(storage: Storage, key: str, told: Mapping[Member, Told], extension: str) -> Iterator[Answer | Fault]:
+def audit_tar(storage: Storage, key: str, told: Mapping[Member, Told], extension: str) -> Iterator[ReadAnswer | Fault]:
     """Answers for the members that were told of, in the order of the tar, and its faults."""
     left = dict(told)
     for member, clip in told.items():
@@ -50,7 +50,7 @@ class _Audit:
         self._size = file.seek(0, io.SEEK_END)
         self._at = file.seek(0)
 
-    def run(self) -> Iterator[Answer | Fault]:
+    def run(self) -> Iterator[ReadAnswer | Fault]:
         """Raises TarError, EOFError and ValueError where the tar cannot be read on."""
         beside_it: Told | None = None
         num_strangers = 0

@@ -15,12 +15,12 @@ from ...actors.records.manifest import dumps
 from ...errors import JobError
 from ..storage.base import Storage
 from .base import (
-    Answer,
     Container,
+    ContainerWriter,
     Fault,
     Member,
-    PartWriter,
     Place,
+    ReadAnswer,
     Told,
     by_key,
     by_object,
@@ -40,14 +40,14 @@ class WebDataset(Container):
 
     name = "webdataset"
 
-    def open_part(self, storage: Storage, part: str, extension: str, key_prefixes: int = 0) -> PartWriter:
+    def open_part(self, storage: Storage, part: str, extension: str, key_prefixes: int = 0) -> ContainerWriter:
         return _TarWriter(storage, f"{part_prefix(part, key_prefixes)}.tar", extension)
 
-    def read(self, storage: Storage, places: Sequence[Place]) -> Iterator[Answer]:
+    def read(self, storage: Storage, places: Sequence[Place]) -> Iterator[ReadAnswer]:
         for key, members in by_object(places).items():
             yield from _read_tar(storage, key, members)
 
-    def audit(self, storage: Storage, told: Mapping[Place, Told], extension: str) -> Iterator[Answer | Fault]:
+    def audit(self, storage: Storage, told: Mapping[Place, Told], extension: str) -> Iterator[ReadAnswer | Fault]:
         from .tar_audit import audit_tar
 
         for key, clips in by_key(told).items():
@@ -66,7 +66,7 @@ def header_of(name: str, num_bytes: int) -> tarfile.TarInfo:
     return header
 
 
-class _TarWriter(PartWriter):
+class _TarWriter(ContainerWriter):
     def __init__(self, storage: Storage, key: str, extension: str) -> None:
         self._storage = storage
         self._key = key
@@ -102,7 +102,7 @@ class _TarWriter(PartWriter):
                 file.close()
 
 
-def _read_tar(storage: Storage, key: str, members: Sequence[Member]) -> Iterator[Answer]:
+def _read_tar(storage: Storage, key: str, members: Sequence[Member]) -> Iterator[ReadAnswer]:
     """Members of one tar, in its order; then an answer for each that was not found."""
     wanted = dict.fromkeys(members)
     cause: Exception | None = None

@@ -11,9 +11,9 @@ from dataclasses import replace
 
 from ...errors import OutputBusy, StorageConflict
 from .clocks import Clocks
-from .file import DriverFile, Found
+from .file import FoundRecord, LeaseFile
 from .process import is_gone, this_process
-from .record import Holder
+from .record import LeaseRecord
 from .rules import Verdict, Watch, judge
 
 logger = logging.getLogger(__name__)
@@ -22,7 +22,7 @@ _LOOKS = 30
 """In the time of a lease."""
 
 
-def challenge(file: DriverFile, holder: Holder, wait_s: float, clocks: Clocks) -> tuple[Holder, str, float]:
+def challenge(file: LeaseFile, holder: LeaseRecord, wait_s: float, clocks: Clocks) -> tuple[LeaseRecord, str, float]:
     """Make `holder` the one in the file: as written, its tag, and `boot_s` before that.
 
     Raises OutputBusy when another one is alive and `wait_s` have passed.
@@ -47,13 +47,15 @@ def challenge(file: DriverFile, holder: Holder, wait_s: float, clocks: Clocks) -
             return taken
 
 
-def verdict_on(found: Found, watch: Watch, now_s: float, lease_s: float) -> Verdict:
+def verdict_on(found: FoundRecord, watch: Watch, now_s: float, lease_s: float) -> Verdict:
     """What this process makes of a lease; `lease_s` is for an object that cannot be read."""
     gone = found.holder is not None and is_gone(found.holder.process)
     return judge(found.holder, watch, now_s, lease_s=lease_s, machine=this_process().machine, is_gone=gone)
 
 
-def _take(file: DriverFile, found: Found | None, holder: Holder, clocks: Clocks) -> tuple[Holder, str, float] | None:
+def _take(
+    file: LeaseFile, found: FoundRecord | None, holder: LeaseRecord, clocks: Clocks
+) -> tuple[LeaseRecord, str, float] | None:
     begun_s, wall_s = clocks.boot_s(), clocks.wall_s()
     holder = replace(holder, since_s=wall_s, renewed_s=wall_s, beat_s=clocks.awake_s())
     try:
@@ -65,11 +67,11 @@ def _take(file: DriverFile, found: Found | None, holder: Holder, clocks: Clocks)
     return holder, tag, begun_s
 
 
-def _who(found: Found) -> str:
+def _who(found: FoundRecord) -> str:
     return "it cannot be read" if found.holder is None else str(found.holder)
 
 
-def _busy(file: DriverFile, found: Found) -> str:
+def _busy(file: LeaseFile, found: FoundRecord) -> str:
     output = file.location.rpartition("/")[0]
     if found.holder is None:
         return (

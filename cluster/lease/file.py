@@ -11,18 +11,18 @@ from dataclasses import dataclass
 
 from ...errors import StorageConflict, StorageMissing
 from ..storage import Storage
-from .record import DRIVER_KEY, Holder
+from .record import DRIVER_KEY, LeaseRecord
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundRecord:
     """`driver.json` as read; `holder` is None if it holds something else."""
 
-    holder: Holder | None
+    holder: LeaseRecord | None
     tag: str
 
 
-class DriverFile:
+class LeaseFile:
     """Of one output."""
 
     def __init__(self, storage: Storage, *, is_exclusive: bool = True) -> None:
@@ -30,18 +30,18 @@ class DriverFile:
         self.is_exclusive = is_exclusive
         self.location = storage.location(DRIVER_KEY)
 
-    def read(self) -> Found | None:
+    def read(self) -> FoundRecord | None:
         """What is there."""
         try:
             found = self._storage.get_tagged(DRIVER_KEY)
         except StorageMissing:
             return None
         try:
-            return Found(Holder.parse(found.data), found.tag)
+            return FoundRecord(LeaseRecord.parse(found.data), found.tag)
         except ValueError:
-            return Found(None, found.tag)
+            return FoundRecord(None, found.tag)
 
-    def write(self, holder: Holder, tag: str | None) -> str:
+    def write(self, holder: LeaseRecord, tag: str | None) -> str:
         """Write over the object of this tag (None: where there is none); its new tag. Raises StorageConflict."""
         data = holder.encode()
         if self.is_exclusive:

@@ -21,10 +21,10 @@ from ...errors import JobError, LeaseLost, SpeechmillError, StorageConflict
 from ..storage import Storage
 from .acquire import challenge, verdict_on
 from .clocks import REAL, Clocks
-from .file import DriverFile
+from .file import LeaseFile
 from .process import this_process
-from .record import MAX_LEASE_S, Holder
-from .rules import RENEW, TRUST, Tenure, Verdict, Watch
+from .record import MAX_LEASE_S, LeaseRecord
+from .rules import RENEW, TRUST, LeaseTerm, Verdict, Watch
 
 logger = logging.getLogger(__name__)
 
@@ -38,14 +38,14 @@ _ANSWERS = 3
 class Lease:
     """The right to write one output. Made by `take`; ends with `release`, or with its `with` block."""
 
-    def __init__(self, file: DriverFile, holder: Holder, tag: str, begun_s: float, clocks: Clocks) -> None:
+    def __init__(self, file: LeaseFile, holder: LeaseRecord, tag: str, begun_s: float, clocks: Clocks) -> None:
         """`begun_s`: by `clocks.boot_s`, before `tag` was written."""
         self.holder = holder
         self.is_exclusive = file.is_exclusive
         self._file = file
         self._tag = tag
         self._clocks = clocks
-        self._tenure = Tenure(holder.lease_s, begun_s)
+        self._term = LeaseTerm(holder.lease_s, begun_s)
         self._lost: str | None = None
         self._writing = threading.Lock()
         self._released = threading.Event()
@@ -71,9 +71,9 @@ class Lease:
                 storage.uri,
                 lease_s * RENEW,
             )
-        file = DriverFile(storage, is_exclusive=is_exclusive)
+        file = LeaseFile(storage, is_exclusive=is_exclusive)
         now_s = clocks.wall_s()
-        holder = Holder(
+        holder = LeaseRecord(
             id=secrets.token_hex(8),
             process=this_process(),
             version=version("speechmill"),
@@ -86,13 +86,13 @@ class Lease:
         return cls(file, *challenge(file, holder, wait_s, clocks), clocks)
 
     @staticmethod
-    def read(storage: Storage, clocks: Clocks = REAL) -> Holder | None:
+    def read(storage: Storage, clocks: Clocks = REAL) -> LeaseRecord | None:
         """Who drives an output, as far as one look tells; None if nobody does. Writes nothing.
 
         A driver on another machine that died without giving its lease back is still named: `renewed_s` says when it
         was last heard of. Raises JobError for an object that is none of ours.
         """
-        file = DriverFile(storage)
+        file = LeaseFile(storage)
         found = file.read()
         if found is None:
             return None
@@ -107,9 +107,9 @@ class Lease:
         Costs nothing while renewals go through. When the last one is too old (the process or the machine slept), the
         store is asked: a lease that nobody took meanwhile goes on.
         """
-        tenure = self._tenure
-        if self._lost is None and not tenure.holds(self._clocks.boot_s()):
-            self._renew(tenure, self.holder.lease_s * (1 - TRUST))
+        term = self._term
+        if self._lost is None and not term.holds(self._clocks.boot_s()):
+            self._renew(term, self.holder.lease_s * (1 - TRUST))
         if self._lost is not None:
             raise LeaseLost(self._lost)
 
@@ -138,25 +138,25 @@ class Lease:
         self.release()
 
     def _keep(self) -> None:
-        while self._lost is None and not self._released.wait(self._tenure.pause_s(self._clocks.boot_s())):
-            self._renew(self._tenure)
+        while self._lost is None and not self._released.wait(self._term.pause_s(self._clocks.boot_s())):
+            self._renew(self._term)
 
-    def _renew(self, seen: Tenure, patience_s: float = -1) -> None:
+    def _renew(self, seen: LeaseTerm, patience_s: float = -1) -> None:
         """Try once to renew, unless another thread tried since `seen`; `_lost` says if that was the end."""
         if not self._writing.acquire(timeout=patience_s):
             self._lost = f"{self._file.location} could not be renewed in time: the store gives no answer"
             return
         try:
-            if self._lost is not None or self._tenure is not seen:
+            if self._lost is not None or self._term is not seen:
                 return
             begun_s = self._clocks.boot_s()
             try:
                 self._write()
-                self._tenure = seen.confirmed(begun_s)
+                self._term = seen.confirmed(begun_s)
             except LeaseLost as error:
                 self._lost = str(error)
             except SpeechmillError as error:
-                self._tenure = seen.failed(begun_s)
+                self._term = seen.failed(begun_s)
                 if not seen.holds(self._clocks.boot_s()):
                     self._lost = f"{self._file.location} could not be renewed in time: {error}"
         finally:

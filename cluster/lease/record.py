@@ -1,7 +1,7 @@
 """`driver.json`: who may write an output.
 
-Guaranteed: what `Holder.encode` writes, `Holder.parse` reads, and nothing else passes; each beat has other bytes than
-every beat of any holder. Times of day are for people: no decision reads them.
+Guaranteed: what `LeaseRecord.encode` writes, `LeaseRecord.parse` reads, and nothing else passes; each beat has other
+bytes than every beat of any holder. Times of day are for people: no decision reads them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ MAX_LEASE_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Holder:
+class LeaseRecord:
     """A driver and its lease, as of its last beat.
 
     id           of this one lease, random
@@ -63,7 +63,7 @@ class Holder:
         return json.dumps(body, indent=2, ensure_ascii=False).encode()
 
     @classmethod
-    def parse(cls, data: bytes) -> Holder:
+    def parse(cls, data: bytes) -> LeaseRecord:
         """Read it back. Raises ValueError for anything that `encode` would not write."""
         try:
             body = json.loads(data)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
-from .record import Holder
+from .record import LeaseRecord
 
 RENEW = 1 / 3
 RETRY = 1 / 12
@@ -20,7 +20,7 @@ TRUST = 5 / 6
 
 
 @dataclass(frozen=True, slots=True)
-class Tenure:
+class LeaseTerm:
     """The holder's side.
 
     confirmed_s  when the last write that went through was begun
@@ -43,11 +43,11 @@ class Tenure:
             due_s = self.confirmed_s + RENEW * self.lease_s
         return min(max(due_s - now_s, 0.0), RENEW * self.lease_s)
 
-    def confirmed(self, begun_s: float) -> Tenure:
+    def confirmed(self, begun_s: float) -> LeaseTerm:
         """After a write that went through."""
-        return Tenure(self.lease_s, begun_s)
+        return LeaseTerm(self.lease_s, begun_s)
 
-    def failed(self, begun_s: float) -> Tenure:
+    def failed(self, begun_s: float) -> LeaseTerm:
         """After a try that failed, or whose answer never came."""
         return replace(self, failed_s=begun_s)
 
@@ -73,7 +73,9 @@ class Watch:
         return self if tag == self.tag else Watch(tag, now_s, has_changed=True)
 
 
-def judge(holder: Holder | None, watch: Watch, now_s: float, *, lease_s: float, machine: str, is_gone: bool) -> Verdict:
+def judge(
+    holder: LeaseRecord | None, watch: Watch, now_s: float, *, lease_s: float, machine: str, is_gone: bool
+) -> Verdict:
     """Whether a lease may be taken.
 
     holder   None for an object that cannot be read; it is watched for `lease_s`

@@ -17,11 +17,11 @@ from typing import Any, TypeVar
 import ray
 
 from ...actors.records.part import PartStore
-from ...actors.records.stream_handle import Listener
+from ...actors.records.stream_handle import StreamHandle
 from ...actors.records.utterance import Utterance
 from ...actors.replica.receipt import Receipt, ReplicaConfig, ReplicaProgress
-from ...actors.replica.replica import Home, Replica
-from ...actors.replica.streaming import Heard, Wanted
+from ...actors.replica.replica import Replica, ReplicaInfo
+from ...actors.replica.streaming import AudioChunk, SpeechInput
 
 STREAM_OPTIONS: dict[str, Any] = {"num_returns": "streaming", "_generator_backpressure_num_objects": 8}
 """Pieces that may wait for the reader: some seconds of audio."""
@@ -45,15 +45,15 @@ class ReplicaActor:
         """The device that its model is on, "cpu" or "cuda"; known before it is loaded."""
         return self._device
 
-    async def load(self) -> Home:
+    async def load(self) -> ReplicaInfo:
         """See `Replica.load`."""
         return await self._call(self._replica.load)
 
-    async def warm(self) -> Home:
+    async def warm(self) -> ReplicaInfo:
         """See `Replica.warm`."""
         return await self._call(self._replica.warm)
 
-    async def join(self, job: str, config: ReplicaConfig, store: PartStore) -> Home:
+    async def join(self, job: str, config: ReplicaConfig, store: PartStore) -> ReplicaInfo:
         """See `Replica.join`."""
         home = await self._call(partial(self._replica.join, job, config, store))
         return replace(home, node=ray.get_runtime_context().get_node_id())
@@ -82,11 +82,11 @@ class ReplicaActor:
         """See `Replica.speak`."""
         return await self._call(partial(self._replica.speak, job, part, utterances))
 
-    async def stream(self, wanted: Wanted) -> AsyncGenerator[Heard]:
+    async def stream(self, wanted: SpeechInput) -> AsyncGenerator[AudioChunk]:
         """See `Replica.stream`; to be called with `STREAM_OPTIONS`."""
-        listener = Listener()
+        listener = StreamHandle()
         pieces = self._replica.stream(wanted, listener)
-        making: Future[Heard | None] | None = None
+        making: Future[AudioChunk | None] | None = None
         try:
             while True:
                 making = self._streams.submit(next, pieces, None)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class AttemptSpan:
     """Times are of one monotonic clock, in seconds.
 
     outcome   "spoken"; "copy", spoken by a second replica that came first; "second", spoken in vain after another;

@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...actors.replica.receipt import Receipt
-from ...actors.replica.replica import Home
-from ..scheduling.attempts import Queue
-from ..scheduling.liveness import Pulse
+from ...actors.replica.replica import ReplicaInfo
+from ..scheduling.attempts import ReplicaQueue
+from ..scheduling.liveness import Liveness
 from .replica_state import ReplicaState, ReplicaStatus
 
 
 @dataclass(slots=True, eq=False)
-class Member:
+class ReplicaHandle:
     """A living actor and what it holds.
 
     loading, polling   references to answers that it owes, None for none
@@ -23,9 +23,9 @@ class Member:
     number: int
     actor: Any
     loading: Any | None
-    pulse: Pulse
-    queue: Queue
-    home: Home | None = None
+    liveness: Liveness
+    queue: ReplicaQueue
+    home: ReplicaInfo | None = None
     speaking: dict[str, Any] = field(default_factory=dict[str, Any])
     polling: Any | None = None
     rows_receipted: int = 0
@@ -44,13 +44,13 @@ class Member:
     def rows_in_flight(self) -> int:
         """Rows that it has spoken and not handed in."""
         # The progress was asked for a moment ago; a receipt may have come since.
-        return max(0, self.pulse.progress.rows - self.rows_receipted) if self.queue.head else 0
+        return max(0, self.liveness.progress.rows - self.rows_receipted) if self.queue.head else 0
 
     @property
     def share(self) -> float:
         """Of the rows that it is speaking, how many are done: 0 … 1."""
         head = self.queue.head
-        return min(1.0, self.rows_in_flight / max(1, len(head.flight.task.utterances))) if head else 0.0
+        return min(1.0, self.rows_in_flight / max(1, len(head.in_flight.task.utterances))) if head else 0.0
 
     def receipted(self, receipt: Receipt) -> None:
         """It has handed in rows, whether they count or not."""
@@ -59,9 +59,9 @@ class Member:
 
     def state(self, now_s: float, expected_s: float) -> ReplicaState:
         """The replica as it was last seen; `expected_s` is what its task should take."""
-        head, pulse = self.queue.head, self.pulse
+        head, liveness = self.queue.head, self.liveness
         busy = ReplicaStatus.SPEAKING if head else ReplicaStatus.IDLE
-        task = head.flight.task if head else None
+        task = head.in_flight.task if head else None
         # What two speak at the same time counts once.
         counts = head is not None and not head.is_copy and not head.is_dropped
         rows = self.rows_in_flight if counts else 0
@@ -71,15 +71,15 @@ class Member:
             home=self.home,
             status=busy if self.is_ready else ReplicaStatus.STARTING,
             shard_id=task.shard.id if task else "",
-            progress=pulse.progress,
+            progress=liveness.progress,
             rows_in_flight=rows,
-            audio_s_in_flight=max(0.0, pulse.progress.audio_s - self.audio_s_receipted) if counts else 0.0,
+            audio_s_in_flight=max(0.0, liveness.progress.audio_s - self.audio_s_receipted) if counts else 0.0,
             cost_s_in_flight=rows * row_cost_s,
-            since_s=now_s - (self.queue.since_s if head else pulse.came_at_s),
+            since_s=now_s - (self.queue.since_s if head else liveness.came_at_s),
             expected_s=expected_s,
-            silent_s=pulse.silent_s,
-            still_s=pulse.still_s,
-            has_answered=pulse.has_answered,
+            silent_s=liveness.silent_s,
+            still_s=liveness.still_s,
+            has_answered=liveness.has_answered,
             is_spoken=self.share >= 1.0,
             is_draining=self.queue.is_draining,
         )

@@ -24,7 +24,7 @@ LOOK_EVERY_S = 5.0
 _ANSWER_S = 30.0
 
 
-class Crew(Protocol):
+class ReplicaSource(Protocol):
     """The replicas of one run."""
 
     @property

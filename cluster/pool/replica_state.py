@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from ...actors.replica.receipt import ReplicaProgress
-from ...actors.replica.replica import Home
+from ...actors.replica.replica import ReplicaInfo
 
 
 class ReplicaStatus(Enum):
@@ -34,7 +34,7 @@ class ReplicaState:
     """
 
     number: int
-    home: Home | None
+    home: ReplicaInfo | None
     status: ReplicaStatus
     shard_id: str
     progress: ReplicaProgress

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from ..scheduling.liveness import GIVEN_UP, Limits
+from ..scheduling.liveness import GIVEN_UP, Timeouts
 from .replica_state import ReplicaState, ReplicaStatus
 
 STARTING_TOO_LONG_S = 60.0
@@ -13,7 +13,7 @@ MAX_NAMED = 4
 
 
 def report(
-    states: Sequence[ReplicaState], quiet_s: float, away_s: float, wanting: Callable[[], str], limits: Limits
+    states: Sequence[ReplicaState], quiet_s: float, away_s: float, wanting: Callable[[], str], limits: Timeouts
 ) -> str:
     """What a person should know; empty while all is well.
 
@@ -52,7 +52,7 @@ def _nobody(states: Sequence[ReplicaState], quiet_s: float, wanting: Callable[[]
     return f"no replica has started in {waited_s:.0f} s: {wanting()}"
 
 
-def _silent(states: Sequence[ReplicaState], limits: Limits) -> str:
+def _silent(states: Sequence[ReplicaState], limits: Timeouts) -> str:
     silent = [state for state in states if state.has_answered and state.silent_s > limits.frozen_s / 3]
     return _named(
         silent,
@@ -61,7 +61,7 @@ def _silent(states: Sequence[ReplicaState], limits: Limits) -> str:
     )
 
 
-def _still(speaking: Sequence[ReplicaState], limits: Limits) -> str:
+def _still(speaking: Sequence[ReplicaState], limits: Timeouts) -> str:
     still = [state for state in speaking if state.still_s > limits.still_s(state.expected_s) and not state.is_spoken]
     return _named(
         still,

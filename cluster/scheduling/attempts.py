@@ -8,11 +8,11 @@ from .retry import Task
 
 
 @dataclass(slots=True)
-class Flight:
+class InFlightTask:
     """A task that is out: with one replica, or with two. Only the attempts named here may count."""
 
     task: Task
-    attempts: dict[str, Errand] = field(default_factory=dict["str", "Errand"])
+    attempts: dict[str, Attempt] = field(default_factory=dict["str", "Attempt"])
 
     @property
     def may_be_copied(self) -> bool:
@@ -20,21 +20,21 @@ class Flight:
 
         What is handed back comes again by itself.
         """
-        is_handed_back = any(errand.is_handed_back for errand in self.attempts.values())
+        is_handed_back = any(attempt.is_handed_back for attempt in self.attempts.values())
         return len(self.attempts) == 1 and not self.task.is_suspect and not is_handed_back
 
 
 @dataclass(slots=True, eq=False)
-class Errand:
+class Attempt:
     """One attempt at a task: what one replica is to speak into a part of its own.
 
-    is_dropped   nobody wants it any more: whatever comes of it is litter
-    is_handed_back   its replica was told to speak no more of it; what it has done counts
+    is_dropped      it cannot count any more: what it stores is an orphan
+    is_handed_back  its replica was told to hand back the rows that are not done; the others count
     """
 
     part: str
     replica: int
-    flight: Flight
+    in_flight: InFlightTask
     sent_at_s: float
     is_copy: bool = False
     is_dropped: bool = False
@@ -42,7 +42,7 @@ class Errand:
 
 
 @dataclass(slots=True)
-class Queue:
+class ReplicaQueue:
     """What a replica holds, the oldest first, which is the one that it speaks.
 
     since_s      when it began to speak the oldest
@@ -51,32 +51,32 @@ class Queue:
     """
 
     replica: int
-    errands: dict[str, Errand] = field(default_factory=dict[str, Errand])
+    attempts: dict[str, Attempt] = field(default_factory=dict[str, Attempt])
     since_s: float = 0.0
     share: float = 0.0
     is_draining: bool = False
 
     @property
-    def head(self) -> Errand | None:
-        return next(iter(self.errands.values()), None)
+    def head(self) -> Attempt | None:
+        return next(iter(self.attempts.values()), None)
 
     @property
     def is_quarantined(self) -> bool:
-        return any(errand.flight.task.is_suspect and not errand.is_dropped for errand in self.errands.values())
+        return any(attempt.in_flight.task.is_suspect and not attempt.is_dropped for attempt in self.attempts.values())
 
-    def add(self, errand: Errand) -> None:
+    def add(self, attempt: Attempt) -> None:
         """Behind all others."""
-        if not self.errands:
-            self.since_s, self.share = errand.sent_at_s, 0.0
-        self.errands[errand.part] = errand
+        if not self.attempts:
+            self.since_s, self.share = attempt.sent_at_s, 0.0
+        self.attempts[attempt.part] = attempt
 
-    def remove(self, part: str, now_s: float, *, has_spoken: bool) -> tuple[Errand, float]:
-        """Take out what was answered: the errand, and the seconds that it took."""
-        head, errand = self.head, self.errands.pop(part)
+    def remove(self, part: str, now_s: float, *, has_spoken: bool) -> tuple[Attempt, float]:
+        """Take out what was answered: the attempt, and the seconds that it took."""
+        head, attempt = self.head, self.attempts.pop(part)
         # Two that are spoken together end one after the other: each took the time since the last.
-        spent_s = now_s - max(errand.sent_at_s, self.since_s)
-        if errand is head or has_spoken:
+        spent_s = now_s - max(attempt.sent_at_s, self.since_s)
+        if attempt is head or has_spoken:
             self.since_s = now_s
-        if errand is head:
+        if attempt is head:
             self.share = 0.0
-        return errand, spent_s
+        return attempt, spent_s

@@ -19,8 +19,8 @@ GIVEN_UP = 3.0
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """When the pool loses its patience, in seconds.
+class Timeouts:
+    """When a replica counts as frozen, stalled or overdue, in seconds.
 
     frozen_s     without an answer: the replica is given up; while it loads, ten times as long
     stalled_s    without anything new from anybody: the run says why
@@ -39,12 +39,12 @@ class Limits:
         return max(self.overdue_s, self.overdue * expected_s)
 
 
-PATIENT = Limits()
+PATIENT = Timeouts()
 
 
 @dataclass(slots=True)
-class Pulse:
-    """What is known of one replica's life.
+class Liveness:
+    """The signs of life of one replica.
 
     silent_s      since it was asked something that it has not answered
     still_s       since it was seen to get on with what it holds
@@ -57,34 +57,34 @@ class Pulse:
     silent_s: float = 0.0
     still_s: float = 0.0
 
-    def looked(self, elapsed_s: float, *, is_asked: bool, has_work: bool) -> None:
-        """So much later the driver looks again."""
+    def record_time(self, elapsed_s: float, *, is_asked: bool, has_work: bool) -> None:
+        """Count the time since the last look."""
         counted_s = min(elapsed_s, LOOKED_S)
         self.silent_s = self.silent_s + counted_s if is_asked else 0.0
         self.still_s = self.still_s + counted_s if has_work else 0.0
 
-    def answered(self, progress: ReplicaProgress) -> bool:
-        """It says how far it is; whether that is further than before."""
+    def record_progress(self, progress: ReplicaProgress) -> bool:
+        """Record an answer of the replica; whether its progress is another than before."""
         self.silent_s, self.has_answered = 0.0, True
         has_moved = progress != self.progress
         if has_moved:
-            self.moved()
+            self.record_movement()
         self.progress = progress
         return has_moved
 
-    def moved(self) -> None:
-        """It has got on: a batch, a receipt, a new task."""
+    def record_movement(self) -> None:
+        """Record that it gets on: a batch, a receipt, a new task."""
         self.still_s = 0.0
 
-    def is_frozen(self, limits: Limits, *, is_ready: bool) -> bool:
+    def is_frozen(self, limits: Timeouts, *, is_ready: bool) -> bool:
         """Whether it is to be given up, because it was there and is silent."""
         return self.has_answered and self.silent_s > limits.frozen_s * (1 if is_ready else 10)
 
-    def is_still(self, limits: Limits, expected_s: float) -> bool:
+    def is_still(self, limits: Timeouts, expected_s: float) -> bool:
         """Whether it answers and gets on with nothing, much longer than its task should take."""
         return self.still_s > limits.still_s(expected_s)
 
-    def is_stuck(self, limits: Limits, expected_s: float, others_still_s: float) -> bool:
+    def is_stuck(self, limits: Timeouts, expected_s: float, others_still_s: float) -> bool:
         """Whether it is to be given up, because it stands still while others get on: so the store is not the cause."""
         limit_s = limits.still_s(expected_s)
         return self.still_s > GIVEN_UP * limit_s and others_still_s < limit_s / 2

@@ -47,7 +47,7 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
-class Poison:
+class PoisonRow:
     """A row that took one replica after another with it; `cause` is what the last one said."""
 
     shard: Shard
@@ -56,7 +56,7 @@ class Poison:
     cause: str
 
 
-def after_death(task: Task, cause: str, *, is_blamed: bool) -> list[Task] | Poison:
+def after_death(task: Task, cause: str, *, is_blamed: bool) -> list[Task] | PoisonRow:
     """The tasks that replace one whose replica died, or the row to give up.
 
     is_blamed  whether the task may be the cause: it was being spoken, and the machine was not taken away
@@ -67,7 +67,7 @@ def after_death(task: Task, cause: str, *, is_blamed: bool) -> list[Task] | Pois
     num_rows = len(task.utterances)
     if num_rows == 1:
         if deaths >= DEATHS_OF_A_ROW:
-            return Poison(task.shard, task.utterances[0], deaths, cause)
+            return PoisonRow(task.shard, task.utterances[0], deaths, cause)
         return [replace(task, deaths=deaths)]
     if deaths < DEATHS_BEFORE_HALVING:
         return [replace(task, deaths=deaths)]

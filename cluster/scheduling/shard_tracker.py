@@ -9,31 +9,31 @@ from dataclasses import dataclass, field
 
 from ...actors.records.utterance import Shard
 from ...actors.replica.receipt import Receipt
-from .retry import Poison
+from .retry import PoisonRow
 
 
 @dataclass(frozen=True, slots=True)
-class SpokenShard:
+class CompletedShard:
     """A shard all of whose utterances are accounted for, by receipts and by poisoned rows."""
 
     shard: Shard
     receipts: tuple[Receipt, ...]
-    poisoned: tuple[Poison, ...]
+    poisoned: tuple[PoisonRow, ...]
 
 
 @dataclass(slots=True)
 class _Open:
     num_tasks: int = 1
     receipts: list[Receipt] = field(default_factory=list[Receipt])
-    poisoned: list[Poison] = field(default_factory=list[Poison])
+    poisoned: list[PoisonRow] = field(default_factory=list[PoisonRow])
 
 
-class OpenShards:
-    """What is known of shards that are not finished."""
+class ShardTracker:
+    """Open shards, and the outcomes of their tasks so far."""
 
     def __init__(self) -> None:
         self._open: dict[str, _Open] = {}
-        self._finished: list[SpokenShard] = []
+        self._finished: list[CompletedShard] = []
 
     def __bool__(self) -> bool:
         return bool(self._open)
@@ -47,19 +47,19 @@ class OpenShards:
         """One of its tasks has become `num_more` tasks more."""
         self._open[shard.id].num_tasks += num_more
 
-    def close(self, shard: Shard, outcome: Receipt | Poison) -> None:
+    def close(self, shard: Shard, outcome: Receipt | PoisonRow) -> None:
         """One of its tasks has ended."""
         entry = self._open[shard.id]
-        if isinstance(outcome, Poison):
+        if isinstance(outcome, PoisonRow):
             entry.poisoned.append(outcome)
         else:
             entry.receipts.append(outcome)
         entry.num_tasks -= 1
         if entry.num_tasks == 0:
             del self._open[shard.id]
-            self._finished.append(SpokenShard(shard, tuple(entry.receipts), tuple(entry.poisoned)))
+            self._finished.append(CompletedShard(shard, tuple(entry.receipts), tuple(entry.poisoned)))
 
-    def finished(self) -> list[SpokenShard]:
-        """Shards that are done, each given once."""
+    def finished(self) -> list[CompletedShard]:
+        """Completed shards, each given once."""
         finished, self._finished = self._finished, []
         return finished

@@ -1,20 +1,20 @@
-"""How fast each replica is, and when it will be done, from what it has handed in. Pure.
+"""How fast each replica is, and when it will be done, from the tasks it has finished. Pure.
 
-A pace is seconds by the clock per estimated second. It says what holds of one replica beside another; that all are
-slower than the estimates changes no decision. Not known here: tasks, what a decision is made of.
+A speed is given as seconds by the clock per estimated second. It compares replicas with each other: that all are
+slower than the estimates changes no decision. Not known here: tasks, how decisions are made.
 """
 
 from __future__ import annotations
 
 KEPT = 0.7
-"""Of what a replica was known by, with each new task: some four tasks count, so a node that gets slower is noticed."""
+"""Weight of earlier tasks when one is recorded: the last four or so count, so a node that gets slower is noticed."""
 
 LATE = 0.5
-"""A task that is late takes this part of its time until now again: who is twice as late as expected is copied."""
+"""A late task is expected to take this share of its time so far again: one twice as late as expected is copied."""
 
 
-class Paces:
-    """Paces of replicas, by their numbers."""
+class SpeedEstimates:
+    """Seconds per estimated second of each replica, by its number."""
 
     def __init__(self) -> None:
         self._own: dict[int, tuple[float, float]] = {}
@@ -26,8 +26,8 @@ class Paces:
         """Whether any replica has handed anything in."""
         return self._cost_s > 0
 
-    def took(self, replica: int, cost_s: float, spent_s: float) -> None:
-        """A replica has handed in what was estimated at `cost_s` after `spent_s` by the clock."""
+    def record_task(self, replica: int, cost_s: float, spent_s: float) -> None:
+        """Record a finished task: estimated at `cost_s`, done in `spent_s` by the clock."""
         if cost_s <= 0 or spent_s < 0:
             return
         own_cost_s, own_spent_s = self._own.get(replica, (0.0, 0.0))
@@ -35,8 +35,8 @@ class Paces:
         self._cost_s += cost_s
         self._spent_s += spent_s
 
-    def seen(self, replica: int, cost_s: float, spent_s: float) -> None:
-        """A replica is seen to have done so much of its first task."""
+    def record_progress(self, replica: int, cost_s: float, spent_s: float) -> None:
+        """Record the observed progress of a replica's first task: `cost_s` of it done in `spent_s`."""
         if cost_s > 0 and replica not in self._own:
             self._seen[replica] = spent_s / cost_s
 
@@ -52,8 +52,8 @@ class Paces:
             return max(spent_s, 1e-9) / cost_s
         return max(self._seen.get(replica, self.typical), 1e-9)
 
-    def gone(self, replica: int) -> None:
-        """A replica that does not come again."""
+    def remove(self, replica: int) -> None:
+        """Forget a replica."""
         self._own.pop(replica, None)
         self._seen.pop(replica, None)
 

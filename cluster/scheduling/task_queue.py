@@ -31,7 +31,7 @@ MANY_ROWS = 50_000
 """Of cheap shards, more are looked ahead at; these rows lie in memory."""
 
 
-class Backlog:
+class TaskQueue:
     """What is still to be handed out."""
 
     def __init__(self) -> None:

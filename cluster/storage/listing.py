@@ -17,7 +17,7 @@ from .base import Entry
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class ListingPage:
     """One answer: objects, the folders ("a/b/") whose objects were left out, and where to go on (None: the end)."""
 
     objects: tuple[Entry, ...]
@@ -28,7 +28,7 @@ class Page:
 class FetchPage(Protocol):
     """Asks the server for a page of all objects under a prefix, or with `level` of those up to the next "/"."""
 
-    def __call__(self, prefix: str, token: str | None, *, level: bool) -> Page: ...
+    def __call__(self, prefix: str, token: str | None, *, level: bool) -> ListingPage: ...
 
 
 def in_key_order(fetch: FetchPage, prefix: str) -> Iterator[Entry]:

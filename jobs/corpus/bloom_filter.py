@@ -16,7 +16,7 @@ _PAIRS = np.asarray([1 << (pair & 63) | 1 << (pair >> 6) for pair in range(1 << 
 """Words with two bits set (or one), for each twelve bits of a hash. A hash sets four bits of its word."""
 
 
-class Sieve:
+class BloomFilter:
     """Remembers uniformly distributed hashes, roughly, in 2**log2_words words of 8 bytes."""
 
     def __init__(self, log2_words: int) -> None:

@@ -14,8 +14,8 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from .bloom_filter import Hashes, Sieve
-from .sorted_runs import FileRun, MemoryRun, Run, Scratch, merged
+from .bloom_filter import BloomFilter, Hashes
+from .sorted_runs import FileRun, MemoryRun, Scratch, SortedRun, merged
 
 _LEAST_LOG2_WORDS = 14
 _MOST_LOG2_WORDS = 25
@@ -33,8 +33,8 @@ class IdIndex:
         self._spill_size = spill_size
         self._most_log2_words = most_log2_words
         self._log2_words = min(_LEAST_LOG2_WORDS, most_log2_words)
-        self._sieve = Sieve(self._log2_words)
-        self._runs: list[Run] = []
+        self._bloom_filter = BloomFilter(self._log2_words)
+        self._runs: list[SortedRun] = []
         self._count = 0
 
     def __len__(self) -> int:
@@ -73,7 +73,7 @@ class IdIndex:
             self._push(run)
 
     def _holds(self, ordered: Hashes) -> NDArray[np.bool_]:
-        held = self._sieve.may_hold(ordered)
+        held = self._bloom_filter.may_hold(ordered)
         if held.any():
             candidates = ordered[held]
             found = np.zeros(len(candidates), bool)
@@ -89,9 +89,9 @@ class IdIndex:
 
     def _sift(self, ordered: Hashes) -> None:
         self._count += len(ordered)
-        self._sieve.add(ordered)
+        self._bloom_filter.add(ordered)
 
-    def _push(self, run: Run) -> None:
+    def _push(self, run: SortedRun) -> None:
         """Add a run; runs at most twice as long as what follows them merge with it, so that few are left."""
         self._runs.append(run)
         num_merged, length = 1, len(run)
@@ -110,7 +110,7 @@ class IdIndex:
         if wanted == self._log2_words:
             return
         self._log2_words = wanted
-        self._sieve = Sieve(wanted)
+        self._bloom_filter = BloomFilter(wanted)
         for run in self._runs:
             for some in run.pieces(self._spill_size):
-                self._sieve.add(some)
+                self._bloom_filter.add(some)

@@ -24,7 +24,7 @@ MERGED_AT_ONCE = 1 << 21
 """Hashes that a merge holds in memory."""
 
 
-class Run(ABC):
+class SortedRun(ABC):
     """Sorted hashes, none twice."""
 
     @abstractmethod
@@ -48,7 +48,7 @@ class Run(ABC):
             yield self.read(start, min(len(self), start + length))
 
 
-class MemoryRun(Run):
+class MemoryRun(SortedRun):
     """A run as an array."""
 
     def __init__(self, hashes: Hashes) -> None:
@@ -94,7 +94,7 @@ class Scratch:
         return os.pread(self._file, length, start)
 
 
-class FileRun(Run):
+class FileRun(SortedRun):
     """A run in a file, of which memory holds the first hash of every page.
 
     file   runs may share one, if each is written before the next is begun; None for one of its own
@@ -144,7 +144,7 @@ def _roomy() -> Generator[None]:
         raise StorageFull(f"no room for the ids in {folder} ({error}); set TMPDIR, or input.id: null") from error
 
 
-def merged(runs: Sequence[Run], spill_size: int, at_once: int = MERGED_AT_ONCE) -> Run:
+def merged(runs: Sequence[SortedRun], spill_size: int, at_once: int = MERGED_AT_ONCE) -> SortedRun:
     """All hashes of the runs as one; in a file if there are more than `spill_size` of them."""
     length = sum(map(len, runs))
     if length <= spill_size:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from ...actors.batcher.budget import Budget
 from ...actors.batcher.cache import ProfileCache
 from ...actors.batcher.calibration import options_text
-from ...actors.batcher.fit import Curve, Shape
+from ...actors.batcher.fit import BatchShape, Curve
 from ...actors.batcher.profile import Profile
 from ...actors.batcher.stats import BatchStats
 from ...actors.models.base import ModelInfo
@@ -86,7 +86,7 @@ class BatchPlanner:
         )
 
     def _count(self, lengths: list[int]) -> None:
-        shape = Shape(len(lengths), max(lengths))
+        shape = BatchShape(len(lengths), max(lengths))
         predicted = self._tuner.predict(shape)
         self._stats += BatchStats(
             num_batches=1,

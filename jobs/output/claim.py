@@ -15,8 +15,8 @@ from typing import Any, Protocol
 from ...actors.records.manifest import MANIFEST_PREFIX, PartName
 from ...cluster.commit.executor import Executor
 from ...cluster.commit.names import AUDIO_PREFIX, TEXT_PREFIX
-from ...cluster.commit.operations import Answer, Page
-from ...cluster.commit.protocol import Machine, Resume, Run, State, Sweep, WriteRoot, begin, repair, resume
+from ...cluster.commit.operations import Page, StoreAnswer
+from ...cluster.commit.protocol import ClaimedRun, Machine, Resume, State, Sweep, WriteRoot, begin, repair, resume
 from ...cluster.commit.root import ROOT_KEY, Root
 from ...cluster.storage import Entry, Storage
 from ...cluster.storage.guard import guarded
@@ -49,7 +49,7 @@ class Claim:
 
     def __init__(self, storage: Storage, lease: MayWrite, job: JobFile, claimed: WriteRoot) -> None:
         self._storage, self._lease, self._job = storage, lease, job
-        self._run = Run.of(claimed)
+        self._run = ClaimedRun.of(claimed)
         self._numbering = threading.Lock()
 
     @classmethod
@@ -89,7 +89,7 @@ class Claim:
         else:
             machine = resume(found.base, found.job.body, frozenset(damaged), **how)
 
-        def see(machine: Machine, answer: Answer) -> None:
+        def see(machine: Machine, answer: StoreAnswer) -> None:
             if isinstance(machine, Resume) and isinstance(answer, Page):
                 for key in filter(machine.adopts, answer.keys):
                     count(PartName.parse(key))
@@ -140,7 +140,7 @@ def sweep(storage: Storage, root: Root, prefixes: Iterable[str] = SWEPT) -> int:
     """Delete what cannot count under this root; how many keys."""
     num_deleted = 0
 
-    def see(machine: Machine, answer: Answer) -> None:
+    def see(machine: Machine, answer: StoreAnswer) -> None:
         nonlocal num_deleted
         if isinstance(machine, Sweep) and not machine.unread and not isinstance(answer, Page):
             num_deleted += len(machine.dead)
@@ -153,7 +153,7 @@ def _written(
     storage: Storage,
     lease: MayWrite,
     machine: WriteRoot | Resume,
-    see: Callable[[Machine, Answer], None] | None = None,
+    see: Callable[[Machine, StoreAnswer], None] | None = None,
     listed: Callable[[str], Iterator[Entry]] | None = None,
 ) -> WriteRoot:
     """Drive a claim, or a completion, to its end. Raises LeaseLost if another run was faster."""

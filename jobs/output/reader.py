@@ -16,7 +16,7 @@ from ...actors.audio.encoding import AudioFormat, format_of
 from ...actors.records.manifest import PartName, Record, content_digest, decode_records
 from ...actors.records.utterance import Clip
 from ...cluster.commit.executor import Executor
-from ...cluster.commit.operations import DONE, MISSING, Answer, Named, ReadNames, ReadObjects
+from ...cluster.commit.operations import DONE, MISSING, Named, ReadNames, ReadObjects, StoreAnswer
 from ...cluster.commit.protocol import Read, State
 from ...cluster.containers import Container, Place, container_of
 from ...cluster.storage import S3Options, Storage, open_storage
@@ -85,7 +85,7 @@ def _clips(storage: Storage, output: OutputFile, container: Container) -> Iterat
         if not isinstance(request, ReadNames | ReadObjects):
             machine = machine.step(executor.perform(request))
             continue
-        answer: Answer = DONE
+        answer: StoreAnswer = DONE
         try:
             if isinstance(request, ReadNames):
                 part = PartName.parse(request.key)

@@ -19,7 +19,7 @@ from ..output.plan_log import PlanLog
 from .windows import no_collection
 
 
-class PlannedIds:
+class IdLoader:
     """Loads the ids of a log's windows in a thread, once it is told to; a log of no windows has none."""
 
     def __init__(self, corpus: Corpus, log: PlanLog) -> None:

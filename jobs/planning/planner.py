@@ -19,7 +19,7 @@ from ...errors import JobChanged
 from ..corpus import Block, Corpus, IdIndex, RowStream
 from ..output.ledger import Ledger, window_digest
 from ..output.plan_log import PlanLog, WindowPlan, bits_of
-from .id_loader import PlannedIds
+from .id_loader import IdLoader
 from .windows import Window, no_collection
 
 
@@ -61,13 +61,13 @@ class Planner:
         self._log.close()
 
     @contextmanager
-    def _known_ids(self) -> Generator[PlannedIds | None]:
+    def _known_ids(self) -> Generator[IdLoader | None]:
         """The ids of the windows in the log, if more windows follow; loaded behind the planner's back."""
         is_all_planned = bool(self._log.windows) and self._log.windows[-1].is_last
         if is_all_planned or not self._corpus.has_ids:
             yield None
             return
-        ids = PlannedIds(self._corpus, self._log)
+        ids = IdLoader(self._corpus, self._log)
         try:
             yield ids
         finally:
@@ -90,7 +90,7 @@ class Planner:
             )
         return planned
 
-    def _further(self, index: int, known: PlannedIds | None) -> Iterator[Planned]:
+    def _further(self, index: int, known: IdLoader | None) -> Iterator[Planned]:
         """The windows after those of the log."""
         ids: IdIndex | None = None
         if known is not None:

@@ -27,7 +27,7 @@ from ..spec.job import JobSpec
 from ..verify import damaged_manifests
 from .committer import Committer
 from .metrics import Telemetry
-from .prepare import PreparedJob, open_output, prepare
+from .prepare import ResolvedJob, open_output, prepare
 from .result import Result
 from .run import Observer, Run
 from .trace import Trace, open_trace
@@ -118,7 +118,7 @@ class _Beginning:
     storage: Storage
     output: OutputFile | None
     found: JobFile | None
-    job: PreparedJob
+    job: ResolvedJob
 
     @classmethod
     def of(cls, spec: JobSpec, *, overwrite: bool) -> _Beginning:
@@ -177,7 +177,7 @@ def _run(
         if this is not None and not this.has_work:
             return this.result(this.complete())
         resources = stack.enter_context(session(spec.cluster.address))
-        crew, device = _crew(spec, resources, found)
+        source, device = _source(spec, resources, found)
         if this is None:
             if device != job.model.device:
                 job = prepare(spec, storage, None, device)
@@ -186,8 +186,8 @@ def _run(
             if begin.output is not None:
                 this.sweep_others()
         if this.has_work:
-            crew = crew if isinstance(crew, Borrowed) else Spawned(crew, job.replica_config)
-            with Pool(crew, job.replica_config, job.parts, stamp=this.stamp) as pool:
+            source = source if isinstance(source, Borrowed) else Spawned(source, job.replica_config)
+            with Pool(source, job.replica_config, job.parts, stamp=this.stamp) as pool:
                 this.speak_all(pool, Telemetry(spec.name), trace)
             this.sweep(pool)
         return this.result(this.complete())
@@ -205,7 +205,7 @@ def _listed(storage: Storage, num_windows: int, prefix: str) -> Iterator[Entry]:
     return list_manifests(storage, num_windows) if prefix == MANIFEST_PREFIX else storage.list(prefix)
 
 
-def _crew(spec: JobSpec, resources: Resources, found: JobFile | None) -> tuple[Borrowed | ReplicaPlan, str]:
+def _source(spec: JobSpec, resources: Resources, found: JobFile | None) -> tuple[Borrowed | ReplicaPlan, str]:
     """Where the replicas come from, and the device that they have."""
     cluster, device = spec.cluster, _known_device(spec, found)
     if found is not None and device == "cuda" and not resources.gpus and resources.is_local:

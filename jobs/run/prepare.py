@@ -59,7 +59,7 @@ class Parts(PartStore):
 
 
 @dataclass(frozen=True, slots=True)
-class PreparedJob:
+class ResolvedJob:
     """A job whose parts are known to be there.
 
     cost   the estimates that cut its shards: of the run that began the output, if there was one; else what rows of
@@ -118,7 +118,7 @@ def open_output(spec: JobSpec) -> tuple[Storage, OutputFile | None]:
     return storage, output
 
 
-def prepare(spec: JobSpec, storage: Storage, found: JobFile | None, device: str) -> PreparedJob:
+def prepare(spec: JobSpec, storage: Storage, found: JobFile | None, device: str) -> ResolvedJob:
     """Check model and corpus against each other and the output, for a device ("cpu" or "cuda").
 
     Raises ModelError, CorpusError, SpecError and JobChanged.
@@ -132,7 +132,7 @@ def prepare(spec: JobSpec, storage: Storage, found: JobFile | None, device: str)
     cost = found.cost if found else recall(config, info) or CostModel.of(info)
     # The backend is fixed from here on: a replica must not choose again.
     model = replace(config, backend=info.backend)
-    return PreparedJob(spec, model, info, corpus, storage, identity, cost, found)
+    return ResolvedJob(spec, model, info, corpus, storage, identity, cost, found)
 
 
 def describe_model(spec: JobSpec, device: str) -> tuple[ModelConfig, ModelInfo]:

@@ -18,8 +18,8 @@ from ...actors.batcher.cache import ProfileCache
 from ...actors.batcher.stats import BatchStats
 from ...actors.records.manifest import PartName, Record, decode_records, encode_records
 from ...actors.records.utterance import Shard
-from ...cluster.pool.pool import Pool, SpokenShard
-from ...cluster.scheduling.retry import Poison
+from ...cluster.pool.pool import CompletedShard, Pool
+from ...cluster.scheduling.retry import PoisonRow
 from ...cluster.sharding.cost_cache import remember
 from ...cluster.sharding.cost_learner import CostLearner
 from ...errors import JobChanged, JobError, RunStopped
@@ -31,7 +31,7 @@ from ..planning.planner import Planner
 from ..planning.windows import Window
 from .committer import Committer, PendingPart
 from .metrics import Telemetry
-from .prepare import PreparedJob
+from .prepare import ResolvedJob
 from .progress import Snapshot, Tracker
 from .result import Result
 from .trace import Trace
@@ -52,7 +52,7 @@ class Run:
 
     def __init__(
         self,
-        job: PreparedJob,
+        job: ResolvedJob,
         ledger: Ledger,
         claim: Claim | None,
         committer: Committer | None,
@@ -101,7 +101,7 @@ class Run:
 
     def sweep(self, pool: Pool) -> None:
         """Remove what attempts stored that nobody commits: they came second, or their replica died."""
-        for part in pool.litter():
+        for part in pool.orphaned_parts():
             # What stays does no harm: no manifest names it, and `verify` finds it.
             self._committer.later(partial(self._job.parts.sweep, part))
 
@@ -156,10 +156,10 @@ class Run:
             self._tracker.planned(plan.num_rows, plan.cost_s, planned.skipped_s, plan.fraction_read)
             yield from planned.todo
 
-    def _commit(self, spoken: SpokenShard) -> None:
+    def _commit(self, spoken: CompletedShard) -> None:
         """Hand in the shard's manifest."""
         shard, receipts = spoken.shard, spoken.receipts
-        poisoned = [self._poisoned(poison) for poison in spoken.poisoned]
+        poisoned = [self._poisoned(poison_row) for poison_row in spoken.poisoned]
         name = PartName(
             window=shard.window,
             index=shard.index,
@@ -208,13 +208,13 @@ class Run:
         assert self._given is not None, "nothing is written without the lease"
         return self._given
 
-    def _poisoned(self, poison: Poison) -> Record:
-        utterance, info = poison.utterance, self._job.info
+    def _poisoned(self, poison_row: PoisonRow) -> Record:
+        utterance, info = poison_row.utterance, self._job.info
         return Record(
             row=utterance.row,
             id=utterance.id,
             status="failed",
-            error=f"{poison.deaths} replicas died speaking this row; the last one said: {poison.cause}",
+            error=f"{poison_row.deaths} replicas died speaking this row; the last one said: {poison_row.cause}",
             text=utterance.text,
             voice=utterance.voice or info.default_voice,
             seed=utterance.seed,

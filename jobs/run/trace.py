@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from ...cluster.pool.attempt_span import Span
+from ...cluster.pool.attempt_span import AttemptSpan
 from ...errors import SpecError
 
 _DRIVER = 0
@@ -27,7 +27,7 @@ class Trace:
         self._began_s: float | None = None
         out.write("[\n")
 
-    def add(self, span: Span) -> None:
+    def add(self, span: AttemptSpan) -> None:
         """One attempt at a task, from when it was sent to its answer."""
         if self._began_s is None:
             self._began_s = span.began_s
@@ -48,7 +48,7 @@ class Trace:
             span,
         )
 
-    def _write(self, event: dict[str, object], span: Span) -> None:
+    def _write(self, event: dict[str, object], span: AttemptSpan) -> None:
         self._out.write(json.dumps({"pid": _DRIVER, "tid": span.replica, **event}) + ",\n")
         self._out.flush()
 

@@ -22,9 +22,9 @@ from ...actors.records.utterance import Segment
 from ...actors.text.splitting import normalise
 from ...errors import SpecError
 from .api import Speech, say
-from .playback_start import MAX_ARRIVALS, StartRule
+from .playback_start import MAX_ARRIVALS, PlaybackStart
 from .player import find_player, open_player
-from .writers import ReaderGone, Write, check_file, open_file, open_stream
+from .writers import OutputReaderGone, Write, check_file, open_file, open_stream
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,7 +55,7 @@ def say_aloud(text: str, output: str | None, **how: Any) -> str | None:
             with open_output(speech.sample_rate, may_start) as write:
                 for piece in meter.pieces(speech):
                     write(pcm16(piece))
-        except ReaderGone:
+        except OutputReaderGone:
             return None
     return meter.line(load_s)
 
@@ -87,9 +87,9 @@ def _standard_input() -> Iterator[str]:
         raise SpecError(f"standard input cannot be read: {error.strerror}") from error
 
 
-def _rule(model: Model, speed: float) -> StartRule:
+def _rule(model: Model, speed: float) -> PlaybackStart:
     is_streaming = type(model).stream is not Model.stream
-    return StartRule(model.info.audio_char_s / speed, 0 if is_streaming else model.info.split_chars)
+    return PlaybackStart(model.info.audio_char_s / speed, 0 if is_streaming else model.info.split_chars)
 
 
 @dataclass(slots=True)
@@ -106,7 +106,7 @@ class _Meter:
     def begun(self, segment: Segment) -> None:
         self.chars_begun += len(segment.text)
 
-    def may_start(self, rule: StartRule, num_chars: int | None) -> bool:
+    def may_start(self, rule: PlaybackStart, num_chars: int | None) -> bool:
         """Whether playback may start, by the rule, in a text of so many characters (None: not known)."""
         left = None if num_chars is None else max(0, num_chars - self.chars_begun)
         return rule.may_start(self.made_s, self.spent_s, self.chars_begun, left, rule.jitter_s(self.arrivals))

@@ -28,7 +28,7 @@ Write = Callable[["NDArray[np.int16]"], None]
 """Takes int16 [num_samples]."""
 
 
-class ReaderGone(Exception):
+class OutputReaderGone(Exception):
     """Whoever read standard output has closed it: an end, not an error."""
 
 
@@ -108,7 +108,7 @@ def open_stream(out: BinaryIO, sample_rate: int) -> Generator[Write]:
         except (BrokenPipeError, OutputClosed) as error:
             # The interpreter flushes once more at its end, and would complain.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)
-            raise ReaderGone from error
+            raise OutputReaderGone from error
         except OSError as error:
             raise SpecError(f"-o -: standard output cannot be written: {error}") from error
         begun = True

@@ -1,8 +1,8 @@
-"""Who is spoken to now, who waits, and who is told to come later.
+"""Admission of streams: which request is served now, which one waits, and which one is refused.
 
 Guaranteed: never more than `max_streams` at once nor more than `max_waiting` in the queue; first come, first served; no
-place stays empty while somebody waits. The decision is `Admission`, which is given its clock; `Door` waits for it.
-Not known here: HTTP, speech, or why somebody leaves.
+place stays empty while a request waits. `Admission` decides, and is given its clock; `AdmissionGate` waits for it.
+Not known here: HTTP, speech, why a client leaves.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import dataclass, fields
 from enum import Enum
 
 from ...errors import SpecError
-from .http_problem import CLOSE, Problem, retry_after
+from .http_problem import CLOSE, HttpProblem, retry_after
 from .metrics import Metrics
 
 NUM_RECENT = 32
@@ -25,7 +25,7 @@ DRAIN_RETRY_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class AdmissionLimits:
     """What a client may ask for, and how long everything may take.
 
     max_chars       characters of a text
@@ -57,7 +57,7 @@ class Limits:
                 raise SpecError(f"{field.name} is {value}; it has to be at least {least}, and finite")
 
 
-class Place(Enum):
+class AdmissionState(Enum):
     """What became of somebody who asked."""
 
     SPEAKING = "speaking"
@@ -68,7 +68,7 @@ class Place(Enum):
 class Admission:
     """The places, and who has them. Tickets are the caller's own numbers, each used once."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: AdmissionLimits) -> None:
         self._limits = limits
         self._speaking: dict[int, float] = {}
         self._waiting: dict[int, None] = {}
@@ -84,15 +84,15 @@ class Admission:
         """Tickets in the queue."""
         return len(self._waiting)
 
-    def ask(self, ticket: int, now_s: float) -> Place:
+    def ask(self, ticket: int, now_s: float) -> AdmissionState:
         """Take a place, or one in the queue, or none."""
         if len(self._speaking) < self._limits.max_streams:
             self._speaking[ticket] = now_s
-            return Place.SPEAKING
+            return AdmissionState.SPEAKING
         if len(self._waiting) < self._limits.max_waiting:
             self._waiting[ticket] = None
-            return Place.WAITING
-        return Place.REFUSED
+            return AdmissionState.WAITING
+        return AdmissionState.REFUSED
 
     def leave(self, ticket: int, now_s: float) -> int | None:
         """Give up whatever the ticket has; the ticket that has its place now, if one waited for it."""
@@ -119,10 +119,10 @@ def _mean(values: deque[float] | list[float]) -> float:
     return sum(values) / len(values) if values else 0.0
 
 
-class Door:
+class AdmissionGate:
     """Where requests wait for their turn; all of one event loop."""
 
-    def __init__(self, limits: Limits, metrics: Metrics, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, limits: AdmissionLimits, metrics: Metrics, clock: Callable[[], float] = time.monotonic) -> None:
         self._max_wait_s = limits.max_wait_s
         self._metrics = metrics
         self._clock = clock
@@ -138,7 +138,7 @@ class Door:
         """Raise Problem 503 when nobody is let in any more."""
         if self.is_draining:
             headers = {**retry_after(DRAIN_RETRY_S), **CLOSE}
-            raise Problem(503, "the service is shutting down; ask again", code="draining", headers=headers)
+            raise HttpProblem(503, "the service is shutting down; ask again", code="draining", headers=headers)
 
     def drain(self) -> None:
         """Let nobody in from now on; those inside finish, those in the queue too."""
@@ -170,10 +170,10 @@ class Door:
         self._num_tickets += 1
         ticket, asked_s = self._num_tickets, self._clock()
         place = self._admission.ask(ticket, asked_s)
-        if place is Place.REFUSED:
+        if place is AdmissionState.REFUSED:
             raise self._too_busy("too many requests are waiting")
         try:
-            if place is Place.WAITING:
+            if place is AdmissionState.WAITING:
                 await self._turn(ticket)
             else:
                 self._tell()
@@ -204,8 +204,8 @@ class Door:
         self._metrics.speaking(self._admission.num_speaking)
         self._metrics.waiting(self._admission.num_waiting)
 
-    def _too_busy(self, why: str) -> Problem:
-        return Problem(
+    def _too_busy(self, why: str) -> HttpProblem:
+        return HttpProblem(
             429,
             f"{why}; ask again after the seconds in Retry-After",
             code="rate_limit_exceeded",

@@ -24,16 +24,16 @@ from starlette.responses import JSONResponse, Response
 
 from ...actors.models.base import ModelInfo
 from ...errors import SpecError
-from .admission import Door, Limits
+from .admission import AdmissionGate, AdmissionLimits
 from .body import read_body
 from .encoding import formats_at
-from .files import INDEX, PAGE, Files
-from .http_problem import Problem, retry_after
+from .files import INDEX, PAGE, PageFiles
+from .http_problem import HttpProblem, retry_after
 from .metrics import Metrics
 from .request import Offer, SpeechRequest, unknown_model
-from .request_log import Visits, visit_of
-from .speech import Service, SpokenResponse
-from .synthesizer import Speaker
+from .request_log import RequestLogs, visit_of
+from .speech import SpeechService, SpokenResponse
+from .synthesizer import Synthesizer
 
 READY_S = 5.0
 _READ = ["GET", "HEAD"]
@@ -42,11 +42,11 @@ _NO_STORE = {"Cache-Control": "no-store"}
 
 
 def create_app(
-    speaker: Speaker,
-    limits: Limits,
+    speaker: Synthesizer,
+    limits: AdmissionLimits,
     token_sha256: str | None,
     *,
-    lump_chars: int,
+    chunk_chars: int,
     metrics: Metrics | None = None,
     allow_origins: Sequence[str] = (),
     on_start: Callable[[], Awaitable[object]] | None = None,
@@ -55,7 +55,7 @@ def create_app(
     """The application, to be served in one event loop.
 
     token_sha256   of the key that clients have to send, in hex; None lets everybody in
-    lump_chars     what the model speaks at once: characters, 0 if it has sound before a segment is done
+    chunk_chars     what the model speaks at once: characters, 0 if it has sound before a segment is done
     allow_origins  origins whose pages may ask, "*" for all; none but the service's own by default
     on_start       done before the first request, and on_stop after the last
     `app.state.drain()` lets nobody in any more, and `await app.state.drained()` returns when the last one has left.
@@ -63,19 +63,19 @@ def create_app(
     """
     info = speaker.info
     metrics = metrics or Metrics()
-    service = Service(
+    service = SpeechService(
         speaker,
         limits,
         metrics,
-        Door(limits, metrics),
+        AdmissionGate(limits, metrics),
         Offer(info, formats_at(info.sample_rate), limits.max_chars),
     )
-    app = FastAPI(openapi_url=None, redirect_slashes=False, lifespan=_life(service.door, on_start, on_stop))
-    app.state.drain = service.door.drain
-    app.state.drained = service.door.drained
+    app = FastAPI(openapi_url=None, redirect_slashes=False, lifespan=_life(service.admission_gate, on_start, on_stop))
+    app.state.drain = service.admission_gate.drain
+    app.state.drained = service.admission_gate.drained
     app.include_router(_open_paths(service))
-    app.include_router(_kept_paths(service, _Gate(token_sha256, service.door), lump_chars))
-    app.add_exception_handler(Problem, _answer_problem)
+    app.include_router(_kept_paths(service, _Gate(token_sha256, service.admission_gate), chunk_chars))
+    app.add_exception_handler(HttpProblem, _answer_problem)
     app.add_exception_handler(HTTPException, _answer_http)
     if allow_origins:
         app.add_middleware(
@@ -85,12 +85,12 @@ def create_app(
             allow_headers=["Authorization", "Content-Type"],
             expose_headers=_EXPOSED,
         )
-    app.add_middleware(Visits, metrics=metrics)
+    app.add_middleware(RequestLogs, metrics=metrics)
     return app
 
 
 def _life(
-    door: Door,
+    admission_gate: AdmissionGate,
     on_start: Callable[[], Awaitable[object]] | None,
     on_stop: Callable[[], object] | None,
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
@@ -101,7 +101,7 @@ def _life(
         try:
             yield
         finally:
-            door.drain()
+            admission_gate.drain()
             if on_stop is not None:
                 on_stop()
 
@@ -111,11 +111,11 @@ def _life(
 class _Gate:
     """Lets in who has the key, while anybody is let in."""
 
-    def __init__(self, token_sha256: str | None, door: Door) -> None:
+    def __init__(self, token_sha256: str | None, admission_gate: AdmissionGate) -> None:
         if token_sha256 is not None and not re.fullmatch(r"[0-9a-fA-F]{64}", token_sha256):
             raise SpecError("the key's SHA-256 must be 64 hexadecimal digits")
         self._wanted = token_sha256.lower() if token_sha256 is not None else None
-        self._door = door
+        self._admission_gate = admission_gate
 
     async def __call__(self, request: Request) -> None:
         """Raise Problem 401 or 503, or let the request pass."""
@@ -125,14 +125,14 @@ class _Gate:
             is_known = hmac.compare_digest(hashlib.sha256(token.strip()).hexdigest(), self._wanted)
             if scheme.lower() != b"bearer" or not is_known:
                 told = 'the key is wrong or missing; send it as "Authorization: Bearer KEY"'
-                raise Problem(401, told, code="invalid_api_key", headers={"WWW-Authenticate": "Bearer"})
-        self._door.check_open()
+                raise HttpProblem(401, told, code="invalid_api_key", headers={"WWW-Authenticate": "Bearer"})
+        self._admission_gate.check_open()
 
 
-def _open_paths(service: Service) -> APIRouter:
+def _open_paths(service: SpeechService) -> APIRouter:
     """The page, and how the service is; for everybody."""
     router = APIRouter()
-    files = Files(PAGE)
+    files = PageFiles(PAGE)
 
     @router.api_route("/", methods=_READ)
     async def index(request: Request) -> Response:
@@ -160,8 +160,8 @@ def _open_paths(service: Service) -> APIRouter:
     return router
 
 
-async def _readiness(service: Service) -> str:
-    if service.door.is_draining:
+async def _readiness(service: SpeechService) -> str:
+    if service.admission_gate.is_draining:
         return "draining"
     try:
         async with asyncio.timeout(READY_S):
@@ -171,12 +171,12 @@ async def _readiness(service: Service) -> str:
     return "ready" if is_ready else "loading"
 
 
-def _kept_paths(service: Service, gate: _Gate, lump_chars: int) -> APIRouter:
+def _kept_paths(service: SpeechService, gate: _Gate, chunk_chars: int) -> APIRouter:
     """What needs the key."""
     router = APIRouter(prefix="/v1", dependencies=[Depends(gate)])
     info = service.offer.info
     model = {"id": info.name, "object": "model", "created": int(time.time()), "owned_by": "speechmill"}
-    voices = _voices(service.offer, lump_chars)
+    voices = _voices(service.offer, chunk_chars)
 
     @router.post("/audio/speech")
     async def speech(request: Request) -> Response:
@@ -200,7 +200,7 @@ def _kept_paths(service: Service, gate: _Gate, lump_chars: int) -> APIRouter:
     return router
 
 
-def _voices(offer: Offer, lump_chars: int) -> dict[str, Any]:
+def _voices(offer: Offer, chunk_chars: int) -> dict[str, Any]:
     info: ModelInfo = offer.info
     return {
         "model": info.name,
@@ -212,12 +212,12 @@ def _voices(offer: Offer, lump_chars: int) -> dict[str, Any]:
         "max_chars": offer.max_chars,
         "is_any_voice": not info.voices,
         "audio_char_s": info.audio_char_s,
-        "lump_chars": lump_chars,
+        "chunk_chars": chunk_chars,
     }
 
 
 async def _answer_problem(request: Request, error: Exception) -> Response:
-    assert isinstance(error, Problem)
+    assert isinstance(error, HttpProblem)
     visit_of(request.scope).ending = error.code
     return error.response()
 
@@ -230,4 +230,4 @@ async def _answer_http(request: Request, error: Exception) -> Response:
         404: "there is nothing at this path",
         405: f"this path does not take {request.method}",
     }.get(status, status.phrase)
-    return Problem(status, told, code=status.name.lower(), headers=error.headers).response()
+    return HttpProblem(status, told, code=status.name.lower(), headers=error.headers).response()

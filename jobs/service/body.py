@@ -10,11 +10,11 @@ import asyncio
 
 from starlette.requests import Request
 
-from .admission import Limits
-from .http_problem import CLOSE, Problem
+from .admission import AdmissionLimits
+from .http_problem import CLOSE, HttpProblem
 
 
-async def read_body(request: Request, limits: Limits) -> bytes:
+async def read_body(request: Request, limits: AdmissionLimits) -> bytes:
     """The whole body. Raises Problem 413 as soon as it is too large, 408 when it takes too long, 415 for other types.
 
     Raises starlette's ClientDisconnect when the client leaves before its end.
@@ -32,7 +32,7 @@ async def read_body(request: Request, limits: Limits) -> bytes:
                     raise _too_large(limits)
     except TimeoutError:
         told = f"the body did not arrive within {limits.body_s:g} s"
-        raise Problem(408, told, code="request_timeout", headers=CLOSE) from None
+        raise HttpProblem(408, told, code="request_timeout", headers=CLOSE) from None
     return bytes(body)
 
 
@@ -41,16 +41,18 @@ def _is_above(declared: str, limit: int) -> bool:
     return len(digits) > len(str(limit)) or int(digits or "0") > limit
 
 
-def _too_large(limits: Limits) -> Problem:
+def _too_large(limits: AdmissionLimits) -> HttpProblem:
     told = f"the body is larger than {limits.max_body_bytes:,} bytes"
-    return Problem(413, told, code="request_too_large", headers=CLOSE)
+    return HttpProblem(413, told, code="request_too_large", headers=CLOSE)
 
 
 def _check_type(request: Request) -> None:
     media_type, _, _ = request.headers.get("content-type", "").partition(";")
     if media_type.strip().lower() != "application/json":
         told = f'"Content-Type" is "{media_type[:80]}"; it must be application/json'
-        raise Problem(415, told, code="unsupported_media_type")
+        raise HttpProblem(415, told, code="unsupported_media_type")
     coding = request.headers.get("content-encoding", "identity")
     if coding.strip().lower() != "identity":
-        raise Problem(415, f'"Content-Encoding" is "{coding[:80]}"; send it as it is', code="unsupported_media_type")
+        raise HttpProblem(
+            415, f'"Content-Encoding" is "{coding[:80]}"; send it as it is', code="unsupported_media_type"
+        )

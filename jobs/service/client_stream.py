@@ -15,15 +15,15 @@ from starlette.types import Message, Receive, Send
 _GONE = "the client left"
 
 
-class ReaderStalled(Exception):
+class ClientStalled(Exception):
     """The client took nothing for too long."""
 
 
-class ReaderGone(Exception):
+class ClientGone(Exception):
     """The client has left."""
 
 
-class Reader:
+class ClientStream:
     """The client's side of one response.
 
     heard      is told right before audio begins to be sent
@@ -58,9 +58,9 @@ class Reader:
             async with asyncio.timeout(self._idle_write_s):
                 await self._send(message)
         except TimeoutError:
-            raise ReaderStalled(f"the reader took nothing for {self._idle_write_s:g} s") from None
+            raise ClientStalled(f"the reader took nothing for {self._idle_write_s:g} s") from None
         except OSError as error:
-            raise ReaderGone(_GONE) from error
+            raise ClientGone(_GONE) from error
 
 
 async def unless_gone(receive: Receive, work: Coroutine[None, None, None]) -> None:
@@ -70,7 +70,7 @@ async def unless_gone(receive: Receive, work: Coroutine[None, None, None]) -> No
     try:
         await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
         if not working.done():
-            raise ReaderGone(_GONE)
+            raise ClientGone(_GONE)
         working.result()
     finally:
         for task in (working, leaving):

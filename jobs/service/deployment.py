@@ -22,7 +22,7 @@ from ...cluster.session import ReplicaPlan, Resources, plan_replicas, resources
 from ...errors import SpecError
 from .app import create_app
 from .metrics import Metrics
-from .ray_synthesizer import RemoteSpeaker
+from .ray_synthesizer import RaySynthesizer
 from .spec import ServiceSpec
 
 TOKEN = "SPEECHMILL_API_TOKEN"
@@ -40,7 +40,7 @@ class Service:
         model = self._spec.model_config_on(plan.device)
         self._device = model.device
         self._is_streaming = model_class(model.name).stream is not Model.stream
-        self._speaker = RemoteSpeaker(self._spec.name, self._spec.replica_config(model), plan.cpus, plan.gpus)
+        self._speaker = RaySynthesizer(self._spec.name, self._spec.replica_config(model), plan.cpus, plan.gpus)
         # Serve sends no request before this returns: ready means warm.
         await self._speaker.start()
 
@@ -50,7 +50,7 @@ class Service:
             self._speaker,
             self._spec.limits.limits(self._device),
             self._token_sha256,
-            lump_chars=0 if self._is_streaming else self._speaker.info.split_chars,
+            chunk_chars=0 if self._is_streaming else self._speaker.info.split_chars,
             metrics=ServeMetrics(),
             allow_origins=self._spec.http.allow_origins,
             on_stop=self._speaker.stop,

@@ -65,7 +65,7 @@ class _File:
     tag: str
 
 
-class Files:
+class PageFiles:
     """A folder's files by their names; other kinds of files than a page needs are left out."""
 
     def __init__(self, folder: Path) -> None:

@@ -17,7 +17,7 @@ from ...errors import SpeechmillError
 CLOSE = {"Connection": "close"}
 
 
-class Problem(SpeechmillError):
+class HttpProblem(SpeechmillError):
     """A request that is answered with an error.
 
     status   4xx or 5xx

@@ -1,4 +1,4 @@
-"""A replica on the Ray cluster as a `Speaker`: spawned, kept alive, streamed from.
+"""A replica on the Ray cluster as a `Synthesizer`: spawned, kept alive, streamed from.
 
 Guaranteed: a replica that dies is replaced, and until the new one is warm the speaker is not ready; a stream whose
 reader goes away is cancelled. Not known here: HTTP, who asks.
@@ -17,8 +17,8 @@ from ray.exceptions import RayActorError, RayTaskError
 from ...actors.models.base import ModelInfo
 from ...actors.models.registry import describe
 from ...actors.replica.receipt import ReplicaConfig
-from ...actors.replica.replica import Home
-from ...actors.replica.streaming import Wanted
+from ...actors.replica.replica import ReplicaInfo
+from ...actors.replica.streaming import SpeechInput
 from ...cluster.pool.actor import STREAM_OPTIONS
 from ...cluster.pool.replica_source import replica_name, spawn
 from ...errors import ModelError, ReplicasLost, SpeechmillError
@@ -30,14 +30,14 @@ MAX_DEATHS_IN_A_ROW = 5
 _AGAIN_S = 1.0
 
 
-class RemoteSpeaker:
+class RaySynthesizer:
     """One replica of a service. `start` it, then it speaks; `stop` ends it."""
 
     def __init__(self, service: str, config: ReplicaConfig, cpus: float, gpus: float) -> None:
         self._service, self._config, self._cpus, self._gpus = service, config, cpus, gpus
         self._info = describe(config.model)
         self._actor: Any = None
-        self._home: Home | None = None
+        self._home: ReplicaInfo | None = None
         self._deaths_in_a_row = 0
         self._mending: asyncio.Task[None] | None = None
 
@@ -51,11 +51,11 @@ class RemoteSpeaker:
         """Whether there is a replica, or hope for one."""
         return self._deaths_in_a_row < MAX_DEATHS_IN_A_ROW
 
-    async def start(self) -> Home:
+    async def start(self) -> ReplicaInfo:
         """Spawn the replica and wait until it is warm. Raises ModelError, and ReplicasLost if it dies."""
         self._actor = spawn(self._config, self._cpus, self._gpus, replica_name(self._service))
         try:
-            home: Home = await self._actor.warm.remote()
+            home: ReplicaInfo = await self._actor.warm.remote()
         except RayActorError as error:
             raise ReplicasLost(f"the replica died while it was loaded: {error}") from error
         except RayTaskError as error:
@@ -71,11 +71,11 @@ class RemoteSpeaker:
         return self._home is not None
 
     async def speak(self, script: Script, /) -> AsyncGenerator[Piece, None]:
-        """See `Speaker.speak`."""
+        """See `Synthesizer.speak`."""
         if self._home is None:
             raise ReplicasLost("the replica is being started again")
         actor = self._actor
-        wanted = Wanted(script.text, script.voice, script.seed, script.speed)
+        wanted = SpeechInput(script.text, script.voice, script.seed, script.speed)
         pieces = actor.stream.options(**STREAM_OPTIONS).remote(wanted)
         try:
             async for reference in pieces:

@@ -1,6 +1,6 @@
 """What a client asks to be spoken: OpenAI's request, and `seed` and `stream`; every value checked against the model.
 
-Guaranteed: whatever the bytes are, the result is a script that the model takes, or a `Problem` that names the key.
+Guaranteed: whatever the bytes are, the result is a script that the model takes, or a `HttpProblem` that names the key.
 Not known here: how bytes arrive, or what becomes of the script.
 """
 
@@ -17,7 +17,7 @@ from ...actors.models.base import ModelInfo
 from ...actors.text.splitting import normalise
 from ...errors import did_you_mean
 from ..spec.job import SEED_MAX
-from .http_problem import Problem
+from .http_problem import HttpProblem
 from .synthesizer import Script
 
 _SHOWN_CHARS = 80
@@ -111,10 +111,10 @@ class SpeechRequest(BaseModel):
         return Script(self.input, voice, self.seed, self.speed)
 
 
-def unknown_model(name: str, info: ModelInfo) -> Problem:
+def unknown_model(name: str, info: ModelInfo) -> HttpProblem:
     """What a client is told that asks for a model which is not served."""
     told = f"the model {_shown(name)} does not exist here; {did_you_mean(name, [info.name])}"
-    return Problem(404, told, param="model", code="model_not_found")
+    return HttpProblem(404, told, param="model", code="model_not_found")
 
 
 def _decoded(body: bytes) -> dict[str, Any]:
@@ -154,5 +154,5 @@ def _short(text: str) -> str:
     return text if len(text) <= _SHOWN_CHARS else f"{text[:_SHOWN_CHARS]}…"
 
 
-def _wrong(param: str | None, message: str, code: str = "invalid_value") -> Problem:
-    return Problem(400, message, param=_short(param) if param else None, code=code)
+def _wrong(param: str | None, message: str, code: str = "invalid_value") -> HttpProblem:
+    return HttpProblem(400, message, param=_short(param) if param else None, code=code)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .http_problem import Problem
+from .http_problem import HttpProblem
 from .metrics import Metrics
 
 LOG = logging.getLogger("speechmill.service")
@@ -26,7 +26,7 @@ _QUIET = ("/health", "/ready")
 
 
 @dataclass(slots=True)
-class Visit:
+class RequestLog:
     """What is known of a request so far.
 
     status         0 until the answer has begun
@@ -57,13 +57,13 @@ class Visit:
         return ", ".join(parts + ([self.ending] if self.ending else []))
 
 
-def visit_of(scope: Scope) -> Visit:
+def visit_of(scope: Scope) -> RequestLog:
     """The visit that a request belongs to."""
     return scope["state"]["visit"]
 
 
-class Visits:
-    """ASGI middleware, around everything: a `Visit` for every HTTP request."""
+class RequestLogs:
+    """ASGI middleware, around everything: a `RequestLog` for every HTTP request."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
@@ -73,33 +73,33 @@ class Visits:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        visit = Visit()
-        scope.setdefault("state", {})["visit"] = visit
+        request_log = RequestLog()
+        scope.setdefault("state", {})["visit"] = request_log
 
         async def watched_send(message: Message) -> None:
             if message["type"] == "http.response.start":
-                visit.status = message["status"]
+                request_log.status = message["status"]
             await send(message)
 
         try:
             await self._app(scope, receive, watched_send)
         except ClientDisconnect:
-            visit.ending = "the client left"
+            request_log.ending = "the client left"
         except Exception as error:
-            visit.ending = type(error).__name__
+            request_log.ending = type(error).__name__
             log_error(error)
-            if not visit.status:
+            if not request_log.status:
                 await internal_error().response()(scope, receive, watched_send)
         finally:
-            visit.status = visit.status or CLIENT_LEFT
-            self._tell(visit, scope)
+            request_log.status = request_log.status or CLIENT_LEFT
+            self._tell(request_log, scope)
 
-    def _tell(self, visit: Visit, scope: Scope) -> None:
+    def _tell(self, request_log: RequestLog, scope: Scope) -> None:
         # The route, not the path: that may hold anything.
         route = getattr(scope.get("route"), "path", "-")
         level = logging.DEBUG if route in _QUIET else logging.INFO
-        LOG.log(level, "%s", visit.line(scope["method"], route))
-        self._metrics.answered(visit.status)
+        LOG.log(level, "%s", request_log.line(scope["method"], route))
+        self._metrics.answered(request_log.status)
 
 
 def log_error(error: BaseException) -> None:
@@ -107,6 +107,6 @@ def log_error(error: BaseException) -> None:
     LOG.error("%s\n%s", type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
 
 
-def internal_error() -> Problem:
+def internal_error() -> HttpProblem:
     """What a client is told of an error that is not its own."""
-    return Problem(500, "something went wrong here; the log of the service tells more", code="internal_error")
+    return HttpProblem(500, "something went wrong here; the log of the service tells more", code="internal_error")

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from .client_stream import Reader
+from .client_stream import ClientStream
 from .encoding import Encoding, encoded, mime_of
-from .http_problem import Problem
+from .http_problem import HttpProblem
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,7 +29,7 @@ _NO_TOKENS = {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0}
 Headers = Mapping[str, str]
 
 
-class Answer(Protocol):
+class AudioResponse(Protocol):
     """Where pieces of a speech go, one after the other; `begin` first, and `close` at last, come what may."""
 
     def begin(self, headers: Headers) -> None:
@@ -49,10 +49,10 @@ class Answer(Protocol):
         ...
 
 
-class StreamedAnswer:
+class StreamedResponse:
     """The bytes of an encoder as they are made, in chunks."""
 
-    def __init__(self, reader: Reader, name: str, sample_rate: int) -> None:
+    def __init__(self, reader: ClientStream, name: str, sample_rate: int) -> None:
         self._reader = reader
         self._encoding = Encoding(name, sample_rate)
         self._headers: dict[str, str] = {}
@@ -90,7 +90,7 @@ class StreamedAnswer:
         return b""
 
 
-class EventAnswer(StreamedAnswer):
+class EventResponse(StreamedResponse):
     """The same as OpenAI's server-sent events."""
 
     def begin(self, headers: Headers) -> None:
@@ -105,10 +105,10 @@ class EventAnswer(StreamedAnswer):
         return _event({"type": "speech.audio.done", "usage": _NO_TOKENS})
 
 
-class WholeAnswer:
+class WholeResponse:
     """A file as a job writes it, once it is whole."""
 
-    def __init__(self, reader: Reader, name: str, sample_rate: int) -> None:
+    def __init__(self, reader: ClientStream, name: str, sample_rate: int) -> None:
         self._reader = reader
         self._name = name
         self._sample_rate = sample_rate
@@ -136,7 +136,7 @@ class WholeAnswer:
         """Nothing is held."""
 
 
-def problem_event(problem: Problem) -> bytes:
+def problem_event(problem: HttpProblem) -> bytes:
     """Why a stream of events breaks off, as one of them; its end is left out all the same."""
     return _event({"type": "error", **problem.body()})
 

@@ -14,7 +14,7 @@ import sys
 import threading
 
 from ...actors.models.registry import describe
-from ...actors.replica.replica import Home
+from ...actors.replica.replica import ReplicaInfo
 from ...cluster.pool.replica_source import replicas_of
 from ...cluster.session import ReplicaPlan, session
 from ...errors import ReplicasLost, SpecError
@@ -92,7 +92,7 @@ def _times(name: str) -> list[str]:
     lines: list[str] = []
     for number, actor in enumerate(replicas_of(name)):
         try:
-            home: Home = ray.get(actor.warm.remote(), timeout=_ANSWER_S)
+            home: ReplicaInfo = ray.get(actor.warm.remote(), timeout=_ANSWER_S)
         except RayError:
             continue
         lines.append(f"  replica {number} on {home.host}: loaded in {home.load_s:.1f} s, warm in {home.warm_s:.1f} s")

@@ -13,7 +13,7 @@ from ...actors.models.base import ModelConfig
 from ...actors.replica.receipt import ReplicaConfig
 from ...actors.replica.streaming import PAUSE_S
 from ..spec.job import ClusterSpec, Document, ModelSpec, Section
-from .admission import Limits
+from .admission import AdmissionLimits
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -53,9 +53,9 @@ class LimitsSpec(Section):
     drain_s: Annotated[float, Field(gt=0)] = 60.0
     batch_s: Annotated[float, Field(gt=0)] = 0.1
 
-    def limits(self, device: str) -> Limits:
+    def limits(self, device: str) -> AdmissionLimits:
         """The same, as the application takes it."""
-        return Limits(
+        return AdmissionLimits(
             max_chars=self.max_chars,
             max_body_bytes=self.max_body_bytes,
             max_streams=self.max_streams or (64 if device == "cuda" else 8),

@@ -17,14 +17,14 @@ from starlette.types import Receive, Scope, Send
 
 from ...actors.audio.encoding import pcm16
 from ...errors import ModelError, ReplicasLost, RowError, RowRejected
-from .admission import Door, Limits
-from .client_stream import Reader, ReaderGone, ReaderStalled, unless_gone
-from .http_problem import CLOSE, Problem, retry_after
+from .admission import AdmissionGate, AdmissionLimits
+from .client_stream import ClientGone, ClientStalled, ClientStream, unless_gone
+from .http_problem import CLOSE, HttpProblem, retry_after
 from .metrics import Metrics
 from .request import Offer, SpeechRequest
-from .request_log import LOG, Visit, internal_error, log_error
-from .response import Answer, EventAnswer, StreamedAnswer, WholeAnswer, problem_event
-from .synthesizer import Piece, Script, Speaker
+from .request_log import LOG, RequestLog, internal_error, log_error
+from .response import AudioResponse, EventResponse, StreamedResponse, WholeResponse, problem_event
+from .synthesizer import Piece, Script, Synthesizer
 
 REPLICA_RETRY_S = 5.0
 CLOSE_S = 10.0
@@ -32,77 +32,77 @@ CLOSE_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
+class SpeechService:
     """What all requests share."""
 
-    speaker: Speaker
-    limits: Limits
+    speaker: Synthesizer
+    limits: AdmissionLimits
     metrics: Metrics
-    door: Door
+    admission_gate: AdmissionGate
     offer: Offer
 
 
 class SpokenResponse(Response):
     """One speech, from waiting for its turn to its last byte."""
 
-    def __init__(self, service: Service, visit: Visit, request: SpeechRequest, script: Script) -> None:
+    def __init__(self, service: SpeechService, request_log: RequestLog, request: SpeechRequest, script: Script) -> None:
         super().__init__()
         self._service = service
-        self._visit = visit
+        self._request_log = request_log
         self._request = request
         self._script = script
         self._sample_rate = service.offer.info.sample_rate
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, for as long as there is somebody to answer."""
-        visit, service = self._visit, self._service
-        visit.num_chars = len(self._script.text)
-        reader = Reader(send, service.limits.idle_write_s, self._heard)
+        request_log, service = self._request_log, self._service
+        request_log.num_chars = len(self._script.text)
+        reader = ClientStream(send, service.limits.idle_write_s, self._heard)
         try:
-            with service.door.inside():
+            with service.admission_gate.inside():
                 await unless_gone(receive, self._answer(reader))
-        except (ReaderGone, ReaderStalled, asyncio.CancelledError) as error:
-            visit.ending = str(error) or "cancelled"
+        except (ClientGone, ClientStalled, asyncio.CancelledError) as error:
+            request_log.ending = str(error) or "cancelled"
             service.metrics.cancelled()
             if isinstance(error, asyncio.CancelledError):
                 raise
         finally:
-            if visit.audio_s:
-                service.metrics.audio(visit.audio_s)
+            if request_log.audio_s:
+                service.metrics.audio(request_log.audio_s)
 
     def _heard(self) -> None:
-        self._visit.first_audio_s = self._visit.now_s()
-        self._service.metrics.first_audio(self._visit.first_audio_s)
+        self._request_log.first_audio_s = self._request_log.now_s()
+        self._service.metrics.first_audio(self._request_log.first_audio_s)
 
-    async def _answer(self, reader: Reader) -> None:
+    async def _answer(self, reader: ClientStream) -> None:
         """Speak, or tell what is wrong: by the status while there is one to choose, else by leaving out the end."""
         try:
             with closing(self._new_answer(reader)) as answer:
                 await self._speak(answer)
                 with _own_fault():
                     await answer.finish()
-        except (ReaderGone, ReaderStalled):
+        except (ClientGone, ClientStalled):
             raise
         except Exception as error:
             problem = _told(error)
-            self._visit.ending = problem.code
+            self._request_log.ending = problem.code
             if not reader.has_begun:
                 await reader.respond(problem.response())
             elif self._request.stream_format == "sse":
                 await reader.take(problem_event(problem))
 
-    def _new_answer(self, reader: Reader) -> Answer:
-        kind = EventAnswer if self._request.stream_format == "sse" else StreamedAnswer
+    def _new_answer(self, reader: ClientStream) -> AudioResponse:
+        kind = EventResponse if self._request.stream_format == "sse" else StreamedResponse
         if not self._request.stream:
-            kind = WholeAnswer
+            kind = WholeResponse
         return kind(reader, self._request.response_format, self._sample_rate)
 
-    async def _speak(self, answer: Answer) -> None:
+    async def _speak(self, answer: AudioResponse) -> None:
         """Give all pieces to the answer, from the place that this takes and leaves."""
         service, limits = self._service, self._service.limits
-        service.door.check_open()
+        service.admission_gate.check_open()
         async with (
-            service.door.place() as queue_s,
+            service.admission_gate.place() as queue_s,
             asyncio.timeout(limits.total_s),
             _closing(service.speaker.speak(self._script)) as pieces,
         ):
@@ -112,7 +112,7 @@ class SpokenResponse(Response):
             timings["queue"] = queue_s + timings.get("queue", 0.0)
             answer.begin(self._headers(timings))
             while piece is not None:
-                self._visit.audio_s += len(piece.samples) / self._sample_rate
+                self._request_log.audio_s += len(piece.samples) / self._sample_rate
                 with _own_fault():
                     await answer.take(pcm16(piece.samples))
                 # Neither a write nor a piece that is there already lets go of the loop, and others wait for it.
@@ -128,7 +128,7 @@ class SpokenResponse(Response):
             "Cache-Control": "no-store",
             "X-Accel-Buffering": "no",
         }
-        return headers | CLOSE if self._service.door.is_draining else headers
+        return headers | CLOSE if self._service.admission_gate.is_draining else headers
 
 
 class BrokenOutput(Exception):
@@ -179,24 +179,24 @@ async def _close(pieces: AsyncGenerator[Piece, None]) -> None:
         log_error(error)
 
 
-def _told(error: Exception) -> Problem:
+def _told(error: Exception) -> HttpProblem:
     """What a client is told of an error; the only place where errors of other parts become statuses."""
     match error:
-        case Problem():
+        case HttpProblem():
             return error
         case RowError():
-            return Problem(400, str(error), param="input", code="text_cannot_be_spoken")
+            return HttpProblem(400, str(error), param="input", code="text_cannot_be_spoken")
         case ReplicasLost():
             told = "what spoke this was lost; ask again"
-            return Problem(503, told, code="replica_lost", headers=retry_after(REPLICA_RETRY_S))
+            return HttpProblem(503, told, code="replica_lost", headers=retry_after(REPLICA_RETRY_S))
         case ModelError():
             # It names a voice or a setting, and may name a path: for the log, not for a client.
             LOG.error("%s", error)
-            return Problem(
+            return HttpProblem(
                 500, "the model cannot speak this here; the log of the service tells more", code="model_error"
             )
         case TimeoutError():
-            return Problem(504, "no audio was there in time", code="timeout")
+            return HttpProblem(504, "no audio was there in time", code="timeout")
         case _:
             log_error(error)
             return internal_error()

@@ -43,7 +43,7 @@ class Piece:
     timings: Mapping[str, float] = field(default_factory=dict[str, float])
 
 
-class Speaker(Protocol):
+class Synthesizer(Protocol):
     """A model somewhere that can speak several scripts at once."""
 
     @property

@@ -18,7 +18,7 @@ from ...cluster.sharding.sharding import ShardLimits
 from ...cluster.storage import S3Options
 from ...errors import SpecError, did_you_mean
 from ..corpus.printable import printable
-from .uris import Place, without_credentials
+from .uris import UriText, without_credentials
 from .yaml_reader import BadYaml, parse_yaml, read_yaml
 
 SEED_MAX = 2**63 - 1
@@ -46,7 +46,7 @@ class Section(BaseModel):
 class S3Spec(Section):
     """An S3 service. Credentials come from boto3's own chain (environment, profile, role), never from here."""
 
-    endpoint_url: Place | None = None
+    endpoint_url: UriText | None = None
     region: str | None = None
     max_attempts: Annotated[int, Field(ge=1, le=1_000)] = 8
     timeout_s: Annotated[float, Field(ge=1, le=86_400)] = 600.0
@@ -62,7 +62,7 @@ class InputSpec(Section):
     `id`, `seed`, `voice` and `speed` are used when the corpus has them; named in the job, they have to be there.
     """
 
-    uri: Place | list[Place]
+    uri: UriText | list[UriText]
     format: Literal["auto", "csv", "tsv", "jsonl", "parquet"] = "auto"
     id: str | None = "id"
     text: str = "text"
@@ -103,7 +103,7 @@ class TextSpec(Section):
 class OutputSpec(Section):
     """Where the speech goes and how it is packed; `jsonl` is for text."""
 
-    uri: Place
+    uri: UriText
     container: Literal["jsonl", "files", "webdataset", "parquet"] = "files"
     audio: Literal["wav", "flac", "opus", "mp3"] = "flac"
     key_prefixes: Literal[0, 16, 256, 4096] = 0

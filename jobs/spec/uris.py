@@ -20,7 +20,7 @@ def checked_place(uri: str) -> str:
     return uri
 
 
-Place = Annotated[str, AfterValidator(checked_place)]
+UriText = Annotated[str, AfterValidator(checked_place)]
 
 
 def without_credentials(shown: str) -> str:

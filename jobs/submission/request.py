@@ -23,7 +23,7 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class SubmissionRequest:
     """A job to be sent.
 
     job    the job file as plain values, the driver's cluster being the one it stands in
@@ -35,7 +35,7 @@ class Request:
     notes: tuple[str, ...]
 
 
-def request_of(spec: JobSpec, sees_files: Callable[[], bool]) -> Request:
+def request_of(spec: JobSpec, sees_files: Callable[[], bool]) -> SubmissionRequest:
     """Check what can be checked here, and make paths absolute.
 
     sees_files  whether all nodes are this machine; asked only about a job that names local files
@@ -48,15 +48,17 @@ def request_of(spec: JobSpec, sees_files: Callable[[], bool]) -> Request:
     local = [(key, uri) for key, uri in _uris(spec) if _is_local(uri)]
     near = [(key, url) for key, url in _endpoints(spec) if urlsplit(url).hostname in LOOPBACK]
     if not (local or near):
-        return Request(spec, job, ())
+        return SubmissionRequest(spec, job, ())
     if not sees_files():
         for key, url in near:
             raise SpecError(f"{key} {url} is this machine, and the cluster has others: name it as they reach it")
         for key, path in local:
             _refuse_relative(key, path)
-        return Request(spec, job, tuple(f"{key} {path}: has to be the same folder on all nodes" for key, path in local))
+        return SubmissionRequest(
+            spec, job, tuple(f"{key} {path}: has to be the same folder on all nodes" for key, path in local)
+        )
     _make_absolute(job)
-    return Request(spec, job, ())
+    return SubmissionRequest(spec, job, ())
 
 
 def _plain(spec: JobSpec) -> dict[str, Any]:

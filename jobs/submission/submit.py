@@ -16,7 +16,7 @@ from .handle import SubmittedJob
 from .head import Head
 from .package import entrypoint, runtime_env
 from .record import JobRecord, labels_of
-from .request import Request, id_of, request_of
+from .request import SubmissionRequest, id_of, request_of
 
 
 def submit(
@@ -47,7 +47,7 @@ def submit(
     return SubmittedJob.of(job_id, head), request.notes
 
 
-def _refuse_taken(id: str, request: Request, head: Head) -> None:
+def _refuse_taken(id: str, request: SubmissionRequest, head: Head) -> None:
     if id in head.ids():
         raise SpecError(f"--id {id}: the head at {head.address} has a job of this id; choose another, or none")
     output = request.job["output"]["uri"]

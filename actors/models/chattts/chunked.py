@@ -115,7 +115,7 @@ class ChunkedRow:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Window:
+class DecodeWindow:
     """A chunk that is due, of its row.
 
     steps   [num_window_steps, channels]: hidden states or codes, what `decode` takes when transposed
@@ -126,7 +126,7 @@ class Window:
     steps: Tensor
 
 
-def decode_windows(windows: Sequence[Window], decode: Decode) -> list[NDArray[np.float32]]:
+def decode_windows(windows: Sequence[DecodeWindow], decode: Decode) -> list[NDArray[np.float32]]:
     """Samples float32 that may leave of each window, of any rows and lengths, decoded as one padded batch.
 
     Waits for the device; `decoding.Decoder`, which does not, may decode windows just as well, for `ChunkedRow.take`.

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ....errors import ModelError, RowError, RowRejected
-from ...records.stream_handle import Listener
+from ...records.stream_handle import StreamHandle
 from ...records.utterance import Segment
 from ..base import AutoregressiveModel, BatchLimit, ModelConfig, ModelInfo, SlotUsage
 from .checkpoint.layout import SAMPLE_RATE
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from .speech import Line, Speech
+    from .speech import ChatttsSpeech, Line
 
 MAX_TOKENS = 192
 """Of a prompt: some twenty-five seconds of speech. Beyond thirty the model is reported to lose its text."""
@@ -58,7 +58,7 @@ class Chattts(AutoregressiveModel):
         return _Configured.open(config).info(config)
 
     def __init__(self, config: ModelConfig) -> None:
-        from .speech import Speech
+        from .speech import ChatttsSpeech
 
         configured = _Configured.open(config)
         self.info = configured.info(config)
@@ -67,7 +67,7 @@ class Chattts(AutoregressiveModel):
         self._tokenizer = Tokenizer(checkpoint.tokenizer_file, checkpoint.sizes)
         self._normalised = lru_cache(maxsize=4_096)(self._normalise)
         dtype = _dtype(self._options, config.device)
-        self._speech: Speech = Speech(checkpoint, config.device, dtype, self._options)
+        self._speech: ChatttsSpeech = ChatttsSpeech(checkpoint, config.device, dtype, self._options)
         self._samples = {
             sample: self._speech.read_sample(sample) if codes is None else codes
             for sample, codes in self._voices.samples.items()
@@ -121,7 +121,7 @@ class Chattts(AutoregressiveModel):
         for number, outcome in self._speech.speak(map(self._line, segments)):
             yield segments[number], outcome
 
-    def stream(self, segment: Segment, listener: Listener) -> Generator[NDArray[np.float32]]:
+    def stream(self, segment: Segment, listener: StreamHandle) -> Generator[NDArray[np.float32]]:
         """Speak one segment before all rows of jobs: pieces of its waveform as they are drawn."""
         yield from self._speech.stream(self._line(segment), listener)
 

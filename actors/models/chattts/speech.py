@@ -23,10 +23,10 @@ from ...engine.kept_slots import kept_choice, slots_key
 from ...engine.request import Generated, Request, Sampling
 from ...engine.shared import Drawn, SharedEngine
 from ...engine.slots import choose_slots, tried_slots, warm, warm_windows
-from ...records.stream_handle import Listener
+from ...records.stream_handle import StreamHandle
 from .checkpoint.layout import SAMPLE_RATE, Sizes, token_id
 from .checkpoint.weights import Checkpoint
-from .chunked import ChunkedRow, Seam, Window, decode_windows
+from .chunked import ChunkedRow, DecodeWindow, Seam, decode_windows
 from .decoding import Decoder
 from .nets.acoustic import Dvae, HiddenDecoder
 from .nets.backbone import Backbone, CodeNetwork, TextNetwork
@@ -68,7 +68,7 @@ class Line:
     sampling: Sampling
 
 
-class Speech:
+class ChatttsSpeech:
     """Weights on a device, and the engine that runs them once memory is reserved.
 
     policy   how streams are cut into chunks
@@ -166,7 +166,7 @@ class Speech:
                 decoder.put(row.key, self._steps(row))
             yield from decoder.take(is_last=number == len(requests))
 
-    def stream(self, line: Line, listener: Listener) -> Iterator[NDArray[np.float32]]:
+    def stream(self, line: Line, listener: StreamHandle) -> Iterator[NDArray[np.float32]]:
         """Speak one line before all others: pieces of its waveform float32 [num_samples] as they are drawn.
 
         listener   once he has gone, the line leaves its slot before the next step; told of what the first piece takes
@@ -177,7 +177,7 @@ class Speech:
         row = ChunkedRow(Seam(self._sizes, policy, _overlap(policy, self._sizes)))
         for drawn in self._engine.stream(self._request(0, line), policy, listener):
             with listener.spending("vocoder"):
-                [samples] = decode_windows([Window(row, drawn.chunk, self._steps(drawn))], self._decode)
+                [samples] = decode_windows([DecodeWindow(row, drawn.chunk, self._steps(drawn))], self._decode)
             if len(samples):
                 yield samples
             if drawn.end is not None and self._is_refused(drawn.end):

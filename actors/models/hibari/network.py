@@ -20,7 +20,7 @@ VOCABULARY = 178
 class Frames(NamedTuple):
     """What the network says of a batch.
 
-    features     float32 [batch, max_frames, 256], 80 frames per second; `Network.head` turns them into the spectrum
+    features     float32 [batch, max_frames, 256], 80 frames per second; `HibariNetwork.head` makes the spectrum of them
     f0           float32 [batch, max_frames], Hz; below 40 is unvoiced
     num_frames   int64 [batch]
     durations    int64 [batch, max_tokens], in steps of two frames
@@ -93,7 +93,7 @@ class TextEncoder(nn.Module):
         return self.norm(x)
 
 
-class Network(nn.Module):
+class HibariNetwork(nn.Module):
     """Two text encoders, durations, prosody at 40 Hz, decoder at 80 Hz, and the head that synthesis applies."""
 
     def __init__(self) -> None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ....errors import ModelError
 
-Array = NDArray[np.generic]
+OnnxArray = NDArray[np.generic]
 _MODEL_GRAPH, _GRAPH_NODE, _GRAPH_INITIALIZER, _GRAPH_OUTPUT = 7, 1, 5, 12
 _DTYPES: dict[int, type[np.generic]] = {1: np.float32, 2: np.uint8, 3: np.int8, 6: np.int32, 7: np.int64}
 _LENGTH_DELIMITED = 2
@@ -30,7 +30,7 @@ def read_bytes(path: Path) -> bytes:
         raise ModelError(f"hibari: cannot read the model file {path}: {error.strerror}; check model.path") from error
 
 
-def initializers(raw: bytes, path: Path) -> dict[str, Array]:
+def initializers(raw: bytes, path: Path) -> dict[str, OnnxArray]:
     """Every stored tensor by name. Raises ModelError naming `path` when `raw` is not a whole ONNX model."""
     with _reading(path):
         graph = _graph(raw)
@@ -150,7 +150,7 @@ def _name(value: int | memoryview) -> str:
     return next((_text(v) for n, v in _fields(_slice(value)) if n == 1), "")
 
 
-def _tensor(value: int | memoryview) -> tuple[str, Array]:
+def _tensor(value: int | memoryview) -> tuple[str, OnnxArray]:
     dims: list[int] = []
     name, kind, raw = "", 0, b""
     for number, field in _fields(_slice(value)):

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 
 from ....errors import ModelError
-from .network import Network
-from .onnx_file import Array, initializers, read_bytes
+from .network import HibariNetwork
+from .onnx_file import OnnxArray, initializers, read_bytes
 
 _QUANTIZED = "_quantized"
 _FIXED = {
@@ -28,9 +28,9 @@ _PREFIXES = {"m.text.": "text.", "pn.text.": "prosody_text.", "pn.dur.": "durati
 _RENAMED = {"self_attn.in_proj_bias": "in_proj.bias", "self_attn.out_proj": "out_proj", "attn.": "attention."}
 
 
-def load_network(path: Path) -> Network:
+def load_network(path: Path) -> HibariNetwork:
     """The network with the weights of `path`, on the CPU. Raises ModelError naming the file."""
-    network = Network()
+    network = HibariNetwork()
     try:
         network.load_state_dict(_state(initializers(read_bytes(path), path)), strict=True)
     except (RuntimeError, KeyError, ValueError) as error:
@@ -42,8 +42,8 @@ def load_network(path: Path) -> Network:
     return network.eval().requires_grad_(False)
 
 
-def _state(stored: dict[str, Array]) -> dict[str, torch.Tensor]:
-    state: dict[str, Array] = {}
+def _state(stored: dict[str, OnnxArray]) -> dict[str, torch.Tensor]:
+    state: dict[str, OnnxArray] = {}
     for name, value in stored.items():
         if name.endswith(_QUANTIZED):
             base = name.removesuffix(_QUANTIZED)

@@ -1,7 +1,7 @@
 """Compare-and-swap of a file without a lock: a process that is paused anywhere in it keeps no other one from going on.
 
 Who replaces a version writes the new one beside it (`Stage`), then links a name to it that says which version it
-follows (`Claim`: made once or not at all). From then on the successor is decided, and whoever finds
+follows (`ClaimVersion`: made once or not at all). From then on the successor is decided, and whoever finds
 the claim may move it into place (`Move`): a file is moved once, as it loses its own name, so that a move that comes
 late moves nothing.
 
@@ -37,7 +37,7 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class ClaimVersion:
     """Have this file follow that version, unless another does. Answered by the name of the one that does."""
 
     old: str
@@ -73,7 +73,7 @@ class Remove:
     claim_of: str | None = None
 
 
-Step = Look | FindClaim | Stage | Claim | FindOld | Move | IsThere | Remove
+Step = Look | FindClaim | Stage | ClaimVersion | FindOld | Move | IsThere | Remove
 Steps = Generator[Step, object, bool]
 
 
@@ -94,7 +94,7 @@ def swap(old: str, new: str, name: str) -> Steps:
     follows = yield FindClaim(old)
     if follows is None:
         yield Stage(name)
-        follows = yield Claim(old, name)
+        follows = yield ClaimVersion(old, name)
         if follows != name:
             yield Remove((name,))
     assert isinstance(follows, str)

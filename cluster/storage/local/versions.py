@@ -20,7 +20,7 @@ from pathlib import Path
 from ....errors import StorageUnavailable
 from ..keys import TEMPORARY_PREFIX, TEMPORARY_SUFFIX
 from .files import sync_folder
-from .swap import Claim, ClaimBroken, FindClaim, FindOld, IsThere, Look, Move, Remove, Stage, Step, swap
+from .swap import ClaimBroken, ClaimVersion, FindClaim, FindOld, IsThere, Look, Move, Remove, Stage, Step, swap
 
 KEEP_S = 600.0
 """So long claims of versions that are over stay: another machine may not see at once which version is in place."""
@@ -68,7 +68,7 @@ class Versions:
                 answer = self._claimed(old)
             case Stage(name):
                 self._stage(name, data)
-            case Claim(old, name):
+            case ClaimVersion(old, name):
                 answer = self._make_claim(old, name)
             case FindOld(old):
                 answer = self._find_old(old)

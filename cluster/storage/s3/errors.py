@@ -65,7 +65,7 @@ _FORBIDDEN = (
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ObjectPlace:
     """Where something was tried, for the message."""
 
     uri: str
@@ -77,7 +77,7 @@ class Place:
         return f"{self.uri} at {self.endpoint}"
 
 
-def storage_error(error: Exception, action: str, place: Place) -> SpeechmillError:
+def storage_error(error: Exception, action: str, place: ObjectPlace) -> SpeechmillError:
     """The speechmill error for a boto3 error, with the place and what to do in its message."""
     if isinstance(error, Boto3Error) and isinstance(error.__context__, ClientError):
         error = error.__context__  # a failed upload carries the service's own answer
@@ -102,7 +102,7 @@ def storage_error(error: Exception, action: str, place: Place) -> SpeechmillErro
     )
 
 
-def _service_error(error: ClientError, what: str, place: Place) -> SpeechmillError:
+def _service_error(error: ClientError, what: str, place: ObjectPlace) -> SpeechmillError:
     answer = cast(dict[str, dict[str, object]], error.response)
     code = str(answer.get("Error", {}).get("Code", ""))
     said = str(answer.get("Error", {}).get("Message", ""))

@@ -23,12 +23,12 @@ from botocore.exceptions import ClientError
 from ....errors import CorpusError, SpecError, StorageConflict, StorageDenied, StorageMissing
 from ..base import Entry, S3Options, Storage, Tagged
 from ..keys import check_key, check_prefix
-from ..listing import Page, in_key_order
+from ..listing import ListingPage, in_key_order
 from ..ranges import BLOCK_BYTES, FIRST_BYTES, RangeReader
 from . import conditional
 from .client import Clients, access_key_id, endpoint_url
 from .conditional import status_of
-from .errors import FOREIGN_ERRORS, Place, storage_error
+from .errors import FOREIGN_ERRORS, ObjectPlace, storage_error
 from .responses import again, body_of
 
 MULTIPART_BYTES = 64 << 20
@@ -170,7 +170,7 @@ class S3Storage(Storage):
             last = entry.key
             yield Entry(entry.key.removeprefix(self._prefix), entry.size, entry.version)
 
-    def _page(self, prefix: str, token: str | None, *, level: bool) -> Page:
+    def _page(self, prefix: str, token: str | None, *, level: bool) -> ListingPage:
         request = {"Bucket": self._bucket, "Prefix": prefix}
         if level:
             request["Delimiter"] = "/"
@@ -185,7 +185,7 @@ class S3Storage(Storage):
             if not found["Key"].endswith("/")
         )
         folders = tuple(found["Prefix"] for found in answer.get("CommonPrefixes", []))
-        return Page(objects, folders, answer.get("NextContinuationToken") if answer.get("IsTruncated") else None)
+        return ListingPage(objects, folders, answer.get("NextContinuationToken") if answer.get("IsTruncated") else None)
 
     def _fetch_range(self, key: str, etag: str | None, start: int, length: int) -> bytes:
         request = {"Key": self._name(key), "Range": f"bytes={start}-{start + length - 1}"}
@@ -224,7 +224,7 @@ class S3Storage(Storage):
             yield
         except FOREIGN_ERRORS as error:
             endpoint = endpoint_url(self.options) or "AWS S3"
-            place = Place(self.location(key) if key else self.uri, self._bucket, endpoint, access_key_id())
+            place = ObjectPlace(self.location(key) if key else self.uri, self._bucket, endpoint, access_key_id())
             raise storage_error(error, action, place) from error
 
     def _client(self) -> Any:

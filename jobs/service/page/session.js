@@ -5,7 +5,7 @@
 import { milliseconds } from "./charts.js";
 import { first_audible, SampleReader, to_float } from "./pcm.js";
 import { server_timings, ServiceError, speech } from "./service.js";
-import { StartRule } from "./start_rule.js";
+import { PlaybackStart } from "./playback_start.js";
 import { Utterance } from "./utterance.js";
 
 export class Session {
@@ -26,7 +26,7 @@ export class Session {
     this.#view = view;
     this.request = request;
     this.sample_rate = model.sample_rate;
-    this.utterance = new Utterance(request.input, new StartRule(model.audio_char_s / request.speed, model.lump_chars));
+    this.utterance = new Utterance(request.input, new PlaybackStart(model.audio_char_s / request.speed, model.chunk_chars));
   }
 
   // Milliseconds since the request was sent; they stop when the session is over.

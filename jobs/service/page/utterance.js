@@ -2,7 +2,7 @@
 //
 // Times are milliseconds since the request was sent. Nothing here reads a clock: times are given.
 
-import { MAX_ARRIVALS } from "./start_rule.js";
+import { MAX_ARRIVALS } from "./playback_start.js";
 
 const SERVER_STAGES = {
   queue: "Queue",

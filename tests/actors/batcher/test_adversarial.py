@@ -17,7 +17,7 @@ from speechmill.actors.records.manifest import Record
 from speechmill.actors.records.utterance import Utterance
 from speechmill.actors.replica.loaded_model import tuned
 from speechmill.actors.replica.receipt import ReplicaConfig, ReplicaProgress
-from speechmill.actors.replica.shard_synthesis import Attempt
+from speechmill.actors.replica.shard_synthesis import ShardSynthesis
 
 LONGEST = 1_200
 ROWS, SHARD = 6_000, 1_000
@@ -82,7 +82,9 @@ def speak(lengths: list[int], **options: Any) -> tuple[int, int, BatchStats, flo
         rows = [
             Utterance(start + n, str(n), "a" * length, n) for n, length in enumerate(lengths[start : start + SHARD])
         ]
-        attempt = Attempt(voice, config, NoPart(), encode_soon, lambda p: failed.append(p) if p.failed else None, never)
+        attempt = ShardSynthesis(
+            voice, config, NoPart(), encode_soon, lambda p: failed.append(p) if p.failed else None, never
+        )
         attempt.synthesise(rows)
         stats += attempt.batches
     assert voice.tuner.harder >= 1
@@ -115,7 +117,7 @@ def test_memory_that_shrinks_under_a_run_costs_batches_and_not_rows(tmp_path: Pa
 
     stats = []
     for _ in range(2):
-        attempt = Attempt(voice, config, NoPart(), encode_soon, lambda _: None, never)
+        attempt = ShardSynthesis(voice, config, NoPart(), encode_soon, lambda _: None, never)
         attempt.synthesise([Utterance(n, str(n), "a" * length, n) for n, length in enumerate(log_normal(SHARD))])
         stats.append(attempt.batches)
     assert len(spoken) == 2 * SHARD

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from speechmill.actors.batcher.fit import Shape
+from speechmill.actors.batcher.fit import BatchShape
 from speechmill.actors.batcher.packing import pack_segments
 from speechmill.actors.batcher.probes import Probes
 from speechmill.actors.models.base import ModelConfig
@@ -26,7 +26,7 @@ def test_reserved_memory_stays_within_the_bound(share: float, monkeypatch: pytes
     segments = [s for length in (25, 100, 400) for s in Probes(voice.model).batch(512, length)]
     for batch in pack_segments(segments, voice.tuner.pack):
         longest = max(segment.length for segment in batch)
-        predicted = voice.tuner.predict(Shape(len(batch), longest)).peak_bytes
+        predicted = voice.tuner.predict(BatchShape(len(batch), longest)).peak_bytes
         torch.cuda.reset_peak_memory_stats()
         assert len(voice.model.speak(batch)) == len(batch)
         assert torch.cuda.max_memory_allocated() <= predicted

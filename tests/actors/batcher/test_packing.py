@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speechmill.actors.batcher.fit import Array, Curve, Shape
+from speechmill.actors.batcher.fit import Array, BatchShape, Curve
 from speechmill.actors.batcher.packing import Cap, num_cells, pack_fastest, pack_full, pack_segments
 from speechmill.actors.records.utterance import Segment
 
@@ -32,7 +32,7 @@ def packings(lengths: list[int], limits: tuple[int, int], curve: Curve) -> list[
 
 
 def seconds_of(batches: list[list[int]], lengths: list[int], curve: Curve) -> float:
-    return sum(curve.at(Shape(len(batch), max(lengths[i] for i in batch))) for batch in batches)
+    return sum(curve.at(BatchShape(len(batch), max(lengths[i] for i in batch))) for batch in batches)
 
 
 def segment(row: int, length: int, voice: str = "heart", speed: float = 1.0) -> Segment:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from speechmill.actors.batcher.cache import ProfileCache
 from speechmill.actors.batcher.calibration import calibrate, key_of
-from speechmill.actors.batcher.fit import Shape
+from speechmill.actors.batcher.fit import BatchShape
 from speechmill.actors.batcher.probes import Probes
 from speechmill.actors.batcher.profile import Profile
 from speechmill.actors.device.memory import ProcessMemory, is_out_of_memory, memory_of
@@ -194,4 +194,4 @@ def test_every_way_of_saying_out_of_memory_is_understood() -> None:
         torch.empty(2**60)
     assert is_out_of_memory(raised.value)
     assert not is_out_of_memory(RuntimeError("CUDA error: device-side assert triggered"))
-    assert Shape(3, 7).cells == 21
+    assert BatchShape(3, 7).cells == 21

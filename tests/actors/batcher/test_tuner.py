@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speechmill.actors.batcher.budget import Budget, size
-from speechmill.actors.batcher.fit import Curve, Shape
+from speechmill.actors.batcher.fit import BatchShape, Curve
 from speechmill.actors.batcher.profile import Profile, ProfileKey, Sample
 from speechmill.actors.batcher.tuner import LEAST_MARGIN, REACH, TRIAL_EVERY, Tuner
 from speechmill.actors.models.base import BatchLimit
@@ -16,7 +16,7 @@ from speechmill.errors import ModelError
 
 KEY = ProfileKey("tone", "1", "numpy", "cpu", "a machine", "", "{}")
 LIMIT = BatchLimit(256, 256 * 400)
-GRID = [Shape(rows, longest) for longest in (25, 100, 400) for rows in (1, 4, 16)]
+GRID = [BatchShape(rows, longest) for longest in (25, 100, 400) for rows in (1, 4, 16)]
 
 lengths_of = st.lists(st.integers(1, 400), min_size=1, max_size=200)
 budgets = st.builds(
@@ -38,10 +38,10 @@ PROFILE = profile_of({"batch": 0.01, "cell": 1e-5}, {"cell": 1_000.0, "square": 
 ROOMY = Budget(10**12, 0, 0.9, 1.0, 0)
 
 
-def shapes(tuner: Tuner, lengths: list[int]) -> list[Shape]:
+def shapes(tuner: Tuner, lengths: list[int]) -> list[BatchShape]:
     packed = tuner.pack(lengths)
     assert sorted(index for batch in packed for index in batch) == list(range(len(lengths)))
-    return [Shape(len(batch), max(lengths[i] for i in batch)) for batch in packed]
+    return [BatchShape(len(batch), max(lengths[i] for i in batch)) for batch in packed]
 
 
 @given(lengths_of, budgets)
@@ -79,9 +79,9 @@ def test_a_giant_that_cannot_fit_does_not_shrink_the_batches_of_the_others() -> 
     tuner = Tuner(PROFILE, LIMIT, Budget(500_000, 0, 0.9, 1.0, 0))
     before = tuner.cap(20)
     assert before > 1
-    tuner.ran_out(Shape(1, 400))
+    tuner.ran_out(BatchShape(1, 400))
     assert tuner.cap(20) == before
-    tuner.ran_out(Shape(1, 20))
+    tuner.ran_out(BatchShape(1, 20))
     assert tuner.cap(20) < before
 
 
@@ -124,21 +124,21 @@ def test_batches_stay_within_reach_of_what_was_tried_and_reach_grows() -> None:
     small = Tuner(profile_of({"batch": 1.0}, {"cell": 1.0}), BatchLimit(10**6, 10**9), ROOMY)
     before = small.cap(10)
     assert before == REACH * PROFILE.most_cells // 10
-    small.spoke(Shape(before, 10), 1.0, before * 10)
+    small.spoke(BatchShape(before, 10), 1.0, before * 10)
     assert small.cap(10) == REACH * before
 
 
 def test_without_a_profile_the_models_own_limit_holds() -> None:
     tuner = Tuner(None, BatchLimit(4, 1_000), None)
     assert [shape.rows for shape in shapes(tuner, [400, 300, 10, 10, 10, 10, 10])] == [2, 4, 1]
-    assert tuner.fits(Shape(10**6, 10**6))
-    tuner.ran_out(Shape(4, 10))
+    assert tuner.fits(BatchShape(10**6, 10**6))
+    tuner.ran_out(BatchShape(4, 10))
     assert [shape.rows for shape in shapes(tuner, [10] * 4)] == [2, 2]
 
 
 def test_a_machine_that_became_slower_is_slower_everywhere() -> None:
     tuner = Tuner(PROFILE, LIMIT, ROOMY)
-    shape, other = Shape(8, 100), Shape(2, 30)
+    shape, other = BatchShape(8, 100), BatchShape(2, 30)
     for _ in range(64):
         tuner.spoke(shape, 2 * PROFILE.seconds.at(shape), round(PROFILE.peak.at(shape)))
     for each in (shape, other):
@@ -152,9 +152,9 @@ def test_sizes_that_prove_slow_are_left() -> None:
     for _ in range(20):
         for shape in shapes(tuner, [100] * 2_560):
             tuner.spoke(shape, truth.at(shape), 100)
-    best = min(range(1, 257), key=lambda rows: truth.at(Shape(rows, 100)) / rows)
+    best = min(range(1, 257), key=lambda rows: truth.at(BatchShape(rows, 100)) / rows)
     found = max(shape.rows for shape in shapes(tuner, [100] * 256))
-    assert truth.at(Shape(found, 100)) / found < 1.1 * truth.at(Shape(best, 100)) / best
+    assert truth.at(BatchShape(found, 100)) / found < 1.1 * truth.at(BatchShape(best, 100)) / best
 
 
 def test_a_profile_measured_at_a_bad_moment_is_found_out_by_trials() -> None:
@@ -171,7 +171,7 @@ def test_a_profile_measured_at_a_bad_moment_is_found_out_by_trials() -> None:
 
 def test_a_batch_that_took_more_than_its_margin_raises_what_is_expected_of_the_next() -> None:
     tuner = Tuner(PROFILE, LIMIT, ROOMY)
-    shape = Shape(16, 400)
+    shape = BatchShape(16, 400)
     before = tuner.predict(shape).peak_bytes
     tuner.spoke(shape, 0.1, round(1.3 * PROFILE.peak.at(shape)))
     assert tuner.predict(shape).peak_bytes >= 1.3 * PROFILE.peak.at(shape) > before
@@ -180,20 +180,20 @@ def test_a_batch_that_took_more_than_its_margin_raises_what_is_expected_of_the_n
 def test_a_process_that_grows_gets_smaller_batches_and_still_speaks() -> None:
     """What waits for the encoder was once taken for the batch's own: short rows then seemed to need gigabytes."""
     tuner = Tuner(PROFILE, LIMIT, Budget(100_000_000, 0, 1.0, 1.0, 10_000_000))
-    tuner.held(Shape(1, 25), 10_000_000)
+    tuner.held(BatchShape(1, 25), 10_000_000)
     before = tuner.cap(400)
-    tuner.held(Shape(1, 25), 70_000_000)
+    tuner.held(BatchShape(1, 25), 70_000_000)
     assert 1 < tuner.cap(400) < before
-    tuner.held(Shape(1, 25), 99_000_000)
+    tuner.held(BatchShape(1, 25), 99_000_000)
     assert tuner.cap(400) == 1
-    assert not tuner.fits(Shape(1, 400))
-    assert tuner.can_ever_fit(Shape(1, 400))
-    assert not tuner.can_ever_fit(Shape(100, 400))
+    assert not tuner.fits(BatchShape(1, 400))
+    assert tuner.can_ever_fit(BatchShape(1, 400))
+    assert not tuner.can_ever_fit(BatchShape(100, 400))
 
 
 @given(lengths_of, st.lists(st.tuples(st.sampled_from(GRID), st.floats(1e-4, 10), st.integers(0, 10**9)), max_size=40))
 def test_whatever_is_learned_every_segment_is_in_one_batch(
-    lengths: list[int], history: list[tuple[Shape, float, int]]
+    lengths: list[int], history: list[tuple[BatchShape, float, int]]
 ) -> None:
     tuner, twin = Tuner(PROFILE, LIMIT, ROOMY), Tuner(PROFILE, LIMIT, ROOMY)
     for shape, seconds, peak_bytes in history:

@@ -16,7 +16,7 @@ from speechmill.actors.engine.chunks import ChunkPolicy
 from speechmill.actors.engine.engine import Engine
 from speechmill.actors.engine.request import Generated, Request, Sampling
 from speechmill.actors.engine.shared import Drawn, SharedEngine
-from speechmill.actors.records.stream_handle import Listener
+from speechmill.actors.records.stream_handle import StreamHandle
 
 CPU = torch.device("cpu")
 END = 9
@@ -63,7 +63,7 @@ def shared(slots: int = 3, beside: int | None = None, network: Counting | None =
 
 
 def streamed(engine: SharedEngine, key: int, steps: int) -> list[Drawn]:
-    return list(engine.stream(request(key, steps), POLICY, Listener()))
+    return list(engine.stream(request(key, steps), POLICY, StreamHandle()))
 
 
 def codes_of(windows: list[Drawn]) -> list[int]:
@@ -101,7 +101,7 @@ def test_rows_and_streams_at_once_each_get_their_own(slots: int, beside: int | N
 
 def test_a_stream_that_is_closed_frees_its_slot_and_a_batch_that_is_left_frees_all() -> None:
     engine = shared(2)
-    stream = engine.stream(request(1, 90), POLICY, Listener())
+    stream = engine.stream(request(1, 90), POLICY, StreamHandle())
     next(stream)
     stream.close()  # type: ignore[attr-defined]
     assert engine._engine.is_idle
@@ -115,10 +115,10 @@ def test_a_stream_that_is_closed_frees_its_slot_and_a_batch_that_is_left_frees_a
 def test_a_listener_who_leaves_frees_his_slot_before_the_next_step_though_others_wait() -> None:
     """His own thread is asleep while another one steps: it must not have to wake up first."""
     network = Counting()
-    engine, listener = shared(4, None, network), Listener()
+    engine, listener = shared(4, None, network), StreamHandle()
     leaver = engine.stream(request(1, 90), POLICY, listener)
     next(leaver)
-    stayer = engine.stream(request(2, 90), POLICY, Listener())
+    stayer = engine.stream(request(2, 90), POLICY, StreamHandle())
     next(stayer)
     assert engine._engine.num_steps(0) is not None
     listener.leave()
@@ -131,7 +131,7 @@ def test_a_listener_who_leaves_frees_his_slot_before_the_next_step_though_others
 
 
 def test_the_time_until_the_first_chunk_is_told_by_part() -> None:
-    engine, listener = shared(2), Listener()
+    engine, listener = shared(2), StreamHandle()
     assert len(list(engine.stream(request(1, 40), POLICY, listener))) > 2
     assert listener.spent_s.keys() == {"queue", "prefill", "steps"}
     assert all(seconds >= 0 for seconds in listener.spent_s.values())

@@ -12,7 +12,7 @@ import pytest
 import torch
 from onnx import helper, numpy_helper
 
-from speechmill.actors.models.hibari.network import Network
+from speechmill.actors.models.hibari.network import HibariNetwork
 from speechmill.actors.models.hibari.onnx_file import initializers, with_frame_major_head
 from speechmill.actors.models.hibari.phonemes import Phonemes
 from speechmill.actors.models.hibari.weights import load_network
@@ -70,7 +70,7 @@ def twin() -> onnxruntime.InferenceSession:
 
 
 @pytest.fixture(scope="module")
-def network() -> Network:
+def network() -> HibariNetwork:
     return load_network(PUBLISHED)
 
 
@@ -80,7 +80,7 @@ def rows() -> list[tuple[int, ...]]:
     return [phonemes.ids(text) for text in TEXTS]
 
 
-def run(network: Network, rows: list[tuple[int, ...]], speeds: list[float]) -> list[dict[str, np.ndarray]]:
+def run(network: HibariNetwork, rows: list[tuple[int, ...]], speeds: list[float]) -> list[dict[str, np.ndarray]]:
     """Each row's own part of what the network says of the batch."""
     longest = max(map(len, rows))
     ids = torch.tensor([[*row, *[9] * (longest - len(row))] for row in rows])  # padded with a real phoneme

@@ -5,19 +5,19 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-from speechmill.actors.records.stream_handle import Listener
-from speechmill.actors.replica.priority_lock import Turns
+from speechmill.actors.records.stream_handle import StreamHandle
+from speechmill.actors.replica.priority_lock import PriorityLock
 
 
 def test_a_stream_that_waits_goes_before_rows_that_waited_longer() -> None:
-    turns, order, waiting = Turns(), [], threading.Event()
+    turns, order, waiting = PriorityLock(), [], threading.Event()
 
     def rows() -> None:
         with turns.rows():
             order.append("rows")
 
     def stream() -> None:
-        with turns.stream(Listener()) as has_turn:
+        with turns.stream(StreamHandle()) as has_turn:
             assert has_turn
             order.append("stream")
 
@@ -35,11 +35,11 @@ def test_a_stream_that_waits_goes_before_rows_that_waited_longer() -> None:
 
 
 def test_only_one_has_the_turn() -> None:
-    turns, inside, most = Turns(), [], []
+    turns, inside, most = PriorityLock(), [], []
 
     def use(number: int) -> None:
         for _ in range(50):
-            with turns.rows() if number % 2 else turns.stream(Listener()):
+            with turns.rows() if number % 2 else turns.stream(StreamHandle()):
                 inside.append(number)
                 most.append(len(inside))
                 inside.remove(number)
@@ -51,7 +51,7 @@ def test_only_one_has_the_turn() -> None:
 
 
 def test_a_listener_who_leaves_stops_waiting_and_lets_the_rows_in() -> None:
-    turns, listener = Turns(), Listener()
+    turns, listener = PriorityLock(), StreamHandle()
     with ThreadPoolExecutor(2) as threads:
         with turns.rows():
             waits = threads.submit(lambda: turns.stream(listener).__enter__())
@@ -66,8 +66,8 @@ def test_a_listener_who_leaves_stops_waiting_and_lets_the_rows_in() -> None:
 
 
 def test_an_error_inside_gives_the_turn_up() -> None:
-    turns = Turns()
-    for turn in (turns.rows, lambda: turns.stream(Listener())):
+    turns = PriorityLock()
+    for turn in (turns.rows, lambda: turns.stream(StreamHandle())):
         try:
             with turn():
                 raise MemoryError

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speechmill.actors.replica.shared_clock import Meter
+from speechmill.actors.replica.shared_clock import SharedClock
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 9)), max_size=40))
 def test_shares_add_up_to_the_time_in_which_anybody_worked(events: list[tuple[int, int]]) -> None:
     now = 0.0
-    meter = Meter(lambda: now)
+    meter = SharedClock(lambda: now)
     working: dict[int, tuple[object, float]] = {}
     shares = total = 0.0
     for who, seconds in [*events, *((who, 0) for who in range(4))]:
@@ -34,7 +34,7 @@ def test_shares_add_up_to_the_time_in_which_anybody_worked(events: list[tuple[in
 
 def test_one_alone_has_all_the_time() -> None:
     now = 5.0
-    meter = Meter(lambda: now)
+    meter = SharedClock(lambda: now)
     now = 7.0
     with meter.working():
         began = meter.seconds()

@@ -16,7 +16,7 @@ from speechmill.actors.audio.encoding import join
 from speechmill.actors.models.base import ModelConfig, ModelInfo
 from speechmill.actors.models.hibari import Hibari
 from speechmill.actors.models.tone import Tone
-from speechmill.actors.records.stream_handle import Listener
+from speechmill.actors.records.stream_handle import StreamHandle
 from speechmill.actors.records.utterance import Segment, Utterance
 from speechmill.actors.replica.streaming import PAUSE_S, speak_stream
 from speechmill.actors.text.clauses import spoken_pieces
@@ -37,7 +37,7 @@ class Words(Tone):
     def prepare(self, text: str, voice: str) -> tuple[int, ...]:
         return tuple(range(len([word for word in text.split() if any(map(str.isalpha, word))])))
 
-    def stream(self, segment: Segment, listener: Listener) -> Generator[NDArray[np.float32]]:
+    def stream(self, segment: Segment, listener: StreamHandle) -> Generator[NDArray[np.float32]]:
         (wave,) = self.speak([segment])
         middle = len(wave) // 2
         yield from (wave[:middle], wave[:0], wave[middle:])

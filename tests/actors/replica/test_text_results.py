@@ -17,7 +17,7 @@ from speechmill.actors.models.tone import Tone
 from speechmill.actors.records.manifest import Record, decode_records
 from speechmill.actors.records.part import PartWriter
 from speechmill.actors.records.utterance import Segment, Utterance
-from speechmill.actors.replica.loaded_model import Voice
+from speechmill.actors.replica.loaded_model import LoadedModel
 from speechmill.actors.replica.receipt import Receipt, ReplicaConfig
 from speechmill.actors.replica.replica import Replica
 from speechmill.errors import BatchOutOfMemory, ModelError, RowError, RowRejected, SpeechmillError
@@ -94,7 +94,7 @@ def joined() -> Replica:
 def refine(texts: list[str], **limits: int) -> Receipt:
     made = joined()
     model = Shouting(CONFIG, **limits)
-    made._voice = Voice(model, Tuner(None, model.info.batch_limit, None, None), None, None)
+    made._voice = LoadedModel(model, Tuner(None, model.info.batch_limit, None, None), None, None)
     receipt = made.speak("job", "p", [Utterance(row, f"id-{row}", text, seed=row) for row, text in enumerate(texts)])
     assert made.progress("job").rows == len(texts)
     assert made.progress("job").failed == receipt.num_failed

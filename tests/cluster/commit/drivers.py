@@ -17,7 +17,6 @@ from speechmill.cluster.commit.operations import (
     DONE,
     MISSING,
     REFUSED,
-    Answer,
     AwaitAudio,
     Delete,
     Found,
@@ -29,11 +28,12 @@ from speechmill.cluster.commit.operations import (
     PutIf,
     ReadNames,
     ReadObjects,
-    Request,
     RootFile,
+    StoreAnswer,
+    StoreRequest,
     Written,
 )
-from speechmill.cluster.commit.protocol import Commit, Read, Resume, Run, State, WriteRoot
+from speechmill.cluster.commit.protocol import ClaimedRun, Commit, Read, Resume, State, WriteRoot
 from speechmill.cluster.commit.root import ROOT_KEY, Root
 
 from .space import Sent, World
@@ -62,7 +62,7 @@ class Driver:
     why: str = ""
     machine: Any = None
     base: Found | None = None
-    run: Run | None = None
+    run: ClaimedRun | None = None
     have: frozenset[str] = frozenset()
     commits: tuple[tuple[str, Commit], ...] = ()
     tries: int = 0
@@ -126,10 +126,10 @@ class ProtocolRules:
         """Whether a driver that has sent its claim may speak."""
         return isinstance(driver.machine, WriteRoot) and driver.machine.state is State.DONE
 
-    def run_of(self, who: int, driver: Driver) -> Run:
-        return Run.of(driver.machine)
+    def run_of(self, who: int, driver: Driver) -> ClaimedRun:
+        return ClaimedRun.of(driver.machine)
 
-    def is_settled(self, run: Run) -> bool:
+    def is_settled(self, run: ClaimedRun) -> bool:
         """Whether a run that has begun all its commits may complete."""
         return not run.num_open
 
@@ -265,7 +265,7 @@ class ProtocolRules:
         world.sent.append(Sent(who, "put", request.key, request.value, None, "commit"))
         return replace(driver, commits=(*driver.commits, (request.key, commit)))
 
-    def _read(self, world: World, who: int, request: Request) -> Answer | None:
+    def _read(self, world: World, who: int, request: StoreRequest) -> StoreAnswer | None:
         store = world.store
         match request:
             case Get():
@@ -374,7 +374,7 @@ class ProtocolRules:
         if kind == "empty":
             return {}, None
         store: dict[str, Any] = {}
-        run = Run(RootFile(Root(1, TAG, "old"), "J"), "old", protocol.NO_NAMES)
+        run = ClaimedRun(RootFile(Root(1, TAG, "old"), "J"), "old", protocol.NO_NAMES)
         for shard in self.shards[: -1 if kind == "open" else None]:
             run, stamp = run.begin_commit()
             audio = f"{AUDIO_PREFIX}{shard}-{run.stamp}-a9.tar"
@@ -402,7 +402,7 @@ def _shard(key: str) -> str:
     return name.shard_id
 
 
-def _told(request: Request) -> str:
+def _told(request: StoreRequest) -> str:
     match request:
         case List(prefix, _):
             return f"lists {prefix}"
@@ -414,7 +414,7 @@ def _told(request: Request) -> str:
             return "reads the root again"
 
 
-def _answer_told(answer: Answer) -> str:
+def _answer_told(answer: StoreAnswer) -> str:
     match answer:
         case Page(keys):
             return ", ".join(keys) or "nothing"

@@ -11,8 +11,18 @@ import pytest
 from speechmill.cluster.commit import protocol
 from speechmill.cluster.commit import root as root_module
 from speechmill.cluster.commit.names import ObjectName, Stamp
-from speechmill.cluster.commit.operations import Answer, Page, Put, Request
-from speechmill.cluster.commit.protocol import NO_NUMBERS, ROOT_KEY, Commit, Read, Resume, Run, State, Sweep, WriteRoot
+from speechmill.cluster.commit.operations import Page, Put, StoreAnswer, StoreRequest
+from speechmill.cluster.commit.protocol import (
+    NO_NUMBERS,
+    ROOT_KEY,
+    ClaimedRun,
+    Commit,
+    Read,
+    Resume,
+    State,
+    Sweep,
+    WriteRoot,
+)
 from speechmill.cluster.commit.root import Root
 
 from .drivers import TAG, Driver, ProtocolRules
@@ -25,7 +35,7 @@ class PlainRoot(WriteRoot):
     """Written without a condition."""
 
     @property
-    def request(self) -> Request | None:
+    def request(self) -> StoreRequest | None:
         return Put(ROOT_KEY, self.file) if self.state is State.WRITE else None
 
     @classmethod
@@ -41,7 +51,7 @@ def begin_plainly(patch: pytest.MonkeyPatch) -> None:
 class PlainResume(Resume):
     """Its claim is written without a condition."""
 
-    def step(self, answer: Answer) -> Resume | WriteRoot:
+    def step(self, answer: StoreAnswer) -> Resume | WriteRoot:
         after = Resume.step(self, answer)
         return PlainRoot.of(after) if isinstance(after, WriteRoot) else after
 
@@ -51,8 +61,8 @@ def resume_plainly(patch: pytest.MonkeyPatch) -> None:
 
 
 def complete_plainly(patch: pytest.MonkeyPatch) -> None:
-    complete = Run.complete
-    patch.setattr(Run, "complete", lambda run, body, nonce: PlainRoot.of(complete(run, body, nonce=nonce)))
+    complete = ClaimedRun.complete
+    patch.setattr(ClaimedRun, "complete", lambda run, body, nonce: PlainRoot.of(complete(run, body, nonce=nonce)))
 
 
 class NoClaim(ProtocolRules):
@@ -64,12 +74,12 @@ class NoClaim(ProtocolRules):
     def _pump(self, world: World, who: int, driver: Driver) -> Driver:
         return driver if driver.why == "resume" else super()._pump(world, who, driver)
 
-    def run_of(self, who: int, driver: Driver) -> Run:
+    def run_of(self, who: int, driver: Driver) -> ClaimedRun:
         base = driver.base
         if driver.why != "resume" or base is None:
             return super().run_of(who, driver)
         own = dict(driver.machine.file.root.adopted).get(base.file.root.run, NO_NUMBERS)
-        return Run(base.file, base.tag, driver.machine.names, next_number=10 * who + 10, landed=own)
+        return ClaimedRun(base.file, base.tag, driver.machine.names, next_number=10 * who + 10, landed=own)
 
 
 class SpeaksEarly(ProtocolRules):
@@ -78,20 +88,22 @@ class SpeaksEarly(ProtocolRules):
     def is_claimed(self, driver: Driver) -> bool:
         return super().is_claimed(driver) or (isinstance(driver.machine, WriteRoot) and driver.why == "resume")
 
-    def run_of(self, who: int, driver: Driver) -> Run:
-        return Run.of(replace(driver.machine, state=State.DONE, tag=driver.machine.file.root.nonce))
+    def run_of(self, who: int, driver: Driver) -> ClaimedRun:
+        return ClaimedRun.of(replace(driver.machine, state=State.DONE, tag=driver.machine.file.root.nonce))
 
 
 class CompletesEarly(ProtocolRules):
     """Complete is sent before all commits have landed."""
 
-    def is_settled(self, run: Run) -> bool:
+    def is_settled(self, run: ClaimedRun) -> bool:
         return True
 
 
 def complete_early(patch: pytest.MonkeyPatch) -> None:
-    complete = Run.complete
-    patch.setattr(Run, "complete", lambda run, body, nonce: complete(replace(run, num_open=0), body, nonce=nonce))
+    complete = ClaimedRun.complete
+    patch.setattr(
+        ClaimedRun, "complete", lambda run, body, nonce: complete(replace(run, num_open=0), body, nonce=nonce)
+    )
 
 
 class MarkApart(ProtocolRules):
@@ -115,10 +127,10 @@ class MarkApart(ProtocolRules):
 
 
 def mark_apart(patch: pytest.MonkeyPatch) -> None:
-    def complete(run: Run, body: Any, *, nonce: str) -> Commit:
+    def complete(run: ClaimedRun, body: Any, *, nonce: str) -> Commit:
         return Commit((), ((f"complete.{run.file.root.run}", run.file.root.run),))
 
-    patch.setattr(Run, "complete", complete)
+    patch.setattr(ClaimedRun, "complete", complete)
 
 
 class NoRunInNames(ProtocolRules):
@@ -189,7 +201,7 @@ def do_not_await_audio(patch: pytest.MonkeyPatch) -> None:
 class NoSecondLook(Read):
     """What is missing is damaged at once."""
 
-    def step(self, answer: Answer) -> Read:
+    def step(self, answer: StoreAnswer) -> Read:
         after = Read.step(self, answer)
         return replace(after, state=State.DAMAGED) if after.state is State.LOOK else after
 

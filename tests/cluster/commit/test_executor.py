@@ -14,8 +14,8 @@ import pytest
 from speechmill.cluster.commit import executor, protocol
 from speechmill.cluster.commit.executor import Executor, decode, encode
 from speechmill.cluster.commit.names import AUDIO_PREFIX, MANIFEST_PREFIX, TEXT_PREFIX
-from speechmill.cluster.commit.operations import Answer, Found, Page, RootFile
-from speechmill.cluster.commit.protocol import Commit, Read, Resume, Run, State, Sweep, WriteRoot
+from speechmill.cluster.commit.operations import Found, Page, RootFile, StoreAnswer
+from speechmill.cluster.commit.protocol import ClaimedRun, Commit, Read, Resume, State, Sweep, WriteRoot
 from speechmill.cluster.commit.root import ROOT_KEY, Root
 from speechmill.cluster.storage import S3Options, Storage, open_storage
 from speechmill.errors import JobError, StorageMissing
@@ -40,7 +40,7 @@ class Driver:
         self.storage = storage
         self.executor = Executor(storage, names=self._names, read=self._read)
         self.adopted: list[str] = []
-        self.run: Run | None = None
+        self.run: ClaimedRun | None = None
 
     def _names(self, key: str) -> list[str]:
         return [json.loads(self.storage.get(key))["audio"]]
@@ -61,10 +61,10 @@ class Driver:
         claim = self.executor.run(machine, self._adopt)
         assert isinstance(claim, WriteRoot)
         if claim.state is State.DONE:
-            self.run = Run.of(claim)
+            self.run = ClaimedRun.of(claim)
         return claim
 
-    def _adopt(self, machine: WriteRoot | Resume, answer: Answer) -> None:
+    def _adopt(self, machine: WriteRoot | Resume, answer: StoreAnswer) -> None:
         if isinstance(machine, Resume) and isinstance(answer, Page):
             self.adopted += [key for key in answer.keys if machine.adopts(key)]
 
@@ -189,7 +189,7 @@ def written_twice(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     def patch() -> None:
         perform = Executor.perform
 
-        def twice(self: Executor, request: Any) -> Answer:
+        def twice(self: Executor, request: Any) -> StoreAnswer:
             if isinstance(request, protocol.PutIf):
                 perform(self, request)
             return perform(self, request)

@@ -27,7 +27,7 @@ from speechmill.cluster.commit.operations import (
     RootFile,
     Written,
 )
-from speechmill.cluster.commit.protocol import Commit, Machine, Resume, Run, State, Sweep, WriteRoot
+from speechmill.cluster.commit.protocol import ClaimedRun, Commit, Machine, Resume, State, Sweep, WriteRoot
 from speechmill.cluster.commit.root import NO_NAMES, ROOT_KEY, Adopted, NameDigest, Root
 
 OPEN = Found(RootFile(Root(4, "5f3a", "n4"), "J"), "tag 4")
@@ -98,7 +98,7 @@ def test_a_refused_claim_is_ours_if_the_nonce_is() -> None:
     assert refused.step(other) == protocol.replace(refused, state=State.LOST, found=other)
     assert refused.step(MISSING).state is State.LOST
     with pytest.raises(AssertionError, match="LOST"):
-        Run.of(refused.step(other))
+        ClaimedRun.of(refused.step(other))
 
 
 def test_a_commit_is_written_in_its_order() -> None:
@@ -114,7 +114,7 @@ def test_a_commit_is_written_in_its_order() -> None:
 
 def test_complete_waits_for_all_commits_and_adopts_its_own() -> None:
     """In whatever order they landed; a number that was given and never landed is skipped."""
-    run = Run.of(protocol.begin(None, "J", tag="5f3a", nonce="n").step(Written("tag 1")))
+    run = ClaimedRun.of(protocol.begin(None, "J", tag="5f3a", nonce="n").step(Written("tag 1")))
     run, first = run.begin_commit()
     run, second = run.begin_commit()
     assert (str(first), str(second), str(run.stamp)) == ("r5f3a-1.n0", "r5f3a-1.n1", "r5f3a-1")

@@ -25,10 +25,10 @@ from typing import Any, cast
 import pytest
 
 from speechmill.cluster.lease.clocks import Clocks
-from speechmill.cluster.lease.file import DriverFile
+from speechmill.cluster.lease.file import LeaseFile
 from speechmill.cluster.lease.lease import Lease
 from speechmill.cluster.lease.process import Process, this_process
-from speechmill.cluster.lease.record import DRIVER_KEY, Holder
+from speechmill.cluster.lease.record import DRIVER_KEY, LeaseRecord
 from speechmill.cluster.storage import S3Options, Storage, open_storage
 from speechmill.cluster.storage.local.store import LocalStorage
 from speechmill.cluster.storage.s3.store import S3Storage
@@ -65,9 +65,9 @@ class Elsewhere:
     """A driver on another machine: its lease, written when we say so."""
 
     def __init__(self, storage: Storage, lease_s: float = 60.0) -> None:
-        self.file = DriverFile(storage)
+        self.file = LeaseFile(storage)
         process = Process("elsewhere", 7, "another boot", 9)
-        self.holder = Holder(uuid.uuid4().hex, process, "0.1", 0.0, 0.0, lease_s, 0, 0.0)
+        self.holder = LeaseRecord(uuid.uuid4().hex, process, "0.1", 0.0, 0.0, lease_s, 0, 0.0)
         self.tag: str | None = None
 
     def beat(self, **changes: Any) -> None:
@@ -411,7 +411,7 @@ def test_a_machine_that_slept_keeps_what_nobody_took(storage: Storage, hand: Tim
     """Also when its clock goes back, which none does: the store is asked."""
     with Lease.take(storage, clocks=hand.clocks) as lease:
         hand.boot_ahead_s += jump_s
-        seen = lease._tenure
+        seen = lease._term
         for _ in range(2):
             lease.check()
             assert lease.holder.beat == 1
@@ -429,7 +429,7 @@ def test_a_renewal_counts_from_before_it_was_sent(tmp_path: Path, hand: Time) ->
 
     with Lease.take(Slow(tmp_path / "out"), clocks=hand.clocks) as lease:
         for _ in range(3):
-            assert not lease._tenure.holds(hand.now_s)
+            assert not lease._term.holds(hand.now_s)
             lease.check()
 
 
@@ -474,10 +474,10 @@ def test_a_store_that_is_briefly_away_costs_nothing(remote: Storage, s3_proxy: A
     """Renewals fail, and then go on."""
     with Lease.take(remote, lease_s=7.5) as lease:
         s3_proxy.down()
-        until(lambda: lease._tenure.failed_s is not None)
+        until(lambda: lease._term.failed_s is not None)
         lease.check()
         s3_proxy.up()
-        until(lambda: lease._tenure.failed_s is None)
+        until(lambda: lease._term.failed_s is None)
         lease.check()
         assert Lease.read(remote) == lease.holder
 
@@ -533,8 +533,8 @@ def test_a_renewal_whose_answer_got_lost_is_ours(tmp_path: Path, hand: Time) -> 
 
     store = Deaf(tmp_path / "out")
     with Lease.take(store, clocks=hand.clocks) as lease:
-        lease._renew(lease._tenure)
-        assert lease._tenure.failed_s is not None
+        lease._renew(lease._term)
+        assert lease._term.failed_s is not None
         hand.now_s += 51
         lease.check()
         assert (store.num_lost, lease.holder.beat) == (1, 2)

@@ -10,22 +10,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speechmill.cluster.lease.process import Process
-from speechmill.cluster.lease.record import MAX_LEASE_S, Holder
+from speechmill.cluster.lease.record import MAX_LEASE_S, LeaseRecord
 
-HOLDER = Holder("f00d", Process("host", 7, "boot", 9), "1.2", 0.0, 86_400.0, 60.0, 3, 12.5)
+HOLDER = LeaseRecord("f00d", Process("host", 7, "boot", 9), "1.2", 0.0, 86_400.0, 60.0, 3, 12.5)
 
 seconds = st.floats(allow_nan=False, allow_infinity=False)
 numbers = st.integers(1, (1 << 31) - 1)
 texts = st.text(max_size=5)
 processes = st.builds(Process, texts, numbers, texts, st.integers(0))
 leases = st.floats(0, MAX_LEASE_S, exclude_min=True)
-holders = st.builds(Holder, texts, processes, texts, seconds, seconds, leases, st.integers(), seconds, st.booleans())
+holders = st.builds(
+    LeaseRecord, texts, processes, texts, seconds, seconds, leases, st.integers(), seconds, st.booleans()
+)
 
 
 @given(holders)
-def test_what_is_written_is_read(holder: Holder) -> None:
+def test_what_is_written_is_read(holder: LeaseRecord) -> None:
     """Law: and every one has a line for people, whatever its clock says."""
-    assert Holder.parse(holder.encode()) == holder
+    assert LeaseRecord.parse(holder.encode()) == holder
     assert str(holder.process.pid) in str(holder)
 
 
@@ -33,7 +35,7 @@ def test_what_is_written_is_read(holder: Holder) -> None:
 def test_what_is_no_holder_is_refused(raw: bytes) -> None:
     """With the one error that a reader expects."""
     with pytest.raises(ValueError, match=r"."):
-        Holder.parse(raw)
+        LeaseRecord.parse(raw)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +66,7 @@ def test_a_wrong_value_is_refused(key: str, value: Any) -> None:
     body = json.loads(HOLDER.encode())
     assert key in body
     with pytest.raises(ValueError, match=r"."):
-        Holder.parse(json.dumps(body | {key: value}).encode())
+        LeaseRecord.parse(json.dumps(body | {key: value}).encode())
 
 
 def test_people_read_times_of_day() -> None:

@@ -9,18 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from speechmill.cluster.lease.process import Process
-from speechmill.cluster.lease.record import Holder
-from speechmill.cluster.lease.rules import RENEW, RETRY, TRUST, Tenure, Verdict, Watch, judge
+from speechmill.cluster.lease.record import LeaseRecord
+from speechmill.cluster.lease.rules import RENEW, RETRY, TRUST, LeaseTerm, Verdict, Watch, judge
 
 LEASE_S = 60.0
-THERE = Holder("f00d", Process("there", 7, "their boot", 9), "1", 0.0, 0.0, LEASE_S, 0, beat_s=1000.0)
+THERE = LeaseRecord("f00d", Process("there", 7, "their boot", 9), "1", 0.0, 0.0, LEASE_S, 0, beat_s=1000.0)
 HERE = replace(THERE, process=Process("here", 7, "my boot", 9))
 
 waits = st.sampled_from([0.0, 1.0, 20.0, 49.0, 56.0, 60.0, 66.0]) | st.floats(0, 3 * LEASE_S)
 offsets = st.floats(-1e6, 1e6)
 
 
-def verdict(holder: Holder | None, watch: Watch, now_s: float, *, is_gone: bool = False) -> Verdict:
+def verdict(holder: LeaseRecord | None, watch: Watch, now_s: float, *, is_gone: bool = False) -> Verdict:
     """As seen from "my boot"."""
     return judge(holder, watch, now_s, lease_s=LEASE_S, machine="my boot", is_gone=is_gone)
 
@@ -53,7 +53,7 @@ def test_a_holder_stops_before_a_challenger_begins(
         watch = watch.seen(str(sum(landed <= time_s for landed in landed_s)), now_s)
         if verdict(THERE, watch, now_s) is Verdict.FREE:
             confirmed_s = max(begun for begun, answered in zip(begun_s, answered_s, strict=True) if answered <= time_s)
-            assert not Tenure(LEASE_S, confirmed_s).holds(time_s)
+            assert not LeaseTerm(LEASE_S, confirmed_s).holds(time_s)
 
 
 @given(looks=st.lists(waits, min_size=1, max_size=20), offset_s=offsets)
@@ -68,7 +68,7 @@ def test_a_holder_that_renews_keeps_it(looks: list[float], offset_s: float) -> N
 
 
 @pytest.mark.parametrize("holder", [THERE, None])
-def test_a_lease_without_a_sign_of_life_is_free_in_the_end(holder: Holder | None) -> None:
+def test_a_lease_without_a_sign_of_life_is_free_in_the_end(holder: LeaseRecord | None) -> None:
     """Also one that cannot be read, and one that was renewed while we watched."""
     watch = Watch("a", 100.0)
     assert verdict(holder, watch, 100.0) is Verdict.UNKNOWN
@@ -104,16 +104,16 @@ def test_machines_that_cannot_be_told_apart_are_not_the_same() -> None:
 @given(now_s=st.floats(-1e6, 1e6), failed_s=st.none() | st.floats(-1e6, 1e6))
 def test_the_next_try_is_never_far(now_s: float, failed_s: float | None) -> None:
     """Law: a clock that jumps, either way, delays no renewal by more than a third of the lease."""
-    assert 0 <= Tenure(LEASE_S, 0.0, failed_s).pause_s(now_s) <= RENEW * LEASE_S
+    assert 0 <= LeaseTerm(LEASE_S, 0.0, failed_s).pause_s(now_s) <= RENEW * LEASE_S
 
 
 def test_tries_that_fail_are_repeated_sooner() -> None:
     """Several of them, before the lease is no longer trusted."""
-    tenure = Tenure(LEASE_S, 100.0)
-    assert tenure.pause_s(100.0) == LEASE_S * RENEW
-    failed = tenure.failed(120.0)
+    term = LeaseTerm(LEASE_S, 100.0)
+    assert term.pause_s(100.0) == LEASE_S * RENEW
+    failed = term.failed(120.0)
     assert failed.pause_s(121.0) == LEASE_S * RETRY - 1
     assert failed.holds(100.0 + TRUST * LEASE_S - 1)
     assert not failed.holds(100.0 + TRUST * LEASE_S)
-    assert failed.confirmed(140.0) == Tenure(LEASE_S, 140.0)
-    assert not tenure.holds(99.0), "a clock that went back is no clock to trust"
+    assert failed.confirmed(140.0) == LeaseTerm(LEASE_S, 140.0)
+    assert not term.holds(99.0), "a clock that went back is no clock to trust"

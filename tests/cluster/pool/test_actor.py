@@ -14,7 +14,7 @@ from waiting import eventually
 import speechmill
 from speechmill.actors.models.base import ModelConfig
 from speechmill.actors.replica.receipt import ReplicaConfig
-from speechmill.actors.replica.streaming import Wanted
+from speechmill.actors.replica.streaming import SpeechInput
 from speechmill.cluster.pool.actor import STREAM_OPTIONS
 from speechmill.cluster.pool.replica_source import Borrowed, replica_name, spawn
 from speechmill.errors import ModelError, RowRejected, SpecError
@@ -38,7 +38,7 @@ def replica(joined_ray: None) -> Iterator[Any]:
 
 
 def stream(actor: Any, text: str, **how: Any) -> Any:
-    return actor.stream.options(**STREAM_OPTIONS).remote(Wanted(text, **how))
+    return actor.stream.options(**STREAM_OPTIONS).remote(SpeechInput(text, **how))
 
 
 def test_a_stream_is_what_say_says_in_pieces_of_a_second_with_its_parts_told_once(replica: Any) -> None:

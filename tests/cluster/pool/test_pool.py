@@ -19,9 +19,9 @@ from speechmill.actors.models.base import ModelConfig
 from speechmill.actors.records.manifest import decode_records
 from speechmill.actors.records.utterance import Shard, Utterance
 from speechmill.actors.replica.receipt import ReplicaConfig
-from speechmill.cluster.pool.pool import Pool, SpokenShard
+from speechmill.cluster.pool.pool import CompletedShard, Pool
 from speechmill.cluster.pool.replica_source import Spawned
-from speechmill.cluster.scheduling.liveness import Limits
+from speechmill.cluster.scheduling.liveness import Timeouts
 from speechmill.cluster.session import ReplicaPlan
 from speechmill.cluster.storage import open_storage
 from speechmill.errors import ModelError, StorageMissing
@@ -31,8 +31,8 @@ from speechmill.jobs.run.prepare import Parts
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
 pytestmark = pytest.mark.usefixtures("joined_ray")
-Done = list[SpokenShard]
-QUICK = Limits(frozen_s=2.0, ask_s=0.2)
+Done = list[CompletedShard]
+QUICK = Timeouts(frozen_s=2.0, ask_s=0.2)
 
 
 class SlowPart:
@@ -183,15 +183,15 @@ class LateCrew(Spawned):
 def test_a_replica_that_joins_late_is_fed_at_once_with_what_waits_at_the_other() -> None:
     config = tone(batch_s=0.4)
     work = shards(*[[f"Shard {n}."] for n in range(12)])
-    crew = LateCrew(config)
+    source = LateCrew(config)
     seen: set[int] = set()
 
     def watch(num_done: int) -> None:
-        if num_done == 1 and crew._num_due == 0 and len(pool.states()) == 1:
-            crew.let_in()
+        if num_done == 1 and source._num_due == 0 and len(pool.states()) == 1:
+            source.let_in()
         seen.update(state.number for state in pool.states() if state.shard_id)
 
-    with Pool(crew, config, SlowStore()) as pool:
+    with Pool(source, config, SlowStore()) as pool:
         assert all_rows(finish(pool, work, watch)) == list(range(12))
     assert seen == {0, 1}
 
@@ -203,23 +203,23 @@ def test_the_task_of_a_slow_replica_is_copied_and_what_comes_second_is_swept(tmp
     storage.put("job.json", b"{}")
     parts = Parts(storage, container, "wav")
     work = shards(*[[f"Shard {n}.", f"Row {n} of it."] for n in range(8)])
-    litter: list[str] = []
+    orphaned_parts: list[str] = []
 
     def collect_litter(num_done: int) -> None:
-        litter.extend(pool.litter())
+        orphaned_parts.extend(pool.orphaned_parts())
 
     with Pool(spawned(config, 2), config, parts) as pool:  # type: ignore[arg-type]
         done = finish(pool, work[:2])  # until then, the model is measured
         (tmp_path / "slow").touch()
         done += finish(pool, work[2:], collect_litter)
         assert pool.num_copies >= 1
-    litter += pool.litter()
+    orphaned_parts += pool.orphaned_parts()
     assert all_rows(done) == list(range(16))
     receipts = [(s, receipt) for s in done for receipt in s.receipts]
     named = {r.audio for s, receipt in receipts for r in decode_records(receipt.manifest, s.shard.id)}
-    assert litter
+    assert orphaned_parts
     # What a replica had stored when it was killed or told.
-    storage.put(f"audio/{litter[0]}/000000000-half.wav", b"half")
-    for part in litter:
+    storage.put(f"audio/{orphaned_parts[0]}/000000000-half.wav", b"half")
+    for part in orphaned_parts:
         parts.sweep(part)
     assert {entry.key for entry in storage.list("audio/")} == named

@@ -9,14 +9,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speechmill.actors.replica.receipt import ReplicaProgress
-from speechmill.actors.replica.replica import Home
+from speechmill.actors.replica.replica import ReplicaInfo
 from speechmill.cluster.pool.replica_state import ReplicaState, ReplicaStatus
 from speechmill.cluster.pool.stall_report import report
-from speechmill.cluster.scheduling.liveness import Limits
+from speechmill.cluster.scheduling.liveness import Timeouts
 
-LIMITS = Limits()
+LIMITS = Timeouts()
 SPEAKING = ReplicaState(
-    3, Home("node-7", 1, "cuda"), ReplicaStatus.SPEAKING, "000001-0004", ReplicaProgress(), 0, 0.0, 0.0, 20.0, 12.0
+    3,
+    ReplicaInfo("node-7", 1, "cuda"),
+    ReplicaStatus.SPEAKING,
+    "000001-0004",
+    ReplicaProgress(),
+    0,
+    0.0,
+    0.0,
+    20.0,
+    12.0,
 )
 STARTING = ReplicaState(
     5, None, ReplicaStatus.STARTING, "", ReplicaProgress(), 0, 0.0, 0.0, since_s=90.0, has_answered=False

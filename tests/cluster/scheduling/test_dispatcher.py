@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from speechmill.actors.batcher.stats import NO_BATCHES
 from speechmill.actors.records.utterance import Shard, Utterance
 from speechmill.actors.replica.receipt import Receipt
-from speechmill.cluster.scheduling.attempts import Errand, Queue
-from speechmill.cluster.scheduling.dispatcher import TASKS_IN_FLIGHT, Dispatch, SpokenShard
+from speechmill.cluster.scheduling.attempts import Attempt, ReplicaQueue
+from speechmill.cluster.scheduling.dispatcher import TASKS_IN_FLIGHT, CompletedShard, Dispatcher
 from speechmill.cluster.sharding.sharding import CostModel, ShardLimits, shard_window
 
 COST = CostModel(base_s=0.0, char_s=0.001, audio_char_s=0.06)
@@ -32,7 +32,7 @@ class Actor:
 
     number: int
     speed: float
-    queue: Queue
+    queue: ReplicaQueue
     begun: str = ""
     ends_s: float = 0.0
     row_ends_s: dict[int, float] = field(default_factory=dict)
@@ -50,25 +50,25 @@ class World:
 
     speeds: Sequence[float]
     noise: float = 0.0
-    poison: frozenset[int] = frozenset()
+    poison_row: frozenset[int] = frozenset()
     seed: int = 0
     is_seen: bool = True
     now_s: float = 0.0
     actors: dict[int, Actor] = field(default_factory=dict)
-    done: list[SpokenShard] = field(default_factory=list)
+    done: list[CompletedShard] = field(default_factory=list)
     useful_until_s: dict[int, float] = field(default_factory=dict)
     deaths: int = 0
 
     def __post_init__(self) -> None:
         self.chance = random.Random(self.seed)
         parts = itertools.count()
-        self.dispatch = Dispatch(lambda shard: f"{shard.id}-{next(parts)}")
+        self.dispatch = Dispatcher(lambda shard: f"{shard.id}-{next(parts)}")
         self.numbers = itertools.count()
         self.events: list[tuple[float, int, Callable[[], None]]] = []
         self.order = itertools.count()
-        self.sent: dict[str, Errand] = {}
+        self.sent: dict[str, Attempt] = {}
         self.counted: list[str] = []
-        self.litter: list[str] = []
+        self.orphaned_parts: list[str] = []
         self.answered: set[str] = set()
         self.num_handed_back = self.num_begun = 0
 
@@ -77,14 +77,14 @@ class World:
 
     def join(self, speed: float) -> None:
         number = next(self.numbers)
-        self.actors[number] = Actor(number, speed, self.dispatch.joined(number))
+        self.actors[number] = Actor(number, speed, self.dispatch.add_replica(number))
 
     def die(self, number: int, *, is_blamed: bool = True) -> None:
         actor = self.actors.pop(number, None)
         if actor is not None:
             actor.is_dead = True
             self.deaths += 1
-            self.dispatch.died(number, "died", is_blamed=is_blamed)
+            self.dispatch.remove_replica(number, "died", is_blamed=is_blamed)
             self.at(JOIN_S, lambda: self.join(actor.speed))
 
     def run(self, shards: Iterator[Shard], limit_s: float = 1e5) -> float:
@@ -95,13 +95,13 @@ class World:
         waiting = list(shards)
         source = iter(waiting)
         while len(self.done) < len(waiting):
-            for errand in self.dispatch.feed(source, self.now_s):
-                self.send(errand)
+            for attempt in self.dispatch.feed(source, self.now_s):
+                self.send(attempt)
             self.check()
-            for errand in self.dispatch.drops():
-                assert errand.is_dropped
-            for errand in self.dispatch.hand_backs():
-                self.hand_back(errand)
+            for attempt in self.dispatch.drops():
+                assert attempt.is_dropped
+            for attempt in self.dispatch.hand_backs():
+                self.hand_back(attempt)
             for actor in list(self.actors.values()):
                 self.go_on(actor)
                 self.look_at(actor)
@@ -111,7 +111,7 @@ class World:
                 assert self.now_s < limit_s, "it goes on for ever"
                 event()
                 self.done += self.dispatch.finished()
-        self.litter += self.dispatch.litter()
+        self.orphaned_parts += self.dispatch.orphaned_parts()
         assert self.dispatch.is_idle
         return self.now_s
 
@@ -119,9 +119,9 @@ class World:
         """The driver wakes up now and then, whatever happens."""
         self.at(TICK_S, self.tick)
 
-    def send(self, errand: Errand) -> None:
-        assert errand.part not in self.sent
-        self.sent[errand.part] = errand
+    def send(self, attempt: Attempt) -> None:
+        assert attempt.part not in self.sent
+        self.sent[attempt.part] = attempt
 
     def go_on(self, actor: Actor) -> None:
         """Begin the next task, if it is not at one."""
@@ -132,13 +132,13 @@ class World:
         if head.is_dropped:
             self.at(0.0, lambda: self.answer(actor, head, None))
             return
-        rows = head.flight.task.utterances
+        rows = head.in_flight.task.utterances
         self.num_begun += 1
         spent_s, deadly = 0.0, False
         actor.row_ends_s = {}
         for u in rows:
             spent_s += COST.seconds(u) * max(0.1, self.chance.gauss(1.0, self.noise))
-            if u.row in self.poison:
+            if u.row in self.poison_row:
                 deadly = True
                 break
             actor.row_ends_s[u.row] = self.now_s + spent_s / actor.speed
@@ -149,43 +149,43 @@ class World:
             return
         self.at(spent_s, lambda: self.answer(actor, head, receipt_of([u.row for u in rows], [])))
 
-    def hand_back(self, errand: Errand) -> None:
+    def hand_back(self, attempt: Attempt) -> None:
         """A replica stores what it has done of a task, if anything, and names what is left."""
         self.num_handed_back += 1
-        actor = self.actors[errand.replica]
-        rows = [u.row for u in errand.flight.task.utterances]
-        ends_s = actor.row_ends_s if actor.begun == errand.part else {}
+        actor = self.actors[attempt.replica]
+        rows = [u.row for u in attempt.in_flight.task.utterances]
+        ends_s = actor.row_ends_s if actor.begun == attempt.part else {}
         done = [row for row in rows if ends_s.get(row, math.inf) <= self.now_s]
         receipt = receipt_of(done, [row for row in rows if row not in done]) if done else None
-        self.at(0.0, lambda: self.answer(actor, errand, receipt))
+        self.at(0.0, lambda: self.answer(actor, attempt, receipt))
 
     def look_at(self, actor: Actor) -> None:
         """As replicas report: how much of a task is done, in steps of a batch."""
         elapsed_s = self.now_s - actor.queue.since_s
         if self.is_seen and not actor.is_dead and actor.ends_s > self.now_s:
             share = elapsed_s / (elapsed_s + actor.ends_s - self.now_s)
-            self.dispatch.seen(actor.number, round(8 * share) / 8, self.now_s)
+            self.dispatch.record_progress(actor.number, round(8 * share) / 8, self.now_s)
 
-    def answer(self, actor: Actor, errand: Errand, receipt: Receipt | None) -> None:
-        if actor.is_dead or errand.part in self.answered:
+    def answer(self, actor: Actor, attempt: Attempt, receipt: Receipt | None) -> None:
+        if actor.is_dead or attempt.part in self.answered:
             return
-        self.answered.add(errand.part)
-        if not errand.is_dropped and receipt is not None:
-            self.counted.append(errand.part)
+        self.answered.add(attempt.part)
+        if not attempt.is_dropped and receipt is not None:
+            self.counted.append(attempt.part)
             self.useful_until_s[actor.number] = self.now_s
-        self.dispatch.handed_in(actor.number, errand.part, receipt, self.now_s)
+        self.dispatch.record_receipt(actor.number, attempt.part, receipt, self.now_s)
 
     def check(self) -> None:
         """What holds at any moment."""
         tasks: Counter[int] = Counter()
         for actor in self.actors.values():
-            errands = list(actor.queue.errands.values())
-            alive = [errand for errand in errands if not errand.is_dropped]
+            attempts = list(actor.queue.attempts.values())
+            alive = [attempt for attempt in attempts if not attempt.is_dropped]
             assert len(alive) <= TASKS_IN_FLIGHT
-            tasks.update(id(errand.flight) for errand in alive)
-            for errand in alive:
-                assert errand.flight.attempts[errand.part] is errand
-                assert len(errand.flight.attempts) == 1 or not errand.flight.task.is_suspect
+            tasks.update(id(attempt.in_flight) for attempt in alive)
+            for attempt in alive:
+                assert attempt.in_flight.attempts[attempt.part] is attempt
+                assert len(attempt.in_flight.attempts) == 1 or not attempt.in_flight.task.is_suspect
         assert all(count <= 2 for count in tasks.values()), "one copy at most"
 
     def rows(self) -> tuple[list[int], list[int]]:
@@ -228,7 +228,7 @@ LONG_S = sum(COST.seconds(u) for u in LONG)
     speeds=st.lists(st.floats(0.1, 3.0), min_size=1, max_size=6),
     noise=st.floats(0.0, 0.5),
     deaths=st.lists(st.floats(0.0, 60.0), max_size=8),
-    poison=st.sets(st.integers(0, 399), max_size=3),
+    poison_row=st.sets(st.integers(0, 399), max_size=3),
     drains=st.lists(st.floats(0.0, 30.0), max_size=2),
     notice_s=st.floats(0.0, 90.0),
     seed=st.integers(0, 2**16),
@@ -239,12 +239,12 @@ def test_every_row_is_accounted_for_once_whoever_dies(
     speeds: list[float],
     noise: float,
     deaths: list[float],
-    poison: set[int],
+    poison_row: set[int],
     drains: list[float],
     notice_s: float,
     seed: int,
 ) -> None:
-    world = World(speeds, noise, frozenset(row for row in poison if row < num_rows), seed)
+    world = World(speeds, noise, frozenset(row for row in poison_row if row < num_rows), seed)
     chance = random.Random(seed)
 
     def strike() -> None:
@@ -271,14 +271,14 @@ def test_every_row_is_accounted_for_once_whoever_dies(
         world.at(at_s, drain)
     world.run(iter(shards_of(corpus(num_rows, seed), shard_rows=shard_rows)))
     spoken, given_up = world.rows()
-    assert given_up == sorted(world.poison)
-    assert spoken == sorted(set(range(num_rows)) - world.poison)
-    held = {part for actor in world.actors.values() for part in actor.queue.errands}
+    assert given_up == sorted(world.poison_row)
+    assert spoken == sorted(set(range(num_rows)) - world.poison_row)
+    held = {part for actor in world.actors.values() for part in actor.queue.attempts}
     counted = Counter(world.counted)
-    litter = Counter(world.litter)
-    assert counted.keys() | litter.keys() | held == world.sent.keys()
-    assert not counted.keys() & litter.keys(), "a part is committed or swept, never both"
-    assert set(counted.values()) | set(litter.values()) <= {1}
+    orphaned_parts = Counter(world.orphaned_parts)
+    assert counted.keys() | orphaned_parts.keys() | held == world.sent.keys()
+    assert not counted.keys() & orphaned_parts.keys(), "a part is committed or swept, never both"
+    assert set(counted.values()) | set(orphaned_parts.values()) <= {1}
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.3])
@@ -328,41 +328,41 @@ def test_a_node_that_goes_away_loses_nothing_that_was_spoken(notice_s: float, nu
 def test_both_deaths_count_when_a_task_and_its_copy_kill_their_replicas() -> None:
     """The copy of a poisonous task must not buy it more lives: two deaths and it is halved."""
     parts = itertools.count()
-    dispatch = Dispatch(lambda shard: f"{shard.id}-{next(parts)}")
+    dispatch = Dispatcher(lambda shard: f"{shard.id}-{next(parts)}")
     rows = tuple(Utterance(row, str(row), "x" * 100, 0) for row in range(4))
     quick, deadly = Shard(0, 0, rows[:2], "d", 0.2), Shard(0, 1, rows[2:], "d", 0.2)
-    dispatch.joined(0)
+    dispatch.add_replica(0)
     first, second = dispatch.feed(iter([quick, deadly]), 0.0)
-    dispatch.handed_in(0, first.part, Receipt(2, 0, 0, 0.2, NO_BATCHES, 0, b""), 0.2)
-    dispatch.joined(1)
+    dispatch.record_receipt(0, first.part, Receipt(2, 0, 0, 0.2, NO_BATCHES, 0, b""), 0.2)
+    dispatch.add_replica(1)
     assert dispatch.feed(iter([]), 0.3) == [], "it may still end in time"
     (copy,) = dispatch.feed(iter([]), 2.0)
-    assert (copy.flight, copy.replica, copy.is_copy) == (second.flight, 1, True)
-    dispatch.died(0, "died")
-    assert copy.flight.task.deaths == 1
-    dispatch.joined(2)
+    assert (copy.in_flight, copy.replica, copy.is_copy) == (second.in_flight, 1, True)
+    dispatch.remove_replica(0, "died")
+    assert copy.in_flight.task.deaths == 1
+    dispatch.add_replica(2)
     assert dispatch.feed(iter([]), 9.0) == [], "one that a replica died of is not copied"
-    dispatch.died(1, "died")
+    dispatch.remove_replica(1, "died")
     halves = dispatch.feed(iter([]), 10.0)
-    assert [[u.row for u in errand.flight.task.utterances] for errand in halves] == [[2]]
-    assert sorted(dispatch.litter()) == sorted([second.part, copy.part])
+    assert [[u.row for u in attempt.in_flight.task.utterances] for attempt in halves] == [[2]]
+    assert sorted(dispatch.orphaned_parts()) == sorted([second.part, copy.part])
 
 
 def test_the_receipt_that_comes_second_is_litter() -> None:
     parts = itertools.count()
-    dispatch = Dispatch(lambda shard: f"{shard.id}-{next(parts)}")
+    dispatch = Dispatcher(lambda shard: f"{shard.id}-{next(parts)}")
     rows = tuple(Utterance(row, str(row), "x" * 100, 0) for row in range(4))
     work = [Shard(0, 0, rows[:2], "d", 0.2), Shard(0, 1, rows[2:], "d", 0.2)]
     receipt = Receipt(2, 0, 0, 0.2, NO_BATCHES, 0, b"")
-    dispatch.joined(0)
+    dispatch.add_replica(0)
     first, second = dispatch.feed(iter(work), 0.0)
-    dispatch.handed_in(0, first.part, receipt, 0.2)
-    dispatch.joined(1)
+    dispatch.record_receipt(0, first.part, receipt, 0.2)
+    dispatch.add_replica(1)
     (copy,) = dispatch.feed(iter([]), 2.0)
-    dispatch.handed_in(1, copy.part, receipt, 2.3)
-    assert [errand.part for errand in dispatch.drops()] == [second.part]
+    dispatch.record_receipt(1, copy.part, receipt, 2.3)
+    assert [attempt.part for attempt in dispatch.drops()] == [second.part]
     assert dispatch.is_idle
-    assert dispatch.litter() == [], "it may still be written"
-    dispatch.handed_in(0, second.part, receipt, 2.4)
-    assert dispatch.litter() == [second.part]
+    assert dispatch.orphaned_parts() == [], "it may still be written"
+    dispatch.record_receipt(0, second.part, receipt, 2.4)
+    assert dispatch.orphaned_parts() == [second.part]
     assert [len(spoken.receipts) for spoken in dispatch.finished()] == [1, 1]

@@ -6,21 +6,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speechmill.actors.replica.receipt import ReplicaProgress
-from speechmill.cluster.scheduling.liveness import GIVEN_UP, LOOKED_S, Limits, Pulse
+from speechmill.cluster.scheduling.liveness import GIVEN_UP, LOOKED_S, Liveness, Timeouts
 
-LIMITS = Limits()
+LIMITS = Timeouts()
 
 
-def looked(pulse: Pulse, times: int, elapsed_s: float = 1.0) -> Pulse:
+def looked(liveness: Liveness, times: int, elapsed_s: float = 1.0) -> Liveness:
     for _ in range(times):
-        pulse.looked(elapsed_s, is_asked=True, has_work=True)
-    return pulse
+        liveness.record_time(elapsed_s, is_asked=True, has_work=True)
+    return liveness
 
 
-def alive() -> Pulse:
-    pulse = Pulse(0.0)
-    assert not pulse.answered(ReplicaProgress())
-    return pulse
+def alive() -> Liveness:
+    liveness = Liveness(0.0)
+    assert not liveness.record_progress(ReplicaProgress())
+    return liveness
 
 
 def test_silence_after_an_answer_is_a_freeze() -> None:
@@ -29,7 +29,7 @@ def test_silence_after_an_answer_is_a_freeze() -> None:
 
 
 def test_one_that_never_answered_may_wait_for_resources_for_ever() -> None:
-    assert not looked(Pulse(0.0), 100_000).is_frozen(LIMITS, is_ready=False)
+    assert not looked(Liveness(0.0), 100_000).is_frozen(LIMITS, is_ready=False)
 
 
 def test_a_model_that_loads_is_given_ten_times_as_long() -> None:
@@ -39,22 +39,22 @@ def test_a_model_that_loads_is_given_ten_times_as_long() -> None:
 
 @given(st.floats(0.0, 1e6))
 def test_a_driver_that_was_away_takes_nobody_for_dead(away_s: float) -> None:
-    pulse = alive()
-    pulse.looked(away_s, is_asked=True, has_work=True)
-    assert pulse.silent_s <= LOOKED_S
-    assert not pulse.is_frozen(LIMITS, is_ready=True)
+    liveness = alive()
+    liveness.record_time(away_s, is_asked=True, has_work=True)
+    assert liveness.silent_s <= LOOKED_S
+    assert not liveness.is_frozen(LIMITS, is_ready=True)
 
 
 @given(st.lists(st.booleans(), max_size=300))
 def test_an_answer_in_time_is_enough(answers: list[bool]) -> None:
-    pulse, since = alive(), 0
+    liveness, since = alive(), 0
     for is_answered in answers:
         since = 0 if is_answered else since + 1
         if is_answered:
-            pulse.answered(ReplicaProgress())
+            liveness.record_progress(ReplicaProgress())
         else:
-            looked(pulse, 1)
-        assert pulse.is_frozen(LIMITS, is_ready=True) == (since > LIMITS.frozen_s)
+            looked(liveness, 1)
+        assert liveness.is_frozen(LIMITS, is_ready=True) == (since > LIMITS.frozen_s)
 
 
 def test_standing_still_is_measured_by_what_the_task_should_take() -> None:
@@ -62,7 +62,7 @@ def test_standing_still_is_measured_by_what_the_task_should_take() -> None:
     assert not looked(alive(), 121).is_still(LIMITS, expected_s=60.0)
     assert looked(alive(), 601).is_still(LIMITS, expected_s=60.0)
     moving = looked(alive(), 121)
-    assert moving.answered(ReplicaProgress(rows=1))
+    assert moving.record_progress(ReplicaProgress(rows=1))
     assert not moving.is_still(LIMITS, expected_s=1.0)
 
 

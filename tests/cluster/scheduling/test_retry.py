@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speechmill.actors.records.utterance import Shard, Utterance
-from speechmill.cluster.scheduling.retry import DEATHS_OF_A_ROW, Poison, Task, after_death
+from speechmill.cluster.scheduling.retry import DEATHS_OF_A_ROW, PoisonRow, Task, after_death
 
 
 def shard_of(num_rows: int) -> Shard:
@@ -17,7 +17,7 @@ def shard_of(num_rows: int) -> Shard:
     return Shard(0, 0, rows, "d", 1.0)
 
 
-def play(num_rows: int, poison: set[int]) -> tuple[set[int], set[int], int]:
+def play(num_rows: int, poison_row: set[int]) -> tuple[set[int], set[int], int]:
     """Run a shard whose poison rows kill every replica: rows spoken, rows given up, replicas lost."""
     shard = shard_of(num_rows)
     queue = deque([Task(shard, shard.utterances)])
@@ -27,12 +27,12 @@ def play(num_rows: int, poison: set[int]) -> tuple[set[int], set[int], int]:
     while queue:
         task = queue.popleft()
         rows = [u.row for u in task.utterances]
-        if poison.isdisjoint(rows):
+        if poison_row.isdisjoint(rows):
             spoken += rows
             continue
         deaths += 1
         outcome = after_death(task, "died", is_blamed=True)
-        if isinstance(outcome, Poison):
+        if isinstance(outcome, PoisonRow):
             given_up.append(outcome.utterance.row)
         else:
             assert [u for t in outcome for u in t.utterances] == list(task.utterances)
@@ -43,10 +43,10 @@ def play(num_rows: int, poison: set[int]) -> tuple[set[int], set[int], int]:
 
 @given(st.integers(1, 300).flatmap(lambda n: st.tuples(st.just(n), st.sets(st.integers(0, n - 1), max_size=4))))
 def test_exactly_the_poison_rows_are_given_up(case: tuple[int, set[int]]) -> None:
-    num_rows, poison = case
-    spoken, given_up, _ = play(num_rows, poison)
-    assert given_up == poison
-    assert spoken == set(range(num_rows)) - poison
+    num_rows, poison_row = case
+    spoken, given_up, _ = play(num_rows, poison_row)
+    assert given_up == poison_row
+    assert spoken == set(range(num_rows)) - poison_row
 
 
 def test_one_poison_row_in_a_thousand_costs_a_logarithm_of_replicas() -> None:

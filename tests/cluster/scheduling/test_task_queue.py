@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from speechmill.actors.records.utterance import Shard, Utterance
 from speechmill.cluster.scheduling.retry import Task
-from speechmill.cluster.scheduling.speed import Paces, remaining_s
-from speechmill.cluster.scheduling.task_queue import LEAST_ROWS, Backlog
+from speechmill.cluster.scheduling.speed import SpeedEstimates, remaining_s
+from speechmill.cluster.scheduling.task_queue import LEAST_ROWS, TaskQueue
 
 
 def shards_of(sizes: list[int], row_s: float = 1.0) -> list[Shard]:
@@ -36,59 +36,59 @@ def shards_of(sizes: list[int], row_s: float = 1.0) -> list[Shard]:
 )
 def test_every_row_is_handed_out_once(sizes: list[int], share: float, pace: float, ahead: int, row_s: float) -> None:
     work = shards_of(sizes, row_s)
-    source, backlog = iter(work), Backlog()
-    new = backlog.look_ahead(source, ahead)
+    source, queue = iter(work), TaskQueue()
+    new = queue.look_ahead(source, ahead)
     rows: list[int] = []
     num_tasks, num_cuts = 0, 0
-    while found := backlog.take(share, pace, is_alone=True):
+    while found := queue.take(share, pace, is_alone=True):
         task, was_cut = found
         num_tasks, num_cuts = num_tasks + 1, num_cuts + was_cut
         rows += [u.row for u in task.utterances]
-        new += backlog.look_ahead(source, ahead)
-    new += backlog.look_ahead(source, 1_000)
-    while found := backlog.take(share, pace, is_alone=True):
+        new += queue.look_ahead(source, ahead)
+    new += queue.look_ahead(source, 1_000)
+    while found := queue.take(share, pace, is_alone=True):
         num_tasks, num_cuts = num_tasks + 1, num_cuts + found[1]
         rows += [u.row for u in found[0].utterances]
     assert sorted(rows) == list(range(sum(sizes)))
     assert new == work
     assert num_tasks == len(work) + num_cuts
-    assert backlog.left_s == pytest.approx(0.0, abs=1e-6)
+    assert queue.left_s == pytest.approx(0.0, abs=1e-6)
 
 
 def test_shards_stay_whole_until_the_last_is_in_sight() -> None:
-    backlog, source = Backlog(), iter(shards_of([100] * 10))
-    backlog.look_ahead(source, 4)
-    assert not backlog.is_all_seen
-    assert backlog.take(0.01, 1.0, is_alone=True) is not None
-    task, was_cut = backlog.take(0.01, 1.0, is_alone=True) or pytest.fail("there is work")
+    queue, source = TaskQueue(), iter(shards_of([100] * 10))
+    queue.look_ahead(source, 4)
+    assert not queue.is_all_seen
+    assert queue.take(0.01, 1.0, is_alone=True) is not None
+    task, was_cut = queue.take(0.01, 1.0, is_alone=True) or pytest.fail("there is work")
     assert (len(task.utterances), was_cut) == (100, False)
-    backlog.look_ahead(source, 100)
-    assert backlog.is_all_seen
-    task, was_cut = backlog.take(0.1, 1.0, is_alone=True) or pytest.fail("there is work")
+    queue.look_ahead(source, 100)
+    assert queue.is_all_seen
+    task, was_cut = queue.take(0.1, 1.0, is_alone=True) or pytest.fail("there is work")
     assert was_cut
     assert LEAST_ROWS <= len(task.utterances) <= 800 * 0.1
 
 
 def test_a_suspect_goes_only_where_it_is_alone_and_is_never_cut() -> None:
     (shard,) = shards_of([100])
-    backlog = Backlog()
-    backlog.look_ahead(iter([]), 1)
-    backlog.put_back([Task(shard, shard.utterances, deaths=1, cost_s=100.0)])
-    assert backlog.take(0.01, 1.0, is_alone=False) is None
-    task, was_cut = backlog.take(0.01, 1.0, is_alone=True) or pytest.fail("there is work")
+    queue = TaskQueue()
+    queue.look_ahead(iter([]), 1)
+    queue.put_back([Task(shard, shard.utterances, deaths=1, cost_s=100.0)])
+    assert queue.take(0.01, 1.0, is_alone=False) is None
+    task, was_cut = queue.take(0.01, 1.0, is_alone=True) or pytest.fail("there is work")
     assert (len(task.utterances), was_cut) == (100, False)
 
 
 @given(st.lists(st.tuples(st.floats(0.1, 100.0), st.floats(0.5, 4.0)), min_size=12, max_size=30))
 def test_a_replica_is_known_by_its_last_tasks(tasks: list[tuple[float, float]]) -> None:
-    paces = Paces()
+    speeds = SpeedEstimates()
     for cost_s, pace in tasks:
-        paces.took(0, cost_s, cost_s * pace)
-    assert min(pace for _, pace in tasks) * 0.99 <= paces.of(0) <= max(pace for _, pace in tasks) * 1.01
+        speeds.record_task(0, cost_s, cost_s * pace)
+    assert min(pace for _, pace in tasks) * 0.99 <= speeds.of(0) <= max(pace for _, pace in tasks) * 1.01
     for _ in range(40):
-        paces.took(0, 50.0, 500.0)
-    assert paces.of(0) == pytest.approx(10.0, rel=0.01)
-    assert paces.of(1) == paces.typical
+        speeds.record_task(0, 50.0, 500.0)
+    assert speeds.of(0) == pytest.approx(10.0, rel=0.01)
+    assert speeds.of(1) == speeds.typical
 
 
 @given(st.floats(0.1, 1e3), st.floats(0.0, 1e4), st.floats(0.0, 1.0))

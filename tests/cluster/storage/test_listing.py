@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speechmill.cluster.storage.base import Entry
-from speechmill.cluster.storage.listing import Page, in_key_order
+from speechmill.cluster.storage.listing import ListingPage, in_key_order
 
 Order = Callable[[str], object]
 
@@ -37,7 +37,7 @@ class Server:
         self.page_size = page_size
         self.num_requests = 0
 
-    def __call__(self, prefix: str, token: str | None, *, level: bool) -> Page:
+    def __call__(self, prefix: str, token: str | None, *, level: bool) -> ListingPage:
         self.num_requests += 1
         found = [key for key in self.keys if key.startswith(prefix)]
         if level:
@@ -46,7 +46,7 @@ class Server:
             found = sorted(rolled, key=self.order)  # type: ignore[arg-type]
         start = int(token or 0)
         page, rest = found[start : start + self.page_size], found[start + self.page_size :]
-        return Page(
+        return ListingPage(
             tuple(Entry(key, 1) for key in page if not key.endswith("/")),
             tuple(key for key in page if key.endswith("/")),
             str(start + self.page_size) if rest else None,

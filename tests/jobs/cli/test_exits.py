@@ -13,7 +13,7 @@ import psutil
 import pytest
 from waiting import eventually
 
-from speechmill.cluster.lease.file import DriverFile
+from speechmill.cluster.lease.file import LeaseFile
 from speechmill.cluster.storage import open_storage
 
 pytestmark = pytest.mark.integration
@@ -73,7 +73,7 @@ def test_a_run_whose_reader_leaves_ends_as_after_an_interrupt(tmp_path: Path, ra
         assert run.wait() == OUTPUT_CLOSED
     eventually(lambda: not any(map(_is_alive, replicas)), "the replicas' end")
     storage = open_storage(f"{tmp_path}/out")
-    found = DriverFile(storage).read()
+    found = LeaseFile(storage).read()
     assert found is not None
     assert found.holder is not None
     assert found.holder.is_released

@@ -15,7 +15,7 @@ from speechmill.actors.batcher.stats import BatchStats
 from speechmill.actors.records.manifest import Record
 from speechmill.actors.records.utterance import Failure
 from speechmill.actors.replica.receipt import ReplicaProgress
-from speechmill.actors.replica.replica import Home
+from speechmill.actors.replica.replica import ReplicaInfo
 from speechmill.cluster.pool.replica_state import ReplicaState, ReplicaStatus
 from speechmill.cluster.sharding.sharding import CostModel
 from speechmill.cluster.storage import open_storage
@@ -86,7 +86,7 @@ def snapshot(num_replicas: int = 2) -> Snapshot:
     progress = ReplicaProgress(rows=400, audio_s=900.0, batches=BatchStats(synthesis_s=9.0))
     states = tuple(
         ReplicaState(
-            n, Home("gpu-[bold]node", 7, "cuda"), ReplicaStatus.SPEAKING, "000000-0003", progress, 10, 9.0, 1.0
+            n, ReplicaInfo("gpu-[bold]node", 7, "cuda"), ReplicaStatus.SPEAKING, "000000-0003", progress, 10, 9.0, 1.0
         )
         for n in range(num_replicas)
     )

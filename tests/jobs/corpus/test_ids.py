@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from speechmill.errors import StorageFull
 from speechmill.jobs.corpus import IdIndex
-from speechmill.jobs.corpus.bloom_filter import Hashes, Sieve
-from speechmill.jobs.corpus.sorted_runs import PAGE, FileRun, MemoryRun, Run, merged
+from speechmill.jobs.corpus.bloom_filter import BloomFilter, Hashes
+from speechmill.jobs.corpus.sorted_runs import PAGE, FileRun, MemoryRun, SortedRun, merged
 
 CALLS = st.lists(st.lists(st.integers(0, 60), max_size=12), max_size=40)
 SETS = st.lists(st.sets(st.integers(0, 2**64 - 1) | st.integers(0, 40), max_size=40), min_size=1, max_size=6)
@@ -70,7 +70,7 @@ def test_runs_merge_and_spill_and_forget_nothing() -> None:
 @given(SETS, st.integers(1, 30))
 def test_merging_keeps_every_hash_in_order(parts: list[set[int]], at_once: int) -> None:
     known: set[int] = set()
-    runs: list[Run] = []
+    runs: list[SortedRun] = []
     for number, part in enumerate(parts):
         hashes = np.asarray(sorted(part - known), np.uint64)
         known |= part
@@ -94,16 +94,16 @@ def test_a_run_of_many_pages_finds_its_own_and_no_other() -> None:
 
 @given(st.sets(st.integers(0, 2**64 - 1), max_size=200), st.integers(0, 10))
 def test_a_sieve_lets_through_whatever_was_added(added: set[int], log2_words: int) -> None:
-    sieve = Sieve(log2_words)
+    bloom = BloomFilter(log2_words)
     hashes = np.asarray(sorted(added), np.uint64)
-    sieve.add(hashes)
-    assert sieve.may_hold(hashes).all()
+    bloom.add(hashes)
+    assert bloom.may_hold(hashes).all()
 
 
 def test_a_sieve_holds_back_nearly_all_others() -> None:
-    sieve = Sieve(10)
-    sieve.add(np.sort(spread(range(4_000))))
-    assert sieve.may_hold(np.sort(spread(range(4_000, 104_000)))).mean() < 0.02
+    bloom = BloomFilter(10)
+    bloom.add(np.sort(spread(range(4_000))))
+    assert bloom.may_hold(np.sort(spread(range(4_000, 104_000)))).mean() < 0.02
 
 
 def test_no_room_is_told_with_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:

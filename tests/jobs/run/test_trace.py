@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import speechmill
-from speechmill.cluster.pool.attempt_span import Span
+from speechmill.cluster.pool.attempt_span import AttemptSpan
 from speechmill.errors import SpecError
 from speechmill.jobs.run.metrics import GAUGES, values_of
 from speechmill.jobs.run.trace import open_trace
@@ -47,7 +47,7 @@ def test_a_trace_that_was_broken_off_can_be_read(tmp_path: Path) -> None:
     path = tmp_path / "t.json"
     with pytest.raises(KeyError), open_trace(str(path)) as trace:
         assert trace is not None
-        trace.add(Span(3, "node:7", "000000-0001", "p", 5, 10.0, 12.5, "spoken"))
+        trace.add(AttemptSpan(3, "node:7", "000000-0001", "p", 5, 10.0, 12.5, "spoken"))
         raise KeyError
     name, span = events(path)
     assert name["args"]["name"] == "replica 3 node:7"

@@ -25,7 +25,7 @@ from waiting import HANG_S, eventually
 import speechmill
 from speechmill.actors.models.base import Model, ModelConfig, ModelInfo
 from speechmill.actors.models.registry import load
-from speechmill.jobs.service.admission import Limits
+from speechmill.jobs.service.admission import AdmissionLimits
 from speechmill.jobs.service.app import create_app
 from speechmill.jobs.service.metrics import Metrics
 from speechmill.jobs.service.synthesizer import Piece, Script
@@ -144,12 +144,12 @@ class Counts(Metrics):
 class Served:
     """A running service."""
 
-    def __init__(self, speaker: LocalSpeaker, limits: Limits, key: str | None, **how: Any) -> None:
+    def __init__(self, speaker: LocalSpeaker, limits: AdmissionLimits, key: str | None, **how: Any) -> None:
         self.speaker, self.counts = speaker, Counts()
         digest = hashlib.sha256(key.encode()).hexdigest() if key is not None else None
         self._loop: asyncio.AbstractEventLoop | None = None
         self.app = create_app(
-            speaker, limits, digest, lump_chars=400, metrics=self.counts, on_start=self._starts, **how
+            speaker, limits, digest, chunk_chars=400, metrics=self.counts, on_start=self._starts, **how
         )
         # A small buffer on the server's side, so that few bytes make a reader slow.
         listener = socket.socket()
@@ -236,9 +236,9 @@ def _server() -> Iterator[Serve]:
     running: list[Served] = []
 
     def start(
-        speaker: LocalSpeaker | None = None, limits: Limits | None = None, key: str | None = None, **how: Any
+        speaker: LocalSpeaker | None = None, limits: AdmissionLimits | None = None, key: str | None = None, **how: Any
     ) -> Served:
-        running.append(Served(speaker or local_tone(), limits or Limits(), key, **how))
+        running.append(Served(speaker or local_tone(), limits or AdmissionLimits(), key, **how))
         return running[-1]
 
     yield start

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from speechmill.errors import SpecError
-from speechmill.jobs.service.admission import Admission, Door, Limits, Place
-from speechmill.jobs.service.http_problem import Problem
+from speechmill.jobs.service.admission import Admission, AdmissionGate, AdmissionLimits, AdmissionState
+from speechmill.jobs.service.http_problem import HttpProblem
 from speechmill.jobs.service.metrics import Metrics
 
 
@@ -22,7 +22,7 @@ class Queue(RuleBasedStateMachine):
 
     @initialize(streams=st.integers(1, 3), waiting=st.integers(0, 3))
     def begin(self, streams: int, waiting: int) -> None:
-        self.limits = Limits(max_streams=streams, max_waiting=waiting)
+        self.limits = AdmissionLimits(max_streams=streams, max_waiting=waiting)
         self.admission = Admission(self.limits)
         self.line: list[int] = []
         self.now_s = 0.0
@@ -38,11 +38,11 @@ class Queue(RuleBasedStateMachine):
         place = self.admission.ask(self.num_tickets, self.now_s)
         streams, waiting = self.limits.max_streams, self.limits.max_waiting
         if len(self.line) < streams:
-            assert place is Place.SPEAKING
+            assert place is AdmissionState.SPEAKING
         elif len(self.line) < streams + waiting:
-            assert place is Place.WAITING
+            assert place is AdmissionState.WAITING
         else:
-            assert place is Place.REFUSED
+            assert place is AdmissionState.REFUSED
             return
         self.line.append(self.num_tickets)
 
@@ -69,7 +69,7 @@ TestQueue = Queue.TestCase
 @given(st.integers(1, 8), st.integers(0, 8), st.floats(0.1, 60))
 def test_who_comes_again_has_a_place_if_all_take_as_long(streams: int, waiting: int, took_s: float) -> None:
     """All began one after the other, evenly; then places are free at the same even pace."""
-    admission = Admission(Limits(max_streams=streams, max_waiting=waiting))
+    admission = Admission(AdmissionLimits(max_streams=streams, max_waiting=waiting))
     for ticket in range(streams):
         admission.ask(ticket, 0.0)
     for ticket in range(streams, streams + waiting):
@@ -81,7 +81,7 @@ def test_who_comes_again_has_a_place_if_all_take_as_long(streams: int, waiting: 
 
 
 def test_without_a_past_those_that_speak_are_what_is_known() -> None:
-    admission = Admission(Limits(max_streams=1, max_waiting=0))
+    admission = Admission(AdmissionLimits(max_streams=1, max_waiting=0))
     assert admission.retry_s(5.0) == 0
     admission.ask(1, 0.0)
     assert admission.retry_s(5.0) == 5.0
@@ -90,9 +90,9 @@ def test_without_a_past_those_that_speak_are_what_is_known() -> None:
 @pytest.mark.parametrize("name", ["max_streams", "max_chars", "total_s", "idle_write_s"])
 def test_limits_have_to_leave_something(name: str) -> None:
     with pytest.raises(SpecError, match=name):
-        Limits(**{name: 0})
+        AdmissionLimits(**{name: 0})
     with pytest.raises(SpecError, match=name):
-        Limits(**{name: float("nan")})
+        AdmissionLimits(**{name: float("nan")})
 
 
 async def settle() -> None:
@@ -103,13 +103,13 @@ async def settle() -> None:
 class Visitors:
     """Tasks that go through a door; each speaks until it is told to stop."""
 
-    def __init__(self, door: Door) -> None:
-        self.door = door
+    def __init__(self, admission_gate: AdmissionGate) -> None:
+        self.admission_gate = admission_gate
         self.inside: list[int] = []
         self.order: list[int] = []
 
-    async def visit(self, number: int, work: Callable[[], Awaitable[object]]) -> None:
-        async with self.door.place():
+    async def request_log(self, number: int, work: Callable[[], Awaitable[object]]) -> None:
+        async with self.admission_gate.place():
             self.inside.append(number)
             self.order.append(number)
             try:
@@ -122,8 +122,8 @@ class Visitors:
 def test_no_place_is_lost_whoever_is_cancelled_and_whenever(seed: int) -> None:
     async def run() -> None:
         chance = random.Random(seed)
-        door = Door(Limits(max_streams=3, max_waiting=5, max_wait_s=0.01), Metrics())
-        visitors = Visitors(door)
+        admission_gate = AdmissionGate(AdmissionLimits(max_streams=3, max_waiting=5, max_wait_s=0.01), Metrics())
+        visitors = Visitors(admission_gate)
 
         async def work() -> None:
             assert len(visitors.inside) <= 3
@@ -134,14 +134,14 @@ def test_no_place_is_lost_whoever_is_cancelled_and_whenever(seed: int) -> None:
 
         tasks: list[asyncio.Task[None]] = []
         for number in range(60):
-            tasks.append(asyncio.create_task(visitors.visit(number, work)))
+            tasks.append(asyncio.create_task(visitors.request_log(number, work)))
             await asyncio.sleep(0 if chance.random() < 0.8 else 0.003)
             if chance.random() < 0.4:
                 chance.choice(tasks).cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         # Every place is there again: three at once have one, and the next one waits.
         stay = asyncio.Event()
-        last = [asyncio.create_task(visitors.visit(number, stay.wait)) for number in range(100, 104)]
+        last = [asyncio.create_task(visitors.request_log(number, stay.wait)) for number in range(100, 104)]
         await settle()
         assert visitors.inside == [100, 101, 102]
         stay.set()
@@ -152,12 +152,12 @@ def test_no_place_is_lost_whoever_is_cancelled_and_whenever(seed: int) -> None:
 
 def test_first_come_first_served_and_the_queue_has_an_end() -> None:
     async def run() -> None:
-        visitors = Visitors(Door(Limits(max_streams=1, max_waiting=3), Metrics()))
+        visitors = Visitors(AdmissionGate(AdmissionLimits(max_streams=1, max_waiting=3), Metrics()))
         stay = asyncio.Event()
-        tasks = [asyncio.create_task(visitors.visit(number, stay.wait)) for number in range(4)]
+        tasks = [asyncio.create_task(visitors.request_log(number, stay.wait)) for number in range(4)]
         await settle()
-        with pytest.raises(Problem) as caught:
-            await visitors.visit(4, stay.wait)
+        with pytest.raises(HttpProblem) as caught:
+            await visitors.request_log(4, stay.wait)
         assert caught.value.status == 429
         assert int(caught.value.headers["Retry-After"]) >= 1
         stay.set()
@@ -169,12 +169,12 @@ def test_first_come_first_served_and_the_queue_has_an_end() -> None:
 
 def test_waiting_has_an_end() -> None:
     async def run() -> None:
-        visitors = Visitors(Door(Limits(max_streams=1, max_waiting=3, max_wait_s=0.01), Metrics()))
+        visitors = Visitors(AdmissionGate(AdmissionLimits(max_streams=1, max_waiting=3, max_wait_s=0.01), Metrics()))
         stay = asyncio.Event()
-        first = asyncio.create_task(visitors.visit(0, stay.wait))
+        first = asyncio.create_task(visitors.request_log(0, stay.wait))
         await settle()
-        with pytest.raises(Problem, match=r"no turn came within 0\.01 s"):
-            await visitors.visit(1, stay.wait)
+        with pytest.raises(HttpProblem, match=r"no turn came within 0\.01 s"):
+            await visitors.request_log(1, stay.wait)
         stay.set()
         await first
 
@@ -183,14 +183,14 @@ def test_waiting_has_an_end() -> None:
 
 def test_drained_when_the_last_one_has_left() -> None:
     async def run() -> None:
-        door = Door(Limits(), Metrics())
-        with door.inside():
-            door.drain()
-            waiting = asyncio.create_task(door.drained())
+        admission_gate = AdmissionGate(AdmissionLimits(), Metrics())
+        with admission_gate.inside():
+            admission_gate.drain()
+            waiting = asyncio.create_task(admission_gate.drained())
             await settle()
             assert not waiting.done()
-            with pytest.raises(Problem) as caught:
-                door.check_open()
+            with pytest.raises(HttpProblem) as caught:
+                admission_gate.check_open()
             assert (caught.value.status, caught.value.headers["Connection"]) == (503, "close")
         await waiting
 

@@ -16,7 +16,7 @@ import speechmill
 from speechmill.actors.audio.encoding import decode, encode, pcm16
 from speechmill.actors.audio.stream_encoder import LiveEncoder
 from speechmill.errors import SpecError
-from speechmill.jobs.service.admission import Limits
+from speechmill.jobs.service.admission import AdmissionLimits
 from speechmill.jobs.service.app import create_app
 
 KEY = "a key for tests"
@@ -91,7 +91,7 @@ def test_headers_tell_where_the_time_went(serve: Any) -> None:
 
 
 def test_the_clients_own_errors(serve: Any, tone: Any, until: Any) -> None:
-    served = serve(tone(reject="cold"), Limits(max_streams=1, max_waiting=0), KEY)
+    served = serve(tone(reject="cold"), AdmissionLimits(max_streams=1, max_waiting=0), KEY)
     with served.openai() as client, served.openai("another key") as stranger:
         create = client.audio.speech.create
         with pytest.raises(openai.AuthenticationError):
@@ -142,7 +142,7 @@ def test_models_and_voices(serve: Any, hibari: Any) -> None:
             "max_chars": 4096,
             "is_any_voice": False,
             "audio_char_s": hibari.info.audio_char_s,
-            "lump_chars": 400,
+            "chunk_chars": 400,
         },
     )
 
@@ -262,4 +262,4 @@ def test_one_line_for_each_request_and_nothing_of_what_it_said(serve: Any, caplo
 
 def test_a_wrong_hash_is_refused_at_once(tone: Any) -> None:
     with pytest.raises(SpecError, match="64 hexadecimal digits"):
-        create_app(tone(), Limits(), "not a hash", lump_chars=0)
+        create_app(tone(), AdmissionLimits(), "not a hash", chunk_chars=0)

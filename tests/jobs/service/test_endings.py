@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from speechmill.errors import ModelError, ReplicasLost, RowRejected, TextTooLong
-from speechmill.jobs.service.admission import Limits
+from speechmill.jobs.service.admission import AdmissionLimits
 
 TEXT = "When the rain had stopped, we went out. " * 5
 BEFORE = [
@@ -90,8 +90,10 @@ def test_broken_samples_are_not_the_clients_fault(serve: Any, tone: Any) -> None
     assert serve(speaker).speak(input="It was cold.")[0] == 500
 
 
-@pytest.mark.parametrize("limits", [Limits(first_audio_s=0.05), Limits(total_s=0.05)], ids=["first_audio_s", "total_s"])
-def test_no_audio_in_time(serve: Any, until: Any, limits: Limits) -> None:
+@pytest.mark.parametrize(
+    "limits", [AdmissionLimits(first_audio_s=0.05), AdmissionLimits(total_s=0.05)], ids=["first_audio_s", "total_s"]
+)
+def test_no_audio_in_time(serve: Any, until: Any, limits: AdmissionLimits) -> None:
     served = serve(limits=limits)
     served.speaker.is_open.clear()
     status, _, body = served.speak(input=TEXT)
@@ -100,7 +102,7 @@ def test_no_audio_in_time(serve: Any, until: Any, limits: Limits) -> None:
 
 
 def test_a_speech_that_takes_too_long_is_broken_off(serve: Any, until: Any) -> None:
-    served = serve(limits=Limits(total_s=1))
+    served = serve(limits=AdmissionLimits(total_s=1))
     served.speaker.stays_at = 2
     with pytest.raises(http.client.IncompleteRead):
         served.speak(input=TEXT, response_format="pcm")
@@ -108,7 +110,7 @@ def test_a_speech_that_takes_too_long_is_broken_off(serve: Any, until: Any) -> N
 
 
 def test_waiting_for_a_turn_has_an_end(serve: Any, until: Any) -> None:
-    served = serve(limits=Limits(max_streams=1, max_waiting=1, max_wait_s=0.05))
+    served = serve(limits=AdmissionLimits(max_streams=1, max_waiting=1, max_wait_s=0.05))
     served.speaker.is_open.clear()
     first = threading.Thread(target=served.speak, kwargs={"input": TEXT})
     first.start()
@@ -121,7 +123,7 @@ def test_waiting_for_a_turn_has_an_end(serve: Any, until: Any) -> None:
 
 
 def test_never_more_than_so_many_at_once_and_all_are_spoken(serve: Any, until: Any) -> None:
-    served = serve(limits=Limits(max_streams=3, max_waiting=20))
+    served = serve(limits=AdmissionLimits(max_streams=3, max_waiting=20))
     answers: list[int] = []
     threads = [threading.Thread(target=lambda: answers.append(served.speak(input=TEXT)[0])) for _ in range(12)]
     for thread in threads:
@@ -134,7 +136,7 @@ def test_never_more_than_so_many_at_once_and_all_are_spoken(serve: Any, until: A
 
 
 def test_draining_refuses_the_new_and_lets_the_old_finish(serve: Any, until: Any) -> None:
-    served = serve(limits=Limits(max_streams=1))
+    served = serve(limits=AdmissionLimits(max_streams=1))
     served.speaker.is_open.clear()
     answers: list[Any] = []
     threads = [threading.Thread(target=lambda: answers.append(served.speak(input=TEXT))) for _ in range(2)]

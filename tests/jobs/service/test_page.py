@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 import speechmill
-from speechmill.jobs.say.playback_start import MAX_ARRIVALS, StartRule
+from speechmill.jobs.say.playback_start import MAX_ARRIVALS, PlaybackStart
 
 PAGE = Path(speechmill.__file__).parent / "jobs" / "service" / "page"
 FILES = sorted(path for path in PAGE.iterdir() if path.is_file())
@@ -82,9 +82,9 @@ def _rules(draw: Callable[[SearchStrategy[Any]], Any]) -> dict[str, Any]:
 def test_the_rule_in_the_browser_is_the_rule_in_python() -> None:
     cases = examples(_rules(), 300)
     assert len(cases) == 300
-    body = """const { StartRule, MAX_ARRIVALS } = await page("start_rule.js");
+    body = """const { PlaybackStart, MAX_ARRIVALS } = await page("playback_start.js");
     const told = cases.map(({ rule, asked, arrivals }) => {
-        const start = new StartRule(...rule), jitter_s = start.jitter_s(arrivals);
+        const start = new PlaybackStart(...rule), jitter_s = start.jitter_s(arrivals);
         return [jitter_s, start.needed_s(...asked), start.needed_s(...asked, jitter_s),
                 start.may_start(...asked), start.may_start(...asked, jitter_s)];
     });
@@ -92,7 +92,7 @@ def test_the_rule_in_the_browser_is_the_rule_in_python() -> None:
     num_kept, all_told = node(body, cases)
     assert num_kept == MAX_ARRIVALS
     for case, told in zip(cases, all_told, strict=True):
-        rule, asked = StartRule(*case["rule"]), case["asked"]
+        rule, asked = PlaybackStart(*case["rule"]), case["asked"]
         jitter_s = rule.jitter_s(case["arrivals"])
         wanted = [jitter_s, rule.needed_s(*asked), rule.needed_s(*asked, jitter_s)]
         assert told[:3] == pytest.approx(wanted, rel=1e-9, abs=1e-9)
@@ -222,9 +222,9 @@ def test_the_audio_thread_tells_when_the_first_sample_the_gap_and_the_end_were()
 def test_the_stages_lie_end_to_end_and_make_up_the_time_to_the_first_sound() -> None:
     times = st.tuples(st.lists(st.floats(0, 500), max_size=5), *[st.floats(0, 1000)] * 4)
     cases = examples(times, 100)
-    body = """const [{ Utterance }, { StartRule }] = [await page("utterance.js"), await page("start_rule.js")];
+    body = """const [{ Utterance }, { PlaybackStart }] = [await page("utterance.js"), await page("playback_start.js")];
     return cases.map(([timings, first_ms, then_ms, output_ms, plays_ms]) => {
-        const told = new Utterance("Some words.", new StartRule(0.06, 300));
+        const told = new Utterance("Some words.", new PlaybackStart(0.06, 300));
         told.timings = timings.map((dur_ms, k) => ({ name: `stage ${k}`, dur_ms }));
         const server_ms = timings.reduce((sum, ms) => sum + ms, 0);
         told.arrive(server_ms + first_ms, 1);
@@ -257,9 +257,9 @@ def test_the_stages_lie_end_to_end_and_make_up_the_time_to_the_first_sound() -> 
 
 
 def test_what_is_shown_as_the_start_is_where_the_rule_lets_it_start() -> None:
-    body = """const [{ Utterance }, { StartRule }] = [await page("utterance.js"), await page("start_rule.js")];
+    body = """const [{ Utterance }, { PlaybackStart }] = [await page("utterance.js"), await page("playback_start.js")];
     return cases.map((arrivals) => {
-        const told = new Utterance("x".repeat(300), new StartRule(0.1, 0));
+        const told = new Utterance("x".repeat(300), new PlaybackStart(0.1, 0));
         return arrivals.map(([at_ms, audio_s]) => (told.arrive(at_ms, audio_s), told.decided_ms));
     })"""
     fast, slow = [[100, 1], [200, 1]], [[2000, 1], [4000, 1], [4001, 27]]

@@ -1,4 +1,4 @@
-"""Bodies of every kind: a script that the model takes, or a `Problem` that names the key."""
+"""Bodies of every kind: a script that the model takes, or a `HttpProblem` that names the key."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from speechmill.actors.models.base import ModelConfig
 from speechmill.actors.models.registry import describe
-from speechmill.jobs.service.http_problem import Problem
+from speechmill.jobs.service.http_problem import HttpProblem
 from speechmill.jobs.service.request import Offer, SpeechRequest
 from speechmill.jobs.service.synthesizer import Script
 
@@ -23,8 +23,8 @@ def script(**wanted: object) -> Script:
     return SpeechRequest.parse(json.dumps({"input": "Hello.", **wanted}).encode()).script(OFFER)
 
 
-def problem(body: bytes) -> Problem:
-    with pytest.raises(Problem) as caught:
+def problem(body: bytes) -> HttpProblem:
+    with pytest.raises(HttpProblem) as caught:
         SpeechRequest.parse(body).script(OFFER)
     return caught.value
 
@@ -124,7 +124,7 @@ JSON = st.recursive(
 def test_any_object_is_a_valid_script_or_a_problem(values: dict[str, object]) -> None:
     try:
         wanted = SpeechRequest.parse(json.dumps(values).encode()).script(OFFER)
-    except Problem as error:
+    except HttpProblem as error:
         assert error.status in (400, 404)
         json.loads(error.response().body)
     else:
@@ -139,5 +139,5 @@ def test_any_object_is_a_valid_script_or_a_problem(values: dict[str, object]) ->
 def test_any_bytes_are_refused_or_taken(body: bytes) -> None:
     try:
         SpeechRequest.parse(body)
-    except Problem as error:
+    except HttpProblem as error:
         assert error.status == 400

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from speechmill.actors.models.base import ModelInfo
-from speechmill.jobs.service.admission import Door, Limits
+from speechmill.jobs.service.admission import AdmissionGate, AdmissionLimits
 from speechmill.jobs.service.metrics import Metrics
 from speechmill.jobs.service.request import Offer, SpeechRequest
-from speechmill.jobs.service.request_log import Visit
-from speechmill.jobs.service.speech import Service, SpokenResponse
+from speechmill.jobs.service.request_log import RequestLog
+from speechmill.jobs.service.speech import SpeechService, SpokenResponse
 from speechmill.jobs.service.synthesizer import Piece, Script
 
 
@@ -37,23 +37,25 @@ def test_a_speaker_that_does_not_let_go_costs_no_place(
     tone: Any, monkeypatch: pytest.MonkeyPatch, stream: bytes
 ) -> None:
     monkeypatch.setattr("speechmill.jobs.service.speech.CLOSE_S", 0.01)
-    info, limits, metrics = tone().info, Limits(max_streams=1), Metrics()
-    service = Service(Stubborn(info), limits, metrics, Door(limits, metrics), Offer(info, ("pcm",), 100))
+    info, limits, metrics = tone().info, AdmissionLimits(max_streams=1), Metrics()
+    service = SpeechService(Stubborn(info), limits, metrics, AdmissionGate(limits, metrics), Offer(info, ("pcm",), 100))
     wanted = SpeechRequest.parse(b'{"input": "x", "response_format": "pcm", "stream": %s}' % stream)
 
-    async def hear_some() -> Visit:
-        visit = Visit()
+    async def hear_some() -> RequestLog:
+        request_log = RequestLog()
 
         async def send(_: Any) -> None:
             pass
 
         async def receive() -> Any:
-            while visit.audio_s < 10:
+            while request_log.audio_s < 10:
                 await asyncio.sleep(0)
             return {"type": "http.disconnect"}
 
-        await SpokenResponse(service, visit, wanted, wanted.script(service.offer))({"type": "http"}, receive, send)
-        return visit
+        await SpokenResponse(service, request_log, wanted, wanted.script(service.offer))(
+            {"type": "http"}, receive, send
+        )
+        return request_log
 
     async def run() -> None:
         for _ in range(3):
@@ -85,9 +87,9 @@ def test_a_client_that_leaves_while_the_speaker_lets_go_does_not_disturb_it(tone
     """The cancelling once reached the speaker's own clean-up, which then never came to its end."""
 
     async def run() -> None:
-        speaker, limits, metrics = Tidy(tone().info), Limits(max_streams=1), Metrics()
-        door = Door(limits, metrics)
-        service = Service(speaker, limits, metrics, door, Offer(speaker.info, ("pcm",), 100))
+        speaker, limits, metrics = Tidy(tone().info), AdmissionLimits(max_streams=1), Metrics()
+        admission_gate = AdmissionGate(limits, metrics)
+        service = SpeechService(speaker, limits, metrics, admission_gate, Offer(speaker.info, ("pcm",), 100))
         wanted = SpeechRequest.parse(b'{"input": "x", "response_format": "pcm"}')
 
         async def send(_: Any) -> None:
@@ -97,10 +99,10 @@ def test_a_client_that_leaves_while_the_speaker_lets_go_does_not_disturb_it(tone
             await speaker.is_closing.wait()
             return {"type": "http.disconnect"}
 
-        response = SpokenResponse(service, Visit(), wanted, wanted.script(service.offer))
+        response = SpokenResponse(service, RequestLog(), wanted, wanted.script(service.offer))
         await response({"type": "http"}, receive, send)
         assert speaker.is_done
-        async with door.place():
+        async with admission_gate.place():
             pass
 
     asyncio.run(run())

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from speechmill.jobs.service.admission import Limits
+from speechmill.jobs.service.admission import AdmissionLimits
 
 LONG = "When the rain had stopped, we went out again. " * 80
 END = b"0\r\n\r\n"
@@ -50,7 +50,7 @@ def speech(**how: Any) -> dict[str, Any]:
 
 
 def test_a_reader_that_takes_nothing_is_cut_off_and_costs_no_place(serve: Any, tone: Any, until: Any) -> None:
-    served = serve(tone(audio_char_s=1.0), Limits(max_streams=1, idle_write_s=0.1))
+    served = serve(tone(audio_char_s=1.0), AdmissionLimits(max_streams=1, idle_write_s=0.1))
     for shape in ({}, {"stream_format": "sse"}, {"stream": False}):
         with served.connect(receive_bytes=4_096) as client:
             client.sendall(post(speech(input=LONG, **shape)))
@@ -63,7 +63,7 @@ def test_a_reader_that_takes_nothing_is_cut_off_and_costs_no_place(serve: Any, t
 
 
 def test_a_slow_reader_that_goes_on_gets_everything(serve: Any, tone: Any) -> None:
-    served = serve(tone(audio_char_s=1.0), Limits(idle_write_s=5))
+    served = serve(tone(audio_char_s=1.0), AdmissionLimits(idle_write_s=5))
     with served.connect(receive_bytes=4_096) as client:
         client.sendall(post(speech(input=LONG[:300]), "Connection: close"))
         heard = read_until(client, b"never")
@@ -76,7 +76,7 @@ def test_a_slow_reader_that_goes_on_gets_everything(serve: Any, tone: Any) -> No
     "shape", [{}, {"stream_format": "sse"}, {"stream": False}, {"response_format": "mp3"}], ids=str
 )
 def test_a_client_that_leaves_while_it_is_spoken_to(serve: Any, tone: Any, until: Any, shape: dict[str, Any]) -> None:
-    served = serve(tone(batch_s=0.01), Limits(max_streams=1))
+    served = serve(tone(batch_s=0.01), AdmissionLimits(max_streams=1))
     with served.connect() as client:
         client.sendall(post(speech(input=LONG, **shape)))
         until(lambda: served.speaker.num_streams == 1)
@@ -87,7 +87,7 @@ def test_a_client_that_leaves_while_it_is_spoken_to(serve: Any, tone: Any, until
 
 
 def test_a_client_that_leaves_while_it_waits(serve: Any, until: Any) -> None:
-    served = serve(limits=Limits(max_streams=1))
+    served = serve(limits=AdmissionLimits(max_streams=1))
     served.speaker.is_open.clear()
     with served.connect() as first:
         first.sendall(post(speech()))
@@ -112,7 +112,7 @@ def test_a_client_that_leaves_in_its_body(serve: Any, until: Any) -> None:
 
 
 def test_a_body_that_does_not_come(serve: Any) -> None:
-    with serve(limits=Limits(body_s=0.05)).connect() as client:
+    with serve(limits=AdmissionLimits(body_s=0.05)).connect() as client:
         client.sendall(post(b'{"input": ', length=100))
         answer = read_until(client, b"never")
     assert answer.startswith(b"HTTP/1.1 408 ")
@@ -120,7 +120,7 @@ def test_a_body_that_does_not_come(serve: Any) -> None:
 
 
 def test_a_body_that_is_too_large_is_refused_before_it_is_read(serve: Any) -> None:
-    served = serve(limits=Limits(max_body_bytes=1_000))
+    served = serve(limits=AdmissionLimits(max_body_bytes=1_000))
     for request in (
         post(b"", length=10**30),
         post(b"", length=1_001),

@@ -26,8 +26,8 @@ from .layout import (
 )
 from .safetensors_file import TensorEntry
 
-Headers = Mapping[str, Mapping[str, TensorEntry]]
-Files = Mapping[str, Path]
+TensorHeaders = Mapping[str, Mapping[str, TensorEntry]]
+CheckpointFiles = Mapping[str, Path]
 
 ADVICE = "fetch the file again, or leave out model.path for the published weights"
 _FIXED = {
@@ -43,7 +43,7 @@ _FIXED = {
 _STACK_ENTRY = "decoder.conv_in.2.weight"  # [hidden, bottleneck, kernel]
 
 
-def sizes_of(config: object, headers: Headers, files: Files) -> Sizes:
+def sizes_of(config: object, headers: TensorHeaders, files: CheckpointFiles) -> Sizes:
     """The sizes of a checkpoint: the language model's from its config.json, the others from shapes.
 
     Raises ModelError for a configuration that is damaged or of another kind of model, and for a tensor that gives a
@@ -87,7 +87,7 @@ def sizes_of(config: object, headers: Headers, files: Files) -> Sizes:
 class _Shapes:
     """Sizes read off the shapes of single tensors."""
 
-    def __init__(self, headers: Headers, files: Files) -> None:
+    def __init__(self, headers: TensorHeaders, files: CheckpointFiles) -> None:
         self._headers, self._files = headers, files
 
     def dim(self, part: Part, name: str, axis: int, at_least: int = 1) -> int:
@@ -105,7 +105,7 @@ class _Shapes:
         return 1 + max((int(match[1]) for match in found if match), default=0)
 
 
-def check_tensors(headers: Headers, sizes: Sizes, files: Files) -> None:
+def check_tensors(headers: TensorHeaders, sizes: Sizes, files: CheckpointFiles) -> None:
     """Raise ModelError unless every file has exactly the tensors of `layout.tensors(sizes)`, all float32."""
     for file, expected in tensors(sizes).items():
         found, path = headers[file], files[file]
@@ -124,7 +124,7 @@ def check_tensors(headers: Headers, sizes: Sizes, files: Files) -> None:
                 raise ModelError(f'chattts: {path}: "{name}" is {entry.dtype}, expected F32; save it as float32')
 
 
-def check_tokenizer(document: object, sizes: Sizes, files: Files) -> None:
+def check_tokenizer(document: object, sizes: Sizes, files: CheckpointFiles) -> None:
     """Raise ModelError unless the special tokens have the last 50 ids, in order, and no id is beyond them."""
     where = files[TOKENIZER_FILE]
     try:

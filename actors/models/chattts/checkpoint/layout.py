@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-Shape = tuple[int, ...]
+TensorShape = tuple[int, ...]
 Part = Literal["gpt", "embed", "dvae", "decoder", "vocos"]
 
 CONFIG_FILE = "asset/gpt/config.json"
@@ -158,13 +158,13 @@ def token_id(name: str, sizes: Sizes) -> int:
     return sizes.first_special + SPECIAL_TOKENS.index(name)
 
 
-def tensors(sizes: Sizes) -> Mapping[str, Mapping[str, Shape]]:
+def tensors(sizes: Sizes) -> Mapping[str, Mapping[str, TensorShape]]:
     """File → tensor name → shape, of all five weight files; every tensor is float32."""
     builders = {"gpt": _gpt, "embed": _embed, "dvae": _dvae, "decoder": _decoder, "vocos": _vocos}
     return {PART_FILES[part]: dict(builders[part](sizes)) for part in PART_FILES}
 
 
-Entries = Iterator[tuple[str, Shape]]
+Entries = Iterator[tuple[str, TensorShape]]
 
 
 def _gpt(sizes: Sizes) -> Entries:
@@ -254,6 +254,6 @@ def _mel(prefix: str, sizes: Sizes) -> Entries:
     yield f"{prefix}.mel_spec.mel_scale.fb", (sizes.num_bins, sizes.n_mels)
 
 
-def _biased(prefix: str, shape: Shape) -> Entries:
+def _biased(prefix: str, shape: TensorShape) -> Entries:
     yield f"{prefix}.weight", shape
     yield f"{prefix}.bias", shape[:1]

@@ -23,8 +23,8 @@ from .layout import (
     ROPE_THETA,
     SAMPLE_RATE,
     TOKENIZER_FILE,
-    Shape,
     Sizes,
+    TensorShape,
     tensors,
 )
 from .random_tokenizer import tokenizer_json
@@ -82,7 +82,7 @@ class _Draw:
     def __init__(self, seed: int, file: str, sizes: Sizes) -> None:
         self._seed, self._file, self._sizes = seed, file, sizes
 
-    def values(self, name: str, shape: Shape) -> NDArray[np.float32]:
+    def values(self, name: str, shape: TensorShape) -> NDArray[np.float32]:
         """float32 of the shape: uniform, around what the tensor does."""
         if name.endswith("window"):
             return _window(self._sizes)
@@ -100,7 +100,7 @@ class _Draw:
         return (bits >> np.uint32(8)).astype(np.float32) * np.float32(2**-24) - np.float32(0.5)
 
 
-def _distribution(name: str, shape: Shape) -> tuple[float, float]:
+def _distribution(name: str, shape: TensorShape) -> tuple[float, float]:
     """Mean and standard deviation."""
     if name == "coef" or name.endswith("original0"):
         return 1.0, 0.2

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..checkpoint.layout import Sizes
-from .layers import ConvNeXt, Convolution, State, clear, cleared, padding_of
+from .layers import ConvNeXt, Convolution, StateDict, clear, cleared, padding_of
 from .quantiser import Quantiser, ResidualStart
 
 _DILATION = 2
@@ -22,7 +22,7 @@ _DILATION = 2
 class _Stack:
     """Convolutions to a narrow and then a wide frame, ConvNeXt blocks, and a linear map, all of one rate."""
 
-    def __init__(self, state: State, name: str, blocks: int) -> None:
+    def __init__(self, state: StateDict, name: str, blocks: int) -> None:
         self._narrow = Convolution(state, f"{name}.conv_in.0", padding=1)
         self._wide = Convolution(state, f"{name}.conv_in.2", padding=1)
         self._blocks = [ConvNeXt(state, f"{name}.decoder_block.{i}", "weight", _DILATION) for i in range(blocks)]
@@ -41,7 +41,7 @@ class _Stack:
 class _MelDecoder:
     """The half that both decoders share: a step's channels, two frames side by side, to two log-mel frames."""
 
-    def __init__(self, state: State, blocks: int) -> None:
+    def __init__(self, state: StateDict, blocks: int) -> None:
         self._stack = _Stack(state, "decoder", blocks)
         self._out = Convolution(state, "out_conv", padding=1)
         self._coef = state["coef"].flatten()  # [n_mels]
@@ -60,7 +60,7 @@ class _MelDecoder:
 class HiddenDecoder:
     """Hidden states of the language model to log-mel: what speech is normally decoded with."""
 
-    def __init__(self, sizes: Sizes, state: State) -> None:
+    def __init__(self, sizes: Sizes, state: StateDict) -> None:
         """`state` is that of the part "decoder", on its device and in its dtype."""
         self._decoder = _MelDecoder(state, sizes.decoder_blocks)
         self.context_frames = self._decoder.context_frames
@@ -80,7 +80,7 @@ class HiddenDecoder:
 class Dvae:
     """Log-mel to codes, for a voice given as audio, and codes to log-mel."""
 
-    def __init__(self, sizes: Sizes, state: State, start: ResidualStart = ResidualStart.BOUNDED) -> None:
+    def __init__(self, sizes: Sizes, state: StateDict, start: ResidualStart = ResidualStart.BOUNDED) -> None:
         """`state` is that of the part "dvae", on its device and in its dtype; `mel` reads the rest of it."""
         self._enter = Convolution(state, "downsample_conv.0", padding=1)
         self._halve = Convolution(state, "downsample_conv.2", padding=1, stride=2)

@@ -19,7 +19,7 @@ from ....engine.cache import Cache
 from ..checkpoint.layout import EOS_CODE, RMS_NORM_EPS, ROPE_THETA, Sizes
 from .linear import linear
 
-State = Mapping[str, Tensor]
+StateDict = Mapping[str, Tensor]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,7 +37,7 @@ class _Layer:
 class Backbone:
     """The layers and the embeddings; what is drawn from them is a head's business."""
 
-    def __init__(self, sizes: Sizes, gpt: State, embed: State, *, is_exact: bool = False) -> None:
+    def __init__(self, sizes: Sizes, gpt: StateDict, embed: StateDict, *, is_exact: bool = False) -> None:
         """From the state dicts of the two files, on their device and in their dtype.
 
         is_exact   what a row comes to does not depend on its place among others either, to the last bit
@@ -92,7 +92,7 @@ class Backbone:
 class CodeNetwork:
     """The backbone that draws audio codes: four codebooks at each step."""
 
-    def __init__(self, backbone: Backbone, embed: State) -> None:
+    def __init__(self, backbone: Backbone, embed: StateDict) -> None:
         sizes = backbone.sizes
         self._backbone = backbone
         # In float32 whatever the rest is in: in less, likely codes would be equally likely.
@@ -109,7 +109,7 @@ class CodeNetwork:
 class TextNetwork:
     """The backbone that draws text, one token at each step: what refining uses."""
 
-    def __init__(self, backbone: Backbone, embed: State, end: int) -> None:
+    def __init__(self, backbone: Backbone, embed: StateDict, end: int) -> None:
         self._backbone = backbone
         self._head = _folded(embed, "head_text")
         self.num_codebooks, self.vocabulary, self.end = 1, backbone.sizes.text_vocab, end
@@ -136,7 +136,7 @@ def _attend_exactly(query: Tensor, keys: Tensor, values: Tensor, is_seen: Tensor
     return scores.masked_fill(~is_seen, -torch.inf).softmax(-1) @ values
 
 
-def _layer(gpt: State, name: str) -> _Layer:
+def _layer(gpt: StateDict, name: str) -> _Layer:
     def weight(part: str) -> Tensor:
         return gpt[f"{name}{part}.weight"]
 
@@ -150,7 +150,7 @@ def _layer(gpt: State, name: str) -> _Layer:
     )
 
 
-def _folded(embed: State, name: str) -> Tensor:
+def _folded(embed: StateDict, name: str) -> Tensor:
     """A weight-normed matrix, float32: magnitude times direction, in each row."""
     magnitude, direction = (embed[f"{name}.parametrizations.weight.original{part}"] for part in (0, 1))
     wide = direction.float()

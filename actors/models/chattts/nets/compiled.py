@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from .....errors import ModelError
 from ....engine.cache import Cache
 from ....engine.kernels import kept_kernels
-from .backbone import Backbone, State, _rms, _rotated  # pyright: ignore[reportPrivateUsage]
+from .backbone import Backbone, StateDict, _rms, _rotated  # pyright: ignore[reportPrivateUsage]
 from .linear import linear
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 class CompiledBackbone(Backbone):
     """`Backbone`, to float rounding. Raises ModelError where torch cannot compile."""
 
-    def __init__(self, sizes: Sizes, gpt: State, embed: State, *, is_exact: bool = False) -> None:
+    def __init__(self, sizes: Sizes, gpt: StateDict, embed: StateDict, *, is_exact: bool = False) -> None:
         super().__init__(sizes, gpt, embed, is_exact=is_exact)
         began = time.perf_counter()
         with kept_kernels(self.device, {"sizes": asdict(sizes), "dtype": str(self.dtype)}):

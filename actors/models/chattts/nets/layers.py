@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-State = Mapping[str, Tensor]
+StateDict = Mapping[str, Tensor]
 
 _EPS = 1e-6
 SLICE = 16_384
@@ -22,7 +22,7 @@ SLICE = 16_384
 class Convolution:
     """Over time, x [batch, time, in] to [batch, time', out]; depthwise where the kernel has one input channel."""
 
-    def __init__(self, state: State, name: str, padding: int, dilation: int = 1, stride: int = 1) -> None:
+    def __init__(self, state: StateDict, name: str, padding: int, dilation: int = 1, stride: int = 1) -> None:
         kernel = state[f"{name}.weight"]  # [out, in / groups, width]
         # An image of one row with its channels last in memory, which is how frames lie already: depthwise convolutions
         # on the CPU take a tenth of the time of conv1d, which copies to and fro.
@@ -41,7 +41,7 @@ class Convolution:
 class Linear:
     """Over the last axis, with bias."""
 
-    def __init__(self, state: State, name: str) -> None:
+    def __init__(self, state: StateDict, name: str) -> None:
         self._weight, self._bias = state[f"{name}.weight"], state[f"{name}.bias"]
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -52,7 +52,7 @@ class Linear:
 class LayerNorm:
     """Over the last axis, with weight and bias."""
 
-    def __init__(self, state: State, name: str) -> None:
+    def __init__(self, state: StateDict, name: str) -> None:
         self._weight, self._bias = state[f"{name}.weight"], state[f"{name}.bias"]
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -63,7 +63,7 @@ class LayerNorm:
 class ConvNeXt:
     """x + scaled MLP of the normed depthwise convolution of x (https://arxiv.org/abs/2201.03545), over time."""
 
-    def __init__(self, state: State, name: str, scale: str, dilation: int) -> None:
+    def __init__(self, state: StateDict, name: str, scale: str, dilation: int) -> None:
         """`scale` is what the file calls the scale of each channel."""
         self._conv = Convolution(state, f"{name}.dwconv", padding=3 * dilation, dilation=dilation)
         self._norm = LayerNorm(state, f"{name}.norm")

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from .....errors import ModelError, RowRejected
 from ..checkpoint.layout import SAMPLE_RATE, Sizes
-from .layers import State
+from .layers import StateDict
 
 PREFIX = "preprocessor_mel.mel_spec"
 _QUIETEST = 1e-5  # magnitudes count as at least this
@@ -23,7 +23,7 @@ _TOLERANCE = 1e-4
 class MelSpectrogram:
     """The transform, with its constants on one device."""
 
-    def __init__(self, sizes: Sizes, state: State) -> None:
+    def __init__(self, sizes: Sizes, state: StateDict) -> None:
         """`state` is that of the part "dvae". Raises ModelError if its constants are of another transform."""
         window, bands = state[f"{PREFIX}.spectrogram.window"], state[f"{PREFIX}.mel_scale.fb"]
         check_constant(window, hann(sizes.n_fft), f"DVAE: {PREFIX}.spectrogram.window")

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ..checkpoint.layout import Sizes
-from .layers import Linear, State
+from .layers import Linear, StateDict
 
 _MARGIN = 1e-3  # the bound lies this much outside the outermost digits, so that rounding reaches them
 
@@ -78,7 +78,7 @@ class Quantiser:
     group `vq // vq_residuals`.
     """
 
-    def __init__(self, sizes: Sizes, state: State, name: str, start: ResidualStart) -> None:
+    def __init__(self, sizes: Sizes, state: StateDict, name: str, start: ResidualStart) -> None:
         groups = [f"{name}.{group}" for group in range(sizes.vq_groups)]
         self._into = [Linear(state, f"{group}.project_in") for group in groups]
         self._out_of = [Linear(state, f"{group}.project_out") for group in groups]

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..checkpoint.layout import Sizes
-from .layers import SLICE, ConvNeXt, Convolution, LayerNorm, Linear, State, clear, cleared, padding_of
+from .layers import SLICE, ConvNeXt, Convolution, LayerNorm, Linear, StateDict, clear, cleared, padding_of
 from .mel import check_constant, hann
 
 UNUSED = frozenset(
@@ -27,7 +27,7 @@ _LEAST_FRAMES = 2  # one frame has no samples
 class Vocos:
     """The backbone and the head that makes a spectrum of it, with the inverse transform's constants."""
 
-    def __init__(self, sizes: Sizes, state: State) -> None:
+    def __init__(self, sizes: Sizes, state: StateDict) -> None:
         """`state` is that of the part "vocos", on its device and in its dtype.
 
         Raises ModelError if its window is of another transform.

@@ -16,7 +16,7 @@ from torch import Tensor
 from speechmill.actors.engine.chunks import Chunk, Chunker, ChunkPolicy
 from speechmill.actors.models.chattts.checkpoint.layout import TINY
 from speechmill.actors.models.chattts.checkpoint.weights import Checkpoint
-from speechmill.actors.models.chattts.chunked import ChunkedRow, Seam, Window, decode_windows
+from speechmill.actors.models.chattts.chunked import ChunkedRow, DecodeWindow, Seam, decode_windows
 from speechmill.actors.models.chattts.nets.acoustic import Dvae, HiddenDecoder
 from speechmill.actors.models.chattts.nets.vocos import Vocos
 from speechmill.actors.models.chattts.synthesis import MelDecoder, context_steps, decode, num_samples
@@ -73,11 +73,11 @@ class Networks:
         joined = [ChunkedRow(seam) for _ in rows]
         found: list[list[NDArray[np.float32]]] = [[] for _ in rows]
         for there in [*np.cumsum(coming).tolist(), max(map(len, rows))]:
-            due: list[tuple[int, Window]] = []
+            due: list[tuple[int, DecodeWindow]] = []
             for number, steps in enumerate(rows):
                 here, chunker = min(there, len(steps)), chunkers[number]
                 while chunk := chunker.next(here, is_complete=here == len(steps)):
-                    window = Window(joined[number], chunk, steps[chunk.window_start : chunk.window_end])
+                    window = DecodeWindow(joined[number], chunk, steps[chunk.window_start : chunk.window_end])
                     due.append((number, window))
             samples = decode_windows([window for _, window in due], self.decode(kind))
             for (number, _), part in zip(due, samples, strict=True):
@@ -197,7 +197,7 @@ def test_the_least_context_is_enough_and_less_is_not(reach: int, first: int, mor
         seam = Seam(TINY, ChunkPolicy(first, 1.5, 9, ahead, context), overlap)
         chunker, row, parts = Chunker(seam.policy), ChunkedRow(seam), list[NDArray[np.float32]]()
         while chunk := chunker.next(40, is_complete=True):
-            window = Window(row, chunk, x[chunk.window_start : chunk.window_end])
+            window = DecodeWindow(row, chunk, x[chunk.window_start : chunk.window_end])
             parts += decode_windows([window], sums(reach))
         assert np.array_equal(np.concatenate(parts), whole) == is_enough
 

@@ -17,8 +17,8 @@ from speechmill.actors.engine.request import Sampling
 from speechmill.actors.models.chattts.checkpoint.layout import SAMPLE_RATE, TINY
 from speechmill.actors.models.chattts.checkpoint.weights import Checkpoint
 from speechmill.actors.models.chattts.options import Options
-from speechmill.actors.models.chattts.speech import Line, Speech
-from speechmill.actors.records.stream_handle import Listener
+from speechmill.actors.models.chattts.speech import ChatttsSpeech, Line
+from speechmill.actors.records.stream_handle import StreamHandle
 
 Wave = NDArray[np.float32]
 Decoder = Literal["hidden", "codes"]
@@ -67,8 +67,8 @@ class Sounds:
         self._lines = [Line((1, 2, 300, 301, 5 + seed), None, None, seed, sampling) for seed in range(3)]
         self.rows, self.pieces = cache(self._rows), cache(self._pieces)
 
-    def _loaded(self, options: Options) -> Speech:
-        speech = Speech(Checkpoint.open(self._folder), "cpu", "float32", options)
+    def _loaded(self, options: Options) -> ChatttsSpeech:
+        speech = ChatttsSpeech(Checkpoint.open(self._folder), "cpu", "float32", options)
         assert speech.reserve(10**9, 4, 256, 0, 64) == 4
         return speech
 
@@ -79,7 +79,7 @@ class Sounds:
 
     def _pieces(self, decoder: Decoder, policy: str) -> list[list[Wave]]:
         speech = self._loaded(Options(decoder=decoder, incomplete="keep", streaming=POLICIES[policy]))
-        return [list(speech.stream(long, Listener())) for long in self._lines]
+        return [list(speech.stream(long, StreamHandle())) for long in self._lines]
 
     def flux(self, decoder: Decoder, policy: str, damage: Callable[[list[Wave]], None] = lambda pieces: None) -> Flux:
         """Where the pieces meet; they are damaged before they are joined."""

@@ -21,10 +21,10 @@ from speechmill.actors.engine.shared import Drawn, SharedEngine
 from speechmill.actors.models.chattts.checkpoint.layout import TINY
 from speechmill.actors.models.chattts.checkpoint.weights import Checkpoint
 from speechmill.actors.models.chattts.options import Options
-from speechmill.actors.models.chattts.speech import Line, Speech
+from speechmill.actors.models.chattts.speech import ChatttsSpeech, Line
 from speechmill.actors.models.chattts.synthesis import num_samples
 from speechmill.actors.models.chattts.text.tokens import FRAME_TOKENS
-from speechmill.actors.records.stream_handle import Listener
+from speechmill.actors.records.stream_handle import StreamHandle
 
 Wave = NDArray[np.float32]
 SLOTS, ROWS, STREAMS = 6, 12, 28
@@ -67,7 +67,7 @@ class Recording:
             self.codes[seeds[row.key]] = row.codes.tolist()
             yield row
 
-    def stream(self, request: Request, policy: ChunkPolicy, listener: Listener) -> Iterator[Drawn]:
+    def stream(self, request: Request, policy: ChunkPolicy, listener: StreamHandle) -> Iterator[Drawn]:
         codes: list[list[int]] = []
         for drawn in self._engine.stream(request, policy, listener):
             chunk = drawn.chunk
@@ -90,9 +90,9 @@ class Recording:
         assert self.most_in_slots == schedule.num_slots
 
 
-def loaded(folder: Path, slots: int = SLOTS, **options: Any) -> tuple[Speech, Recording]:
+def loaded(folder: Path, slots: int = SLOTS, **options: Any) -> tuple[ChatttsSpeech, Recording]:
     chosen = {"incomplete": "keep", "streaming": SMALL} | options
-    speech = Speech(Checkpoint.open(folder), "cpu", "float32", Options(**chosen))
+    speech = ChatttsSpeech(Checkpoint.open(folder), "cpu", "float32", Options(**chosen))
     assert speech.reserve(10**9, slots, 256, 0, 64) == slots
     assert speech._engine is not None
     recording = Recording(speech._engine)
@@ -115,7 +115,7 @@ def line(number: int) -> Line:
     return Line(tokens, None, None, number, sampling)
 
 
-def spoken(speech: Speech, numbers: Iterable[int]) -> dict[int, Wave]:
+def spoken(speech: ChatttsSpeech, numbers: Iterable[int]) -> dict[int, Wave]:
     numbers = list(numbers)
     waves: dict[int, Wave] = {}
     for at, wave in speech.speak(map(line, numbers)):
@@ -125,9 +125,11 @@ def spoken(speech: Speech, numbers: Iterable[int]) -> dict[int, Wave]:
     return waves
 
 
-def heard(speech: Speech, number: int, listener: Listener | None = None, most: int | None = None) -> list[Wave]:
+def heard(
+    speech: ChatttsSpeech, number: int, listener: StreamHandle | None = None, most: int | None = None
+) -> list[Wave]:
     """Pieces of a stream, until it ends or so many have been heard."""
-    stream = speech.stream(line(number), listener or Listener())
+    stream = speech.stream(line(number), listener or StreamHandle())
     pieces: list[Wave] = []
     while len(pieces) != most and (piece := next(stream, None)) is not None:
         pieces.append(piece)
@@ -201,9 +203,9 @@ class Together:
 
     def __init__(
         self,
-        speech: Speech,
+        speech: ChatttsSpeech,
         recording: Recording,
-        streams: Mapping[int, tuple[Listener, int | None]],
+        streams: Mapping[int, tuple[StreamHandle, int | None]],
         told: Mapping[int, list[int]],
     ) -> None:
         self._speech, self._recording, self._streams, self._told = speech, recording, streams, told
@@ -245,7 +247,9 @@ def test_any_number_of_streams_and_rows_are_what_each_is_alone(
     tiny_folder: Path, alone: Alone, num_streams: int
 ) -> None:
     speech, recording = loaded(tiny_folder, deterministic=alone.is_exact)
-    rows, pieces = Together(speech, recording, {number: (Listener(), None) for number in range(num_streams)}, {}).run()
+    rows, pieces = Together(
+        speech, recording, {number: (StreamHandle(), None) for number in range(num_streams)}, {}
+    ).run()
     assert recording.is_mixed, "a stream and a row of the job were in slots at once"
     assert rows.keys() == set(range(FIRST_ROW, FIRST_ROW + ROWS))
     assert recording.codes.keys() == rows.keys() | pieces.keys()
@@ -262,7 +266,9 @@ def test_listeners_who_leave_change_nothing_for_the_others(tiny_folder: Path, al
     leavers = chance.sample(range(STREAMS), 2 * quarter)
     told = {step: [number] for step, number in zip(chance.sample(range(60), quarter), leavers, strict=False)}
     most = {number: chance.randint(0, 4) for number in leavers[quarter:]}
-    together = Together(speech, recording, {number: (Listener(), most.get(number)) for number in range(STREAMS)}, told)
+    together = Together(
+        speech, recording, {number: (StreamHandle(), most.get(number)) for number in range(STREAMS)}, told
+    )
     rows, pieces = together.run()
     left = {number: pieces.pop(number) for number in leavers}
     alone.check(rows, pieces, recording.codes)

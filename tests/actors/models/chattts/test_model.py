@@ -17,7 +17,7 @@ from speechmill.actors.models.base import ModelConfig, SlotUsage
 from speechmill.actors.models.chattts.checkpoint.layout import TINY
 from speechmill.actors.models.chattts.model import MAX_TOKENS, Chattts
 from speechmill.actors.models.chattts.voices.speaker import encode_audio_prompt, encode_speaker, sampled
-from speechmill.actors.records.stream_handle import Listener
+from speechmill.actors.records.stream_handle import StreamHandle
 from speechmill.actors.records.utterance import Segment, Utterance
 from speechmill.actors.text.splitting import fit_segments
 from speechmill.errors import ModelError, RowError, RowRejected
@@ -262,7 +262,7 @@ def test_a_stream_is_the_row_in_pieces_beside_the_rows_of_a_job(tiny_folder: Pat
 
     def listen(segment: Segment) -> list[NDArray[np.float32]]:
         torch.set_num_threads(1)
-        return list(made.stream(segment, Listener()))
+        return list(made.stream(segment, StreamHandle()))
 
     with ThreadPoolExecutor(8) as threads:
         job = threads.submit(spoken, made, rows[10:40])
@@ -280,6 +280,6 @@ def test_a_stream_that_does_not_end_says_so_after_its_audio(tiny_folder: Path) -
     [segment] = segments(model(tiny_folder), 1)
     pieces: list[NDArray[np.float32]] = []
     with pytest.raises(RowRejected, match="after 70 steps"):
-        for piece in made.stream(segment, Listener()):
+        for piece in made.stream(segment, StreamHandle()):
             pieces.append(piece)
     assert sum(map(len, pieces)) == (2 * 70 - 1) * 256

@@ -14,8 +14,8 @@ from speechmill.actors.engine.slots import Choice
 from speechmill.actors.models.chattts import speech as module
 from speechmill.actors.models.chattts.checkpoint.weights import Checkpoint
 from speechmill.actors.models.chattts.options import Options
-from speechmill.actors.models.chattts.speech import Line, Speech
-from speechmill.actors.records.stream_handle import Listener
+from speechmill.actors.models.chattts.speech import ChatttsSpeech, Line
+from speechmill.actors.records.stream_handle import StreamHandle
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def tried(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Sequence[int]
 
 def start(folder: Path, most: int = 3, dtype: str = "float32", **options: Any) -> int:
     """The slots that a replica takes."""
-    speech = Speech(Checkpoint.open(folder), "cpu", dtype, Options(**options))
+    speech = ChatttsSpeech(Checkpoint.open(folder), "cpu", dtype, Options(**options))
     slots = speech.reserve(10**9, None, 200, 0, most)
     assert speech.usage.steps == 0, "what is tried is no row's step"
     return slots
@@ -63,7 +63,7 @@ def test_where_the_number_is_known_or_nothing_fits_no_slots_are_tried(
     tiny_folder: Path, tried: list[Sequence[int]]
 ) -> None:
     assert start(tiny_folder, deterministic=True) == 16
-    speech = Speech(Checkpoint.open(tiny_folder), "cpu", "float32", Options())
+    speech = ChatttsSpeech(Checkpoint.open(tiny_folder), "cpu", "float32", Options())
     assert speech.reserve(10**9, 7, 200, 0, 64) == 7
     assert speech.reserve(10, None, 200, 0, 64) == 0
     assert not tried
@@ -74,7 +74,7 @@ def test_the_decoder_is_warmed_with_every_window_of_a_stream(
     tiny_folder: Path, decoder: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What a GPU does at its start, and no other device."""
-    speech = Speech(Checkpoint.open(tiny_folder), "cpu", "float32", Options(decoder=decoder, incomplete="keep"))
+    speech = ChatttsSpeech(Checkpoint.open(tiny_folder), "cpu", "float32", Options(decoder=decoder, incomplete="keep"))
     assert speech.reserve(10**9, 2, 300, 0, 64) == 2
     seen: list[torch.Size] = []
     decode = speech._decode
@@ -87,5 +87,5 @@ def test_the_decoder_is_warmed_with_every_window_of_a_stream(
     speech._warm_decoder(300)
     warmed, seen[:] = set(seen), []
     line = Line((1, 2, 300, 301), None, None, 0, Sampling(min_steps=250, max_steps=250))
-    assert len(list(speech.stream(line, Listener()))) > 4
+    assert len(list(speech.stream(line, StreamHandle()))) > 4
     assert len(set(seen) - warmed) <= 1, "the last window is as long as the row happens to be"

@@ -128,7 +128,7 @@ except StorageConflict:
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("step", ["FindClaim", "Stage", "Claim", "FindOld", "Move"])
+@pytest.mark.parametrize("step", ["FindClaim", "Stage", "ClaimVersion", "FindOld", "Move"])
 def test_a_process_that_is_paused_in_its_write_keeps_nobody_waiting(store: LocalStorage, step: str, when: str) -> None:
     """It used to hold a lock, so that no other run could take the output. When it goes on, it tells the truth."""
     store.put_if("a", b"old", None)
@@ -146,7 +146,7 @@ def test_a_process_that_is_paused_in_its_write_keeps_nobody_waiting(store: Local
     is_written = b"of the paused" in seen
     assert output.decode().strip() == ("written" if is_written else "refused")
     # From its claim on, the write of the paused process is carried out by others.
-    assert is_written == (step in ("FindOld", "Move") or (step, when) == ("Claim", "after"))
+    assert is_written == (step in ("FindOld", "Move") or (step, when) == ("ClaimVersion", "after"))
     assert store.get("a") == b"three"
 
 

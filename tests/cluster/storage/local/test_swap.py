@@ -11,8 +11,8 @@ import pytest
 
 from speechmill.cluster.storage.local import swap as local_swap
 from speechmill.cluster.storage.local.swap import (
-    Claim,
     ClaimBroken,
+    ClaimVersion,
     FindClaim,
     FindOld,
     IsThere,
@@ -48,7 +48,7 @@ class Folder:
                 answer = claims.get(old)
             case Stage(name):
                 files[name] = new
-            case Claim(old, name):
+            case ClaimVersion(old, name):
                 answer = claims.setdefault(old, name)
             case FindOld(old):
                 answer = tuple(sorted(f"claim of {version}" for version in claims if version != old))

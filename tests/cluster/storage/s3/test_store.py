@@ -18,7 +18,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError, ReadTimeoutError
 
 from speechmill.cluster.storage import S3Options
-from speechmill.cluster.storage.s3.errors import Place, storage_error
+from speechmill.cluster.storage.s3.errors import ObjectPlace, storage_error
 from speechmill.cluster.storage.s3.store import S3Storage
 from speechmill.errors import (
     CorpusError,
@@ -150,7 +150,7 @@ def test_a_dead_endpoint_is_said_at_check(s3_env: Any, bucket: str) -> None:
 def test_each_answer_has_its_meaning(code: str, status: int, kind: type[SpeechmillError]) -> None:
     """The kind decides the exit status. Answers that our server never gives."""
     answer: Any = {"Error": {"Code": code, "Message": "why"}, "ResponseMetadata": {"HTTPStatusCode": status}}
-    place = Place("s3://b/p", "b", "http://host", "AKID")
+    place = ObjectPlace("s3://b/p", "b", "http://host", "AKID")
     error = storage_error(ClientError(answer, "PutObject"), "writing", place)
     assert type(error) is kind
     assert str(error).startswith("writing s3://b/p at http://host: ")
@@ -168,7 +168,7 @@ def test_each_answer_has_its_meaning(code: str, status: int, kind: type[Speechmi
 )
 def test_each_failure_to_ask_has_its_meaning(error: Exception, kind: type[SpeechmillError]) -> None:
     """What happens before a service answers."""
-    assert type(storage_error(error, "writing", Place("s3://b", "b", "http://host", "AKID"))) is kind
+    assert type(storage_error(error, "writing", ObjectPlace("s3://b", "b", "http://host", "AKID"))) is kind
 
 
 def test_a_delete_that_is_refused_is_an_error(store: S3Storage) -> None:

@@ -19,7 +19,7 @@ from speechmill.actors.models.chattts.checkpoint.layout import (
     PART_FILES,
     TINY,
     TOKENIZER_FILE,
-    Shape,
+    TensorShape,
     tensors,
 )
 from speechmill.actors.models.chattts.checkpoint.published import PUBLISHED
@@ -75,7 +75,7 @@ def test_the_header_of_the_full_size_is_the_published_layout(monkeypatch: pytest
     """All but the values: what is written is taken before 1.2 GB of them are drawn."""
     written: dict[str, int] = {}
 
-    def note(file: Path, shapes: dict[str, Shape], values: object, metadata: dict[str, str] | None) -> None:
+    def note(file: Path, shapes: dict[str, TensorShape], values: object, metadata: dict[str, str] | None) -> None:
         name = file.relative_to(tmp_path).as_posix()
         assert shapes == tensors(FULL)[name]
         header = header_bytes(shapes, metadata)

@@ -24,7 +24,7 @@ import numpy as np
 import torch
 torch.set_num_threads(1)
 from speechmill.actors.engine.request import Sampling
-from speechmill.actors.records.stream_handle import Listener
+from speechmill.actors.records.stream_handle import StreamHandle
 from speechmill.actors.models.chattts.options import Options
 from speechmill.actors.models.chattts.speech import Line, Speech
 from speechmill.actors.models.chattts.checkpoint.weights import Checkpoint
@@ -41,7 +41,7 @@ def loaded(compile):
 def spoken(speech):
     waves, refined, pieces = {}, {}, {}
     def listen(number):
-        pieces[number] = np.concatenate(list(speech.stream(line(number), Listener())))
+        pieces[number] = np.concatenate(list(speech.stream(line(number), StreamHandle())))
     streams = [threading.Thread(target=listen, args=(number,)) for number in range(9)]
     for stream in streams:
         stream.start()
