@@ -83,7 +83,7 @@ def replica(model: str, *, options: Mapping[str, object] | None = None, **settin
     """A replica's configuration with the defaults of a job."""
     device, backend = settings.pop("device", "cpu"), settings.pop("backend", "auto")
     config = ModelConfig(model, device, backend, options=options or {})
-    return ReplicaConfig(config, audio_format="flac", pause_s=0.0, **settings)
+    return ReplicaConfig(config, **settings)
 
 
 def compare(name: str, arena: Arena, num_rows: int, effort: Effort) -> Part:

@@ -22,7 +22,7 @@ from speechmill.actors.models.base import Model
 from speechmill.actors.records.manifest import Record
 from speechmill.actors.records.utterance import Segment, Utterance
 from speechmill.actors.replica.loaded_model import LoadedModel, tuned
-from speechmill.actors.replica.receipt import ReplicaConfig, ReplicaProgress
+from speechmill.actors.replica.receipt import JobConfig, ReplicaConfig, ReplicaProgress
 from speechmill.actors.replica.shard_synthesis import ShardSynthesis
 from speechmill.actors.text.splitting import fit_segments
 from speechmill.errors import BatchOutOfMemory
@@ -116,10 +116,11 @@ def speak_automatically(
             worst = max(worst, done.peak_bytes / done.predicted_bytes)
         look()
 
+    asked = JobConfig(config.model, "flac")
     began, began_cpu = time.perf_counter(), time.thread_time()
     for shard in shards:
         num_rows += len(shard)
-        ShardSynthesis(voice, config, _Nowhere(), drop, report, _never).synthesise(shard)
+        ShardSynthesis(voice, asked, _Nowhere(), drop, report, _never).synthesise(shard)
     seconds, cpu_s = time.perf_counter() - began, time.thread_time() - began_cpu
     return Outcome(seconds, batches, num_rows - num_spoken, 1.0, worst, cpu_s)
 

@@ -144,7 +144,7 @@ def speechmill(num_rows: int, num_replicas: int, bound_s: float, *, slow: bool) 
 
     from speechmill.actors.models.base import ModelConfig
     from speechmill.actors.models.registry import describe
-    from speechmill.actors.replica.receipt import ReplicaConfig
+    from speechmill.actors.replica.receipt import JobConfig, ReplicaConfig
     from speechmill.cluster.pool.pool import Pool
     from speechmill.cluster.pool.replica_source import Spawned
     from speechmill.cluster.pool.replica_state import ReplicaStatus
@@ -156,9 +156,9 @@ def speechmill(num_rows: int, num_replicas: int, bound_s: float, *, slow: bool) 
     slow_file = Path(tempfile.mkdtemp()) / "slow"
     asked = {**options(num_rows, num_replicas, bound_s), "slow": 2.0, "slow_file": str(slow_file) if slow else ""}
     model = ModelConfig("tone", options=asked)
-    config = ReplicaConfig(model, "wav", 0.0)
     shards = list(plan(num_rows, CostModel.of(describe(model))))
-    with Pool(Spawned(ReplicaPlan(num_replicas, "cpu", 0.0, 1.0), config), config, NoStore()) as pool:
+    spawned = Spawned(ReplicaPlan(num_replicas, "cpu", 0.0, 1.0), ReplicaConfig(model))
+    with Pool(spawned, JobConfig(model, "wav"), NoStore()) as pool:
         while any(state.status is ReplicaStatus.STARTING for state in pool.states()):
             pool.collect(0.2)
         if slow:

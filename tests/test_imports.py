@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import pickle
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,11 @@ from pathlib import Path
 import pytest
 
 import speechmill
+from speechmill.actors.models.base import ModelConfig
+from speechmill.actors.replica.receipt import JobConfig, ReplicaConfig
+from speechmill.cluster.containers import CONTAINERS
+from speechmill.cluster.containers.parts import Parts
+from speechmill.cluster.storage import open_storage
 
 ROOT = Path(speechmill.__file__).parent
 LAYERS = ["actors", "cluster", "jobs"]
@@ -107,6 +113,23 @@ def test_the_package_imports_quickly_because_it_loads_no_heavy_library() -> None
 
 def test_a_replica_starts_without_what_only_jobs_need() -> None:
     code = "import sys, speechmill.cluster.pool.actor; print([n for n in sys.modules if 'speechmill.jobs' in n])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_what_a_replica_gets_is_unpickled_without_what_only_jobs_need(tmp_path: Path) -> None:
+    """Law: configuration, store, parts, and the writers of all containers come without jobs, pydantic or pyarrow."""
+    parts = [Parts(open_storage(str(tmp_path)), name, "flac") for name in CONTAINERS]
+    config = ModelConfig("tone")
+    sent = tmp_path / "sent"
+    sent.write_bytes(pickle.dumps([ReplicaConfig(config), JobConfig(config, "flac"), *parts]))
+    code = (
+        "import pickle, sys; from speechmill.cluster.pool.actor import ReplicaActor\n"
+        f"config, job, *parts = pickle.loads(open({str(sent)!r}, 'rb').read())\n"
+        "for part in parts: part.open_part('000000-0000-aa').abort()\n"
+        "heavy = {'pydantic', 'pyarrow', 'typer', 'boto3'}\n"
+        "print(sorted(n for n in sys.modules if n.startswith('speechmill.jobs') or n in heavy))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

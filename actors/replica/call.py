@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from ..batcher.stats import NO_BATCHES
 from ..records.part import PartStore
-from .receipt import ReplicaConfig, ReplicaProgress
+from .receipt import JobConfig, ReplicaProgress
 
 
 class Dropped(BaseException):
@@ -25,7 +25,7 @@ class CalledJob:
     dropped, handed_back   parts not to be spoken, and not to be spoken to their ends, until their calls have ended
     """
 
-    config: ReplicaConfig
+    config: JobConfig
     store: PartStore
     progress: ReplicaProgress = field(default_factory=ReplicaProgress)
     counting: threading.Lock = field(default_factory=threading.Lock)

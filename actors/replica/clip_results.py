@@ -16,7 +16,7 @@ from ..audio.encoding import encode, join, pcm16, pcm_sha256, sha256
 from ..models.base import ModelInfo
 from ..records.manifest import SIDECAR, Record
 from ..records.part import PartWriter
-from .receipt import ReplicaConfig, ReplicaProgress
+from .receipt import JobConfig, ReplicaProgress
 from .row_results import Pieces, Rows
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Clips(Rows["NDArray[np.float32]"]):
     def __init__(
         self,
         info: ModelInfo,
-        config: ReplicaConfig,
+        config: JobConfig,
         part: PartWriter,
         encode_soon: Callable[[partial[Record]], Future[Record]],
         report: Callable[[ReplicaProgress], None],

@@ -1,4 +1,4 @@
-"""What a replica is told, and what it tells: its configuration, its progress, a receipt for each call."""
+"""The messages of a replica: its configuration and that of a job in, its progress and a receipt for each call out."""
 
 from __future__ import annotations
 
@@ -9,8 +9,22 @@ from ..models.base import ModelConfig
 
 
 @dataclass(frozen=True, slots=True)
+class JobConfig:
+    """What a job asks of the replicas that it has, or borrows.
+
+    model         what it wants to be spoken with; a replica that has another one refuses the job
+    audio_format  of its clips, as in `output.audio`
+    pause_s       seconds of silence between the segments of a row
+    """
+
+    model: ModelConfig
+    audio_format: str
+    pause_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class ReplicaConfig:
-    """What a replica is told once.
+    """What the process of a replica needs: its model, and how much of the machine it may use.
 
     batch_rows          rows in a batch; None for the fastest that fits
     vram_utilization    share of its memory that it may use, above 0 and up to 1
@@ -20,8 +34,6 @@ class ReplicaConfig:
     """
 
     model: ModelConfig
-    audio_format: str
-    pause_s: float
     batch_rows: int | None = None
     vram_utilization: float = 0.9
     batch_s: float | None = None

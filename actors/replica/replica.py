@@ -32,7 +32,7 @@ from ..records.stream_handle import StreamHandle
 from ..records.utterance import Utterance
 from .call import Call, CalledJob, Dropped
 from .loaded_model import MAX_PENDING_CLIPS, LoadedModel, tuned
-from .receipt import Receipt, ReplicaConfig, ReplicaProgress
+from .receipt import JobConfig, Receipt, ReplicaConfig, ReplicaProgress
 from .shard_synthesis import ShardSynthesis
 from .streaming import AudioChunk, SpeechInput, speak_stream
 
@@ -99,11 +99,11 @@ class Replica:
             self._home = home = replace(home, warm_s=time.perf_counter() - began)
         return home
 
-    def join(self, job: str, config: ReplicaConfig, store: PartStore) -> ReplicaInfo:
+    def join(self, job: str, config: JobConfig, store: PartStore) -> ReplicaInfo:
         """Load, and speak for this job from now on. Raises StorageMissing, and ModelError as `load` does.
 
-        Of a job that joins, the audio format, the pauses and the place of its parts count; the batches are this
-        replica's. ModelError, too, if it wants what sounds different.
+        The batches are this replica's, whatever the job's specification says. ModelError, too, if the job wants a
+        model that sounds different.
         """
         store.check()
         self._refuse_another(config.model)

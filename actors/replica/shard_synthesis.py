@@ -30,7 +30,7 @@ from ..records.utterance import Segment, Utterance
 from ..text.splitting import fit_segments
 from .clip_results import Clips
 from .loaded_model import LoadedModel
-from .receipt import Receipt, ReplicaConfig, ReplicaProgress
+from .receipt import JobConfig, Receipt, ReplicaProgress
 from .row_results import Rows
 from .stepwise import Stepwise
 from .text_results import Texts
@@ -55,7 +55,7 @@ class ShardSynthesis:
     def __init__(
         self,
         voice: LoadedModel,
-        config: ReplicaConfig,
+        config: JobConfig,
         part: PartWriter | None,
         encode_soon: Callable[[partial[Record]], Future[Record]],
         report: Callable[[ReplicaProgress], None],

@@ -19,7 +19,7 @@ import ray
 from ...actors.records.part import PartStore
 from ...actors.records.stream_handle import StreamHandle
 from ...actors.records.utterance import Utterance
-from ...actors.replica.receipt import Receipt, ReplicaConfig, ReplicaProgress
+from ...actors.replica.receipt import JobConfig, Receipt, ReplicaConfig, ReplicaProgress
 from ...actors.replica.replica import Replica, ReplicaInfo
 from ...actors.replica.streaming import AudioChunk, SpeechInput
 
@@ -53,7 +53,7 @@ class ReplicaActor:
         """See `Replica.warm`."""
         return await self._call(self._replica.warm)
 
-    async def join(self, job: str, config: ReplicaConfig, store: PartStore) -> ReplicaInfo:
+    async def join(self, job: str, config: JobConfig, store: PartStore) -> ReplicaInfo:
         """See `Replica.join`."""
         home = await self._call(partial(self._replica.join, job, config, store))
         return replace(home, node=ray.get_runtime_context().get_node_id())

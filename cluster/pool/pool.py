@@ -19,7 +19,7 @@ from ray.exceptions import ActorDiedError, RayError, RayTaskError
 from ...actors.batcher.profile import Profile
 from ...actors.records.part import PartStore
 from ...actors.records.utterance import Shard
-from ...actors.replica.receipt import Receipt, ReplicaConfig
+from ...actors.replica.receipt import JobConfig, Receipt
 from ...errors import JobError, ModelError, ReplicasLost, RunStopped
 from ..scheduling.attempts import Attempt, ReplicaQueue
 from ..scheduling.dispatcher import Dispatcher
@@ -44,7 +44,7 @@ class Pool:
     def __init__(
         self,
         source: ReplicaSource,
-        config: ReplicaConfig,
+        config: JobConfig,
         store: PartStore,
         limits: Timeouts = PATIENT,
         stamp: str = "",

@@ -21,7 +21,6 @@ from ...errors import JobChanged, JobError, SpecError
 from ..corpus.printable import printable
 from ..spec.job import JobSpec
 
-JOB_KEY = "job.json"
 FORMAT = 3
 """Of the output's layout; another number is another layout."""
 

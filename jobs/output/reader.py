@@ -18,11 +18,11 @@ from ...actors.records.utterance import Clip
 from ...cluster.commit.executor import Executor
 from ...cluster.commit.operations import DONE, MISSING, Named, ReadNames, ReadObjects, StoreAnswer
 from ...cluster.commit.protocol import Read, State
+from ...cluster.commit.root import ROOT_KEY
 from ...cluster.containers import Container, Place, container_of
 from ...cluster.storage import S3Options, Storage, open_storage
 from ...errors import JobError, RowRejected
 from .bounded_read import MANIFEST_BYTES, get_bounded
-from .identity import JOB_KEY
 from .output_file import OutputFile
 from .texts import TEXT_PREFIX
 
@@ -48,7 +48,8 @@ class Layout:
             container, audio_format = container_of(str(output["container"])), format_of(str(output["audio"]))
             return cls(container, audio_format, int(output.get("key_prefixes", 0)))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise JobError(f"{storage.location(JOB_KEY)} has no spec.output.container and spec.output.audio") from error
+            where = storage.location(ROOT_KEY)
+            raise JobError(f"{where} has no spec.output.container and spec.output.audio") from error
 
 
 def load_part(storage: Storage, part: PartName) -> list[Record]:

@@ -187,7 +187,7 @@ def _run(
                 this.sweep_others()
         if this.has_work:
             source = source if isinstance(source, Borrowed) else Spawned(source, job.replica_config)
-            with Pool(source, job.replica_config, job.parts, stamp=this.stamp) as pool:
+            with Pool(source, job.job_config, job.parts, stamp=this.stamp) as pool:
                 this.speak_all(pool, Telemetry(spec.name), trace)
             this.sweep(pool)
         return this.result(this.complete())

@@ -6,7 +6,6 @@ Everything that can be wrong with a job is found here, before a replica starts. 
 from __future__ import annotations
 
 import json
-import socket
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from importlib.metadata import version
@@ -15,47 +14,21 @@ from ...actors.audio.encoding import format_of
 from ...actors.models.base import ModelConfig, ModelInfo
 from ...actors.models.registry import describe
 from ...actors.records.manifest import MANIFEST_PREFIX, PartName
-from ...actors.records.part import PartStore, PartWriter
-from ...actors.replica.receipt import ReplicaConfig
-from ...cluster.containers import container_of
+from ...actors.replica.receipt import JobConfig, ReplicaConfig
+from ...cluster.commit.root import ROOT_KEY
 from ...cluster.containers.base import AUDIO_PREFIX, part_prefix
+from ...cluster.containers.parts import Parts
 from ...cluster.lease.record import DRIVER_KEY
 from ...cluster.sharding.cost_cache import recall
 from ...cluster.sharding.sharding import CostModel
 from ...cluster.storage import Storage, open_storage
-from ...errors import JobChanged, ModelError, SpecError, StorageMissing, did_you_mean
+from ...errors import JobChanged, ModelError, SpecError, did_you_mean
 from ..corpus import Column, Corpus, InputOptions, would_read
-from ..output.identity import JOB_KEY, Identity, JobFile, identity_of
+from ..output.identity import Identity, JobFile, identity_of
 from ..output.output_file import OutputFile
 from ..output.plan_log import PLAN_PREFIX, PlanLog
 from ..output.texts import TEXT_PREFIX, text_key
 from ..spec.job import JobSpec
-
-
-@dataclass(frozen=True, slots=True)
-class Parts(PartStore):
-    """Opens parts of one output; pickled, it travels to the replicas."""
-
-    storage: Storage
-    container: str
-    extension: str
-    key_prefixes: int = 0
-
-    def check(self) -> None:
-        """Raise StorageMissing if this machine does not see the output: a folder that is not shared."""
-        if not self.storage.exists(JOB_KEY):
-            raise StorageMissing(
-                f"output.uri {self.storage.uri} is not what the driver sees on node {socket.gethostname()}: "
-                "on a cluster, write to s3:// or to a folder that all nodes share"
-            )
-
-    def open_part(self, name: str) -> PartWriter:
-        """A writer for a part of this unique name."""
-        return container_of(self.container).open_part(self.storage, name, self.extension, self.key_prefixes)
-
-    def sweep(self, name: str) -> None:
-        """Remove what is stored of a part that no manifest names and nobody writes any more."""
-        self.storage.delete(entry.key for entry in self.storage.list(part_prefix(name, self.key_prefixes)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +57,10 @@ class ResolvedJob:
     @property
     def replica_config(self) -> ReplicaConfig:
         return replica_config(self.spec, self.model)
+
+    @property
+    def job_config(self) -> JobConfig:
+        return JobConfig(self.model, self.spec.output.audio, self.spec.text.pause_s)
 
     @property
     def plan_fingerprint(self) -> str:
@@ -165,12 +142,10 @@ def describe_model(spec: JobSpec, device: str) -> tuple[ModelConfig, ModelInfo]:
 
 
 def replica_config(spec: JobSpec, model: ModelConfig) -> ReplicaConfig:
-    """What the replicas of a job are told."""
+    """What the replicas need that a job starts."""
     batch_size = spec.model.batch_size
     return ReplicaConfig(
         model=model,
-        audio_format=spec.output.audio,
-        pause_s=spec.text.pause_s,
         batch_rows=None if batch_size == "auto_max" else batch_size,
         vram_utilization=spec.model.vram_utilization,
         cpus=spec.cluster.cpus_per_replica,
@@ -212,7 +187,7 @@ def open_corpus(spec: JobSpec, info: ModelInfo) -> Corpus:
 def _refuse_own_output(spec: JobSpec, storage: Storage) -> None:
     """A corpus that takes in the output would change with every part."""
     uris = [spec.input.uri] if isinstance(spec.input.uri, str) else spec.input.uri
-    written = [PartName(0, 0, 1, 0, 1, "aa", "raaaa-1.n0", "0" * 16).key, JOB_KEY]
+    written = [PartName(0, 0, 1, 0, 1, "aa", "raaaa-1.n0", "0" * 16).key, ROOT_KEY]
     written.append(f"{part_prefix('000000-0000-raaaa-1-aa', spec.output.key_prefixes)}.parquet")
     written += [f"{PLAN_PREFIX}000000.json", DRIVER_KEY]
     if spec.task == "refine":
@@ -229,6 +204,6 @@ def _refuse_strangers(storage: Storage, task: str) -> None:
         stranger = next(iter(storage.list(prefix)), None)
         if stranger is not None:
             raise JobChanged(
-                f"{storage.location(stranger.key)} is in the way: {storage.uri} has no {JOB_KEY}, so it is not a "
+                f"{storage.location(stranger.key)} is in the way: {storage.uri} has no {ROOT_KEY}, so it is not a "
                 "speechmill output. Choose an empty place for output.uri."
             )

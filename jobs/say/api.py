@@ -89,7 +89,7 @@ def _loaded(config: ModelConfig) -> Model:
     from ...actors.replica.loaded_model import tuned
     from ...actors.replica.receipt import ReplicaConfig
 
-    return tuned(ReplicaConfig(config, "wav", PAUSE_S, batch_rows=1)).model
+    return tuned(ReplicaConfig(config, batch_rows=1)).model
 
 
 def _check(model: Model, voice: str, seed: int, speed: float) -> None:

@@ -11,7 +11,6 @@ from pydantic import Field, field_validator, model_validator
 
 from ...actors.models.base import ModelConfig
 from ...actors.replica.receipt import ReplicaConfig
-from ...actors.replica.streaming import PAUSE_S
 from ..spec.job import ClusterSpec, Document, ModelSpec, Section
 from .admission import AdmissionLimits
 
@@ -99,8 +98,6 @@ class ServiceSpec(Document):
         batch_size = self.model.batch_size
         return ReplicaConfig(
             model=model,
-            audio_format="wav",
-            pause_s=PAUSE_S,
             batch_rows=None if batch_size == "auto_max" else batch_size,
             vram_utilization=self.model.vram_utilization,
             batch_s=self.limits.batch_s,

@@ -11,10 +11,10 @@ from typing import Any
 
 from ...actors.records.manifest import PartName, Record, dumps
 from ...actors.records.utterance import Failure, Utterance
+from ...cluster.commit.root import ROOT_KEY
 from ...cluster.storage import Storage
 from ...errors import JobError
 from ..corpus import Corpus
-from ..output.identity import JOB_KEY
 from ..output.output_file import OutputFile
 from ..output.reader import load_part
 from ..planning.windows import windows
@@ -38,7 +38,7 @@ def corpus_of(output: OutputFile, uri: str | None = None) -> Corpus:
     spec = JobSpec.parse(body)
     if ":" in spec.model.name:
         raise JobError(
-            f"model.name in {JOB_KEY} is {spec.model.name!r:.80}, a class of your own, which is not imported here: "
+            f"model.name in {ROOT_KEY} is {spec.model.name!r:.80}, a class of your own, which is not imported here: "
             "call speechmill.jobs.verify.verify with a corpus that you open yourself"
         )
     _, info = describe_model(spec, output.job.device)
@@ -89,7 +89,7 @@ def _window_rows(output: OutputFile) -> int:
     sharding: Any = output.job.spec.get("sharding")
     window_rows = sharding.get("window_rows") if isinstance(sharding, dict) else None
     if type(window_rows) is not int or window_rows <= 0:
-        raise JobError(f"{JOB_KEY} has no spec.sharding.window_rows, so its rows cannot be compared with the corpus")
+        raise JobError(f"{ROOT_KEY} has no spec.sharding.window_rows, so its rows cannot be compared with the corpus")
     return window_rows
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
-from ..output.identity import JOB_KEY
+from ...cluster.commit.root import ROOT_KEY
 from ..output.output_file import OutputFile
 
 _ABSENT = object()
@@ -18,14 +18,14 @@ def job_faults(output: OutputFile) -> Iterator[str]:
     """Where `job.json` contradicts itself, a sentence each."""
     file, job = output.base.file, output.job
     if not file.is_intact:
-        yield f"{JOB_KEY} was changed after it was written; restore it, or start anew with --overwrite"
+        yield f"{ROOT_KEY} was changed after it was written; restore it, or start anew with --overwrite"
     if file.body.get("fingerprint") != job.identity.fingerprint:
-        yield f"{JOB_KEY}: its fingerprint is not that of its identity"
+        yield f"{ROOT_KEY}: its fingerprint is not that of its identity"
     for name, value in job.identity.keys.items():
         found = _at(job.spec, name)
         # What the specification left open, the identity has resolved.
         if found not in (_ABSENT, None, "", "auto") and found != value:
-            yield f"{JOB_KEY}: {name} is {found!r:.80} in the specification and {value!r:.80} in the identity"
+            yield f"{ROOT_KEY}: {name} is {found!r:.80} in the specification and {value!r:.80} in the identity"
 
 
 def _at(spec: Mapping[str, Any], name: str) -> object:

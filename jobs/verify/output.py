@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 
 from ...actors.records.manifest import MANIFEST_PREFIX, PartName
+from ...cluster.commit.root import ROOT_KEY
 from ...cluster.containers.base import AUDIO_PREFIX
 from ...cluster.lease.lease import Lease
 from ...cluster.lease.record import DRIVER_KEY
@@ -20,7 +21,6 @@ from ...errors import JobError
 from ..corpus import Corpus
 from ..output.claim import sweep as sweep_dead
 from ..output.complete import COMPLETE_KEY
-from ..output.identity import JOB_KEY
 from ..output.output_file import OutputFile
 from ..output.plan_log import is_plan_key
 from ..output.reader import Layout, load_part
@@ -127,7 +127,7 @@ class _Check:
         for key, size in objects.items():
             if key.startswith(self._owner.prefix):
                 self._findings.orphan(key, size)
-            elif key not in {JOB_KEY, COMPLETE_KEY, DRIVER_KEY} and not is_manifest(key) and not is_plan_key(key):
+            elif key not in {ROOT_KEY, COMPLETE_KEY, DRIVER_KEY} and not is_manifest(key) and not is_plan_key(key):
                 self._findings.stray(key)
 
     def shard(self, shard_id: str, parts: list[PartName], objects: Mapping[str, int]) -> None:

@@ -16,7 +16,7 @@ from speechmill.actors.models.base import ModelConfig
 from speechmill.actors.records.manifest import Record
 from speechmill.actors.records.utterance import Utterance
 from speechmill.actors.replica.loaded_model import tuned
-from speechmill.actors.replica.receipt import ReplicaConfig, ReplicaProgress
+from speechmill.actors.replica.receipt import JobConfig, ReplicaConfig, ReplicaProgress
 from speechmill.actors.replica.shard_synthesis import ShardSynthesis
 
 LONGEST = 1_200
@@ -61,6 +61,9 @@ class NoPart:
         """Nothing to forget."""
 
 
+ASKED = JobConfig(ModelConfig("tone"), "wav")
+
+
 def never() -> bool:
     """Nothing is handed back."""
     return False
@@ -68,7 +71,7 @@ def never() -> bool:
 
 def speak(lengths: list[int], **options: Any) -> tuple[int, int, BatchStats, float]:
     """Rows spoken, rows failed, the batches, and the margin at the end."""
-    config = ReplicaConfig(ModelConfig("tone", options=DEVICE | options), "wav", 0.0)
+    config = ReplicaConfig(ModelConfig("tone", options=DEVICE | options))
     voice = tuned(config)
     spoken: list[partial[Record]] = []
     failed: list[ReplicaProgress] = []
@@ -83,7 +86,7 @@ def speak(lengths: list[int], **options: Any) -> tuple[int, int, BatchStats, flo
             Utterance(start + n, str(n), "a" * length, n) for n, length in enumerate(lengths[start : start + SHARD])
         ]
         attempt = ShardSynthesis(
-            voice, config, NoPart(), encode_soon, lambda p: failed.append(p) if p.failed else None, never
+            voice, ASKED, NoPart(), encode_soon, lambda p: failed.append(p) if p.failed else None, never
         )
         attempt.synthesise(rows)
         stats += attempt.batches
@@ -105,7 +108,7 @@ def test_no_length_overruns_the_memory_or_loses_a_row(name: str, noise: float) -
 
 def test_memory_that_shrinks_under_a_run_costs_batches_and_not_rows(tmp_path: Path) -> None:
     """A neighbour takes three quarters of the device after it was measured, and stays."""
-    config = ReplicaConfig(ModelConfig("tone", options=DEVICE), "wav", 0.0)
+    config = ReplicaConfig(ModelConfig("tone", options=DEVICE))
     voice = tuned(config)
     assert voice.memory is not None
     voice.memory.cap(DEVICE["memory_bytes"] // 4)
@@ -117,7 +120,7 @@ def test_memory_that_shrinks_under_a_run_costs_batches_and_not_rows(tmp_path: Pa
 
     stats = []
     for _ in range(2):
-        attempt = ShardSynthesis(voice, config, NoPart(), encode_soon, lambda _: None, never)
+        attempt = ShardSynthesis(voice, ASKED, NoPart(), encode_soon, lambda _: None, never)
         attempt.synthesise([Utterance(n, str(n), "a" * length, n) for n, length in enumerate(log_normal(SHARD))])
         stats.append(attempt.batches)
     assert len(spoken) == 2 * SHARD

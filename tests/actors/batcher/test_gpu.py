@@ -20,7 +20,7 @@ def test_reserved_memory_stays_within_the_bound(share: float, monkeypatch: pytes
 
     monkeypatch.setenv("SPEECHMILL_CACHE", str(tmp_path))
     torch.cuda.reset_peak_memory_stats()
-    config = ReplicaConfig(ModelConfig("hibari", "cuda"), "wav", 0.0, vram_utilization=share)
+    config = ReplicaConfig(ModelConfig("hibari", "cuda"), vram_utilization=share)
     voice = tuned(config)
     assert voice.profile is not None
     segments = [s for length in (25, 100, 400) for s in Probes(voice.model).batch(512, length)]

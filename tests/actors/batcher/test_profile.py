@@ -150,7 +150,7 @@ def test_a_profile_is_kept_for_exactly_its_key(tmp_path: Path) -> None:
 
 def test_a_damaged_profile_is_measured_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SPEECHMILL_CACHE", str(tmp_path))
-    config = ReplicaConfig(ModelConfig("tone", options={"audio_char_s": 0.001}), "wav", 0.0)
+    config = ReplicaConfig(ModelConfig("tone", options={"audio_char_s": 0.001}))
     assert tuned(config).profile is not None
     (file,) = tmp_path.glob("profiles/*.json")
     file.write_text("half of a pro")
@@ -161,7 +161,7 @@ def test_a_damaged_profile_is_measured_again(tmp_path: Path, monkeypatch: pytest
 
 def test_a_second_replica_measures_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SPEECHMILL_CACHE", str(tmp_path))
-    config = ReplicaConfig(ModelConfig("tone", options={"audio_char_s": 0.001}), "wav", 0.0)
+    config = ReplicaConfig(ModelConfig("tone", options={"audio_char_s": 0.001}))
     assert tuned(config).profile == tuned(config).profile
 
 
@@ -169,7 +169,7 @@ def test_a_cache_that_cannot_be_written_only_costs_time(tmp_path: Path, monkeypa
     blocked = tmp_path / "a file, no folder"
     blocked.write_text("")
     monkeypatch.setenv("SPEECHMILL_CACHE", str(blocked))
-    config = ReplicaConfig(ModelConfig("tone", options={"audio_char_s": 0.001}), "wav", 0.0)
+    config = ReplicaConfig(ModelConfig("tone", options={"audio_char_s": 0.001}))
     assert tuned(config).profile is not None
 
 

@@ -16,7 +16,7 @@ from speechmill.actors.models.base import ModelConfig
 from speechmill.actors.models.tone import Tone, ToneMemory
 from speechmill.actors.records.manifest import Record, decode_records
 from speechmill.actors.records.utterance import Segment, Utterance
-from speechmill.actors.replica.receipt import Receipt, ReplicaConfig
+from speechmill.actors.replica.receipt import JobConfig, Receipt, ReplicaConfig
 from speechmill.actors.replica.replica import MAX_PENDING_CLIPS, Replica
 from speechmill.errors import ModelError, RowRejected, StorageFull
 
@@ -102,12 +102,12 @@ def utterances(*texts: str) -> list[Utterance]:
 
 def replica(store: MemoryStore, model: type[Tone] | None = None, **options: Any) -> Replica:
     config = ModelConfig("tone", options={"audio_char_s": 0.01} | options)
-    return joined(ReplicaConfig(config, "wav", pause_s=0.5), store, model)
+    return joined(ReplicaConfig(config), store, model)
 
 
 def joined(config: ReplicaConfig, store: MemoryStore, model: type[Tone] | None = None) -> Replica:
     made = Replica(config)
-    made.join("job", config, store)
+    made.join("job", JobConfig(config.model, "wav", pause_s=0.5), store)
     if model is not None:
         give(made, model(config.model))
     return made
@@ -166,16 +166,16 @@ def test_out_of_memory_packs_smaller_batches_for_the_rest_of_the_run() -> None:
 
 def test_a_number_of_rows_that_cannot_fit_is_refused_with_the_arithmetic() -> None:
     config = ModelConfig("tone", options={"memory_bytes": 1_000_000, "weights_bytes": 100_000})
-    made = Replica(ReplicaConfig(config, "wav", 0.0, batch_rows=3, vram_utilization=0.9))
+    made = Replica(ReplicaConfig(config, batch_rows=3, vram_utilization=0.9))
     with pytest.raises(ModelError, match=r"3 rows of 400 tokens.* need .*vram_utilization 0\.9.*use 1 at most"):
         made.load()
-    Replica(ReplicaConfig(config, "wav", 0.0, batch_rows=1)).load()
+    Replica(ReplicaConfig(config, batch_rows=1)).load()
 
 
 def test_a_model_that_leaves_no_memory_for_a_batch_is_refused() -> None:
     config = ModelConfig("tone", options={"memory_bytes": 1_000_000, "weights_bytes": 950_000, "cell_bytes": 10})
     with pytest.raises(ModelError, match="leaves no memory for batches"):
-        Replica(ReplicaConfig(config, "wav", 0.0)).load()
+        Replica(ReplicaConfig(config)).load()
 
 
 def test_a_row_that_does_not_fit_alone_fails_with_its_numbers_and_the_others_are_spoken() -> None:
@@ -218,7 +218,7 @@ class Sticky(Tone):
 
 def test_a_device_that_breaks_in_mid_shard_fails_no_innocent_row() -> None:
     """The rows after the breakdown were once committed as failed, though nothing was wrong with them."""
-    config = ReplicaConfig(ModelConfig("tone"), "wav", 0.0, batch_rows=2)
+    config = ReplicaConfig(ModelConfig("tone"), batch_rows=2)
     made = joined(config, MemoryStore())
     give(made, Sticky(config.model))
     with pytest.raises(RuntimeError, match="device-side assert"):
@@ -300,7 +300,7 @@ def test_a_part_that_is_dropped_ends_with_its_batch_and_its_rows_do_not_count() 
 
 def test_a_part_that_is_handed_back_holds_what_was_done_and_names_the_rest() -> None:
     store = MemoryStore()
-    config = ReplicaConfig(ModelConfig("tone", options={"audio_char_s": 0.01}), "wav", 0.5, batch_rows=2)
+    config = ReplicaConfig(ModelConfig("tone", options={"audio_char_s": 0.01}), batch_rows=2)
     made = joined(config, store, Dropping)
     Dropping.drop = lambda: made.hand_back("job", "p")
     rows = utterances(*["A longer row of text."] * 4, "DROP me.", "So.", *["Hm."] * 20)

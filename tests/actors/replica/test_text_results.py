@@ -18,7 +18,7 @@ from speechmill.actors.records.manifest import Record, decode_records
 from speechmill.actors.records.part import PartWriter
 from speechmill.actors.records.utterance import Segment, Utterance
 from speechmill.actors.replica.loaded_model import LoadedModel
-from speechmill.actors.replica.receipt import Receipt, ReplicaConfig
+from speechmill.actors.replica.receipt import JobConfig, Receipt, ReplicaConfig
 from speechmill.actors.replica.replica import Replica
 from speechmill.errors import BatchOutOfMemory, ModelError, RowError, RowRejected, SpeechmillError
 
@@ -86,8 +86,8 @@ class NoParts:
 
 
 def joined() -> Replica:
-    made = Replica(ReplicaConfig(CONFIG, "wav", 0.0))
-    made.join("job", ReplicaConfig(CONFIG, "wav", 0.0), NoParts())
+    made = Replica(ReplicaConfig(CONFIG))
+    made.join("job", JobConfig(CONFIG, "wav"), NoParts())
     return made
 
 

@@ -23,7 +23,7 @@ LONG = " ".join(f"This is sentence number {n} of a long text." for n in range(40
 
 
 def spawned() -> Any:
-    config = ReplicaConfig(ModelConfig("tone", options={"audio_char_s": 0.01}), "wav", 0.0)
+    config = ReplicaConfig(ModelConfig("tone", options={"audio_char_s": 0.01}))
     actor = spawn(config, 1.0, 0.0, replica_name("test"))
     ray.get(actor.warm.remote())
     return actor

@@ -18,7 +18,7 @@ from waiting import eventually
 from speechmill.actors.models.base import ModelConfig
 from speechmill.actors.records.manifest import decode_records
 from speechmill.actors.records.utterance import Shard, Utterance
-from speechmill.actors.replica.receipt import ReplicaConfig
+from speechmill.actors.replica.receipt import JobConfig, ReplicaConfig
 from speechmill.cluster.pool.pool import CompletedShard, Pool
 from speechmill.cluster.pool.replica_source import Spawned
 from speechmill.cluster.scheduling.liveness import Timeouts
@@ -73,7 +73,11 @@ def shards(*texts: Sequence[str]) -> list[Shard]:
 
 
 def tone(**options: object) -> ReplicaConfig:
-    return ReplicaConfig(ModelConfig("tone", options={"audio_char_s": 0.001} | options), "wav", 0.0)
+    return ReplicaConfig(ModelConfig("tone", options={"audio_char_s": 0.001} | options))
+
+
+def asked(config: ReplicaConfig) -> JobConfig:
+    return JobConfig(config.model, "wav")
 
 
 def spawned(config: ReplicaConfig, num_replicas: int) -> Spawned:
@@ -95,7 +99,7 @@ def finish(pool: Pool, work: Sequence[Shard], meanwhile: Callable[[int], None] =
 
 def speak_all(work: Sequence[Shard], store: SlowStore, num_replicas: int = 1, **options: object) -> Done:
     config = tone(**options)
-    with Pool(spawned(config, num_replicas), config, store) as pool:
+    with Pool(spawned(config, num_replicas), asked(config), store) as pool:
         return finish(pool, work)
 
 
@@ -146,7 +150,7 @@ def test_a_frozen_replica_is_given_up_and_its_rows_are_spoken_elsewhere() -> Non
             os.kill(speaking[0], signal.SIGSTOP)
             frozen.append(speaking[0])
 
-    with Pool(spawned(config, 2), config, SlowStore(), QUICK) as pool:
+    with Pool(spawned(config, 2), asked(config), SlowStore(), QUICK) as pool:
         done = finish(pool, work, freeze)
         assert len(frozen) == 1
         assert pool.num_deaths >= 1, "a machine may be so busy that the other one is silent for as long"
@@ -165,7 +169,7 @@ def test_replicas_that_all_die_at_the_end_are_replaced() -> None:
             for pid in killed:
                 os.kill(pid, signal.SIGKILL)
 
-    with Pool(spawned(config, 2), config, SlowStore()) as pool:
+    with Pool(spawned(config, 2), asked(config), SlowStore()) as pool:
         assert all_rows(finish(pool, work, kill)) == list(range(6))
         assert 1 <= pool.num_deaths <= 2
 
@@ -191,7 +195,7 @@ def test_a_replica_that_joins_late_is_fed_at_once_with_what_waits_at_the_other()
             source.let_in()
         seen.update(state.number for state in pool.states() if state.shard_id)
 
-    with Pool(source, config, SlowStore()) as pool:
+    with Pool(source, asked(config), SlowStore()) as pool:
         assert all_rows(finish(pool, work, watch)) == list(range(12))
     assert seen == {0, 1}
 
@@ -208,7 +212,7 @@ def test_the_task_of_a_slow_replica_is_copied_and_what_comes_second_is_swept(tmp
     def collect_litter(num_done: int) -> None:
         orphaned_parts.extend(pool.orphaned_parts())
 
-    with Pool(spawned(config, 2), config, parts) as pool:  # type: ignore[arg-type]
+    with Pool(spawned(config, 2), asked(config), parts) as pool:  # type: ignore[arg-type]
         done = finish(pool, work[:2])  # until then, the model is measured
         (tmp_path / "slow").touch()
         done += finish(pool, work[2:], collect_litter)

@@ -13,11 +13,12 @@ from speechmill.actors.batcher.stats import BatchStats
 from speechmill.actors.models.base import ModelConfig
 from speechmill.actors.models.registry import describe
 from speechmill.actors.records.manifest import PartName
+from speechmill.cluster.commit.root import ROOT_KEY
 from speechmill.cluster.sharding.sharding import CostModel
 from speechmill.cluster.storage import open_storage
 from speechmill.errors import JobChanged, JobError
 from speechmill.jobs.output.complete import Complete
-from speechmill.jobs.output.identity import JOB_KEY, Identity, JobFile, identity_of
+from speechmill.jobs.output.identity import Identity, JobFile, identity_of
 from speechmill.jobs.output.ledger import Ledger
 from speechmill.jobs.output.output_file import OutputFile
 from speechmill.jobs.spec.job import JobSpec
@@ -82,7 +83,7 @@ def test_a_job_file_is_read_as_it_was_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"speechmill": 1, "spec": 3}', b"\xff", b'{"cost": []}'])
 def test_damaged_files_of_ours_are_named(tmp_path: Path, content: bytes) -> None:
     storage = open_storage(str(tmp_path))
-    storage.put(JOB_KEY, content)
+    storage.put(ROOT_KEY, content)
     with pytest.raises(JobError, match=r"job\.json"):
         OutputFile.read(storage)
 
@@ -91,8 +92,8 @@ def test_damaged_files_of_ours_are_named(tmp_path: Path, content: bytes) -> None
 def test_a_damaged_mark_of_completeness_is_named(tmp_path: Path, mark: object) -> None:
     storage = open_storage(str(tmp_path))
     begin(storage, job_file()).complete(Complete(1, 1, 0, 0.5))
-    body = json.loads(storage.get(JOB_KEY)) | {"complete": mark}
-    storage.put(JOB_KEY, json.dumps(body).encode())
+    body = json.loads(storage.get(ROOT_KEY)) | {"complete": mark}
+    storage.put(ROOT_KEY, json.dumps(body).encode())
     with pytest.raises(JobError, match=r"job\.json has a mark of completeness that cannot be read"):
         OutputFile.read(storage)
 

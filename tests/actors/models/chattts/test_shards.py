@@ -11,7 +11,7 @@ from pathlib import Path
 from speechmill.actors.models.base import ModelConfig
 from speechmill.actors.records.manifest import Record, decode_records
 from speechmill.actors.records.utterance import Utterance
-from speechmill.actors.replica.receipt import Receipt, ReplicaConfig
+from speechmill.actors.replica.receipt import JobConfig, Receipt, ReplicaConfig
 from speechmill.actors.replica.replica import Replica
 from speechmill.errors import StorageUnavailable
 
@@ -47,9 +47,9 @@ class Store:
 
 
 def replica(folder: Path) -> Replica:
-    config = ReplicaConfig(ModelConfig("chattts", path=str(folder), options=OPTIONS), "wav", 0.0)
+    config = ReplicaConfig(ModelConfig("chattts", path=str(folder), options=OPTIONS))
     made = Replica(config)
-    made.join("job", config, Store())
+    made.join("job", JobConfig(config.model, "wav"), Store())
     return made
 
 
