@@ -163,9 +163,10 @@ def speechmill(num_rows: int, num_replicas: int, bound_s: float, *, slow: bool) 
             pool.collect(0.2)
         if slow:
             slow_file.touch()
-        began_s, idle, done, waiting = time.perf_counter(), Idle(), [], iter(shards)
+        began_s, idle, done = time.perf_counter(), Idle(), []
+        pool.feed(shards, is_all=True)
         while len(done) < len(shards):
-            pool.feed(waiting)
+            pool.feed([])
             num_idle = sum(state.status is not ReplicaStatus.SPEAKING for state in pool.states())
             done += pool.collect(0.05)
             idle.look(num_idle)

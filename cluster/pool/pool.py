@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Any
 
 import ray
@@ -62,7 +62,7 @@ class Pool:
         self._num_joined = 0
         self._deaths_in_a_row = 0
         self._looked_at_s = time.monotonic()
-        self._quiet_s = self._away_s = 0.0
+        self._quiet_s = 0.0
         self._spans: list[AttemptSpan] = []
         self.num_deaths = 0
         self.profiles: dict[str, Profile] = {}
@@ -89,9 +89,19 @@ class Pool:
         """Tasks that were given to a second replica because it would end them sooner."""
         return self._dispatch.num_copies
 
-    def feed(self, shards: Iterator[Shard]) -> None:
-        """Give every ready replica work; takes a few shards more than that, to see the end come."""
-        for attempt in self._dispatch.feed(shards, time.monotonic()):
+    @property
+    def wants_more(self) -> bool:
+        """Whether `feed` is to be given shards: a replica is ready, and not enough wait here."""
+        return self._dispatch.wants_more
+
+    def feed(self, shards: Sequence[Shard], *, is_all: bool = False) -> None:
+        """Add shards, and give every ready replica work.
+
+        is_all   no more will come: from then on the work is balanced between the replicas
+        """
+        if shards or is_all:
+            self._dispatch.add(shards, is_all=is_all)
+        for attempt in self._dispatch.send(time.monotonic()):
             handle = self._handles[attempt.replica]
             ref = handle.actor.speak.remote(self._job, attempt.part, attempt.in_flight.task.utterances)
             handle.speaking[attempt.part] = ref
@@ -140,7 +150,7 @@ class Pool:
     @property
     def notice(self) -> str:
         """What a person should know when the run does not get on; empty while all is well."""
-        return report(self.states(), self._quiet_s, self._away_s, self._source.wanting, self._limits)
+        return report(self.states(), self._quiet_s, self._source.wanting, self._limits)
 
     def states(self) -> list[ReplicaState]:
         """Every replica as it was last seen."""
@@ -252,7 +262,7 @@ class Pool:
         elapsed_s = now_s - self._looked_at_s
         if elapsed_s < self._limits.ask_s:
             return
-        self._looked_at_s, self._away_s = now_s, elapsed_s
+        self._looked_at_s = now_s
         self._quiet_s = self._quiet_s + min(elapsed_s, LOOKED_S) if not self.is_idle or not self._handles else 0.0
         for handle in self._handles.values():
             handle.liveness.record_time(elapsed_s, is_asked=handle.polling is not None, has_work=bool(handle.speaking))

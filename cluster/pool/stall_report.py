@@ -12,13 +12,10 @@ MAX_NAMED = 4
 """Replicas named in one sentence; a report of hundreds is read by nobody."""
 
 
-def report(
-    states: Sequence[ReplicaState], quiet_s: float, away_s: float, wanting: Callable[[], str], limits: Timeouts
-) -> str:
+def report(states: Sequence[ReplicaState], quiet_s: float, wanting: Callable[[], str], limits: Timeouts) -> str:
     """What a person should know; empty while all is well.
 
     quiet_s   seconds without anything new from any replica, while there is work
-    away_s    seconds for which the driver did not look after its replicas the last time that it did something else
     wanting   what replicas need that do not come
     """
     starting = [state for state in states if state.status is ReplicaStatus.STARTING]
@@ -33,11 +30,6 @@ def report(
             found.append(f"{sum(not s.has_answered for s in starting)} replicas wait for their place: {wanting()}")
     if is_quiet and not any(found):
         found.append(_slow(speaking))
-    if away_s >= limits.stalled_s:
-        found.append(
-            f"the driver was away from its replicas for {away_s:.0f} s: it waited for the store to take its plan, or "
-            "for the corpus. See that both are near and well"
-        )
     text = ". ".join(sentence for sentence in found if sentence)
     return f"nothing new for {quiet_s:.0f} s. {text}" if is_quiet and text else text
 

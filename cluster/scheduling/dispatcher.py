@@ -9,7 +9,7 @@ a replica died of has one: a death has one possible cause. Not known here: Ray, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from ...actors.records.utterance import Shard
@@ -25,7 +25,7 @@ TASKS_IN_FLIGHT = 2
 """One running, one waiting behind it: the replica never waits for the driver."""
 
 SHARDS_AHEAD = 2
-"""Shards looked ahead at, for each replica: enough to even out what the slowest holds."""
+"""Shards that wait here for each replica: enough to even out what the slowest holds."""
 
 GAIN = 0.8
 """A copy has to end within this part of the time that the task would still take where it is."""
@@ -74,9 +74,29 @@ class Dispatcher:
         """Seconds that the attempt's replica is expected to take for it."""
         return attempt.in_flight.task.cost_s * self._speeds.of(attempt.replica)
 
-    def feed(self, shards: Iterator[Shard], now_s: float) -> list[Attempt]:
+    @property
+    def wants_more(self) -> bool:
+        """Whether shards are to be added: enough have to wait here to even out what the slowest replica holds.
+
+        They have to wait still when `send` has given every replica work: the end must be in sight before the last
+        shard is handed out whole.
+        """
+        willing = self._willing()
+        num_free = sum(max(0, TASKS_IN_FLIGHT - len(queue.attempts)) for queue in willing)
+        return bool(willing) and self._task_queue.wants(SHARDS_AHEAD * len(willing) + num_free)
+
+    def add(self, shards: Sequence[Shard], *, is_all: bool = False) -> None:
+        """Add shards to be spoken.
+
+        is_all   no more will come: from then on the work is balanced between the replicas
+        """
+        for shard in shards:
+            self._open.add(shard)
+        self._task_queue.add(shards, is_all=is_all)
+
+    def send(self, now_s: float) -> list[Attempt]:
         """Attempts to be sent now."""
-        willing = [queue for queue in self._queues.values() if not queue.is_draining]
+        willing = self._willing()
         willing.sort(key=lambda queue: self._speeds.of(queue.replica))
         all_speeds = sum(1 / self._speeds.of(queue.replica) for queue in willing)
         urgent = self._rebalance(willing, all_speeds, now_s) if self._task_queue.is_all_seen else []
@@ -84,14 +104,15 @@ class Dispatcher:
         for depth in range(TASKS_IN_FLIGHT):
             for queue in willing:
                 if len(queue.attempts) <= depth and not queue.is_quarantined:
-                    for shard in self._task_queue.look_ahead(shards, SHARDS_AHEAD * len(willing)):
-                        self._open.add(shard)
                     if urgent and urgent[0].replica != queue.replica:
                         sent.append(self._send(queue, urgent.pop(0).in_flight, now_s))
                     elif task := self._next_task(queue, all_speeds):
                         sent.append(self._send(queue, InFlightTask(task), now_s))
         sent += [copy for queue in willing if not queue.attempts and (copy := self._copy(queue, now_s))]
         return sent
+
+    def _willing(self) -> list[ReplicaQueue]:
+        return [queue for queue in self._queues.values() if not queue.is_draining]
 
     def record_progress(self, replica: int, share: float, now_s: float) -> None:
         """Record the observed progress (0 to 1) of a replica's running task."""

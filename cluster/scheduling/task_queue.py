@@ -1,4 +1,4 @@
-"""Work that no replica holds yet: tasks to try again, and shards looked ahead at. Pure.
+"""Work that no replica holds yet: tasks to try again, and shards that were added. Pure.
 
 Guaranteed: what goes in comes out once, in the order of its expected length, whole or in pieces that together hold
 all its rows. Shards are handed out whole until the last of them is in sight; from there on a replica gets a part of
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from itertools import accumulate
 
 from ...actors.records.utterance import Shard
@@ -28,7 +28,7 @@ LEAST_S = 0.25
 
 
 MANY_ROWS = 50_000
-"""Of cheap shards, more are looked ahead at; these rows lie in memory."""
+"""Of cheap shards, more wait here than of expensive ones, up to so many rows: they lie in memory."""
 
 
 class TaskQueue:
@@ -54,24 +54,28 @@ class TaskQueue:
         """Whether no shard is left beyond those that wait here."""
         return self._is_all_seen
 
-    def look_ahead(self, shards: Iterator[Shard], num_shards: int) -> list[Shard]:
-        """Take shards until as much work waits here as in `num_shards` of the most expensive; those that are new."""
-        new: list[Shard] = []
-        while len(self._ahead) < num_shards or (
-            self._left_s < num_shards * self._most_s and self._num_rows < MANY_ROWS
-        ):
-            shard = next(shards, None)
-            was_all_seen, self._is_all_seen = self._is_all_seen, shard is None
-            if shard is None:
-                if not was_all_seen:  # windows overlap: short rows of one may wait before long ones of the next
-                    self._ahead = deque(sorted(self._ahead, key=_longest, reverse=True))
-                break
-            new.append(shard)
+    def wants(self, num_shards: int) -> bool:
+        """Whether less work waits here than `num_shards` of the most expensive shards have, and more may come."""
+        if self._is_all_seen:
+            return False
+        is_little = self._left_s < num_shards * self._most_s and self._num_rows < MANY_ROWS
+        return len(self._ahead) < num_shards or is_little
+
+    def add(self, shards: Iterable[Shard], *, is_all: bool = False) -> None:
+        """Add shards behind the others.
+
+        is_all   no more will come
+        """
+        assert not self._is_all_seen, "the work was said to be all"
+        for shard in shards:
             self._ahead.append(Task(shard, shard.utterances, cost_s=shard.cost_s))
             self._left_s += shard.cost_s
             self._num_rows += len(shard.utterances)
             self._most_s = max(self._most_s, shard.cost_s)
-        return new
+        if is_all:
+            self._is_all_seen = True
+            # Windows overlap: short rows of one may wait before long ones of the next.
+            self._ahead = deque(sorted(self._ahead, key=_longest, reverse=True))
 
     def put_back(self, tasks: Iterable[Task]) -> None:
         """Tasks that are to be tried again, before everything else."""

@@ -7,6 +7,7 @@ parts are done is a bit from then on; only the parts of other windows are kept.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 
@@ -23,7 +24,7 @@ MANY_WINDOWS = 1_000
 
 
 class Ledger:
-    """The committed parts of one output; `plans` say which windows are complete."""
+    """The committed parts of one output; `plans` say which windows are complete. Threads may share it."""
 
     def __init__(self, plans: Sequence[WindowPlan] = ()) -> None:
         self._plans = plans
@@ -31,6 +32,7 @@ class Ledger:
         self._complete = RowBitmap()
         self._expected: dict[int, int] = {}
         self._num_parts = 0
+        self._lock = threading.Lock()
         self.totals = Totals()
 
     @classmethod
@@ -46,34 +48,38 @@ class Ledger:
 
     def add(self, part: PartName) -> None:
         """Count a part in; the second manifest of a shard is not counted again (`verify` reports it)."""
-        parts = self._open.setdefault(part.window, {})
-        if part.shard_id in parts or part.window in self._complete:
-            return
-        parts[part.shard_id] = part.digest
-        self._num_parts += 1
-        self.totals = self.totals.plus(part.num_ok, part.num_failed, part.audio_ms / 1000)
-        plan = self._plans[part.window] if part.window < len(self._plans) else None
-        is_planned = plan is not None and len(parts) == plan.num_parts and window_digest(parts) == plan.digest
-        if is_planned or len(parts) == self._expected.get(part.window):
-            self._close(part.window)
+        with self._lock:
+            parts = self._open.setdefault(part.window, {})
+            if part.shard_id in parts or part.window in self._complete:
+                return
+            parts[part.shard_id] = part.digest
+            self._num_parts += 1
+            self.totals = self.totals.plus(part.num_ok, part.num_failed, part.audio_ms / 1000)
+            plan = self._plans[part.window] if part.window < len(self._plans) else None
+            is_planned = plan is not None and len(parts) == plan.num_parts and window_digest(parts) == plan.digest
+            if is_planned or len(parts) == self._expected.get(part.window):
+                self._close(part.window)
 
     def expect(self, window: int, num_parts: int) -> None:
         """A window has so many parts, all of which `is_done` was asked for or will be added."""
-        if len(self._open.get(window, ())) == num_parts:
-            self._close(window)
-        elif window not in self._complete:
-            self._expected[window] = num_parts
+        with self._lock:
+            if len(self._open.get(window, ())) == num_parts:
+                self._close(window)
+            elif window not in self._complete:
+                self._expected[window] = num_parts
 
     def is_complete(self, window: int) -> bool:
         """Whether every part of the window is known to be committed."""
-        return window in self._complete
+        with self._lock:
+            return window in self._complete
 
     def is_done(self, shard_id: str, digest: str) -> bool:
         """Whether the shard is committed. Raises JobChanged when other rows were committed under its id."""
         window = int(shard_id.partition("-")[0])
-        if window in self._complete:
-            return True
-        known = self._open.get(window, {}).get(shard_id)
+        with self._lock:
+            if window in self._complete:
+                return True
+            known = self._open.get(window, {}).get(shard_id)
         if known is not None and known != digest:
             raise JobChanged(
                 f"shard {shard_id} was committed with other rows than the corpus holds now. Restore the corpus, "

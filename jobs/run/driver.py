@@ -170,11 +170,13 @@ def _run(
     with ExitStack() as stack:
 
         def opened(claim: Claim, ledger: Ledger) -> Run:
-            return Run(job, ledger, claim, stack.enter_context(Committer(storage, lease, claim)), observe)
+            run = Run(job, ledger, claim, stack.enter_context(Committer(storage, lease, claim)), observe)
+            stack.callback(run.stop)
+            return run
 
         # What continues an output has its device, so its corpus is read once, here; else the cluster decides it.
         this = opened(*_resumed(begin, lease, damaged)) if found is not None else None
-        if this is not None and not this.has_work:
+        if this is not None and not this.has_work():
             return this.result(this.complete())
         resources = stack.enter_context(session(spec.cluster.address))
         source, device = _source(spec, resources, found)
@@ -185,7 +187,7 @@ def _run(
             this = opened(claim, Ledger())
             if begin.output is not None:
                 this.sweep_others()
-        if this.has_work:
+        if this.has_work():
             source = source if isinstance(source, Borrowed) else Spawned(source, job.replica_config)
             with Pool(source, job.job_config, job.parts, stamp=this.stamp) as pool:
                 this.speak_all(pool, Telemetry(spec.name), trace)

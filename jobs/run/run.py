@@ -10,7 +10,7 @@ do, inside the receipts.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from functools import cached_property, partial
 
@@ -27,9 +27,10 @@ from ..output.claim import Claim
 from ..output.complete import Complete
 from ..output.ledger import Ledger
 from ..output.texts import encode_texts
-from ..planning.planner import Planner
+from ..planning.planner import Planned, Planner
+from ..planning.planning_thread import PlanningThread
 from ..planning.windows import Window
-from .committer import Committer, PendingPart
+from .committer import SLOW_S, Committer, PendingPart
 from .metrics import Telemetry
 from .prepare import ResolvedJob
 from .progress import Snapshot, Tracker
@@ -37,8 +38,10 @@ from .result import Result
 from .trace import Trace
 
 COLLECT_S = 0.5
+PLAN_S = 0.05
+"""The same while replicas have no work and the next window is being planned."""
 FINISH_S = 20.0
-"""So long attempts that came second may still store what is swept then."""
+"""Grace period for losing attempts to finish uploading, so that their objects can be swept."""
 
 Observer = Callable[[Snapshot], None]
 
@@ -66,31 +69,39 @@ class Run:
         self._log = job.plan_log() if job.found else job.new_plan_log()
         self._tracker = Tracker(self._ledger.totals, time.monotonic(), job.spec.task)
         self._costs = CostLearner(job.cost)
+        self._todo: list[Shard] = []
+        self._hungry_at_s = 0.0
         self._speaking_s = 0.0
         self._num_rows = self._num_replicas = self._num_deaths = 0
 
     @cached_property
-    def _shards(self) -> _Ahead:
-        return _Ahead(self._plan())
+    def _planning(self) -> PlanningThread[Planned]:
+        job = self._job
+        return PlanningThread(iter(Planner(job.corpus, self._log, self._ledger, job.cost, job.spec.sharding.limits())))
 
-    @property
     def has_work(self) -> bool:
-        """Whether a shard is left that is not committed."""
-        return not self._shards.is_empty
+        """Whether a shard is left that is not committed; reads the corpus until one is found."""
+        while not self._todo and not self._planning.is_done:
+            if self._committer.has_room:
+                self._take_window(COLLECT_S)
+            else:  # of windows that are all rejected there may be many
+                self._settle(COLLECT_S)
+        return bool(self._todo)
 
     def speak_all(self, pool: Pool, telemetry: Telemetry, trace: Trace | None) -> None:
         """Feed, collect, commit, until every shard is committed."""
         committer = self._committer
-        while self.has_work or not pool.is_idle or not committer.is_idle:
+        self._hungry_at_s = time.monotonic()
+        while self._todo or not self._planning.is_done or not pool.is_idle or not committer.is_idle:
             self._claim.check()  # also while nothing is there to be committed
-            if committer.has_room:
-                pool.feed(self._shards)
+            self._feed(pool)
             if not pool.is_idle:
                 self._tracker.speaking_from(time.monotonic())
             is_spoken = pool.is_idle and not committer.is_idle
-            for spoken in pool.collect(0.0 if is_spoken else COLLECT_S):
+            collect_s = PLAN_S if pool.wants_more and not self._planning.is_done else COLLECT_S
+            for spoken in pool.collect(0.0 if is_spoken else collect_s):
                 self._commit(spoken)
-            self._settle(COLLECT_S if is_spoken else 0.0)
+            self._settle(collect_s if is_spoken else 0.0)
             self.sweep(pool)
             for span in pool.spans():
                 if trace is not None:
@@ -98,6 +109,27 @@ class Run:
             self._show(pool, telemetry)
         pool.finish(FINISH_S)
         self._remember(pool)
+
+    def _feed(self, pool: Pool) -> None:
+        """Give the pool what is planned, as long as it wants more and the store takes what is spoken."""
+        if not self._committer.has_room:
+            return
+        if not pool.wants_more or not pool.is_idle or self._planning.is_done:
+            self._hungry_at_s = time.monotonic()
+        while pool.wants_more and self._committer.has_room:
+            while not self._todo and self._committer.has_room and self._take_window():
+                pass
+            is_all = self._planning.is_done
+            if not self._todo and not is_all:
+                break
+            pool.feed(self._todo, is_all=is_all)
+            self._todo = []
+        pool.feed([])
+
+    def stop(self) -> None:
+        """Plan no further."""
+        if "_planning" in self.__dict__:
+            self._planning.stop()
 
     def sweep(self, pool: Pool) -> None:
         """Remove what attempts stored that nobody commits: they came second, or their replica died."""
@@ -145,16 +177,18 @@ class Run:
         """Remove what the output held before it was begun anew, while the rest goes on."""
         self._committer.later(self._claim.sweep)
 
-    def _plan(self) -> Iterator[Shard]:
-        """Shards that are not committed yet, window after window; rejected rows are committed on the way."""
-        job = self._job
-        for planned in Planner(job.corpus, self._log, self._ledger, job.cost, job.spec.sharding.limits()):
-            plan = planned.plan
-            if planned.window is not None:
-                self._commit_rejected(planned.window)
-            self._num_rows += plan.num_rows
-            self._tracker.planned(plan.num_rows, plan.cost_s, planned.skipped_s, plan.fraction_read)
-            yield from planned.todo
+    def _take_window(self, timeout_s: float = 0.0) -> bool:
+        """Take a planned window: rejected rows are committed, shards are to be spoken. Whether there was one."""
+        planned = self._planning.take(timeout_s)
+        if planned is None:
+            return False
+        plan = planned.plan
+        if planned.window is not None:
+            self._commit_rejected(planned.window)
+        self._num_rows += plan.num_rows
+        self._tracker.planned(plan.num_rows, plan.cost_s, planned.skipped_s, plan.fraction_read)
+        self._todo += planned.todo
+        return True
 
     def _commit(self, spoken: CompletedShard) -> None:
         """Hand in the shard's manifest."""
@@ -188,8 +222,6 @@ class Run:
         name = PartName.of(window.index, None, window.rejected_digest, records)
         if not self._ledger.is_done(name.shard_id, name.digest):
             self._committer.add(PendingPart(name, encode_records(records)))
-            while not self._committer.has_room:  # of windows that are all rejected there is no end to feeding
-                self._settle(COLLECT_S)
 
     def _settle(self, timeout_s: float) -> None:
         """Count what is stored as done; wait for it at most so long."""
@@ -228,13 +260,22 @@ class Run:
         now = time.monotonic()
         states = pool.states()
         self._tracker.storing(*self._committer.pending)
-        notice = ". ".join(filter(None, (self._committer.notice, pool.notice)))
+        notice = ". ".join(filter(None, (self._committer.notice, self._planning_notice(now), pool.notice)))
         snapshot = self._tracker.snapshot(now, states, pool.num_deaths, notice)
         self._speaking_s = self._tracker.speaking_s(now)
         self._num_replicas, self._num_deaths = len(states), pool.num_deaths
         telemetry.observe(snapshot)
         if self._observe is not None:
             self._observe(snapshot)
+
+    def _planning_notice(self, now_s: float) -> str:
+        waited_s = now_s - self._hungry_at_s
+        if waited_s < SLOW_S:
+            return ""
+        return (
+            f"the replicas have waited for the corpus for {waited_s:.0f} s: its next rows are being read, or the store "
+            "does not take their plan. See that input.uri and output.uri are near and well"
+        )
 
     def result(self, complete: Complete) -> Result:
         """How the run ended."""
@@ -253,21 +294,3 @@ class Run:
             num_deaths=self._num_deaths,
             is_allowed=self._job.spec.failure.allows(complete.num_failed, complete.num_rows),
         )
-
-
-class _Ahead(Iterator[Shard]):
-    """An iterator that knows whether it is at its end."""
-
-    def __init__(self, shards: Iterator[Shard]) -> None:
-        self._shards = shards
-        self._next = next(shards, None)
-
-    @property
-    def is_empty(self) -> bool:
-        return self._next is None
-
-    def __next__(self) -> Shard:
-        if self._next is None:
-            raise StopIteration
-        shard, self._next = self._next, next(self._shards, None)
-        return shard

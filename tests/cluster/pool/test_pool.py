@@ -84,12 +84,18 @@ def spawned(config: ReplicaConfig, num_replicas: int) -> Spawned:
     return Spawned(ReplicaPlan(num_replicas, "cpu", 0.0, 1.0), config)
 
 
-def finish(pool: Pool, work: Sequence[Shard], meanwhile: Callable[[int], None] = lambda num_done: None) -> Done:
+def finish(
+    pool: Pool,
+    work: Sequence[Shard],
+    meanwhile: Callable[[int], None] = lambda num_done: None,
+    *,
+    is_all: bool = True,
+) -> Done:
     """Every shard, `meanwhile` being called with how many are done."""
-    waiting = iter(work)
     done: Done = []
+    pool.feed(work, is_all=is_all)
     while len(done) < len(work):
-        pool.feed(waiting)
+        pool.feed([])
         done += pool.collect(0.2)
         meanwhile(len(done))
     assert pool.is_idle
@@ -213,7 +219,7 @@ def test_the_task_of_a_slow_replica_is_copied_and_what_comes_second_is_swept(tmp
         orphaned_parts.extend(pool.orphaned_parts())
 
     with Pool(spawned(config, 2), asked(config), parts) as pool:  # type: ignore[arg-type]
-        done = finish(pool, work[:2])  # until then, the model is measured
+        done = finish(pool, work[:2], is_all=False)  # until then, the model is measured
         (tmp_path / "slow").touch()
         done += finish(pool, work[2:], collect_litter)
         assert pool.num_copies >= 1

@@ -32,8 +32,8 @@ STARTING = ReplicaState(
 )
 
 
-def said(*states: ReplicaState, quiet_s: float = 0.0, away_s: float = 0.0) -> str:
-    return report(states, quiet_s, away_s, lambda: "each needs 1 GPU; change cluster.replicas", LIMITS)
+def said(*states: ReplicaState, quiet_s: float = 0.0) -> str:
+    return report(states, quiet_s, lambda: "each needs 1 GPU; change cluster.replicas", LIMITS)
 
 
 def test_nothing_is_said_while_all_is_well() -> None:
@@ -65,11 +65,6 @@ def test_a_stall_is_told_with_who_what_since_when_and_which_setting(
 ) -> None:
     text = said(*states, quiet_s=quiet_s)
     assert all(word in text for word in words), text
-
-
-def test_a_driver_that_waited_for_the_store_says_so() -> None:
-    assert "130 s" in said(SPEAKING, away_s=130.0)
-    assert "store" in said(SPEAKING, away_s=130.0)
 
 
 def test_of_hundreds_only_a_few_are_named() -> None:

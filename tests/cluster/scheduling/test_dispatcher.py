@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import pytest
+from feeding import send
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -95,7 +96,7 @@ class World:
         waiting = list(shards)
         source = iter(waiting)
         while len(self.done) < len(waiting):
-            for attempt in self.dispatch.feed(source, self.now_s):
+            for attempt in send(self.dispatch, source, self.now_s):
                 self.send(attempt)
             self.check()
             for attempt in self.dispatch.drops():
@@ -332,33 +333,33 @@ def test_both_deaths_count_when_a_task_and_its_copy_kill_their_replicas() -> Non
     rows = tuple(Utterance(row, str(row), "x" * 100, 0) for row in range(4))
     quick, deadly = Shard(0, 0, rows[:2], "d", 0.2), Shard(0, 1, rows[2:], "d", 0.2)
     dispatch.add_replica(0)
-    first, second = dispatch.feed(iter([quick, deadly]), 0.0)
+    first, second = send(dispatch, iter([quick, deadly]), 0.0)
     dispatch.record_receipt(0, first.part, Receipt(2, 0, 0, 0.2, NO_BATCHES, 0, b""), 0.2)
     dispatch.add_replica(1)
-    assert dispatch.feed(iter([]), 0.3) == [], "it may still end in time"
-    (copy,) = dispatch.feed(iter([]), 2.0)
+    assert send(dispatch, iter([]), 0.3) == [], "it may still end in time"
+    (copy,) = send(dispatch, iter([]), 2.0)
     assert (copy.in_flight, copy.replica, copy.is_copy) == (second.in_flight, 1, True)
     dispatch.remove_replica(0, "died")
     assert copy.in_flight.task.deaths == 1
     dispatch.add_replica(2)
-    assert dispatch.feed(iter([]), 9.0) == [], "one that a replica died of is not copied"
+    assert send(dispatch, iter([]), 9.0) == [], "one that a replica died of is not copied"
     dispatch.remove_replica(1, "died")
-    halves = dispatch.feed(iter([]), 10.0)
+    halves = send(dispatch, iter([]), 10.0)
     assert [[u.row for u in attempt.in_flight.task.utterances] for attempt in halves] == [[2]]
     assert sorted(dispatch.orphaned_parts()) == sorted([second.part, copy.part])
 
 
-def test_the_receipt_that_comes_second_is_litter() -> None:
+def test_the_receipt_that_comes_second_is_an_orphan() -> None:
     parts = itertools.count()
     dispatch = Dispatcher(lambda shard: f"{shard.id}-{next(parts)}")
     rows = tuple(Utterance(row, str(row), "x" * 100, 0) for row in range(4))
     work = [Shard(0, 0, rows[:2], "d", 0.2), Shard(0, 1, rows[2:], "d", 0.2)]
     receipt = Receipt(2, 0, 0, 0.2, NO_BATCHES, 0, b"")
     dispatch.add_replica(0)
-    first, second = dispatch.feed(iter(work), 0.0)
+    first, second = send(dispatch, iter(work), 0.0)
     dispatch.record_receipt(0, first.part, receipt, 0.2)
     dispatch.add_replica(1)
-    (copy,) = dispatch.feed(iter([]), 2.0)
+    (copy,) = send(dispatch, iter([]), 2.0)
     dispatch.record_receipt(1, copy.part, receipt, 2.3)
     assert [attempt.part for attempt in dispatch.drops()] == [second.part]
     assert dispatch.is_idle

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,6 +29,16 @@ def shards_of(sizes: list[int], row_s: float = 1.0) -> list[Shard]:
     ]
 
 
+def look_ahead(queue: TaskQueue, shards: Iterator[Shard], num_shards: int) -> list[Shard]:
+    """Add what the queue wants, one by one; those that were added."""
+    added: list[Shard] = []
+    while queue.wants(num_shards):
+        shard = next(shards, None)
+        queue.add([] if shard is None else [shard], is_all=shard is None)
+        added += [] if shard is None else [shard]
+    return added
+
+
 @given(
     st.lists(st.integers(1, 60), max_size=12),
     st.floats(0.01, 1.0),
@@ -37,15 +49,15 @@ def shards_of(sizes: list[int], row_s: float = 1.0) -> list[Shard]:
 def test_every_row_is_handed_out_once(sizes: list[int], share: float, pace: float, ahead: int, row_s: float) -> None:
     work = shards_of(sizes, row_s)
     source, queue = iter(work), TaskQueue()
-    new = queue.look_ahead(source, ahead)
+    new = look_ahead(queue, source, ahead)
     rows: list[int] = []
     num_tasks, num_cuts = 0, 0
     while found := queue.take(share, pace, is_alone=True):
         task, was_cut = found
         num_tasks, num_cuts = num_tasks + 1, num_cuts + was_cut
         rows += [u.row for u in task.utterances]
-        new += queue.look_ahead(source, ahead)
-    new += queue.look_ahead(source, 1_000)
+        new += look_ahead(queue, source, ahead)
+    new += look_ahead(queue, source, 1_000)
     while found := queue.take(share, pace, is_alone=True):
         num_tasks, num_cuts = num_tasks + 1, num_cuts + found[1]
         rows += [u.row for u in found[0].utterances]
@@ -57,12 +69,12 @@ def test_every_row_is_handed_out_once(sizes: list[int], share: float, pace: floa
 
 def test_shards_stay_whole_until_the_last_is_in_sight() -> None:
     queue, source = TaskQueue(), iter(shards_of([100] * 10))
-    queue.look_ahead(source, 4)
+    look_ahead(queue, source, 4)
     assert not queue.is_all_seen
     assert queue.take(0.01, 1.0, is_alone=True) is not None
     task, was_cut = queue.take(0.01, 1.0, is_alone=True) or pytest.fail("there is work")
     assert (len(task.utterances), was_cut) == (100, False)
-    queue.look_ahead(source, 100)
+    look_ahead(queue, source, 100)
     assert queue.is_all_seen
     task, was_cut = queue.take(0.1, 1.0, is_alone=True) or pytest.fail("there is work")
     assert was_cut
@@ -72,7 +84,7 @@ def test_shards_stay_whole_until_the_last_is_in_sight() -> None:
 def test_a_suspect_goes_only_where_it_is_alone_and_is_never_cut() -> None:
     (shard,) = shards_of([100])
     queue = TaskQueue()
-    queue.look_ahead(iter([]), 1)
+    look_ahead(queue, iter([]), 1)
     queue.put_back([Task(shard, shard.utterances, deaths=1, cost_s=100.0)])
     assert queue.take(0.01, 1.0, is_alone=False) is None
     task, was_cut = queue.take(0.01, 1.0, is_alone=True) or pytest.fail("there is work")
