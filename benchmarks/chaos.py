@@ -16,7 +16,7 @@ A replica that dies loses what it has begun and not stored: about half of a shar
 between deaths, as a user of a cluster that is preempted all the time would choose them.
 
     python benchmarks/chaos.py [--minutes 10] [--replica-every 10] [--raylet-every 60] [--drivers 3] [--pauses 3]
-                               [--s3-faults 0.05] [--tiny]
+                               [--s3-faults 0.05] [--hang 8] [--lease 15] [--tiny]
 """
 
 from __future__ import annotations
@@ -43,7 +43,18 @@ ROW_S = 0.05
 """That the average row takes."""
 
 SHARD_ROWS, BATCH_ROWS = 16, 4
-TINY = {"minutes": 1.0, "nodes": 2, "replica_every": 8.0, "raylet_every": 25.0, "drivers": 2, "pauses": 1}
+TINY = {
+    "minutes": 0.4,
+    "nodes": 2,
+    "replica_every": 5.0,
+    "raylet_every": 14.0,
+    "drivers": 1,
+    "pauses": 1,
+    "hang": 2.0,
+    "lease": 6.0,
+}
+"""Every kind of fault: the driver is stopped, and its successor killed when that one has woken."""
+
 UP = 0.7
 """Of the time, that a replica is up and speaks: the job is made so long that the faults last."""
 
@@ -92,9 +103,11 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--drivers", type=int, default=3, help="how often the driver is killed")
     parser.add_argument("--pauses", type=int, default=3, help="how often it is stopped, and wakes beside another one")
     parser.add_argument("--s3-faults", type=float, default=0.05, help="share of requests that fail")
+    parser.add_argument("--hang", type=_above_zero, default=8.0, help="seconds that a request hangs before it fails")
+    parser.add_argument("--lease", type=_above_zero, default=15.0, help="seconds of the drivers' leases, not a minute")
     parser.add_argument("--nodes", type=_count, default=3, help=f"raylets, of {CPUS_A_NODE} replicas each")
     parser.add_argument("--seed", type=int, default=0)
-    return parsed(parser, "a minute of faults on two raylets, a few minutes in all", **TINY)
+    return parsed(parser, "half a minute of faults on two raylets, one or two in all", **TINY)
 
 
 def _above_zero(value: str) -> float:
@@ -119,10 +132,11 @@ def compared(arguments: argparse.Namespace, folder: Path, server: Any, nodes: No
     journal = Path(os.environ[JOURNAL])
     bucket, direct = server.new_bucket(), S3Options(server.endpoint, "us-east-1")
     calm, stormy = f"s3://{bucket}/calm", f"s3://{bucket}/stormy"
-    run_calmly(job_file(folder, "calm", calm, server.endpoint, 1, 0.0), nodes.address)
-    proxy = FaultyS3(server.endpoint, arguments.s3_faults, arguments.seed)
+    run_calmly(job_file(folder, "calm", calm, server.endpoint, 1, 0.0), nodes.address, arguments.lease)
+    proxy = FaultyS3(server.endpoint, arguments.s3_faults, arguments.seed, arguments.hang)
     cell_s = ROW_S * num_rows / num_chars
-    driver = Driver(job_file(folder, "stormy", stormy, proxy.endpoint, num_replicas, cell_s), nodes.address)
+    file = job_file(folder, "stormy", stormy, proxy.endpoint, num_replicas, cell_s)
+    driver = Driver(file, nodes.address, arguments.lease)
     try:
         began_s = time.monotonic()
         faults = Storm(arguments, nodes, driver, journal).rage()
@@ -178,9 +192,9 @@ def job_file(folder: Path, name: str, uri: str, endpoint: str, num_replicas: int
     return path
 
 
-def run_calmly(file: Path, address: str) -> None:
+def run_calmly(file: Path, address: str, lease_s: float) -> None:
     """A run that nobody disturbs."""
-    driver = Driver(file, address)
+    driver = Driver(file, address, lease_s)
     try:
         while driver.status() is None:
             time.sleep(0.1)

@@ -24,14 +24,10 @@ CPUS_A_NODE = 2
 BESIDE_S = 8.0
 """So long the successor of a paused driver runs before that one wakes."""
 START_TRIES = 4
-LEASE_S = 15.0
-"""Of the drivers, in place of a minute: so long one is paused before another may take over."""
-_CLI = [
-    sys.executable,
-    "-c",
-    f"from speechmill.cluster.lease.lease import Lease; Lease.take.__func__.__kwdefaults__['lease_s'] = {LEASE_S}; "
-    "from speechmill.jobs.cli.main import main; main()",
-]
+_CLI = (
+    "from speechmill.cluster.lease.lease import Lease; Lease.take.__func__.__kwdefaults__['lease_s'] = {lease_s}; "
+    "from speechmill.jobs.cli.main import main; main()"
+)
 _NODE = {"node_ip_address": "127.0.0.1", "object_store_memory": 100 * 2**20}
 
 
@@ -128,11 +124,14 @@ def end_descendants() -> None:
 class Driver:
     """`speechmill run`, one process after the other; one that is paused goes on beside its successor.
 
+    lease_s          of each: so long one is paused before another may take over
     stale_statuses   with which those ended that were paused
     """
 
-    def __init__(self, file: Path, address: str) -> None:
-        self._command = [*_CLI, "run", str(file), "--json", "--set", f"cluster.address={address}"]
+    def __init__(self, file: Path, address: str, lease_s: float) -> None:
+        where = ["run", str(file), "--json", "--set", f"cluster.address={address}"]
+        self._command = [sys.executable, "-c", _CLI.format(lease_s=lease_s), *where]
+        self._lease_s = lease_s
         self._log = file.with_suffix(".log")
         self._process = self._start()
         self._paused: list[subprocess.Popen[bytes]] = []
@@ -152,7 +151,7 @@ class Driver:
             return False
         self._process.send_signal(signal.SIGSTOP)
         self._paused.append(self._process)
-        self._starts_at_s = time.monotonic() + 1.2 * LEASE_S
+        self._starts_at_s = time.monotonic() + 1.2 * self._lease_s
         return True
 
     def status(self) -> int | None:

@@ -51,12 +51,13 @@ class Storm:
         self._faults = Counter({"replicas": 0, "raylets": 0, "drivers": 0, "pauses": 0, "driver_stops": 0})
         seconds = arguments.minutes * 60
         drivers_s = seconds / (arguments.drivers + 1)
-        pauses_s = seconds / max(1, arguments.pauses)
+        pauses_s = min(drivers_s, seconds / max(1, arguments.pauses))
         self._due = {
             "replicas": Due(arguments.replica_every, arguments.replica_every, int(seconds / arguments.replica_every)),
             "raylets": Due(arguments.raylet_every, arguments.raylet_every / 2, int(seconds / arguments.raylet_every)),
             "drivers": Due(drivers_s, drivers_s, arguments.drivers),
-            "pauses": Due(pauses_s, pauses_s * 0.6, arguments.pauses),
+            # Between two kills: a driver whose predecessor was killed has no lease yet that it could lose.
+            "pauses": Due(pauses_s, pauses_s / 2, arguments.pauses),
         }
 
     def rage(self) -> dict[str, int]:
