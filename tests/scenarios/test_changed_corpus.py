@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from measured import measured
 
 import speechmill
 from speechmill.actors.records.manifest import Record, decode_records
@@ -23,8 +24,8 @@ from speechmill.jobs.run.progress import Snapshot
 from speechmill.jobs.verify import verify
 
 pytestmark = pytest.mark.usefixtures("hosted_replicas")
-NUM_ROWS = 480
-PAD = "x" * 6_000
+NUM_ROWS = 240
+PAD = "x" * 12_000
 """The file is longer than what is read of it at once."""
 
 
@@ -40,7 +41,7 @@ def job_of(uri: str, output: Path, cell_s: float, **s3: Any) -> speechmill.Job:
     """A job that plans a few shards ahead of those that are spoken."""
     return speechmill.Job(
         input={"uri": uri, "id": "id", "s3": s3},
-        model={"name": "tone", "options": {"audio_char_s": 0.002, "cell_s": cell_s}},
+        model={"name": "tone", "options": measured(audio_char_s=0.002, cell_s=cell_s)},
         output={"uri": str(output), "container": "parquet"},
         cluster={"replicas": 1},
         sharding={"shard_rows": 8, "window_rows": 16},
@@ -86,7 +87,7 @@ def in_place(path: Path) -> None:
 
 def cut_short(path: Path) -> None:
     """At the end of a row: what is left looks like a whole corpus."""
-    os.truncate(path, len(content("Row", NUM_ROWS - 100)))
+    os.truncate(path, len(content("Row", NUM_ROWS - 50)))
 
 
 @pytest.mark.parametrize("change", [in_place, cut_short, Path.unlink], ids=lambda change: change.__name__)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from measured import measured
 from typer.testing import CliRunner
 
 import speechmill
@@ -39,7 +40,7 @@ def job_of(folder: Path, corpus: list[Row], replicas: int = 1, **options: Any) -
         writer.writerows(corpus)
     return speechmill.Job(
         input={"uri": str(path)},
-        model={"name": "tone", "options": {"audio_char_s": 0.002} | options},
+        model={"name": "tone", "options": measured(audio_char_s=0.002, **options)},
         output={"uri": str(folder / "out"), "container": "webdataset"},
         cluster={"replicas": replicas},
         sharding={"shard_rows": 8},

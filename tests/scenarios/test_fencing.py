@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from measured import measured
 
 from speechmill.cluster.storage import S3Options, Storage, open_storage
 from speechmill.jobs.output.output_file import OutputFile
@@ -85,7 +86,7 @@ def write_job(folder: Path, at: Any, uri: str, container: str, endpoint: str | N
     corpus.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     job = {
         "input": {"uri": str(corpus)},
-        "model": {"name": "tone", "options": {"audio_char_s": 0.002, "cell_s": 0.0005}},
+        "model": {"name": "tone", "options": measured(audio_char_s=0.002, cell_s=0.0005)},
         "output": {"uri": uri, "container": container, "s3": {"endpoint_url": endpoint, "max_attempts": 100}},
         "cluster": {"replicas": 1, "cpus_per_replica": 0.5, "address": at.address},
         "sharding": {"shard_rows": 8},

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from measured import measured
 from waiting import HANG_S
 
 from speechmill.cluster.storage import open_storage
@@ -36,7 +37,7 @@ def test_a_node_that_is_told_to_go_hands_back_what_it_cannot_end_and_no_row_is_s
         workers = [stack.enter_context(ray_nodes.worker(head, **drains)) for _ in range(2)]
         job = {
             "input": {"uri": str(tmp_path / "corpus.csv")},
-            "model": {"name": "tone", "batch_size": 1, "options": {"audio_char_s": 0.001, "batch_s": 1.0}},
+            "model": {"name": "tone", "batch_size": 1, "options": measured(audio_char_s=0.001, batch_s=1.0)},
             "output": {"uri": str(tmp_path / "out"), "container": "webdataset", "audio": "wav"},
             "cluster": {"address": head.address, "replicas": 2},
             "sharding": {"shard_rows": SHARD_ROWS},

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from measured import measured
 from ray import cloudpickle
 from waiting import eventually
 
@@ -73,11 +74,7 @@ def shards(*texts: Sequence[str]) -> list[Shard]:
 
 
 def tone(**options: object) -> ReplicaConfig:
-    return ReplicaConfig(ModelConfig("tone", options={"audio_char_s": 0.001} | options))
-
-
-def asked(config: ReplicaConfig) -> JobConfig:
-    return JobConfig(config.model, "wav")
+    return ReplicaConfig(ModelConfig("tone", options=measured(audio_char_s=0.001, **options)), "wav", 0.0)
 
 
 def spawned(config: ReplicaConfig, num_replicas: int) -> Spawned:
@@ -146,8 +143,8 @@ def test_no_shards_and_fewer_rows_than_replicas() -> None:
 
 def test_a_frozen_replica_is_given_up_and_its_rows_are_spoken_elsewhere() -> None:
     """A stopped process breaks no connection: its calls wait for ever, and Ray says nothing."""
-    config = tone(batch_s=0.3)
-    work = shards(*[[f"Shard {n}."] for n in range(24)])
+    config = tone(batch_s=0.2)
+    work = shards(*[[f"Shard {n}."] for n in range(16)])
     frozen: list[int] = []
 
     def freeze(num_done: int) -> None:
@@ -161,7 +158,7 @@ def test_a_frozen_replica_is_given_up_and_its_rows_are_spoken_elsewhere() -> Non
         assert len(frozen) == 1
         assert pool.num_deaths >= 1, "a machine may be so busy that the other one is silent for as long"
         eventually(lambda: not psutil.pid_exists(frozen[0]), "the end of the frozen one")
-        assert all_rows(done) == list(range(24))
+        assert all_rows(done) == list(range(16))
 
 
 def test_replicas_that_all_die_at_the_end_are_replaced() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from measured import measured
 
 import speechmill
 from speechmill.actors.records.manifest import Record, decode_records
@@ -37,7 +38,7 @@ def sentences(num_rows: int) -> list[Row]:
 
 def job_of(tmp_path: Path, rows: list[Row], **sections: Any) -> speechmill.Job:
     source = write_csv(tmp_path / "corpus.csv", rows)
-    model = {"name": "tone", "options": {"audio_char_s": 0.002} | sections.pop("options", {})}
+    model = {"name": "tone", "options": measured(audio_char_s=0.002, **sections.pop("options", {}))}
     output = {"uri": str(tmp_path / "out")} | sections.pop("output", {})
     cluster = {"replicas": 1} | sections.pop("cluster", {})
     return speechmill.Job(input={"uri": str(source)}, model=model, output=output, cluster=cluster, **sections)
@@ -264,7 +265,7 @@ def test_one_replica_finds_a_killer_in_the_first_row_of_a_large_shard(tmp_path: 
 @pytest.mark.replica_processes
 def test_replicas_killed_in_mid_run_change_nothing(tmp_path: Path) -> None:
     """Kill -9 of three replicas: the run replaces them and ends with the same (id, pcm_sha256) as a calm one."""
-    rows = sentences(300)
+    rows = sentences(160)
     calm = job_of(tmp_path, rows, output={"uri": str(tmp_path / "calm")}).run()
     killed: set[int] = set()
 
@@ -283,7 +284,7 @@ def test_replicas_killed_in_mid_run_change_nothing(tmp_path: Path) -> None:
     assert len(killed) == 3
     assert stormy.num_deaths == 3
     assert spoken(stormy.output) == spoken(calm.output)
-    assert len(records_of(stormy.output)) == 300
+    assert len(records_of(stormy.output)) == 160
 
 
 def test_job_json_holds_the_resolved_job_and_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

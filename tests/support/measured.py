@@ -1,0 +1,46 @@
+"""Profiles of slow tones, made without waiting: a replica that finds one need not measure for its nine seconds.
+
+The model is measured as a replica would do it, by a clock that its pauses put forward: what is found is the same.
+Not known here: what is spoken then.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from speechmill.actors.batcher import calibration
+from speechmill.actors.batcher.cache import ProfileCache
+from speechmill.actors.models import tone
+from speechmill.actors.models.base import ModelConfig
+
+
+class _Clock:
+    """The clock of this process, and the pauses that nobody waits for."""
+
+    def __init__(self) -> None:
+        self._slept_s = 0.0
+
+    def perf_counter(self) -> float:
+        return time.perf_counter() + self._slept_s
+
+    def sleep(self, seconds: float) -> None:
+        self._slept_s += seconds
+
+
+def measured(**options: Any) -> dict[str, Any]:
+    """These options of tone, and their profile is in the cache of this process and of those that it starts."""
+    config = ModelConfig("tone", options=options)
+    model = tone.Tone(ModelConfig("tone", options=options | {"slow_file": ""}))
+    key = calibration.key_of(config, model.info)
+    if ProfileCache().get(key) is None:
+        with pytest.MonkeyPatch.context() as patch:
+            clock = _Clock()
+            patch.setattr(calibration, "time", clock)
+            patch.setattr(tone, "time", clock)
+            profile = calibration.calibrate(model, model.memory(), lambda resident: model.memory().total(), key)
+        assert profile is not None
+        ProfileCache().put(profile)
+    return options
