@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import ray
+from hosted import Hosted
 from typer.testing import CliRunner
 
 import speechmill
@@ -23,6 +24,12 @@ from speechmill.jobs.output.output_file import OutputFile
 from speechmill.jobs.run.progress import Snapshot
 
 OPTIONS = {"audio_char_s": 0.001, "memory_bytes": 3_000_000, "cell_bytes": 400, "square_bytes": 3, "batch_s": 0.002}
+
+
+@pytest.fixture(autouse=True)
+def hosted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Replicas that share one process: how batches are made does not hang on where."""
+    monkeypatch.setattr("speechmill.jobs.driver.Spawned", Hosted)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 import ray
 from botocore.exceptions import ClientError
+from hosted import Hosted
+from measured import measured
 
 from speechmill.cluster.storage import S3Options, open_storage
 from speechmill.errors import OutputGone, StorageFull, StorageMissing
@@ -20,7 +22,7 @@ from speechmill.jobs.run.progress import Snapshot
 from speechmill.jobs.spec.job import JobSpec
 from speechmill.jobs.verify import verify
 
-NUM_ROWS = 120
+NUM_ROWS = 80
 
 
 class KeyFile:
@@ -56,11 +58,12 @@ def keys(s3_server: Any, ray_head: Any, tmp_path_factory: pytest.TempPathFactory
 
 @pytest.fixture
 def own_keys(keys: KeyFile, s3_faults: Any, s3_server: Any, monkeypatch: pytest.MonkeyPatch) -> KeyFile:
-    """The file, in place of the keys in the environment that the proxy's fixture sets."""
+    """The file, in place of the keys in the environment that the proxy's fixture sets; replicas share a process."""
     keys.write(s3_server.access_key, s3_server.secret_key)
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(keys.path))
+    monkeypatch.setattr("speechmill.jobs.driver.Spawned", Hosted)
     return keys
 
 
@@ -72,7 +75,7 @@ def spec(tmp_path: Path, s3_faults: Any, s3_server: Any, own_keys: KeyFile) -> J
     return JobSpec.parse(
         {
             "input": {"uri": str(corpus)},
-            "model": {"name": "tone", "options": {"audio_char_s": 0.002, "cell_s": 0.0005}},
+            "model": {"name": "tone", "options": measured(audio_char_s=0.002, cell_s=0.0003)},
             "output": {
                 "uri": f"s3://{s3_server.new_bucket()}/out",
                 "container": "webdataset",

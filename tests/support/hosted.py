@@ -84,7 +84,9 @@ class Hosted(Spawned):
 
 
 def _host() -> Any:
-    """The host of this cluster, started by the first who asks; it outlives the jobs of a test."""
+    """The host of this cluster and of this job's environment, started by the first who asks; it outlives the jobs."""
     remote: Any = ray.remote(Host)
-    how = {"name": "host", "namespace": "tests", "lifetime": "detached", "get_if_exists": True}
+    environment = ray.get_runtime_context().runtime_env.get("env_vars", {})
+    name = f"host {sorted(environment.items())}"
+    how = {"name": name, "namespace": "tests", "lifetime": "detached", "get_if_exists": True}
     return remote.options(num_cpus=0, max_concurrency=1_000, **how).remote()
