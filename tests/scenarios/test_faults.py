@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -16,17 +17,22 @@ from typing import Any
 
 import psutil
 import pytest
+from measured import measured
+from typer.testing import CliRunner
 from waiting import HANG_S
 
+import speechmill
+from speechmill.actors.records.manifest import decode_records
 from speechmill.actors.models.chattts.checkpoint.layout import TINY
 from speechmill.actors.models.chattts.checkpoint.random_weights import write_random
-from speechmill.actors.records.manifest import decode_records
 from speechmill.cluster.storage import S3Options, open_storage
+from speechmill.jobs.cli import app
+from speechmill.jobs.progress import Snapshot
 from speechmill.jobs.verify import verify
 
-NUM_ROWS = 240
+NUM_ROWS = 120
 Start = Callable[..., "Running"]
-ONE_REPLICA = ["--set", "cluster.replicas=1"]
+ONE_REPLICA = ["cluster.replicas=1"]
 SPEECHMILL = [sys.executable, "-c", "from speechmill.jobs.cli.main import main; main()"]
 
 
@@ -53,7 +59,7 @@ def job_file(
     job = {
         "name": "faults",
         "input": {"uri": str(corpus)},
-        "model": model or {"name": "tone", "options": {"audio_char_s": 0.002} | options},
+        "model": model or {"name": "tone", "options": measured(audio_char_s=0.002, **options)},
         "output": {"uri": uri, "container": "webdataset", "s3": s3},
         "cluster": {"replicas": 2, "address": at.address if at else "local"},
         "sharding": {"shard_rows": 8},
@@ -124,6 +130,13 @@ class Running:
                     agent.kill()
 
 
+def invoked(path: Path) -> tuple[int, str, list[dict[str, Any]]]:
+    """`speechmill run --json` in this process: exit status, standard error and the events."""
+    done = CliRunner().invoke(app, ["run", str(path), "--json"])
+    assert done.exception is None or isinstance(done.exception, SystemExit), repr(done.exception)
+    return done.exit_code, done.stderr, [json.loads(line) for line in done.stdout.splitlines()]
+
+
 def run_to_end(running: Running) -> tuple[int, str, dict[str, Any]]:
     """Exit status, standard error, and the last event."""
     status, error = running.end()
@@ -132,19 +145,19 @@ def run_to_end(running: Running) -> tuple[int, str, dict[str, Any]]:
 
 def spoken(uri: str, endpoint: str | None, num_rows: int = NUM_ROWS) -> set[tuple[str, str | None]]:
     storage = open_storage(uri, S3Options(endpoint_url=endpoint))
-    records = [r for entry in storage.list("manifest/") for r in decode_records(storage.get(entry.key), entry.key)]
-    assert len(records) == num_rows
-    return {(record.id, record.pcm_sha256) for record in records}
+    found = [r for entry in storage.list("manifest/") for r in decode_records(storage.get(entry.key), entry.key)]
+    assert len(found) == num_rows
+    return {(record.id, record.pcm_sha256) for record in found}
 
 
 def test_chattts_killed_and_continued_speaks_the_same_bits(
-    start: Start, tmp_path: Path, s3_env: Any, ray_head: Any
+    start: Start, tmp_path: Path, s3_env: Any, ray_head: Any, hosted_replicas: None
 ) -> None:
     """Chinese and English rows, each with its own voice; kill -9 of the driver and its replicas in the middle."""
     texts = ["今天是2024年5月6日。", "I paid $42 for 3 apples!", "你好，世界 [laugh] 再见。", "We'll meet at 10:30."]
     rows = [
         {"id": f"id-{row}", "text": f"{row}: {texts[row % 4]}", "voice": ["", "seed:7", "calm"][row % 3]}
-        for row in range(48)
+        for row in range(32)
     ]
     corpus = tmp_path / "mixed.jsonl"
     corpus.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
@@ -153,16 +166,14 @@ def test_chattts_killed_and_continued_speaks_the_same_bits(
     model = {"name": "chattts", "path": str(tmp_path / "weights"), "options": options}
     bucket = s3_env.new_bucket()
     calm, stormy = f"s3://{bucket}/calm", f"s3://{bucket}/stormy"
-    alone = start(job_file(tmp_path, corpus, calm, s3_env.endpoint, model=model, at=ray_head), *ONE_REPLICA)
-    status, error, result = run_to_end(alone)
-    assert (status, result["num_ok"]) == (0, len(rows)), error
+    alone = job_file(tmp_path, corpus, calm, s3_env.endpoint, model=model, at=ray_head)
+    assert speechmill.Job.load(alone, ONE_REPLICA).run().num_ok == len(rows)
 
     path = job_file(tmp_path, corpus, stormy, s3_env.endpoint, model=model, at=ray_head)
     running = start(path)
     running.until(lambda event: event["rows_committed"] > 0)
     running.kill()
-    status, error, result = run_to_end(start(path, *ONE_REPLICA))
-    assert (status, result["num_ok"]) == (0, len(rows)), error
+    assert speechmill.Job.load(path, ONE_REPLICA).run().num_ok == len(rows)
     assert spoken(stormy, s3_env.endpoint, len(rows)) == spoken(calm, s3_env.endpoint, len(rows))
     storage = open_storage(stormy, S3Options(endpoint_url=s3_env.endpoint))
     assert verify(storage, sweep=True).is_ok
@@ -173,15 +184,15 @@ def _has_committed(min_rows: int, event: dict[str, Any]) -> bool:
 
 
 def test_an_interrupted_run_says_how_to_go_on_and_does(
-    start: Start, tmp_path: Path, corpus: Path, ray_head: Any
+    start: Start, tmp_path: Path, corpus: Path, ray_head: Any, hosted_replicas: None
 ) -> None:
     """Ctrl-C in the middle of a Ray of its own, which it ends; SIGTERM while a guest's replicas start.
 
     Ray answers SIGTERM itself, while it waits with status 1.
     """
     path = job_file(tmp_path, corpus, str(tmp_path / "out"), None, cell_s=0.0005)
-    as_guest = ["--set", f"cluster.address={ray_head.address}"]
-    for sent, arguments, min_rows in ((signal.SIGINT, [], 1), (signal.SIGTERM, as_guest, 0)):
+    as_guest = [f"cluster.address={ray_head.address}"]
+    for sent, arguments, min_rows in ((signal.SIGINT, [], 1), (signal.SIGTERM, ["--set", *as_guest], 0)):
         running = start(path, *arguments)
         running.until(partial(_has_committed, min_rows))
         if not min_rows:
@@ -194,8 +205,7 @@ def test_an_interrupted_run_says_how_to_go_on_and_does(
         assert "Traceback" not in error
         assert "SIGTERM" not in error, "Ray's own words"
         assert not psutil.wait_procs(others, timeout=HANG_S)[1]
-    status, error, result = run_to_end(start(path, *as_guest))
-    assert (status, result["num_ok"]) == (0, NUM_ROWS), error
+    assert speechmill.Job.load(path, as_guest).run().num_ok == NUM_ROWS
 
 
 @pytest.mark.parametrize(
@@ -206,7 +216,6 @@ def test_an_interrupted_run_says_how_to_go_on_and_does(
     ],
 )
 def test_wrong_credentials_are_said_before_any_work(
-    start: Start,
     tmp_path: Path,
     corpus: Path,
     s3_env: Any,
@@ -217,16 +226,16 @@ def test_wrong_credentials_are_said_before_any_work(
     uri = f"s3://{s3_env.new_bucket()}/out"
     for name, value in change.items():
         monkeypatch.setenv(name, value)
-    status, error, last = run_to_end(start(job_file(tmp_path, corpus, uri, s3_env.endpoint)))
-    assert (status, last) == (2, {})
+    status, error, events = invoked(job_file(tmp_path, corpus, uri, s3_env.endpoint))
+    assert (status, events) == (2, [])
     assert message in error
     assert os.environ["AWS_SECRET_ACCESS_KEY"] not in error or change.get("AWS_SECRET_ACCESS_KEY") == "wrong"
     assert "Traceback" not in error
 
 
-def test_a_missing_bucket_is_said_before_any_work(start: Start, tmp_path: Path, corpus: Path, s3_env: Any) -> None:
-    status, error, last = run_to_end(start(job_file(tmp_path, corpus, "s3://no-such-bucket/out", s3_env.endpoint)))
-    assert (status, last) == (2, {})
+def test_a_missing_bucket_is_said_before_any_work(tmp_path: Path, corpus: Path, s3_env: Any) -> None:
+    status, error, events = invoked(job_file(tmp_path, corpus, "s3://no-such-bucket/out", s3_env.endpoint))
+    assert (status, events) == (2, [])
     assert "no-such-bucket" in error
     assert "Traceback" not in error
 
@@ -234,6 +243,7 @@ def test_a_missing_bucket_is_said_before_any_work(start: Start, tmp_path: Path, 
 def test_an_endpoint_that_is_down_at_the_start_is_said(
     start: Start, tmp_path: Path, corpus: Path, s3_proxy: Any
 ) -> None:
+    """As a process, for all that are told before any work."""
     s3_proxy.down()
     status, error, last = run_to_end(start(job_file(tmp_path, corpus, "s3://bucket/out", s3_proxy.endpoint)))
     assert (status, last) == (3, {})
@@ -242,22 +252,26 @@ def test_an_endpoint_that_is_down_at_the_start_is_said(
 
 
 def test_a_store_that_goes_away_and_comes_back_is_waited_for(
-    start: Start, tmp_path: Path, corpus: Path, s3_env: Any, s3_proxy: Any, ray_head: Any
+    tmp_path: Path, corpus: Path, s3_env: Any, s3_proxy: Any, ray_head: Any, hosted_replicas: None
 ) -> None:
     uri = f"s3://{s3_env.new_bucket()}/out"
-    running = start(job_file(tmp_path, corpus, uri, s3_proxy.endpoint, cell_s=0.0005, at=ray_head))
-    running.until(lambda event: event["rows_committed"] > 0)
-    s3_proxy.down()
-    time.sleep(3)
-    assert running.process.poll() is None
-    s3_proxy.up()
-    status, error = running.end()
-    assert (status, running.last["num_ok"]) == (0, NUM_ROWS), error
+    comes_back = threading.Timer(3.0, s3_proxy.up)
+
+    def observe(snapshot: Snapshot) -> None:
+        if snapshot.rows_committed and not comes_back.ident:
+            assert snapshot.rows_committed < NUM_ROWS
+            s3_proxy.down()
+            comes_back.start()
+
+    path = job_file(tmp_path, corpus, uri, s3_proxy.endpoint, cell_s=0.0005, at=ray_head)
+    assert speechmill.Job.load(path).run(observe=observe).num_ok == NUM_ROWS
+    assert comes_back.finished.is_set()
 
 
 def test_a_store_that_stays_away_stops_the_run_cleanly_and_the_next_continues(
-    start: Start, tmp_path: Path, corpus: Path, s3_env: Any, s3_proxy: Any, ray_head: Any
+    start: Start, tmp_path: Path, corpus: Path, s3_env: Any, s3_proxy: Any, ray_head: Any, hosted_replicas: None
 ) -> None:
+    """The first is a process: its lease, which it cannot give back, ends with it."""
     uri = f"s3://{s3_env.new_bucket()}/out"
     path = job_file(tmp_path, corpus, uri, s3_proxy.endpoint, cell_s=0.0005, max_attempts=2, at=ray_head)
     running = start(path)
@@ -268,16 +282,14 @@ def test_a_store_that_stays_away_stops_the_run_cleanly_and_the_next_continues(
     assert "run the same command to continue" in error
     assert "Traceback" not in error
     s3_proxy.up()
-    again = start(path)
-    first = again.until(lambda event: True)
-    assert first["rows_committed"] >= event["rows_committed"]
-    status, error = again.end()
-    assert (status, again.last["num_ok"]) == (0, NUM_ROWS), error
+    status, error, events = invoked(path)
+    assert events[0]["rows_committed"] >= event["rows_committed"]
+    assert (status, events[-1]["num_ok"]) == (0, NUM_ROWS), error
     spoken(uri, s3_env.endpoint)
 
 
 def test_a_second_run_is_told_who_writes_and_goes_on_where_that_one_was_killed(
-    start: Start, tmp_path: Path, corpus: Path, s3_env: Any, ray_head: Any
+    start: Start, tmp_path: Path, corpus: Path, s3_env: Any, ray_head: Any, hosted_replicas: None
 ) -> None:
     """The killed one had a Ray of its own, the last one joins another: the same speech as from one run."""
     bucket = s3_env.new_bucket()
@@ -286,17 +298,17 @@ def test_a_second_run_is_told_who_writes_and_goes_on_where_that_one_was_killed(
     first = start(file)
     committed = first.until(lambda event: event["rows_committed"] > 0)["rows_committed"]
     first.process.send_signal(signal.SIGSTOP)  # so that it cannot end before the other has come
-    status, said = start(file).end()
+    status, said, _ = invoked(file)
     assert status == 3
     assert f"process {first.process.pid} on" in said
     first.kill()
-    last = start(file, "--set", f"cluster.address={ray_head.address}")
-    assert last.until(lambda event: True)["rows_committed"] >= committed
-    status, said = last.end()
-    assert (status, last.last["num_ok"]) == (0, NUM_ROWS), said
+    seen: list[int] = []
+    last = speechmill.Job.load(file, [f"cluster.address={ray_head.address}"])
+    assert last.run(observe=lambda snapshot: seen.append(snapshot.rows_committed)).num_ok == NUM_ROWS
+    assert seen[0] >= committed
 
-    status, said = start(job_file(tmp_path, corpus, calm, s3_env.endpoint, at=ray_head), *ONE_REPLICA).end()
-    assert status == 0, said
+    alone = job_file(tmp_path, corpus, calm, s3_env.endpoint, at=ray_head)
+    assert speechmill.Job.load(alone, ONE_REPLICA).run().num_ok == NUM_ROWS
     assert spoken(stormy, s3_env.endpoint) == spoken(calm, s3_env.endpoint)
     storage = open_storage(stormy, S3Options(endpoint_url=s3_env.endpoint))
     assert verify(storage, sweep=True).is_ok
