@@ -107,7 +107,7 @@ def interrupt() -> None:
 
 @pytest.mark.usefixtures("hosted_replicas")
 def test_a_second_driver_is_refused_and_the_first_one_ends(tmp_path: Path) -> None:
-    job = job_of(tmp_path, rows(120), cell_s=0.0005)
+    job = job_of(tmp_path, rows(80), cell_s=0.0005)
 
     def run_too() -> None:
         with pytest.raises(OutputBusy, match="another run writes to"):
@@ -116,7 +116,7 @@ def test_a_second_driver_is_refused_and_the_first_one_ends(tmp_path: Path) -> No
             job.run(overwrite=True)
 
     watch = Once(run_too)
-    assert job.run(observe=watch).num_ok == 120
+    assert job.run(observe=watch).num_ok == 80
     assert watch.is_done
     assert verify(open_storage(str(tmp_path / "out"))).is_ok
 
@@ -128,7 +128,7 @@ def test_a_clock_that_jumps_changes_nothing(tmp_path: Path, jump_s: float) -> No
     held, ahead = REAL.wall_s, [0.0]
     object.__setattr__(REAL, "wall_s", lambda: held() + ahead[0])
     try:
-        job = job_of(tmp_path, rows(120), cell_s=0.0005)
+        job = job_of(tmp_path, rows(80), cell_s=0.0005)
 
         def jump_and_stop() -> None:
             ahead[0] += jump_s
@@ -137,7 +137,7 @@ def test_a_clock_that_jumps_changes_nothing(tmp_path: Path, jump_s: float) -> No
         with pytest.raises(KeyboardInterrupt):
             job.run(observe=Once(jump_and_stop))
         committed = len(records_of(str(tmp_path / "out")))
-        assert 0 < committed < 120
+        assert 0 < committed < 80
         ahead[0] += jump_s
         seen: list[Snapshot] = []
 
@@ -148,24 +148,24 @@ def test_a_clock_that_jumps_changes_nothing(tmp_path: Path, jump_s: float) -> No
         result = job.run(observe=look)
     finally:
         object.__setattr__(REAL, "wall_s", held)
-    assert (result.num_rows, result.num_ok, result.exit_code) == (120, 120, 0)
-    assert result.new_rows <= 120 - committed
+    assert (result.num_rows, result.num_ok, result.exit_code) == (80, 80, 0)
+    assert result.new_rows <= 80 - committed
     assert all(snapshot.eta_s is None or 0 <= snapshot.eta_s < 600 for snapshot in seen)
     report = verify(open_storage(result.output), sweep=True)
-    assert (report.is_ok, report.is_complete, report.num_ok) == (True, True, 120)
+    assert (report.is_ok, report.is_complete, report.num_ok) == (True, True, 80)
 
 
 @pytest.mark.usefixtures("hosted_replicas")
 def test_an_output_that_is_deleted_in_mid_run_stops_the_run_and_the_next_speaks_all(tmp_path: Path) -> None:
     """What was committed is gone with it: the run must not end as if it were there."""
     out = tmp_path / "out"
-    job = job_of(tmp_path, rows(120), cell_s=0.0005)
+    job = job_of(tmp_path, rows(80), cell_s=0.0005)
     with pytest.raises((RunStopped, JobError), match=str(out)):
         job.run(observe=Once(lambda: out.rename(tmp_path / "gone")))  # at once, however much is being written
     assert not (out / "job.json").exists()
     shutil.rmtree(out, ignore_errors=True)
     result = job.run()
-    assert (result.num_ok, result.exit_code) == (120, 0)
+    assert (result.num_ok, result.exit_code) == (80, 0)
     assert verify(open_storage(result.output)).is_ok
 
 
