@@ -7,6 +7,7 @@ made on this machine (`support/hosts.py`); where that is not allowed, the tests 
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,10 @@ from typing import Any
 import pytest
 from hostcluster import SPEECHMILL, HostCluster, Running, host_cluster
 from hosts import Host, NoHosts
+from measured import measured
 from waiting import eventually
+
+from speechmill.actors.batcher.cache import cache_folder
 
 pytestmark = pytest.mark.integration
 
@@ -59,11 +63,14 @@ class Speech:
         self.spec: dict[str, Any] = {
             "name": "hosts",
             "input": {"uri": f"s3://{bucket}/corpus.jsonl", "s3": s3},
-            "model": {"name": "tone", "batch_size": 1, "options": {"audio_char_s": 0.002, "batch_s": row_s}},
+            "model": {"name": "tone", "batch_size": 1, "options": measured(audio_char_s=0.002, batch_s=row_s)},
             "output": {"uri": self.uri, "container": "webdataset", "s3": s3},
             "cluster": {"replicas": 2},
             "sharding": {"shard_rows": 4},
         }
+        cache = cache_folder()
+        for worker in cluster.workers:
+            shutil.copytree(cache, worker.inside(str(cache)), dirs_exist_ok=True)
         for path, value in keys.items():
             section, key = path.split("__")
             self.spec[section] = {**self.spec[section], key: value}
@@ -126,7 +133,7 @@ def test_a_folder_that_hosts_do_not_share_is_said_before_anything_is_spoken(room
 
 def test_replicas_on_two_hosts_speak_a_job_that_a_third_drives(room: HostCluster) -> None:
     """By Ray Client, from the desk, which is no node of the cluster."""
-    speech = Speech(room, 120, row_s=0.2)  # enough for one worker to be there when the other one comes
+    speech = Speech(room, 80, row_s=0.2)  # enough for one worker to be there when the other one comes
     running = speech.run(room.desk, room.client)
     running.until(lambda event: hosts_of(event) == {worker.name for worker in room.workers})
     ended_well(running, speech)
