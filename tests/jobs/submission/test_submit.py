@@ -98,7 +98,7 @@ def test_a_job_is_followed_left_stopped_killed_and_continued(
     """One output through all that may happen to its drivers."""
     out, slow = tmp_path / "out", tmp_path / "slow"
     # Whichever driver's replica finds the file speaks for minutes: nothing here depends on how fast the machine is.
-    write_job(32, options=f"{{batch_s: 0.02, slow: 30000, slow_file: {slow}}}, batch_size: 1", replicas=1)
+    write_job(32, options=f"{{batch_s: 0.25, slow: 2000, slow_file: {slow}}}, batch_size: 1", replicas=1)
     with ending(head.start("submit", "job.yaml", "--id", "first", "--follow", cwd=tmp_path)) as follower:
         eventually(lambda: list(out.glob("manifest/*/*.jsonl")), "the first part")
         slow.touch()
