@@ -44,10 +44,10 @@ ROW_S = 0.05
 
 SHARD_ROWS, BATCH_ROWS = 16, 4
 TINY = {
-    "minutes": 0.4,
+    "minutes": 0.5,
     "nodes": 2,
     "replica_every": 5.0,
-    "raylet_every": 14.0,
+    "raylet_every": 16.0,
     "drivers": 1,
     "pauses": 1,
     "hang": 2.0,

@@ -30,7 +30,7 @@ from speechmill.jobs.cli import app
 from speechmill.jobs.progress import Snapshot
 from speechmill.jobs.verify import verify
 
-NUM_ROWS = 120
+NUM_ROWS = 200
 Start = Callable[..., "Running"]
 ONE_REPLICA = ["cluster.replicas=1"]
 SPEECHMILL = [sys.executable, "-c", "from speechmill.jobs.cli.main import main; main()"]
