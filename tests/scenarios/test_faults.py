@@ -22,11 +22,11 @@ from typer.testing import CliRunner
 from waiting import HANG_S
 
 import speechmill
-from speechmill.actors.records.manifest import decode_records
 from speechmill.actors.models.chattts.checkpoint.layout import TINY
 from speechmill.actors.models.chattts.checkpoint.random_weights import write_random
+from speechmill.actors.records.manifest import decode_records
 from speechmill.cluster.storage import S3Options, open_storage
-from speechmill.jobs.cli import app
+from speechmill.jobs.cli.main import app
 from speechmill.jobs.progress import Snapshot
 from speechmill.jobs.verify import verify
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 import speechmill
 from speechmill.cluster.containers.base import part_prefix, shard_of, shard_prefix
+from speechmill.cluster.containers.parts import Parts
 from speechmill.cluster.storage import open_storage
 from speechmill.errors import JobChanged, OutputDamaged, SpecError
-from speechmill.jobs.run.prepare import Parts
 from speechmill.jobs.verify import verify
 
 NUM_ROWS = 60

@@ -20,13 +20,13 @@ from speechmill.actors.models.base import ModelConfig
 from speechmill.actors.records.manifest import decode_records
 from speechmill.actors.records.utterance import Shard, Utterance
 from speechmill.actors.replica.receipt import JobConfig, ReplicaConfig
+from speechmill.cluster.containers.parts import Parts
 from speechmill.cluster.pool.pool import CompletedShard, Pool
 from speechmill.cluster.pool.replica_source import Spawned
 from speechmill.cluster.scheduling.liveness import Timeouts
 from speechmill.cluster.session import ReplicaPlan
 from speechmill.cluster.storage import open_storage
 from speechmill.errors import ModelError, StorageMissing
-from speechmill.jobs.run.prepare import Parts
 
 # Replicas cannot import this file: what they need of it travels with the call.
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
@@ -74,7 +74,11 @@ def shards(*texts: Sequence[str]) -> list[Shard]:
 
 
 def tone(**options: object) -> ReplicaConfig:
-    return ReplicaConfig(ModelConfig("tone", options=measured(audio_char_s=0.001, **options)), "wav", 0.0)
+    return ReplicaConfig(ModelConfig("tone", options=measured(audio_char_s=0.001, **options)))
+
+
+def asked(config: ReplicaConfig) -> JobConfig:
+    return JobConfig(config.model, "wav")
 
 
 def spawned(config: ReplicaConfig, num_replicas: int) -> Spawned:
