@@ -27,7 +27,7 @@ from speechmill.actors.models.chattts.checkpoint.random_weights import write_ran
 from speechmill.actors.records.manifest import decode_records
 from speechmill.cluster.storage import S3Options, open_storage
 from speechmill.jobs.cli.main import app
-from speechmill.jobs.progress import Snapshot
+from speechmill.jobs.run.progress import Snapshot
 from speechmill.jobs.verify import verify
 
 NUM_ROWS = 200

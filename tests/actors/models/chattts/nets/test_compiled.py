@@ -26,7 +26,7 @@ torch.set_num_threads(1)
 from speechmill.actors.engine.request import Sampling
 from speechmill.actors.records.stream_handle import StreamHandle
 from speechmill.actors.models.chattts.options import Options
-from speechmill.actors.models.chattts.speech import Line, Speech
+from speechmill.actors.models.chattts.speech import ChatttsSpeech, Line
 from speechmill.actors.models.chattts.checkpoint.weights import Checkpoint
 
 def line(number):
@@ -34,7 +34,7 @@ def line(number):
     return Line(tokens, None, None, number, Sampling(min_steps=1, max_steps=1 + 9 * number))
 
 def loaded(compile):
-    speech = Speech(Checkpoint.open(Path(sys.argv[1])), "cpu", "float32", Options(incomplete="keep", compile=compile))
+    speech = ChatttsSpeech(Checkpoint.open(Path(sys.argv[1])), "cpu", "float32", Options(incomplete="keep", compile=compile))
     assert speech.reserve(10**9, 5, 200, 100, 64) == 5
     return speech
 
