@@ -135,7 +135,11 @@ def padding_part(arguments: argparse.Namespace) -> Part:
                 packed = [
                     batch
                     for shard in shards_of(utterances, voice.model.info, is_tapered=is_tapered)
-                    for batch in pack_segments(segments_of(voice.model, shard.utterances), voice.tuner.pack)
+                    for batch in pack_segments(
+                        segments_of(voice.model, shard.utterances),
+                        voice.tuner.pack,
+                        mixes_voices=voice.model.info.mixes_voices,
+                    )
                 ]
                 key = ("" if is_tapered else "_untapered") + (
                     "" if cells == min(DEARER) else f"_batch_of_{cells}_cells"

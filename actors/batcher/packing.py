@@ -70,9 +70,13 @@ def descending(lengths: Sequence[int]) -> list[int]:
     return order
 
 
-def pack_segments(segments: Iterable[Segment], pack: Pack) -> list[list[Segment]]:
-    """Segments in batches of one voice each."""
-    by_voice = groupby(sorted(segments, key=lambda s: (s.voice, s.row, s.index)), key=lambda s: s.voice)
+def pack_segments(segments: Iterable[Segment], pack: Pack, *, mixes_voices: bool) -> list[list[Segment]]:
+    """Segments in batches: of any voices, or of one each."""
+
+    def voice(segment: Segment) -> str:
+        return "" if mixes_voices else segment.voice
+
+    by_voice = groupby(sorted(segments, key=lambda s: (voice(s), s.row, s.index)), key=voice)
     return [
         [group[index] for index in batch]
         for group in (list(members) for _, members in by_voice)

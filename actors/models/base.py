@@ -68,6 +68,7 @@ class ModelInfo:
     base_s, char_s   estimated seconds of one replica: base_s + char_s * characters, per row
     audio_char_s     estimated seconds of audio per character
     speeds           slowest and fastest allowed speed
+    mixes_voices     whether `speak` takes batches of several voices; False where the voice is the weights
     is_autoregressive   whether it is an `AutoregressiveModel`
     tasks            what a job may ask of it: "speak", and "refine" where it writes text as it is spoken
     """
@@ -85,6 +86,7 @@ class ModelInfo:
     char_s: float
     audio_char_s: float = 0.065
     speeds: tuple[float, float] = (0.25, 4.0)
+    mixes_voices: bool = True
     is_autoregressive: bool = False
     tasks: tuple[str, ...] = ("speak",)
 
@@ -115,7 +117,9 @@ class Model(ABC):
 
     @abstractmethod
     def speak(self, segments: Sequence[Segment]) -> list[NDArray[np.float32]]:
-        """Speak a batch of one voice: float32 [num_samples] in -1 … 1 per segment, in the order given.
+        """Speak a batch: float32 [num_samples] in -1 … 1 per segment, in the order given.
+
+        Voices, seeds and speeds are mixed; one voice to a batch if `info.mixes_voices` is False.
 
         Raises RowError when a segment cannot be spoken (the replica then halves the batch until it is alone), and
         BatchOutOfMemory, or PyTorch's own error, when the batch does not fit.

@@ -44,6 +44,7 @@ class ToneOptions:
     max_length       characters that one segment may have
     reject           a segment holding this text is refused: its row fails
     crash            a segment holding this text ends the process, as a faulty kernel would
+    mixes_voices     whether a batch may have several voices
     """
 
     sample_rate: int = 8_000
@@ -61,6 +62,7 @@ class ToneOptions:
     max_length: int = 400
     reject: str = ""
     crash: str = ""
+    mixes_voices: bool = True
 
 
 class ToneMemory(Memory):
@@ -124,6 +126,7 @@ class Tone(Model):
             base_s=max(options.batch_s / MAX_ROWS, 1e-6),
             char_s=max(options.cell_s, 1e-7),
             audio_char_s=options.audio_char_s,
+            mixes_voices=options.mixes_voices,
         )
 
     def __init__(self, config: ModelConfig) -> None:
@@ -175,7 +178,7 @@ def _options(config: ModelConfig) -> ToneOptions:
         if name not in types:
             raise ModelError(f"model.options.{name} is not an option of tone: {did_you_mean(name, types)}")
         allowed = (int, float) if types[name] is float else types[name]
-        if not isinstance(value, allowed) or isinstance(value, bool):
+        if not isinstance(value, allowed) or isinstance(value, bool) != (types[name] is bool):
             raise ModelError(f"model.options.{name} is {value!r}; it must be of type {types[name].__name__}")
         if isinstance(value, int | float) and not 0 <= value < float("inf"):
             raise ModelError(f"model.options.{name} is {value!r}; it must be 0 or more, and finite")

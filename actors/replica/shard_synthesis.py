@@ -214,7 +214,7 @@ class ShardSynthesis:
             # The longest first, so that the last rows to end are short ones.
             rows = sorted(segments, key=lambda s: (-s.length, s.row, s.index))
             return deque([rows] if rows else [])
-        return deque(pack_segments(segments, self._tuner.pack))
+        return deque(pack_segments(segments, self._tuner.pack, mixes_voices=self._model.info.mixes_voices))
 
     def _speak_rows(self, stepwise: Stepwise, segments: Sequence[Segment]) -> None:
         """Speak or refine step by step, and take each row as it comes. Raises whatever the model does."""

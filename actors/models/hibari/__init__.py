@@ -75,6 +75,7 @@ class Hibari(Model):
             base_s=base_s,
             char_s=char_s,
             audio_char_s=_AUDIO_CHAR_S,
+            mixes_voices=False,
         )
 
     def __init__(self, config: ModelConfig) -> None:

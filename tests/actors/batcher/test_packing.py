@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -125,11 +127,22 @@ def test_nothing_packs_into_nothing() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(1, 50), st.sampled_from("abc")), max_size=60), caps_of)
-def test_a_batch_has_one_voice(rows: list[tuple[int, str]], limits: tuple[int, int]) -> None:
+def test_a_batch_has_one_voice_where_voices_cannot_be_mixed(
+    rows: list[tuple[int, str]], limits: tuple[int, int]
+) -> None:
+    """And where they can, batches are those of rows that all have the same voice."""
     segments = [segment(row, length, voice) for row, (length, voice) in enumerate(rows)]
-    batches = pack_segments(segments, lambda lengths: pack_full(lengths, cap_of(limits)))
+
+    def pack(lengths: Sequence[int]) -> list[list[int]]:
+        return pack_full(lengths, cap_of(limits))
+
+    batches = pack_segments(segments, pack, mixes_voices=False)
     assert all(len({s.voice for s in batch}) == 1 for batch in batches)
-    assert sorted(s.row for batch in batches for s in batch) == list(range(len(segments)))
+    mixed = pack_segments(segments, pack, mixes_voices=True)
+    alike = pack_segments([replace(s, voice="a") for s in segments], pack, mixes_voices=True)
+    assert [[s.row for s in batch] for batch in mixed] == [[s.row for s in batch] for batch in alike]
+    for found in (batches, mixed):
+        assert sorted(s.row for batch in found for s in batch) == list(range(len(segments)))
 
 
 def test_cells_count_padding() -> None:

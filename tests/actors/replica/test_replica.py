@@ -125,6 +125,18 @@ def records(receipt: Receipt) -> list[Record]:
     return found
 
 
+@pytest.mark.parametrize("mixes_voices", [True, False])
+def test_a_voice_a_row_costs_no_batch_where_voices_are_mixed(mixes_voices: bool) -> None:
+    rows = [replace(row, speed=1.0 + row.row % 2) for row in utterances(*["Ten words."] * 1_000)]
+    wanted = replica(MemoryStore(), mixes_voices=mixes_voices).speak("job", "p", rows)
+    many = [replace(row, voice=f"voice {row.row}") for row in rows]
+    receipt = replica(MemoryStore(), mixes_voices=mixes_voices).speak("job", "p", many)
+    assert wanted is not None and receipt is not None
+    assert receipt.batches.num_batches == (wanted.batches.num_batches if mixes_voices else 1_000)
+    assert [r.pcm_sha256 for r in records(receipt)] == [r.pcm_sha256 for r in records(wanted)]
+    assert [r.voice for r in records(receipt)] == [row.voice for row in many]
+
+
 def test_every_row_is_in_the_receipt_in_order() -> None:
     store = MemoryStore()
     receipt = replica(store).speak("job", "p", utterances("One.", "A longer second row.", "", "Four."))
