@@ -31,6 +31,23 @@ app = typer.Typer(
 )
 
 
+def _say_version(is_asked: bool) -> None:
+    if is_asked:
+        from importlib.metadata import version
+
+        print(f"speechmill {version('speechmill')}")
+        raise typer.Exit
+
+
+@app.callback()
+def speechmill(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_say_version, help="Say the version, and end.")
+    ] = False,
+) -> None:
+    """Turns a text corpus into a speech corpus. Run a job file, look at what it did."""
+
+
 @app.command()
 def run(
     job_file: JobFileArgument,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from outputs import begin, commit, complete, job_file
 from rich.console import Console
 from typer.testing import CliRunner
 
+import speechmill
 from speechmill.actors.batcher.stats import BatchStats
 from speechmill.actors.records.manifest import Record
 from speechmill.actors.records.utterance import Failure
@@ -170,3 +172,9 @@ def test_units_read_well() -> None:
     assert (audio_length(59.0), audio_length(3_600.0)) == ("1.0 min", "1.00 h")
     assert (percent(None), percent(0.5)) == ("–", "50.0 %")
     assert (clock(None), clock(59.6), clock(3_600)) == ("–", "0:01:00", "1:00:00")
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    done = CliRunner().invoke(app, ["--version"])
+    assert (done.exit_code, done.stdout) == (0, f"speechmill {speechmill.__version__}\n")
+    assert speechmill.__version__ == metadata.version("speechmill")
