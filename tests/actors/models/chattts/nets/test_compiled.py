@@ -34,7 +34,8 @@ def line(number):
     return Line(tokens, None, None, number, Sampling(min_steps=1, max_steps=1 + 9 * number))
 
 def loaded(compile):
-    speech = ChatttsSpeech(Checkpoint.open(Path(sys.argv[1])), "cpu", "float32", Options(incomplete="keep", compile=compile))
+    options = Options(incomplete="keep", compile=compile)
+    speech = ChatttsSpeech(Checkpoint.open(Path(sys.argv[1])), "cpu", "float32", options)
     assert speech.reserve(10**9, 5, 200, 100, 64) == 5
     return speech
 
