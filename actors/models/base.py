@@ -12,7 +12,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ...errors import ModelError, RowError
+from ...errors import ModelError, RowError, did_you_mean
 from ..records.stream_handle import StreamHandle
 from ..records.utterance import Segment
 
@@ -89,6 +89,17 @@ class ModelInfo:
     mixes_voices: bool = True
     is_autoregressive: bool = False
     tasks: tuple[str, ...] = ("speak",)
+
+    def voice_fault(self, voice: str) -> str:
+        """What is wrong with a voice, to follow its name in a message; "" for one that the model has."""
+        if not self.voices or (voice or self.default_voice) in self.voices:
+            return ""
+        return f"is not a voice of {self.name}: {did_you_mean(voice or self.default_voice, self.voices)}"
+
+    def speed_fault(self, speed: float) -> str:
+        """What is wrong with a speed, to follow it in a message; "" for one that the model has."""
+        slowest, fastest = self.speeds
+        return "" if slowest <= speed <= fastest else f"{self.name} speaks at {slowest:g} to {fastest:g}"
 
 
 class Model(ABC):

@@ -14,10 +14,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import NoneType
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 from ...errors import JobError
-from .utterance import Failure, JsonScalar
+from .utterance import Failure, JsonScalar, Utterance
 
 MANIFEST_PREFIX = "manifest/"
 REJECTED = "rejected"
@@ -120,6 +120,33 @@ class Record:
             model=model,
             model_revision=model_revision,
             metadata=failure.metadata,
+        )
+
+    @classmethod
+    def of_utterance(
+        cls,
+        utterance: Utterance,
+        *,
+        model: str,
+        model_revision: str,
+        default_voice: str,
+        error: str | None = None,
+        **made: Any,
+    ) -> Record:
+        """The record of a row that was spoken or refined, or failed with this error; `made` is what came of it."""
+        return cls(
+            row=utterance.row,
+            id=utterance.id,
+            status="ok" if error is None else "failed",
+            error=error,
+            text=utterance.text,
+            voice=utterance.voice or default_voice,
+            seed=utterance.seed,
+            speed=utterance.speed,
+            model=model,
+            model_revision=model_revision,
+            metadata=dict(utterance.metadata),
+            **made,
         )
 
     @property

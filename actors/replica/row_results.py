@@ -101,13 +101,12 @@ class Rows(ABC, Generic[RowPiece]):
         """A row all of whose pieces are there."""
 
     def _record(self, utterance: Utterance, error: str | None = None, **made: Any) -> Record:
-        return Record(
-            row=utterance.row,
-            status="ok" if error is None else "failed",
-            error=error,
+        return Record.of_utterance(
+            utterance,
             model=self._info.name,
             model_revision=self._info.revision,
-            **self._described(utterance),
+            default_voice=self._info.default_voice,
+            error=error,
             **made,
         )
 

@@ -1,4 +1,4 @@
-"""The command line: `speechmill run | plan | say | serve | status | verify | weights`.
+"""The command line: `speechmill run | plan | say | serve | status | verify | weights | check-model`.
 
 Beside them `submit | list | logs | stop`, for jobs on a cluster: submission/commands.py.
 
@@ -20,6 +20,7 @@ from rich.console import Console
 
 from ...errors import SpecError
 from . import submission as commands
+from .check_model import check_model
 from .exits import INTERRUPTED, ended_with_its_reader, reported, stop, terminated_like_interrupted
 from .options import EndpointOption, JobFileArgument, JsonOption, OutputArgument, RegionOption, SetOption
 
@@ -223,6 +224,7 @@ def verify(
 
 
 commands.register(app)
+app.command("check-model")(check_model)
 
 
 def main() -> None:

@@ -22,7 +22,7 @@ from ...cluster.lease.record import DRIVER_KEY
 from ...cluster.sharding.cost_cache import recall
 from ...cluster.sharding.sharding import CostModel
 from ...cluster.storage import Storage, open_storage
-from ...errors import JobChanged, ModelError, SpecError, did_you_mean
+from ...errors import JobChanged, ModelError, SpecError
 from ..corpus import Column, Corpus, InputOptions, would_read
 from ..output.identity import Identity, JobFile, identity_of
 from ..output.output_file import OutputFile
@@ -127,14 +127,10 @@ def describe_model(spec: JobSpec, device: str) -> tuple[ModelConfig, ModelInfo]:
     if spec.task not in info.tasks:
         what = "refines no text; use chattts, or leave out" if spec.task == "refine" else "does not speak; use"
         raise ModelError(f"model.name {spec.model.name} {what} task: {spec.task} (its tasks: {', '.join(info.tasks)})")
-    if info.voices and info.default_voice not in info.voices:
-        raise ModelError(
-            f'model.voice "{info.default_voice}" is not a voice of {info.name}: '
-            f"{did_you_mean(info.default_voice, info.voices)}"
-        )
-    slowest, fastest = info.speeds
-    if not slowest <= spec.model.speed <= fastest:
-        raise SpecError(f"model.speed is {spec.model.speed:g}; {info.name} speaks at {slowest:g} to {fastest:g}")
+    if fault := info.voice_fault(info.default_voice):
+        raise ModelError(f'model.voice "{info.default_voice}" {fault}')
+    if fault := info.speed_fault(spec.model.speed):
+        raise SpecError(f"model.speed is {spec.model.speed:g}; {fault}")
     if spec.task == "refine":
         return config, replace(info, audio_char_s=0.0)
     format_of(spec.output.audio).check(info.sample_rate)

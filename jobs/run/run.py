@@ -242,18 +242,12 @@ class Run:
 
     def _poisoned(self, poison_row: PoisonRow) -> Record:
         utterance, info = poison_row.utterance, self._job.info
-        return Record(
-            row=utterance.row,
-            id=utterance.id,
-            status="failed",
-            error=f"{poison_row.deaths} replicas died speaking this row; the last one said: {poison_row.cause}",
-            text=utterance.text,
-            voice=utterance.voice or info.default_voice,
-            seed=utterance.seed,
-            speed=utterance.speed,
+        return Record.of_utterance(
+            utterance,
             model=info.name,
             model_revision=info.revision,
-            metadata=utterance.metadata,
+            default_voice=info.default_voice,
+            error=f"{poison_row.deaths} replicas died speaking this row; the last one said: {poison_row.cause}",
         )
 
     def _show(self, pool: Pool, telemetry: Telemetry) -> None:

@@ -95,11 +95,9 @@ def _loaded(config: ModelConfig) -> Model:
 def _check(model: Model, voice: str, seed: int, speed: float) -> None:
     """Raise ModelError for a voice, SpecError for a seed or a speed that the model does not have."""
     info = model.info
-    voice = voice or info.default_voice
-    if info.voices and voice not in info.voices:
-        raise ModelError(f'voice "{voice}" is not a voice of {info.name}: {did_you_mean(voice, info.voices)}')
+    if fault := info.voice_fault(voice):
+        raise ModelError(f'voice "{voice or info.default_voice}" {fault}')
     if not 0 <= seed <= SEED_MAX:
         raise SpecError(f"seed {seed} is not an integer from 0 to 2**63 - 1")
-    slowest, fastest = info.speeds
-    if not slowest <= speed <= fastest:
-        raise SpecError(f"speed is {speed:g}; {info.name} speaks at {slowest:g} to {fastest:g}")
+    if fault := info.speed_fault(speed):
+        raise SpecError(f"speed is {speed:g}; {fault}")

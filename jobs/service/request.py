@@ -89,18 +89,15 @@ class SpeechRequest(BaseModel):
         if self.model not in ("", info.name):
             raise unknown_model(self.model, info)
         voice = self.voice or info.default_voice
-        if info.voices and voice not in info.voices:
-            known = did_you_mean(voice, info.voices)
-            raise _wrong("voice", f'"voice" is {_shown(voice)}, which is not a voice of {info.name}; {known}')
+        if fault := info.voice_fault(voice):
+            raise _wrong("voice", f'"voice" is {_shown(voice)}, which {fault}')
         if self.response_format not in offer.formats:
             choice = ", ".join(offer.formats)
             raise _wrong(
                 "response_format", f'"response_format" is {_shown(self.response_format)}; choose one of {choice}'
             )
-        slowest, fastest = info.speeds
-        if not slowest <= self.speed <= fastest:
-            bounds = f"{info.name} speaks at {slowest:g} to {fastest:g}"
-            raise _wrong("speed", f'"speed" is {self.speed:g}; {bounds}')
+        if fault := info.speed_fault(self.speed):
+            raise _wrong("speed", f'"speed" is {self.speed:g}; {fault}')
         if self.stream_format == "sse" and not self.stream:
             raise _wrong("stream", '"stream" is false, and "stream_format" is "sse"; leave one of them out')
         if len(self.input) > offer.max_chars:

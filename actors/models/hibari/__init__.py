@@ -98,8 +98,8 @@ class Hibari(Model):
         from .phonemes import Phonemes
 
         voice = voice or self.info.default_voice
-        if voice not in self.info.voices:
-            raise RowRejected(f'voice "{voice}" is not a voice of hibari: {did_you_mean(voice, self.info.voices)}')
+        if fault := self.info.voice_fault(voice):
+            raise RowRejected(f'voice "{voice}" {fault}')
         british = is_british(voice)
         if british not in self._phonemes:
             self._phonemes[british] = Phonemes(british)

@@ -1,0 +1,70 @@
+"""`speechmill check-model`: the laws of a model, one line each."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+from ...errors import SpecError
+from .exits import reported
+from .options import JsonOption
+
+OptionOption = Annotated[
+    list[str] | None, typer.Option("--option", metavar="KEY=VALUE", help="One of model.options; the value is YAML.")
+]
+TextOption = Annotated[
+    list[str] | None, typer.Option("--text", help="A sentence in the model's language, in place of English ones.")
+]
+
+
+def check_model(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A model's name, or module:Class.")],
+    weights: Annotated[str | None, typer.Option(metavar="DIR", help="Its weights, as model.path.")] = None,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    voice: Annotated[str, typer.Option(help="The default voice.")] = "",
+    options: OptionOption = None,
+    texts: TextOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check that a model keeps the laws that speechmill builds on. Exit status 1 if it breaks one."""
+    with reported():
+        from ..conformance.check_model import SENTENCES, Finding
+        from ..conformance.check_model import check_model as check
+        from ..corpus.printable import printable
+
+        def show(finding: Finding) -> None:
+            if not as_json:
+                print(f"{finding.outcome:8}{finding.meaning}", flush=True)
+                if finding.detail:
+                    print(f"        {printable(finding.detail)}", flush=True)
+
+        report = check(
+            model,
+            weights=weights,
+            device=device,
+            voice=voice,
+            options=_options(options or []),
+            texts=tuple(texts) if texts else SENTENCES,
+            observe=show,
+        )
+        if as_json:
+            print(json.dumps(report.body))
+        raise typer.Exit(0 if report.is_ok else 1)
+
+
+def _options(given: list[str]) -> dict[str, Any]:
+    """Options as `model.options` has them. Raises SpecError."""
+    from ..spec.yaml_reader import BadYaml, parse_yaml
+
+    options: dict[str, Any] = {}
+    for pair in given:
+        name, separator, value = pair.partition("=")
+        if not separator or not name:
+            raise SpecError(f"--option {pair}: write KEY=VALUE")
+        try:
+            options[name] = parse_yaml(value)
+        except BadYaml as error:
+            raise SpecError(f"--option {name}: {error}") from error
+    return options

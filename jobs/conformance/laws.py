@@ -1,0 +1,312 @@
+"""The laws of a model, each a function that raises Broken with what it found. They know a model by its interface alone.
+
+Samples of two ways to speak one row count as equal when they have one length and differ by `TOLERANCE` at most: sums
+are rounded in another way in a batch of another shape. Not known here: how a model is loaded, what is reported.
+"""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING
+
+from ...actors.models.base import AutoregressiveModel, Model, ModelConfig, ModelInfo
+from ...actors.models.registry import describe
+from ...actors.records.stream_handle import StreamHandle
+from ...actors.records.utterance import Segment, Utterance
+from ...actors.text.splitting import fit_segments
+from ...errors import ModelError, RowError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Wave = NDArray[np.float32]
+
+TOLERANCE = 1e-3
+"""In samples of -1 … 1: below what can be heard, above what rounding makes of float32."""
+
+NUM_SAMPLE_RATES = (8_000, 192_000)
+_NO_NAME = "no voice has this name"
+_HEAVY = ("torch", "onnxruntime", "ray")
+
+
+class Broken(Exception):
+    """A law is not kept; the message says what was found."""
+
+
+class Skipped(Exception):
+    """A law that does not concern this model; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A loaded model, and sentences that it can speak."""
+
+    config: ModelConfig
+    model: Model
+    texts: tuple[str, ...]
+
+    @property
+    def info(self) -> ModelInfo:
+        return self.model.info
+
+    def segments(self, texts: Sequence[str] | None = None, voice: str = "", speed: float = 1.0) -> list[Segment]:
+        """One segment a text (the first, of a text that needs more), with seeds of their own."""
+        made: list[Segment] = []
+        for row, text in enumerate(self.texts if texts is None else texts):
+            utterance = Utterance(row, str(row), text, seed=1_000 + row, voice=voice, speed=speed)
+            made += fit_segments(utterance, self.info.split_chars, self.info.max_length, self.model.prepare)[:1]
+        return made
+
+    @property
+    def voices(self) -> tuple[str, ...]:
+        """Two voices, or fewer if the model has fewer. Where any name is allowed, two names."""
+        names = self.info.voices or ("first", "second")
+        return tuple(dict.fromkeys((self.info.default_voice, *names)))[:2]
+
+
+def describes_itself(subject: Subject) -> None:
+    """`describe` says what makes sense, twice the same, and takes no GPU; of speechmill's own, none imports torch."""
+    info = describe(subject.config)
+    low, high = NUM_SAMPLE_RATES
+    slowest, fastest = info.speeds
+    for is_right, what in (
+        (info == describe(subject.config), "a second call says something else"),
+        (info == subject.info, "the loaded model's `info` is another one"),
+        (bool(info.name and info.revision and info.backend), "name, revision and backend must not be empty"),
+        (low <= info.sample_rate <= high, f"sample_rate is {info.sample_rate} Hz"),
+        (not info.voices or info.default_voice in info.voices, f"default_voice {info.default_voice!r} is no voice"),
+        (info.max_length >= 1 and info.split_chars >= 1, "max_length and split_chars must be 1 or more"),
+        (info.batch_limit.max_rows >= 1 and info.batch_limit.max_cells >= 1, "batch_limit allows no row"),
+        (info.base_s >= 0 and info.char_s > 0 and info.audio_char_s > 0, "base_s, char_s or audio_char_s is no cost"),
+        (0 < slowest <= 1 <= fastest, f"speeds are {info.speeds}; 1 must be among them"),
+        (info.is_autoregressive == isinstance(subject.model, AutoregressiveModel), "is_autoregressive is wrong"),
+    ):
+        if not is_right:
+            raise Broken(what)
+    loaded = _loaded_by_describing(subject.config)
+    if "cuda" in loaded:
+        raise Broken("describing it takes a GPU, which belongs to the replicas")
+    if loaded and ":" not in subject.config.name:
+        raise Broken(f"describing it imports {', '.join(loaded)}: `plan` and the driver would wait for that")
+
+
+def _loaded_by_describing(config: ModelConfig) -> list[str]:
+    code = (
+        "import sys; from speechmill.actors.models.base import ModelConfig; "
+        "from speechmill.actors.models.registry import describe; "
+        f"sys.path[:0] = {sys.path!r}; describe(ModelConfig(**{asdict(config)!r})); "
+        f"print(*[name for name in {_HEAVY!r} if name in sys.modules]); "
+        "torch = sys.modules.get('torch'); print('cuda' if torch and torch.cuda.is_initialized() else '')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or ["it failed"]
+        raise Broken(f"it cannot be described in another process: {lines[-1]}")
+    return done.stdout.split()
+
+
+def refuses_what_is_wrong(subject: Subject) -> None:
+    """An unknown option, backend or voice is a ModelError before anything is loaded, or a RowError of its row."""
+    wrong = {
+        "an option that it does not have": replace(subject.config, options={**subject.config.options, "nonsuch": 1}),
+        "a backend that does not exist": replace(subject.config, backend="nonsuch"),
+    }
+    if subject.info.voices:
+        wrong["a voice that it does not have"] = replace(subject.config, voice=_NO_NAME)
+    for what, config in wrong.items():
+        try:
+            describe(config)
+        except ModelError:
+            continue
+        except Exception as error:
+            raise Broken(f"{what} raises {type(error).__name__}, where ModelError is expected: {error}") from error
+        raise Broken(f"{what} is accepted in silence")
+    if subject.info.voices:
+        try:
+            subject.model.prepare(subject.texts[0], _NO_NAME)
+        except RowError:
+            return
+        except Exception as error:
+            what = f"a row with an unknown voice raises {type(error).__name__}"
+            raise Broken(f"{what}, where RowRejected is expected: {error}") from error
+        raise Broken("a row with an unknown voice is prepared in silence")
+
+
+def prepares_text(subject: Subject) -> None:
+    """`prepare` gives tokens, the same ones each time, at most `max_length` of them, and none for nothing."""
+    model, info = subject.model, subject.info
+    for text in subject.texts:
+        tokens = tuple(model.prepare(text, ""))
+        if not tokens:
+            raise Broken(f"{text!r} has no token: probe texts must be ones that it can speak")
+        if tokens != tuple(model.prepare(text, "")):
+            raise Broken(f"{text!r} has other tokens the second time")
+        if not all(isinstance(token, int) for token in tokens):
+            raise Broken(f"the tokens of {text!r} are no integers")
+    try:
+        nothing = tuple(model.prepare("", ""))
+    except RowError:
+        nothing = ()
+    if len(nothing) > info.max_length:
+        raise Broken("the empty text has more tokens than max_length")
+
+
+def makes_samples(subject: Subject) -> None:
+    """A clip a segment: float32 [num_samples] in -1 … 1, finite, and not silence."""
+    import numpy as np
+
+    segments = subject.segments()
+    waves = subject.model.speak(segments)
+    if len(waves) != len(segments):
+        raise Broken(f"{len(waves)} clips for {len(segments)} segments")
+    for segment, wave in zip(segments, waves, strict=True):
+        where = f"the clip of {segment.text!r}"
+        if not isinstance(wave, np.ndarray) or wave.dtype != np.float32 or wave.ndim != 1:  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise Broken(f"{where} is no float32 array of one dimension")
+        if not len(wave) or not np.isfinite(wave).all():
+            raise Broken(f"{where} is empty, or has samples that are not finite")
+        if float(np.abs(wave).max()) > 1:
+            raise Broken(f"{where} has samples beyond -1 … 1")
+        if not wave.any():
+            raise Broken(f"{where} is silent: what cannot be spoken has to raise RowError")
+
+
+def repeats_itself(subject: Subject) -> None:
+    """The same segments give the same samples, to the bit."""
+    import numpy as np
+
+    segments = subject.segments()
+    for segment, wave, again in zip(
+        segments, subject.model.speak(segments), subject.model.speak(segments), strict=True
+    ):
+        if not np.array_equal(wave, again):
+            raise Broken(f"{segment.text!r} sounds otherwise the second time: is all randomness from its seed?")
+
+
+def depends_on_no_batch_mate(subject: Subject) -> None:
+    """A row is the same alone, in a batch of all, and in another order."""
+    segments = subject.segments()
+    alone = [subject.model.speak([segment])[0] for segment in segments]
+    _same(segments, alone, subject.model.speak(segments), "in a batch")
+    order = list(range(len(segments)))
+    random.Random(1).shuffle(order)
+    shuffled = subject.model.speak([segments[at] for at in order])
+    if len(shuffled) != len(segments):
+        raise Broken(f"{len(shuffled)} clips for {len(segments)} segments")
+    _same([segments[at] for at in order], [alone[at] for at in order], shuffled, "in another order")
+
+
+def follows_its_seed(subject: Subject) -> None:
+    """Another seed is another sound, and a neighbour's seed changes nothing."""
+    import numpy as np
+
+    first, second = subject.segments(subject.texts[:2])
+    (wave,), (other,) = subject.model.speak([first]), subject.model.speak([replace(first, seed=first.seed + 1)])
+    if np.array_equal(wave, other):
+        raise Broken("another seed gives the very same samples: the seed is ignored")
+    beside = subject.model.speak([first, replace(second, seed=9)])[0]
+    _same([first], [wave], [beside], "beside a row with another seed")
+
+
+def mixes_voices(subject: Subject) -> None:
+    """Rows of two voices in one batch are each what they are alone, and a voice leaves nothing behind for the next."""
+    if not subject.info.mixes_voices:
+        raise Skipped("it speaks one voice a batch (mixes_voices is False)")
+    if len(subject.voices) < 2:
+        raise Skipped("it has one voice")
+    first, second = subject.voices
+    rows = [*subject.segments(voice=first), *(replace(s, row=100 + s.row) for s in subject.segments(voice=second))]
+    alone = [subject.model.speak([row])[0] for row in rows]
+    _same(rows[:1], alone[:1], subject.model.speak(rows[:1]), "after another voice")
+    mixed = [row for pair in zip(rows[: len(rows) // 2], rows[len(rows) // 2 :], strict=True) for row in pair]
+    wanted = {(row.row, row.voice): wave for row, wave in zip(rows, alone, strict=True)}
+    _same(mixed, [wanted[row.row, row.voice] for row in mixed], subject.model.speak(mixed), "among other voices")
+
+
+def keeps_its_speed(subject: Subject) -> None:
+    """Faster is shorter, and a row's speed is its own."""
+    _, fastest = subject.info.speeds
+    speed = min(1.5, fastest)
+    if speed <= 1:
+        raise Skipped("it has one speed")
+    plain, quick = subject.segments(subject.texts[:1]) + subject.segments(subject.texts[:1], speed=speed)
+    alone = [subject.model.speak([segment])[0] for segment in (plain, quick)]
+    if subject.info.is_autoregressive:
+        return  # it paces itself, and a speed may be a word in its prompt
+    if len(alone[1]) >= len(alone[0]):
+        raise Broken(f"at {speed:g} times the speed {len(alone[1])} samples, at once the speed {len(alone[0])}")
+    quick = replace(quick, row=1)
+    _same([plain, quick], alone, subject.model.speak([plain, quick]), "beside a row of another speed")
+
+
+def streams_what_it_speaks(subject: Subject) -> None:
+    """A stream, put together, is the clip; it may differ in level where pieces meet, not in length."""
+    segment = subject.segments(subject.texts[:1])[0]
+    (wave,) = subject.model.speak([segment])
+    streamed = sum(len(piece) for piece in subject.model.stream(segment, StreamHandle()))
+    if streamed != len(wave):
+        raise Broken(f"a stream has {streamed} samples, the clip {len(wave)}")
+
+
+def ends_when_it_is_told(subject: Subject) -> None:
+    """A stream that is cancelled ends, and what is spoken afterwards is what it was."""
+    segment = subject.segments(subject.texts[:1])[0]
+    (wave,) = subject.model.speak([segment])
+    handle = StreamHandle()
+    stream = subject.model.stream(segment, handle)
+    next(stream, None)
+    handle.leave()
+    for count, _ in enumerate(stream):
+        if count > 1_000:
+            raise Broken("a stream that was cancelled goes on")
+    _same([segment], [wave], subject.model.speak([segment]), "after a stream that was cancelled")
+
+
+def knows_its_memory(subject: Subject) -> None:
+    """A model with slots takes none where there is no memory, and says how it used them."""
+    model = subject.model
+    if not isinstance(model, AutoregressiveModel):
+        memory = model.memory()
+        if memory is not None and memory.total() <= 0:
+            raise Broken("its memory has no size")
+        return
+    usage = model.usage()
+    if not 0 < usage.row_steps <= usage.slot_steps:
+        raise Broken(f"{usage.row_steps} of {usage.slot_steps} slots were used, after rows were spoken")
+
+
+LAWS: tuple[Callable[[Subject], None], ...] = (
+    describes_itself,
+    refuses_what_is_wrong,
+    prepares_text,
+    makes_samples,
+    repeats_itself,
+    depends_on_no_batch_mate,
+    follows_its_seed,
+    mixes_voices,
+    keeps_its_speed,
+    streams_what_it_speaks,
+    ends_when_it_is_told,
+    knows_its_memory,
+)
+
+
+def _same(segments: Sequence[Segment], wanted: Sequence[Wave], waves: Sequence[Wave], when: str) -> None:
+    for fault in _differences(segments, wanted, waves):
+        raise Broken(f"{fault} {when}")
+
+
+def _differences(segments: Sequence[Segment], wanted: Sequence[Wave], waves: Sequence[Wave]) -> Iterator[str]:
+    import numpy as np
+
+    for segment, one, other in zip(segments, wanted, waves, strict=True):
+        name = f"{segment.text!r} (voice {segment.voice or 'default'}, seed {segment.seed})"
+        if len(one) != len(other):
+            yield f"{name} has {len(other)} samples, alone {len(one)},"
+        elif not np.allclose(one, other, rtol=0, atol=TOLERANCE):
+            yield f"{name} differs by {float(np.abs(one - other).max()):.4f} from what it is alone,"

@@ -1,0 +1,85 @@
+"""Models with a fault each, that a check of models has to find; all else is that of `Tone`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speechmill.actors.models.base import ModelConfig, ModelInfo
+from speechmill.actors.models.tone import Tone
+from speechmill.actors.records.utterance import Segment
+from speechmill.errors import RowRejected
+
+Waves = list[NDArray[np.float32]]
+
+
+class MatesMatter(Tone):
+    """A row is softer the more others are in its batch."""
+
+    def speak(self, segments: Sequence[Segment]) -> Waves:
+        return [np.float32(1 - 0.02 * len(segments)) * wave for wave in super().speak(segments)]
+
+
+class OrderLost(Tone):
+    """Clips come with the longest first, as the network had them."""
+
+    def speak(self, segments: Sequence[Segment]) -> Waves:
+        return sorted(super().speak(segments), key=len, reverse=True)
+
+
+class SeedIgnored(Tone):
+    """Every row has the same seed."""
+
+    def speak(self, segments: Sequence[Segment]) -> Waves:
+        return super().speak([replace(segment, seed=1) for segment in segments])
+
+
+class VoiceLeaks(Tone):
+    """The voice of the first row is that of the whole batch."""
+
+    def speak(self, segments: Sequence[Segment]) -> Waves:
+        pitch = len(segments[0].voice)
+        return super().speak([replace(segment, seed=segment.seed + pitch) for segment in segments])
+
+
+class VoiceStays(Tone):
+    """The voice that was spoken before is heard in the next batch."""
+
+    last = 0
+
+    def speak(self, segments: Sequence[Segment]) -> Waves:
+        before, self.last = self.last, len(segments[-1].voice)
+        return super().speak([replace(segment, seed=segment.seed + before) for segment in segments])
+
+
+class ErrorSwallowed(Tone):
+    """What cannot be spoken is silence."""
+
+    def speak(self, segments: Sequence[Segment]) -> Waves:
+        waves: Waves = []
+        for segment in segments:
+            try:
+                if "?" in segment.text:
+                    raise RowRejected("there is no sound for ?")
+                waves += super().speak([segment])
+            except RowRejected:
+                waves.append(np.zeros(800, np.float32))
+        return waves
+
+
+class AnythingGoes(Tone):
+    """It has two voices, and takes any name for one of them."""
+
+    @classmethod
+    def describe(cls, config: ModelConfig) -> ModelInfo:
+        return replace(super().describe(config), voices=("sine", "saw"), default_voice="sine")
+
+
+class Unwell(Tone):
+    """It raises what no model should."""
+
+    def speak(self, segments: Sequence[Segment]) -> Waves:
+        raise ZeroDivisionError("a frame of no length")
