@@ -24,7 +24,11 @@ class Beeps(speechmill.Model):
 
     @classmethod
     def describe(cls, config: speechmill.ModelConfig) -> speechmill.ModelInfo:
-        """The model under this configuration. Raises ModelError for a voice that it does not have."""
+        """The model under this configuration. Raises ModelError for what it does not have."""
+        for name in config.options:
+            raise ModelError(f"model.options.{name} is not an option of Beeps; it has none")
+        if config.backend not in ("auto", "numpy"):
+            raise ModelError(f'model.backend "{config.backend}" does not exist for Beeps; leave it at "auto"')
         voice = config.voice or "low"
         if voice not in VOICES:
             raise ModelError(f'model.voice "{voice}" is not a voice of Beeps: {", ".join(VOICES)}')

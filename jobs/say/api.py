@@ -13,7 +13,7 @@ from ...actors.models.registry import load, model_class
 from ...actors.records.utterance import Segment
 from ...actors.replica.streaming import PAUSE_S, speak_stream
 from ...actors.text.clauses import ChunkSize, chunk_tokens_of
-from ...errors import ModelError, SpecError, did_you_mean
+from ...errors import ModelError, SpecError
 from ..spec.job import SEED_MAX
 
 if TYPE_CHECKING:

@@ -41,7 +41,7 @@ class VoiceLeaks(Tone):
     """The voice of the first row is that of the whole batch."""
 
     def speak(self, segments: Sequence[Segment]) -> Waves:
-        pitch = len(segments[0].voice)
+        pitch = sum(map(ord, segments[0].voice))
         return super().speak([replace(segment, seed=segment.seed + pitch) for segment in segments])
 
 
@@ -51,7 +51,7 @@ class VoiceStays(Tone):
     last = 0
 
     def speak(self, segments: Sequence[Segment]) -> Waves:
-        before, self.last = self.last, len(segments[-1].voice)
+        before, self.last = self.last, sum(map(ord, segments[-1].voice))
         return super().speak([replace(segment, seed=segment.seed + before) for segment in segments])
 
 

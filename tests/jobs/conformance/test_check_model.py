@@ -1,4 +1,4 @@
-"""Every model of ours keeps all laws; of models with a fault planted in them, each is found by the law that it breaks."""
+"""Every model of ours keeps all laws; a fault that is planted in a model is found by the law that it breaks."""
 
 from __future__ import annotations
 
