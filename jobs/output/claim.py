@@ -10,6 +10,7 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Protocol
 
 from ...actors.records.manifest import MANIFEST_PREFIX, PartName
@@ -29,6 +30,10 @@ from .reader import named_keys
 
 SWEPT = (AUDIO_PREFIX, TEXT_PREFIX, MANIFEST_PREFIX)
 """By a run: the output may have been one of another task before."""
+
+
+SWEEP_THREADS = 16
+"""Manifests that are read at once for the names in them."""
 
 
 class MayWrite(Protocol):
@@ -139,13 +144,21 @@ class Claim:
 def sweep(storage: Storage, root: Root, prefixes: Iterable[str] = SWEPT) -> int:
     """Delete what cannot count under this root; how many keys."""
     num_deleted = 0
+    with ThreadPoolExecutor(SWEEP_THREADS, "sweep") as threads:
+        coming: dict[str, Future[set[str]]] = {}
 
-    def see(machine: Machine, answer: StoreAnswer) -> None:
-        nonlocal num_deleted
-        if isinstance(machine, Sweep) and not machine.unread and not isinstance(answer, Page):
-            num_deleted += len(machine.dead)
+        def see(machine: Machine, answer: StoreAnswer) -> None:
+            nonlocal num_deleted
+            if not isinstance(machine, Sweep):
+                return
+            if isinstance(answer, Page):
+                # Of a run that continues nearly every manifest is asked for: one after the other they take hours.
+                for key in machine.step(answer).unread:
+                    coming[key] = threads.submit(named_keys, storage, PartName.parse(key))
+            elif not machine.unread:
+                num_deleted += len(machine.dead)
 
-    Executor(storage, names=lambda key: named_keys(storage, PartName.parse(key))).run(Sweep.of(root, prefixes), see)
+        Executor(storage, names=lambda key: coming.pop(key).result()).run(Sweep.of(root, prefixes), see)
     return num_deleted
 
 
