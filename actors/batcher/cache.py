@@ -84,7 +84,7 @@ def cache_folder() -> Path:
 
 
 def keep(path: Path, text: str) -> None:
-    """Write a file of the cache: whole or not at all, whoever else writes it. Raises OSError."""
+    """Write a file of the cache: whole or not at all, also beside another process that writes it. Raises OSError."""
     beside = path.with_suffix(f".{os.getpid()}.tmp")
     path.parent.mkdir(parents=True, exist_ok=True)
     beside.write_text(text, encoding="utf-8")

@@ -15,7 +15,7 @@ from .receipt import JobConfig, ReplicaProgress
 
 
 class Dropped(BaseException):
-    """Nobody wants the part any more. No error of a row: whoever takes those lets it through."""
+    """The part was dropped. No error of a row, so that what handles those lets it through."""
 
 
 @dataclass(slots=True)

@@ -19,7 +19,7 @@ MAX_READY = 2
 
 
 class PlanningThread(Generic[T]):
-    """Takes from an iterator in a thread, a little ahead of whoever takes from here. `stop` ends it early."""
+    """Takes from an iterator in a thread, a few windows ahead of `take`. `stop` ends it early."""
 
     def __init__(self, windows: Iterator[T]) -> None:
         self._windows = windows

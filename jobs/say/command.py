@@ -40,7 +40,7 @@ def say_aloud(text: str, output: str | None, **how: Any) -> str | None:
     """Speak a text ("-": what standard input brings) to the player, a file or, with "-", standard output.
 
     how   as `speechmill.say` takes it
-    The line of figures for the end, None if whoever read standard output has closed it. Raises JobError and RowError.
+    The line of figures for the end, None if the reader of standard output has closed it. Raises JobError and RowError.
     """
     open_output = _output(output)
     meter = _Meter()

@@ -45,7 +45,7 @@ def mime_of(name: str, sample_rate: int) -> str:
 
 
 class Encoding:
-    """An encoder that is fed by a coroutine, and closed by whoever ends it."""
+    """An encoder that is fed by a coroutine, and closed by its owner."""
 
     def __init__(self, name: str, sample_rate: int) -> None:
         self._encoder = LiveEncoder(name, sample_rate)

@@ -1,4 +1,4 @@
-"""What the service counts, as calls that do nothing: whoever wants the figures overrides them.
+"""What the service counts, as calls that do nothing; a subclass reports the figures.
 
 The calls come from the event loop, one at a time. They must be quick and must not raise.
 """

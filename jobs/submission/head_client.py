@@ -1,6 +1,6 @@
 """Ray's client of its job API, with an end to waiting: Ray's own waits for an answer without end.
 
-Loads Ray, so whoever imports this is asked for a cluster.
+Loads Ray, so it is imported only where a cluster is asked.
 """
 
 from __future__ import annotations
