@@ -1,7 +1,7 @@
 """A parquet table compared with the one that the writer of its clips makes: columns, rows, cells and statistics.
 
-Guaranteed: where there is no fault, whoever reads the table's columns, in whole or by its statistics, is given what
-the writer was told, and nothing else. Not known here: how the table is laid out in its file, and who wrote it.
+Guaranteed: where there is no fault, a reader of the table's columns, in whole or by its statistics, is given what the
+writer was told, and nothing else. Not known here: how the table is laid out in its file, and who wrote it.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ class Status:
 
     task         "speak", or "refine": then there is no audio
     is_complete  every row was committed; with `problems`, the output is damaged: something has gone missing since
-    driver       who writes the output now, "" if nobody does
+    driver       the process that writes the output now, "" if none does
     """
 
     output: str

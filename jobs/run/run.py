@@ -132,7 +132,7 @@ class Run:
             self._planning.stop()
 
     def sweep(self, pool: Pool) -> None:
-        """Remove what attempts stored that nobody commits: they came second, or their replica died."""
+        """Remove orphans: what attempts stored that came second, or whose replica died."""
         for part in pool.orphaned_parts():
             # What stays does no harm: no manifest names it, and `verify` finds it.
             self._committer.later(partial(self._job.parts.sweep, part))

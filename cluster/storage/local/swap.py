@@ -1,9 +1,9 @@
 """Compare-and-swap of a file without a lock: a process that is paused anywhere in it keeps no other one from going on.
 
-Who replaces a version writes the new one beside it (`Stage`), then links a name to it that says which version it
-follows (`ClaimVersion`: made once or not at all). From then on the successor is decided, and whoever finds
-the claim may move it into place (`Move`): a file is moved once, as it loses its own name, so that a move that comes
-late moves nothing.
+A process that replaces a version writes the new one beside it (`Stage`), then links a name to it that says which
+version it follows (`ClaimVersion`: made once or not at all). From then on the successor is decided, and any process
+that finds the claim may move it into place (`Move`): a file is moved once, as it loses its own name, so that a move
+that comes late moves nothing.
 
 Guaranteed, as no two versions have the same content: each version has one successor, and is replaced by that alone,
 also where claims of versions that are over are removed: a claim is acted on only after the version that it follows was

@@ -109,8 +109,8 @@ class Versions:
             raise
 
     def _make_claim(self, old: str, name: str) -> str:
-        # Written before it is linked: a claim is there as a whole or not at all. No symbolic link: nobody who copies
-        # the folder should stumble over one whose file is gone.
+        # Written before it is linked: a claim is there as a whole or not at all. No symbolic link: a copy
+        # of the folder should hold none whose file is gone.
         draft = _new_name()
         self._stage(draft, name.encode())
         try:
