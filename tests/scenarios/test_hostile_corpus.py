@@ -63,7 +63,10 @@ GZ = gzip.compress(f"id,text\n{LINES}".encode())
 TABLE = table({"id": [str(n) for n in range(5_000)], "text": ["Hello."] * 5_000}, row_group_size=500)
 NEVER_CLOSED = "id,text\n" + 'a","\n' * 20_000
 
-FILES: dict[str, tuple[str, bytes, str]] = {
+Content = bytes | Callable[[], bytes]
+"""A function where it is large: each worker of the tests would make it and keep it."""
+
+FILES: dict[str, tuple[str, Content, str]] = {
     "gzip cut short": ("a.csv.gz", GZ[: len(GZ) // 2], "a.csv.gz is damaged or cut short"),
     "gzip without its end": ("a.csv.gz", GZ[:-8], "a.csv.gz is damaged or cut short"),
     "gzip with something behind it": ("a.csv.gz", GZ + b"more", "a.csv.gz is damaged or cut short"),
@@ -93,7 +96,7 @@ FILES: dict[str, tuple[str, bytes, str]] = {
     "a column twice": ("a.csv", b"text,id,text\nx,y,z\n", "two columns named 'text'"),
     "a column missing": ("a.csv", b"id,txt\n1,Hello.\n", "did you mean 'txt'?"),
     "quotes that make no sense": ("a.csv", NEVER_CLOSED.encode(), 'its quotes (") make no sense'),
-    "a line of 20 MB": ("a.csv", b"text\n" + b"x" * 20_000_000, "a.csv line 2 is longer than"),
+    "a line of 20 MB": ("a.csv", lambda: b"text\n" + b"x" * 20_000_000, "a.csv line 2 is longer than"),
     "UTF-16": ("a.csv", "text\nHello.\n".encode("utf-16"), "a.csv is UTF-16"),
     "UTF-16 without a mark": ("a.csv", "text\nHello.\n".encode("utf-16-le"), "a.csv"),
     "UTF-32": ("a.jsonl", '{"text": "x"}\n'.encode("utf-32"), "a.jsonl is UTF-16"),
@@ -109,11 +112,11 @@ FILES: dict[str, tuple[str, bytes, str]] = {
 @pytest.mark.parametrize("name", FILES)
 def test_a_hostile_file_is_one_line(tmp_path: Path, plan: Plan, name: str) -> None:
     file, content, told = FILES[name]
-    (tmp_path / file).write_bytes(content)
+    (tmp_path / file).write_bytes(content() if callable(content) else content)
     plan(file, status=2, names=(file, told))
 
 
-ROWS: dict[str, tuple[str, bytes, int, int, str]] = {
+ROWS: dict[str, tuple[str, Content, int, int, str]] = {
     # name: (file, content, rows, rejected, what the first rejected one is told)
     "CR": ("a.csv", b"id,text\r1,Hello.\r2,World.\r", 2, 0, ""),
     "mixed line ends": ("a.csv", b"id,text\r\n1,Hello.\r2,World.\n3,End.", 3, 0, ""),
@@ -128,7 +131,7 @@ ROWS: dict[str, tuple[str, bytes, int, int, str]] = {
     "a field of 300 kB": ("a.csv", b"text\n" + b"x" * 300_000 + b"\nfine\n", 2, 1, "field larger than field limit"),
     "a line of 20 MB": (
         "a.jsonl",
-        b'{"text": "' + b"x" * 20_000_000 + b'"}\n{"text": "b"}\n',
+        lambda: b'{"text": "' + b"x" * 20_000_000 + b'"}\n{"text": "b"}\n',
         2,
         1,
         "line 1: the line",
@@ -174,14 +177,14 @@ ROWS: dict[str, tuple[str, bytes, int, int, str]] = {
     "texts in a dictionary": ("a.parquet", table({"text": pa.array(["a", "b", "a"]).dictionary_encode()}), 3, 0, ""),
     "one text ten thousand times": (
         "a.parquet",
-        table({"text": pa.array(["x" * 200_000] * 10_000).dictionary_encode()}),
+        lambda: table({"text": pa.array(["x" * 200_000] * 10_000).dictionary_encode()}),  # of two gigabytes
         10_000,
         10_000,
         "the text has 200,000 characters",
     ),
     "a row group of many rows": (
         "a.parquet",
-        table({"text": ["Hello."] * 100_000}, row_group_size=1 << 20),
+        lambda: table({"text": ["Hello."] * 100_000}, row_group_size=1 << 20),
         100_000,
         0,
         "",
@@ -220,7 +223,7 @@ ROWS: dict[str, tuple[str, bytes, int, int, str]] = {
 @pytest.mark.parametrize("name", ROWS)
 def test_hostile_rows_fail_with_their_place_and_cost_nobody_else(tmp_path: Path, plan: Plan, name: str) -> None:
     file, content, num_rows, num_rejected, told = ROWS[name]
-    (tmp_path / file).write_bytes(content)
+    (tmp_path / file).write_bytes(content() if callable(content) else content)
     if told == "!":
         plan(file, status=2, names=(file,))
         return
