@@ -14,6 +14,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, cast
 
 from ...actors.records.utterance import Failure, JsonScalar, Utterance
 from ...errors import RowRejected
@@ -58,7 +59,7 @@ class RowMaker:
         self._voice = name_of(options.voice)
         self._speed = name_of(options.speed)
         self._voices = frozenset(options.voices)
-        self._meaningful = frozenset(column.name for column in options.columns)
+        self._meaningful = frozenset(column.name for column in options.meaningful)
         self._plain = PlainRows(options, self._metadata)
 
     def make(self, row: int, place: tuple[str, str, int], fields: dict[str, object] | Broken) -> Utterance | Failure:
@@ -66,8 +67,16 @@ class RowMaker:
         uri, unit, number = place
         return self.make_all(row, uri, unit, [(number, fields)]).rows[0]
 
-    def make_all(self, first_row: int, uri: str, unit: str, raw: Sequence[RawRow]) -> Made:
-        """Consecutive rows of one file, numbered from `first_row`; `unit` is what their numbers count."""
+    def make_all(self, first_row: int, uri: str, unit: str, raw: Sequence[RawRow], decimal: str = ".") -> Made:
+        """Make consecutive rows of one file.
+
+        Args:
+            first_row: Number in the corpus of the first of them.
+            uri: The file.
+            unit: What the numbers in `raw` count: "line" or "row".
+            raw: The rows.
+            decimal: Decimal sign of numbers in text, "." or ","; a point is always read.
+        """
         failed: dict[int, Failure] = {}
         columns = Columns()
         for start in range(0, len(raw), _TOGETHER):
@@ -78,7 +87,7 @@ class RowMaker:
                 columns.extend(range(first, first + len(some)), *plain)
                 continue
             for row, (number, fields) in enumerate(some, first):
-                checked = self._checked_or_failed(row, (uri, unit, number), fields)
+                checked = self._checked_or_failed(row, (uri, unit, number), fields, decimal)
                 if isinstance(checked, Failure):
                     failed[row - first_row] = checked
                 else:
@@ -91,16 +100,16 @@ class RowMaker:
         return Made([failed.get(at) or next(others) for at in range(len(raw))], spoken, hashes)
 
     def _checked_or_failed(
-        self, row: int, place: tuple[str, str, int], fields: dict[str, object] | Broken
+        self, row: int, place: tuple[str, str, int], fields: dict[str, object] | Broken, decimal: str
     ) -> _Checked | Failure:
         if isinstance(fields, Broken):
             return Failure(row, default_id(row), f"{place_name(place)}: {fields.reason}")
         try:
-            return self._checked(row, fields)
+            return self._checked(row, fields, decimal)
         except RowRejected as error:
             return self._failure(row, f"{place_name(place)}: {error}", fields)
 
-    def _checked(self, row: int, fields: dict[str, object]) -> _Checked:
+    def _checked(self, row: int, fields: dict[str, object], decimal: str) -> _Checked:
         options, get = self._options, fields.get
         row_id = self._row_id(row, fields)
         text = get(self._text)
@@ -115,11 +124,11 @@ class RowMaker:
         if "\0" in text:
             raise RowRejected("the text holds a NUL character: the file may be damaged, or in another encoding")
         given = get(self._seed)
-        seed = None if given is None or given == "" else _seed(given)
+        seed = None if _is_no_number(given) else _seed(_with_point(given, decimal))
         given = get(self._voice)
-        voice = options.default_voice if given is None or given == "" else self._checked_voice(given)
+        voice = options.default_voice if _is_missing(given) else self._checked_voice(given)
         given = get(self._speed)
-        speed = options.default_speed if given is None or given == "" else self._checked_speed(given)
+        speed = options.default_speed if _is_no_number(given) else self._checked_speed(given, decimal)
         return row_id, text, seed, voice, speed, self._metadata(fields)
 
     def _row_id(self, row: int, fields: dict[str, object]) -> str:
@@ -131,7 +140,7 @@ class RowMaker:
                 return default_id(row)
             if given is not None and (isinstance(given, bool) or not isinstance(given, int | float)):
                 raise RowRejected(f"the id (column {self._id!r}) is neither text nor a number: {_short(given)}")
-            given = "" if given is None else str(given)
+            given = "" if _is_missing(given) else str(given)
         if not given or given.isspace():
             raise RowRejected(f"the id (column {self._id!r}) is empty")
         if not given.isprintable() and _CONTROL.search(given):
@@ -143,7 +152,9 @@ class RowMaker:
             if self._text not in fields:
                 raise RowRejected(f"the row has no {self._text!r}")
             return ""
-        if isinstance(text, int | float) and not isinstance(text, bool):
+        if _is_missing(text):
+            return ""
+        if isinstance(text, int | float) and not isinstance(text, bool) and not _is_infinite(text):
             return str(text)
         if isinstance(text, bytes):
             return _decoded(text, self._text)
@@ -159,10 +170,11 @@ class RowMaker:
             raise RowRejected(f"unknown voice {_short(voice)}{hint} (voices: {known})")
         return voice
 
-    def _checked_speed(self, given: object) -> float:
+    def _checked_speed(self, given: object, decimal: str) -> float:
         slowest, fastest = self._options.speeds
+        number: Any = _with_point(given, decimal)
         try:
-            speed = math.nan if isinstance(given, bool) else float(given)  # pyright: ignore[reportArgumentType]
+            speed = math.nan if isinstance(number, bool) else float(number)
         except (TypeError, ValueError, OverflowError):
             speed = math.nan
         if not slowest <= speed <= fastest:
@@ -216,12 +228,33 @@ def _seed(given: object) -> int:
     raise RowRejected(f"seed {_short(given)} is not an integer from 0 to 2**63 - 1")
 
 
+def _is_missing(given: object) -> bool:
+    """Whether a value stands for none: null, an empty string, or NaN, which pandas writes in their place."""
+    return given is None or given == "" or (isinstance(given, float) and math.isnan(given))
+
+
+def _is_no_number(given: object) -> bool:
+    """Whether the place of a number is empty, or says NaN as text."""
+    return _is_missing(given) or (isinstance(given, str) and len(given) <= 5 and given.strip().lower() == "nan")
+
+
+def _is_infinite(value: float) -> bool:
+    return isinstance(value, float) and math.isinf(value)
+
+
+def _with_point(given: object, decimal: str) -> object:
+    """A number in text with a decimal point; "1.234,5" stays as it is, and is refused."""
+    if decimal == "." or not isinstance(given, str) or given.count(",") != 1 or "." in given:
+        return given
+    return given.replace(",", ".")
+
+
 def _scalar(value: object) -> JsonScalar:
-    """A value as JSON has it: NaN as null, nested ones and foreign types as strings."""
+    """A value as JSON has it: NaN and infinities as null, nested ones and foreign types as strings."""
     if value is None or isinstance(value, str | bool | int):
         return value
     if isinstance(value, float):
-        return value if math.isfinite(value) else None if math.isnan(value) else str(value)
+        return value if math.isfinite(value) else None
     if isinstance(value, bytes):
         try:
             return value.decode()
@@ -229,10 +262,26 @@ def _scalar(value: object) -> JsonScalar:
             return base64.b64encode(value).decode()
     if isinstance(value, list | Mapping):
         try:
-            return json.dumps(value, ensure_ascii=False, default=str)
+            return _nested(value)
         except RecursionError as error:
             raise RowRejected("a value is nested too deeply to be kept as metadata") from error
     return str(value)
+
+
+def _nested(value: object) -> str:
+    try:
+        return json.dumps(value, ensure_ascii=False, default=str, allow_nan=False)
+    except ValueError:  # NaN or an infinity, somewhere inside
+        return json.dumps(_finite(value), ensure_ascii=False, default=str)
+
+
+def _finite(value: object) -> object:
+    """The value with null for each NaN and infinity in it."""
+    if isinstance(value, Mapping):
+        return {name: _finite(inner) for name, inner in cast("Mapping[object, object]", value).items()}
+    if isinstance(value, list):
+        return [_finite(inner) for inner in cast("list[object]", value)]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _decoded(value: bytes, column: str) -> str:

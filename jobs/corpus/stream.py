@@ -142,7 +142,7 @@ class RowStream:
         """Make rows of one file and append them."""
         reader, before = self._reader, len(block.rows)
         assert reader is not None
-        made = self._maker.make_all(self.row, reader.file.uri, reader.unit, raw)
+        made = self._maker.make_all(self.row, reader.file.uri, reader.unit, raw, reader.decimal)
         block.rows += made.rows
         block.spoken += [before + at for at in made.spoken] if before else made.spoken
         block.hashes = np.concatenate([block.hashes, made.hashes]) if before else made.hashes
