@@ -52,7 +52,7 @@ class HubPlace:
                 "hf://datasets/owner/name@revision/…"
             )
         revision = found["revision"]
-        return cls(found["repo"], revision and _ALIASES.get(revision, unquote(revision)), found["path"])
+        return cls(found["repo"], revision and _ALIASES.get(revision, unquote(revision)), found["path"].rstrip("/"))
 
     def uri_of(self, path: str) -> str:
         """The URI of one of its files."""

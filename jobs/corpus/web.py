@@ -13,6 +13,7 @@ import os
 import ssl
 import tempfile
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from email.message import Message
 from functools import partial
@@ -29,7 +30,7 @@ from .source import digest_of
 
 T = TypeVar("T")
 
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _TIMEOUT_S = 60.0
 _PAUSES_S = (0.25, 1.0, 2.0, 4.0)
 _MAX_PAUSE_S = 30.0
@@ -107,6 +108,7 @@ class WebFile:
             copy.close()
             raise HTTPException(f"{size:,} of {told} bytes came")
         copy.flush()
+        weakref.finalize(self, copy.close)
         self._entry = Entry(self._url, size, digest_of(copy, size))
         self._copy = copy
         return self._entry
@@ -187,7 +189,7 @@ class _SafeRedirects(HTTPRedirectHandler):
 def is_safe(url: str) -> bool:
     """Whether what comes from this URL cannot be read or changed on the way."""
     parts = urlsplit(url)
-    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
+    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
 
 
 def _name_of(url: str) -> str:

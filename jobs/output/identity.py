@@ -64,7 +64,7 @@ def identity_of(spec: JobSpec, info: ModelInfo, device: str, corpus_fingerprint:
             "input (the corpus itself)": corpus_fingerprint,
             **{f"input.{name}": value for name, value in columns.items()},
             # Left out where the job says nothing of them: outputs begun before these keys go on.
-            **{f"input.{name}": value for name, value in layout.items() if value is not None},
+            **{f"input.{name}": value for name, value in layout.items() if value not in (None, True)},
             "model.name": spec.model.name,
             "model.revision": info.revision,
             "model.backend": info.backend,

@@ -46,7 +46,7 @@ def request_of(spec: JobSpec, sees_files: Callable[[], bool]) -> SubmissionReque
     job = _plain(spec)
     job["cluster"] = {**job.get("cluster", {}), "address": "auto"}
     local = [(key, uri) for key, uri in _uris(spec) if _is_local(uri)]
-    near = [(key, url) for key, url in _endpoints(spec) if urlsplit(url).hostname in LOOPBACK]
+    near = [(key, url) for key, url in [*_endpoints(spec), *_urls(spec)] if urlsplit(url).hostname in LOOPBACK]
     if not (local or near):
         return SubmissionRequest(spec, job, ())
     if not sees_files():
@@ -90,6 +90,10 @@ def _endpoints(spec: JobSpec) -> Generator[tuple[str, str]]:
     for key, s3 in (("input.s3.endpoint_url", spec.input.s3), ("output.s3.endpoint_url", spec.output.s3)):
         if s3.endpoint_url is not None:
             yield key, s3.endpoint_url
+
+
+def _urls(spec: JobSpec) -> Generator[tuple[str, str]]:
+    yield from ((key, uri) for key, uri in _uris(spec) if uri.startswith(("http://", "https://")))
 
 
 def _is_local(uri: str) -> bool:

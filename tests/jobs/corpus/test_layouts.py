@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 from pathlib import Path
 from typing import Any
@@ -221,6 +222,33 @@ def test_other_files_are_not_told_so(read, content: str) -> None:
         read("a.csv", content, text="t" if content == "t\n" else "text")
     except CorpusError as error:
         assert "UTF-" not in str(error)
+
+
+PLACES: dict[str, tuple[str, dict[str, Any]]] = {
+    "a.txt": ("\ufeffOne.\r\n\r\nZwölf.\nThree.\rcafé\n\n \nEnd", {}),
+    "b.txt": ('a|One.\nb|"Two\n\nc|Zwölf\nd|"a"\n', {"format": "filelist"}),
+    "c.csv": ('\n\na,One.\nb,"Zwölf\nlines"\n\nc,"open\nd,End', {"header": False, "columns": ("id", "text")}),
+    "d.csv": ('sep=;\r\n\r\nid;text\r\na;Eins.\r\nb;"Zwölf;\r\nx"\r\n\r\nc;z;y\r\nd;End', {}),
+    "e.csv": ('\ufeffid|text\na|"One\nb|Zwölf\n\nc|"two\nlines"\nd|End', {}),
+}
+
+
+@pytest.mark.parametrize("name", PLACES)
+@pytest.mark.parametrize("is_zipped", [False, True])
+def test_reading_goes_on_at_every_row(tmp_path: Path, name: str, is_zipped: bool) -> None:
+    content, options = PLACES[name]
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(content.encode()) if is_zipped else content.encode())
+    corpus = Corpus(InputOptions(str(path), **options))
+    corpus.check()
+    whole = corpus.stream().take(99).rows
+    assert len(whole) >= 4
+    assert any("ö" in row.text for row in whole)
+    for num_rows in range(1, len(whole)):
+        first, second = corpus.stream(), corpus.stream()
+        assert first.take(num_rows).rows == whole[:num_rows]
+        second.seek(first.position, first.row)
+        assert second.take(99).rows == whole[num_rows:]
 
 
 @pytest.mark.parametrize("max_chars", [20_000, 300_000])
