@@ -60,17 +60,16 @@ class Tape:
                 line = readline(MAX_LINE)
             if not line:
                 return
-            if pending:
+            if not pending:
+                length, since_quote = len(line), 0
+            else:
                 length += len(line)
                 # A line without a quote closes no field: so a stray quote does not swallow the rest of the file.
                 since_quote = 0 if '"' in line else since_quote + len(line)
-            else:
-                length, since_quote = len(line), 0
-            if length > MAX_LINE or since_quote > self._max_field:
-                pending.append(line)
-                if length > MAX_LINE:
-                    raise csv.Error(f"it is longer than {MAX_LINE:,} characters")
-                raise csv.Error(f"a field in quotes is longer than {self._max_field:,} characters, see input.max_chars")
+                if length > MAX_LINE or since_quote > self._max_field:
+                    pending.append(line)
+                    what = f"a field in quotes is longer than {self._max_field:,} characters, see input.max_chars"
+                    raise csv.Error(what if length <= MAX_LINE else f"it is longer than {MAX_LINE:,} characters")
             if len(line) >= MAX_LINE:
                 where = self.line + len(pending) + 1
                 raise CorpusError(f"{self._uri} line {where} is longer than {MAX_LINE:,} characters: is this text?")
