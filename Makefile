@@ -1,7 +1,7 @@
 # make demo   speak the demo corpus        make check     format, lint, types, tests without Ray or a server
 # make setup  install without running      make test      make check, and all tests with real processes: what CI runs
 #                                          make soak      what is long: ten minutes of chaos, large searches
-#                                          make quality   transcribe the demo and score it (a minute or two)
+# make docs    guides and API, as pages    make quality   transcribe the demo and score it (a minute or two)
 # Everything lands in .tools (uv) and .venv; Python 3.11+, git and make are all that has to be there.
 
 PYTHON ?= python3
@@ -18,7 +18,7 @@ ALWAYS_IMPORTED := ray, torch, numpy, pyarrow, onnxruntime, boto3, pydantic, typ
 
 export VIRTUAL_ENV := $(CURDIR)/.venv
 
-.PHONY: setup demo check lint test soak format quality lock clean
+.PHONY: setup demo check lint test docs soak format quality lock clean
 
 setup: .venv/.runtime
 
@@ -48,6 +48,10 @@ soak: .venv/.dev
 
 quality: .venv/.dev
 	$(BIN)/python -m pytest -m quality -s
+
+docs: .venv/.dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+	@echo "Open: $(CURDIR)/build/site/index.html"
 
 format: .venv/.dev
 	$(BIN)/ruff format .

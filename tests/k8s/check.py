@@ -5,15 +5,15 @@ from __future__ import annotations
 import functools
 import json
 
-from .flows import flow_errors
-from .job_rules import job_errors
-from .pod_rules import pod_errors
 from .pods import name_of
-from .ray_rules import ray_errors
-from .references import reference_errors
 from .render import Doc
-from .schemas import schema_errors
-from .values import value_errors
+from .rules.flows import flow_errors
+from .rules.jobs import job_errors
+from .rules.pods import pod_errors
+from .rules.ray import ray_errors
+from .rules.references import reference_errors
+from .rules.schemas import schema_errors
+from .rules.values import value_errors
 
 RULES = (ray_errors, pod_errors, reference_errors, flow_errors, job_errors)
 

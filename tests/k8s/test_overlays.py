@@ -11,8 +11,8 @@ import yaml
 from .check import findings
 from .conftest import Change
 from .pods import pods_of, ray_cluster
-from .references import named
 from .render import K8S, OVERLAYS, Doc, render
+from .rules.references import named
 
 S3_SECRET = "../../components/s3-secret"
 CACHE_OFF = "# - ../../components/model-cache"

@@ -118,6 +118,7 @@ def delete_bucket(s3_server: Any, bucket: str) -> None:
     pytest.fail("the bucket could not be deleted")
 
 
+@pytest.mark.replica_processes  # else what the first run's were still writing lands in the new bucket
 def test_a_bucket_deleted_in_mid_run_stops_it_and_the_next_run_begins_when_it_is_there(
     spec: JobSpec, s3_server: Any
 ) -> None:

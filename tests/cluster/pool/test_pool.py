@@ -192,8 +192,8 @@ class LateCrew(Spawned):
 
 
 def test_a_replica_that_joins_late_is_fed_at_once_with_what_waits_at_the_other() -> None:
-    config = tone(batch_s=0.4)
-    work = shards(*[[f"Shard {n}."] for n in range(12)])
+    config = tone(batch_s=1.5)  # on a busy machine a replica takes long to start
+    work = shards(*[[f"Shard {n}."] for n in range(16)])
     source = LateCrew(config)
     seen: set[int] = set()
 
@@ -203,7 +203,7 @@ def test_a_replica_that_joins_late_is_fed_at_once_with_what_waits_at_the_other()
         seen.update(state.number for state in pool.states() if state.shard_id)
 
     with Pool(source, asked(config), SlowStore()) as pool:
-        assert all_rows(finish(pool, work, watch)) == list(range(12))
+        assert all_rows(finish(pool, work, watch)) == list(range(16))
     assert seen == {0, 1}
 
 

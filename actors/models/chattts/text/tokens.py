@@ -49,7 +49,7 @@ class Tokenizer:
         return self.ids(f"[Stts]{speaker}{_unframed(spoken)}{_unframed(settings)}{_unframed(text).strip()}[Ptts]")
 
     def refine_prompt(self, text: str, settings: str) -> list[int]:
-        """What the model continues with `text` as it is spoken. `settings` are tags, such as "[oral_2][break_6]"."""
+        """What the model continues with `text` as it is spoken. `settings` are tags, such as `[oral_2][break_6]`."""
         return self.ids(f"[Sbreak]{_unframed(text).strip()}[Pbreak]{_unframed(settings)}")
 
     def refined_text(self, ids: Sequence[int]) -> str:

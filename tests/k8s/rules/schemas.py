@@ -18,7 +18,7 @@ import jsonschema
 import kubernetes_validate
 from referencing import Registry, Resource
 
-from .render import Doc
+from ..render import Doc
 
 KUBERNETES = "v1.32.0"
 """The version whose schemas are used; GKE, EKS and AKS all have it or a later one."""

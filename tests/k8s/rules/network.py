@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from .pods import pods_of
-from .render import Doc
+from ..pods import pods_of
+from ..render import Doc
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,10 @@ from typing import Any
 
 import yaml
 
-from .pods import RAY_KINDS, Pod, name_of, pods_of, ray_cluster
-from .project import RAY_VERSION, service_builder
+from ..pods import RAY_KINDS, Pod, name_of, pods_of, ray_cluster
+from ..project import RAY_VERSION, service_builder
+from ..render import Doc
 from .quantities import amount
-from .render import Doc
 
 NAME_MAX = {"RayCluster": 53, "RayJob": 47, "RayService": 47}
 DNS_1035 = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ..pods import RAY_KINDS, name_of, pods_of
+from ..render import Doc
 from .network import Peer, may_connect, peers_of
-from .pods import RAY_KINDS, name_of, pods_of
-from .render import Doc
 
 DASHBOARD, GCS, CLIENT, METRICS, AUTOSCALER_METRICS, DASHBOARD_METRICS, SERVE, S3 = (
     8265, 6379, 10001, 8080, 44217, 44227, 8000, 8333,

@@ -14,10 +14,10 @@ from speechmill.errors import SpecError
 from speechmill.jobs.service.spec import ServiceSpec
 from speechmill.jobs.spec.job import ClusterSpec, JobSpec, ModelSpec
 
-from .pods import RAY_KINDS, Pod, limits, name_of, pods_of, ray_cluster
+from ..pods import RAY_KINDS, Pod, limits, name_of, pods_of, ray_cluster
+from ..render import Doc
 from .quantities import amount
 from .references import named, selected
-from .render import Doc
 
 JOB_FILE = "/etc/speechmill/job.yaml"
 ENTRYPOINT = ["speechmill", "run", JOB_FILE, "--set", "cluster.address=auto"]

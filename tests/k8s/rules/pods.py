@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from .pods import Pod, limits, name_of, pods_of, requests
-from .project import IMAGE, IMAGE_TAG, image_user
+from ..pods import Pod, limits, name_of, pods_of, requests
+from ..project import IMAGE, IMAGE_TAG, image_user
+from ..render import Doc
 from .quantities import amount
-from .render import Doc
 
 ENV = {
     "HOME",

@@ -10,10 +10,10 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from .pods import Pod, name_of, pods_of, requests
-from .project import service_token_variable
+from ..pods import Pod, name_of, pods_of, requests
+from ..project import service_token_variable
+from ..render import K8S, Doc
 from .quantities import amount
-from .render import K8S, Doc
 
 CLUSTER_SCOPED = {"Namespace", "ClusterQueue", "ResourceFlavor"}
 NAMESPACE = "speechmill"

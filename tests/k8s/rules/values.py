@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from ..render import Doc
 from .quantities import amount
-from .render import Doc
 
 ALLOWED: dict[str, tuple[str, ...]] = {
     "operator": ("In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt", "Equal"),

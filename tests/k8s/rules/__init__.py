@@ -1,0 +1,1 @@
+"""The rules that manifests keep, a kind of object to each file."""
