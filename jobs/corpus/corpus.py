@@ -43,8 +43,9 @@ _CHECK_THREADS = 16
 class Corpus:
     """The job's input. Raises CorpusError when no file matches, or a format is unknown.
 
-    files        what is read, in this order
-    fingerprint  changes when a file is added, removed, renamed or changed; not when the whole corpus moves
+    Attributes:
+        files: What is read, in this order.
+        fingerprint: Changes when a file is added, removed, renamed or changed; not when the whole corpus moves.
     """
 
     def __init__(self, options: InputOptions) -> None:

@@ -30,20 +30,22 @@ class InputOptions:
     A column that the user names is `Column(name)` and has to exist; the defaults below are used where they are
     present; `None` means that the column is never read (and is metadata if the files have it).
 
-    uri            a path, file://, s3:// or hf://datasets/ URI, each also as a glob (`*`, `?`, `[…]`, `**`), an
-                   https:// URL; or several of them
-    id             without it, a row's id is "row-" and its number in nine digits
-    text           the only column that every input needs
-    seed           an integer 0 … 2**63 - 1; where empty, `seed_of(job_seed, id)`
-    voice, speed   where empty, `default_voice` and `default_speed`
-    format         "auto" goes by the file's extension
-    delimiter      between the fields of csv and tsv; None: found by the header, else that of the format
-    header         whether csv and tsv begin with the names of the columns; None: as the format has it
-    columns        the names of the columns, where there is no header
-    max_chars      longer texts fail
-    speeds         slowest and fastest speed allowed
-    voices         the voices allowed; empty for any
-    metadata       "all" columns that are none of the above, or the names of those to keep
+    Attributes:
+        uri: A path, file://, s3:// or hf://datasets/ URI, each also as a glob (`*`, `?`, `[…]`, `**`), an https:// URL;
+            or several of them.
+        id: Without it, a row's id is "row-" and its number in nine digits.
+        text: The only column that every input needs.
+        seed: An integer 0 … 2**63 - 1; where empty, `seed_of(job_seed, id)`.
+        voice: Where empty, `default_voice`.
+        speed: Where empty, `default_speed`.
+        format: "auto" goes by the file's extension.
+        delimiter: Between the fields of csv and tsv; None: found by the header, else that of the format.
+        header: Whether csv and tsv begin with the names of the columns; None: as the format has it.
+        columns: The names of the columns, where there is no header.
+        max_chars: Longer texts fail.
+        speeds: Slowest and fastest speed allowed.
+        voices: The voices allowed; empty for any.
+        metadata: "all" columns that are none of the above, or the names of those to keep.
     """
 
     uri: str | tuple[str, ...]

@@ -36,9 +36,10 @@ RawRow = tuple[int, dict[str, object] | Broken]
 class Position:
     """A place between two rows of the corpus, from which it can be read on.
 
-    file     position of the file among the corpus's files
-    offset   bytes of the file before it, after decompression; rows, for parquet
-    number   lines (rows, for parquet) of the file before it
+    Attributes:
+        file: Position of the file among the corpus's files.
+        offset: Bytes of the file before it, after decompression; rows, for parquet.
+        number: Lines (rows, for parquet) of the file before it.
     """
 
     file: int = 0

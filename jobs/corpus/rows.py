@@ -37,8 +37,9 @@ _TOGETHER = 256
 class Made:
     """Consecutive rows as they were made.
 
-    spoken   positions in `rows` of the utterances
-    hashes   uint64 [len(spoken)]: 64 bits of the job's seed and the utterance's id, see `IdIndex`
+    Attributes:
+        spoken: Positions in `rows` of the utterances.
+        hashes: uint64 [len(spoken)]: 64 bits of the job's seed and the utterance's id, see `IdIndex`.
     """
 
     rows: list[Utterance | Failure]

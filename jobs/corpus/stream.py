@@ -30,8 +30,9 @@ RefuseChanged = Callable[[Sequence[InputFile]], None]
 class Block:
     """Consecutive rows of the corpus.
 
-    spoken   positions in `rows` of what was an utterance as it was read
-    hashes   uint64 [len(spoken)], of their ids
+    Attributes:
+        spoken: Positions in `rows` of what was an utterance as it was read.
+        hashes: uint64 [len(spoken)], of their ids.
     """
 
     rows: list[Utterance | Failure] = field(default_factory=list[Utterance | Failure])
@@ -63,8 +64,9 @@ class Block:
 class RowStream:
     """Reads files from a position on.
 
-    position   where the first row begins that was not taken
-    row        its number in the corpus
+    Attributes:
+        position: Where the first row begins that was not taken.
+        row: Its number in the corpus.
     """
 
     def __init__(

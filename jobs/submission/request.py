@@ -26,8 +26,9 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 class SubmissionRequest:
     """A job to be sent.
 
-    job    the job file as plain values, the driver's cluster being the one it stands in
-    notes  what the user should know, a line each
+    Attributes:
+        job: The job file as plain values, the driver's cluster being the one it stands in.
+        notes: What the user should know, a line each.
     """
 
     spec: JobSpec
@@ -38,8 +39,13 @@ class SubmissionRequest:
 def request_of(spec: JobSpec, sees_files: Callable[[], bool]) -> SubmissionRequest:
     """Check what can be checked here, and make paths absolute.
 
-    sees_files  whether all nodes are this machine; asked only about a job that names local files
-    Raises SpecError and ModelError.
+    Args:
+        spec: The job.
+        sees_files: Whether all nodes are this machine; asked only about a job that names local files.
+
+    Raises:
+        SpecError: A key means something else in the cluster.
+        ModelError: There is no such model.
     """
     if ":" not in spec.model.name and spec.model.name not in MODELS:
         model_class(spec.model.name)  # raises, with the nearest name
