@@ -7,14 +7,12 @@ Many rows are made at once, column by column, since a driver makes millions of t
 
 from __future__ import annotations
 
-import base64
 import difflib
-import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from ...actors.records.utterance import Failure, JsonScalar, Utterance
 from ...errors import RowRejected
@@ -23,8 +21,8 @@ from .columns import Columns
 from .options import InputOptions, name_of
 from .plain import PlainRows
 from .reader import Broken, RawRow
+from .values import decoded, is_infinite, is_missing, is_no_number, scalar, seed_in, short, with_point
 
-MAX_SEED = 2**63 - 1
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 _Checked = tuple[str, str, "int | None", str, float, dict[str, JsonScalar]]
@@ -125,11 +123,11 @@ class RowMaker:
         if "\0" in text:
             raise RowRejected("the text holds a NUL character: the file may be damaged, or in another encoding")
         given = get(self._seed)
-        seed = None if _is_no_number(given) else _seed(_with_point(given, decimal))
+        seed = None if is_no_number(given) else seed_in(with_point(given, decimal))
         given = get(self._voice)
-        voice = options.default_voice if _is_missing(given) else self._checked_voice(given)
+        voice = options.default_voice if is_missing(given) else self._checked_voice(given)
         given = get(self._speed)
-        speed = options.default_speed if _is_no_number(given) else self._checked_speed(given, decimal)
+        speed = options.default_speed if is_no_number(given) else self._checked_speed(given, decimal)
         return row_id, text, seed, voice, speed, self._metadata(fields)
 
     def _row_id(self, row: int, fields: dict[str, object]) -> str:
@@ -140,12 +138,12 @@ class RowMaker:
                     raise RowRejected(f"the row has no {self._id!r}")
                 return default_id(row)
             if given is not None and (isinstance(given, bool) or not isinstance(given, int | float)):
-                raise RowRejected(f"the id (column {self._id!r}) is neither text nor a number: {_short(given)}")
-            given = "" if _is_missing(given) else str(given)
+                raise RowRejected(f"the id (column {self._id!r}) is neither text nor a number: {short(given)}")
+            given = "" if is_missing(given) else str(given)
         if not given or given.isspace():
             raise RowRejected(f"the id (column {self._id!r}) is empty")
         if not given.isprintable() and _CONTROL.search(given):
-            raise RowRejected(f"the id {_short(given)} holds a control character")
+            raise RowRejected(f"the id {short(given)} holds a control character")
         return given
 
     def _as_text(self, text: object, fields: dict[str, object]) -> str:
@@ -153,34 +151,34 @@ class RowMaker:
             if self._text not in fields:
                 raise RowRejected(f"the row has no {self._text!r}")
             return ""
-        if _is_missing(text):
+        if is_missing(text):
             return ""
-        if isinstance(text, int | float) and not isinstance(text, bool) and not _is_infinite(text):
+        if isinstance(text, int | float) and not isinstance(text, bool) and not is_infinite(text):
             return str(text)
         if isinstance(text, bytes):
-            return _decoded(text, self._text)
-        raise RowRejected(f"the text (column {self._text!r}) is a {type(text).__name__}, not a string: {_short(text)}")
+            return decoded(text, self._text)
+        raise RowRejected(f"the text (column {self._text!r}) is a {type(text).__name__}, not a string: {short(text)}")
 
     def _checked_voice(self, voice: object) -> str:
         if not isinstance(voice, str):
-            raise RowRejected(f"voice {_short(voice)} is not a name")
+            raise RowRejected(f"voice {short(voice)} is not a name")
         if self._voices and voice not in self._voices:
             near = difflib.get_close_matches(voice, sorted(self._voices), n=1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
             known = ", ".join(self._options.voices[:20])
-            raise RowRejected(f"unknown voice {_short(voice)}{hint} (voices: {known})")
+            raise RowRejected(f"unknown voice {short(voice)}{hint} (voices: {known})")
         return voice
 
     def _checked_speed(self, given: object, decimal: str) -> float:
         slowest, fastest = self._options.speeds
-        number: Any = _with_point(given, decimal)
+        number: Any = with_point(given, decimal)
         try:
             speed = math.nan if isinstance(number, bool) else float(number)
         except (TypeError, ValueError, OverflowError):
             speed = math.nan
         if not slowest <= speed <= fastest:
             allowed = f"a number from {slowest:g} to {fastest:g}" if slowest < fastest else f"{slowest:g}, the only one"
-            raise RowRejected(f"speed {_short(given)} is not {allowed}")
+            raise RowRejected(f"speed {short(given)} is not {allowed}")
         return speed
 
     def _metadata(self, fields: dict[str, object]) -> dict[str, JsonScalar]:
@@ -188,8 +186,8 @@ class RowMaker:
             used = self._meaningful
             if fields.keys() <= used:
                 return {}
-            return {name: v if type(v) is str else _scalar(v) for name, v in fields.items() if name not in used}
-        return {name: _scalar(fields[name]) for name in self._options.metadata if name in fields}
+            return {name: v if type(v) is str else scalar(v) for name, v in fields.items() if name not in used}
+        return {name: scalar(fields[name]) for name in self._options.metadata if name in fields}
 
     def _failure(self, row: int, reason: str, fields: dict[str, object]) -> Failure:
         text = fields.get(self._text)
@@ -213,89 +211,3 @@ def place_name(place: tuple[str, str, int]) -> str:
     """Where a row stands, for people."""
     uri, unit, number = place
     return f"{uri} {unit} {number}"
-
-
-def _seed(given: object) -> int:
-    """An integer 0 … 2**63 - 1, also as pandas writes it in a column with gaps ("17.0")."""
-    if isinstance(given, str) and len(given) <= 24:
-        digits = given.strip()
-        whole, dot, rest = digits.partition(".")
-        if whole.isascii() and whole.isdecimal() and not rest.strip("0") and (not dot or int(whole) <= 2**53):
-            given = int(whole)
-    elif isinstance(given, float) and given.is_integer() and abs(given) <= 2**53:
-        given = int(given)
-    if type(given) is int and 0 <= given <= MAX_SEED:
-        return given
-    raise RowRejected(f"seed {_short(given)} is not an integer from 0 to 2**63 - 1")
-
-
-def _is_missing(given: object) -> bool:
-    """Whether a value stands for none: null, an empty string, or NaN, which pandas writes in their place."""
-    return given is None or given == "" or (isinstance(given, float) and math.isnan(given))
-
-
-def _is_no_number(given: object) -> bool:
-    """Whether the place of a number is empty, or says NaN as text."""
-    return _is_missing(given) or (isinstance(given, str) and len(given) <= 5 and given.strip().lower() == "nan")
-
-
-def _is_infinite(value: float) -> bool:
-    return isinstance(value, float) and math.isinf(value)
-
-
-def _with_point(given: object, decimal: str) -> object:
-    """A number in text with a decimal point; "1.234,5" stays as it is, and is refused."""
-    if decimal == "." or not isinstance(given, str) or given.count(",") != 1 or "." in given:
-        return given
-    return given.replace(",", ".")
-
-
-def _scalar(value: object) -> JsonScalar:
-    """A value as JSON has it: NaN and infinities as null, nested ones and foreign types as strings."""
-    if value is None or isinstance(value, str | bool | int):
-        return value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, bytes):
-        try:
-            return value.decode()
-        except UnicodeDecodeError:
-            return base64.b64encode(value).decode()
-    if isinstance(value, list | Mapping):
-        try:
-            return _nested(value)
-        except RecursionError as error:
-            raise RowRejected("a value is nested too deeply to be kept as metadata") from error
-    return str(value)
-
-
-def _nested(value: object) -> str:
-    try:
-        return json.dumps(value, ensure_ascii=False, default=str, allow_nan=False)
-    except ValueError:  # NaN or an infinity, somewhere inside
-        return json.dumps(_finite(value), ensure_ascii=False, default=str)
-
-
-def _finite(value: object) -> object:
-    """The value with null for each NaN and infinity in it."""
-    if isinstance(value, Mapping):
-        return {name: _finite(inner) for name, inner in cast("Mapping[object, object]", value).items()}
-    if isinstance(value, list):
-        return [_finite(inner) for inner in cast("list[object]", value)]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _decoded(value: bytes, column: str) -> str:
-    try:
-        return value.decode()
-    except UnicodeDecodeError as error:
-        byte = value[error.start]
-        raise RowRejected(f"column {column!r}: byte 0x{byte:02X} at byte {error.start + 1} is not UTF-8") from error
-
-
-def _short(value: object) -> str:
-    try:
-        shown = repr(value)
-    except RecursionError:
-        return "a value that is nested too deeply"
-    return shown if len(shown) <= 60 else shown[:57] + "…"
