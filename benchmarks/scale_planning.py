@@ -62,7 +62,7 @@ class SyntheticReader(Reader):
     unit = "row"
 
     def __init__(self, file: InputFile) -> None:
-        super().__init__(file)
+        super().__init__(file, InputOptions("synthetic"))
         self._texts = long_tailed_texts(1 << 16)
 
     def columns(self) -> tuple[str, ...]:

@@ -85,10 +85,12 @@ def decode(data: bytes, source: str, *, is_complete_of_format_2: Callable[[], bo
 class Executor:
     """Of one output.
 
-    listed      lists below a prefix, in any order if its pages are taken one after the other; by default the store does
-    names       the keys that a manifest names; raises JobError if it is missing or cannot be read
-    read        reads what a manifest names; raises JobError if something is missing
-    wait_audio  returns when these objects are stored
+    Args:
+        listed: Lists below a prefix, in any order if its pages are taken one after the other; by default the store
+            does.
+        names: The keys that a manifest names; raises JobError if it is missing or cannot be read.
+        read: Reads what a manifest names; raises JobError if something is missing.
+        wait_audio: Returns when these objects are stored.
     """
 
     def __init__(

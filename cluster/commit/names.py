@@ -28,9 +28,10 @@ _STAMP = re.compile(rf"{_RUN}(?:\.n({_WHOLE}))?")
 class Stamp:
     """The part of an object's name that says who wrote it: `r5f3a-7`, or `r5f3a-7.n42` with the number of a commit.
 
-    tag     random, of the first claim of the output: lowercase hexadecimal
-    run     number of the claim, from 1; 0 for names of format 2, which carry no stamp
-    number  of the commit in its run, from 0; None in names of audio
+    Attributes:
+        tag: Random, of the first claim of the output: lowercase hexadecimal.
+        run: Number of the claim, from 1; 0 for names of format 2, which carry no stamp.
+        number: The number of the commit in its run, from 0; None in names of audio.
     """
 
     tag: str

@@ -16,7 +16,8 @@ from .root import ROOT_KEY, Root
 class RootFile:
     """The content of `job.json`: the root, and whatever else stands there.
 
-    is_intact   it was read as it was written, so far as it says that of itself
+    Attributes:
+        is_intact: It was read as it was written, so far as it says that of itself.
     """
 
     root: Root

@@ -80,12 +80,12 @@ class WriteRoot:
     own first try whose answer got lost: the root is read again, and one of the own nonce is ours. LOST needs no
     undoing: what was written by then counts only if the winner adopted it.
 
-    base            tag of the root that is replaced
-    names           of the manifests that the new root adopts
-    is_conditional  the store keeps conditions. If not, the root is compared, written plainly (only while the lease is
-                    held) and read back. Then the promise falls that a claim is never overwritten: a root's put that
-                    lands after the lease was lost takes the output from its next driver. All other requests may be
-                    late as ever.
+    Attributes:
+        base: Tag of the root that is replaced.
+        names: Names of the manifests that the new root adopts.
+        is_conditional: The store keeps conditions. If not, the root is compared, written plainly (only while the lease
+            is held) and read back. Then the promise falls that a claim is never overwritten: a root's put that lands
+            after the lease was lost takes the output from its next driver. All other requests may be late as ever.
     """
 
     file: RootFile
@@ -141,8 +141,9 @@ class Resume:
     Rule 2: nothing is spoken before that is DONE. Rule 6: each manifest is adopted by its number, so that one of an
     earlier run which lands after its page was listed does not count (rule 7); its shard is spoken again.
 
-    base     the root as read before the listing: open, or complete to be repaired
-    damaged  keys of manifests that are not adopted
+    Attributes:
+        base: The root as read before the listing: open, or complete to be repaired.
+        damaged: Keys of manifests that are not adopted.
     """
 
     base: Found
@@ -200,9 +201,10 @@ def repair(base: Found, body: Any, damaged: Iterable[str], *, nonce: str, is_con
 class ClaimedRun:
     """An output that was claimed: what the driver needs to commit to it, and to complete it.
 
-    names     of all manifests that count: adopted, or landed since
-    landed    numbers of the run's own commits that landed
-    num_open  commits that were begun and have not landed
+    Attributes:
+        names: Names of all manifests that count: adopted, or landed since.
+        landed: Numbers of the run's own commits that landed.
+        num_open: Commits that were begun and have not landed.
     """
 
     file: RootFile
@@ -253,9 +255,10 @@ class ClaimedRun:
 class Commit:
     """The commit of a shard. Rule 11: the manifest is written when all that it names has landed.
 
-    audio    keys of what its attempt wrote
-    objects  keys and contents in the order in which they are written, each after the one before has landed: the text
-             if there is one, the manifest last
+    Attributes:
+        audio: Keys of what its attempt wrote.
+        objects: Keys and contents in the order in which they are written, each after the one before has landed: the
+            text if there is one, the manifest last.
     """
 
     audio: tuple[str, ...]
@@ -283,9 +286,10 @@ class Sweep:
     lags), nothing tells which audio it names. A manifest that cannot be read stops the sweep for the same reason.
     Only adopted manifests are read: those of the open run itself name nothing that is dead.
 
-    prefixes  of what is swept, still to be listed; the manifests' among them
-    counted   shard and key of the manifests that are adopted, sorted
-    dead      keys of the page that are dead unless named; `unread`: manifests that may name them
+    Attributes:
+        prefixes: Prefixes of what is swept, still to be listed; the manifests' among them.
+        counted: Shard and key of the manifests that are adopted, sorted.
+        dead: Keys of the page that are dead unless named; `unread`: manifests that may name them.
     """
 
     root: Root

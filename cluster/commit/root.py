@@ -93,12 +93,13 @@ NO_NAMES = NameDigest()
 class Root:
     """Which run the output belongs to, and what of the earlier ones counts.
 
-    run          number of the claim, from 1: every claim has one of its own. 0: format 2, without stamps
-    tag          random, of the first claim
-    nonce        random, of this one write, so that it is recognised when its answer got lost
-    adopted      by run; of a complete output with its last run
-    is_complete  every row is in a manifest that counts
-    names        of a complete output: of all manifests that count. None for format 2
+    Attributes:
+        run: Number of the claim, from 1: every claim has one of its own. 0: format 2, without stamps.
+        tag: Random, of the first claim.
+        nonce: Random, of this one write, so that it is recognised when its answer got lost.
+        adopted: By run; of a complete output with its last run.
+        is_complete: Every row is in a manifest that counts.
+        names: In a complete output, the names of all manifests that count. None for format 2.
     """
 
     run: int

@@ -57,9 +57,19 @@ class ContainerWriter(ABC):
     def add(self, row: int, id: str, encoded: bytes, sidecar: Mapping[str, object]) -> Place:
         """Take a clip and say where it will lie.
 
-        sidecar   what a reader of the audio alone wants to know: text, voice, seed, speed, sample_rate,
-                  num_samples, duration_s, metadata
-        Raises StorageFull, StorageUnavailable and the store's own errors.
+        Args:
+            row: Number of the row.
+            id: The row's id.
+            encoded: The clip as it is stored.
+            sidecar: What a reader of the audio alone wants to know: text, voice, seed, speed, sample_rate, num_samples,
+                duration_s, metadata.
+
+        Returns:
+            Its object, and where in that.
+
+        Raises:
+            StorageFull: No space or quota is left.
+            StorageUnavailable: The store does not answer.
         """
 
     @abstractmethod
@@ -80,10 +90,12 @@ class Container(ABC):
     def open_part(self, storage: Storage, part: str, extension: str, key_prefixes: int = 0) -> ContainerWriter:
         """Begin an attempt at a part.
 
-        part          a name of its own for this attempt: the shard's id, the run's stamp, and letters or digits
-                      ("000012-0003-r5f3a-7-9f2c1a"); its objects lie under `part_prefix`
-        extension     of the audio format, without a dot
-        key_prefixes  see `shard_prefix`
+        Args:
+            storage: Where its objects go.
+            part: A name of its own for this attempt: the shard's id, the run's stamp, and letters or digits
+                ("000012-0003-r5f3a-7-9f2c1a"); its objects lie under `part_prefix`.
+            extension: That of the audio format, without a dot.
+            key_prefixes: See `shard_prefix`.
         """
 
     @abstractmethod
@@ -97,8 +109,12 @@ class Container(ABC):
     def audit(self, storage: Storage, told: Mapping[Place, Told], extension: str) -> Iterator[ReadAnswer | Fault]:
         """The same, and a fault for all else in these objects that a writer would not have made of these clips.
 
-        told   of each clip that the objects hold, what the writer was told of it
         Each object is read once, from its beginning to its end.
+
+        Args:
+            storage: Where the objects are.
+            told: What the writer was told of each clip that the objects hold.
+            extension: That of the audio format, without a dot.
         """
 
 
@@ -110,8 +126,10 @@ _OWNED = re.compile(re.escape(AUDIO_PREFIX) + f"(?:[0-9a-f]+/)?({_SHARD})-")
 def shard_prefix(shard_id: str, key_prefixes: int = 0) -> str:
     """The keys of a shard's objects begin with this, and no other shard's: "audio/000012-0003-".
 
-    key_prefixes   0, or a power of 16: over so many prefixes ("audio/3f/000012-0003-") shards are spread by a hash of
-                   their ids, so that a store that divides its load by prefix can divide it
+    Args:
+        shard_id: The shard, such as 000012-0003.
+        key_prefixes: 0, or a power of 16: over so many prefixes ("audio/3f/000012-0003-") shards are spread by a hash
+            of their ids, so that a store that divides its load by prefix can divide it.
     """
     num_digits = max(0, key_prefixes - 1).bit_length() // 4
     spread = hashlib.blake2b(shard_id.encode()).hexdigest()[:num_digits]

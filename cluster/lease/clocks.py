@@ -15,9 +15,10 @@ def _boot_s() -> float:
 class Clocks:
     """All in seconds.
 
-    awake_s  monotonic, the same in all processes of a machine; may stand still while it sleeps
-    boot_s   monotonic, and goes on while the machine sleeps, where it has such a clock
-    wall_s   since 1970; for people to read
+    Attributes:
+        awake_s: Monotonic, the same in all processes of a machine; may stand still while it sleeps.
+        boot_s: Monotonic, and goes on while the machine sleeps, where it has such a clock.
+        wall_s: Since 1970; for people to read.
     """
 
     awake_s: Callable[[], float] = time.monotonic

@@ -56,10 +56,17 @@ class Lease:
     def take(cls, storage: Storage, *, wait_s: float = 0.0, lease_s: float = LEASE_S, clocks: Clocks = REAL) -> Self:
         """Take the lease, over from a driver that is dead if need be.
 
-        wait_s   how long to wait for a driver that is alive. To find out whether one is takes no time on its own
-                 machine; elsewhere a third of its lease if it is, all of it if it is not
-        lease_s  how long the lease lasts from each renewal, at most an hour
-        Raises OutputBusy if another driver is alive, StorageDenied, StorageUnavailable.
+        Args:
+            storage: The output.
+            wait_s: How long to wait for a driver that is alive. To find out whether one is takes no time on its own
+                machine; elsewhere a third of its lease if it is, all of it if it is not.
+            lease_s: How long the lease lasts from each renewal, at most an hour.
+            clocks: Those of this machine.
+
+        Raises:
+            OutputBusy: Another driver is alive.
+            StorageDenied: The output cannot be written.
+            StorageUnavailable: The store does not answer.
         """
         if not 0 < lease_s <= MAX_LEASE_S:
             raise ValueError(f"lease_s is {lease_s}; it has to be more than 0 and at most {MAX_LEASE_S:g}")
@@ -87,7 +94,7 @@ class Lease:
 
     @staticmethod
     def read(storage: Storage, clocks: Clocks = REAL) -> LeaseRecord | None:
-        """Who drives an output, as far as one look tells; None if nobody does. Writes nothing.
+        """Who drives an output, as far as one look tells; None if no driver does. Writes nothing.
 
         A driver on another machine that died without giving its lease back is still named: `renewed_s` says when it
         was last heard of. Raises JobError for an object that is none of ours.
@@ -105,7 +112,7 @@ class Lease:
         """Return if the output is still ours alone to write. Raises LeaseLost, and from then on always.
 
         Costs nothing while renewals go through. When the last one is too old (the process or the machine slept), the
-        store is asked: a lease that nobody took meanwhile goes on.
+        store is asked: a lease that no other driver took meanwhile goes on.
         """
         term = self._term
         if self._lost is None and not term.holds(self._clocks.boot_s()):

@@ -19,8 +19,10 @@ _PROC = Path("/proc")
 class Process:
     """A process, for people and for other processes.
 
-    machine  shared only by processes with the same numbers for processes and the same monotonic clock; "" if unknown
-    started  ticks since boot; 0 if unknown
+    Attributes:
+        machine: Shared only by processes with the same numbers for processes and the same monotonic clock; "" if
+            unknown.
+        started: Ticks since boot; 0 if unknown.
     """
 
     host: str
@@ -48,7 +50,7 @@ def is_gone(process: Process) -> bool:
     except ProcessLookupError:
         return True
     except PermissionError:
-        pass  # somebody else's, and there
+        pass  # another user's, and there
     found = _state_and_start(process.pid)
     return found is not None and (found[0] in "ZX" or found[1] != process.started)
 

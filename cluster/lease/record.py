@@ -22,13 +22,14 @@ MAX_LEASE_S = 3600.0
 class LeaseRecord:
     """A driver and its lease, as of its last beat.
 
-    id           of this one lease, random
-    version      of speechmill
-    since_s      seconds since 1970 by the holder's clock, as `renewed_s`
-    lease_s      from one beat: how long the lease lasts
-    beat         number of the renewal
-    beat_s       when it was, by the monotonic clock of the holder's machine
-    is_released  the holder gave the lease back
+    Attributes:
+        id: The id of this one lease, random.
+        version: The version of speechmill.
+        since_s: Seconds since 1970 by the holder's clock, as `renewed_s`.
+        lease_s: From one beat: how long the lease lasts.
+        beat: Number of the renewal.
+        beat_s: When it was, by the monotonic clock of the holder's machine.
+        is_released: The holder gave the lease back.
     """
 
     id: str

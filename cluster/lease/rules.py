@@ -23,8 +23,9 @@ TRUST = 5 / 6
 class LeaseTerm:
     """The holder's side.
 
-    confirmed_s  when the last write that went through was begun
-    failed_s     when the last try was begun, if it failed since
+    Attributes:
+        confirmed_s: When the last write that went through was begun.
+        failed_s: When the last try was begun, if it failed since.
     """
 
     lease_s: float
@@ -32,7 +33,7 @@ class LeaseTerm:
     failed_s: float | None = None
 
     def holds(self, now_s: float) -> bool:
-        """Whether nobody else can have taken the lease yet. False also before its beginning: a clock went back."""
+        """Whether no other driver can have taken the lease yet. False also before its beginning: a clock went back."""
         return self.confirmed_s <= now_s < self.confirmed_s + TRUST * self.lease_s
 
     def pause_s(self, now_s: float) -> float:
@@ -78,10 +79,13 @@ def judge(
 ) -> Verdict:
     """Whether a lease may be taken.
 
-    holder   None for an object that cannot be read; it is watched for `lease_s`
-    now_s    by this machine's monotonic clock, as `watch` counts
-    machine  this process's; a holder of the same one counts by the same clock
-    is_gone  the holder's process has certainly ended
+    Args:
+        holder: The lease; None for an object that cannot be read, which is watched for `lease_s`.
+        watch: What was seen of it.
+        now_s: By this machine's monotonic clock, as `watch` counts.
+        lease_s: How long a lease lasts whose record does not say so.
+        machine: This process's; a holder of the same one counts by the same clock.
+        is_gone: The holder's process has certainly ended.
     """
     if holder is not None:
         lease_s = holder.lease_s

@@ -28,8 +28,9 @@ class InFlightTask:
 class Attempt:
     """One attempt at a task: what one replica is to speak into a part of its own.
 
-    is_dropped      it cannot count any more: what it stores is an orphan
-    is_handed_back  its replica was told to hand back the rows that are not done; the others count
+    Attributes:
+        is_dropped: It cannot count any more: what it stores is an orphan.
+        is_handed_back: Its replica was told to hand back the rows that are not done; the others count.
     """
 
     part: str
@@ -45,9 +46,10 @@ class Attempt:
 class ReplicaQueue:
     """What a replica holds, the oldest first, which is the one that it speaks.
 
-    since_s      when it began to speak the oldest
-    share        of the oldest that is seen to be spoken, 0 … 1
-    is_draining  its node goes away: it gets nothing new
+    Attributes:
+        since_s: When it began to speak the oldest.
+        share: How much of the oldest is seen to be spoken, 0 … 1.
+        is_draining: Its node goes away: it gets nothing new.
     """
 
     replica: int

@@ -44,8 +44,9 @@ IN_TIME = 0.5
 class Dispatcher:
     """The work of one run and its replicas.
 
-    new_part   a name for a part of this shard, never given before: what a dead or late attempt leaves behind can never
-               be mistaken for another
+    Args:
+        new_part: A name for a part of this shard, never given before: what a dead or late attempt leaves behind can
+            never be mistaken for another.
     """
 
     def __init__(self, new_part: Callable[[Shard], str], limits: Timeouts = PATIENT) -> None:
@@ -88,7 +89,9 @@ class Dispatcher:
     def add(self, shards: Sequence[Shard], *, is_all: bool = False) -> None:
         """Add shards to be spoken.
 
-        is_all   no more will come: from then on the work is balanced between the replicas
+        Args:
+            shards: Those of a window.
+            is_all: No more will come: from then on the work is balanced between the replicas.
         """
         for shard in shards:
             self._open.add(shard)
@@ -146,8 +149,11 @@ class Dispatcher:
     def remove_replica(self, replica: int, cause: str, raised: str | None = None, *, is_blamed: bool = True) -> None:
         """Remove a replica that died; its tasks are tried again.
 
-        raised      the part whose speaking raised; None: the running one is blamed
-        is_blamed   whether a row may be the cause of the death; not if the machine was taken away
+        Args:
+            replica: Its number.
+            cause: What it died of, in words.
+            raised: The part whose speaking raised; None: the running one is blamed.
+            is_blamed: Whether a row may be the cause of the death; not if the machine was taken away.
         """
         queue = self._queues.pop(replica)
         self._speeds.remove(replica)

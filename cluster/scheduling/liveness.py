@@ -1,8 +1,8 @@
 """Whether a replica lives, from its answers: asked every second, silent, or answering without getting on. Pure.
 
-Time counts only while the driver looks: one that was busy elsewhere for minutes takes nobody for dead. Not known here:
-why a replica is silent. A row may be the cause (text that never lets go of the interpreter), so a replica that is
-given up for silence is blamed on what it was speaking, like any death.
+Time counts only while the driver looks: one that was busy elsewhere for minutes takes no replica for dead.
+Not known here: why a replica is silent. A row may be the cause (text that never lets go of the interpreter), so a
+replica that is given up for silence is blamed on what it was speaking, like any death.
 """
 
 from __future__ import annotations
@@ -22,10 +22,12 @@ GIVEN_UP = 3.0
 class Timeouts:
     """When a replica counts as frozen, stalled or overdue, in seconds.
 
-    frozen_s     without an answer: the replica is given up; while it loads, ten times as long
-    stalled_s    without anything new from anybody: the run says why
-    overdue_s    at least so long, and `overdue` times what a task should take, without getting on: it stands still
-    ask_s        between two questions how far a replica is
+    Attributes:
+        frozen_s: Seconds without an answer: the replica is given up; while it loads, ten times as long.
+        stalled_s: Seconds without anything new from any replica: the run says why.
+        overdue_s: At least so many seconds, and `overdue` times what a task should take, without getting on:
+            it stands still.
+        ask_s: Seconds between two questions how far a replica is.
     """
 
     frozen_s: float = 60.0
@@ -46,9 +48,10 @@ PATIENT = Timeouts()
 class Liveness:
     """The signs of life of one replica.
 
-    silent_s      since it was asked something that it has not answered
-    still_s       since it was seen to get on with what it holds
-    has_answered  its process is there: before, it may wait for resources
+    Attributes:
+        silent_s: Since it was asked something that it has not answered.
+        still_s: Since it was seen to get on with what it holds.
+        has_answered: Its process is there: before, it may wait for resources.
     """
 
     came_at_s: float

@@ -19,8 +19,9 @@ DEATHS_OF_A_ROW = 3
 class Task:
     """Utterances of one shard to be spoken by one replica.
 
-    deaths   replicas that died of it
-    cost_s   estimated seconds on one replica
+    Attributes:
+        deaths: Replicas that died of it.
+        cost_s: Estimated seconds on one replica.
     """
 
     shard: Shard
@@ -59,7 +60,10 @@ class PoisonRow:
 def after_death(task: Task, cause: str, *, is_blamed: bool) -> list[Task] | PoisonRow:
     """The tasks that replace one whose replica died, or the row to give up.
 
-    is_blamed  whether the task may be the cause: it was being spoken, and the machine was not taken away
+    Args:
+        task: What the replica held.
+        cause: What it died of, in words.
+        is_blamed: Whether the task may be the cause: it was being spoken, and the machine was not taken away.
     """
     if not is_blamed:
         return [task]

@@ -59,9 +59,12 @@ class SpeedEstimates:
 
 
 def remaining_s(expected_s: float, elapsed_s: float, share: float) -> float:
-    """Seconds until a task is done that was expected to take `expected_s`.
+    """Seconds until a task is done.
 
-    share   of it that is seen to be done, 0 … 1; 0 where nothing is seen. The more of it, the more it is believed
+    Args:
+        expected_s: Seconds that it was expected to take.
+        elapsed_s: Seconds since it began.
+        share: How much of it is seen to be done, 0 … 1; 0 where nothing is seen. The larger, the more it is believed.
     """
     by_time_s = max(expected_s - elapsed_s, LATE * elapsed_s)
     if share <= 0:

@@ -64,7 +64,9 @@ class TaskQueue:
     def add(self, shards: Iterable[Shard], *, is_all: bool = False) -> None:
         """Add shards behind the others.
 
-        is_all   no more will come
+        Args:
+            shards: Those of a window.
+            is_all: No more will come.
         """
         assert not self._is_all_seen, "the work was said to be all"
         for shard in shards:
@@ -87,9 +89,10 @@ class TaskQueue:
     def take(self, share: float, pace: float, *, is_alone: bool) -> tuple[Task, bool] | None:
         """The next task for a replica, and whether it was cut off one whose rest stays here; None if there is none.
 
-        share     of the work of all replicas that this one does, above 0 and up to 1
-        pace      its seconds per estimated second
-        is_alone  it has nothing else to do: only then does it get a suspect, so that the next death has one cause
+        Args:
+            share: The share of the work of all replicas that this one does, above 0 and up to 1.
+            pace: Its seconds per estimated second.
+            is_alone: It has nothing else to do: only then does it get a suspect, so that the next death has one cause.
         """
         task = self._first(is_alone=is_alone)
         if task is None:

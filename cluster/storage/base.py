@@ -19,10 +19,11 @@ from typing import BinaryIO
 class S3Options:
     """How to reach an S3 service. Credentials are never here: they come from boto3's own chain.
 
-    endpoint_url    any S3-compatible endpoint; None for AWS (or AWS_ENDPOINT_URL)
-    region          None for boto3's default
-    max_attempts    tries per request, with growing random pauses between them
-    timeout_s       seconds for all tries of a request
+    Attributes:
+        endpoint_url: Any S3-compatible endpoint; None for AWS (or AWS_ENDPOINT_URL).
+        region: None for boto3's default.
+        max_attempts: Tries per request, with growing random pauses between them.
+        timeout_s: Seconds for all tries of a request.
     """
 
     endpoint_url: str | None = None

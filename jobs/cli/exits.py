@@ -89,7 +89,8 @@ def ended_with_its_reader() -> Generator[None]:
 class _Output(io.FileIO):
     """A file that is written to as long as it is read.
 
-    is_closed   what is written goes nowhere
+    Attributes:
+        is_closed: What is written goes nowhere.
     """
 
     is_closed = False

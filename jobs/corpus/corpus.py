@@ -8,7 +8,6 @@ only, and an empty jsonl file, are files of no rows.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -19,31 +18,34 @@ from .delimited import DelimitedReader
 from .files import InputFile, find_files, fingerprint_of
 from .ids import IdIndex
 from .jsonl import JsonlReader
-from .options import Format, InputOptions
+from .missing import no_column
+from .options import DELIMITED, Format, InputOptions
 from .originals import Originals
 from .parquet import ParquetReader
-from .printable import printable
 from .reader import Reader
 from .rows import RowMaker
 from .stream import RowStream
+from .txt import TxtReader
 
 READERS: dict[Format, type[Reader]] = {
     "csv": DelimitedReader,
     "tsv": DelimitedReader,
+    "ljspeech": DelimitedReader,
+    "filelist": DelimitedReader,
+    "txt": TxtReader,
     "jsonl": JsonlReader,
     "parquet": ParquetReader,
 }
 _BLOCK_ROWS = 1024
 _CHECK_THREADS = 16
-_MAX_COMPARED = 200
-"""Columns that a message looks at: a file that is none of ours may have a million."""
 
 
 class Corpus:
     """The job's input. Raises CorpusError when no file matches, or a format is unknown.
 
-    files        what is read, in this order
-    fingerprint  changes when a file is added, removed, renamed or changed; not when the whole corpus moves
+    Attributes:
+        files: What is read, in this order.
+        fingerprint: Changes when a file is added, removed, renamed or changed; not when the whole corpus moves.
     """
 
     def __init__(self, options: InputOptions) -> None:
@@ -55,6 +57,7 @@ class Corpus:
 
     def check(self) -> None:
         """Open every file and look at its columns. Raises CorpusError: unreadable, or a column is missing."""
+        self._refuse_vain_options()
         with ThreadPoolExecutor(min(_CHECK_THREADS, len(self.files))) as threads:
             found = list(threads.map(self._columns, self.files))
         name = self.options.id.name if self.options.id else None
@@ -96,18 +99,25 @@ class Corpus:
         """The reader of a file. Raises CorpusError when a column is missing."""
         if file.format != "jsonl":  # keys come and go in jsonl: each row answers for itself
             self._columns(file)
-        return READERS[file.format](file)
+        return READERS[file.format](file, self.options)
 
     def _columns(self, file: InputFile) -> Sequence[str] | None:
-        columns = READERS[file.format](file).columns()
+        reader = READERS[file.format](file, self.options)
+        columns = reader.columns()
         if columns is not None:
             for name in self.options.required:
                 if name not in columns:
-                    raise CorpusError(_no_column(file.uri, name, columns))
+                    raise CorpusError(no_column(reader, name, columns))
         return columns
 
-
-def _no_column(uri: str, name: str, columns: Sequence[str]) -> str:
-    near = difflib.get_close_matches(name, columns[:_MAX_COMPARED], n=1, cutoff=0.5)
-    hint = f" (did you mean {near[0]!r}?)" if near else ""
-    return f"{uri} has no column {name!r}{hint}; its columns: {printable(', '.join(columns[:_MAX_COMPARED]))}"
+    def _refuse_vain_options(self) -> None:
+        """Raise CorpusError for a layout that no file of this input has."""
+        options = self.options
+        given = {"delimiter": options.delimiter, "header": options.header, "columns": options.columns or None}
+        keys = [f"input.{name}" for name, value in given.items() if value is not None]
+        if keys and not any(file.format in DELIMITED for file in self.files):
+            file = self.files[0]
+            raise CorpusError(
+                f"{file.uri} is read as {file.format}, which has no use for {', '.join(keys)}: leave that out, or "
+                "--set input.format=csv"
+            )

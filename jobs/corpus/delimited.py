@@ -1,173 +1,135 @@
-"""Csv and tsv: a header, then one record a line, quoted fields may hold line ends.
+"""Csv, tsv and their kin: one record a line; quoted fields may hold line ends.
 
 Guaranteed: a record that breaks the quoting rules or has another number of fields costs only its first line; the
 lines after it are read again as records of their own, so that a stray quote never swallows its neighbours.
-In tsv, where many writers do not quote at all, a line whose quotes make no sense is taken as it stands, and so are
-lines that have all their fields each although quotes seem to join them.
-Memory and time stay those of the file's size: a record of `MAX_LINE` characters is none, and a file of which most has
-to be read again and again is refused.
+With tabs and "|", where many writers do not quote at all, a line whose quotes make no sense is taken as it stands, and
+so are lines that have all their fields each although quotes seem to join them.
+The columns are named by a header, by the job, or by the format; a header may also prove the delimiter.
 """
 
 from __future__ import annotations
 
 import csv
-import io
-from collections import deque
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
-from typing import TextIO
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from ...errors import CorpusError
-from .files import InputFile
-from .reader import MAX_LINE, START, Broken, Position, RawRow, Reader, bad_byte, check_names, skip_bom
+from .dialect import DELIMITERS, SHORTHANDS, Dialect, proven_by_header, shown, usual
+from .reader import START, Broken, Position, RawRow, Reader, bad_byte, check_names
+from .tape import Tape, tape_of
 
 _MAX_BLANK_LINES = 100_000
 """Before the header."""
-_AGAIN_LINES, _AGAIN_SHARE = 1_000_000, 20
-"""So many lines may be read again, and that many times those that are done with."""
-
-
-class Tape:
-    """The lines of a file; those since the last record are remembered and can be read again.
-
-    offset, line   bytes and lines before the pending ones
-    """
-
-    def __init__(self, stream: TextIO, uri: str, offset: int) -> None:
-        self.pending: list[str] = []
-        self.line = 0
-        self.offset = offset
-        self._stream = stream
-        self._uri = uri
-        self._again: deque[str] = deque()
-        self._num_again = 0
-
-    def lines(self) -> Iterator[str]:
-        """The lines that follow. Raises CorpusError at one that never ends, csv.Error for a record of that length."""
-        pending, readline, again = self.pending, self._stream.readline, self._again
-        length = 0
-        while True:
-            if again:
-                self._count_again()
-                line = again.popleft()
-            else:
-                line = readline(MAX_LINE)
-            if not line:
-                return
-            length = length + len(line) if pending else len(line)
-            if length > MAX_LINE:
-                pending.append(line)
-                raise csv.Error(f"it is longer than {MAX_LINE:,} characters")
-            if len(line) >= MAX_LINE:
-                where = self.line + len(pending) + 1
-                raise CorpusError(f"{self._uri} line {where} is longer than {MAX_LINE:,} characters: is this csv?")
-            pending.append(line)
-            yield line
-
-    def _count_again(self) -> None:
-        """Each line that opens a quote and closes another one may have the whole rest behind it read once more."""
-        self._num_again += 1
-        if self._num_again > _AGAIN_LINES + _AGAIN_SHARE * self.line:
-            raise CorpusError(
-                f'{self._uri}: from line {self.line + 1:,} on, its quotes (") make no sense: each has to be closed, '
-                "and one inside a field has to be doubled"
-            )
-
-    def seek(self, start: Position) -> None:
-        """Go on from a position between two records."""
-        self._stream.seek(start.offset)
-        self._again.clear()
-        self.offset, self.line = start.offset, start.number
-
-    def accept(self) -> int:
-        """Forget the pending lines; the number of the first of them."""
-        first = self.line + 1
-        for line in self.pending:
-            self.offset += _num_bytes(line)
-        self.line += len(self.pending)
-        self.pending.clear()
-        return first
-
-    def reject(self) -> tuple[int, str]:
-        """Forget the first pending line only, and read the others again; its number and content."""
-        first, *others = self.pending
-        self._again.extendleft(reversed(others))
-        self.line += 1
-        self.offset += _num_bytes(first)
-        self.pending.clear()
-        return self.line, first
+_SAMPLE_RECORDS = 20
+"""Without a header, so many tell how many fields a record has."""
+_SEP_LINE = re.compile(r'"?sep=([^"\r\n])"?[\r\n]*', re.IGNORECASE)
+"""By this first line spreadsheets tell each other the delimiter."""
 
 
 class DelimitedReader(Reader):
-    """Reads csv, or tsv."""
-
-    def __init__(self, file: InputFile) -> None:
-        super().__init__(file)
-        self.delimiter = "\t" if file.format == "tsv" else ","
+    """Reads fields between delimiters. The dialect is known once the columns are."""
 
     def columns(self) -> tuple[str, ...]:
-        with self._tape() as tape:
-            return self._header(tape)
+        with tape_of(self.file, self.options.max_chars) as tape:
+            dialect, names = self._begin(tape)
+        self.delimiter = dialect.delimiter
+        return names
 
     def rows(self, wanted: Sequence[str] | None, start: Position = START) -> Iterator[RawRow]:
         del wanted  # leaving columns out would cost more than it saves
-        with self._tape() as tape:
-            header = self._header(tape)
+        with tape_of(self.file, self.options.max_chars) as tape:
+            dialect, names = self._begin(tape)
+            self.decimal = dialect.decimal
             if start.offset:
                 tape.seek(start)
             self.offset, self.number = start.offset, start.number
-            for row in self._rows(tape, header):
+            for row in self._rows(tape, dialect, names):
                 self.offset, self.number = tape.offset, tape.line
                 yield row
 
-    def _rows(self, tape: Tape, header: Sequence[str]) -> Iterator[RawRow]:
-        width = len(header)
+    @property
+    def _has_header(self) -> bool:
+        return self.options.header is not False and self.file.format not in SHORTHANDS
+
+    def _rows(self, tape: Tape, dialect: Dialect, names: Sequence[str]) -> Iterator[RawRow]:
+        width = len(names)
         while True:
             try:
-                for values in self._records(tape):
-                    if len(tape.pending) > 1 and self._is_swallowed(tape.pending, len(values), width):
+                for values in dialect.records(tape.lines()):
+                    if len(tape.pending) > 1 and _is_swallowed(tape.pending, dialect, len(values), width):
                         break
                     if len(values) == width:
                         joined = "".join(values)
                         if joined.isascii() or bad_byte(joined) is None:
-                            yield tape.accept(), dict(zip(header, values, strict=False))
+                            yield tape.accept(), dict(zip(names, values, strict=False))
                         else:
-                            yield tape.accept(), _broken_text(header, values)
+                            yield tape.accept(), _broken_text(names, values)
                     elif values:
-                        yield tape.accept(), _broken_width(width, len(values), self.delimiter)
+                        yield tape.accept(), self._broken_width(width, len(values), dialect)
                     else:
                         tape.accept()  # a blank line
                 else:
                     return
-                yield self._resume(tape, header, f"it has not the {width} fields of the header")
+                yield _resume(tape, dialect, names, f"it has not the {width} fields of {self._namer}")
             except csv.Error as error:
-                yield self._resume(tape, header, str(error))
+                yield _resume(tape, dialect, names, str(error))
 
-    def _is_swallowed(self, lines: Sequence[str], found: int, width: int) -> bool:
-        """Whether a record of several lines is several records behind a stray quote."""
-        if found != width:
-            return True
-        return self.delimiter == "\t" and width > 1 and all(line.count("\t") == width - 1 for line in lines)
+    @property
+    def _namer(self) -> str:
+        """What names the columns."""
+        return "the header" if self._has_header else "input.columns" if self.options.columns else "the first lines"
 
-    def _resume(self, tape: Tape, header: Sequence[str], problem: str) -> RawRow:
-        """The first line of a record that makes no sense, alone; the next record starts on the next line."""
-        line, content = tape.reject()
-        if self.delimiter == "\t":
-            values = content.rstrip("\r\n").split("\t")
-            if len(values) == len(header):
-                is_text = bad_byte(content) is None
-                return line, dict(zip(header, values, strict=True)) if is_text else _broken_text(header, values)
-        return line, Broken(
-            f'the record that starts here cannot be read ({problem}): is a quote (") missing or not doubled?'
+    def _broken_width(self, width: int, found: int, dialect: Dialect) -> Broken:
+        what = {",": "commas", "\t": "tabs"}.get(dialect.delimiter, shown(dialect.delimiter))
+        if dialect.is_lenient:
+            advice = "is there a tab in a text?" if what == "tabs" else f"is there a {what} in a text?"
+        else:
+            advice = f"quote a text that holds {what}"
+        has = "have" if self._namer.endswith("lines") else "has"
+        return Broken(
+            f"{found} fields where {self._namer} {has} {width}: {advice if found > width else 'is one missing?'}"
         )
 
-    def _records(self, tape: Tape) -> Iterator[list[str]]:
-        return csv.reader(tape.lines(), delimiter=self.delimiter, strict=True)
+    # ------------------------------------------------------------------ columns
 
-    def _header(self, tape: Tape) -> tuple[str, ...]:
+    def _begin(self, tape: Tape) -> tuple[Dialect, tuple[str, ...]]:
+        """The dialect and the columns; the tape is at the first row. Raises CorpusError."""
+        delimiter = self.options.delimiter
+        if self.file.format in SHORTHANDS:
+            dialect = Dialect(delimiter or usual(self.file.format), is_quoted=False)
+            return dialect, self._unnamed(tape, dialect)
+        if not self._has_header:
+            dialect = Dialect(delimiter or usual(self.file.format))
+            return dialect, self._unnamed(tape, dialect)
+        dialect = Dialect(delimiter or self._found_delimiter(tape))
+        return dialect, self._header(tape, dialect)
+
+    def _found_delimiter(self, tape: Tape) -> str:
+        """The delimiter that the first line proves."""
+        first = usual(self.file.format)
+        self._peek(tape, first)  # which steps over blank lines
+        for line in islice(tape.lines(), 1):
+            if told := _SEP_LINE.fullmatch(line):
+                tape.accept()
+                return told[1]
+        tape.rewind()
+        named = [name for name in self.options.required if name != self.options.text]
+        return proven_by_header(lambda delimiter: self._peek(tape, delimiter), first, self.options.text, named)
+
+    def _peek(self, tape: Tape, delimiter: str) -> list[str] | None:
+        try:
+            return _first_record(tape, Dialect(delimiter))
+        except csv.Error:
+            return None
+        finally:
+            tape.rewind()
+
+    def _header(self, tape: Tape, dialect: Dialect) -> tuple[str, ...]:
         uri = self.file.uri
         try:
-            names = self._first_record(tape)
+            names = _first_record(tape, dialect)
         except csv.Error as error:
             raise CorpusError(f"{uri} has no readable header in line 1: {error}") from error
         if names is None:
@@ -178,36 +140,77 @@ class DelimitedReader(Reader):
         tape.accept()
         return check_names([name.strip() for name in names], uri)
 
-    def _first_record(self, tape: Tape) -> list[str] | None:
-        for values in self._records(tape):
-            if values:
-                return values
-            tape.accept()  # a blank line
-            if tape.line > _MAX_BLANK_LINES:
-                return None
-        return None
+    def _unnamed(self, tape: Tape, dialect: Dialect) -> tuple[str, ...]:
+        """The columns of a file without a header. Raises CorpusError when the rows have another number of fields."""
+        names, by_width = self.options.columns, SHORTHANDS.get(self.file.format, {})
+        found = _width(tape, dialect)
+        if not found:  # no rows, or none that can be read
+            return names or by_width[3]
+        if names and found == len(names):
+            return names
+        if not names and found in by_width:
+            return by_width[found]
+        between = f"{self.file.uri}: between {shown(dialect.delimiter)} its rows have {found} fields"
+        if not names:
+            known = ", ".join(dialect.delimiter.join(columns) for columns in by_width.values())
+            raise CorpusError(
+                f"{between}, and {self.file.format} has {known}; name them: --set 'input.columns=[id, text, …]'"
+            )
+        others = [other for other in DELIMITERS if _width(tape, Dialect(other)) == len(names)]
+        cure = [f"; between {shown(o)} they have {len(names)}: --set input.delimiter={_set(o)}" for o in others[:1]]
+        raise CorpusError(f"{between}, and input.columns names {len(names)}{''.join(cure)}")
 
-    @contextmanager
-    def _tape(self) -> Generator[Tape]:
-        with self.file.content() as stream:
-            offset = skip_bom(stream, self.file.uri)
-            # `surrogateescape` keeps a bad byte inside its field: one row fails, and the decoder goes on.
-            with io.TextIOWrapper(stream, "utf-8", errors="surrogateescape", newline="") as text:
-                yield Tape(text, self.file.uri, offset)
+
+def _width(tape: Tape, dialect: Dialect) -> int:
+    """How many fields most of the first records have; 0 where none can be read. The tape stays where it is."""
+    widths: Counter[int] = Counter()
+    try:
+        for values in islice(filter(None, dialect.records(tape.lines())), _SAMPLE_RECORDS):
+            widths[len(values)] += 1
+    except csv.Error:
+        pass
+    tape.rewind()
+    return max(widths, key=lambda width: widths[width], default=0)
 
 
-def _num_bytes(line: str) -> int:
-    return len(line) if line.isascii() else len(line.encode("utf-8", "surrogateescape"))
+def _set(delimiter: str) -> str:
+    return "tab" if delimiter == "\t" else f"'\"{delimiter}\"'"
 
 
-def _broken_text(header: Sequence[str], values: Sequence[str]) -> Broken:
-    for name, value in zip(header, values, strict=True):
+def _first_record(tape: Tape, dialect: Dialect) -> list[str] | None:
+    for values in dialect.records(tape.lines()):
+        if values:
+            return values
+        tape.accept()  # a blank line
+        if tape.line > _MAX_BLANK_LINES:
+            return None
+    return None
+
+
+def _is_swallowed(lines: Sequence[str], dialect: Dialect, found: int, width: int) -> bool:
+    """Whether a record of several lines is several records behind a stray quote."""
+    if found != width:
+        return True
+    delimiter = dialect.delimiter
+    return dialect.is_lenient and width > 1 and all(line.count(delimiter) == width - 1 for line in lines)
+
+
+def _resume(tape: Tape, dialect: Dialect, names: Sequence[str], problem: str) -> RawRow:
+    """The first line of a record that makes no sense, alone; the next record starts on the next line."""
+    line, content = tape.reject()
+    if dialect.is_lenient:
+        values = content.rstrip("\r\n").split(dialect.delimiter)
+        if len(values) == len(names):
+            is_text = bad_byte(content) is None
+            return line, dict(zip(names, values, strict=True)) if is_text else _broken_text(names, values)
+    return line, Broken(
+        f'the record that starts here cannot be read ({problem}): is a quote (") missing or not doubled?'
+    )
+
+
+def _broken_text(names: Sequence[str], values: Sequence[str]) -> Broken:
+    for name, value in zip(names, values, strict=True):
         problem = bad_byte(value)
         if problem is not None:
             return Broken(f"column {name!r}: {problem}; save the file as UTF-8")
     raise AssertionError("a broken row has a broken field")
-
-
-def _broken_width(width: int, found: int, delimiter: str) -> Broken:
-    too_many = "quote a text that holds commas" if delimiter == "," else "is there a tab in a text?"
-    return Broken(f"{found} fields where the header has {width}: {too_many if found > width else 'is one missing?'}")

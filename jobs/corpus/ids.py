@@ -25,8 +25,9 @@ _BITS_PER_HASH = 16
 class IdIndex:
     """Remembers hashes of ids.
 
-    spill_size       ids in the longest run that stays in memory
-    most_log2_words  of the sieve, when it does not grow any more
+    Args:
+        spill_size: Ids in the longest run that stays in memory.
+        most_log2_words: The binary logarithm of the words of the sieve when it does not grow any more.
     """
 
     def __init__(self, *, spill_size: int = 1 << 20, most_log2_words: int = _MOST_LOG2_WORDS) -> None:
@@ -57,7 +58,9 @@ class IdIndex:
     def load(self, parts: Iterable[Hashes], num_expected: int) -> None:
         """Remember many hashes at once, each part sorted; none of them may be here yet, or in two parts.
 
-        num_expected   about how many they are in all
+        Args:
+            parts: The hashes.
+            num_expected: About how many they are in all.
         """
         self._widen(self._count + num_expected)
         file = Scratch()

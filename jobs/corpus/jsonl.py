@@ -90,12 +90,10 @@ def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return value
 
 
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no JSON value")
-
-
-_DECODE = json.JSONDecoder(parse_constant=_refuse).decode  # `json.loads` would build one per line
-_DECODE_ONCE = json.JSONDecoder(parse_constant=_refuse, object_pairs_hook=_once).decode
+# `json.loads` would look at its arguments for each line. NaN and the infinities, which are no JSON but which Python
+# writes, are read: as metadata they become null.
+_DECODE = json.JSONDecoder().decode
+_DECODE_ONCE = json.JSONDecoder(object_pairs_hook=_once).decode
 
 _KINDS: dict[type, str] = {
     list: "array",

@@ -10,7 +10,9 @@ from typing import Literal
 
 from ...cluster.storage.base import S3Options
 
-Format = Literal["csv", "tsv", "jsonl", "parquet"]
+Format = Literal["csv", "tsv", "ljspeech", "filelist", "txt", "jsonl", "parquet"]
+DELIMITED: frozenset[Format] = frozenset({"csv", "tsv", "ljspeech", "filelist"})
+"""Formats with fields between delimiters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +30,22 @@ class InputOptions:
     A column that the user names is `Column(name)` and has to exist; the defaults below are used where they are
     present; `None` means that the column is never read (and is metadata if the files have it).
 
-    uri            a path, file:// or s3:// URI, each also as a glob (`*`, `?`, `[…]`, `**`); or several of them
-    id             without it, a row's id is "row-" and its number in nine digits
-    text           the only column that every input needs
-    seed           an integer 0 … 2**63 - 1; where empty, `seed_of(job_seed, id)`
-    voice, speed   where empty, `default_voice` and `default_speed`
-    format         "auto" goes by the file's extension
-    max_chars      longer texts fail
-    speeds         slowest and fastest speed allowed
-    voices         the voices allowed; empty for any
-    metadata       "all" columns that are none of the above, or the names of those to keep
+    Attributes:
+        uri: A path, file://, s3:// or hf://datasets/ URI, each also as a glob (`*`, `?`, `[…]`, `**`), an https:// URL;
+            or several of them.
+        id: Without it, a row's id is "row-" and its number in nine digits.
+        text: The only column that every input needs.
+        seed: An integer 0 … 2**63 - 1; where empty, `seed_of(job_seed, id)`.
+        voice: Where empty, `default_voice`.
+        speed: Where empty, `default_speed`.
+        format: "auto" goes by the file's extension.
+        delimiter: Between the fields of csv and tsv; None: found by the header, else that of the format.
+        header: Whether csv and tsv begin with the names of the columns; None: as the format has it.
+        columns: The names of the columns, where there is no header.
+        max_chars: Longer texts fail.
+        speeds: Slowest and fastest speed allowed.
+        voices: The voices allowed; empty for any.
+        metadata: "all" columns that are none of the above, or the names of those to keep.
     """
 
     uri: str | tuple[str, ...]
@@ -47,6 +55,9 @@ class InputOptions:
     voice: Column | None = Column("voice", required=False)
     speed: Column | None = Column("speed", required=False)
     format: Format | Literal["auto"] = "auto"
+    delimiter: str | None = None
+    header: bool | None = None
+    columns: tuple[str, ...] = ()
     max_chars: int = 20_000
     default_voice: str = ""
     default_speed: float = 1.0
@@ -61,7 +72,7 @@ class InputOptions:
         return (self.uri,) if isinstance(self.uri, str) else self.uri
 
     @property
-    def columns(self) -> tuple[Column, ...]:
+    def meaningful(self) -> tuple[Column, ...]:
         """The columns that mean something, whether or not they have to exist."""
         named = (self.id, Column(self.text), self.seed, self.voice, self.speed)
         return tuple(column for column in named if column is not None)
@@ -70,14 +81,14 @@ class InputOptions:
     def required(self) -> tuple[str, ...]:
         """Names of the columns that have to exist."""
         kept = () if self.metadata == "all" else self.metadata
-        return tuple(dict.fromkeys([column.name for column in self.columns if column.required] + list(kept)))
+        return tuple(dict.fromkeys([column.name for column in self.meaningful if column.required] + list(kept)))
 
     @property
     def wanted(self) -> tuple[str, ...] | None:
         """Names of the columns worth reading; None for all of them."""
         if self.metadata == "all":
             return None
-        return tuple(dict.fromkeys([column.name for column in self.columns] + list(self.metadata)))
+        return tuple(dict.fromkeys([column.name for column in self.meaningful] + list(self.metadata)))
 
 
 def name_of(column: Column | None) -> str:

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from ...cluster.storage.base import Entry
 from ...errors import CorpusChanged, CorpusError, StorageMissing
-from .files import FileState, InputFile, Match, looked_into, matched_by
+from .files import FileState, InputFile, looked_into
+from .matching import Match, matched_by
 from .options import InputOptions
 from .parallel import in_order
 

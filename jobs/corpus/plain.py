@@ -26,7 +26,7 @@ class PlainRows:
         self._id, self._text, self._voice = name_of(options.id), options.text, name_of(options.voice)
         self._empty = (name_of(options.seed), name_of(options.speed))
         self._voices = frozenset(options.voices)
-        self._meaningful = frozenset(column.name for column in options.columns)
+        self._meaningful = frozenset(column.name for column in options.meaningful)
 
     def columns(self, rows: Sequence[_Fields | Broken]) -> tuple[Sequence[Any], ...] | None:
         """Ids, texts, seeds, voices, speeds and metadata of one or more rows; None if one of them is not plain."""

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from ...errors import CorpusError
 from .files import InputFile
+from .options import InputOptions
 
 MAX_LINE = 1 << 24
 """Characters (csv, tsv) or bytes (jsonl) in a line: more is no line but a file of another kind."""
@@ -35,9 +36,10 @@ RawRow = tuple[int, dict[str, object] | Broken]
 class Position:
     """A place between two rows of the corpus, from which it can be read on.
 
-    file     position of the file among the corpus's files
-    offset   bytes of the file before it, after decompression; rows, for parquet
-    number   lines (rows, for parquet) of the file before it
+    Attributes:
+        file: Position of the file among the corpus's files.
+        offset: Bytes of the file before it, after decompression; rows, for parquet.
+        number: Lines (rows, for parquet) of the file before it.
     """
 
     file: int = 0
@@ -46,18 +48,34 @@ class Position:
 
 
 START = Position()
+_SAMPLE_BYTES = 1 << 10
+_WIDE_MARKS = (
+    ((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE), "UTF-32"),  # before UTF-16, whose mark begins that of UTF-32
+    ((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE), "UTF-16"),
+)
+_MANY_ZEROS, _SOME_ZEROS, _FEW_ZEROS = 0.5, 0.1, 0.05
+"""Shares of the bytes at one place of the characters: where ASCII in UTF-16 has zeros, the same where the text begins
+with ASCII, and where it has none."""
 
 
 class Reader(ABC):
     """Reads one file of one format.
 
-    offset, number   where the row after the last one read begins, as in `Position`
+    Attributes:
+        unit: What the numbers of its rows count.
+        decimal: Decimal sign of numbers in text, "." or ","; known once a row was read.
+        delimiter: Between the fields, in formats that have one; known once the columns are.
+        offset: Where the row after the last one read begins, as in `Position`.
+        number: The same, in lines or rows.
     """
 
     unit = "line"
+    decimal = "."
+    delimiter = ""
 
-    def __init__(self, file: InputFile) -> None:
+    def __init__(self, file: InputFile, options: InputOptions) -> None:
         self.file = file
+        self.options = options
         self.offset = 0
         self.number = 0
 
@@ -74,13 +92,34 @@ class Reader(ABC):
 
 
 def skip_bom(stream: io.BufferedReader, uri: str) -> int:
-    """Step over a UTF-8 byte order mark; its length, 0 if there is none. Raises CorpusError for UTF-16."""
-    start = stream.peek(3)[:3]
-    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise CorpusError(f"{uri} is UTF-16: save it as UTF-8, for example with iconv -f UTF-16 -t UTF-8")
-    if start == codecs.BOM_UTF8:
+    """Step over a UTF-8 byte order mark; its length, 0 if there is none. Raises CorpusError for UTF-16 and UTF-32."""
+    start = stream.peek(_SAMPLE_BYTES)[:_SAMPLE_BYTES]
+    for marks, name in _WIDE_MARKS:
+        if start.startswith(marks):
+            raise CorpusError(f"{uri} is {name}: save it as UTF-8, for example with iconv -f {name} -t UTF-8")
+    name = _wide_encoding(start)
+    if name is not None:
+        what = f"{name[:6]} without a byte order mark"
+        raise CorpusError(f"{uri} is {what}: save it as UTF-8, for example with iconv -f {name} -t UTF-8")
+    if start.startswith(codecs.BOM_UTF8):
         return len(stream.read(3))
     return 0
+
+
+def _wide_encoding(sample: bytes) -> str | None:
+    """The encoding of text of two or four bytes a character, known by the zeros beside its ASCII; None for others."""
+    unit = 4 if sample[:4].count(0) == 3 else 2
+    whole = sample[: len(sample) // unit * unit]
+    num_units = len(whole) // unit
+    if num_units < 2:
+        return None
+    zeros = [whole[at::unit].count(0) / num_units for at in range(unit)]
+    first = [byte == 0 for byte in whole[: 2 * unit]]
+    for order, place, other in (("LE", -1, 0), ("BE", 0, -1)):
+        begins_so = all(first[place % unit :: unit]) and not any(first[other % unit :: unit])
+        if zeros[other] <= _FEW_ZEROS and zeros[place] >= (_SOME_ZEROS if begins_so else _MANY_ZEROS):
+            return f"UTF-{unit * 8}{order}"
+    return None
 
 
 def check_names(names: Sequence[str], uri: str) -> tuple[str, ...]:

@@ -7,13 +7,12 @@ Many rows are made at once, column by column, since a driver makes millions of t
 
 from __future__ import annotations
 
-import base64
 import difflib
-import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ...actors.records.utterance import Failure, JsonScalar, Utterance
 from ...errors import RowRejected
@@ -22,8 +21,8 @@ from .columns import Columns
 from .options import InputOptions, name_of
 from .plain import PlainRows
 from .reader import Broken, RawRow
+from .values import decoded, is_infinite, is_missing, is_no_number, scalar, seed_in, short, with_point
 
-MAX_SEED = 2**63 - 1
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 _Checked = tuple[str, str, "int | None", str, float, dict[str, JsonScalar]]
@@ -36,8 +35,9 @@ _TOGETHER = 256
 class Made:
     """Consecutive rows as they were made.
 
-    spoken   positions in `rows` of the utterances
-    hashes   uint64 [len(spoken)]: 64 bits of the job's seed and the utterance's id, see `IdIndex`
+    Attributes:
+        spoken: Positions in `rows` of the utterances.
+        hashes: uint64 [len(spoken)]: 64 bits of the job's seed and the utterance's id, see `IdIndex`.
     """
 
     rows: list[Utterance | Failure]
@@ -58,7 +58,7 @@ class RowMaker:
         self._voice = name_of(options.voice)
         self._speed = name_of(options.speed)
         self._voices = frozenset(options.voices)
-        self._meaningful = frozenset(column.name for column in options.columns)
+        self._meaningful = frozenset(column.name for column in options.meaningful)
         self._plain = PlainRows(options, self._metadata)
 
     def make(self, row: int, place: tuple[str, str, int], fields: dict[str, object] | Broken) -> Utterance | Failure:
@@ -66,8 +66,16 @@ class RowMaker:
         uri, unit, number = place
         return self.make_all(row, uri, unit, [(number, fields)]).rows[0]
 
-    def make_all(self, first_row: int, uri: str, unit: str, raw: Sequence[RawRow]) -> Made:
-        """Consecutive rows of one file, numbered from `first_row`; `unit` is what their numbers count."""
+    def make_all(self, first_row: int, uri: str, unit: str, raw: Sequence[RawRow], decimal: str = ".") -> Made:
+        """Make consecutive rows of one file.
+
+        Args:
+            first_row: Number in the corpus of the first of them.
+            uri: The file.
+            unit: What the numbers in `raw` count: "line" or "row".
+            raw: The rows.
+            decimal: Decimal sign of numbers in text, "." or ","; a point is always read.
+        """
         failed: dict[int, Failure] = {}
         columns = Columns()
         for start in range(0, len(raw), _TOGETHER):
@@ -78,7 +86,7 @@ class RowMaker:
                 columns.extend(range(first, first + len(some)), *plain)
                 continue
             for row, (number, fields) in enumerate(some, first):
-                checked = self._checked_or_failed(row, (uri, unit, number), fields)
+                checked = self._checked_or_failed(row, (uri, unit, number), fields, decimal)
                 if isinstance(checked, Failure):
                     failed[row - first_row] = checked
                 else:
@@ -91,16 +99,16 @@ class RowMaker:
         return Made([failed.get(at) or next(others) for at in range(len(raw))], spoken, hashes)
 
     def _checked_or_failed(
-        self, row: int, place: tuple[str, str, int], fields: dict[str, object] | Broken
+        self, row: int, place: tuple[str, str, int], fields: dict[str, object] | Broken, decimal: str
     ) -> _Checked | Failure:
         if isinstance(fields, Broken):
             return Failure(row, default_id(row), f"{place_name(place)}: {fields.reason}")
         try:
-            return self._checked(row, fields)
+            return self._checked(row, fields, decimal)
         except RowRejected as error:
             return self._failure(row, f"{place_name(place)}: {error}", fields)
 
-    def _checked(self, row: int, fields: dict[str, object]) -> _Checked:
+    def _checked(self, row: int, fields: dict[str, object], decimal: str) -> _Checked:
         options, get = self._options, fields.get
         row_id = self._row_id(row, fields)
         text = get(self._text)
@@ -115,11 +123,11 @@ class RowMaker:
         if "\0" in text:
             raise RowRejected("the text holds a NUL character: the file may be damaged, or in another encoding")
         given = get(self._seed)
-        seed = None if given is None or given == "" else _seed(given)
+        seed = None if is_no_number(given) else seed_in(with_point(given, decimal))
         given = get(self._voice)
-        voice = options.default_voice if given is None or given == "" else self._checked_voice(given)
+        voice = options.default_voice if is_missing(given) else self._checked_voice(given)
         given = get(self._speed)
-        speed = options.default_speed if given is None or given == "" else self._checked_speed(given)
+        speed = options.default_speed if is_no_number(given) else self._checked_speed(given, decimal)
         return row_id, text, seed, voice, speed, self._metadata(fields)
 
     def _row_id(self, row: int, fields: dict[str, object]) -> str:
@@ -130,12 +138,12 @@ class RowMaker:
                     raise RowRejected(f"the row has no {self._id!r}")
                 return default_id(row)
             if given is not None and (isinstance(given, bool) or not isinstance(given, int | float)):
-                raise RowRejected(f"the id (column {self._id!r}) is neither text nor a number: {_short(given)}")
-            given = "" if given is None else str(given)
+                raise RowRejected(f"the id (column {self._id!r}) is neither text nor a number: {short(given)}")
+            given = "" if is_missing(given) else str(given)
         if not given or given.isspace():
             raise RowRejected(f"the id (column {self._id!r}) is empty")
         if not given.isprintable() and _CONTROL.search(given):
-            raise RowRejected(f"the id {_short(given)} holds a control character")
+            raise RowRejected(f"the id {short(given)} holds a control character")
         return given
 
     def _as_text(self, text: object, fields: dict[str, object]) -> str:
@@ -143,31 +151,34 @@ class RowMaker:
             if self._text not in fields:
                 raise RowRejected(f"the row has no {self._text!r}")
             return ""
-        if isinstance(text, int | float) and not isinstance(text, bool):
+        if is_missing(text):
+            return ""
+        if isinstance(text, int | float) and not isinstance(text, bool) and not is_infinite(text):
             return str(text)
         if isinstance(text, bytes):
-            return _decoded(text, self._text)
-        raise RowRejected(f"the text (column {self._text!r}) is a {type(text).__name__}, not a string: {_short(text)}")
+            return decoded(text, self._text)
+        raise RowRejected(f"the text (column {self._text!r}) is a {type(text).__name__}, not a string: {short(text)}")
 
     def _checked_voice(self, voice: object) -> str:
         if not isinstance(voice, str):
-            raise RowRejected(f"voice {_short(voice)} is not a name")
+            raise RowRejected(f"voice {short(voice)} is not a name")
         if self._voices and voice not in self._voices:
             near = difflib.get_close_matches(voice, sorted(self._voices), n=1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
             known = ", ".join(self._options.voices[:20])
-            raise RowRejected(f"unknown voice {_short(voice)}{hint} (voices: {known})")
+            raise RowRejected(f"unknown voice {short(voice)}{hint} (voices: {known})")
         return voice
 
-    def _checked_speed(self, given: object) -> float:
+    def _checked_speed(self, given: object, decimal: str) -> float:
         slowest, fastest = self._options.speeds
+        number: Any = with_point(given, decimal)
         try:
-            speed = math.nan if isinstance(given, bool) else float(given)  # pyright: ignore[reportArgumentType]
+            speed = math.nan if isinstance(number, bool) else float(number)
         except (TypeError, ValueError, OverflowError):
             speed = math.nan
         if not slowest <= speed <= fastest:
             allowed = f"a number from {slowest:g} to {fastest:g}" if slowest < fastest else f"{slowest:g}, the only one"
-            raise RowRejected(f"speed {_short(given)} is not {allowed}")
+            raise RowRejected(f"speed {short(given)} is not {allowed}")
         return speed
 
     def _metadata(self, fields: dict[str, object]) -> dict[str, JsonScalar]:
@@ -175,8 +186,8 @@ class RowMaker:
             used = self._meaningful
             if fields.keys() <= used:
                 return {}
-            return {name: v if type(v) is str else _scalar(v) for name, v in fields.items() if name not in used}
-        return {name: _scalar(fields[name]) for name in self._options.metadata if name in fields}
+            return {name: v if type(v) is str else scalar(v) for name, v in fields.items() if name not in used}
+        return {name: scalar(fields[name]) for name in self._options.metadata if name in fields}
 
     def _failure(self, row: int, reason: str, fields: dict[str, object]) -> Failure:
         text = fields.get(self._text)
@@ -200,52 +211,3 @@ def place_name(place: tuple[str, str, int]) -> str:
     """Where a row stands, for people."""
     uri, unit, number = place
     return f"{uri} {unit} {number}"
-
-
-def _seed(given: object) -> int:
-    """An integer 0 … 2**63 - 1, also as pandas writes it in a column with gaps ("17.0")."""
-    if isinstance(given, str) and len(given) <= 24:
-        digits = given.strip()
-        whole, dot, rest = digits.partition(".")
-        if whole.isascii() and whole.isdecimal() and not rest.strip("0") and (not dot or int(whole) <= 2**53):
-            given = int(whole)
-    elif isinstance(given, float) and given.is_integer() and abs(given) <= 2**53:
-        given = int(given)
-    if type(given) is int and 0 <= given <= MAX_SEED:
-        return given
-    raise RowRejected(f"seed {_short(given)} is not an integer from 0 to 2**63 - 1")
-
-
-def _scalar(value: object) -> JsonScalar:
-    """A value as JSON has it: NaN as null, nested ones and foreign types as strings."""
-    if value is None or isinstance(value, str | bool | int):
-        return value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None if math.isnan(value) else str(value)
-    if isinstance(value, bytes):
-        try:
-            return value.decode()
-        except UnicodeDecodeError:
-            return base64.b64encode(value).decode()
-    if isinstance(value, list | Mapping):
-        try:
-            return json.dumps(value, ensure_ascii=False, default=str)
-        except RecursionError as error:
-            raise RowRejected("a value is nested too deeply to be kept as metadata") from error
-    return str(value)
-
-
-def _decoded(value: bytes, column: str) -> str:
-    try:
-        return value.decode()
-    except UnicodeDecodeError as error:
-        byte = value[error.start]
-        raise RowRejected(f"column {column!r}: byte 0x{byte:02X} at byte {error.start + 1} is not UTF-8") from error
-
-
-def _short(value: object) -> str:
-    try:
-        shown = repr(value)
-    except RecursionError:
-        return "a value that is nested too deeply"
-    return shown if len(shown) <= 60 else shown[:57] + "…"

@@ -97,7 +97,8 @@ class Scratch:
 class FileRun(SortedRun):
     """A run in a file, of which memory holds the first hash of every page.
 
-    file   runs may share one, if each is written before the next is begun; None for one of its own
+    Args:
+        file: Runs may share one, if each is written before the next is begun; None for one of its own.
     """
 
     def __init__(self, file: Scratch | None = None) -> None:

@@ -30,8 +30,9 @@ RefuseChanged = Callable[[Sequence[InputFile]], None]
 class Block:
     """Consecutive rows of the corpus.
 
-    spoken   positions in `rows` of what was an utterance as it was read
-    hashes   uint64 [len(spoken)], of their ids
+    Attributes:
+        spoken: Positions in `rows` of what was an utterance as it was read.
+        hashes: uint64 [len(spoken)], of their ids.
     """
 
     rows: list[Utterance | Failure] = field(default_factory=list[Utterance | Failure])
@@ -63,8 +64,9 @@ class Block:
 class RowStream:
     """Reads files from a position on.
 
-    position   where the first row begins that was not taken
-    row        its number in the corpus
+    Attributes:
+        position: Where the first row begins that was not taken.
+        row: Its number in the corpus.
     """
 
     def __init__(
@@ -142,7 +144,7 @@ class RowStream:
         """Make rows of one file and append them."""
         reader, before = self._reader, len(block.rows)
         assert reader is not None
-        made = self._maker.make_all(self.row, reader.file.uri, reader.unit, raw)
+        made = self._maker.make_all(self.row, reader.file.uri, reader.unit, raw, reader.decimal)
         block.rows += made.rows
         block.spoken += [before + at for at in made.spoken] if before else made.spoken
         block.hashes = np.concatenate([block.hashes, made.hashes]) if before else made.hashes

@@ -24,10 +24,13 @@ from ...actors.replica.receipt import ReplicaConfig
 class BatchPlan:
     """The batches of a job, predicted.
 
-    hardware          what the profile was measured on
-    peak, seconds     its curves; `margin` is what a batch may take beyond its prediction, relative
-    budget            the memory of a replica, in words
-    predicted         sums over all batches; bytes are those of the largest
+    Attributes:
+        hardware: What the profile was measured on.
+        peak: Its curves; `margin` is what a batch may take beyond its prediction, relative.
+        seconds: The curves of the time, likewise.
+        budget: The memory of a replica, in words.
+        predicted: Sums over all batches; bytes are those of the largest.
+
     fewest, most_rows rows of the smallest and of the largest batch
     """
 

@@ -27,12 +27,13 @@ MAX_EXAMPLES = 5
 class Plan:
     """The job on paper; seconds are estimates, `estimated_by` says whose.
 
-    task           "speak", or "refine": then there is no audio
-    num_rejected   rows that will fail for what their columns hold; `examples` are the first of them
-    replica_s      seconds of one replica; `wall_s` of all `num_replicas` together
-    is_stepwise    the model speaks step by step, and forms no batches
-    batches        predicted by a profile; None where this machine knows none of the model
-    actual         the batches of the run that completed this output; None if none has
+    Attributes:
+        task: "speak", or "refine": then there is no audio.
+        num_rejected: Rows that will fail for what their columns hold; `examples` are the first of them.
+        replica_s: Seconds of one replica; `wall_s` of all `num_replicas` together.
+        is_stepwise: The model speaks step by step, and forms no batches.
+        batches: Predicted by a profile; None where this machine knows none of the model.
+        actual: The batches of the run that completed this output; None if none has.
     """
 
     task: str

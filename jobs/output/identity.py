@@ -49,6 +49,7 @@ class Identity:
 def identity_of(spec: JobSpec, info: ModelInfo, device: str, corpus_fingerprint: str) -> Identity:
     """The identity of a job with its model and device resolved. Raises SpecError for options that JSON cannot hold."""
     columns = spec.input.model_dump(include={"id", "text", "seed", "voice", "speed", "max_chars"})
+    layout = spec.input.model_dump(include={"delimiter", "header", "columns"})
     options = {f"model.options.{name}": value for name, value in spec.model.options.items()}
     try:
         # As it will be read back: what JSON changes (the keys of a map) must not look like another job.
@@ -62,6 +63,8 @@ def identity_of(spec: JobSpec, info: ModelInfo, device: str, corpus_fingerprint:
             "seed": spec.seed,
             "input (the corpus itself)": corpus_fingerprint,
             **{f"input.{name}": value for name, value in columns.items()},
+            # Left out where the job says nothing of them: outputs begun before these keys go on.
+            **{f"input.{name}": value for name, value in layout.items() if value not in (None, True)},
             "model.name": spec.model.name,
             "model.revision": info.revision,
             "model.backend": info.backend,

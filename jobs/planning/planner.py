@@ -27,8 +27,9 @@ from .windows import Window, no_collection
 class Planned:
     """A window, and what is left of it to speak.
 
-    window     None where all is committed
-    skipped_s  the part of the plan's cost that is committed
+    Attributes:
+        window: None where all is committed.
+        skipped_s: The part of the plan's cost that is committed.
     """
 
     plan: WindowPlan

@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
@@ -38,7 +38,8 @@ class Section(BaseModel):
         """To Python, true is the number 1; and a text may hold halves of characters, which no file takes."""
         if isinstance(value, str) and not value.isascii() and _HALF.search(value):
             raise ValueError("must not hold half a surrogate pair")
-        if isinstance(value, bool) and cls.model_fields[info.field_name or ""].annotation is not bool:
+        kind = cls.model_fields[info.field_name or ""].annotation
+        if isinstance(value, bool) and kind is not bool and bool not in get_args(kind):
             raise ValueError("must not be true or false")
         return value
 
@@ -60,10 +61,14 @@ class InputSpec(Section):
     """Where rows come from, and which columns mean what. A column set to null is not looked for.
 
     `id`, `seed`, `voice` and `speed` are used when the corpus has them; named in the job, they have to be there.
+    `delimiter`, `header` and `columns` say how csv and tsv are laid out where their first line does not.
     """
 
     uri: UriText | list[UriText]
-    format: Literal["auto", "csv", "tsv", "jsonl", "parquet"] = "auto"
+    format: Literal["auto", "csv", "tsv", "ljspeech", "filelist", "txt", "jsonl", "parquet"] = "auto"
+    delimiter: str | None = None
+    header: bool | None = None
+    columns: list[str] | None = None
     id: str | None = "id"
     text: str = "text"
     seed: str | None = "seed"
@@ -78,6 +83,36 @@ class InputSpec(Section):
         if not uri or (isinstance(uri, list) and not all(uri)):
             raise ValueError("must name at least one file")
         return uri
+
+    @field_validator("delimiter")
+    @classmethod
+    def _one_character(cls, delimiter: str | None) -> str | None:
+        delimiter = {"tab": "\t", "\\t": "\t"}.get(delimiter or "", delimiter)
+        if delimiter is not None and (len(delimiter) != 1 or delimiter.isalnum() or delimiter in "\"'\r\n\0 "):
+            raise ValueError('must be one character, no letter, digit, space or quote: ";", "|", "," or tab')
+        return delimiter
+
+    @field_validator("columns")
+    @classmethod
+    def _different_names(cls, columns: list[str] | None) -> list[str] | None:
+        if columns is not None and (not all(map(str.strip, columns)) or not 0 < len(set(columns)) == len(columns)):
+            raise ValueError("must be a list of names, none empty and none twice")
+        return columns
+
+    @model_validator(mode="after")
+    def _layout_makes_sense(self) -> Self:
+        if self.format in ("txt", "jsonl", "parquet"):
+            for key in ("delimiter", "header", "columns"):
+                if getattr(self, key) is not None:
+                    raise ValueError(f"{key} is for csv and tsv; leave it out with format: {self.format}")
+        if self.format in ("ljspeech", "filelist"):
+            if self.header:
+                raise ValueError(f"format: {self.format} has no header; use format: csv with a delimiter")
+        elif self.header is False and self.columns is None:
+            raise ValueError("header: false needs the names of the columns, such as columns: [id, text]")
+        elif self.header is not False and self.columns is not None:
+            raise ValueError("columns names those of files without a header; add header: false, or leave it out")
+        return self
 
 
 class ModelSpec(Section):

@@ -151,7 +151,7 @@ class Head:
         def work() -> None:
             try:
                 loop.run_until_complete(task)
-            except (Exception, asyncio.CancelledError) as error:  # whoever follows asks the head what is the matter
+            except (Exception, asyncio.CancelledError) as error:  # a follower asks the head what is the matter
                 logging.getLogger(__name__).debug("the log of %s breaks off: %s", id, error)
             finally:
                 loop.run_until_complete(loop.shutdown_asyncgens())

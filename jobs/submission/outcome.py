@@ -38,8 +38,9 @@ def is_for_programs(line: str) -> bool:
 class Outcome:
     """How a job ended: with a result, or with an error of the tree in `errors`.
 
-    exit_code  as of `speechmill run`
-    is_told    whether the driver itself said so in its log
+    Attributes:
+        exit_code: As of `speechmill run`.
+        is_told: Whether the driver itself said so in its log.
     """
 
     exit_code: int

@@ -33,7 +33,7 @@ _SUFFIXES = frozenset({".py", ".typed", ".html", ".css", ".js", ".svg"})
 
 
 def entrypoint(*, overwrite: bool = False) -> str:
-    """The command that the head runs. By `exec`, so that a signal to the job reaches the driver and nobody else."""
+    """The command that the head runs. By `exec`, so that a signal to the job reaches the driver alone."""
     return f"exec python {LAUNCHER} {JOB_FILE}" + (" --overwrite" if overwrite else "")
 
 

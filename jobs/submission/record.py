@@ -32,12 +32,13 @@ def labels_of(spec: JobSpec, job: Mapping[str, Any], version: str) -> dict[str, 
 class JobRecord:
     """A job of speechmill on a head, as of one look.
 
-    status       Ray's: PENDING, RUNNING, SUCCEEDED, FAILED or STOPPED
-    version      of speechmill, from where it was sent
-    fingerprint  64 hexadecimal digits; the same for the same job file
-    started_s    seconds since 1970, as `ended_s`; 0 before
-    exit_code    of the driver; None until it ended by itself
-    message      Ray's words on the status
+    Attributes:
+        status: Ray's: PENDING, RUNNING, SUCCEEDED, FAILED or STOPPED.
+        version: The version of speechmill where it was sent from.
+        fingerprint: 64 hexadecimal digits; the same for the same job file.
+        started_s: Seconds since 1970, as `ended_s`; 0 before.
+        exit_code: The driver's; None until it ended by itself.
+        message: Ray's words on the status.
     """
 
     id: str

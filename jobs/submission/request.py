@@ -26,8 +26,9 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 class SubmissionRequest:
     """A job to be sent.
 
-    job    the job file as plain values, the driver's cluster being the one it stands in
-    notes  what the user should know, a line each
+    Attributes:
+        job: The job file as plain values, the driver's cluster being the one it stands in.
+        notes: What the user should know, a line each.
     """
 
     spec: JobSpec
@@ -38,15 +39,20 @@ class SubmissionRequest:
 def request_of(spec: JobSpec, sees_files: Callable[[], bool]) -> SubmissionRequest:
     """Check what can be checked here, and make paths absolute.
 
-    sees_files  whether all nodes are this machine; asked only about a job that names local files
-    Raises SpecError and ModelError.
+    Args:
+        spec: The job.
+        sees_files: Whether all nodes are this machine; asked only about a job that names local files.
+
+    Raises:
+        SpecError: A key means something else in the cluster.
+        ModelError: There is no such model.
     """
     if ":" not in spec.model.name and spec.model.name not in MODELS:
         model_class(spec.model.name)  # raises, with the nearest name
     job = _plain(spec)
     job["cluster"] = {**job.get("cluster", {}), "address": "auto"}
     local = [(key, uri) for key, uri in _uris(spec) if _is_local(uri)]
-    near = [(key, url) for key, url in _endpoints(spec) if urlsplit(url).hostname in LOOPBACK]
+    near = [(key, url) for key, url in [*_endpoints(spec), *_urls(spec)] if urlsplit(url).hostname in LOOPBACK]
     if not (local or near):
         return SubmissionRequest(spec, job, ())
     if not sees_files():
@@ -90,6 +96,10 @@ def _endpoints(spec: JobSpec) -> Generator[tuple[str, str]]:
     for key, s3 in (("input.s3.endpoint_url", spec.input.s3), ("output.s3.endpoint_url", spec.output.s3)):
         if s3.endpoint_url is not None:
             yield key, s3.endpoint_url
+
+
+def _urls(spec: JobSpec) -> Generator[tuple[str, str]]:
+    yield from ((key, uri) for key, uri in _uris(spec) if uri.startswith(("http://", "https://")))
 
 
 def _is_local(uri: str) -> bool:

@@ -1,7 +1,7 @@
 """Sending a job: checked here first, then what it needs, then the job.
 
 Guaranteed: a wrong job is said before anything is sent. An output that another job on this head is about to write is
-said here as well; whoever else may write it, the lease tells the driver.
+said here as well; of any other writer the lease tells the driver.
 """
 
 from __future__ import annotations
@@ -28,16 +28,29 @@ def submit(
     installed: bool = False,
     entrypoint_num_cpus: float | None = None,
 ) -> tuple[SubmittedJob, tuple[str, ...]]:
-    """Send a job to the head at `address`. Returns its handle, and what the user should know, a line each.
+    """Send a job to the head of a cluster.
 
-    installed            run the speechmill that the cluster has, send none
-    entrypoint_num_cpus  cores that Ray reserves for the driver; with any, it may run on another node than the head
-    Raises SpecError, ModelError, JobError, and OutputBusy when a job on the head writes the output.
+    Args:
+        spec: The job.
+        address: The head's; None for that of the environment.
+        id: A name of the user's for the job; None for one of `spec.name` and random digits.
+        overwrite: Begin the output anew.
+        installed: Run the speechmill that the cluster has, send none.
+        entrypoint_num_cpus: Cores that Ray reserves for the driver; with any, it may run on another node than the head.
+
+    Returns:
+        Its handle, and what the user should know, a line each.
+
+    Raises:
+        SpecError: A key means something else in the cluster.
+        ModelError: There is no such model.
+        JobError: The head cannot take it.
+        OutputBusy: A job on the head writes the output.
     """
     job_id = id_of(spec.name, id, secrets.token_hex(3))
     if entrypoint_num_cpus is not None and not 0 <= entrypoint_num_cpus < float("inf"):
         raise SpecError(f"--entrypoint-num-cpus is {entrypoint_num_cpus:g}; it has to be a number of cores, 0 or more")
-    request_of(spec, lambda: True)  # what is wrong wherever the job runs, said before anybody is asked
+    request_of(spec, lambda: True)  # what is wrong wherever the job runs, said before the head is asked
     head = Head(address)
     request = request_of(spec, head.sees_this_machine_only)
     _refuse_taken(job_id, request, head)

@@ -21,7 +21,8 @@ from .report import Findings
 class ClipCheck:
     """The objects of a job that speaks.
 
-    decode   also decode every clip
+    Args:
+        decode: Also decode every clip.
     """
 
     prefix = AUDIO_PREFIX

@@ -58,10 +58,20 @@ def compare_corpus(
     end: int,
     findings: Findings,
 ) -> int:
-    """Compare the corpus with the manifests that count; the number of its rows.
+    """Compare the corpus with the manifests that count.
 
-    end   one more than the largest row of the manifests
-    Rows that are in no manifest are for others to name, and so is what is wrong with a manifest itself.
+    Rows that are in no manifest are named elsewhere, and so is what is wrong with a manifest itself.
+
+    Args:
+        storage: The store of the output.
+        output: What its `job.json` says.
+        corpus: What it was made of.
+        parts: The manifests that count.
+        end: One more than the largest row of the manifests.
+        findings: Takes what does not agree.
+
+    Returns:
+        The number of rows of the corpus.
     """
     by_window: dict[int, list[PartName]] = {}
     for some in parts.values():

@@ -46,14 +46,20 @@ def verify(
     corpus: Corpus | None = None,
     progress: Progress | None = None,
 ) -> VerifyReport:
-    """Check the output in `storage`.
+    """Check an output.
 
-    decode   also decode every clip; without, its bytes are still compared with their SHA-256
-    sweep    then delete orphans; refused while a run may be writing them and while there are problems
-    force    sweep all the same
-    corpus   also compare every row with the corpus, see `corpus_of`
-    Raises JobError where there is no output, and for a sweep of one that is not complete unless `force`; OutputBusy for
-    a sweep beside a run; CorpusError for a corpus that cannot be read.
+    Args:
+        storage: Where it lies.
+        decode: Also decode every clip; without, its bytes are still compared with their SHA-256.
+        sweep: Then delete orphans; refused while a run may be writing them and while there are problems.
+        force: Sweep all the same.
+        corpus: Also compare every row with the corpus, see `corpus_of`.
+        progress: Called after each part.
+
+    Raises:
+        JobError: There is no output, or a sweep of one that is not complete was asked for without `force`.
+        OutputBusy: A sweep was asked for beside a run.
+        CorpusError: The corpus cannot be read.
     """
     output = OutputFile.load(storage)
     with Lease.take(storage) if sweep else nullcontext():
@@ -112,7 +118,8 @@ def _owner(storage: Storage, output: OutputFile, *, decode: bool) -> Owner:
 class _Check:
     """One pass over the output.
 
-    damaged   keys of the manifests with a problem
+    Attributes:
+        damaged: Keys of the manifests with a problem.
     """
 
     def __init__(self, storage: Storage, owner: Owner, findings: Findings, rows: RowCheck) -> None:

@@ -15,19 +15,20 @@ MAX_NAMED = 100
 class VerifyReport:
     """The state of an output.
 
-    task           "speak", or "refine": then there are texts in place of clips
-    is_complete    the run has ended: every row was committed
-    num_parts      shards with a manifest
-    num_rows       rows of the corpus as the mark of completeness has them, None while incomplete
-    num_missing    rows in no manifest: of `num_rows`, or up to the largest row seen while incomplete
-    num_clips      clips that were read, `audio_bytes` in all
-    num_texts      refined rows whose lines were read
-    num_compared   rows of the corpus that were compared with the manifests; None where no corpus was given
-    audio_s        seconds of audio, as the manifests have them
-    problems       the first `MAX_NAMED` of `num_problems`, a sentence each
-    orphans        keys under audio/ (or text/) that no manifest names, the first `MAX_NAMED` of `num_orphans`
-    num_swept      orphans deleted; `sweep_refused` says why none were, when that was asked
-    strays         keys that are not speechmill's, the first `MAX_NAMED` of `num_strays`; they are left alone
+    Attributes:
+        task: "speak", or "refine": then there are texts in place of clips.
+        is_complete: The run has ended: every row was committed.
+        num_parts: Shards with a manifest.
+        num_rows: Rows of the corpus as the mark of completeness has them, None while incomplete.
+        num_missing: Rows in no manifest: of `num_rows`, or up to the largest row seen while incomplete.
+        num_clips: Clips that were read, `audio_bytes` in all.
+        num_texts: Refined rows whose lines were read.
+        num_compared: Rows of the corpus that were compared with the manifests; None where no corpus was given.
+        audio_s: Seconds of audio, as the manifests have them.
+        problems: The first `MAX_NAMED` of `num_problems`, a sentence each.
+        orphans: Keys under audio/ (or text/) that no manifest names, the first `MAX_NAMED` of `num_orphans`.
+        num_swept: Orphans deleted; `sweep_refused` says why none were, when that was asked.
+        strays: Keys that are not speechmill's, the first `MAX_NAMED` of `num_strays`; they are left alone.
     """
 
     uri: str

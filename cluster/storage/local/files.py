@@ -55,9 +55,15 @@ def translated(action: str, path: object) -> Generator[None]:
 
 @contextlib.contextmanager
 def written(path: Path, *, is_new: bool = False) -> Generator[BinaryIO]:
-    """A file to write into; it gets its name at the end. Raises OSError.
+    """A file to write into; it gets its name at the end.
 
-    is_new   FileExistsError, and nothing written, if something of that name is there by then; needs hard links
+    Args:
+        path: That name.
+        is_new: Nothing of that name may be there by then; needs hard links.
+
+    Raises:
+        FileExistsError: Something is, with `is_new`; nothing was written.
+        OSError: It cannot be written.
     """
     with temporary(path.parent) as (file, beside):
         yield file

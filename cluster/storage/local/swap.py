@@ -82,11 +82,18 @@ class ClaimBroken(Exception):
 
 
 def swap(old: str, new: str, name: str) -> Steps:
-    """Replace the version `old` by `new`; whether that was done. Yields steps, is sent their answers.
+    """Replace a version of an object. Yields steps, is sent their answers.
 
-    old, new  tags
-    name      for the file of the new version, used by this swap alone
-    Raises ClaimBroken.
+    Args:
+        old: Tag of the version that has to be in place.
+        new: Tag of the one that takes its place.
+        name: A name for its file, used by this swap alone.
+
+    Returns:
+        Whether it is in place.
+
+    Raises:
+        ClaimBroken: A file was removed by hand.
     """
     current = yield Look()
     if current != old:

@@ -35,7 +35,8 @@ _MAX_NAME = 64
 class Versions:
     """One file, as one swap sees it.
 
-    look   tells the tag of the version in place, None for none
+    Args:
+        look: Tells the tag of the version in place, None for none.
     """
 
     def __init__(self, path: Path, look: Callable[[], str | None]) -> None:

@@ -1,7 +1,7 @@
 """Credentials that can be looked up again, while clients that sign with them live on.
 
 botocore renews what it fetches itself (roles, tokens, instance metadata) before it expires. A credentials file that
-somebody else writes anew it reads once.
+another program writes anew it reads once.
 Guaranteed: boto3's own chain decides, at the first use and at every `renew`; threads may share a chain.
 Not known here: when credentials are refused. No secret leaves this module but into signatures.
 """

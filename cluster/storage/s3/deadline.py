@@ -1,7 +1,7 @@
 """How long S3 is waited for: how many tries a request has, after which pauses, in how much time. Pure.
 
 Guaranteed: no try begins that could end after `timeout_s`, as far as a try is what `try_s` says: nothing comes for so
-long. So a request that is answered by nobody ends within `timeout_s`, however many tries it would have left.
+long. So a request without an answer ends within `timeout_s`, however many tries it would have left.
 Not known here: what went wrong, and whether it may go well the next time.
 """
 
@@ -17,10 +17,11 @@ MAX_PAUSE_S = 60.0
 class Patience:
     """With one request.
 
-    max_attempts  tries, at least 1
-    timeout_s     seconds for all of them and the pauses between
-    connect_s     seconds for a connection
-    read_s        seconds without a byte, then a try has failed
+    Attributes:
+        max_attempts: Tries, at least 1.
+        timeout_s: Seconds for all of them and the pauses between.
+        connect_s: Seconds for a connection.
+        read_s: Seconds without a byte, then a try has failed.
     """
 
     max_attempts: int
@@ -35,16 +36,17 @@ class Patience:
 
     @property
     def try_s(self) -> float:
-        """Seconds that a try takes which nobody answers."""
+        """Seconds that a try without an answer takes."""
         return self.connect_s + self.read_s
 
     def pause_s(self, num_tries: int, elapsed_s: float, chance: float) -> float | None:
         """Seconds until the next try, None if there is none: the n-th pause is up to 2ⁿ⁻¹ s, a minute at most.
 
-        num_tries  how often it was tried
-        elapsed_s  since the first try began
-        chance     0 … 1, random: those who failed together do not come back together ("full jitter", AWS
-                   Architecture Blog, Exponential Backoff And Jitter)
+        Args:
+            num_tries: How often it was tried.
+            elapsed_s: Since the first try began.
+            chance: 0 … 1, random: requests that failed together do not come back together ("full jitter", AWS
+                Architecture Blog, Exponential Backoff And Jitter).
         """
         left_s = self.timeout_s - self.try_s - elapsed_s
         if num_tries >= self.max_attempts or left_s < 0:

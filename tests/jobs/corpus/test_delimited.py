@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from speechmill.actors.records.utterance import Failure, Utterance
 from speechmill.errors import CorpusError
-from speechmill.jobs.corpus import Corpus, InputOptions, delimited
+from speechmill.jobs.corpus import Corpus, InputOptions, tape
 
 CELLS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12)
 RECORDS = st.lists(st.tuples(CELLS, CELLS, CELLS), max_size=12)
@@ -89,7 +89,7 @@ def test_a_stray_quote_costs_one_line(read) -> None:
 def test_a_stray_quote_before_a_long_rest_costs_one_line(read) -> None:
     rows = read("a.csv", 'id,text\nx,"Never closed.\n' + "".join(f"{n},Line {n}.\n" for n in range(12_000)))
     assert [row.row for row in rows if isinstance(row, Failure)] == [0]
-    assert "field limit" in rows[0].reason
+    assert "longer than 131,072 characters" in rows[0].reason
     assert len(rows) == 12_001
 
 
@@ -106,8 +106,8 @@ def test_a_nul_byte_fails_its_row_only(read) -> None:
 
 
 def test_a_line_without_end_is_an_error(read, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delimited, "MAX_LINE", 1000)
-    with pytest.raises(CorpusError, match=r"a.csv line 3 is longer than 1,000 characters: is this csv\?"):
+    monkeypatch.setattr(tape, "MAX_LINE", 1000)
+    with pytest.raises(CorpusError, match=r"a.csv line 3 is longer than 1,000 characters: is this text\?"):
         read("a.csv", "text\nHello.\n" + "x" * 1000)
 
 

@@ -19,7 +19,7 @@ from speechmill.errors import CorpusError
 from speechmill.jobs.corpus import Corpus, InputOptions
 from speechmill.jobs.corpus.globs import matches
 
-NAMES = ["b.csv", "a.csv", "sub/c.csv", "sub/deep/d.csv", ".hidden.csv", "sub/note.txt", "a10.csv", ".git/x.csv"]
+NAMES = ["b.csv", "a.csv", "sub/c.csv", "sub/deep/d.csv", ".hidden.csv", "sub/note.doc", "a10.csv", ".git/x.csv"]
 GLOBS = {
     "*.csv": ["a.csv", "a10.csv", "b.csv"],
     "a*.csv": ["a.csv", "a10.csv"],
@@ -87,8 +87,8 @@ def test_a_home_folder(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("{tree}/aa.csv", r"no file matches .*aa.csv; did you mean 'a.csv'\?"),
         ("{tree}/*.parquet", r"no file matches .*\*.parquet"),
         ("{tree}/sub", r"sub is a folder: name the files in it, for example .*sub/\*.csv"),
-        ("{tree}/sub/note.txt", "cannot tell the format from the name .* set input.format"),
-        ("https://example.org/a.csv", "from a local path, file:// or s3://, not from https://"),
+        ("{tree}/sub/note.doc", "cannot tell the format from the name .* --set input.format=csv"),
+        ("ftp://example.org/a.csv", r"from a local path, file://, s3://, hf://datasets/ or https://, not from ftp://"),
         ("file://host/a.csv", "names a host"),
         ("s3://bucket", "names no object"),
         ("s3://bucket/folder/", "names no object"),
@@ -105,8 +105,8 @@ def test_no_uri_at_all() -> None:
 
 
 def test_the_format_may_be_named(tree: Path) -> None:
-    (tree / "sub/note.txt").write_text("id\ttext\nx\tHello.\n")
-    (row,) = Corpus(InputOptions(f"{tree}/sub/note.txt", format="tsv")).rows()
+    (tree / "sub/note.doc").write_text("id\ttext\nx\tHello.\n")
+    (row,) = Corpus(InputOptions(f"{tree}/sub/note.doc", format="tsv")).rows()
     assert row.id == "x"
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speechmill.actors.records.utterance import Failure, Utterance
+from speechmill.actors.records.utterance import Failure, Utterance, seed_of
 from speechmill.errors import CorpusError
 from speechmill.jobs.corpus import Corpus, InputOptions, jsonl
 
@@ -35,7 +35,9 @@ def test_text_comes_through(tmp_path_factory: pytest.TempPathFactory, text: str,
         (b'{"text": "Hello"', "no JSON: Expecting ',' delimiter at character 18"),
         (b'["Hello"]', "a JSON array where an object {…} is wanted"),
         (b"null", "a JSON null where an object"),
-        (b'{"text": NaN}', "no JSON that can be read: NaN is no JSON value"),
+        (b'{"text": NaN}', "the text (column 'text') is empty"),
+        (b'{"text": -Infinity}', "the text (column 'text') is a float, not a string: -inf"),
+        (b'{"text": Nan}', "no JSON: Expecting value at character 10"),
         (b'{"text": "caf\xe9"}', "byte 0xE9 at byte 14 is not UTF-8"),
         (b'{"text": "\\ud83d!"}', "half a surrogate pair (U+D83D) at character 11 is not UTF-8"),
         (b"[" * 200_000, "no JSON that can be read"),
@@ -64,9 +66,18 @@ def test_values_keep_their_types(read) -> None:
     assert row.metadata == {"n": None, "b": True, "f": 0.5, "nested": '{"ä": [1]}'}
 
 
-def test_a_number_beyond_floats_is_carried_as_text(read) -> None:
-    (row,) = read("a.jsonl", '{"text": "x", "big": 1e999}')
-    assert row.metadata == {"big": "inf"}
+def test_numbers_that_json_has_not_are_null_as_metadata_and_nothing_elsewhere(read) -> None:
+    """Python writes NaN and Infinity, pandas writes NaN in place of what is missing; such a row was lost."""
+    line = (
+        '{"text": "x", "id": "a", "seed": NaN, "speed": NaN, "voice": NaN, "snr": NaN, "up": Infinity, '
+        '"down": -Infinity, "big": 1e999, "nested": {"a": [NaN, 1.5], "b": [[Infinity]], "c": "NaN"}}\n'
+    )
+    row, other = read("a.jsonl", line + '{"text": "y", "seed": "nan", "speed": " NaN", "snr": "NaN"}\n')
+    nested = '{"a": [null, 1.5], "b": [[null]], "c": "NaN"}'
+    assert row == Utterance(
+        0, "a", "x", seed_of(0, "a"), "", 1.0, dict.fromkeys(("snr", "up", "down", "big"), None) | {"nested": nested}
+    )
+    assert (other.seed, other.speed, other.metadata) == (seed_of(0, other.id), 1.0, {"snr": "NaN"})
 
 
 def test_blank_lines_are_no_rows_and_the_last_line_needs_no_end(read) -> None:

@@ -41,6 +41,7 @@ def as_jsonl(rows: list[dict[str, str]]) -> bytes:
 KINDS: dict[str, Callable[[list[dict[str, str]]], bytes]] = {
     "a.csv": as_csv,
     "a.csv.gz": lambda rows: gzip.compress(as_csv(rows), compresslevel=0, mtime=0),
+    "b.csv": lambda rows: as_csv(rows).replace(b",", b";"),
     "a.jsonl": as_jsonl,
     "a.parquet": as_parquet,
 }

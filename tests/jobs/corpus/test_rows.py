@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -69,7 +70,7 @@ def test_a_seed_may_have_been_through_pandas(seed: object) -> None:
     assert make({"text": "x", "seed": seed}).seed == 17
 
 
-@pytest.mark.parametrize("seed", [None, ""])
+@pytest.mark.parametrize("seed", [None, "", float("nan"), "nan", "NaN"])
 def test_a_missing_seed_comes_from_the_job_and_the_id(seed: object) -> None:
     assert make({"text": "x", "id": "a", "seed": seed}, job_seed=3).seed == seed_of(3, "a")
     assert make({"text": "x"}, job_seed=3).seed == seed_of(3, "row-000000008")
@@ -81,7 +82,7 @@ def test_a_seed_column_that_is_off_is_metadata() -> None:
     assert row.metadata == {"seed": "7"}
 
 
-@pytest.mark.parametrize("speed", ["fast", "nan", "inf", "0", "4.1", True, [1], 10**400])
+@pytest.mark.parametrize("speed", ["fast", "inf", float("inf"), "0", "4.1", "1,5", True, [1], 10**400])
 def test_a_speed_that_is_none_fails(speed: object) -> None:
     assert "is not a number from 0.25 to 4" in reason({"speed": speed})
 
@@ -96,6 +97,24 @@ def test_speed_and_voice_have_defaults() -> None:
 def test_an_unknown_voice_fails_and_the_nearest_is_named() -> None:
     told = reason({"voice": "hart"}, voices=("heart", "river"))
     assert told == "unknown voice 'hart'; did you mean 'heart'? (voices: heart, river)"
+
+
+@pytest.mark.parametrize(
+    ("given", "speed"), [("1,5", 1.5), ("1.5", 1.5), (" 0,25", 0.25), ("2", 2.0), (1.5, 1.5), ("", 1.0), ("nan", 1.0)]
+)
+def test_a_decimal_comma_is_read_where_the_file_writes_it(given: object, speed: float) -> None:
+    fields = {"text": "x", "speed": given, "seed": "17,0", "note": "2,5"}
+    (row,) = RowMaker(InputOptions("a.csv")).make_all(0, "a.csv", "line", [(2, fields)], ",").rows
+    assert (row.speed, row.seed, row.metadata) == (speed, 17, {"note": "2,5"})
+
+
+@pytest.mark.parametrize("speed", ["1.234,5", "1,2,3", "1,5.", ",", "1, 5"])
+def test_what_is_no_number_with_a_comma_either_fails(speed: str) -> None:
+    (row,) = (
+        RowMaker(InputOptions("a.csv")).make_all(0, "a.csv", "line", [(2, {"text": "x", "speed": speed})], ",").rows
+    )
+    assert isinstance(row, Failure)
+    assert f"speed {speed!r} is not a number" in row.reason
 
 
 @pytest.mark.parametrize(
@@ -125,7 +144,9 @@ def test_one_column_may_mean_two_things() -> None:
     assert (row.id, row.voice, row.metadata) == ("ann", "ann", {"who": "ann"})
 
 
-ODD = st.sampled_from(["", " ", None, 0, 1.5, True, [], "x", "low", "17", "\0", "a\nb", "\u00a0"])
+ODD = st.sampled_from(
+    ["", " ", None, 0, 1.5, True, [], "x", "low", "17", "\0", "a\nb", "\u00a0", math.nan, "nan", math.inf]
+)
 FIELDS = st.fixed_dictionaries({}, optional=dict.fromkeys(("id", "text", "seed", "voice", "speed", "note"), ODD))
 PLAIN = st.fixed_dictionaries(
     {"id": st.text(min_size=1, max_size=3), "text": st.text(min_size=1, max_size=3)},

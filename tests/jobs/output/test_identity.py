@@ -41,6 +41,8 @@ def identity(**sections: Any) -> Identity:
         ({"model": {"name": "tone", "voice": "x"}}, "model.voice"),
         ({"model": {"name": "tone", "options": {"audio_char_s": 1.0}}}, "model.options.audio_char_s"),
         ({"input": {"uri": "a.csv", "text": "body"}}, "input.text"),
+        ({"input": {"uri": "a.csv", "delimiter": ";"}}, "input.delimiter"),
+        ({"input": {"uri": "a.csv", "format": "ljspeech", "columns": ["id", "text"]}}, "input.columns"),
         ({"sharding": {"shard_rows": 3}}, "sharding.shard_rows"),
     ],
 )
@@ -58,11 +60,24 @@ def test_what_decides_the_audio_or_its_place_is_part_of_it(sections: dict[str, A
         {"model": {"name": "tone", "batch_size": 9}},
         {"failure": {"max_failed_rows": 3}},
         {"input": {"uri": "moved/a.csv"}},
+        {"input": {"uri": "a.csv", "header": True}},
         {"output": {"uri": "elsewhere"}},
     ],
 )
 def test_what_decides_neither_is_not(sections: dict[str, Any]) -> None:
     assert identity().fingerprint == identity(**sections).fingerprint
+
+
+def test_a_job_that_says_nothing_of_a_new_key_is_the_one_that_it_was() -> None:
+    """Outputs that were begun before a key came go on."""
+    keys = {key for key in identity().keys if key.startswith("input.")}
+    assert keys == {"input.id", "input.text", "input.seed", "input.voice", "input.speed", "input.max_chars"}
+
+
+def test_a_file_without_a_header_is_another_corpus() -> None:
+    (header, columns) = identity().differences(identity(input={"uri": "a", "header": False, "columns": ["text"]}))[::-1]
+    assert header.startswith("input.header: null there, false now")
+    assert columns.startswith('input.columns: null there, ["text"] now')
 
 
 def test_a_job_file_is_read_as_it_was_written(tmp_path: Path) -> None:

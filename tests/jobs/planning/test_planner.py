@@ -71,6 +71,7 @@ FORMATS: dict[str, Callable[[Sequence[Row]], bytes]] = {
     "f.jsonl": as_jsonl,
     "g.jsonl.gz": lambda rows: gzip.compress("\ufeff".encode() + as_jsonl(rows)),
     "h.parquet": as_parquet,
+    "j.csv": lambda rows: "\ufeffsep=;\r\n".encode() + as_csv(rows, ";", "\r\n"),
     "i.csv": lambda rows: STRAY + as_csv(rows, ",", "\n").partition(b"\n")[2],
 }
 

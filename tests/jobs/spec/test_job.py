@@ -56,6 +56,21 @@ def test_a_minimal_job_has_defaults() -> None:
         ({"input": {"uri": ""}}, "must name at least one file"),
         ({"input": {"uri": []}}, "must name at least one file"),
         ({"input": 3}, "input is 3"),
+        ({"input": {"uri": "a", "delimiter": ";;"}}, 'input.delimiter is ";;": must be one character'),
+        ({"input": {"uri": "a", "delimiter": ""}}, "must be one character"),
+        ({"input": {"uri": "a", "delimiter": "x"}}, "must be one character"),
+        ({"input": {"uri": "a", "delimiter": '"'}}, "must be one character"),
+        ({"input": {"uri": "a", "header": False}}, "header: false needs the names of the columns"),
+        ({"input": {"uri": "a", "columns": ["text"]}}, "add header: false, or leave it out"),
+        ({"input": {"uri": "a", "header": False, "columns": ["a", "a"]}}, "none empty and none twice"),
+        ({"input": {"uri": "a", "header": False, "columns": []}}, "none empty and none twice"),
+        ({"input": {"uri": "a", "header": False, "columns": ["a", " "]}}, "none empty and none twice"),
+        ({"input": {"uri": "a", "format": "ljspeech", "header": True}}, "format: ljspeech has no header"),
+        ({"input": {"uri": "a", "format": "jsonl", "delimiter": ";"}}, "delimiter is for csv and tsv"),
+        ({"input": {"uri": "a", "format": "ljspeach"}}, "'ljspeech'"),
+        ({"input": {"uri": "https://u:p@host/a.csv"}}, "must not hold credentials"),
+        ({"input": {"uri": "https://host/a.csv?x=1&X-Amz-Signature=abc"}}, "must not hold credentials"),
+        ({"input": {"uri": "https://host/a.csv?access_token=abc"}}, "must not hold credentials"),
     ],
 )
 def test_a_wrong_key_is_named_with_what_to_do(sections: dict[str, Any], message: str) -> None:
@@ -63,6 +78,32 @@ def test_a_wrong_key_is_named_with_what_to_do(sections: dict[str, Any], message:
         parse(**sections)
     assert message in str(caught.value)
     assert "pydantic" not in str(caught.value)
+
+
+def test_a_signature_is_not_shown() -> None:
+    with pytest.raises(SpecError) as caught:
+        parse(input={"uri": "https://host/a.csv?sig=abc123&x=1"})
+    assert "abc123" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        {"uri": "a.csv", "header": False, "columns": ["id", "text"], "delimiter": "|"},
+        {"uri": "a.csv", "format": "ljspeech"},
+        {"uri": "a.csv", "format": "filelist", "columns": ["path", "text"], "header": False},
+        {"uri": "hf://datasets/owner/name@main/data/*.parquet"},
+        {"uri": "https://host/a.csv?download=true&token_count=3"},
+    ],
+)
+def test_layouts_and_places(source: dict[str, Any]) -> None:
+    spec = parse(input=source)
+    assert JobSpec.parse(spec.model_dump(mode="json")) == spec
+
+
+@pytest.mark.parametrize("given", ["tab", "\t", "\\t"])
+def test_a_tab_may_be_spelt(given: str) -> None:
+    assert parse(input={"uri": "a.csv", "delimiter": given}).input.delimiter == "\t"
 
 
 def test_a_wrong_value_is_told_once_however_many_types_it_could_have_been() -> None:

@@ -85,6 +85,7 @@ def test_local_paths_are_whole_where_the_cluster_is_this_machine(path: str) -> N
         ({"output": {"uri": "out"}}, "output.uri out is relative"),
         ({"model": {"path": "weights"}}, "model.path weights is relative"),
         ({"output": {"uri": "s3://o", "s3": {"endpoint_url": "http://localhost:9000"}}}, "is this machine"),
+        ({"input": {"uri": "http://127.0.0.1:8000/c.csv"}}, "input.uri http://127.0.0.1:8000/c.csv is this machine"),
         ({"input": {"uri": "s3://i", "s3": {"endpoint_url": "http://k:s@store"}}}, "must not hold credentials"),
         ({"input": {"uri": "s3://k:s@b/c.csv"}}, "must not hold credentials"),
         ({"model": {"name": "hibary"}}, 'did you mean "hibari"'),
