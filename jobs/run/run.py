@@ -14,7 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import cached_property, partial
 
-from ...actors.batcher.cache import ProfileCache
+from ...actors.batcher.profile_cache import ProfileCache
 from ...actors.batcher.stats import BatchStats
 from ...actors.records.manifest import PartName, Record, decode_records, encode_records
 from ...actors.records.utterance import Shard
