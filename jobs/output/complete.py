@@ -12,9 +12,6 @@ from typing import Any
 from ...actors.batcher.stats import BatchStats
 from ...errors import JobError
 
-COMPLETE_KEY = "complete.json"
-"""Of format 2."""
-
 
 @dataclass(frozen=True, slots=True)
 class Complete:

@@ -12,15 +12,16 @@ from hashlib import blake2b
 import numpy as np
 from numpy.typing import NDArray
 
+from ...actors.records.keys import AUDIO_PREFIX, TEXT_PREFIX
 from ...actors.records.manifest import PartName
 from ...cluster.commit.root import NO_NAMES
-from ...cluster.containers.base import AUDIO_PREFIX, shard_of, shard_prefix
+from ...cluster.containers.base import shard_of, shard_prefix
 from ...cluster.storage import Storage
 from ..corpus.parallel import in_order
 from .ledger import Ledger, list_manifests
 from .output_file import OutputFile
 from .reader import Layout
-from .texts import TEXT_PREFIX, text_shard_of
+from .texts import text_shard_of
 
 MAX_NAMED = 3
 

@@ -8,15 +8,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from ...actors.records.keys import COMPLETE_KEY, ROOT_KEY
 from ...actors.records.manifest import PartName
 from ...cluster.commit.executor import Executor
 from ...cluster.commit.names import Stamp
 from ...cluster.commit.operations import Found, RootFile
-from ...cluster.commit.root import ROOT_KEY, Root, counts
+from ...cluster.commit.root import Root, counts
 from ...cluster.storage import Storage
 from ...errors import JobError, StorageMissing
 from .bounded_read import SMALL_BYTES, TooLarge, get_bounded
-from .complete import COMPLETE_KEY, Complete
+from .complete import Complete
 from .identity import JobFile
 from .json_object import json_object
 

@@ -22,13 +22,13 @@ from typing import Any
 
 import numpy as np
 
+from ...actors.records.keys import PLAN_PREFIX
 from ...cluster.storage import Storage
 from ...errors import StorageMissing
 from ..corpus import Hashes, Position
 from ..corpus.parallel import in_order
 from .bounded_read import TooLarge, get_bounded
 
-PLAN_PREFIX = "plan/"
 MAX_WINDOWS = 32
 MAX_ROWS = 1 << 18
 """A chunk is full with this many windows, or rows: so many are read again where the ids of the last one are missing."""

@@ -26,7 +26,7 @@ from ...cluster.storage.guard import guarded
 from ...errors import JobError, RunStopped
 from ..output.claim import MayWrite
 from ..output.texts import text_key
-from .progress import Totals
+from ..output.totals import Totals
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from ...actors.records.manifest import MANIFEST_PREFIX
+from ...actors.records.keys import MANIFEST_PREFIX
 from ...cluster.lease.lease import Lease
 from ...cluster.pool.pool import Pool
 from ...cluster.pool.replica_source import Borrowed, Spawned

@@ -11,23 +11,7 @@ from dataclasses import dataclass
 
 from ...actors.batcher.stats import BatchStats
 from ...cluster.pool.replica_state import ReplicaState
-
-
-@dataclass(frozen=True, slots=True)
-class Totals:
-    """Rows and seconds of audio that are committed."""
-
-    num_ok: int = 0
-    num_failed: int = 0
-    audio_s: float = 0.0
-
-    @property
-    def num_rows(self) -> int:
-        return self.num_ok + self.num_failed
-
-    def plus(self, num_ok: int, num_failed: int, audio_s: float) -> Totals:
-        """These totals with a part more."""
-        return Totals(self.num_ok + num_ok, self.num_failed + num_failed, self.audio_s + audio_s)
+from ..output.totals import Totals
 
 
 @dataclass(frozen=True, slots=True)

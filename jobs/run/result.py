@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ...actors.batcher.stats import BatchStats
+from .exit_status import ExitStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,4 +51,4 @@ class Result:
 
     @property
     def exit_code(self) -> int:
-        return 0 if self.is_allowed else 1
+        return ExitStatus.well(self.is_allowed)

@@ -9,7 +9,8 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 
-from ...actors.records.manifest import MANIFEST_PREFIX, PartName
+from ...actors.records.keys import MANIFEST_PREFIX
+from ...actors.records.manifest import PartName
 from ...cluster.commit.names import Stamp
 from ...cluster.commit.root import NO_NAMES
 from ...cluster.storage import Storage

@@ -7,7 +7,8 @@ import pytest
 from speechmill.actors.batcher.stats import BatchStats
 from speechmill.actors.replica.receipt import ReplicaProgress
 from speechmill.cluster.pool.replica_state import ReplicaState, ReplicaStatus
-from speechmill.jobs.run.progress import Totals, Tracker
+from speechmill.jobs.output.totals import Totals
+from speechmill.jobs.run.progress import Tracker
 
 
 def replica(rows: int = 0, audio_s: float = 0.0, cost_s: float = 0.0, shard: str = "000000-0000") -> ReplicaState:

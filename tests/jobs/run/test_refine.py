@@ -24,7 +24,8 @@ from speechmill.errors import JobChanged, JobError, ModelError, SpecError
 from speechmill.jobs.cli.display import block, summary
 from speechmill.jobs.cli.tables import show_plan, show_result, show_status, show_verified
 from speechmill.jobs.output.status import status
-from speechmill.jobs.run.progress import Snapshot, Totals, Tracker
+from speechmill.jobs.output.totals import Totals
+from speechmill.jobs.run.progress import Snapshot, Tracker
 from speechmill.jobs.verify import verify
 
 OPTIONS = {"refining": {"max_steps": 12}, "max_steps": 40, "incomplete": "keep"}

@@ -12,9 +12,9 @@ import pytest
 from outputs import FreeLease, edit_job, rename_parts, replace_part
 
 from speechmill.actors.audio.encoding import FORMATS, encode, pcm16, sha256
+from speechmill.actors.records.keys import DRIVER_KEY
 from speechmill.actors.records.manifest import PartName, Record, content_digest, decode_records
 from speechmill.cluster.containers import CONTAINERS
-from speechmill.cluster.lease.record import DRIVER_KEY
 from speechmill.cluster.storage import Entry, S3Options, Storage, open_storage
 from speechmill.cluster.storage.local.store import LocalStorage
 from speechmill.errors import JobError
