@@ -181,7 +181,7 @@ def _kept_paths(service: SpeechService, gate: _Gate, chunk_chars: int) -> APIRou
     @router.post("/audio/speech")
     async def speech(request: Request) -> Response:
         wanted = SpeechRequest.parse(await read_body(request, service.limits))
-        return SpokenResponse(service, visit_of(request.scope), wanted, wanted.script(service.offer))
+        return SpokenResponse(service, visit_of(request.scope), wanted, wanted.speech_input(service.offer))
 
     @router.api_route("/models", methods=_READ)
     async def models() -> Response:

@@ -40,7 +40,7 @@ class Service:
         model = self._spec.model_config_on(plan.device)
         self._device = model.device
         self._is_streaming = model_class(model.name).stream is not Model.stream
-        self._speaker = RaySynthesizer(self._spec.name, self._spec.replica_config(model), plan.cpus, plan.gpus)
+        self._speaker = RaySynthesizer(self._spec.name, self._spec.replica_config(model), plan)
         # Serve sends no request before this returns: ready means warm.
         await self._speaker.start()
 

@@ -13,10 +13,11 @@ from waiting import eventually
 
 import speechmill
 from speechmill.actors.models.base import ModelConfig
+from speechmill.actors.records.speech import SpeechInput
 from speechmill.actors.replica.receipt import ReplicaConfig
-from speechmill.actors.replica.streaming import SpeechInput
 from speechmill.cluster.pool.actor import STREAM_OPTIONS
-from speechmill.cluster.pool.replica_source import Borrowed, replica_name, spawn
+from speechmill.cluster.pool.replica_source import Borrowed, Spawned
+from speechmill.cluster.session import ReplicaPlan
 from speechmill.errors import ModelError, RowRejected, SpecError
 
 LONG = " ".join(f"This is sentence number {n} of a long text." for n in range(400))
@@ -24,7 +25,7 @@ LONG = " ".join(f"This is sentence number {n} of a long text." for n in range(40
 
 def spawned() -> Any:
     config = ReplicaConfig(ModelConfig("tone", options={"audio_char_s": 0.01}))
-    actor = spawn(config, 1.0, 0.0, replica_name("test"))
+    (actor,) = Spawned(ReplicaPlan(1, "cpu", 0.0, 1.0), config, "test").come()
     ray.get(actor.warm.remote())
     return actor
 
