@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 from ...errors import RunStopped, SpeechmillError
 from ..corpus.printable import printable
-from ..run.exit_status import ExitStatus
+from ..run.exit_status import ExitStatus, OutputClosed
 
 MAX_LINE = 4_000
 
@@ -41,13 +41,6 @@ def stop(message: str, status: ExitStatus) -> NoReturn:
     # A path or a name in a store may hold what moves a terminal's cursor.
     print(*(printable(line, MAX_LINE) for line in message.split("\n")), sep="\n", file=sys.stderr)
     raise typer.Exit(status)
-
-
-class OutputClosed(SystemExit):
-    """The reader of standard output has closed it. No error, so that what handles errors lets it pass."""
-
-    def __init__(self) -> None:
-        super().__init__(ExitStatus.OUTPUT_CLOSED)
 
 
 @contextmanager

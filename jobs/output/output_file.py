@@ -19,7 +19,7 @@ from ...errors import JobError, StorageMissing
 from .bounded_read import SMALL_BYTES, TooLarge, get_bounded
 from .complete import Complete
 from .identity import JobFile
-from .json_object import json_object
+from .stored import parsed
 
 _COMPLETE = "complete"
 FORMATS_WITHOUT_ROOT = (None, 1, 2)
@@ -89,12 +89,11 @@ def completed(body: dict[str, Any], complete: Complete) -> dict[str, Any]:
     return {**body, _COMPLETE: complete.body}
 
 
-def _complete_of(storage: Storage, file: RootFile) -> dict[str, Any]:
+def _complete_of(storage: Storage, file: RootFile) -> object:
     """The mark as it was written, {} where it is not there."""
     if file.root.run:
-        value = file.body.get(_COMPLETE)
-        return value if isinstance(value, dict) else {}
+        return file.body.get(_COMPLETE, {})
     try:
-        return json_object(get_bounded(storage, COMPLETE_KEY), storage.location(COMPLETE_KEY))
+        return parsed(get_bounded(storage, COMPLETE_KEY), storage.location(COMPLETE_KEY))
     except StorageMissing:
         return {}

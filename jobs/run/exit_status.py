@@ -34,3 +34,10 @@ class ExitStatus(IntEnum):
     def well(cls, is_well: bool) -> ExitStatus:
         """OK or FAILED."""
         return cls.OK if is_well else cls.FAILED
+
+
+class OutputClosed(SystemExit):
+    """The reader of standard output has closed it. No error, so that what handles errors lets it pass."""
+
+    def __init__(self) -> None:
+        super().__init__(ExitStatus.OUTPUT_CLOSED)

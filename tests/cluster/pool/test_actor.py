@@ -47,8 +47,8 @@ def test_a_stream_is_what_say_says_in_pieces_of_a_second_with_its_parts_told_onc
     said = np.concatenate(list(speechmill.say(LONG[:2_000], model="tone", seed=7, options={"audio_char_s": 0.01})))
     assert np.array_equal(np.concatenate([piece.samples for piece in heard]), said)
     assert len(heard) > 5
-    assert {"queue", "text", "speech"} == set(heard[0].spent_s)
-    assert not any(piece.spent_s for piece in heard[1:])
+    assert {"queue", "text", "speech"} == set(heard[0].timings)
+    assert not any(piece.timings for piece in heard[1:])
 
 
 def test_a_reader_who_takes_nothing_holds_the_stream_back_and_nobody_else(replica: Any) -> None:
