@@ -1,8 +1,8 @@
 """Whether a replica lives, from its answers: asked every second, silent, or answering without getting on. Pure.
 
-Time counts only while the driver looks: one that was busy elsewhere for minutes takes nobody for dead. Not known here:
-why a replica is silent. A row may be the cause (text that never lets go of the interpreter), so a replica that is
-given up for silence is blamed on what it was speaking, like any death.
+Time counts only while the driver looks: after minutes in which it was busy elsewhere it takes no replica for dead.
+Not known here: why a replica is silent. A row may be the cause (text that never lets go of the interpreter), so a
+replica that is given up for silence is blamed on what it was speaking, like any death.
 """
 
 from __future__ import annotations

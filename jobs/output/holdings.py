@@ -45,10 +45,8 @@ class Holdings:
             names = names.plus([part.key])
         problems: list[str] = []
         if output.complete is not None:
-            promised = output.root.names
-            if promised is not None and names != promised:
-                what = f"{names.num_names} of {promised.num_names} manifests are"
-                problems.append(f"{what} there" if names.num_names != promised.num_names else "manifests were replaced")
+            if fault := output.names_fault(names):
+                problems.append(fault)
             elif ledger.totals.num_rows != output.complete.num_rows:
                 problems.append(f"manifests hold {ledger.totals.num_rows} of {output.complete.num_rows} rows")
             lost = [part.shard_id for part in lost_parts(storage, output)]

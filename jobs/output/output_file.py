@@ -13,7 +13,7 @@ from ...actors.records.manifest import PartName
 from ...cluster.commit.executor import Executor
 from ...cluster.commit.names import Stamp
 from ...cluster.commit.operations import Found, RootFile
-from ...cluster.commit.root import Root, counts
+from ...cluster.commit.root import NameDigest, Root, counts
 from ...cluster.storage import Storage
 from ...errors import JobError, StorageMissing
 from .bounded_read import SMALL_BYTES, TooLarge, get_bounded
@@ -72,6 +72,15 @@ class OutputFile:
         """The part whose manifest lies there, None if it does not count. Raises JobError for a key of another kind."""
         part = PartName.parse(key)
         return part if is_counted(self.root, part) else None
+
+    def names_fault(self, counted: NameDigest) -> str:
+        """How the manifests that count differ from those that a complete job had; "" where they do not."""
+        promised = self.root.names
+        if promised is None or counted == promised:
+            return ""
+        if counted.num_names != promised.num_names:
+            return f"{counted.num_names} of {promised.num_names} manifests are there"
+        return f"manifests were replaced: {promised.num_names} are there, and not under the names that they had"
 
     @property
     def is_text(self) -> bool:

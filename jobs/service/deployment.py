@@ -119,7 +119,7 @@ def bound(spec: ServiceSpec, plan: ReplicaPlan, token: str | None) -> Applicatio
     deployment: Any = serve.deployment(
         name="Service",
         num_replicas=plan.num_replicas,
-        # Refusing with 429 is the application's business: Serve lets some more in than there are places.
+        # The application itself refuses with 429: Serve lets some more in than there are places.
         max_ongoing_requests=2 * (limits.max_streams + limits.max_waiting) + 32,
         ray_actor_options={"num_cpus": 0},
         health_check_period_s=_HEALTH_S,

@@ -57,7 +57,7 @@ class SpokenResponse(Response):
         self._sample_rate = service.offer.info.sample_rate
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, for as long as there is somebody to answer."""
+        """Answer, for as long as the client is there."""
         request_log, service = self._request_log, self._service
         request_log.num_chars = len(self._speech.text)
         reader = ClientStream(send, service.limits.idle_write_s, self._heard)

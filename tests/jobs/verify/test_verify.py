@@ -168,7 +168,7 @@ def test_a_dropped_manifest_is_named(write_output: WriteOutput) -> None:
     storage.delete([manifest(storage)])
     report = verify(storage)
     assert "5 rows are in no manifest: 0 to 4" in report.problems
-    assert report.problems[0].startswith("the job was completed with 3 manifests; 2 are there")
+    assert report.problems[0].startswith("2 of 3 manifests are there; restore them")
     assert (report.num_missing, report.num_orphans) == (5, 4)
 
 
