@@ -7,18 +7,18 @@ Not known here: how slots are tried.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
-from ..batcher.cache import ProfileCache, cache_folder, keep
 from ..batcher.profile import ProfileKey
+from ..device.disk_cache import DiskCache, file_name
 from ..device.machine import hardware, num_cores, versions
 from .slots import Choice
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+LOCK_S = 60.0
+"""How long a replica waits for another that tries the same; then it tries, too."""
 _RULES = 1
 """The version of how slots are tried: raise it, and they are tried anew."""
 
@@ -49,49 +51,36 @@ def kept_choice(
     tried    the numbers of rows that `choose` tries, at least one, ascending
     folder   by default one of speechmill's cache folder
     """
-    folder, began = folder or cache_folder() / "slots", time.time()
-    path = folder / f"{hashlib.sha256(json.dumps(asdict(key), sort_keys=True).encode()).hexdigest()[:16]}.json"
-    choice = _read(path, key, tried)
+    cache, name, began = DiskCache("slots", folder), file_name(asdict(key)), time.time()
+    parse = partial(_parse, key=key, tried=tried)
+    choice = cache.read(name, parse)
     if choice is not None and choice.is_quiet:
         return choice
-    with ProfileCache(folder).measuring(key):
-        choice = _read(path, key, tried)  # another replica may have made it while this one waited
-        if choice is None or not (choice.is_quiet or _changed(path) >= began):
+    with cache.exclusive(name, LOCK_S):
+        choice = cache.read(name, parse)  # another replica may have made it while this one waited
+        if choice is None or not (choice.is_quiet or cache.changed_s(name) >= began):
             choice = choose()
             logger.info("%d slots, chosen in %.1f s", choice.slots, time.time() - began)
             if not choice.is_quiet:
                 logger.warning(
                     "something disturbed the trial of slots: %d, and the next start tries again", choice.slots
                 )
-            _keep(path, key, choice)
+            cache.write(name, _encode(key, choice))
     return choice
 
 
-def _keep(path: Path, key: ProfileKey, choice: Choice) -> None:
-    try:
-        keep(path, json.dumps({"key": asdict(key), "is_quiet": choice.is_quiet, "step_s": dict(choice.step_s)}))
-    except OSError as error:
-        logger.warning("the choice of slots is not kept, the next start tries again: %s", error)
+def _encode(key: ProfileKey, choice: Choice) -> str:
+    return json.dumps({"key": asdict(key), "is_quiet": choice.is_quiet, "step_s": dict(choice.step_s)})
 
 
-def _read(path: Path, key: ProfileKey, tried: Sequence[int]) -> Choice | None:
-    try:
-        body = cast("dict[str, Any]", json.loads(path.read_text(encoding="utf-8")))
-        step_s = {int(slots): float(seconds) for slots, seconds in body["step_s"].items()}
-        is_for_key, is_quiet = body["key"] == asdict(key), body["is_quiet"]
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        logger.warning("%s is not read: %s", path, error)
-        return None
-    if not is_for_key or not isinstance(is_quiet, bool) or (not is_quiet and step_s):
-        return None
+def _parse(text: str, key: ProfileKey, tried: Sequence[int]) -> Choice:
+    """A choice as it was encoded. Raises ValueError, KeyError and the like for anything else."""
+    body = json.loads(text)
+    step_s = {int(slots): float(seconds) for slots, seconds in body["step_s"].items()}
+    is_quiet = body["is_quiet"]
+    if body["key"] != asdict(key) or not isinstance(is_quiet, bool) or (not is_quiet and step_s):
+        raise ValueError("not a choice of slots for this network")
     is_whole = sorted(step_s) == list(tried) and all(0 < seconds < math.inf for seconds in step_s.values())
-    return Choice(tried[-1], step_s, is_quiet) if is_whole or not is_quiet else None
-
-
-def _changed(path: Path) -> float:
-    try:
-        return path.stat().st_mtime
-    except OSError:
-        return 0.0
+    if is_quiet and not is_whole:
+        raise ValueError(f"not a choice among {list(tried)} slots")
+    return Choice(tried[-1], step_s, is_quiet)

@@ -22,7 +22,7 @@ from pathlib import Path
 import torch
 from filelock import FileLock, Timeout
 
-from ..batcher.cache import cache_folder
+from ..device.disk_cache import cache_folder
 from ..device.machine import hardware, versions
 
 logger = logging.getLogger(__name__)

@@ -17,9 +17,9 @@ from types import NoneType
 from typing import Any, Literal, cast
 
 from ...errors import JobError
+from .keys import MANIFEST_PREFIX
 from .utterance import Failure, JsonScalar, Utterance
 
-MANIFEST_PREFIX = "manifest/"
 REJECTED = "rejected"
 MAX_NUMBER = 1 << 63
 SIDECAR = ("id", "text", "voice", "seed", "speed", "metadata", "sample_rate", "num_samples", "duration_s")

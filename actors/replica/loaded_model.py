@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 from ...errors import ModelError
 from ..batcher.budget import Budget
-from ..batcher.cache import ProfileCache
 from ..batcher.calibration import calibrate, key_of
 from ..batcher.profile import Profile
+from ..batcher.profile_cache import ProfileCache
 from ..batcher.tuner import Tuner
 from ..device.machine import num_cores
 from ..device.memory import Memory, memory_of

@@ -28,13 +28,14 @@ from ..models.base import AutoregressiveModel, ModelConfig
 from ..models.registry import describe
 from ..records.manifest import Record
 from ..records.part import PartStore
+from ..records.speech import AudioChunk, SpeechInput
 from ..records.stream_handle import StreamHandle
 from ..records.utterance import Utterance
 from .call import Call, CalledJob, Dropped
 from .loaded_model import MAX_PENDING_CLIPS, LoadedModel, tuned
 from .receipt import JobConfig, Receipt, ReplicaConfig, ReplicaProgress
 from .shard_synthesis import ShardSynthesis
-from .streaming import AudioChunk, SpeechInput, speak_stream
+from .streaming import speak_stream
 
 _PIECE_S = 1.0
 """Of a stream, in seconds of audio: more is handed over in parts."""

@@ -6,7 +6,7 @@ text of one clause sounds exactly as the row of a job with this seed. Not known 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -26,27 +26,6 @@ if TYPE_CHECKING:
 
 PAUSE_S = 0.2
 """Silence between two pieces, in seconds: what a job has by default."""
-
-
-@dataclass(frozen=True, slots=True)
-class SpeechInput:
-    """What one listener wants to hear; voice "" is the model's own."""
-
-    text: str
-    voice: str = ""
-    seed: int = 0
-    speed: float = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class AudioChunk:
-    """A piece of a stream: float32 [num_samples] in -1 … 1.
-
-    spent_s   with the first piece, seconds by part of what it took; else empty
-    """
-
-    samples: NDArray[np.float32]
-    spent_s: Mapping[str, float]
 
 
 def speak_stream(

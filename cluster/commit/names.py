@@ -12,11 +12,9 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from functools import lru_cache
 
-from ...actors.records.manifest import MANIFEST_PREFIX, REJECTED
+from ...actors.records.keys import AUDIO_PREFIX, MANIFEST_PREFIX, TEXT_PREFIX
+from ...actors.records.manifest import REJECTED
 from ...errors import JobError
-
-AUDIO_PREFIX = "audio/"
-TEXT_PREFIX = "text/"
 
 TAG = r"[0-9a-f]{4,16}"
 _WHOLE = r"0|[1-9][0-9]{0,17}"

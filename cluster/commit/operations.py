@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
-from .root import ROOT_KEY, Root
+from ...actors.records.keys import ROOT_KEY
+from .root import Root
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,8 +30,9 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Any
 
+from ...actors.records.keys import MANIFEST_PREFIX, ROOT_KEY
 from ...errors import JobError
-from .names import MANIFEST_PREFIX, Kind, ObjectName, Stamp
+from .names import Kind, ObjectName, Stamp
 from .operations import (
     MISSING,
     AwaitAudio,
@@ -50,7 +51,7 @@ from .operations import (
     StoreRequest,
     Written,
 )
-from .root import NO_NAMES, NO_NUMBERS, ROOT_KEY, Adopted, Adoptions, NameDigest, Root, adopt, counts, is_dead
+from .root import NO_NAMES, NO_NUMBERS, Adopted, Adoptions, NameDigest, Root, adopt, counts, is_dead
 
 
 class State(Enum):

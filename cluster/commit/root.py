@@ -19,7 +19,6 @@ from typing import Any, cast
 from ...errors import JobError
 from .names import TAG, Stamp
 
-ROOT_KEY = "job.json"
 MAX_SKIPPED = 1 << 16
 """Numbers of one run that do not count. A run leaves a few open; more are names that no run gave."""
 _MODULUS = 1 << 256

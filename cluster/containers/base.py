@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from ...actors.records.keys import AUDIO_PREFIX
 from ...errors import JobError, StorageFull, StorageUnavailable
 from ..storage.base import Storage
 
-AUDIO_PREFIX = "audio/"
 SLUG_CHARS = 64
 _OPEN_FILES = Path("/proc/self/fd")
 

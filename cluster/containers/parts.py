@@ -5,9 +5,9 @@ from __future__ import annotations
 import socket
 from dataclasses import dataclass
 
+from ...actors.records.keys import ROOT_KEY
 from ...actors.records.part import PartStore, PartWriter
 from ...errors import StorageMissing
-from ..commit.root import ROOT_KEY
 from ..storage import Storage
 from . import container_of
 from .base import part_prefix

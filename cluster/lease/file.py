@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ...actors.records.keys import DRIVER_KEY
 from ...errors import StorageConflict, StorageMissing
 from ..storage import Storage
-from .record import DRIVER_KEY, LeaseRecord
+from .record import LeaseRecord
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,6 @@ from typing import Any
 
 from .process import Process
 
-DRIVER_KEY = "driver.json"
 MAX_LEASE_S = 3600.0
 
 

@@ -17,11 +17,11 @@ from typing import Any, TypeVar
 import ray
 
 from ...actors.records.part import PartStore
+from ...actors.records.speech import AudioChunk, SpeechInput
 from ...actors.records.stream_handle import StreamHandle
 from ...actors.records.utterance import Utterance
 from ...actors.replica.receipt import JobConfig, Receipt, ReplicaConfig, ReplicaProgress
 from ...actors.replica.replica import Replica, ReplicaInfo
-from ...actors.replica.streaming import AudioChunk, SpeechInput
 
 STREAM_OPTIONS: dict[str, Any] = {"num_returns": "streaming", "_generator_backpressure_num_objects": 8}
 """Pieces that may wait for the reader: some seconds of audio."""

@@ -1,4 +1,4 @@
-"""Replicas as Ray actors: called up, told what to speak, watched, and replaced when they die or fall silent.
+"""Replicas as Ray actors: told what to speak, watched, and replaced when they die or fall silent.
 
 Guaranteed: every shard fed comes back exactly once from `collect`, as receipts and poisoned rows that together
 hold all its utterances, or an error of the whole run is raised. A replica's death costs the tasks that it held and
@@ -14,13 +14,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import ray
-from ray.exceptions import ActorDiedError, RayError, RayTaskError
+from ray.exceptions import RayError, RayTaskError
 
 from ...actors.batcher.profile import Profile
 from ...actors.records.part import PartStore
 from ...actors.records.utterance import Shard
 from ...actors.replica.receipt import JobConfig, Receipt
-from ...errors import JobError, ModelError, ReplicasLost, RunStopped
+from ...errors import JobError, ReplicasLost, RunStopped
 from ..scheduling.attempts import Attempt, ReplicaQueue
 from ..scheduling.dispatcher import Dispatcher
 from ..scheduling.liveness import LOOKED_S, PATIENT, Liveness, Timeouts
@@ -30,12 +30,10 @@ from .draining import draining_nodes
 from .replica_handle import ReplicaHandle
 from .replica_source import ReplicaSource
 from .replica_state import ReplicaState
+from .replica_supervisor import ReplicaSupervisor, cause_of, is_preempted, loading_error, summary
 from .stall_report import report
 
 __all__ = ["CompletedShard", "Pool"]
-
-MAX_DEATHS_IN_A_ROW = 40
-"""More than halving a shard of thousands of rows down to a poisonous one takes; fewer than a broken machine wastes."""
 
 
 class Pool:
@@ -50,9 +48,9 @@ class Pool:
         stamp: str = "",
     ) -> None:
         """`stamp`: the run's, for the names of parts, as in "r5f3a-7"."""
-        self._source = source
         self._limits = limits
         self._job = uuid.uuid4().hex[:12]
+        self._replicas = ReplicaSupervisor(source, self._job)
         self._config = ray.put(config)
         self._store = ray.put(store)
         self._handles: dict[int, ReplicaHandle] = {}
@@ -60,11 +58,9 @@ class Pool:
             lambda shard: "-".join(filter(None, (shard.id, stamp, uuid.uuid4().hex[:8]))), limits
         )
         self._num_joined = 0
-        self._deaths_in_a_row = 0
         self._looked_at_s = time.monotonic()
         self._quiet_s = 0.0
         self._spans: list[AttemptSpan] = []
-        self.num_deaths = 0
         self.profiles: dict[str, Profile] = {}
         """What replicas measured or knew of their batches' costs, by the hardware that they run on."""
 
@@ -73,8 +69,8 @@ class Pool:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._replicas.end()
         for handle in self._handles.values():
-            self._source.end(handle.actor, self._job)
             if handle.is_ready:
                 self._dispatch.remove_replica(handle.number, "the run is over", is_blamed=False)
         self._handles.clear()
@@ -83,6 +79,11 @@ class Pool:
     def is_idle(self) -> bool:
         """Whether no shard is out or waits here."""
         return self._dispatch.is_idle
+
+    @property
+    def num_deaths(self) -> int:
+        """Replicas that died or were given up."""
+        return self._replicas.num_deaths
 
     @property
     def num_copies(self) -> int:
@@ -150,7 +151,7 @@ class Pool:
     @property
     def notice(self) -> str:
         """What a person should know when the run does not get on; empty while all is well."""
-        return report(self.states(), self._quiet_s, self._source.wanting, self._limits)
+        return report(self.states(), self._quiet_s, self._replicas.wanting, self._limits)
 
     def states(self) -> list[ReplicaState]:
         """Every replica as it was last seen."""
@@ -167,8 +168,8 @@ class Pool:
             self._handles[attempt.replica].actor.hand_back.remote(self._job, attempt.part)
 
     def _admit_replicas(self) -> None:
-        """Add the replicas that the source has started since the last call."""
-        for actor in self._source.come():
+        """Add the replicas that have come since the last call."""
+        for actor in self._replicas.admit():
             number = self._num_joined
             loading = actor.join.remote(self._job, self._config, self._store)
             self._handles[number] = ReplicaHandle(
@@ -182,10 +183,10 @@ class Pool:
         try:
             answer: Any = ray.get(ref)
         except (JobError, RunStopped) as error:
-            raise _cause(error) from error
+            raise cause_of(error) from error
         except RayTaskError as error:
             if ref == handle.loading:
-                raise ModelError(f"the model cannot be loaded: {_summary(error)}") from error
+                raise loading_error(error) from error
             self._replace(handle, error, ref)
             return
         except RayError as error:
@@ -211,31 +212,23 @@ class Pool:
         self._end_span(handle, handle.queue.attempts[part], _outcome(answer))
         if answer is not None:
             handle.receipted(answer)
-            self._deaths_in_a_row = 0
+            self._replicas.record_success()
         self._dispatch.record_receipt(handle.number, part, answer, time.monotonic())
 
     def _replace(self, handle: ReplicaHandle, error: Exception, ref: Any = None) -> None:
-        """Give up a replica that is dead or not to be trusted; its tasks go to others, and the source starts another.
+        """Give up a replica that is dead or not to be trusted; its tasks go to others, and another is started.
 
         ref   the answer that raised, if one did
         """
         del self._handles[handle.number]
-        self._source.lost(handle.actor, self._job)
-        self.num_deaths += 1
+        self._replicas.give_up(handle.actor, error)
         self._quiet_s = 0.0
-        is_preempted = isinstance(error, ActorDiedError) and error.preempted
-        if not is_preempted:
-            self._deaths_in_a_row += 1
-        if self._deaths_in_a_row > MAX_DEATHS_IN_A_ROW + 3 * self._source.size:
-            raise ReplicasLost(
-                f"{self._deaths_in_a_row} replicas died in a row without finishing a shard; the last one said: "
-                f"{_summary(error)}"
-            ) from error
+        self._replicas.check()
         for attempt in handle.queue.attempts.values():
             self._end_span(handle, attempt, "died")
         if handle.is_ready:
             raised = next((part for part, speaking in handle.speaking.items() if speaking == ref), None)
-            self._dispatch.remove_replica(handle.number, _summary(error), raised, is_blamed=not is_preempted)
+            self._dispatch.remove_replica(handle.number, summary(error), raised, is_blamed=not is_preempted(error))
         self._admit_replicas()
 
     def _end_span(self, handle: ReplicaHandle, attempt: Attempt, outcome: str) -> None:
@@ -293,14 +286,3 @@ def _outcome(receipt: Receipt | None) -> str:
     if receipt is None:
         return "dropped"
     return "handed back" if receipt.left else "spoken"
-
-
-def _cause(error: Exception) -> Exception:
-    """The error as the replica raised it, without Ray's wrapping and its remote traceback."""
-    cause = getattr(error, "cause", None)
-    return cause if isinstance(cause, Exception) else error
-
-
-def _summary(error: Exception) -> str:
-    lines = [line.strip() for line in str(_cause(error)).splitlines() if line.strip()]
-    return lines[-1][:300] if lines else type(error).__name__

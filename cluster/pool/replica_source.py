@@ -1,7 +1,7 @@
-"""Where a pool's replicas come from: spawned for one run and ended with it, or borrowed from a service.
+"""Where replicas come from: spawned for a run or a service and ended with it, or borrowed from a service.
 
-A service's replicas are named actors (`replica_name`) of the namespace `NAMESPACE`; whoever borrows them leaves them as
-they were. Not known here: shards, tasks, what a replica says.
+A service's replicas are named actors of the namespace `NAMESPACE`; a run that borrows them leaves them
+as they were. Not known here: shards, tasks, what a replica says.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _ANSWER_S = 30.0
 
 
 class ReplicaSource(Protocol):
-    """The replicas of one run."""
+    """The replicas of one run, or of a service."""
 
     @property
     def size(self) -> int:
@@ -37,11 +37,11 @@ class ReplicaSource(Protocol):
         ...
 
     def lost(self, actor: Any, job: str) -> None:
-        """An actor that has died, or that the run does not trust any more."""
+        """Replace an actor that has died, or is not trusted any more."""
         ...
 
     def end(self, actor: Any, job: str) -> None:
-        """The run is over."""
+        """Let go of an actor: the run is over."""
         ...
 
     def wanting(self) -> str:
@@ -50,11 +50,12 @@ class ReplicaSource(Protocol):
 
 
 class Spawned:
-    """Replicas of the run's own, by its plan; one that is lost is replaced."""
+    """Replicas of one's own, by a plan; one that is lost is replaced. Those of a service can be borrowed by runs."""
 
-    def __init__(self, plan: ReplicaPlan, config: ReplicaConfig) -> None:
+    def __init__(self, plan: ReplicaPlan, config: ReplicaConfig, service: str | None = None) -> None:
         self._plan = plan
         self._config = ray.put(config)
+        self._service = service
         self._num_due = plan.num_replicas
 
     @property
@@ -62,9 +63,14 @@ class Spawned:
         return self._plan.num_replicas
 
     def come(self) -> list[Any]:
-        actors = [spawn(self._config, self._plan.cpus, self._plan.gpus) for _ in range(self._num_due)]
-        self._num_due = 0
-        return actors
+        due, self._num_due = self._num_due, 0
+        return [self._spawn() for _ in range(due)]
+
+    def _spawn(self) -> Any:
+        remote: Any = ray.remote(ReplicaActor)
+        named = {} if self._service is None else {"name": _new_name(self._service), "namespace": NAMESPACE}
+        how = {"num_cpus": self._plan.cpus, "num_gpus": self._plan.gpus, "max_restarts": 0, **named}
+        return remote.options(**how).remote(self._config)
 
     def lost(self, actor: Any, job: str) -> None:
         ray.kill(actor)
@@ -129,15 +135,7 @@ class Borrowed:
         return f'they are those of the service "{self._service}": see whether it is ready.'
 
 
-def spawn(config: Any, cpus: float, gpus: float, name: str | None = None) -> Any:
-    """A replica of this configuration, or of a reference to one, as an actor; named ones can be borrowed."""
-    remote: Any = ray.remote(ReplicaActor)
-    named = {} if name is None else {"name": name, "namespace": NAMESPACE}
-    return remote.options(num_cpus=cpus, num_gpus=gpus, max_restarts=0, **named).remote(config)
-
-
-def replica_name(service: str) -> str:
-    """A new name for a replica of a service."""
+def _new_name(service: str) -> str:
     return f"{_prefix(service)}{uuid.uuid4().hex[:12]}"
 
 

@@ -9,7 +9,7 @@ from .replica_state import ReplicaState, ReplicaStatus
 
 STARTING_TOO_LONG_S = 60.0
 MAX_NAMED = 4
-"""Replicas named in one sentence; a report of hundreds is read by nobody."""
+"""Replicas named in one sentence; a report of hundreds is too long to be read."""
 
 
 def report(states: Sequence[ReplicaState], quiet_s: float, wanting: Callable[[], str], limits: Timeouts) -> str:
@@ -23,7 +23,7 @@ def report(states: Sequence[ReplicaState], quiet_s: float, wanting: Callable[[],
     is_quiet = quiet_s >= limits.stalled_s
     found = [_silent(states, limits), _still(speaking, limits)]
     if len(starting) == len(states):
-        found.append(_nobody(states, quiet_s, wanting))
+        found.append(_none_ready(states, quiet_s, wanting))
     elif is_quiet:
         found.append(_loading([state for state in starting if state.has_answered]))
         if any(not state.has_answered for state in starting):
@@ -34,7 +34,7 @@ def report(states: Sequence[ReplicaState], quiet_s: float, wanting: Callable[[],
     return f"nothing new for {quiet_s:.0f} s. {text}" if is_quiet and text else text
 
 
-def _nobody(states: Sequence[ReplicaState], quiet_s: float, wanting: Callable[[], str]) -> str:
+def _none_ready(states: Sequence[ReplicaState], quiet_s: float, wanting: Callable[[], str]) -> str:
     """No replica is ready."""
     waited_s = max((state.since_s for state in states), default=quiet_s)
     if waited_s < STARTING_TOO_LONG_S:

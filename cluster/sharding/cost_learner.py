@@ -28,8 +28,8 @@ class CostLearner:
         self._num_shards = 0
         self._busy_s = self._estimated_s = self._audio_s = self._speech_chars = 0.0
 
-    def spoken(self, utterances: Sequence[Utterance], receipts: Sequence[Receipt]) -> None:
-        """A shard and what became of it; one of which rows failed says nothing."""
+    def record_shard(self, utterances: Sequence[Utterance], receipts: Sequence[Receipt]) -> None:
+        """Learn from a shard and what became of it; one of which rows failed says nothing."""
         busy_s = sum(receipt.busy_s for receipt in receipts)
         if busy_s <= 0 or any(receipt.num_failed for receipt in receipts) or not utterances:
             return

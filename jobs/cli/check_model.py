@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from ...errors import SpecError
+from ..run.exit_status import ExitStatus
 from .exits import reported
 from .options import JsonOption
 
@@ -33,6 +33,7 @@ def check_model(
         from ..conformance.check_model import SENTENCES, Finding
         from ..conformance.check_model import check_model as check
         from ..corpus.printable import printable
+        from ..spec.overrides import read_pair
 
         def show(finding: Finding) -> None:
             if not as_json:
@@ -45,26 +46,10 @@ def check_model(
             weights=weights,
             device=device,
             voice=voice,
-            options=_options(options or []),
+            options=dict(read_pair(pair, "--option", "speed_limit=2") for pair in options or []),
             texts=tuple(texts) if texts else SENTENCES,
             observe=show,
         )
         if as_json:
             print(json.dumps(report.body))
-        raise typer.Exit(0 if report.is_ok else 1)
-
-
-def _options(given: list[str]) -> dict[str, Any]:
-    """Options as `model.options` has them. Raises SpecError."""
-    from ..spec.yaml_reader import BadYaml, parse_yaml
-
-    options: dict[str, Any] = {}
-    for pair in given:
-        name, separator, value = pair.partition("=")
-        if not separator or not name:
-            raise SpecError(f"--option {pair}: write KEY=VALUE")
-        try:
-            options[name] = parse_yaml(value)
-        except BadYaml as error:
-            raise SpecError(f"--option {name}: {error}") from error
-    return options
+        raise typer.Exit(ExitStatus.well(report.is_ok))

@@ -1,4 +1,4 @@
-"""How a command ends: errors as one line and an exit status (they stand in `cli`), SIGTERM like Ctrl-C.
+"""How a command ends: errors as one line and an exit status (`ExitStatus`), SIGTERM like Ctrl-C.
 
 Guaranteed: a command whose standard output was closed by its reader ends as after an interrupt, says nothing, and has
 the status that SIGPIPE would give it.
@@ -14,17 +14,11 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, NoReturn
 
-from ...errors import OutputDamaged, RunStopped, SpeechmillError
+from ...errors import RunStopped, SpeechmillError
 from ..corpus.printable import printable
+from ..run.exit_status import ExitStatus, OutputClosed
 
-INTERRUPTED = 130
-OUTPUT_CLOSED = 128 + signal.SIGPIPE
 MAX_LINE = 4_000
-
-
-def exit_code_of(error: SpeechmillError) -> int:
-    """The exit status of a run that ended with an error."""
-    return 3 if isinstance(error, RunStopped) else 1 if isinstance(error, OutputDamaged) else 2
 
 
 @contextmanager
@@ -33,27 +27,20 @@ def reported() -> Generator[None]:
     try:
         yield
     except RunStopped as error:
-        stop(f"stopped: {error}\nWhat is committed stays; run the same command to continue.", exit_code_of(error))
+        stop(f"stopped: {error}\nWhat is committed stays; run the same command to continue.", ExitStatus.of(error))
     except SpeechmillError as error:
-        stop(f"error: {error}", exit_code_of(error))
+        stop(f"error: {error}", ExitStatus.of(error))
     except KeyboardInterrupt:
-        stop("Stopped.", INTERRUPTED)
+        stop("Stopped.", ExitStatus.INTERRUPTED)
 
 
-def stop(message: str, code: int) -> NoReturn:
+def stop(message: str, status: ExitStatus) -> NoReturn:
     """End the command with a message on standard error."""
     import typer  # takes a while, and a handle on a job has no use for it
 
     # A path or a name in a store may hold what moves a terminal's cursor.
     print(*(printable(line, MAX_LINE) for line in message.split("\n")), sep="\n", file=sys.stderr)
-    raise typer.Exit(code)
-
-
-class OutputClosed(SystemExit):
-    """The reader of standard output has closed it. No error, so that what handles errors lets it pass."""
-
-    def __init__(self) -> None:
-        super().__init__(int(OUTPUT_CLOSED))
+    raise typer.Exit(status)
 
 
 @contextmanager
@@ -83,7 +70,7 @@ def ended_with_its_reader() -> Generator[None]:
         except OSError as error:
             raw.is_closed = True
             print(f"error: standard output cannot be written: {error.strerror or error}", file=sys.stderr)
-            raise SystemExit(3) from None
+            raise SystemExit(ExitStatus.STOPPED) from None
 
 
 class _Output(io.FileIO):

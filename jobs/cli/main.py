@@ -19,9 +19,10 @@ import typer
 from rich.console import Console
 
 from ...errors import SpecError
+from ..run.exit_status import ExitStatus
 from . import submission as commands
 from .check_model import check_model
-from .exits import INTERRUPTED, ended_with_its_reader, reported, stop, terminated_like_interrupted
+from .exits import ended_with_its_reader, reported, stop, terminated_like_interrupted
 from .options import EndpointOption, JobFileArgument, JsonOption, OutputArgument, RegionOption, SetOption
 
 app = typer.Typer(
@@ -78,7 +79,7 @@ def run(
         except KeyboardInterrupt:
             stop(
                 f"Stopped. What is committed in {job.spec.output.uri} stays; run the same command to continue.",
-                INTERRUPTED,
+                ExitStatus.INTERRUPTED,
             )
         if as_json:
             print(
@@ -127,7 +128,7 @@ def status(
             print(json.dumps(asdict(found)))
         else:
             show_status(found, Console())
-        raise typer.Exit(1 if found.is_damaged else 0)
+        raise typer.Exit(ExitStatus.well(not found.is_damaged))
 
 
 @app.command(name="say")
@@ -220,7 +221,7 @@ def verify(
             print(json.dumps(asdict(report) | {"is_ok": report.is_ok}))
         else:
             show_verified(report, Console())
-        raise typer.Exit(0 if report.is_ok else 1)
+        raise typer.Exit(ExitStatus.well(report.is_ok))
 
 
 commands.register(app)

@@ -17,7 +17,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from .exits import INTERRUPTED, reported, stop
+from ..run.exit_status import ExitStatus
+from .exits import reported, stop
 from .options import JobFileArgument, JsonOption, SetOption
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ def _see_through(job: SubmittedJob, address: str | None, *, follow: bool, as_jso
                 print(line, file=sys.stderr if as_json else sys.stdout, flush=True)
         outcome = job.outcome()
     except KeyboardInterrupt:
-        stop(f"\n{job.id} goes on in the cluster. {_hints(job.id, address)}", INTERRUPTED)
+        stop(f"\n{job.id} goes on in the cluster. {_hints(job.id, address)}", ExitStatus.INTERRUPTED)
     _show_outcome(outcome, is_shown=follow and outcome.is_told, as_json=as_json)
     raise typer.Exit(outcome.exit_code)
 

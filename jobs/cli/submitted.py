@@ -14,11 +14,12 @@ from rich.console import Console
 
 from ...errors import RunStopped, SpecError, SpeechmillError
 from ..api import Job
+from ..run.exit_status import ExitStatus
 from ..run.result import Result
 from ..spec.job import JobSpec
 from ..submission.outcome import encode
 from .display import PlainDisplay
-from .exits import INTERRUPTED, exit_code_of, terminated_like_interrupted
+from .exits import terminated_like_interrupted
 from .tables import show_result
 
 _WIDTH = 100
@@ -35,14 +36,14 @@ def main(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         where = spec.output.uri if spec else "the output"
         print(f"Stopped. What is committed in {where} stays; submit the same job to continue.", flush=True)
-        return INTERRUPTED
+        return ExitStatus.INTERRUPTED
     except SpeechmillError as error:
         is_stop = isinstance(error, RunStopped)
         print(f"stopped: {error}" if is_stop else f"error: {error}", file=sys.stderr, flush=True)
-        return _ended(error, exit_code_of(error))
+        return _ended(error, ExitStatus.of(error))
     except Exception as error:  # status 1 means failed rows, and Python would end with it
         traceback.print_exc()
-        return _ended(RunStopped(f"the driver failed: {type(error).__name__}: {error}"), 3)
+        return _ended(RunStopped(f"the driver failed: {type(error).__name__}: {error}"), ExitStatus.STOPPED)
     show_result(result, Console(width=_WIDTH))
     return _ended(result, result.exit_code)
 

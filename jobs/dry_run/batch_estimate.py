@@ -9,10 +9,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ...actors.batcher.budget import Budget
-from ...actors.batcher.cache import ProfileCache
 from ...actors.batcher.calibration import options_text
 from ...actors.batcher.fit import BatchShape, Curve
 from ...actors.batcher.profile import Profile
+from ...actors.batcher.profile_cache import ProfileCache
 from ...actors.batcher.stats import BatchStats
 from ...actors.models.base import ModelInfo
 from ...actors.records.utterance import Utterance

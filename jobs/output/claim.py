@@ -13,16 +13,16 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Protocol
 
-from ...actors.records.manifest import MANIFEST_PREFIX, PartName
+from ...actors.records.keys import AUDIO_PREFIX, COMPLETE_KEY, MANIFEST_PREFIX, ROOT_KEY, TEXT_PREFIX
+from ...actors.records.manifest import PartName
 from ...cluster.commit.executor import Executor
-from ...cluster.commit.names import AUDIO_PREFIX, TEXT_PREFIX
 from ...cluster.commit.operations import Page, StoreAnswer
 from ...cluster.commit.protocol import ClaimedRun, Machine, Resume, State, Sweep, WriteRoot, begin, repair, resume
-from ...cluster.commit.root import ROOT_KEY, Root
+from ...cluster.commit.root import Root
 from ...cluster.storage import Entry, Storage
 from ...cluster.storage.guard import guarded
 from ...errors import LeaseLost, OutputGone
-from .complete import COMPLETE_KEY, Complete
+from .complete import Complete
 from .identity import JobFile
 from .output_file import OutputFile, completed
 from .plan_log import delete_plan

@@ -5,15 +5,31 @@ In format 2 it was an object of its own, `complete.json`, which is still read.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Self
+
+from pydantic import ConfigDict, model_validator
 
 from ...actors.batcher.stats import BatchStats
-from ...errors import JobError
+from .stored import Amount, Count, Stored, checked
 
-COMPLETE_KEY = "complete.json"
-"""Of format 2."""
+
+class _StoredMark(Stored):
+    model_config = ConfigDict(extra="ignore")
+
+    num_rows: Count
+    num_ok: Count
+    num_failed: Count
+    audio_s: Amount
+    batches: dict[str, Amount] | None = None
+
+    @model_validator(mode="after")
+    def _is_a_sum(self) -> Self:
+        if self.num_rows != self.num_ok + self.num_failed:
+            raise ValueError(f"{self.num_rows} rows, of which {self.num_ok} are ok and {self.num_failed} failed")
+        if unknown := sorted((self.batches or {}).keys() - {field.name for field in fields(BatchStats)}):
+            raise ValueError(f"batches have no {unknown[0]:.40}")
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,29 +48,11 @@ class Complete:
         return asdict(self) | {"audio_s": round(self.audio_s, 3)}
 
     @classmethod
-    def of(cls, body: Mapping[str, Any], source: str) -> Complete:
+    def of(cls, value: object, source: str) -> Complete:
         """Read it back from the object at `source`. Raises JobError for one that cannot be read."""
-        try:
-            num_rows, num_ok, num_failed = [_count(body[name]) for name in ("num_rows", "num_ok", "num_failed")]
-            if num_rows != num_ok + num_failed:
-                raise ValueError(f"{num_rows} rows, of which {num_ok} are ok and {num_failed} failed")
-            batches = {name: _number(value) for name, value in (body.get("batches") or {}).items()}
-            audio_s = float(_number(body["audio_s"]))
-            return cls(num_rows, num_ok, num_failed, audio_s, BatchStats(**batches) if batches else None)
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise JobError(
-                f"{source} has a mark of completeness that cannot be read: {error!r:.120}; restore it, or run the job "
-                "with --repair"
-            ) from error
-
-
-def _number(value: object) -> Any:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1 << 63:
-        raise TypeError(f"{value!r:.40} is no number from 0 to 2**63 - 1")
-    return value
-
-
-def _count(value: object) -> int:
-    if not isinstance(value, int):
-        raise TypeError(f"{value!r:.40} is no number of rows")
-    return _number(value)
+        what = f"{source} has a mark of completeness that cannot be read"
+        mark = checked(_StoredMark, value, what, "restore it, or run the job with --repair")
+        batches: dict[str, Any] = mark.batches or {}
+        return cls(
+            mark.num_rows, mark.num_ok, mark.num_failed, float(mark.audio_s), BatchStats(**batches) if batches else None
+        )

@@ -12,15 +12,16 @@ from hashlib import blake2b
 import numpy as np
 from numpy.typing import NDArray
 
+from ...actors.records.keys import AUDIO_PREFIX, TEXT_PREFIX
 from ...actors.records.manifest import PartName
 from ...cluster.commit.root import NO_NAMES
-from ...cluster.containers.base import AUDIO_PREFIX, shard_of, shard_prefix
+from ...cluster.containers.base import shard_of, shard_prefix
 from ...cluster.storage import Storage
 from ..corpus.parallel import in_order
 from .ledger import Ledger, list_manifests
 from .output_file import OutputFile
 from .reader import Layout
-from .texts import TEXT_PREFIX, text_shard_of
+from .texts import text_shard_of
 
 MAX_NAMED = 3
 
@@ -44,10 +45,8 @@ class Holdings:
             names = names.plus([part.key])
         problems: list[str] = []
         if output.complete is not None:
-            promised = output.root.names
-            if promised is not None and names != promised:
-                what = f"{names.num_names} of {promised.num_names} manifests are"
-                problems.append(f"{what} there" if names.num_names != promised.num_names else "manifests were replaced")
+            if fault := output.names_fault(names):
+                problems.append(fault)
             elif ledger.totals.num_rows != output.complete.num_rows:
                 problems.append(f"manifests hold {ledger.totals.num_rows} of {output.complete.num_rows} rows")
             lost = [part.shard_id for part in lost_parts(storage, output)]

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, cast
+from typing import Any, Self
+
+from pydantic import ConfigDict, model_validator
 
 from ...actors.models.base import ModelInfo
 from ...actors.text.splitting import RULES as TEXT_RULES
 from ...cluster.sharding.sharding import RULES as SHARDING_RULES
 from ...cluster.sharding.sharding import CostModel
-from ...errors import JobChanged, JobError, SpecError
+from ...errors import JobChanged, SpecError
 from ..corpus.printable import printable
 from ..spec.job import JobSpec
+from .stored import Amount, Stored, checked
 
 FORMAT = 3
 """Of the output's layout; another number is another layout."""
@@ -84,6 +86,28 @@ def identity_of(spec: JobSpec, info: ModelInfo, device: str, corpus_fingerprint:
     )
 
 
+class _StoredCost(Stored):
+    base_s: Amount
+    char_s: Amount
+    audio_char_s: Amount
+
+    @model_validator(mode="after")
+    def _is_an_estimate(self) -> Self:
+        if not self.base_s + self.char_s:
+            raise ValueError("rows that cost nothing are no estimate")
+        return self
+
+
+class _StoredJob(Stored):
+    model_config = ConfigDict(extra="ignore")
+
+    speechmill: str
+    spec: dict[str, Any]
+    identity: dict[str, Any]
+    device: str
+    cost: _StoredCost
+
+
 @dataclass(frozen=True, slots=True)
 class JobFile:
     """What `job.json` holds: the job as it was first run here.
@@ -111,20 +135,13 @@ class JobFile:
         }
 
     @classmethod
-    def of(cls, body: Mapping[str, Any], source: str) -> JobFile:
+    def of(cls, body: object, source: str) -> JobFile:
         """The job in the body of `job.json`, which lies at `source`. Raises JobError for one that cannot be read."""
-        try:
-            return cls(
-                version=str(body["speechmill"]),
-                spec=_mapping(body["spec"]),
-                identity=Identity(_mapping(body["identity"])),
-                device=str(body["device"]),
-                cost=_cost(body["cost"]),
-            )
-        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
-            raise JobError(
-                f"{source} is not a speechmill job: {error!r:.120}; restore it, or choose another output.uri"
-            ) from error
+        stored = checked(
+            _StoredJob, body, f"{source} is not a speechmill job", "restore it, or choose another output.uri"
+        )
+        cost = CostModel(**{name: float(value) for name, value in stored.cost})
+        return cls(stored.speechmill, stored.spec, Identity(stored.identity), stored.device, cost)
 
     def refuse_if_changed(self, now: Identity, output: str) -> None:
         """Raise JobChanged, naming every key, when this job is not the one that runs now."""
@@ -144,16 +161,3 @@ class JobFile:
 def _shown(value: object) -> str:
     shown = json.dumps(value)
     return shown if len(shown) <= 200 else f"{shown[:199]}…"
-
-
-def _mapping(value: Any) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise TypeError(f"{value!r:.40} where an object is expected")
-    return cast("dict[str, Any]", value)
-
-
-def _cost(values: Any) -> CostModel:
-    cost = CostModel(**{name: float(value) for name, value in values.items()})
-    if not all(0 <= value < math.inf for value in asdict(cost).values()) or not cost.base_s + cost.char_s:
-        raise ValueError(f"{cost} is no estimate")
-    return cost

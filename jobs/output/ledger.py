@@ -11,13 +11,14 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 
-from ...actors.records.manifest import MANIFEST_PREFIX, PartName
+from ...actors.records.keys import MANIFEST_PREFIX
+from ...actors.records.manifest import PartName
 from ...cluster.storage import Entry, Storage
 from ...errors import JobChanged
 from ..corpus.parallel import in_order
-from ..run.progress import Totals
 from .plan_log import WindowPlan
 from .row_bitmap import RowBitmap
+from .totals import Totals
 
 MANY_WINDOWS = 1_000
 """Manifests of more windows than this are listed in several pieces at once."""

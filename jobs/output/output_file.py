@@ -8,17 +8,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from ...actors.records.keys import COMPLETE_KEY, ROOT_KEY
 from ...actors.records.manifest import PartName
 from ...cluster.commit.executor import Executor
 from ...cluster.commit.names import Stamp
 from ...cluster.commit.operations import Found, RootFile
-from ...cluster.commit.root import ROOT_KEY, Root, counts
+from ...cluster.commit.root import NameDigest, Root, counts
 from ...cluster.storage import Storage
 from ...errors import JobError, StorageMissing
 from .bounded_read import SMALL_BYTES, TooLarge, get_bounded
-from .complete import COMPLETE_KEY, Complete
+from .complete import Complete
 from .identity import JobFile
-from .json_object import json_object
+from .stored import parsed
 
 _COMPLETE = "complete"
 FORMATS_WITHOUT_ROOT = (None, 1, 2)
@@ -72,6 +73,15 @@ class OutputFile:
         part = PartName.parse(key)
         return part if is_counted(self.root, part) else None
 
+    def names_fault(self, counted: NameDigest) -> str:
+        """How the manifests that count differ from those that a complete job had; "" where they do not."""
+        promised = self.root.names
+        if promised is None or counted == promised:
+            return ""
+        if counted.num_names != promised.num_names:
+            return f"{counted.num_names} of {promised.num_names} manifests are there"
+        return f"manifests were replaced: {promised.num_names} are there, and not under the names that they had"
+
     @property
     def is_text(self) -> bool:
         """Whether the job makes text in place of audio."""
@@ -88,12 +98,11 @@ def completed(body: dict[str, Any], complete: Complete) -> dict[str, Any]:
     return {**body, _COMPLETE: complete.body}
 
 
-def _complete_of(storage: Storage, file: RootFile) -> dict[str, Any]:
+def _complete_of(storage: Storage, file: RootFile) -> object:
     """The mark as it was written, {} where it is not there."""
     if file.root.run:
-        value = file.body.get(_COMPLETE)
-        return value if isinstance(value, dict) else {}
+        return file.body.get(_COMPLETE, {})
     try:
-        return json_object(get_bounded(storage, COMPLETE_KEY), storage.location(COMPLETE_KEY))
+        return parsed(get_bounded(storage, COMPLETE_KEY), storage.location(COMPLETE_KEY))
     except StorageMissing:
         return {}

@@ -18,17 +18,19 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from itertools import count
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import Field
 
+from ...actors.records.keys import PLAN_PREFIX
 from ...cluster.storage import Storage
-from ...errors import StorageMissing
+from ...errors import JobError, StorageMissing
 from ..corpus import Hashes, Position
 from ..corpus.parallel import in_order
 from .bounded_read import TooLarge, get_bounded
+from .stored import Amount, Count, Stored, checked, parsed
 
-PLAN_PREFIX = "plan/"
 MAX_WINDOWS = 32
 MAX_ROWS = 1 << 18
 """A chunk is full with this many windows, or rows: so many are read again where the ids of the last one are missing."""
@@ -195,32 +197,53 @@ class PlanLog:
 
     def _read_chunk(self, chunk: int) -> list[WindowPlan]:
         """The windows of a chunk; none where it is missing, damaged or another job's."""
+        source = self._storage.location(_key(chunk, "json"))
         try:
-            body: Any = json.loads(self._get(_key(chunk, "json")))
-            check = body.pop("check")
-            first = chunk * self.chunk_windows
-            is_ours = body["fingerprint"] == self._fingerprint and body["window"] == first
-            if not is_ours or check != self._check(body) or len(body["windows"]) > self.chunk_windows:
+            body = parsed(self._get(_key(chunk, "json")), source)
+            seal = body.pop("check", None)
+            found = checked(_StoredChunk, body, source, "it is planned anew")
+            is_ours = (found.fingerprint, found.window) == (self._fingerprint, chunk * self.chunk_windows)
+            if not is_ours or seal != self._check(body) or len(found.windows) > self.chunk_windows:
                 return []
-            return [self._plan_of(window) for window in body["windows"]]
-        except (StorageMissing, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            plans = [window.plan for window in found.windows]
+        except JobError:
             return []
+        return plans if all(self._is_possible(plan) for plan in plans) else []
 
-    def _plan_of(self, window: dict[str, Any]) -> WindowPlan:
-        """A window as it was written. Raises ValueError, KeyError or TypeError for one that cannot be."""
-        end = Position(*[window["end"][name] for name in ("file", "offset", "number")])
-        changed: dict[str, Any] = {"end": end, "repeated": bytes.fromhex(window["repeated"])}
-        plan = WindowPlan(**(window | changed))
-        counts = (plan.num_rows, plan.num_parts, end.file, end.offset, end.number)
-        are_counts = all(type(value) is int and 0 <= value < 1 << 63 for value in counts)
-        are_numbers = all(
-            type(value) in (int, float) and 0 <= value < 1e18 for value in (plan.cost_s, plan.fraction_read)
-        )
-        if not (are_counts and are_numbers and 0 < plan.num_rows <= self.window_rows):
-            raise ValueError(f"{window!r:.200} is no window")
-        if plan.repeated and plan.repeated_rows[-1:] >= [plan.num_rows]:
-            raise ValueError(f"{window!r:.200} has a row beyond its end")
-        return plan
+    def _is_possible(self, plan: WindowPlan) -> bool:
+        """Whether it can be a window of this job."""
+        has_rows = 0 < plan.num_rows <= self.window_rows
+        return has_rows and all(row < plan.num_rows for row in plan.repeated_rows[-1:])
+
+
+class _StoredPosition(Stored):
+    file: Count
+    offset: Count
+    number: Count
+
+
+class _StoredWindow(Stored):
+    num_rows: Count
+    end: _StoredPosition
+    num_parts: Count
+    digest: str
+    repeated: Annotated[str, Field(pattern="^([0-9a-f]{2})*$")]
+    cost_s: Amount
+    fraction_read: Amount
+
+    @property
+    def plan(self) -> WindowPlan:
+        changed: dict[str, Any] = {
+            "end": Position(**self.end.model_dump()),
+            "repeated": bytes.fromhex(self.repeated),
+        }
+        return WindowPlan(**self.model_dump(exclude={"end", "repeated"}), **changed)
+
+
+class _StoredChunk(Stored):
+    fingerprint: str
+    window: Count
+    windows: list[_StoredWindow]
 
 
 def _key(chunk: int, kind: str) -> str:

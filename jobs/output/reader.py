@@ -13,18 +13,17 @@ from typing import Any
 
 from ...actors.audio import encoding as audio
 from ...actors.audio.encoding import AudioFormat, format_of
+from ...actors.records.keys import ROOT_KEY, TEXT_PREFIX
 from ...actors.records.manifest import PartName, Record, content_digest, decode_records
 from ...actors.records.utterance import Clip
 from ...cluster.commit.executor import Executor
 from ...cluster.commit.operations import DONE, MISSING, Named, ReadNames, ReadObjects, StoreAnswer
 from ...cluster.commit.protocol import Read, State
-from ...cluster.commit.root import ROOT_KEY
 from ...cluster.containers import Container, Place, container_of
 from ...cluster.storage import S3Options, Storage, open_storage
 from ...errors import JobError, RowRejected
 from .bounded_read import MANIFEST_BYTES, get_bounded
 from .output_file import OutputFile
-from .texts import TEXT_PREFIX
 
 
 @dataclass(frozen=True, slots=True)

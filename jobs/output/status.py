@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ...actors.records.keys import ROOT_KEY
 from ...cluster.lease.lease import Lease
 from ...cluster.storage import Storage
 from ...errors import JobError, StorageMissing
@@ -43,7 +44,7 @@ def status(storage: Storage) -> Status:
     """Read the status of an output. Raises StorageMissing when there is none."""
     output = OutputFile.read(storage)
     if output is None:
-        raise StorageMissing(f"{storage.uri} holds no speechmill output: there is no job.json")
+        raise StorageMissing(f"{storage.uri} holds no speechmill output: there is no {ROOT_KEY}")
     job, holdings = output.job, Holdings.of(storage, output)
     ledger = holdings.ledger
     return Status(

@@ -12,9 +12,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import cast
 
+from ...actors.records.keys import TEXT_PREFIX
 from ...actors.records.manifest import PartName, Record, dumps
 
-TEXT_PREFIX = "text/"
 _OWNED = re.compile(re.escape(TEXT_PREFIX) + r"([0-9]{6,}-[0-9]{4,})(?:-r[0-9a-f]+-[0-9]+\.n[0-9]+)?\.jsonl")
 
 

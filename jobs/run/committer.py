@@ -1,9 +1,9 @@
-"""Manifests on their way into the store: a few threads write them, so that the driver need not wait for each.
+"""Manifests on their way into the store: a few threads write them, so that the driver does not wait for each.
 
 Guaranteed: a part gets the number of its commit when its writing begins, and the lease is checked right before each
 object; the manifest is the last; `stored` names a part once, after its manifest is in the store, and raises the first
 error of any write, after which no write is begun. Parts are independent of each other and may be stored in any order.
-Deliberately not known: what rows mean. How much waits is bounded by the caller, who asks `has_room`.
+Deliberately not known: what rows mean. How much waits is bounded by the caller, which asks `has_room`.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import TracebackType
 from typing import Protocol, Self
 
-from ...actors.records.manifest import PartName, content_digest
+from ...actors.records.manifest import content_digest
 from ...cluster.commit.executor import Executor
 from ...cluster.commit.protocol import Commit
 from ...cluster.storage import Storage
@@ -26,7 +26,8 @@ from ...cluster.storage.guard import guarded
 from ...errors import JobError, RunStopped
 from ..output.claim import MayWrite
 from ..output.texts import text_key
-from .progress import Totals
+from ..output.totals import Totals
+from .pending_part import PendingPart
 
 logger = logging.getLogger(__name__)
 
@@ -37,25 +38,6 @@ SLOW_S = 10.0
 """A part that waits longer is worth a notice."""
 CLOSE_S = 5.0
 """So long what waits may still be written when a run is interrupted."""
-
-
-@dataclass(frozen=True, slots=True)
-class PendingPart:
-    """A part to be stored.
-
-    name      as far as it is known: its stamp is given when it is written
-    texts     its refined rows; None where there is audio
-    cost_s    estimated seconds on one replica
-    """
-
-    name: PartName
-    manifest: bytes
-    texts: bytes | None = None
-    cost_s: float = 0.0
-
-    @property
-    def num_bytes(self) -> int:
-        return len(self.manifest) + len(self.texts or b"")
 
 
 class Numbering(Protocol):
@@ -82,8 +64,8 @@ class Committer:
         self._clock = clock
         self._changed = threading.Condition()
         self._waiting: deque[PendingPart] = deque()
-        self._errands: deque[Callable[[], object]] = deque()
-        self._num_errands = 0
+        self._cleanups: deque[Callable[[], object]] = deque()
+        self._num_cleanups = 0
         self._stored: list[PendingPart] = []
         self._error: BaseException | None = None
         self._is_closed = False
@@ -97,15 +79,15 @@ class Committer:
             self._waiting.append(part)
             self._wake()
 
-    def later(self, errand: Callable[[], object]) -> None:
-        """Have something done when no part waits. Raised JobError and RunStopped are nobody's business."""
+    def add_cleanup(self, cleanup: Callable[[], object]) -> None:
+        """Have something removed when no part waits. JobError and RunStopped are ignored: cleanup is best effort."""
         with self._changed:
-            self._errands.append(errand)
-            self._num_errands += 1
+            self._cleanups.append(cleanup)
+            self._num_cleanups += 1
             self._wake()
 
     def _wake(self) -> None:
-        if len(self._threads) < min(NUM_THREADS, len(self._pending) + self._num_errands):
+        if len(self._threads) < min(NUM_THREADS, len(self._pending) + self._num_cleanups):
             # A daemon: a store that hangs must not keep the process from ending.
             self._threads.append(threading.Thread(target=self._work, name="commit", daemon=True))
             self._threads[-1].start()
@@ -113,8 +95,8 @@ class Committer:
 
     @property
     def is_idle(self) -> bool:
-        """Whether all that was added is stored, and told, and no errand is left."""
-        return not self._pending and not self._num_errands
+        """Whether all that was added is stored, and told, and no cleanup is left."""
+        return not self._pending and not self._num_cleanups
 
     @property
     def has_room(self) -> bool:
@@ -169,7 +151,7 @@ class Committer:
             self._changed.wait_for(lambda: self._error or len(self._stored) == len(self._pending), timeout_s)
             num_left = len(self._pending) - len(self._stored)
             self._waiting.clear()
-            self._errands.clear()
+            self._cleanups.clear()
             if num_left and self._error is None:
                 logger.warning("%d manifests were not stored in time; their rows are spoken again", num_left)
 
@@ -183,7 +165,7 @@ class Committer:
 
     def _work(self) -> None:
         while (task := self._next()) is not None:
-            error = self._write(task) if isinstance(task, PendingPart) else _do(task)
+            error = self._write(task) if isinstance(task, PendingPart) else _clean(task)
             with self._changed:
                 if error is not None:
                     self._error = self._error or error
@@ -191,17 +173,17 @@ class Committer:
                 elif isinstance(task, PendingPart):
                     self._stored.append(task)
                 else:
-                    self._num_errands -= 1
+                    self._num_cleanups -= 1
                 self._changed.notify_all()
 
     def _next(self) -> PendingPart | Callable[[], object] | None:
         with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._errands or self._is_closed or self._error)
+            self._changed.wait_for(lambda: self._waiting or self._cleanups or self._is_closed or self._error)
             if self._error is not None:
                 return None
             if self._waiting:
                 return self._waiting.popleft()
-            return self._errands.popleft() if self._errands else None
+            return self._cleanups.popleft() if self._cleanups else None
 
     def _write(self, part: PendingPart) -> BaseException | None:
         try:
@@ -217,10 +199,10 @@ class Committer:
         return None
 
 
-def _do(errand: Callable[[], object]) -> BaseException | None:
+def _clean(cleanup: Callable[[], object]) -> BaseException | None:
     try:
         with suppress(JobError, RunStopped):
-            errand()
+            cleanup()
     except BaseException as error:
         return error
     return None

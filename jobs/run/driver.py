@@ -1,7 +1,7 @@
-"""Who runs a job, and where: what is found in the output, the lease, the cluster and its replicas.
+"""One run from the job to its result: what the output holds, the lease, the cluster and its replicas.
 
 Guaranteed: everything that can be wrong with a job is said before a replica starts, and nothing is written without the
-lease. What becomes of rows and parts is the `Run`'s business.
+lease. Not known here: what becomes of rows and parts (`run.py`).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from ...actors.records.manifest import MANIFEST_PREFIX
+from ...actors.records.keys import MANIFEST_PREFIX
 from ...cluster.lease.lease import Lease
 from ...cluster.pool.pool import Pool
 from ...cluster.pool.replica_source import Borrowed, Spawned
@@ -23,12 +23,13 @@ from ..output.holdings import Holdings, counted_parts, lost_parts
 from ..output.identity import JobFile
 from ..output.ledger import Ledger, list_manifests
 from ..output.output_file import OutputFile
+from ..output.plan_log import PlanLog
 from ..spec.job import JobSpec
 from ..verify import damaged_manifests
 from .committer import Committer
 from .metrics import Telemetry
 from .prepare import ResolvedJob, open_output, prepare
-from .result import Result
+from .result import Result, RunFigures
 from .run import Observer, Run
 from .trace import Trace, open_trace
 
@@ -49,7 +50,7 @@ def run(
     """
     begin = _Beginning.of(spec, overwrite=overwrite)
     if begin.is_complete and not repair:
-        return _complete(begin, observe)
+        return _complete(begin)
     with (
         _still_there(begin.storage),
         Lease.take(begin.storage) as lease,
@@ -59,14 +60,14 @@ def run(
             # Until the lease was there, another driver had it, and began or ended the output.
             begin = _Beginning.of(spec, overwrite=overwrite)
             if begin.is_complete and not repair:
-                return _complete(begin, observe)
+                return _complete(begin)
         damaged = _damaged(begin, is_thorough=repair) if begin.found is not None else []
         if begin.is_complete and not damaged and not Holdings.of(begin.storage, _there(begin)).problems:
-            return _complete(begin, observe)
+            return _complete(begin)
         return _run(spec, begin, lease, damaged, observe, spans)
 
 
-def _complete(begin: _Beginning, observe: Observer | None) -> Result:
+def _complete(begin: _Beginning) -> Result:
     """The result of a job that was complete before. Raises OutputDamaged where something has gone missing since."""
     output = _there(begin)
     holdings = Holdings.of(begin.storage, output)
@@ -76,7 +77,7 @@ def _complete(begin: _Beginning, observe: Observer | None) -> Result:
             "names all that is wrong; run the same command with --repair to have it spoken again"
         )
     assert output.complete is not None
-    return Run(begin.job, holdings.ledger, None, None, observe).result(output.complete)
+    return Result.of(begin.job.spec, output.complete, RunFigures())
 
 
 def _damaged(begin: _Beginning, *, is_thorough: bool) -> list[str]:
@@ -166,41 +167,41 @@ def _run(
     observe: Observer | None,
     trace: Trace | None,
 ) -> Result:
-    storage, found, job = begin.storage, begin.found, begin.job
     with ExitStack() as stack:
 
-        def opened(claim: Claim, ledger: Ledger) -> Run:
-            run = Run(job, ledger, claim, stack.enter_context(Committer(storage, lease, claim)), observe)
-            stack.callback(run.stop)
-            return run
+        def opened(job: ResolvedJob, log: PlanLog, ledger: Ledger, claim: Claim) -> Run:
+            committer = stack.enter_context(Committer(begin.storage, lease, claim))
+            return stack.enter_context(Run(job, log, ledger, claim, committer, observe))
 
         # What continues an output has its device, so its corpus is read once, here; else the cluster decides it.
-        this = opened(*_resumed(begin, lease, damaged)) if found is not None else None
-        if this is not None and not this.has_work():
-            return this.result(this.complete())
+        run = None if begin.found is None else opened(*_resumed(begin, lease, damaged))
+        if run is not None and not run.has_work():
+            return run.complete()
         resources = stack.enter_context(session(spec.cluster.address))
-        source, device = _source(spec, resources, found)
-        if this is None:
+        source, device = _source(spec, resources, begin.found)
+        job = begin.job
+        if run is None:
             if device != job.model.device:
-                job = prepare(spec, storage, None, device)
-            claim = Claim.begin(storage, lease, begin.output, job.job_file)
-            this = opened(claim, Ledger())
+                job = prepare(spec, begin.storage, None, device)
+            claim = Claim.begin(begin.storage, lease, begin.output, job.job_file)
+            run = opened(job, job.new_plan_log(), Ledger(), claim)
             if begin.output is not None:
-                this.sweep_others()
-        if this.has_work():
+                run.sweep_others()
+        if run.has_work():
             source = source if isinstance(source, Borrowed) else Spawned(source, job.replica_config)
-            with Pool(source, job.job_config, job.parts, stamp=this.stamp) as pool:
-                this.speak_all(pool, Telemetry(spec.name), trace)
-            this.sweep(pool)
-        return this.result(this.complete())
+            with Pool(source, job.job_config, job.parts, stamp=run.stamp) as pool:
+                run.speak_all(pool, Telemetry(spec.name), trace)
+            run.sweep(pool)
+        return run.complete()
 
 
-def _resumed(begin: _Beginning, lease: Lease, damaged: Sequence[str]) -> tuple[Claim, Ledger]:
-    """Claim an output to go on with it."""
+def _resumed(begin: _Beginning, lease: Lease, damaged: Sequence[str]) -> tuple[ResolvedJob, PlanLog, Ledger, Claim]:
+    """Claim an output to go on with it: its job, its plan, and what is committed."""
     log = begin.job.plan_log()
     ledger = Ledger(log.windows)
     listed = partial(_listed, begin.storage, len(log.windows))
-    return Claim.resume(begin.storage, lease, _there(begin), damaged, listed, ledger.add), ledger
+    claim = Claim.resume(begin.storage, lease, _there(begin), damaged, listed, ledger.add)
+    return begin.job, log, ledger, claim
 
 
 def _listed(storage: Storage, num_windows: int, prefix: str) -> Iterator[Entry]:

@@ -13,12 +13,11 @@ from importlib.metadata import version
 from ...actors.audio.encoding import format_of
 from ...actors.models.base import ModelConfig, ModelInfo
 from ...actors.models.registry import describe
-from ...actors.records.manifest import MANIFEST_PREFIX, PartName
+from ...actors.records.keys import AUDIO_PREFIX, DRIVER_KEY, MANIFEST_PREFIX, PLAN_PREFIX, ROOT_KEY, TEXT_PREFIX
+from ...actors.records.manifest import PartName
 from ...actors.replica.receipt import JobConfig, ReplicaConfig
-from ...cluster.commit.root import ROOT_KEY
-from ...cluster.containers.base import AUDIO_PREFIX, part_prefix
+from ...cluster.containers.base import part_prefix
 from ...cluster.containers.parts import Parts
-from ...cluster.lease.record import DRIVER_KEY
 from ...cluster.sharding.cost_cache import recall
 from ...cluster.sharding.sharding import CostModel
 from ...cluster.storage import Storage, open_storage
@@ -26,8 +25,8 @@ from ...errors import JobChanged, ModelError, SpecError
 from ..corpus import Column, Corpus, InputOptions, would_read
 from ..output.identity import Identity, JobFile, identity_of
 from ..output.output_file import OutputFile
-from ..output.plan_log import PLAN_PREFIX, PlanLog
-from ..output.texts import TEXT_PREFIX, text_key
+from ..output.plan_log import PlanLog
+from ..output.texts import text_key
 from ..spec.job import JobSpec
 
 

@@ -11,23 +11,8 @@ from dataclasses import dataclass
 
 from ...actors.batcher.stats import BatchStats
 from ...cluster.pool.replica_state import ReplicaState
-
-
-@dataclass(frozen=True, slots=True)
-class Totals:
-    """Rows and seconds of audio that are committed."""
-
-    num_ok: int = 0
-    num_failed: int = 0
-    audio_s: float = 0.0
-
-    @property
-    def num_rows(self) -> int:
-        return self.num_ok + self.num_failed
-
-    def plus(self, num_ok: int, num_failed: int, audio_s: float) -> Totals:
-        """These totals with a part more."""
-        return Totals(self.num_ok + num_ok, self.num_failed + num_failed, self.audio_s + audio_s)
+from ..output.totals import Totals
+from .result import RunFigures
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,56 +62,56 @@ class Tracker:
         self._fraction_read = 0.0
         self._batches = BatchStats()
         self._storing, self._cost_storing_s = Totals(), 0.0
+        self._speaking_s = 0.0
+        self._num_replicas = self._num_deaths = 0
 
-    def planned(self, num_rows: int, cost_s: float, skipped_cost_s: float, fraction_read: float) -> None:
-        """A window was planned; `skipped_cost_s` of its cost was committed by an earlier run."""
+    def record_window(self, num_rows: int, cost_s: float, skipped_cost_s: float, fraction_read: float) -> None:
+        """Record a planned window; `skipped_cost_s` of its cost was committed by an earlier run."""
         self._rows_planned += num_rows
         self._cost_planned_s += cost_s
         self._cost_skipped_s += skipped_cost_s
         self._fraction_read = fraction_read
 
-    def committed_part(self, num_ok: int, num_failed: int, audio_s: float, cost_s: float) -> None:
-        """A part was committed by this run."""
+    def record_commit(self, num_ok: int, num_failed: int, audio_s: float, cost_s: float) -> None:
+        """Record a part that this run committed."""
         self._committed = self._committed.plus(num_ok, num_failed, audio_s)
         self._cost_done_s += cost_s
 
-    def storing(self, totals: Totals, cost_s: float) -> None:
-        """Of this run, what replicas have handed in and the store has not taken by now."""
+    def record_pending(self, totals: Totals, cost_s: float) -> None:
+        """Rows that replicas have handed in and the store has not taken by now, and their cost."""
         self._storing, self._cost_storing_s = totals, cost_s
 
-    def batched(self, batches: BatchStats) -> None:
-        """A receipt's batches."""
+    def record_batches(self, batches: BatchStats) -> None:
+        """Batches of receipts."""
         self._batches += batches
 
     @property
-    def batches(self) -> BatchStats:
-        """The batches of the receipts so far."""
-        return self._batches
+    def figures(self) -> RunFigures:
+        """What this run has done: committed rows and their batches, the rest as of the last snapshot."""
+        return RunFigures(
+            new_rows=self._committed.num_rows - self._before.num_rows,
+            new_audio_s=self._new_audio_s,
+            speaking_s=self._speaking_s,
+            batches=self._batches,
+            num_replicas=self._num_replicas,
+            num_deaths=self._num_deaths,
+        )
 
     @property
-    def rows_of_this_run(self) -> int:
-        """Rows that this run committed."""
-        return self._committed.num_rows - self._before.num_rows
-
-    @property
-    def audio_s_of_this_run(self) -> float:
-        """Seconds of audio that this run committed."""
+    def _new_audio_s(self) -> float:
         return self._committed.audio_s - self._before.audio_s
 
-    def speaking_s(self, now_s: float) -> float:
-        """Seconds since the first replica had work; 0 before."""
-        return now_s - self._speaking_since_s if self._speaking_since_s is not None else 0.0
-
-    def speaking_from(self, now_s: float) -> None:
-        """A replica has work; the first call counts."""
+    def record_start(self, now_s: float) -> None:
+        """Record that a replica has work; the first call counts."""
         if self._speaking_since_s is None:
             self._speaking_since_s = now_s
 
     def snapshot(self, now_s: float, replicas: Sequence[ReplicaState], num_deaths: int, notice: str = "") -> Snapshot:
         """Where the run stands, with what the replicas hold uncommitted."""
-        speaking_s = self.speaking_s(now_s)
+        speaking_s = now_s - self._speaking_since_s if self._speaking_since_s is not None else 0.0
+        self._speaking_s, self._num_replicas, self._num_deaths = speaking_s, len(replicas), num_deaths
         storing = self._storing
-        audio_s = self.audio_s_of_this_run + storing.audio_s + sum(r.audio_s_in_flight for r in replicas)
+        audio_s = self._new_audio_s + storing.audio_s + sum(r.audio_s_in_flight for r in replicas)
         done = self._committed.num_rows + storing.num_rows + sum(r.rows_in_flight for r in replicas)
         running = sum((replica.progress.batches for replica in replicas), BatchStats())
         is_exact = self._fraction_read >= 1.0

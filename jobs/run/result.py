@@ -3,8 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Self
 
-from ...actors.batcher.stats import BatchStats
+from ...actors.batcher.stats import NO_BATCHES, BatchStats
+from ..output.complete import Complete
+from ..spec.job import JobSpec
+from .exit_status import ExitStatus
+
+
+@dataclass(frozen=True, slots=True)
+class RunFigures:
+    """What one run did: rows that ended, audio made, seconds from the first shard to the last."""
+
+    new_rows: int = 0
+    new_audio_s: float = 0.0
+    speaking_s: float = 0.0
+    batches: BatchStats = NO_BATCHES
+    num_replicas: int = 0
+    num_deaths: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +49,25 @@ class Result:
     num_deaths: int
     is_allowed: bool
 
+    @classmethod
+    def of(cls, spec: JobSpec, complete: Complete, figures: RunFigures) -> Self:
+        """The result of a complete job, and of the run that looked at it or completed it."""
+        return cls(
+            output=spec.output.uri,
+            task=spec.task,
+            num_rows=complete.num_rows,
+            num_ok=complete.num_ok,
+            num_failed=complete.num_failed,
+            audio_s=complete.audio_s,
+            new_rows=figures.new_rows,
+            new_audio_s=figures.new_audio_s,
+            speaking_s=figures.speaking_s,
+            batches=figures.batches,
+            num_replicas=figures.num_replicas,
+            num_deaths=figures.num_deaths,
+            is_allowed=spec.failure.allows(complete.num_failed, complete.num_rows),
+        )
+
     @property
     def rtfx(self) -> float:
         """Seconds of audio per second of speaking, in this run."""
@@ -50,4 +85,4 @@ class Result:
 
     @property
     def exit_code(self) -> int:
-        return 0 if self.is_allowed else 1
+        return ExitStatus.well(self.is_allowed)

@@ -18,7 +18,7 @@ from ...actors.audio.encoding import FORMATS, AudioFormat
 from ...actors.audio.ogg import with_serial
 from ...actors.audio.stream_encoder import wav_header
 from ...errors import SpecError
-from ..cli.exits import OutputClosed
+from ..run.exit_status import OutputClosed
 
 if TYPE_CHECKING:
     import numpy as np

@@ -58,7 +58,7 @@ class AdmissionLimits:
 
 
 class AdmissionState(Enum):
-    """What became of somebody who asked."""
+    """What became of a request for a place."""
 
     SPEAKING = "speaking"
     WAITING = "waiting"
@@ -108,7 +108,7 @@ class Admission:
         return following
 
     def retry_s(self, now_s: float) -> float:
-        """How long until somebody who comes now would have a place, by how long the last ones took."""
+        """How long a request that comes now would wait for a place, by how long the last ones took."""
         running_s = [now_s - since_s for since_s in self._speaking.values()]
         # Those that still speak count for what they took so far: the first ones, or all, may take very long.
         took_s = max(_mean(self._recent_s), _mean(running_s))
@@ -135,17 +135,17 @@ class AdmissionGate:
         self.is_draining = False
 
     def check_open(self) -> None:
-        """Raise Problem 503 when nobody is let in any more."""
+        """Raise HttpProblem 503 when no request is admitted any more."""
         if self.is_draining:
             headers = {**retry_after(DRAIN_RETRY_S), **CLOSE}
             raise HttpProblem(503, "the service is shutting down; ask again", code="draining", headers=headers)
 
     def drain(self) -> None:
-        """Let nobody in from now on; those inside finish, those in the queue too."""
+        """Admit no request from now on; those inside finish, those in the queue too."""
         self.is_draining = True
 
     async def drained(self) -> None:
-        """Return once nobody is inside."""
+        """Return once no request is inside."""
         await self._is_empty.wait()
 
     @contextmanager

@@ -58,7 +58,7 @@ def create_app(
     chunk_chars     what the model speaks at once: characters, 0 if it has sound before a segment is done
     allow_origins  origins whose pages may ask, "*" for all; none but the service's own by default
     on_start       done before the first request, and on_stop after the last
-    `app.state.drain()` lets nobody in any more, and `await app.state.drained()` returns when the last one has left.
+    `app.state.drain()` admits no request any more, and `await app.state.drained()` returns when the last one has ended.
     Raises SpecError for a hash that is none.
     """
     info = speaker.info
@@ -181,7 +181,7 @@ def _kept_paths(service: SpeechService, gate: _Gate, chunk_chars: int) -> APIRou
     @router.post("/audio/speech")
     async def speech(request: Request) -> Response:
         wanted = SpeechRequest.parse(await read_body(request, service.limits))
-        return SpokenResponse(service, visit_of(request.scope), wanted, wanted.script(service.offer))
+        return SpokenResponse(service, visit_of(request.scope), wanted, wanted.speech_input(service.offer))
 
     @router.api_route("/models", methods=_READ)
     async def models() -> Response:

@@ -40,7 +40,7 @@ class Service:
         model = self._spec.model_config_on(plan.device)
         self._device = model.device
         self._is_streaming = model_class(model.name).stream is not Model.stream
-        self._speaker = RaySynthesizer(self._spec.name, self._spec.replica_config(model), plan.cpus, plan.gpus)
+        self._speaker = RaySynthesizer(self._spec.name, self._spec.replica_config(model), plan)
         # Serve sends no request before this returns: ready means warm.
         await self._speaker.start()
 
@@ -119,7 +119,7 @@ def bound(spec: ServiceSpec, plan: ReplicaPlan, token: str | None) -> Applicatio
     deployment: Any = serve.deployment(
         name="Service",
         num_replicas=plan.num_replicas,
-        # Refusing with 429 is the application's business: Serve lets some more in than there are places.
+        # The application itself refuses with 429: Serve lets some more in than there are places.
         max_ongoing_requests=2 * (limits.max_streams + limits.max_waiting) + 32,
         ray_actor_options={"num_cpus": 0},
         health_check_period_s=_HEALTH_S,

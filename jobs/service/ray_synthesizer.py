@@ -1,7 +1,7 @@
-"""A replica on the Ray cluster as a `Synthesizer`: spawned, kept alive, streamed from.
+"""A replica on the Ray cluster as a `Synthesizer`: started, kept alive, streamed from.
 
 Guaranteed: a replica that dies is replaced, and until the new one is warm the speaker is not ready; a stream whose
-reader goes away is cancelled. Not known here: HTTP, who asks.
+reader goes away is cancelled. Not known here: HTTP, what is done with the audio.
 """
 
 from __future__ import annotations
@@ -9,131 +9,117 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from typing import Any
 
 import ray
-from ray.exceptions import RayActorError, RayTaskError
+from ray.exceptions import RayActorError, RayError, RayTaskError
 
 from ...actors.models.base import ModelInfo
 from ...actors.models.registry import describe
+from ...actors.records.speech import AudioChunk, SpeechInput
 from ...actors.replica.receipt import ReplicaConfig
 from ...actors.replica.replica import ReplicaInfo
-from ...actors.replica.streaming import SpeechInput
 from ...cluster.pool.actor import STREAM_OPTIONS
-from ...cluster.pool.replica_source import replica_name, spawn
-from ...errors import ModelError, ReplicasLost, SpeechmillError
-from .synthesizer import Piece, Script
+from ...cluster.pool.replica_source import Spawned
+from ...cluster.pool.replica_supervisor import ReplicaSupervisor, cause_of, loading_error, summary
+from ...cluster.session import ReplicaPlan
+from ...errors import ReplicasLost, SpeechmillError
 
 LOG = logging.getLogger("speechmill.service")
-MAX_DEATHS_IN_A_ROW = 5
-"""Of replicas that died before they were warm; then the service itself is unhealthy."""
+MAX_DEATHS_IN_A_ROW = 2
+"""Of replicas that were not warm in between, beside three for the replica itself; then the service is unhealthy."""
 _AGAIN_S = 1.0
 
 
 class RaySynthesizer:
     """One replica of a service. `start` it, then it speaks; `stop` ends it."""
 
-    def __init__(self, service: str, config: ReplicaConfig, cpus: float, gpus: float) -> None:
-        self._service, self._config, self._cpus, self._gpus = service, config, cpus, gpus
+    def __init__(self, service: str, config: ReplicaConfig, plan: ReplicaPlan) -> None:
+        """`plan` says what one replica takes; there is one here, however many it plans."""
+        source = Spawned(replace(plan, num_replicas=1), config, service)
+        self._replicas = ReplicaSupervisor(source, max_deaths_in_a_row=MAX_DEATHS_IN_A_ROW)
         self._info = describe(config.model)
-        self._actor: Any = None
-        self._home: ReplicaInfo | None = None
-        self._deaths_in_a_row = 0
-        self._mending: asyncio.Task[None] | None = None
+        self._warm: Any = None  # the actor, once it is warm
+        self._restart: asyncio.Task[None] | None = None
 
     @property
     def info(self) -> ModelInfo:
         """The model."""
         return self._info
 
-    @property
-    def is_healthy(self) -> bool:
-        """Whether there is a replica, or hope for one."""
-        return self._deaths_in_a_row < MAX_DEATHS_IN_A_ROW
-
     async def start(self) -> ReplicaInfo:
-        """Spawn the replica and wait until it is warm. Raises ModelError, and ReplicasLost if it dies."""
-        self._actor = spawn(self._config, self._cpus, self._gpus, replica_name(self._service))
+        """Start the replica and wait until it is warm. Raises ModelError, and ReplicasLost if it dies."""
+        (actor,) = self._replicas.admit()
         try:
-            home: ReplicaInfo = await self._actor.warm.remote()
-        except RayActorError as error:
-            raise ReplicasLost(f"the replica died while it was loaded: {error}") from error
-        except RayTaskError as error:
-            ray.kill(self._actor)
-            cause = _cause(error)
-            raise cause if isinstance(cause, SpeechmillError) else ModelError(f"cannot be loaded: {cause}") from error
-        self._home, self._deaths_in_a_row = home, 0
-        LOG.info("replica ready on %s: loaded in %.1f s, warm in %.1f s", home.host, home.load_s, home.warm_s)
-        return home
+            found: ReplicaInfo = await actor.warm.remote()
+        except RayError as error:
+            self._replicas.give_up(actor, error)
+            raise loading_error(error) from error
+        self._warm = actor
+        self._replicas.record_success()
+        LOG.info("replica ready on %s: loaded in %.1f s, warm in %.1f s", found.host, found.load_s, found.warm_s)
+        return found
 
     async def is_ready(self) -> bool:
-        """Whether a script would be spoken right away."""
-        return self._home is not None
+        """Whether a text would be spoken right away."""
+        return self._warm is not None
 
-    async def speak(self, script: Script, /) -> AsyncGenerator[Piece, None]:
+    async def speak(self, speech: SpeechInput, /) -> AsyncGenerator[AudioChunk, None]:
         """See `Synthesizer.speak`."""
-        if self._home is None:
+        actor = self._warm
+        if actor is None:
             raise ReplicasLost("the replica is being started again")
-        actor = self._actor
-        wanted = SpeechInput(script.text, script.voice, script.seed, script.speed)
-        pieces = actor.stream.options(**STREAM_OPTIONS).remote(wanted)
+        chunks = actor.stream.options(**STREAM_OPTIONS).remote(speech)
         try:
-            async for reference in pieces:
-                heard = await reference
-                yield Piece(heard.samples, heard.spent_s)
+            async for reference in chunks:
+                yield await reference
         except RayActorError as error:
-            self._lost(actor)
+            self._replace(actor, error)
             raise ReplicasLost("the replica died while it spoke") from error
         except RayTaskError as error:
-            cause = _cause(error)
+            cause = cause_of(error)
             if isinstance(cause, SpeechmillError):
                 raise cause from error
             # The model is not to be trusted after what no model should raise.
-            ray.kill(actor)
-            self._lost(actor)
-            raise ReplicasLost(f"the replica failed: {cause}") from error
+            self._replace(actor, error)
+            raise ReplicasLost(f"the replica failed: {summary(error)}") from error
         finally:
-            ray.cancel(pieces)
+            ray.cancel(chunks)
 
     async def check(self) -> None:
         """Look whether the replica lives. Raises ReplicasLost when none can be kept alive."""
-        if self._home is not None:
-            actor = self._actor
+        if (actor := self._warm) is not None:
             try:
                 await actor.num_streams.remote()
-            except RayActorError:
-                self._lost(actor)
-        if not self.is_healthy:
-            raise ReplicasLost(f"{self._deaths_in_a_row} replicas died in a row before they were warm")
+            except RayActorError as error:
+                self._replace(actor, error)
+        self._replicas.check()
 
     def stop(self) -> None:
         """End the replica."""
-        if self._mending is not None:
-            self._mending.cancel()
-        self._home = None
-        if self._actor is not None:
-            ray.kill(self._actor)
+        if self._restart is not None:
+            self._restart.cancel()
+        self._warm = None
+        self._replicas.end()
 
-    def _lost(self, actor: Any) -> None:
+    def _replace(self, actor: Any, error: Exception) -> None:
         """Start another in its place, once for each that died."""
-        if actor is not self._actor or self._home is None:
-            return
-        self._home = None
-        LOG.warning("the replica died; another is started")
-        self._mending = asyncio.get_running_loop().create_task(self._mend())
+        if self._replicas.give_up(actor, error):
+            self._warm = None
+            LOG.warning("the replica died; another is started")
+            self._restart = asyncio.get_running_loop().create_task(self._start_again())
 
-    async def _mend(self) -> None:
-        while self.is_healthy:
+    async def _start_again(self) -> None:
+        """Start until a replica is warm, or too many died."""
+        while True:
             try:
                 await self.start()
-            except SpeechmillError as error:
-                self._deaths_in_a_row += 1
-                LOG.error("no new replica: %s", error)
-                await asyncio.sleep(_AGAIN_S)
-            else:
                 return
-
-
-def _cause(error: RayTaskError) -> BaseException:
-    cause: BaseException | None = getattr(error, "cause", None)
-    return error if cause is None else cause
+            except SpeechmillError as error:
+                LOG.error("no new replica: %s", error)
+            await asyncio.sleep(_AGAIN_S)
+            try:
+                self._replicas.check()
+            except ReplicasLost:
+                return  # `check` says so

@@ -1,7 +1,7 @@
 """What a client asks to be spoken: OpenAI's request, and `seed` and `stream`; every value checked against the model.
 
-Guaranteed: whatever the bytes are, the result is a script that the model takes, or a `HttpProblem` that names the key.
-Not known here: how bytes arrive, or what becomes of the script.
+Guaranteed: whatever the bytes are, the result is an input that the model takes, or a `HttpProblem` that names the key.
+Not known here: how bytes arrive, or what becomes of the input.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import Annotated, Any, Literal, NoReturn, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from ...actors.models.base import ModelInfo
+from ...actors.records.speech import SpeechInput
 from ...actors.text.splitting import normalise
 from ...errors import did_you_mean
 from ..spec.job import SEED_MAX
 from .http_problem import HttpProblem
-from .synthesizer import Script
 
 _SHOWN_CHARS = 80
 _SHOWN_KEYS = 3
@@ -83,7 +83,7 @@ class SpeechRequest(BaseModel):
         is_missing = details[0]["type"] == "missing"
         raise _wrong(str(details[0]["loc"][0]), "; ".join(told), "missing_parameter" if is_missing else "invalid_value")
 
-    def script(self, offer: Offer) -> Script:
+    def speech_input(self, offer: Offer) -> SpeechInput:
         """What the model is to speak. Raises Problem 400, or 404 for another model, naming what there is."""
         info = offer.info
         if self.model not in ("", info.name):
@@ -105,7 +105,7 @@ class SpeechRequest(BaseModel):
             raise _wrong("input", told, "string_above_max_length")
         if not normalise(self.input):
             raise _wrong("input", '"input" holds nothing that can be spoken', "nothing_to_speak")
-        return Script(self.input, voice, self.seed, self.speed)
+        return SpeechInput(self.input, voice, self.seed, self.speed)
 
 
 def unknown_model(name: str, info: ModelInfo) -> HttpProblem:

@@ -20,7 +20,7 @@ from .metrics import Metrics
 LOG = logging.getLogger("speechmill.service")
 
 CLIENT_LEFT = 499
-"""What nginx calls a request whose client left before the answer; nobody is sent it."""
+"""What nginx calls a request whose client left before the answer; it is never sent."""
 
 _QUIET = ("/health", "/ready")
 

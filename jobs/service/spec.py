@@ -30,7 +30,7 @@ class HttpSpec(Section):
 
     @property
     def is_loopback(self) -> bool:
-        """Whether nobody but this machine is heard."""
+        """Whether only this machine is heard."""
         return self.host in LOOPBACK
 
 

@@ -16,6 +16,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from ...actors.audio.encoding import pcm16
+from ...actors.records.speech import AudioChunk, SpeechInput
 from ...errors import ModelError, ReplicasLost, RowError, RowRejected
 from .admission import AdmissionGate, AdmissionLimits
 from .client_stream import ClientGone, ClientStalled, ClientStream, unless_gone
@@ -24,11 +25,11 @@ from .metrics import Metrics
 from .request import Offer, SpeechRequest
 from .request_log import LOG, RequestLog, internal_error, log_error
 from .response import AudioResponse, EventResponse, StreamedResponse, WholeResponse, problem_event
-from .synthesizer import Piece, Script, Synthesizer
+from .synthesizer import Synthesizer
 
 REPLICA_RETRY_S = 5.0
 CLOSE_S = 10.0
-"""So long a speaker may take to give up a script; its place is free after it in any case."""
+"""So long a speaker may take to give up a text; its place is free after it in any case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,18 +46,20 @@ class SpeechService:
 class SpokenResponse(Response):
     """One speech, from waiting for its turn to its last byte."""
 
-    def __init__(self, service: SpeechService, request_log: RequestLog, request: SpeechRequest, script: Script) -> None:
+    def __init__(
+        self, service: SpeechService, request_log: RequestLog, request: SpeechRequest, speech: SpeechInput
+    ) -> None:
         super().__init__()
         self._service = service
         self._request_log = request_log
         self._request = request
-        self._script = script
+        self._speech = speech
         self._sample_rate = service.offer.info.sample_rate
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, for as long as there is somebody to answer."""
+        """Answer, for as long as the client is there."""
         request_log, service = self._request_log, self._service
-        request_log.num_chars = len(self._script.text)
+        request_log.num_chars = len(self._speech.text)
         reader = ClientStream(send, service.limits.idle_write_s, self._heard)
         try:
             with service.admission_gate.inside():
@@ -98,32 +101,32 @@ class SpokenResponse(Response):
         return kind(reader, self._request.response_format, self._sample_rate)
 
     async def _speak(self, answer: AudioResponse) -> None:
-        """Give all pieces to the answer, from the place that this takes and leaves."""
+        """Give all chunks to the answer, from the place that this takes and leaves."""
         service, limits = self._service, self._service.limits
         service.admission_gate.check_open()
         async with (
             service.admission_gate.place() as queue_s,
             asyncio.timeout(limits.total_s),
-            _closing(service.speaker.speak(self._script)) as pieces,
+            _closing(service.speaker.speak(self._speech)) as chunks,
         ):
             async with asyncio.timeout(limits.first_audio_s):
-                piece: Piece | None = await _first(pieces)
-            timings = dict(piece.timings)
+                chunk: AudioChunk | None = await _first(chunks)
+            timings = dict(chunk.timings)
             timings["queue"] = queue_s + timings.get("queue", 0.0)
             answer.begin(self._headers(timings))
-            while piece is not None:
-                self._request_log.audio_s += len(piece.samples) / self._sample_rate
+            while chunk is not None:
+                self._request_log.audio_s += len(chunk.samples) / self._sample_rate
                 with _own_fault():
-                    await answer.take(pcm16(piece.samples))
-                # Neither a write nor a piece that is there already lets go of the loop, and others wait for it.
+                    await answer.take(pcm16(chunk.samples))
+                # Neither a write nor a chunk that is there already lets go of the loop, and others wait for it.
                 await asyncio.sleep(0)
-                piece = await anext(pieces, None)
+                chunk = await anext(chunks, None)
 
     def _headers(self, timings: Mapping[str, float]) -> dict[str, str]:
         parts = {"queue": 0.0, **timings}.items()
         headers = {
             "X-Sample-Rate": str(self._sample_rate),
-            "X-Seed": str(self._script.seed),
+            "X-Seed": str(self._speech.seed),
             "Server-Timing": ", ".join(f"{name};dur={seconds * 1000:.1f}" for name, seconds in parts),
             "Cache-Control": "no-store",
             "X-Accel-Buffering": "no",
@@ -135,13 +138,13 @@ class BrokenOutput(Exception):
     """The model gave something that is no audio."""
 
 
-async def _first(pieces: AsyncGenerator[Piece, None]) -> Piece:
-    """The first piece that holds audio, with the timings that came until then."""
+async def _first(chunks: AsyncGenerator[AudioChunk, None]) -> AudioChunk:
+    """The first chunk that holds audio, with the timings that came until then."""
     timings: dict[str, float] = {}
-    async for piece in pieces:
-        timings.update(piece.timings)
-        if len(piece.samples):
-            return Piece(piece.samples, timings)
+    async for chunk in chunks:
+        timings.update(chunk.timings)
+        if len(chunk.samples):
+            return AudioChunk(chunk.samples, timings)
     raise RowRejected("no audio: the model gave 0 samples")
 
 
@@ -155,12 +158,14 @@ def _own_fault() -> Generator[None]:
 
 
 @asynccontextmanager
-async def _closing(pieces: AsyncGenerator[Piece, None]) -> AsyncGenerator[AsyncGenerator[Piece, None]]:
+async def _closing(
+    chunks: AsyncGenerator[AudioChunk, None],
+) -> AsyncGenerator[AsyncGenerator[AudioChunk, None]]:
     try:
-        yield pieces
+        yield chunks
     finally:
         # The client may leave now: that must neither reach what is tidied up, nor free the place before its end.
-        task, cancelled = asyncio.create_task(_close(pieces)), None
+        task, cancelled = asyncio.create_task(_close(chunks)), None
         end_s = time.monotonic() + CLOSE_S
         while not task.done() and (left_s := end_s - time.monotonic()) > 0:
             try:
@@ -172,9 +177,9 @@ async def _closing(pieces: AsyncGenerator[Piece, None]) -> AsyncGenerator[AsyncG
             raise cancelled
 
 
-async def _close(pieces: AsyncGenerator[Piece, None]) -> None:
+async def _close(chunks: AsyncGenerator[AudioChunk, None]) -> None:
     try:
-        await pieces.aclose()
+        await chunks.aclose()
     except Exception as error:
         log_error(error)
 

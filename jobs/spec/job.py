@@ -18,8 +18,9 @@ from ...cluster.sharding.sharding import ShardLimits
 from ...cluster.storage import S3Options
 from ...errors import SpecError, did_you_mean
 from ..corpus.printable import printable
+from .overrides import override
 from .uris import UriText, without_credentials
-from .yaml_reader import BadYaml, parse_yaml, read_yaml
+from .yaml_reader import BadYaml, read_yaml
 
 SEED_MAX = 2**63 - 1
 _MAX_TOLD = 20
@@ -230,8 +231,8 @@ class Document(Section):
             raise SpecError(f"{source}: is not valid YAML: {printable(str(error))}") from error
         if not isinstance(values, dict):
             raise SpecError(f"{source}: must hold keys such as input, model and output")
-        for override in overrides or []:
-            _override(values, override)
+        for pair in overrides or []:
+            override(values, pair)
         return cls.parse(values, "--set" if path is None else source)
 
 
@@ -268,24 +269,6 @@ class JobSpec(Document):
                 "task: refine"
             )
         return output
-
-
-def _override(values: dict[str, Any], override: str) -> None:
-    path, equals, value = override.partition("=")
-    keys = path.split(".")
-    if not equals or not all(keys):
-        raise SpecError(f'--set "{printable(override, 80)}" must look like model.batch_size=16')
-    section: Any = values
-    for key in keys[:-1]:
-        if section.get(key) is None:
-            section[key] = {}
-        section = section[key]
-        if not isinstance(section, dict):
-            raise SpecError(f"--set {printable(path)}: {printable(key)} is a value, not a section")
-    try:
-        section[keys[-1]] = parse_yaml(value)
-    except BadYaml as error:
-        raise SpecError(f"--set {printable(path)}: the value is not valid YAML: {printable(str(error))}") from error
 
 
 def _explain(root: type[BaseModel], detail: Any) -> tuple[str, str]:

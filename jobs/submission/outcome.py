@@ -14,7 +14,7 @@ from typing import Any, Self
 from ... import errors
 from ...actors.batcher.stats import BatchStats
 from ...errors import JobError, RunStopped, SpeechmillError
-from ..cli.exits import INTERRUPTED, exit_code_of
+from ..run.exit_status import ExitStatus
 from ..run.result import Result
 
 _MARK = '{"speechmill": "ended", '
@@ -55,11 +55,11 @@ class Outcome:
         if isinstance(ended, Result):
             return cls(ended.exit_code, ended, None, is_told=True)
         if isinstance(ended, SpeechmillError):
-            return cls(exit_code_of(ended), None, ended, is_told=True)
-        if status == "STOPPED" or exit_code == INTERRUPTED:
-            return cls(INTERRUPTED, None, RunStopped("the job was stopped before its end"))
+            return cls(ExitStatus.of(ended), None, ended, is_told=True)
+        if status == "STOPPED" or exit_code == ExitStatus.INTERRUPTED:
+            return cls(ExitStatus.INTERRUPTED, None, RunStopped("the job was stopped before its end"))
         error = _untold(status, exit_code, message, log)
-        return cls(exit_code_of(error), None, error)
+        return cls(ExitStatus.of(error), None, error)
 
 
 def _last(log: str) -> Result | SpeechmillError | None:
@@ -86,7 +86,7 @@ def _untold(status: str, exit_code: int | None, message: str, log: str) -> Speec
     if exit_code in _NO_PYTHON:
         return JobError("the head finds no `python`: start Ray with the bin folder of its environment first in PATH")
     said = next((line for line in reversed(log.splitlines()) if line.startswith("error: ")), None)
-    if exit_code == 2 and said is not None:
+    if exit_code == ExitStatus.WRONG_JOB and said is not None:
         return JobError(said.removeprefix("error: "))
     if exit_code is None:
         return RunStopped(f"Ray gave the job up ({status}): {_short(message)}")

@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 
 from ...actors.audio import encoding as audio
 from ...actors.audio.encoding import AudioFormat
+from ...actors.records.keys import AUDIO_PREFIX
 from ...actors.records.manifest import PartName, Record
 from ...cluster.commit.names import UNSTAMPED, ObjectName, Stamp
-from ...cluster.containers.base import AUDIO_PREFIX, Fault, Place, Told, shard_of, shard_prefix
+from ...cluster.containers.base import Fault, Place, Told, shard_of, shard_prefix
 from ...cluster.storage.base import Storage
 from ...errors import JobError, RowRejected
 from ..output.reader import Layout

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from ...actors.records.keys import ROOT_KEY
 from ...actors.records.manifest import PartName, Record, dumps
 from ...actors.records.utterance import Failure, Utterance
-from ...cluster.commit.root import ROOT_KEY
 from ...cluster.storage import Storage
 from ...errors import JobError
 from ..corpus import Corpus

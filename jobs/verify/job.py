@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
-from ...cluster.commit.root import ROOT_KEY
+from ...actors.records.keys import ROOT_KEY
 from ..output.output_file import OutputFile
 
 _ABSENT = object()

@@ -11,20 +11,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 
-from ...actors.records.manifest import MANIFEST_PREFIX, PartName
-from ...cluster.commit.root import ROOT_KEY
-from ...cluster.containers.base import AUDIO_PREFIX
+from ...actors.records.keys import AUDIO_PREFIX, COMPLETE_KEY, DRIVER_KEY, MANIFEST_PREFIX, ROOT_KEY, TEXT_PREFIX
+from ...actors.records.manifest import PartName
 from ...cluster.lease.lease import Lease
-from ...cluster.lease.record import DRIVER_KEY
 from ...cluster.storage.base import Storage
 from ...errors import JobError
 from ..corpus import Corpus
 from ..output.claim import sweep as sweep_dead
-from ..output.complete import COMPLETE_KEY
 from ..output.output_file import OutputFile
 from ..output.plan_log import is_plan_key
 from ..output.reader import Layout, load_part
-from ..output.texts import TEXT_PREFIX
 from .clips import ClipCheck
 from .corpus import compare_corpus
 from .job import job_faults

@@ -9,7 +9,8 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 
-from ...actors.records.manifest import MANIFEST_PREFIX, PartName
+from ...actors.records.keys import MANIFEST_PREFIX
+from ...actors.records.manifest import PartName
 from ...cluster.commit.names import Stamp
 from ...cluster.commit.root import NO_NAMES
 from ...cluster.storage import Storage
@@ -40,16 +41,9 @@ def parts_by_shard(storage: Storage, output: OutputFile, findings: Findings) -> 
             if (other := stamps.setdefault(part.stamp, part.key)) != part.key:
                 findings.problem(f"{part.key} has the number of a commit that {other} has too; one of them was renamed")
         parts.setdefault(part.shard_id, []).append(part)
-    promised = output.root.names
-    if promised is not None and promised.num_names != names.num_names:
-        what = f"the job was completed with {promised.num_names} manifests; {names.num_names} are there"
-        findings.problem(f"{what}; run it with --repair, which speaks again what is missing")
-    elif promised is not None and promised != names:
-        findings.problem(
-            f"the job was completed with {promised.num_names} manifests of other names than those that are there; "
-            "restore them, or run it with --repair"
-        )
-    if promised is None:
+    if fault := output.names_fault(names):
+        findings.problem(f"{fault}; restore them, or run the job with --repair, which speaks again what is missing")
+    if output.root.names is None:
         for run, adopted in output.root.adopted:
             if by_run[run] != len(adopted):
                 what = f"of run {run}, {len(adopted)} manifests were there when the next one began"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from ...actors.records.keys import TEXT_PREFIX
 from ...actors.records.manifest import PartName, Record
 from ...cluster.storage.base import Storage
 from ...errors import JobError
-from ..output.texts import TEXT_PREFIX, text_faults, text_key, text_shard_of
+from ..output.texts import text_faults, text_key, text_shard_of
 from .report import Findings
 
 

@@ -19,7 +19,7 @@ import speechmill
 from speechmill.actors.records.manifest import Record, decode_records
 from speechmill.cluster.storage import S3Options, open_storage
 from speechmill.errors import CorpusChanged, JobChanged
-from speechmill.jobs.cli.exits import exit_code_of
+from speechmill.jobs.run.exit_status import ExitStatus
 from speechmill.jobs.run.progress import Snapshot
 from speechmill.jobs.verify import verify
 
@@ -99,7 +99,7 @@ def test_a_file_that_changes_stops_the_run_and_restored_it_goes_on(
     job = job_of(str(source), tmp_path / "out", 0.001)
     with pytest.raises(CorpusChanged, match=r"corpus\.csv has changed since the run began") as told:
         job.run(observe=Change(lambda: change(source)))
-    assert exit_code_of(told.value) == 3
+    assert ExitStatus.of(told.value) == 3
     assert is_as_it_was(tmp_path / "out")
     if change is in_place:
         with pytest.raises(JobChanged, match="the corpus itself"):

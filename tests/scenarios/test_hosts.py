@@ -19,7 +19,7 @@ from hosts import Host, NoHosts
 from measured import measured
 from waiting import eventually
 
-from speechmill.actors.batcher.cache import cache_folder
+from speechmill.actors.device.disk_cache import cache_folder
 
 pytestmark = pytest.mark.integration
 

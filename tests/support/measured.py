@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from speechmill.actors.batcher import calibration
-from speechmill.actors.batcher.cache import ProfileCache
+from speechmill.actors.batcher.profile_cache import ProfileCache
 from speechmill.actors.models import tone
 from speechmill.actors.models.base import ModelConfig
 

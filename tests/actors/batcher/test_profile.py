@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from speechmill.actors.batcher.cache import ProfileCache
 from speechmill.actors.batcher.calibration import calibrate, key_of
 from speechmill.actors.batcher.fit import BatchShape
 from speechmill.actors.batcher.probes import Probes
 from speechmill.actors.batcher.profile import Profile
+from speechmill.actors.batcher.profile_cache import ProfileCache
 from speechmill.actors.device.memory import ProcessMemory, is_out_of_memory, memory_of
 from speechmill.actors.models.base import ModelConfig
 from speechmill.actors.models.tone import Tone

@@ -11,8 +11,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from speechmill.actors.records.keys import AUDIO_PREFIX, MANIFEST_PREFIX, ROOT_KEY, TEXT_PREFIX
 from speechmill.cluster.commit import protocol
-from speechmill.cluster.commit.names import AUDIO_PREFIX, MANIFEST_PREFIX, TEXT_PREFIX, Kind, ObjectName, Stamp
+from speechmill.cluster.commit.names import Kind, ObjectName, Stamp
 from speechmill.cluster.commit.operations import (
     DONE,
     MISSING,
@@ -34,7 +35,7 @@ from speechmill.cluster.commit.operations import (
     Written,
 )
 from speechmill.cluster.commit.protocol import ClaimedRun, Commit, Read, Resume, State, WriteRoot
-from speechmill.cluster.commit.root import ROOT_KEY, Root
+from speechmill.cluster.commit.root import Root
 
 from .space import Sent, World
 

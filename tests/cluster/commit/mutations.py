@@ -8,21 +8,12 @@ from typing import Any
 
 import pytest
 
+from speechmill.actors.records.keys import ROOT_KEY
 from speechmill.cluster.commit import protocol
 from speechmill.cluster.commit import root as root_module
 from speechmill.cluster.commit.names import ObjectName, Stamp
 from speechmill.cluster.commit.operations import Page, Put, StoreAnswer, StoreRequest
-from speechmill.cluster.commit.protocol import (
-    NO_NUMBERS,
-    ROOT_KEY,
-    ClaimedRun,
-    Commit,
-    Read,
-    Resume,
-    State,
-    Sweep,
-    WriteRoot,
-)
+from speechmill.cluster.commit.protocol import NO_NUMBERS, ClaimedRun, Commit, Read, Resume, State, Sweep, WriteRoot
 from speechmill.cluster.commit.root import Root
 
 from .drivers import TAG, Driver, ProtocolRules

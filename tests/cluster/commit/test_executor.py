@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
+from speechmill.actors.records.keys import AUDIO_PREFIX, MANIFEST_PREFIX, ROOT_KEY, TEXT_PREFIX
 from speechmill.cluster.commit import executor, protocol
 from speechmill.cluster.commit.executor import Executor, decode, encode
-from speechmill.cluster.commit.names import AUDIO_PREFIX, MANIFEST_PREFIX, TEXT_PREFIX
 from speechmill.cluster.commit.operations import Found, Page, RootFile, StoreAnswer
 from speechmill.cluster.commit.protocol import ClaimedRun, Commit, Read, Resume, State, Sweep, WriteRoot
-from speechmill.cluster.commit.root import ROOT_KEY, Root
+from speechmill.cluster.commit.root import Root
 from speechmill.cluster.storage import S3Options, Storage, open_storage
 from speechmill.errors import JobError, StorageMissing
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from speechmill.actors.records.keys import ROOT_KEY
 from speechmill.cluster.commit import protocol
 from speechmill.cluster.commit.operations import (
     DONE,
@@ -28,7 +29,7 @@ from speechmill.cluster.commit.operations import (
     Written,
 )
 from speechmill.cluster.commit.protocol import ClaimedRun, Commit, Machine, Resume, State, Sweep, WriteRoot
-from speechmill.cluster.commit.root import NO_NAMES, ROOT_KEY, Adopted, NameDigest, Root
+from speechmill.cluster.commit.root import NO_NAMES, Adopted, NameDigest, Root
 
 OPEN = Found(RootFile(Root(4, "5f3a", "n4"), "J"), "tag 4")
 

@@ -24,11 +24,12 @@ from typing import Any, cast
 
 import pytest
 
+from speechmill.actors.records.keys import DRIVER_KEY
 from speechmill.cluster.lease.clocks import Clocks
 from speechmill.cluster.lease.file import LeaseFile
 from speechmill.cluster.lease.lease import Lease
 from speechmill.cluster.lease.process import Process, this_process
-from speechmill.cluster.lease.record import DRIVER_KEY, LeaseRecord
+from speechmill.cluster.lease.record import LeaseRecord
 from speechmill.cluster.storage import S3Options, Storage, open_storage
 from speechmill.cluster.storage.local.store import LocalStorage
 from speechmill.cluster.storage.s3.store import S3Storage

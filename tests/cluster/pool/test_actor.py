@@ -13,10 +13,11 @@ from waiting import eventually
 
 import speechmill
 from speechmill.actors.models.base import ModelConfig
+from speechmill.actors.records.speech import SpeechInput
 from speechmill.actors.replica.receipt import ReplicaConfig
-from speechmill.actors.replica.streaming import SpeechInput
 from speechmill.cluster.pool.actor import STREAM_OPTIONS
-from speechmill.cluster.pool.replica_source import Borrowed, replica_name, spawn
+from speechmill.cluster.pool.replica_source import Borrowed, Spawned
+from speechmill.cluster.session import ReplicaPlan
 from speechmill.errors import ModelError, RowRejected, SpecError
 
 LONG = " ".join(f"This is sentence number {n} of a long text." for n in range(400))
@@ -24,7 +25,7 @@ LONG = " ".join(f"This is sentence number {n} of a long text." for n in range(40
 
 def spawned() -> Any:
     config = ReplicaConfig(ModelConfig("tone", options={"audio_char_s": 0.01}))
-    actor = spawn(config, 1.0, 0.0, replica_name("test"))
+    (actor,) = Spawned(ReplicaPlan(1, "cpu", 0.0, 1.0), config, "test").come()
     ray.get(actor.warm.remote())
     return actor
 
@@ -46,8 +47,8 @@ def test_a_stream_is_what_say_says_in_pieces_of_a_second_with_its_parts_told_onc
     said = np.concatenate(list(speechmill.say(LONG[:2_000], model="tone", seed=7, options={"audio_char_s": 0.01})))
     assert np.array_equal(np.concatenate([piece.samples for piece in heard]), said)
     assert len(heard) > 5
-    assert {"queue", "text", "speech"} == set(heard[0].spent_s)
-    assert not any(piece.spent_s for piece in heard[1:])
+    assert {"queue", "text", "speech"} == set(heard[0].timings)
+    assert not any(piece.timings for piece in heard[1:])
 
 
 def test_a_reader_who_takes_nothing_holds_the_stream_back_and_nobody_else(replica: Any) -> None:

@@ -31,7 +31,7 @@ def test_what_rows_cost_is_found() -> None:
     truth, learner = CostModel(0.02, 0.0003, 0.08), CostLearner(GUESS)
     assert learner.corrected is None
     for chars in (10, 40, 90, 200, 400):
-        learner.spoken(*shard(100, chars, truth))
+        learner.record_shard(*shard(100, chars, truth))
     found = learner.corrected
     assert found is not None
     assert (found.base_s, found.char_s) == pytest.approx((truth.base_s, truth.char_s))
@@ -49,7 +49,7 @@ def test_the_correction_is_never_negative_and_right_on_the_whole(
     busy_s = expected_s = 0.0
     for rows, chars, noise in shards:
         utterances, receipts = shard(rows, chars, truth, noise)
-        learner.spoken(utterances, receipts)
+        learner.record_shard(utterances, receipts)
         busy_s += receipts[0].busy_s
         found = learner.corrected
         assert found is not None
@@ -64,8 +64,8 @@ def test_the_correction_is_never_negative_and_right_on_the_whole(
 def test_shards_in_which_rows_failed_say_nothing() -> None:
     learner = CostLearner(GUESS)
     utterances, (receipt,) = shard(10, 10, GUESS)
-    learner.spoken(utterances, [Receipt(9, 1, 0, receipt.busy_s, BatchStats(), 1, b"")])
-    learner.spoken([], [])
+    learner.record_shard(utterances, [Receipt(9, 1, 0, receipt.busy_s, BatchStats(), 1, b"")])
+    learner.record_shard([], [])
     assert learner.corrected is None
 
 

@@ -12,8 +12,8 @@ from outputs import begin, job_file
 from speechmill.actors.batcher.stats import BatchStats
 from speechmill.actors.models.base import ModelConfig
 from speechmill.actors.models.registry import describe
+from speechmill.actors.records.keys import ROOT_KEY
 from speechmill.actors.records.manifest import PartName
-from speechmill.cluster.commit.root import ROOT_KEY
 from speechmill.cluster.sharding.sharding import CostModel
 from speechmill.cluster.storage import open_storage
 from speechmill.errors import JobChanged, JobError

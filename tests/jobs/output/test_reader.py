@@ -52,7 +52,7 @@ def test_an_unfinished_output_gives_what_is_committed(write_output: WriteOutput)
         (b"{", JobError, "is not a speechmill job: Expecting property name"),
         (b"[]", JobError, "JSON object"),
         (b"[" * 100_000, JobError, "is not a speechmill job: maximum recursion depth"),
-        (b"{}", JobError, "is not a speechmill job: KeyError"),
+        (b"{}", JobError, "is not a speechmill job: speechmill is missing; restore"),
         ({}, JobError, r"spec\.output"),
         ({"output": 3}, JobError, r"spec\.output"),
         ({"output": {"container": "zip", "audio": "wav"}}, SpecError, "zip"),

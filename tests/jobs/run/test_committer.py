@@ -13,7 +13,8 @@ from speechmill.actors.records.manifest import PartName, content_digest
 from speechmill.cluster.lease.lease import Lease
 from speechmill.cluster.storage import S3Options, Storage, open_storage
 from speechmill.errors import LeaseLost, StorageFull
-from speechmill.jobs.run.committer import MAX_WAITING, MAX_WAITING_BYTES, NUM_THREADS, SLOW_S, Committer, PendingPart
+from speechmill.jobs.run.committer import MAX_WAITING, MAX_WAITING_BYTES, NUM_THREADS, SLOW_S, Committer
+from speechmill.jobs.run.pending_part import PendingPart
 
 
 @pytest.fixture(scope="session")
@@ -136,17 +137,17 @@ def test_nothing_is_written_without_the_lease(tmp_path: Path) -> None:
     assert [entry.key for entry in storage.list()] == ["driver.json", "job.json"]
 
 
-def test_errands_are_done_and_what_they_raise_stops_nobody(tmp_path: Path) -> None:
+def test_cleanups_are_done_and_what_they_raise_stops_nothing(tmp_path: Path) -> None:
     storage = open_storage(str(tmp_path))
     seen: list[int] = []
 
-    def errand() -> None:
+    def cleanup() -> None:
         seen.append(len(manifests(storage)))
         raise StorageFull("no matter")
 
     with writing(storage) as committer:
         for _ in range(3):
-            committer.later(errand)
+            committer.add_cleanup(cleanup)
         assert not committer.is_idle
         for index in range(3):
             committer.add(commit(index))

@@ -7,7 +7,8 @@ import pytest
 from speechmill.actors.batcher.stats import BatchStats
 from speechmill.actors.replica.receipt import ReplicaProgress
 from speechmill.cluster.pool.replica_state import ReplicaState, ReplicaStatus
-from speechmill.jobs.run.progress import Totals, Tracker
+from speechmill.jobs.output.totals import Totals
+from speechmill.jobs.run.progress import Tracker
 
 
 def replica(rows: int = 0, audio_s: float = 0.0, cost_s: float = 0.0, shard: str = "000000-0000") -> ReplicaState:
@@ -25,9 +26,9 @@ def test_before_anything_is_known_nothing_is_claimed() -> None:
 
 def test_rows_in_flight_count_as_done_and_not_as_committed() -> None:
     tracker = Tracker(Totals(), started_s=0.0)
-    tracker.planned(100, 50.0, 0.0, fraction_read=1.0)
-    tracker.speaking_from(0.0)
-    tracker.committed_part(20, 5, audio_s=60.0, cost_s=12.5)
+    tracker.record_window(100, 50.0, 0.0, fraction_read=1.0)
+    tracker.record_start(0.0)
+    tracker.record_commit(20, 5, audio_s=60.0, cost_s=12.5)
     snapshot = tracker.snapshot(10.0, [replica(rows=10, audio_s=30.0, cost_s=5.0)], 0)
     assert (snapshot.rows_done, snapshot.rows_committed, snapshot.num_failed) == (35, 25, 5)
     assert snapshot.audio_s == pytest.approx(90.0)
@@ -38,13 +39,13 @@ def test_rows_in_flight_count_as_done_and_not_as_committed() -> None:
 def test_what_waits_for_the_store_is_done_and_not_committed() -> None:
     """Story: rows that were handed in and not stored yet were in neither count, and the bar went back."""
     tracker = Tracker(Totals(), started_s=0.0)
-    tracker.planned(100, 50.0, 0.0, fraction_read=1.0)
-    tracker.speaking_from(0.0)
+    tracker.record_window(100, 50.0, 0.0, fraction_read=1.0)
+    tracker.record_start(0.0)
     in_flight = tracker.snapshot(10.0, [replica(rows=25, audio_s=60.0, cost_s=12.5)], 0)
-    tracker.storing(Totals(20, 5, 60.0), cost_s=12.5)
+    tracker.record_pending(Totals(20, 5, 60.0), cost_s=12.5)
     waiting = tracker.snapshot(10.0, [replica()], 0)
-    tracker.storing(Totals(), 0.0)
-    tracker.committed_part(20, 5, audio_s=60.0, cost_s=12.5)
+    tracker.record_pending(Totals(), 0.0)
+    tracker.record_commit(20, 5, audio_s=60.0, cost_s=12.5)
     stored = tracker.snapshot(10.0, [replica()], 0)
     for snapshot in (in_flight, waiting, stored):
         assert (snapshot.rows_done, snapshot.audio_s, snapshot.eta_s) == (25, 60.0, 30.0)
@@ -53,37 +54,40 @@ def test_what_waits_for_the_store_is_done_and_not_committed() -> None:
 
 def test_the_total_is_estimated_from_the_bytes_read_until_the_end() -> None:
     tracker = Tracker(Totals(), started_s=0.0)
-    tracker.planned(1_000, 10.0, 0.0, fraction_read=0.25)
+    tracker.record_window(1_000, 10.0, 0.0, fraction_read=0.25)
     snapshot = tracker.snapshot(0.0, [], 0)
     assert (snapshot.rows_total, snapshot.is_total_exact) == (4_000, False)
-    tracker.planned(200, 2.0, 0.0, fraction_read=1.0)
+    tracker.record_window(200, 2.0, 0.0, fraction_read=1.0)
     snapshot = tracker.snapshot(0.0, [], 0)
     assert (snapshot.rows_total, snapshot.is_total_exact) == (1_200, True)
 
 
 def test_a_resumed_run_reports_all_rows_but_its_own_rate() -> None:
     tracker = Tracker(Totals(num_ok=50, audio_s=1_000.0), started_s=0.0)
-    tracker.planned(100, 100.0, 50.0, fraction_read=1.0)
-    tracker.speaking_from(0.0)
-    tracker.committed_part(25, 0, audio_s=100.0, cost_s=25.0)
+    tracker.record_window(100, 100.0, 50.0, fraction_read=1.0)
+    tracker.record_start(0.0)
+    tracker.record_commit(25, 0, audio_s=100.0, cost_s=25.0)
     snapshot = tracker.snapshot(10.0, [], 0)
     assert (snapshot.rows_done, snapshot.audio_s) == (75, 1_100.0)
     assert snapshot.rtfx == pytest.approx(10.0)
     assert snapshot.eta_s == pytest.approx(10.0)
-    assert tracker.audio_s_of_this_run == pytest.approx(100.0)
+    assert tracker.figures.new_audio_s == pytest.approx(100.0)
+    assert (tracker.figures.new_rows, tracker.figures.speaking_s) == (25, 10.0)
 
 
 def test_the_clock_of_speaking_starts_with_the_first_shard() -> None:
     tracker = Tracker(Totals(), started_s=0.0)
     tracker.snapshot(5.0, [replica(shard="")], 0)
-    assert tracker.speaking_s(6.0) == 0.0
-    tracker.speaking_from(7.0)
-    tracker.speaking_from(8.0)
-    assert tracker.speaking_s(9.0) == 2.0
+    assert tracker.figures.speaking_s == 0.0
+    tracker.record_start(7.0)
+    tracker.record_start(8.0)
+    tracker.snapshot(9.0, [replica()], num_deaths=3)
+    figures = tracker.figures
+    assert (figures.speaking_s, figures.num_replicas, figures.num_deaths) == (2.0, 1, 3)
 
 
 def test_batch_fill_is_of_the_receipts_and_until_then_of_what_replicas_say() -> None:
     tracker = Tracker(Totals(), started_s=0.0)
     assert tracker.snapshot(0.0, [replica()], 0).batch_fill == pytest.approx(0.9)
-    tracker.batched(BatchStats(num_batches=1, cells_filled=30, cells_total=40))
+    tracker.record_batches(BatchStats(num_batches=1, cells_filled=30, cells_total=40))
     assert tracker.snapshot(0.0, [replica()], 0).batch_fill == pytest.approx(0.75)

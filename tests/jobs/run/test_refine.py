@@ -24,7 +24,8 @@ from speechmill.errors import JobChanged, JobError, ModelError, SpecError
 from speechmill.jobs.cli.display import block, summary
 from speechmill.jobs.cli.tables import show_plan, show_result, show_status, show_verified
 from speechmill.jobs.output.status import status
-from speechmill.jobs.run.progress import Snapshot, Totals, Tracker
+from speechmill.jobs.output.totals import Totals
+from speechmill.jobs.run.progress import Snapshot, Tracker
 from speechmill.jobs.verify import verify
 
 OPTIONS = {"refining": {"max_steps": 12}, "max_steps": 40, "incomplete": "keep"}
@@ -148,9 +149,9 @@ def test_a_run_shows_rows_per_second_and_no_audio() -> None:
     progress = ReplicaProgress(rows=40, batches=BatchStats(synthesis_s=8.0))
     replica = ReplicaState(0, None, ReplicaStatus.SPEAKING, "000000-0003", progress, 10, 0.0, 1.0)
     tracker = Tracker(Totals(num_ok=50), started_s=0.0, task="refine")
-    tracker.planned(200, 10.0, 2.5, fraction_read=1.0)
-    tracker.speaking_from(0.0)
-    tracker.committed_part(30, 0, audio_s=0.0, cost_s=1.0)
+    tracker.record_window(200, 10.0, 2.5, fraction_read=1.0)
+    tracker.record_start(0.0)
+    tracker.record_commit(30, 0, audio_s=0.0, cost_s=1.0)
     snapshot = tracker.snapshot(4.0, [replica], 0)
     assert (snapshot.rows_done, snapshot.rows_per_s) == (90, 10.0)
     console = Console(file=io.StringIO(), width=120)

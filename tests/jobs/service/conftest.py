@@ -25,10 +25,10 @@ from waiting import HANG_S, eventually
 import speechmill
 from speechmill.actors.models.base import Model, ModelConfig, ModelInfo
 from speechmill.actors.models.registry import load
+from speechmill.actors.records.speech import AudioChunk, SpeechInput
 from speechmill.jobs.service.admission import AdmissionLimits
 from speechmill.jobs.service.app import create_app
 from speechmill.jobs.service.metrics import Metrics
-from speechmill.jobs.service.synthesizer import Piece, Script
 
 KEY = "a key for tests"
 
@@ -64,10 +64,10 @@ class LocalSpeaker:
     async def is_ready(self) -> bool:
         return self.is_warm
 
-    async def speak(self, script: Script, /) -> AsyncGenerator[Piece, None]:
+    async def speak(self, speech: SpeechInput, /) -> AsyncGenerator[AudioChunk, None]:
         queue: asyncio.Queue[Any] = asyncio.Queue(4)
         is_left = threading.Event()
-        thread = threading.Thread(target=self._work, args=(script, queue, asyncio.get_running_loop(), is_left))
+        thread = threading.Thread(target=self._work, args=(speech, queue, asyncio.get_running_loop(), is_left))
         self.num_begun += 1
         self.num_streams += 1
         self.most_streams = max(self.most_streams, self.num_streams)
@@ -82,7 +82,7 @@ class LocalSpeaker:
                     return
                 if isinstance(item, Exception):
                     raise item
-                yield Piece(item, {} if num_given else {"text": 0.25, "speech": 0.5})
+                yield AudioChunk(item, {} if num_given else {"text": 0.25, "speech": 0.5})
                 num_given += 1
         finally:
             is_left.set()
@@ -94,7 +94,7 @@ class LocalSpeaker:
 
     def _work(
         self,
-        script: Script,
+        speech: SpeechInput,
         queue: asyncio.Queue[Any],
         loop: asyncio.AbstractEventLoop,
         is_left: threading.Event,
@@ -103,8 +103,8 @@ class LocalSpeaker:
             asyncio.run_coroutine_threadsafe(queue.put(item), loop).result()
 
         try:
-            how = {"voice": script.voice, "seed": script.seed, "speed": script.speed}
-            for wave in speechmill.say(script.text, model=self.model, **how):
+            how = {"voice": speech.voice, "seed": speech.seed, "speed": speech.speed}
+            for wave in speechmill.say(speech.text, model=self.model, **how):
                 if is_left.is_set():
                     return
                 give(wave)

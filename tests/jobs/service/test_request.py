@@ -1,4 +1,4 @@
-"""Bodies of every kind: a script that the model takes, or a `HttpProblem` that names the key."""
+"""Bodies of every kind: an input that the model takes, or a `HttpProblem` that names the key."""
 
 from __future__ import annotations
 
@@ -11,33 +11,33 @@ from hypothesis import strategies as st
 
 from speechmill.actors.models.base import ModelConfig
 from speechmill.actors.models.registry import describe
+from speechmill.actors.records.speech import SpeechInput
 from speechmill.jobs.service.http_problem import HttpProblem
 from speechmill.jobs.service.request import Offer, SpeechRequest
-from speechmill.jobs.service.synthesizer import Script
 
 OFFER = Offer(describe(ModelConfig("hibari")), ("pcm", "wav", "flac", "opus", "mp3"), 50)
 KEYS = tuple(SpeechRequest.model_fields)
 
 
-def script(**wanted: object) -> Script:
-    return SpeechRequest.parse(json.dumps({"input": "Hello.", **wanted}).encode()).script(OFFER)
+def speech_input(**wanted: object) -> SpeechInput:
+    return SpeechRequest.parse(json.dumps({"input": "Hello.", **wanted}).encode()).speech_input(OFFER)
 
 
 def problem(body: bytes) -> HttpProblem:
     with pytest.raises(HttpProblem) as caught:
-        SpeechRequest.parse(body).script(OFFER)
+        SpeechRequest.parse(body).speech_input(OFFER)
     return caught.value
 
 
 def test_only_the_text_is_needed() -> None:
-    assert script() == Script("Hello.", "heart", 0, 1.0)
+    assert speech_input() == SpeechInput("Hello.", "heart", 0, 1.0)
     wanted = SpeechRequest.parse(b'{"input": "x"}')
     assert (wanted.response_format, wanted.stream, wanted.stream_format) == ("mp3", True, "audio")
 
 
 def test_every_key_counts() -> None:
-    assert script(voice="emma", seed=2**63 - 1, speed=2) == Script("Hello.", "emma", 2**63 - 1, 2.0)
-    assert script(voice={"id": "emma"}) == script(voice="emma", model="hibari", response_format="pcm")
+    assert speech_input(voice="emma", seed=2**63 - 1, speed=2) == SpeechInput("Hello.", "emma", 2**63 - 1, 2.0)
+    assert speech_input(voice={"id": "emma"}) == speech_input(voice="emma", model="hibari", response_format="pcm")
 
 
 WRONG = [
@@ -109,8 +109,8 @@ def test_all_wrong_values_are_told_at_once() -> None:
 
 def test_any_voice_goes_where_the_model_has_no_list() -> None:
     offer = replace(OFFER, info=replace(OFFER.info, voices=(), default_voice="mine"))
-    assert SpeechRequest.parse(b'{"input": "x", "voice": "yours"}').script(offer).voice == "yours"
-    assert SpeechRequest.parse(b'{"input": "x"}').script(offer).voice == "mine"
+    assert SpeechRequest.parse(b'{"input": "x", "voice": "yours"}').speech_input(offer).voice == "yours"
+    assert SpeechRequest.parse(b'{"input": "x"}').speech_input(offer).voice == "mine"
 
 
 JSON = st.recursive(
@@ -123,7 +123,7 @@ JSON = st.recursive(
 @given(st.dictionaries(st.sampled_from(KEYS) | st.text(max_size=8), JSON, max_size=5))
 def test_any_object_is_a_valid_script_or_a_problem(values: dict[str, object]) -> None:
     try:
-        wanted = SpeechRequest.parse(json.dumps(values).encode()).script(OFFER)
+        wanted = SpeechRequest.parse(json.dumps(values).encode()).speech_input(OFFER)
     except HttpProblem as error:
         assert error.status in (400, 404)
         json.loads(error.response().body)

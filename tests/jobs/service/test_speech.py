@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from speechmill.actors.models.base import ModelInfo
+from speechmill.actors.records.speech import AudioChunk, SpeechInput
 from speechmill.jobs.service.admission import AdmissionGate, AdmissionLimits
 from speechmill.jobs.service.metrics import Metrics
 from speechmill.jobs.service.request import Offer, SpeechRequest
 from speechmill.jobs.service.request_log import RequestLog
 from speechmill.jobs.service.speech import SpeechService, SpokenResponse
-from speechmill.jobs.service.synthesizer import Piece, Script
 
 
 class Stubborn:
@@ -24,10 +24,10 @@ class Stubborn:
     def __init__(self, info: ModelInfo) -> None:
         self.info = info
 
-    async def speak(self, script: Script, /) -> AsyncGenerator[Piece, None]:
+    async def speak(self, speech: SpeechInput, /) -> AsyncGenerator[AudioChunk, None]:
         try:
             while True:
-                yield Piece(np.zeros(8_000, np.float32))
+                yield AudioChunk(np.zeros(8_000, np.float32))
         finally:
             await asyncio.Event().wait()
 
@@ -52,7 +52,7 @@ def test_a_speaker_that_does_not_let_go_costs_no_place(
                 await asyncio.sleep(0)
             return {"type": "http.disconnect"}
 
-        await SpokenResponse(service, request_log, wanted, wanted.script(service.offer))(
+        await SpokenResponse(service, request_log, wanted, wanted.speech_input(service.offer))(
             {"type": "http"}, receive, send
         )
         return request_log
@@ -72,10 +72,10 @@ class Tidy(Stubborn):
         self.is_closing = asyncio.Event()
         self.is_done = False
 
-    async def speak(self, script: Script, /) -> AsyncGenerator[Piece, None]:
+    async def speak(self, speech: SpeechInput, /) -> AsyncGenerator[AudioChunk, None]:
         try:
-            yield Piece(np.zeros(8_000, np.float32))
-            yield Piece(np.full(8_000, np.nan, np.float32))
+            yield AudioChunk(np.zeros(8_000, np.float32))
+            yield AudioChunk(np.full(8_000, np.nan, np.float32))
         finally:
             self.is_closing.set()
             for _ in range(20):
@@ -99,7 +99,7 @@ def test_a_client_that_leaves_while_the_speaker_lets_go_does_not_disturb_it(tone
             await speaker.is_closing.wait()
             return {"type": "http.disconnect"}
 
-        response = SpokenResponse(service, RequestLog(), wanted, wanted.script(service.offer))
+        response = SpokenResponse(service, RequestLog(), wanted, wanted.speech_input(service.offer))
         await response({"type": "http"}, receive, send)
         assert speaker.is_done
         async with admission_gate.place():

@@ -12,9 +12,9 @@ import pytest
 from outputs import FreeLease, edit_job, rename_parts, replace_part
 
 from speechmill.actors.audio.encoding import FORMATS, encode, pcm16, sha256
+from speechmill.actors.records.keys import DRIVER_KEY
 from speechmill.actors.records.manifest import PartName, Record, content_digest, decode_records
 from speechmill.cluster.containers import CONTAINERS
-from speechmill.cluster.lease.record import DRIVER_KEY
 from speechmill.cluster.storage import Entry, S3Options, Storage, open_storage
 from speechmill.cluster.storage.local.store import LocalStorage
 from speechmill.errors import JobError
@@ -168,7 +168,7 @@ def test_a_dropped_manifest_is_named(write_output: WriteOutput) -> None:
     storage.delete([manifest(storage)])
     report = verify(storage)
     assert "5 rows are in no manifest: 0 to 4" in report.problems
-    assert report.problems[0].startswith("the job was completed with 3 manifests; 2 are there")
+    assert report.problems[0].startswith("2 of 3 manifests are there; restore them")
     assert (report.num_missing, report.num_orphans) == (5, 4)
 
 

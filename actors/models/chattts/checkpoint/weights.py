@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .....errors import ModelError
-from ....batcher.cache import cache_folder
 from .checks import ADVICE, check_tensors, check_tokenizer, sizes_of
 from .digests import sha256
 from .layout import CONFIG_FILE, PART_FILES, STATISTICS_FILE, TOKENIZER_FILE, Part, Sizes, tensors
@@ -52,8 +51,8 @@ class Checkpoint:
     def open(cls, folder: Path | None, *, cache: Path | None = None) -> Checkpoint:
         """The checkpoint in a folder, with or without the leading "asset"; None for the published one, fetched once.
 
-        `cache` is the folder for digests of files, by default speechmill's own. Raises ModelError, which names the
-        file, the tensor and what to do, for anything that is missing, damaged or of another model.
+        `cache` is the folder in which "hashes" holds digests of files, by default speechmill's own. Raises ModelError,
+        which names the file, the tensor and what to do, for anything that is missing, damaged or of another model.
         """
         folder_or_download = fetch() if folder is None else folder
         try:
@@ -64,7 +63,7 @@ class Checkpoint:
         sizes = sizes_of(_json(files[CONFIG_FILE]), headers, files)
         check_tensors(headers, sizes, files)
         check_tokenizer(_json(files[TOKENIZER_FILE]), sizes, files)
-        memory = (cache or cache_folder()) / "hashes"
+        memory = cache / "hashes" if cache else None
         checkpoint = cls(files, sizes, {file: _digest(path, memory) for file, path in files.items()})
         if folder is None and not checkpoint.is_published:
             raise ModelError(_damaged_download(checkpoint))
@@ -161,7 +160,7 @@ def _json(path: Path) -> object:
         raise ModelError(f"chattts: {path} cannot be read: {error}; {ADVICE}") from error
 
 
-def _digest(path: Path, memory: Path) -> str:
+def _digest(path: Path, memory: Path | None) -> str:
     try:
         return sha256(path, memory)
     except OSError as error:

@@ -1,0 +1,38 @@
+"""What is asked of a model that is listened to while it speaks, and what comes back, through all layers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechInput:
+    """What is to be spoken, and how.
+
+    voice   of the model; "" is its own default
+    seed    0 … 2**63 - 1
+    speed   within the model's bounds
+    """
+
+    text: str
+    voice: str = ""
+    seed: int = 0
+    speed: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class AudioChunk:
+    """A piece of the sound.
+
+    samples   float32 [num_samples] in -1 … 1 at the model's sample rate
+    timings   seconds by part ("queue", "text", "speech", or "prefill", "steps", "vocoder"), with the first one only
+    """
+
+    samples: NDArray[np.float32]
+    timings: Mapping[str, float] = field(default_factory=dict[str, float])

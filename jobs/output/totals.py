@@ -1,0 +1,22 @@
+"""Rows and seconds of audio, summed over parts. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Rows and seconds of audio that are committed."""
+
+    num_ok: int = 0
+    num_failed: int = 0
+    audio_s: float = 0.0
+
+    @property
+    def num_rows(self) -> int:
+        return self.num_ok + self.num_failed
+
+    def plus(self, num_ok: int, num_failed: int, audio_s: float) -> Totals:
+        """These totals with a part more."""
+        return Totals(self.num_ok + num_ok, self.num_failed + num_failed, self.audio_s + audio_s)

@@ -1,0 +1,39 @@
+"""The end of a job: the mark that nothing is missing, written when nothing is."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from ...actors.batcher.stats import BatchStats
+from ...errors import JobChanged, JobError, RunStopped
+from ..output.claim import Claim
+from ..output.complete import Complete
+from ..output.plan_log import PlanLog
+from ..output.totals import Totals
+from .prepare import ResolvedJob
+
+
+def complete_output(
+    job: ResolvedJob, claim: Claim, log: PlanLog, committed: Totals, num_rows: int, batches: BatchStats
+) -> Complete:
+    """Write the mark of completeness, and remove what served the run alone.
+
+    committed   all that is in the manifests
+    num_rows    of the corpus, as it was read
+    batches     of this run
+    Raises CorpusChanged or JobChanged where manifests and corpus do not agree, LeaseLost, and what the store raises.
+    """
+    job.corpus.refuse_changed()
+    if committed.num_rows != num_rows:
+        raise JobChanged(
+            f"{job.spec.output.uri} has {committed.num_rows} rows in its manifests, the corpus {num_rows}: it has "
+            "changed since. Restore it, or start anew with --overwrite."
+        )
+    told = batches if batches.cells_total else None
+    complete = Complete(committed.num_rows, committed.num_ok, committed.num_failed, committed.audio_s, told)
+    claim.complete(complete)
+    log.delete_ids()
+    if not claim.is_first:
+        with suppress(JobError, RunStopped):  # `verify --sweep` does the same, later
+            claim.sweep()
+    return complete

@@ -1,0 +1,75 @@
+"""A part that is to be committed: what the driver makes of a completed shard, or of a window's rejected rows. Pure.
+
+Guaranteed: its name and its manifest count the same rows, each row of the shard once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+from ...actors.models.base import ModelInfo
+from ...actors.records.manifest import PartName, Record, decode_records, encode_records
+from ...cluster.scheduling.retry import PoisonRow
+from ...cluster.scheduling.shard_tracker import CompletedShard
+from ..output.texts import encode_texts
+from ..planning.windows import Window
+
+
+@dataclass(frozen=True, slots=True)
+class PendingPart:
+    """A part to be stored.
+
+    name      as far as it is known: its stamp is given when it is written
+    texts     its refined rows; None where there is audio
+    cost_s    estimated seconds on one replica
+    """
+
+    name: PartName
+    manifest: bytes
+    texts: bytes | None = None
+    cost_s: float = 0.0
+
+    @classmethod
+    def of_shard(cls, completed: CompletedShard, info: ModelInfo, *, is_text: bool) -> Self:
+        """The part of a shard: its receipts' records in order, then the rows that no replica survived."""
+        shard, receipts = completed.shard, completed.receipts
+        name = PartName(
+            window=shard.window,
+            index=shard.index,
+            num_ok=sum(receipt.num_ok for receipt in receipts),
+            num_failed=sum(receipt.num_failed for receipt in receipts) + len(completed.poisoned),
+            audio_ms=sum(receipt.audio_ms for receipt in receipts),
+            digest=shard.digest,
+        )
+        assert name.num_ok + name.num_failed == len(shard.utterances), f"rows lost in shard {shard.id}: {name}"
+        if len(receipts) == 1 and not completed.poisoned:
+            manifest = receipts[0].manifest
+        else:
+            records = [r for receipt in receipts for r in decode_records(receipt.manifest, shard.id)]
+            manifest = encode_records(records + [poisoned_record(row, info) for row in completed.poisoned])
+        texts = encode_texts(decode_records(manifest, shard.id)) if is_text else None
+        return cls(name, manifest, texts, shard.cost_s)
+
+    @classmethod
+    def of_rejected(cls, window: Window, info: ModelInfo) -> Self | None:
+        """The part of a window's rejected rows; None where there are none."""
+        if not window.rejected:
+            return None
+        records = [Record.of_failure(failure, info.name, info.revision) for failure in window.rejected]
+        return cls(PartName.of(window.index, None, window.rejected_digest, records), encode_records(records))
+
+    @property
+    def num_bytes(self) -> int:
+        return len(self.manifest) + len(self.texts or b"")
+
+
+def poisoned_record(row: PoisonRow, info: ModelInfo) -> Record:
+    """The record of a row that replicas died of."""
+    return Record.of_utterance(
+        row.utterance,
+        model=info.name,
+        model_revision=info.revision,
+        default_voice=info.default_voice,
+        error=f"{row.deaths} replicas died speaking this row; the last one said: {row.cause}",
+    )

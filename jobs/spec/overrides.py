@@ -1,0 +1,34 @@
+"""KEY=VALUE on a command line: the value is read as YAML, as it would be in a job file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...errors import SpecError
+from ..corpus.printable import printable
+from .yaml_reader import BadYaml, parse_yaml
+
+
+def read_pair(pair: str, option: str, example: str) -> tuple[str, Any]:
+    """Key and value. Raises SpecError, which names the option."""
+    key, equals, value = pair.partition("=")
+    if not equals or not all(key.split(".")):
+        raise SpecError(f'{option} "{printable(pair, 80)}" must look like {example}')
+    try:
+        return key, parse_yaml(value)
+    except BadYaml as error:
+        raise SpecError(f"{option} {printable(key)}: the value is not valid YAML: {printable(str(error))}") from error
+
+
+def override(values: dict[str, Any], pair: str) -> None:
+    """Set the key of a pair of --set, as in "model.batch_size=16". Raises SpecError."""
+    path, value = read_pair(pair, "--set", "model.batch_size=16")
+    *sections, name = path.split(".")
+    section: Any = values
+    for key in sections:
+        if section.get(key) is None:
+            section[key] = {}
+        section = section[key]
+        if not isinstance(section, dict):
+            raise SpecError(f"--set {printable(path)}: {printable(key)} is a value, not a section")
+    section[name] = value
