@@ -37,6 +37,7 @@ PURE = [
     "actors/records/stream_handle.py",
     "actors/replica/priority_lock.py",
     "actors/engine/chunks.py",
+    "actors/engine/step_settings.py",
     "actors/engine/schedule.py",
     "actors/models/chattts/voices/base16384.py",
     "actors/models/chattts/checkpoint/checks.py",

@@ -6,12 +6,20 @@ The mixing function is the finaliser of SplitMix64 (Steele, Lea and Flood, 2014)
 
 from __future__ import annotations
 
+import hashlib
+
 import torch
 from torch import Tensor
 
 _GOLDEN = 0x9E3779B97F4A7C15 - (1 << 64)
 _FIRST = 0xBF58476D1CE4E5B9 - (1 << 64)
 _SECOND = 0x94D049BB133111EB - (1 << 64)
+
+
+def segment_seed(seed: int, index: int, task: str) -> int:
+    """Of all that is drawn for one segment: another for each, or the pieces of a row would begin alike."""
+    digest = hashlib.blake2b(f"{seed}/{index}/{task}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "little") >> 1
 
 
 def uniform(seeds: Tensor, steps: Tensor, num_codebooks: int) -> Tensor:

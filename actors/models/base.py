@@ -69,7 +69,6 @@ class ModelInfo:
     audio_char_s     estimated seconds of audio per character
     speeds           slowest and fastest allowed speed
     mixes_voices     whether `speak` takes batches of several voices; False where the voice is the weights
-    is_autoregressive   whether it is an `AutoregressiveModel`
     tasks            what a job may ask of it: "speak", and "refine" where it writes text as it is spoken
     """
 
@@ -87,7 +86,6 @@ class ModelInfo:
     audio_char_s: float = 0.065
     speeds: tuple[float, float] = (0.25, 4.0)
     mixes_voices: bool = True
-    is_autoregressive: bool = False
     tasks: tuple[str, ...] = ("speak",)
 
     def voice_fault(self, voice: str) -> str:
@@ -167,9 +165,9 @@ class SlotUsage:
 class AutoregressiveModel(Model):
     """A model that speaks step by step: rows join and leave a running batch, so it takes all segments there are.
 
-    Before anything is spoken, `reserve` says how much memory there is; `ModelInfo.is_autoregressive` has to be set.
-    From then on `prepare`, `speak_rows`, `refine_rows` and `usage` are called from several threads at once: while a
-    shard ends, the next has begun.
+    Before anything is spoken, `reserve` says how much memory there is. From then on `prepare`, `speak_rows`,
+    `refine_rows` and `usage` are called from several threads at once: while a shard ends, the next has begun.
+    `engine.stepwise_model.StepwiseModel` implements all of it on a few hooks.
     """
 
     @abstractmethod

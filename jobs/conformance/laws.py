@@ -84,7 +84,6 @@ def describes_itself(subject: Subject) -> None:
         (info.batch_limit.max_rows >= 1 and info.batch_limit.max_cells >= 1, "batch_limit allows no row"),
         (info.base_s >= 0 and info.char_s > 0 and info.audio_char_s > 0, "base_s, char_s or audio_char_s is no cost"),
         (0 < slowest <= 1 <= fastest, f"speeds are {info.speeds}; 1 must be among them"),
-        (info.is_autoregressive == isinstance(subject.model, AutoregressiveModel), "is_autoregressive is wrong"),
     ):
         if not is_right:
             raise Broken(what)
@@ -228,7 +227,7 @@ def keeps_its_speed(subject: Subject) -> None:
     speed = min(1.5, fastest)
     if speed <= 1:
         raise Skipped("it has one speed")
-    if subject.info.is_autoregressive:
+    if isinstance(subject.model, AutoregressiveModel):
         raise Skipped("it paces itself: a speed may be a word in its prompt")
     plain, quick = subject.segments(subject.texts[:1]) + subject.segments(subject.texts[:1], speed=speed)
     alone = [subject.model.speak([segment])[0] for segment in (plain, quick)]

@@ -40,7 +40,7 @@ class Shouting(AutoregressiveModel):
     @classmethod
     def describe(cls, config: ModelConfig) -> ModelInfo:
         info = Tone.describe(replace(config, task="speak"))
-        return replace(info, is_autoregressive=True, tasks=("speak", "refine"), split_chars=60, max_length=60)
+        return replace(info, tasks=("speak", "refine"), split_chars=60, max_length=60)
 
     def prepare(self, text: str, voice: str) -> tuple[int, ...]:
         return tuple(map(ord, text)) if any(map(str.isalnum, text)) else ()

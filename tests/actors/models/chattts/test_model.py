@@ -121,9 +121,7 @@ def _deterministic() -> dict[str, Any]:
 
 def _codes_of(made: Chattts, rows: list[Segment]) -> dict[int, tuple[torch.Tensor, torch.Tensor]]:
     """Codes and hidden states by row, taken where the engine hands them to the decoder."""
-    engine = made._speech._engine
-    assert engine is not None
-    requests = [made._speech._request(number, made._line(row)) for number, row in enumerate(rows)]
+    engine, requests = made._ready._engines["speak"], made._requests(rows, "speak")
     return {rows[done.key].row: (done.codes, done.hiddens) for done in engine.run(requests)}
 
 
@@ -166,7 +164,7 @@ def test_a_voice_from_a_recording(tiny_folder: Path, tmp_path: Path) -> None:
     whole = made._tokenizer.speak_prompt(
         "Hello there.", "[speed_5]", has_speaker=False, spoken="A voice of one second."
     )
-    assert list(made._line(row).tokens) == whole, "the transcript is part of the prompt"
+    assert list(made._tokens(row)) == whole, "the transcript is part of the prompt"
     assert len(tokens) == len(made.prepare("Hello there.", "")), "and takes nothing from the text's length"
     assert_alike(spoken(made, [row]), spoken(same, [row]))
     assert made.info.revision != model(tiny_folder).info.revision, "the recording is part of what was spoken"
@@ -203,7 +201,7 @@ def test_memory_decides_how_many_slots_there_are(tiny_folder: Path) -> None:
     assert made.reserve(ROOM, 7) == 7
     assert made.reserve(10**6, 7) == 0, "a number that does not fit is refused"
     positions = MAX_TOKENS + 70
-    little = made._speech.slot_bytes(positions) * 2 + 2_048 * 96 * 1024
+    little = made._ready.slot_bytes({"speak": positions}) * 2 + 2_048 * 96 * 1024
     assert made.reserve(little, None) in (1, 2)
 
 
