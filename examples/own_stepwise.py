@@ -111,9 +111,9 @@ class Hum(StepwiseModel):
         """How steps become samples, and that a row without an end is kept: it is as long as its text."""
         return StepSettings("hum", self._device, TIMING, decode_step_bytes=4 * 1024, keeps_incomplete=True)
 
-    def prepare(self, text: str, voice: str) -> list[int]:
+    def prepare(self, text: str, voice: str) -> speechmill.Prepared:
         """A token for each letter."""
-        return [LETTERS.index(letter) for letter in text.lower() if letter in LETTERS]
+        return speechmill.Prepared.of(LETTERS.index(letter) for letter in text.lower() if letter in LETTERS)
 
     def positions(self) -> dict[Task, int]:
         """The voice, the letters, and the steps of the longest text."""

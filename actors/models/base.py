@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from ...errors import ModelError, RowError, did_you_mean
 from ..records.stream_handle import StreamHandle
-from ..records.utterance import Segment
+from ..records.utterance import Prepared, Segment
 
 if TYPE_CHECKING:
     import numpy as np
@@ -62,7 +62,7 @@ class ModelInfo:
     sample_rate      Hz
     voices           the voices that it has; empty when any name is allowed
     default_voice    used for rows that name none
-    max_length       tokens in a segment, the model's own limit
+    max_length       the model's own limit of a segment's length, as `prepare` says it
     split_chars      characters in a segment: where splitting starts
     batch_limit      what `auto_max` keeps within; how much of it fits and is fastest is measured
     base_s, char_s   estimated seconds of one replica: base_s + char_s * characters, per row
@@ -121,8 +121,11 @@ class Model(ABC):
         """Load the weights onto `config.device`."""
 
     @abstractmethod
-    def prepare(self, text: str, voice: str) -> Sequence[int]:
-        """Tokens of one piece of text; empty when nothing in it can be spoken. Raises RowError."""
+    def prepare(self, text: str, voice: str) -> Prepared:
+        """One piece of text as tokens, none when nothing in it can be spoken, and the length that they count for.
+
+        Raises RowError.
+        """
 
     @abstractmethod
     def speak(self, segments: Sequence[Segment]) -> list[NDArray[np.float32]]:

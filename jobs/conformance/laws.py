@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from ...actors.models.base import AutoregressiveModel, Model, ModelConfig, ModelInfo
 from ...actors.models.registry import describe
 from ...actors.records.stream_handle import StreamHandle
-from ...actors.records.utterance import Segment, Utterance
+from ...actors.records.utterance import Prepared, Segment, Utterance
 from ...actors.text.splitting import fit_segments
 from ...errors import ModelError, RowError
 
@@ -128,22 +128,24 @@ def refuses_what_is_wrong(subject: Subject) -> None:
 
 
 def prepares_text(subject: Subject) -> None:
-    """`prepare` gives tokens, the same ones each time, at most `max_length` of them, and none for nothing."""
+    """`prepare` gives tokens and their length, the same each time, and nothing longer than `max_length` for nothing."""
     model, info = subject.model, subject.info
     for text in subject.texts:
-        tokens = tuple(model.prepare(text, ""))
-        if not tokens:
+        prepared = model.prepare(text, "")
+        if not isinstance(prepared, Prepared):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise Broken(f"`prepare` gives {type(prepared).__name__} where Prepared is expected: Prepared.of(tokens)")
+        if not prepared.tokens:
             raise Broken(f"{text!r} has no token: probe texts must be ones that it can speak")
-        if tokens != tuple(model.prepare(text, "")):
-            raise Broken(f"{text!r} has other tokens the second time")
-        if not all(type(token) is int for token in tokens):
-            raise Broken(f"the tokens of {text!r} are no integers")
+        if prepared != model.prepare(text, ""):
+            raise Broken(f"{text!r} has other tokens or another length the second time")
+        if not all(type(number) is int for number in (*prepared.tokens, prepared.length)):
+            raise Broken(f"the tokens of {text!r}, or their length, are no integers")
     try:
-        nothing = tuple(model.prepare("", ""))
+        nothing = model.prepare("", "")
     except RowError:
-        nothing = ()
-    if len(nothing) > info.max_length:
-        raise Broken("the empty text has more tokens than max_length")
+        return
+    if nothing.length > info.max_length:
+        raise Broken("the empty text is longer than max_length")
 
 
 def makes_samples(subject: Subject) -> None:

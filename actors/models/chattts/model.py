@@ -18,7 +18,7 @@ from ....errors import ModelError, RowError, RowRejected
 from ...engine.request import Sampling
 from ...engine.step_settings import StepSettings, Task
 from ...engine.stepwise_model import StepwiseModel
-from ...records.utterance import Segment
+from ...records.utterance import Prepared, Segment
 from ..base import BatchLimit, ModelConfig, ModelInfo
 from .checkpoint.layout import SAMPLE_RATE
 from .checkpoint.weights import Checkpoint
@@ -86,14 +86,14 @@ class Chattts(StepwiseModel):
         self._is_refining = config.task == "refine" or bool(self._options.refine)
         self._longest_prompt = MAX_TOKENS + (self._options.refining.max_steps if self._options.refine else 0)
 
-    def prepare(self, text: str, voice: str) -> tuple[int, ...]:
+    def prepare(self, text: str, voice: str) -> Prepared:
         """Tokens of the prompt; empty when nothing in the text can be spoken. Raises RowRejected for the voice."""
         preset = self._voices.preset(voice or self.info.default_voice)
         said = self._normalised(text).text
         if not any(map(str.isalnum, TAG.sub("", said))):
-            return ()
+            return Prepared.of(())
         # What a sample says is put in when the row is spoken: it is not text that could be cut shorter.
-        return tuple(self._tokenizer.speak_prompt(said, preset.prompt, has_speaker=not preset.sample))
+        return Prepared.of(self._tokenizer.speak_prompt(said, preset.prompt, has_speaker=not preset.sample))
 
     def unspoken(self, text: str) -> str:
         """Characters of a text that carry meaning and are not spoken, each once."""
@@ -155,12 +155,14 @@ class Chattts(StepwiseModel):
 
     def _refined(self, segment: Segment, text: str) -> Segment | RowError:
         """The segment with the tokens of its refined text."""
-        tokens = self.prepare(text, segment.voice)
-        if not tokens:
+        prepared = self.prepare(text, segment.voice)
+        if not prepared.tokens:
             return RowRejected("refining left no words")
-        if len(tokens) > self._longest_prompt:
-            return RowRejected(f"its refined text has {len(tokens)} tokens; at most {self._longest_prompt} are spoken")
-        return replace(segment, tokens=tokens)
+        if prepared.length > self._longest_prompt:
+            return RowRejected(
+                f"its refined text has {prepared.length} tokens; at most {self._longest_prompt} are spoken"
+            )
+        return replace(segment, prepared=prepared)
 
     def _preset(self, segment: Segment) -> Preset:
         return self._voices.preset(segment.voice or self.info.default_voice)
