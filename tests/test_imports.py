@@ -44,6 +44,8 @@ PURE = [
     "actors/models/chattts/checkpoint/layout.py",
     "actors/models/chattts/text/normalise.py",
     "actors/models/chattts/options.py",
+    "actors/models/probe_texts.py",
+    "actors/models/voice_reference.py",
     "actors/models/chattts/text/rewriting.py",
     "actors/models/chattts/voices/speaker.py",
     "actors/models/chattts/text/words.py",

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from ...errors import ModelError, RowError, did_you_mean
 from ..records.stream_handle import StreamHandle
 from ..records.utterance import Prepared, Segment
+from .voice_reference import VoiceForm, form_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -68,6 +69,10 @@ class ModelInfo:
     base_s, char_s   estimated seconds of one replica: base_s + char_s * characters, per row
     audio_char_s     estimated seconds of audio per character
     speeds           slowest and fastest allowed speed
+    voice_forms      what else a row may name where `voices` are given: "seed" for "seed:N", "vector" for "vector:…"
+    languages        that it speaks, as in "en" or "pt-BR": the first one that there are probe texts of is measured and
+                     checked with
+    varies           whether another seed changes more than noise: False where words, length and melody stay
     mixes_voices     whether `speak` takes batches of several voices; False where the voice is the weights
     tasks            what a job may ask of it: "speak", and "refine" where it writes text as it is spoken
     """
@@ -85,14 +90,18 @@ class ModelInfo:
     char_s: float
     audio_char_s: float = 0.065
     speeds: tuple[float, float] = (0.25, 4.0)
+    voice_forms: tuple[VoiceForm, ...] = ()
+    languages: tuple[str, ...] = ("en",)
+    varies: bool = True
     mixes_voices: bool = True
     tasks: tuple[str, ...] = ("speak",)
 
     def voice_fault(self, voice: str) -> str:
         """What is wrong with a voice, to follow its name in a message; "" for one that the model has."""
-        if not self.voices or (voice or self.default_voice) in self.voices:
+        named = voice or self.default_voice
+        if not self.voices or named in self.voices or form_of(named) in self.voice_forms:
             return ""
-        return f"is not a voice of {self.name}: {did_you_mean(voice or self.default_voice, self.voices)}"
+        return f"is not a voice of {self.name}: {did_you_mean(named, self.voices)}"
 
     def speed_fault(self, speed: float) -> str:
         """What is wrong with a speed, to follow it in a message; "" for one that the model has."""

@@ -83,6 +83,7 @@ def describes_itself(subject: Subject) -> None:
         (info.max_length >= 1 and info.split_chars >= 1, "max_length and split_chars must be 1 or more"),
         (info.batch_limit.max_rows >= 1 and info.batch_limit.max_cells >= 1, "batch_limit allows no row"),
         (info.base_s >= 0 and info.char_s > 0 and info.audio_char_s > 0, "base_s, char_s or audio_char_s is no cost"),
+        (bool(info.languages), "languages must name one"),
         (0 < slowest <= 1 <= fastest, f"speeds are {info.speeds}; 1 must be among them"),
     ):
         if not is_right:
@@ -194,13 +195,15 @@ def depends_on_no_batch_mate(subject: Subject) -> None:
 
 
 def follows_its_seed(subject: Subject) -> None:
-    """Another seed is another sound, and a neighbour's seed changes nothing."""
+    """Another seed is another sound, of the same length unless the model varies, and a neighbour's changes nothing."""
     import numpy as np
 
     first, second = subject.segments(subject.texts[:2])
     (wave,), (other,) = subject.model.speak([first]), subject.model.speak([replace(first, seed=first.seed + 1)])
     if np.array_equal(wave, other):
         raise Broken("another seed gives the very same samples: the seed is ignored")
+    if not subject.info.varies and len(wave) != len(other):
+        raise Broken(f"another seed gives {len(other)} samples where {len(wave)} were: `varies` should be True")
     beside = subject.model.speak([first, replace(second, seed=9)])[0]
     _same([first], [wave], [beside], "beside a row with another seed")
 

@@ -77,9 +77,9 @@ class Chattts(StepwiseModel):
             for sample, codes in self._voices.samples.items()
         }
         self._transcripts = {
-            preset.transcript: tuple(self._tokenizer.ids(self._normalised(preset.transcript).text))
+            preset.clip.transcript: tuple(self._tokenizer.ids(self._normalised(preset.clip.transcript).text))
             for preset in self._options.presets
-            if preset.sample
+            if preset.clip
         }
         self._sample_positions = max((codes.shape[1] for codes in self._samples.values()), default=0)
         self._sample_positions += max(map(len, self._transcripts.values()), default=0)
@@ -93,7 +93,7 @@ class Chattts(StepwiseModel):
         if not any(map(str.isalnum, TAG.sub("", said))):
             return Prepared.of(())
         # What a sample says is put in when the row is spoken: it is not text that could be cut shorter.
-        return Prepared.of(self._tokenizer.speak_prompt(said, preset.prompt, has_speaker=not preset.sample))
+        return Prepared.of(self._tokenizer.speak_prompt(said, preset.prompt, has_speaker=preset.clip is None))
 
     def unspoken(self, text: str) -> str:
         """Characters of a text that carry meaning and are not spoken, each once."""
@@ -125,7 +125,8 @@ class Chattts(StepwiseModel):
             return self._networks.prompt(self._tokenizer.refine_prompt(said, self._tags))
         preset = self._preset(segment)
         speaker = self._voices.speaker(preset, segment.seed)
-        return self._networks.prompt(self._tokens(segment), speaker, self._samples.get(preset.sample))
+        sample = self._samples[preset.clip.clip] if preset.clip else None
+        return self._networks.prompt(self._tokens(segment), speaker, sample)
 
     def sampling(self, segment: Segment, task: Task) -> Sampling:
         """That of the voice, or of refining."""
@@ -169,9 +170,9 @@ class Chattts(StepwiseModel):
 
     def _tokens(self, segment: Segment) -> tuple[int, ...]:
         """Of the prompt, what a sample says included."""
-        preset = self._preset(segment)
+        clip = self._preset(segment).clip
         frame, rest = segment.tokens[:FRAME_TOKENS], segment.tokens[FRAME_TOKENS:]
-        return (*frame, *self._transcripts[preset.transcript], *rest) if preset.sample else segment.tokens
+        return (*frame, *self._transcripts[clip.transcript], *rest) if clip else segment.tokens
 
     @property
     def _tags(self) -> str:
@@ -221,6 +222,7 @@ class _Configured:
             char_s=char_s,
             audio_char_s=_AUDIO_CHAR_S,
             speeds=(1.0, 1.0) if config.task == "speak" else (0.25, 4.0),
+            languages=(self.options.language,) if self.options.language else ("en", "zh"),
             tasks=("speak", "refine"),
         )
 
@@ -250,7 +252,7 @@ def _voices(options: Options, checkpoint: Checkpoint) -> Voices:
 def _digest(options: Options, checkpoint: Checkpoint) -> str:
     """Of all that a row's sound depends on and that lies in files: another one may sound different."""
     digest = hashlib.sha256(checkpoint.digest.encode())
-    samples = [preset.sample for preset in options.presets if is_file(preset.sample)]
+    samples = [preset.clip.clip for preset in options.presets if preset.clip and is_file(preset.clip.clip)]
     named = [name for name in (options.statistics, options.homophones, *samples) if 0 < len(name) < 1_000]
     for file in (checkpoint.statistics_file, *(Path(name) for name in named)):
         if file is not None:

@@ -75,6 +75,7 @@ class Hibari(Model):
             base_s=base_s,
             char_s=char_s,
             audio_char_s=_AUDIO_CHAR_S,
+            varies=False,
             mixes_voices=False,
         )
 
