@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .actors.models.base import BatchLimit, Model, ModelConfig, ModelInfo
-    from .actors.records.utterance import Clip, Failure, Segment, Utterance
+    from .actors.records.utterance import Clip, Failure, Prepared, Segment, Utterance
     from .cluster.storage import S3Options
     from .errors import JobError, RunStopped, SpeechmillError
     from .jobs.api import Job
@@ -32,6 +32,7 @@ _MODULES = {
     "Model": "actors.models.base",
     "ModelConfig": "actors.models.base",
     "ModelInfo": "actors.models.base",
+    "Prepared": "actors.records.utterance",
     "Result": "jobs.run.result",
     "RunStopped": "errors",
     "S3Options": "cluster.storage",
@@ -53,6 +54,7 @@ __all__ = [
     "Model",
     "ModelConfig",
     "ModelInfo",
+    "Prepared",
     "Result",
     "RunStopped",
     "S3Options",

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from speechmill.actors.batcher.probes import WORDS
 from speechmill.actors.models.base import ModelInfo
+from speechmill.actors.models.probe_texts import probe_texts
 from speechmill.actors.records.utterance import Shard, Utterance
 from speechmill.cluster.sharding.sharding import CostModel, shard_window
 from speechmill.jobs.planning.windows import windows
@@ -37,7 +37,7 @@ he measured the room twice wrote both results on the wall and then ordered a car
 two astronomers in a cold hut on the mountain watched a faint point of light that moved between the others
 after supper the children built a bridge of books from the sofa to the window and drove their cars across it
 """
-_WORDS = (*WORDS, *_PROSE.split())
+_WORDS = (*probe_texts(["en"]).words, *_PROSE.split())
 _STREAM_WORDS = 200_000
 
 

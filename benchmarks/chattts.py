@@ -177,9 +177,10 @@ class Spent:
     def __init__(self, speech: ChatttsSpeech, device: str) -> None:
         self.prefill_s = self.vocoder_s = 0.0
         self._device = device
-        engine: Any = speech._engine._engine  # type: ignore[union-attr]
+        synthesis: Any = speech.synthesis
+        engine = synthesis._engines["speak"]._engine
         engine._fill = self._timed(engine._fill, "prefill_s")
-        speech._decode = self._timed(speech._decode, "vocoder_s")  # type: ignore[method-assign]
+        synthesis._decode = self._timed(synthesis._decode, "vocoder_s")
 
     def _timed(self, call: Callable[..., Any], name: str) -> Callable[..., Any]:
         def timed(*values: Any) -> Any:

@@ -30,7 +30,7 @@ import json
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -66,7 +66,7 @@ from speechmill.actors.models.chattts.nets.quantiser import ResidualStart
 from speechmill.actors.models.chattts.nets.vocos import Vocos
 from speechmill.actors.models.chattts.options import Options
 from speechmill.actors.models.chattts.speech import ChatttsSpeech, Line
-from speechmill.actors.models.chattts.synthesis import MelDecoder, decode, num_samples
+from speechmill.actors.models.chattts.synthesis import MelDecoder, decode
 from speechmill.actors.models.chattts.text.tokens import Tokenizer
 from speechmill.actors.models.chattts.voices import speaker as strings
 
@@ -96,11 +96,18 @@ class Overheard(ChatttsSpeech):
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self.rows: dict[int, Generated] = {}
+        synthesis: Any = self.synthesis
+        synthesis._steps = self._keeping(synthesis._steps)
 
-    def _steps(self, row: Generated | Drawn) -> torch.Tensor:
-        if isinstance(row, Generated):
-            self.rows[row.key] = row
-        return super()._steps(row)
+    def _keeping(
+        self, steps: Callable[[Generated | Drawn], torch.Tensor]
+    ) -> Callable[[Generated | Drawn], torch.Tensor]:
+        def kept(row: Generated | Drawn) -> torch.Tensor:
+            if isinstance(row, Generated):
+                self.rows[row.key] = row
+            return steps(row)
+
+        return kept
 
 
 def main() -> int:
@@ -187,7 +194,7 @@ def sounded(what: str, decoder: MelDecoder, kind: str, vocos: Vocos, upstream: U
     rows = [torch.from_numpy(steps[:length]) for steps, length in zip(upstream.of(names, kind), lengths, strict=True)]
     padded = pad_sequence(rows, batch_first=True, padding_value=NOTHING[kind])
     waves = decode(padded.transpose(1, 2), torch.tensor(lengths), decoder, vocos)
-    own = [wave[: num_samples(length, FULL)] for wave, length in zip(waves, lengths, strict=True)]
+    own = [wave[: FULL.timing.num_samples(length)] for wave, length in zip(waves, lengths, strict=True)]
     of = f"{len(rows)} rows, {min(lengths)} to {max(lengths)} steps"
     return Check(what, of, apart(own, upstream.of(names, f"{kind}/sound")), SOUND)
 

@@ -199,13 +199,15 @@ class RayDataSpeaker:
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Speak a batch of rows; when it began and ended."""
-        from speechmill.actors.records.utterance import Segment
+        from speechmill.actors.records.utterance import Prepared, Segment
 
         while len(list(self._folder.iterdir())) < self._num_actors:
             time.sleep(0.05)
         began_s = time.time()
         rows = zip(batch["row"], batch["text"], strict=True)
-        self._model.speak([Segment(int(row), 0, text, tuple(map(ord, text)), 0, "sine", 1.0) for row, text in rows])
+        self._model.speak(
+            [Segment(int(row), 0, text, Prepared.of(map(ord, text)), 0, "sine", 1.0) for row, text in rows]
+        )
         ends_s = time.time()
         return {"row": batch["row"], "began_s": [began_s] * len(batch["row"]), "ended_s": [ends_s] * len(batch["row"])}
 

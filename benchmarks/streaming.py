@@ -73,7 +73,9 @@ def run(arguments: argparse.Namespace, folder: Path) -> None:
     most = max(arguments.concurrency)
     speech, lines = ready(arguments, most + arguments.batch_rows)
     list(speech.stream(lines[0], StreamHandle()))  # kernels and buffers are there
-    seams = {ahead: seam_error(speech, lines[0], ahead) for ahead in (FULL_AHEAD, speech.policy.ahead)}
+    seams = {
+        ahead: seam_error(speech, lines[0], ahead) for ahead in (FULL_AHEAD, speech.synthesis.settings.streaming.ahead)
+    }
     job_alone = row_steps_per_s(speech, lines[most:], arguments.alone_s)
     for count in arguments.concurrency:
         for is_beside in (False, True):
@@ -89,7 +91,7 @@ def run(arguments: argparse.Namespace, folder: Path) -> None:
         "ttfa_beside_p50_ms": round(1000 * percentile(beside["first"]["first"], 50), 1),
         "batch_share": round(beside["first"]["job_row_steps_per_s"] / job_alone, 3),
         "seam_error": seams[FULL_AHEAD],
-        "seam_error_default": seams[speech.policy.ahead],
+        "seam_error_default": seams[speech.synthesis.settings.streaming.ahead],
         "ratio_upstream_ttfa": None,
         "device": device_name(arguments.device),
         "machine": machine(),
@@ -158,10 +160,10 @@ def row_steps_per_s(speech: ChatttsSpeech, lines: Sequence[Line], seconds: float
 
 def seam_error(speech: ChatttsSpeech, line: Line, ahead: int) -> float:
     """The largest difference, of full scale, between a streamed line and the same line spoken at once."""
-    policy = speech.policy
-    speech.policy = replace(policy, ahead=ahead)
+    synthesis, settings = speech.synthesis, speech.synthesis.settings
+    synthesis.settings = replace(settings, streaming=replace(settings.streaming, ahead=ahead))
     heard = np.concatenate(list(speech.stream(line, StreamHandle())))
-    speech.policy = policy
+    synthesis.settings = settings
     [(_, whole)] = speech.speak([line])
     assert isinstance(whole, np.ndarray)
     assert len(heard) == len(whole)
@@ -172,11 +174,12 @@ class First:
     """Seconds in the first prompts and in the first window of audio; on a GPU each is waited for."""
 
     def __init__(self, speech: ChatttsSpeech, device: str) -> None:
-        self._speech, self._device = speech, device
-        self._engine: Any = speech._engine._engine  # type: ignore[union-attr]
-        self._before = self._engine._fill, speech._decode  # pyright: ignore[reportPrivateUsage]
+        self._synthesis: Any = speech.synthesis
+        self._device = device
+        self._engine: Any = self._synthesis._engines["speak"]._engine
+        self._before = self._engine._fill, self._synthesis._decode
         self._engine._fill = self._timed(self._before[0], "prefill_s")
-        speech._decode = self._timed(self._before[1], "vocoder_s")  # type: ignore[method-assign]
+        self._synthesis._decode = self._timed(self._before[1], "vocoder_s")
         self.reset()
 
     def reset(self) -> None:
@@ -185,7 +188,7 @@ class First:
 
     def restore(self) -> None:
         """As it was."""
-        self._engine._fill, self._speech._decode = self._before  # type: ignore[method-assign]
+        self._engine._fill, self._synthesis._decode = self._before
 
     def _timed(self, call: Callable[..., Any], name: str) -> Callable[..., Any]:
         def timed(*values: Any) -> Any:

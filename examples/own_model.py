@@ -50,9 +50,9 @@ class Beeps(speechmill.Model):
     def __init__(self, config: speechmill.ModelConfig) -> None:
         self.info = self.describe(config)
 
-    def prepare(self, text: str, voice: str) -> list[int]:
+    def prepare(self, text: str, voice: str) -> speechmill.Prepared:
         """A token for each letter or digit."""
-        return [ord(letter) for letter in text.lower() if letter.isalnum()]
+        return speechmill.Prepared.of(ord(letter) for letter in text.lower() if letter.isalnum())
 
     def speak(self, segments: Sequence[speechmill.Segment]) -> list[NDArray[np.float32]]:
         """A wave for each segment, which depends on nothing else."""

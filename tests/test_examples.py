@@ -41,6 +41,10 @@ def test_a_model_of_ones_own_speaks(tmp_path: Path) -> None:
     assert run(str(EXAMPLES / "own_model.py"), str(tmp_path)).startswith("2 rows, 0.48 s of audio")
 
 
+def test_a_model_of_ones_own_speaks_step_by_step(tmp_path: Path) -> None:
+    assert run(str(EXAMPLES / "own_stepwise.py"), str(tmp_path)).startswith("2 rows, ")
+
+
 def test_the_notebook_runs(tmp_path: Path) -> None:
     """All cells that need no Jupyter, one after the other."""
     cells = json.loads((EXAMPLES / "listen.ipynb").read_text(encoding="utf-8"))["cells"]

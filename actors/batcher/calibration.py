@@ -1,7 +1,7 @@
 """Measuring a model: a small grid of batches, from the smallest up, until time or memory says enough.
 
 Guaranteed: seconds, not minutes; never a batch that is expected to take more than most of the memory. A model that
-cannot be measured (it does not read English, or fails on it) gets no profile, and its own limit holds.
+cannot be measured (it cannot read text of its language, or fails on it) gets no profile, and its own limit holds.
 """
 
 from __future__ import annotations

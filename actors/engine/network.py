@@ -11,13 +11,19 @@ from .cache import Cache
 
 
 class Network(Protocol):
-    """An autoregressive model as the engine sees it."""
+    """An autoregressive model as the engine sees it.
+
+    num_codebooks, vocabulary, end   codes drawn at each step, how many there are of each, and which of them is the end
+    hidden, dtype    width and number format of hidden states
+    position_bytes   what the cache takes for one position of one row
+    """
 
     num_codebooks: int
     vocabulary: int
     end: int
     hidden: int
     dtype: torch.dtype
+    position_bytes: int
 
     def cache(self, slots: int, positions: int) -> Cache:
         """Room for the keys and values of this many rows."""

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from .noise import uniform
+from ..models.noise import uniform
 from .request import Sampling
 
 HISTORY = 16

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from ...errors import ModelError, RowError, did_you_mean
 from ..records.stream_handle import StreamHandle
-from ..records.utterance import Segment
+from ..records.utterance import Prepared, Segment
+from .voice_reference import VoiceForm, form_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -62,14 +63,17 @@ class ModelInfo:
     sample_rate      Hz
     voices           the voices that it has; empty when any name is allowed
     default_voice    used for rows that name none
-    max_length       tokens in a segment, the model's own limit
+    max_length       the model's own limit of a segment's length, as `prepare` says it
     split_chars      characters in a segment: where splitting starts
     batch_limit      what `auto_max` keeps within; how much of it fits and is fastest is measured
     base_s, char_s   estimated seconds of one replica: base_s + char_s * characters, per row
     audio_char_s     estimated seconds of audio per character
     speeds           slowest and fastest allowed speed
+    voice_forms      what else a row may name where `voices` are given: "seed" for "seed:N", "vector" for "vector:…"
+    languages        that it speaks, as in "en" or "pt-BR": the first one that there are probe texts of is measured and
+                     checked with
+    varies           whether another seed changes more than noise: False where words, length and melody stay
     mixes_voices     whether `speak` takes batches of several voices; False where the voice is the weights
-    is_autoregressive   whether it is an `AutoregressiveModel`
     tasks            what a job may ask of it: "speak", and "refine" where it writes text as it is spoken
     """
 
@@ -86,15 +90,18 @@ class ModelInfo:
     char_s: float
     audio_char_s: float = 0.065
     speeds: tuple[float, float] = (0.25, 4.0)
+    voice_forms: tuple[VoiceForm, ...] = ()
+    languages: tuple[str, ...] = ("en",)
+    varies: bool = True
     mixes_voices: bool = True
-    is_autoregressive: bool = False
     tasks: tuple[str, ...] = ("speak",)
 
     def voice_fault(self, voice: str) -> str:
         """What is wrong with a voice, to follow its name in a message; "" for one that the model has."""
-        if not self.voices or (voice or self.default_voice) in self.voices:
+        named = voice or self.default_voice
+        if not self.voices or named in self.voices or form_of(named) in self.voice_forms:
             return ""
-        return f"is not a voice of {self.name}: {did_you_mean(voice or self.default_voice, self.voices)}"
+        return f"is not a voice of {self.name}: {did_you_mean(named, self.voices)}"
 
     def speed_fault(self, speed: float) -> str:
         """What is wrong with a speed, to follow it in a message; "" for one that the model has."""
@@ -123,8 +130,11 @@ class Model(ABC):
         """Load the weights onto `config.device`."""
 
     @abstractmethod
-    def prepare(self, text: str, voice: str) -> Sequence[int]:
-        """Tokens of one piece of text; empty when nothing in it can be spoken. Raises RowError."""
+    def prepare(self, text: str, voice: str) -> Prepared:
+        """One piece of text as tokens, none when nothing in it can be spoken, and the length that they count for.
+
+        Raises RowError.
+        """
 
     @abstractmethod
     def speak(self, segments: Sequence[Segment]) -> list[NDArray[np.float32]]:
@@ -167,9 +177,9 @@ class SlotUsage:
 class AutoregressiveModel(Model):
     """A model that speaks step by step: rows join and leave a running batch, so it takes all segments there are.
 
-    Before anything is spoken, `reserve` says how much memory there is; `ModelInfo.is_autoregressive` has to be set.
-    From then on `prepare`, `speak_rows`, `refine_rows` and `usage` are called from several threads at once: while a
-    shard ends, the next has begun.
+    Before anything is spoken, `reserve` says how much memory there is. From then on `prepare`, `speak_rows`,
+    `refine_rows` and `usage` are called from several threads at once: while a shard ends, the next has begun.
+    `engine.stepwise_model.StepwiseModel` implements all of it on a few hooks.
     """
 
     @abstractmethod

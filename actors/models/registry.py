@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 
 from ...errors import ModelError, did_you_mean
-from .base import Model, ModelConfig, ModelInfo
+from .base import AutoregressiveModel, Model, ModelConfig, ModelInfo
 
 MODELS = {
     "chattts": ("speechmill.actors.models.chattts.model", "Chattts"),
@@ -39,6 +39,11 @@ def model_class(name: str) -> type[Model]:
 def describe(config: ModelConfig) -> ModelInfo:
     """What the configured model is, without loading it. Raises ModelError."""
     return model_class(config.name).describe(config)
+
+
+def is_autoregressive(config: ModelConfig) -> bool:
+    """Whether the configured model speaks step by step: rows join and leave, so it takes no batches."""
+    return issubclass(model_class(config.name), AutoregressiveModel)
 
 
 def load(config: ModelConfig) -> Model:

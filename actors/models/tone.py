@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from ...errors import BatchOutOfMemory, ModelError, RowRejected, did_you_mean
 from ..device.memory import Memory
-from ..records.utterance import Segment
+from ..records.utterance import Prepared, Segment
 from .base import BatchLimit, Model, ModelConfig, ModelInfo
 
 if TYPE_CHECKING:
@@ -139,9 +139,9 @@ class Tone(Model):
         """The device that is made believe."""
         return self._memory
 
-    def prepare(self, text: str, voice: str) -> tuple[int, ...]:
+    def prepare(self, text: str, voice: str) -> Prepared:
         """One token per character: its code point."""
-        return tuple(map(ord, text))
+        return Prepared.of(map(ord, text))
 
     def speak(self, segments: Sequence[Segment]) -> list[NDArray[np.float32]]:
         """Sines: float32 [num_samples] per segment, after the seconds and the faults that the options order."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -41,25 +41,56 @@ class Utterance:
 
 
 @dataclass(frozen=True, slots=True)
+class Prepared:
+    """A piece of text as a model reads it.
+
+    tokens   phoneme or token ids; empty when nothing in the text can be spoken
+    length   what memory and time go by at speed 1: the number of tokens for most models, reference and generated
+             frames for a model that clones. Texts are split, batches packed and costs measured by it
+
+    Raises ValueError for tokens whose length is below 1.
+    """
+
+    tokens: tuple[int, ...]
+    length: int
+
+    def __post_init__(self) -> None:
+        if self.tokens and self.length < 1:
+            raise ValueError(f"{len(self.tokens)} tokens have the length {self.length}; it has to be 1 or more")
+
+    @classmethod
+    def of(cls, tokens: Iterable[int]) -> Prepared:
+        """Tokens of a model whose memory and time go by their number."""
+        ids = tuple(tokens)
+        return cls(ids, len(ids))
+
+
+@dataclass(frozen=True, slots=True)
 class Segment:
     """A piece of an utterance that the model can speak at once.
 
     row, index  which utterance, and which piece of it (0-based)
-    tokens      what the model reads: phoneme or token ids
+    prepared    what the model reads of the text
     """
 
     row: int
     index: int
     text: str
-    tokens: tuple[int, ...]
+    prepared: Prepared
     seed: int
     voice: str
     speed: float
 
     @property
+    def tokens(self) -> tuple[int, ...]:
+        """What the model reads: phoneme or token ids."""
+        return self.prepared.tokens
+
+    @property
     def length(self) -> int:
-        """Cells that the segment occupies in a batch: its tokens, and more where slow speech makes more of them."""
-        return len(self.tokens) if self.speed >= 1 else math.ceil(len(self.tokens) / self.speed)
+        """Cells that the segment occupies in a batch: its prepared length, and more where slow speech makes more."""
+        length = self.prepared.length
+        return length if self.speed >= 1 else math.ceil(length / self.speed)
 
 
 @dataclass(frozen=True, slots=True)

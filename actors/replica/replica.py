@@ -25,6 +25,7 @@ from functools import partial
 from ...errors import ModelError
 from ..batcher.profile import Profile
 from ..models.base import AutoregressiveModel, ModelConfig
+from ..models.probe_texts import probe_texts
 from ..models.registry import describe
 from ..records.manifest import Record
 from ..records.part import PartStore
@@ -39,8 +40,6 @@ from .streaming import speak_stream
 
 _PIECE_S = 1.0
 """Of a stream, in seconds of audio: more is handed over in parts."""
-
-_WARM_TEXT = "Ready, one two three."
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +92,9 @@ class Replica:
         home = self.load()
         if not home.warm_s:
             began = time.perf_counter()
+            text = probe_texts(self._ready.model.info.languages).sentences[1]
             listener = StreamHandle()
-            with closing(self.stream(SpeechInput(_WARM_TEXT), listener)) as pieces:
+            with closing(self.stream(SpeechInput(text), listener)) as pieces:
                 for _ in pieces:
                     listener.leave()  # its first audio is all that is wanted
             self._home = home = replace(home, warm_s=time.perf_counter() - began)

@@ -51,7 +51,7 @@ class Stepwise:
     def _refined(self, segments: Sequence[Segment]) -> Iterator[tuple[Segment, str | RowError]]:
         """A text in which the model itself would find nothing to speak is none."""
         for segment, outcome in self.model.refine_rows(segments):
-            if isinstance(outcome, str) and not (outcome.strip() and self.model.prepare(outcome, segment.voice)):
+            if isinstance(outcome, str) and not (outcome.strip() and self.model.prepare(outcome, segment.voice).tokens):
                 yield segment, RowRejected("refining left no words")
             else:
                 yield segment, outcome

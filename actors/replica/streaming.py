@@ -15,7 +15,7 @@ from ...errors import RowRejected
 from ..audio.encoding import silence
 from ..models.base import Model
 from ..records.stream_handle import StreamHandle
-from ..records.utterance import Segment
+from ..records.utterance import Prepared, Segment
 from ..text.clauses import ChunkSize, chunk_tokens_of, spoken_pieces
 from ..text.splitting import fit_pieces
 from .priority_lock import PriorityLock
@@ -90,16 +90,16 @@ class _Stream:
     def _segments(self, text: str | Iterable[str]) -> Iterator[Segment]:
         index = 0
         for piece in spoken_pieces(text, self.model.info.split_chars, self.chunk_tokens):
-            for fitting, tokens in self._fitting(piece):
+            for fitting, prepared in self._fitting(piece):
                 if self.listener.is_gone:
                     return
-                yield Segment(0, index, fitting, tokens, self.seed, self.voice, self.speed)
+                yield Segment(0, index, fitting, prepared, self.seed, self.voice, self.speed)
                 index += 1
         if not index and not self.listener.is_gone:
             raise RowRejected("nothing in the text can be spoken")
 
-    def _fitting(self, piece: str) -> list[tuple[str, tuple[int, ...]]]:
-        """The piece as the model takes it: a part or more, with the tokens of each."""
+    def _fitting(self, piece: str) -> list[tuple[str, Prepared]]:
+        """The piece as the model takes it: a part or more, each as the model reads it."""
         with self._turn() as has_turn, self.listener.spending("text"):
             info = self.model.info
             return list(fit_pieces([piece], self.voice, info.max_length, self.model.prepare)) if has_turn else []

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
 from ...errors import RowRejected, TextTooLong
-from ..records.utterance import Segment, Utterance
+from ..records.utterance import Prepared, Segment, Utterance
 from .sentences import CJK, sentence_spans, skip_space
 
 TextSpan = tuple[int, int]
@@ -71,9 +71,9 @@ def fit_segments(
     utterance: Utterance,
     max_chars: int,
     max_length: int,
-    prepare: Callable[[str, str], Sequence[int]],
+    prepare: Callable[[str, str], Prepared],
 ) -> list[Segment]:
-    """The utterance as segments of at most `max_length` tokens, as `prepare(piece, voice)` counts them.
+    """The utterance as segments of at most `max_length`, by the length that `prepare(piece, voice)` says.
 
     Raises TextTooLong for a piece that cannot be cut any more, and RowRejected when nothing can be spoken; what
     `prepare` raises passes.
@@ -83,8 +83,8 @@ def fit_segments(
     if not fitting:
         raise RowRejected("nothing in the text can be spoken")
     return [
-        Segment(utterance.row, index, piece, tokens, utterance.seed, utterance.voice, utterance.speed)
-        for index, (piece, tokens) in enumerate(fitting)
+        Segment(utterance.row, index, piece, prepared, utterance.seed, utterance.voice, utterance.speed)
+        for index, (piece, prepared) in enumerate(fitting)
     ]
 
 
@@ -92,20 +92,20 @@ def fit_pieces(
     pieces: Sequence[str],
     voice: str,
     max_length: int,
-    prepare: Callable[[str, str], Sequence[int]],
-) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """The pieces with their tokens, cut further where those are more than `max_length`; none without a token.
+    prepare: Callable[[str, str], Prepared],
+) -> Iterator[tuple[str, Prepared]]:
+    """The pieces as the model reads them, cut further where they are longer than `max_length`; none without a token.
 
     Raises TextTooLong for a piece that cannot be cut any more; what `prepare` raises passes.
     """
     waiting = list(reversed(pieces))
     while waiting:
         piece = waiting.pop()
-        tokens = tuple(prepare(piece, voice))
-        if len(tokens) > max_length:
-            waiting.extend(reversed(_halves(piece, len(tokens), max_length)))
-        elif tokens:
-            yield piece, tokens
+        prepared = prepare(piece, voice)
+        if prepared.length > max_length:
+            waiting.extend(reversed(_halves(piece, prepared.length, max_length)))
+        elif prepared.tokens:
+            yield piece, prepared
 
 
 def _halves(piece: str, length: int, max_length: int) -> list[str]:
@@ -114,7 +114,7 @@ def _halves(piece: str, length: int, max_length: int) -> list[str]:
     longest = max(len(piece[start:end].strip()) for start, end in pairwise(cuts))
     if longest >= len(piece):
         raise TextTooLong(
-            f"the word {_short(piece)} ({len(piece)} characters) has {length} tokens where the model takes at most "
+            f"the word {_short(piece)} ({len(piece)} characters) has the length {length} where the model takes at most "
             f"{max_length}: shorten it, or put spaces into it"
         )
     return split_text(piece, max(len(piece) // 2, longest))

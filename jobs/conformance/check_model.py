@@ -10,24 +10,12 @@ from importlib.metadata import version
 from typing import Any, Literal
 
 from ...actors.models.base import ModelConfig, ModelInfo
+from ...actors.models.probe_texts import probe_texts
 from ...actors.models.registry import describe
 from ...actors.replica.loaded_model import tuned
 from ...actors.replica.receipt import ReplicaConfig
 from ...errors import JobError, SpecError
 from .laws import LAWS, Broken, Skipped, Subject
-
-SENTENCES = (
-    "Good morning.",
-    "The lamp in the hall is still lit.",
-    "Nine boats left before the fog came in, and eight came back.",
-    "Is there any bread?",
-    "Take the second path after the bridge, then keep the river on your left.",
-    "Yes.",
-    "She counted the stairs twice.",
-    "Rain again!",
-    "The letter had been under the door since noon.",
-    "We will meet where the two roads cross.",
-)
 
 Outcome = Literal["kept", "broken", "skipped"]
 
@@ -86,21 +74,22 @@ def check_model(
     device: str = "cpu",
     voice: str = "",
     options: Mapping[str, object] | None = None,
-    texts: tuple[str, ...] = SENTENCES,
+    texts: tuple[str, ...] | None = None,
     observe: Callable[[Finding], None] = lambda finding: None,
 ) -> ConformanceReport:
     """Put a model to all laws.
 
     name      a registered name, or "module:Class"
     weights   folder or file of its weights, as `model.path`
-    texts     at least two that the model can speak, in its own language
+    texts     at least two that the model can speak; by default ten sentences of the first language that it names
     observe   is told each finding as it comes
     Raises ModelError for a model that cannot be described or loaded, SpecError for fewer than two texts.
     """
-    if len(texts) < 2:
+    if texts is not None and len(texts) < 2:
         raise SpecError("a model is checked with two texts or more; give --text twice")
     config = ModelConfig(name, device, voice=voice, path=weights, options=options or {})
     info = describe(config)
+    texts = texts or probe_texts(info.languages).sentences
     subject = Subject(config, tuned(ReplicaConfig(config)).model, texts)
     findings: list[Finding] = []
     for law in LAWS:

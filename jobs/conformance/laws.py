@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from ...actors.models.base import AutoregressiveModel, Model, ModelConfig, ModelInfo
 from ...actors.models.registry import describe
 from ...actors.records.stream_handle import StreamHandle
-from ...actors.records.utterance import Segment, Utterance
+from ...actors.records.utterance import Prepared, Segment, Utterance
 from ...actors.text.splitting import fit_segments
 from ...errors import ModelError, RowError
 
@@ -83,8 +83,8 @@ def describes_itself(subject: Subject) -> None:
         (info.max_length >= 1 and info.split_chars >= 1, "max_length and split_chars must be 1 or more"),
         (info.batch_limit.max_rows >= 1 and info.batch_limit.max_cells >= 1, "batch_limit allows no row"),
         (info.base_s >= 0 and info.char_s > 0 and info.audio_char_s > 0, "base_s, char_s or audio_char_s is no cost"),
+        (bool(info.languages), "languages must name one"),
         (0 < slowest <= 1 <= fastest, f"speeds are {info.speeds}; 1 must be among them"),
-        (info.is_autoregressive == isinstance(subject.model, AutoregressiveModel), "is_autoregressive is wrong"),
     ):
         if not is_right:
             raise Broken(what)
@@ -129,22 +129,24 @@ def refuses_what_is_wrong(subject: Subject) -> None:
 
 
 def prepares_text(subject: Subject) -> None:
-    """`prepare` gives tokens, the same ones each time, at most `max_length` of them, and none for nothing."""
+    """`prepare` gives tokens and their length, the same each time, and nothing longer than `max_length` for nothing."""
     model, info = subject.model, subject.info
     for text in subject.texts:
-        tokens = tuple(model.prepare(text, ""))
-        if not tokens:
+        prepared = model.prepare(text, "")
+        if not isinstance(prepared, Prepared):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise Broken(f"`prepare` gives {type(prepared).__name__} where Prepared is expected: Prepared.of(tokens)")
+        if not prepared.tokens:
             raise Broken(f"{text!r} has no token: probe texts must be ones that it can speak")
-        if tokens != tuple(model.prepare(text, "")):
-            raise Broken(f"{text!r} has other tokens the second time")
-        if not all(type(token) is int for token in tokens):
-            raise Broken(f"the tokens of {text!r} are no integers")
+        if prepared != model.prepare(text, ""):
+            raise Broken(f"{text!r} has other tokens or another length the second time")
+        if not all(type(number) is int for number in (*prepared.tokens, prepared.length)):
+            raise Broken(f"the tokens of {text!r}, or their length, are no integers")
     try:
-        nothing = tuple(model.prepare("", ""))
+        nothing = model.prepare("", "")
     except RowError:
-        nothing = ()
-    if len(nothing) > info.max_length:
-        raise Broken("the empty text has more tokens than max_length")
+        return
+    if nothing.length > info.max_length:
+        raise Broken("the empty text is longer than max_length")
 
 
 def makes_samples(subject: Subject) -> None:
@@ -193,13 +195,15 @@ def depends_on_no_batch_mate(subject: Subject) -> None:
 
 
 def follows_its_seed(subject: Subject) -> None:
-    """Another seed is another sound, and a neighbour's seed changes nothing."""
+    """Another seed is another sound, of the same length unless the model varies, and a neighbour's changes nothing."""
     import numpy as np
 
     first, second = subject.segments(subject.texts[:2])
     (wave,), (other,) = subject.model.speak([first]), subject.model.speak([replace(first, seed=first.seed + 1)])
     if np.array_equal(wave, other):
         raise Broken("another seed gives the very same samples: the seed is ignored")
+    if not subject.info.varies and len(wave) != len(other):
+        raise Broken(f"another seed gives {len(other)} samples where {len(wave)} were: `varies` should be True")
     beside = subject.model.speak([first, replace(second, seed=9)])[0]
     _same([first], [wave], [beside], "beside a row with another seed")
 
@@ -228,7 +232,7 @@ def keeps_its_speed(subject: Subject) -> None:
     speed = min(1.5, fastest)
     if speed <= 1:
         raise Skipped("it has one speed")
-    if subject.info.is_autoregressive:
+    if isinstance(subject.model, AutoregressiveModel):
         raise Skipped("it paces itself: a speed may be a word in its prompt")
     plain, quick = subject.segments(subject.texts[:1]) + subject.segments(subject.texts[:1], speed=speed)
     alone = [subject.model.speak([segment])[0] for segment in (plain, quick)]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from ...actors.batcher.stats import BatchStats
 from ...actors.device.machine import num_cores
+from ...actors.models.registry import is_autoregressive
 from ...actors.records.utterance import Failure
 from ...actors.replica.loaded_model import tuned
 from ...cluster.session import Resources, plan_replicas
@@ -107,7 +108,7 @@ def plan(spec: JobSpec, *, measure: bool = False) -> Plan:
         model=f"{info.name} ({info.revision}, {info.backend})",
         examples=tuple(examples),
         estimated_by=estimated_by,
-        is_stepwise=info.is_autoregressive,
+        is_stepwise=is_autoregressive(config),
         batches=batches,
         actual=_actual(spec),
     )

@@ -34,7 +34,7 @@ NODE_ENVIRONMENT = {
     "RAY_gcs_server_port_wait_time_s": "300",
     "RAY_gcs_server_request_timeout_seconds": "300",
 }
-"""Of every node of a test: it asks for no token, has patience with a busy machine, and starts no process before it is needed."""
+"""Of every node of a test: no token, patience with a busy machine, no process before it is needed."""
 _NOT_OURS = ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
 
 
@@ -117,7 +117,9 @@ def _started(
     for left in reversed(range(START_TRIES)):
         log = folder / f"{time.monotonic_ns()}.log"
         with log.open("wb") as stream:
-            process = psutil.Popen([python, *_START, *_NOT_NEEDED, *arguments], stdout=stream, stderr=subprocess.STDOUT, env=env)
+            process = psutil.Popen(
+                [python, *_START, *_NOT_NEEDED, *arguments], stdout=stream, stderr=subprocess.STDOUT, env=env
+            )
         try:
             if _is_up(process, log) and (dashboard_port is None or _has_dashboard(dashboard_port)):
                 yield process

@@ -1,26 +1,28 @@
 """ChatTTS as a model of speechmill: rows with voices, seeds and settings of their own, through one running batch.
 
-Text becomes a prompt (`prepare`), the engine continues it with codes, and the acoustic decoder and vocoder make them
-sound, in batches of their own. What a row sounds like depends on its text, voice, seed and settings. Other rows change
-the rounding of sums and nothing else; with `deterministic: true` not even that.
+Text becomes tokens (`prepare`), and these a prompt; the engine continues it with codes (`StepwiseModel`), and the
+acoustic decoder and vocoder make them sound. What a row sounds like depends on its text, voice, seed and settings.
+Other rows change the rounding of sums and nothing else; with `deterministic: true` not even that.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ....errors import ModelError, RowError, RowRejected
-from ...records.stream_handle import StreamHandle
-from ...records.utterance import Segment
-from ..base import AutoregressiveModel, BatchLimit, ModelConfig, ModelInfo, SlotUsage
+from ...engine.request import Sampling
+from ...engine.step_settings import StepSettings, Task
+from ...engine.stepwise_model import StepwiseModel
+from ...records.utterance import Prepared, Segment
+from ..base import BatchLimit, ModelConfig, ModelInfo
 from .checkpoint.layout import SAMPLE_RATE
 from .checkpoint.weights import Checkpoint
-from .options import Options, read_options
+from .options import Options, Preset, read_options
 from .text.normalise import TAG, Normalised, normalise
 from .text.tokens import FRAME_TOKENS, Tokenizer
 from .voices.voices import Voices, is_file, read_homophones, read_statistics
@@ -28,8 +30,10 @@ from .voices.voices import Voices, is_file, read_homophones, read_statistics
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from torch import Tensor
 
-    from .speech import ChatttsSpeech, Line
+    from ...engine.network import Network
+    from .networks import ChatttsNetworks
 
 MAX_TOKENS = 192
 """Of a prompt: some twenty-five seconds of speech. Beyond thirty the model is reported to lose its text."""
@@ -46,7 +50,7 @@ _AUDIO_CHAR_S = 0.07
 _MAX_SLOTS = {"cpu": 64, "cuda": 512}
 
 
-class Chattts(AutoregressiveModel):
+class Chattts(StepwiseModel):
     """ChatTTS on one device."""
 
     @classmethod
@@ -58,7 +62,7 @@ class Chattts(AutoregressiveModel):
         return _Configured.open(config).info(config)
 
     def __init__(self, config: ModelConfig) -> None:
-        from .speech import ChatttsSpeech
+        from .networks import ChatttsNetworks
 
         configured = _Configured.open(config)
         self.info = configured.info(config)
@@ -67,44 +71,74 @@ class Chattts(AutoregressiveModel):
         self._tokenizer = Tokenizer(checkpoint.tokenizer_file, checkpoint.sizes)
         self._normalised = lru_cache(maxsize=4_096)(self._normalise)
         dtype = _dtype(self._options, config.device)
-        self._speech: ChatttsSpeech = ChatttsSpeech(checkpoint, config.device, dtype, self._options)
+        self._networks: ChatttsNetworks = ChatttsNetworks(checkpoint, config.device, dtype, self._options)
         self._samples = {
-            sample: self._speech.read_sample(sample) if codes is None else codes
+            sample: self._networks.read_sample(sample) if codes is None else codes
             for sample, codes in self._voices.samples.items()
         }
         self._transcripts = {
-            preset.transcript: tuple(self._tokenizer.ids(self._normalised(preset.transcript).text))
+            preset.clip.transcript: tuple(self._tokenizer.ids(self._normalised(preset.clip.transcript).text))
             for preset in self._options.presets
-            if preset.sample
+            if preset.clip
         }
         self._sample_positions = max((codes.shape[1] for codes in self._samples.values()), default=0)
         self._sample_positions += max(map(len, self._transcripts.values()), default=0)
         self._is_refining = config.task == "refine" or bool(self._options.refine)
         self._longest_prompt = MAX_TOKENS + (self._options.refining.max_steps if self._options.refine else 0)
 
-    def prepare(self, text: str, voice: str) -> tuple[int, ...]:
+    def prepare(self, text: str, voice: str) -> Prepared:
         """Tokens of the prompt; empty when nothing in the text can be spoken. Raises RowRejected for the voice."""
         preset = self._voices.preset(voice or self.info.default_voice)
         said = self._normalised(text).text
         if not any(map(str.isalnum, TAG.sub("", said))):
-            return ()
+            return Prepared.of(())
         # What a sample says is put in when the row is spoken: it is not text that could be cut shorter.
-        return tuple(self._tokenizer.speak_prompt(said, preset.prompt, has_speaker=not preset.sample))
+        return Prepared.of(self._tokenizer.speak_prompt(said, preset.prompt, has_speaker=preset.clip is None))
 
     def unspoken(self, text: str) -> str:
         """Characters of a text that carry meaning and are not spoken, each once."""
         return self._normalised(text).dropped
 
-    def reserve(self, usable_bytes: int, slots: int | None) -> int:
-        """Slots for the longest prompt and the most steps that the options allow; see `AutoregressiveModel`."""
-        settings = len(self._tokenizer.refine_prompt("", self._options.refine or REFINE))
-        refined = self._options.refining.max_steps
-        text = MAX_TOKENS + settings + refined if self._is_refining else 0
-        spoken = self._longest_prompt + self._sample_positions + self._options.max_steps
-        is_text_only = self._config.task == "refine"
-        return self._speech.reserve(
-            usable_bytes, slots, 0 if is_text_only else spoken, text, self.info.batch_limit.max_rows
-        )
+    @property
+    def settings(self) -> StepSettings:
+        """What the engine has to know of the networks."""
+        return self._networks.settings
+
+    def positions(self) -> Mapping[Task, int]:
+        """Room for the longest prompt and the most steps that the options allow."""
+        found: dict[Task, int] = {}
+        if self._config.task != "refine":
+            found["speak"] = self._longest_prompt + self._sample_positions + self._options.max_steps
+        if self._is_refining:
+            tags = len(self._tokenizer.refine_prompt("", self._tags))
+            found["refine"] = MAX_TOKENS + tags + self._options.refining.max_steps
+        return found
+
+    def network(self, task: Task) -> Network:
+        """Four codebooks of audio at each step, or one of text."""
+        return self._networks.network(task)
+
+    def prompt(self, segment: Segment, task: Task) -> Tensor:
+        """Embeddings float [length, hidden] of the tokens, the speaker among them, and of the sample behind them."""
+        if task == "refine":
+            said = self._normalised(segment.text).text
+            return self._networks.prompt(self._tokenizer.refine_prompt(said, self._tags))
+        preset = self._preset(segment)
+        speaker = self._voices.speaker(preset, segment.seed)
+        sample = self._samples[preset.clip.clip] if preset.clip else None
+        return self._networks.prompt(self._tokens(segment), speaker, sample)
+
+    def sampling(self, segment: Segment, task: Task) -> Sampling:
+        """That of the voice, or of refining."""
+        return self._preset(segment).sampling if task == "speak" else self._options.refining
+
+    def decode(self, steps: Tensor, lengths: Tensor) -> Tensor:
+        """Waveforms float32 [batch, samples] at 24 kHz of hidden states or codes."""
+        return self._networks.decode(steps, lengths)
+
+    def text(self, tokens: Sequence[int]) -> str:
+        """The text that refining has written, with pauses and laughter as tags."""
+        return self._tokenizer.refined_text(tokens)
 
     def speak_rows(self, segments: Sequence[Segment]) -> Iterator[tuple[Segment, NDArray[np.float32] | RowError]]:
         """Speak segments, each given back once as it is done: float32 [num_samples] at 24 kHz, or why it failed."""
@@ -118,51 +152,32 @@ class Chattts(AutoregressiveModel):
                     refined.append(ready)
             # In the order of their lengths, not of the moments at which they were refined.
             segments = sorted(refined, key=lambda s: (-s.length, s.row, s.index))
-        for number, outcome in self._speech.speak(map(self._line, segments)):
-            yield segments[number], outcome
-
-    def stream(self, segment: Segment, listener: StreamHandle) -> Generator[NDArray[np.float32]]:
-        """Speak one segment before all rows of jobs: pieces of its waveform as they are drawn."""
-        yield from self._speech.stream(self._line(segment), listener)
-
-    def refine_rows(self, segments: Sequence[Segment]) -> Iterator[tuple[Segment, str | RowError]]:
-        """Segments as they would be spoken, with pauses and laughter as tags, each given back once as it is done."""
-        for number, outcome in self._speech.refine(map(self._text_line, segments)):
-            refined = outcome if isinstance(outcome, RowError) else self._tokenizer.refined_text(outcome)
-            yield segments[number], refined
-
-    def usage(self) -> SlotUsage:
-        """How the slots were used so far."""
-        used = self._speech.usage
-        return SlotUsage(used.row_steps, used.slot_steps)
+        yield from super().speak_rows(segments)
 
     def _refined(self, segment: Segment, text: str) -> Segment | RowError:
         """The segment with the tokens of its refined text."""
-        tokens = self.prepare(text, segment.voice)
-        if not tokens:
+        prepared = self.prepare(text, segment.voice)
+        if not prepared.tokens:
             return RowRejected("refining left no words")
-        if len(tokens) > self._longest_prompt:
-            return RowRejected(f"its refined text has {len(tokens)} tokens; at most {self._longest_prompt} are spoken")
-        return replace(segment, tokens=tokens)
+        if prepared.length > self._longest_prompt:
+            return RowRejected(
+                f"its refined text has {prepared.length} tokens; at most {self._longest_prompt} are spoken"
+            )
+        return replace(segment, prepared=prepared)
 
-    def _line(self, segment: Segment) -> Line:
-        from .speech import Line
+    def _preset(self, segment: Segment) -> Preset:
+        return self._voices.preset(segment.voice or self.info.default_voice)
 
-        preset = self._voices.preset(segment.voice or self.info.default_voice)
+    def _tokens(self, segment: Segment) -> tuple[int, ...]:
+        """Of the prompt, what a sample says included."""
+        clip = self._preset(segment).clip
         frame, rest = segment.tokens[:FRAME_TOKENS], segment.tokens[FRAME_TOKENS:]
-        return Line(
-            tokens=(*frame, *self._transcripts[preset.transcript], *rest) if preset.sample else segment.tokens,
-            speaker=self._voices.speaker(preset, segment.seed),
-            sample=self._samples.get(preset.sample),
-            seed=_seed(segment, "speak"),
-            sampling=preset.sampling,
-        )
+        return (*frame, *self._transcripts[clip.transcript], *rest) if clip else segment.tokens
 
-    def _text_line(self, segment: Segment) -> Line:
-        from .speech import Line
-
-        prompt = self._tokenizer.refine_prompt(self._normalised(segment.text).text, self._options.refine or REFINE)
-        return Line(tuple(prompt), None, None, _seed(segment, "refine"), self._options.refining)
+    @property
+    def _tags(self) -> str:
+        """What texts are refined with."""
+        return self._options.refine or REFINE
 
     def _normalise(self, text: str) -> Normalised:
         return normalise(text, self._options.language, self._homophones)
@@ -207,7 +222,7 @@ class _Configured:
             char_s=char_s,
             audio_char_s=_AUDIO_CHAR_S,
             speeds=(1.0, 1.0) if config.task == "speak" else (0.25, 4.0),
-            is_autoregressive=True,
+            languages=(self.options.language,) if self.options.language else ("en", "zh"),
             tasks=("speak", "refine"),
         )
 
@@ -237,15 +252,9 @@ def _voices(options: Options, checkpoint: Checkpoint) -> Voices:
 def _digest(options: Options, checkpoint: Checkpoint) -> str:
     """Of all that a row's sound depends on and that lies in files: another one may sound different."""
     digest = hashlib.sha256(checkpoint.digest.encode())
-    samples = [preset.sample for preset in options.presets if is_file(preset.sample)]
+    samples = [preset.clip.clip for preset in options.presets if preset.clip and is_file(preset.clip.clip)]
     named = [name for name in (options.statistics, options.homophones, *samples) if 0 < len(name) < 1_000]
     for file in (checkpoint.statistics_file, *(Path(name) for name in named)):
         if file is not None:
             digest.update(hashlib.sha256(file.read_bytes()).digest())
     return digest.hexdigest()
-
-
-def _seed(segment: Segment, task: str) -> int:
-    """Of all that is drawn for one segment: another for each, or the pieces of a row would begin alike."""
-    digest = hashlib.blake2b(f"{segment.seed}/{segment.index}/{task}".encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "little") >> 1

@@ -14,6 +14,7 @@ from typing import Any, Literal, cast
 from ....errors import ModelError, did_you_mean
 from ...engine.chunks import ChunkPolicy
 from ...engine.request import Sampling
+from ..voice_reference import DEFAULT_VOICE, VOICE_KEYS, ClonedVoice, VoiceReference, read_voice
 from .checkpoint.layout import FULL
 from .text.normalise import is_tags
 from .text.rewriting import Language
@@ -30,19 +31,20 @@ DType = Literal["auto", "float32", "bfloat16", "float16"]
 class Preset:
     """A voice with its settings.
 
-    speaker     a speaker string; "" for one drawn from the row's seed, unless there is a sample
-    seed        a number to draw the speaker from in place of the row's seed
-    sample      a wave file of the voice, or its audio prompt string; with `transcript`, what is said in it
+    voice       a speaker string, a number that a speaker is drawn from, or a clip (a file or an audio prompt string)
+                with its transcript; `DEFAULT_VOICE` for a speaker drawn from the row's seed
     prompt      control tags that come before each text
     sampling    how codes are drawn
     """
 
-    speaker: str = ""
-    seed: int | None = None
-    sample: str = ""
-    transcript: str = ""
+    voice: VoiceReference = DEFAULT_VOICE
     prompt: str = "[speed_5]"
     sampling: Sampling = SPOKEN
+
+    @property
+    def clip(self) -> ClonedVoice | None:
+        """The recording that the voice is cloned from; None for other voices."""
+        return self.voice if isinstance(self.voice, ClonedVoice) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,7 @@ _FLAGS = ("deterministic", "compile")
 _TEXTS = ("homophones", "statistics")
 _SAMPLING = ("temperature", "top_p", "top_k", "repetition_penalty", "min_steps", "max_steps")
 _PRESET = ("prompt", *_SAMPLING)
-_VOICE = ("speaker", "seed", "sample", "transcript", *_PRESET)
+_VOICE = (*VOICE_KEYS, *_PRESET)
 _STREAMING = ("first", "growth", "most", "ahead")
 _KEYS = (*_CHOICES, *_FLAGS, *_TEXTS, *_PRESET, "refine", "refining", "streaming", "voices")
 _NUMBERS: Mapping[str, tuple[float, float]] = {
@@ -172,19 +174,8 @@ def _voice(name: str, raw: object, default: Preset) -> Preset:
 
 def _preset(raw: Mapping[str, object], base: Preset, where: str) -> Preset:
     """A preset that builds on another. Keys of no preset are not looked at."""
-    texts = {
-        key: _checked(raw[key], str, f"{where}.{key}", "text")
-        for key in ("speaker", "sample", "transcript")
-        if key in raw
-    }
     prompt = _tags(raw["prompt"], f"{where}.prompt") if "prompt" in raw else base.prompt
-    seed = _whole(raw["seed"], f"{where}.seed") if "seed" in raw else None
-    preset = Preset(**texts, seed=seed, prompt=prompt, sampling=_sampling(raw, base.sampling, where))
-    if bool(preset.speaker) + bool(preset.sample) + (seed is not None) > 1:
-        raise ModelError(f"{where} has more than one of speaker, seed and sample; a voice comes from one of them")
-    if bool(preset.sample) != bool(preset.transcript.strip()):
-        raise ModelError(f"{where}: sample and transcript belong together; give the words that the sample says")
-    return preset
+    return Preset(read_voice(raw, where), prompt, _sampling(raw, base.sampling, where))
 
 
 def _sampling(raw: Mapping[str, object], base: Sampling, where: str) -> Sampling:
@@ -217,12 +208,6 @@ def _number(value: object, key: str, where: str) -> Any:
     if isinstance(value, bool) or not isinstance(value, allowed) or not least <= cast("float", value) <= most:
         kind = "a whole number" if is_whole else "a number"
         raise ModelError(f"{where}.{key} is {value!r:.40}; it has to be {kind} from {least:g} to {most:g}")
-    return value
-
-
-def _whole(value: object, where: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**63:
-        raise ModelError(f"{where} is {value!r:.40}; it has to be a whole number from 0 to 2**63 - 1")
     return value
 
 

@@ -11,7 +11,6 @@ from typing import Protocol
 
 from torch import Tensor
 
-from .checkpoint.layout import Sizes
 from .nets.vocos import Vocos
 
 
@@ -26,7 +25,7 @@ class MelDecoder(Protocol):
 
 
 def decode(steps: Tensor, lengths: Tensor, decoder: MelDecoder, vocos: Vocos) -> Tensor:
-    """float32 [batch, (2 * steps - 1) * hop] at 24 kHz; a row is valid up to `num_samples` of its length, then zero.
+    """float32 [batch, (2 * steps - 1) * hop] at 24 kHz; a row is valid up to its own samples, then zero.
 
     steps     what `decoder` takes: hidden states float [batch, hidden, steps], or codes int64 [batch, num_vq, steps]
     lengths   int64 [batch], in steps, at least 1; on the CPU they cost a GPU no waiting
@@ -34,11 +33,6 @@ def decode(steps: Tensor, lengths: Tensor, decoder: MelDecoder, vocos: Vocos) ->
     Raises ValueError for a length that is not within 1 to steps.
     """
     return vocos.waveforms(decoder.decode(steps, lengths), 2 * lengths)
-
-
-def num_samples(steps: int, sizes: Sizes) -> int:
-    """Samples of a row of `steps` steps, at least 1; step t starts at sample t * `sizes.step_samples`."""
-    return (2 * steps - 1) * sizes.hop
 
 
 def context_steps(decoder: MelDecoder, vocos: Vocos) -> int:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ....errors import ModelError, RowRejected, did_you_mean
-from ...records.utterance import Segment
+from ...records.utterance import Prepared, Segment
 from ..base import BatchLimit, Model, ModelConfig, ModelInfo
 from .voices import (
     DEFAULT_VOICE,
@@ -75,6 +75,7 @@ class Hibari(Model):
             base_s=base_s,
             char_s=char_s,
             audio_char_s=_AUDIO_CHAR_S,
+            varies=False,
             mixes_voices=False,
         )
 
@@ -90,7 +91,7 @@ class Hibari(Model):
         self._phonemes: dict[bool, Phonemes] = {}
         self._voice(self.info.default_voice)
 
-    def prepare(self, text: str, voice: str) -> tuple[int, ...]:
+    def prepare(self, text: str, voice: str) -> Prepared:
         """Phoneme ids between two pads, as many as the text takes; empty when nothing in it is pronounced.
 
         Raises RowRejected for a voice that does not exist or text that the pronunciation rules cannot read.
@@ -103,7 +104,7 @@ class Hibari(Model):
         british = is_british(voice)
         if british not in self._phonemes:
             self._phonemes[british] = Phonemes(british)
-        return self._phonemes[british].ids(text)
+        return Prepared.of(self._phonemes[british].ids(text))
 
     def speak(self, segments: Sequence[Segment]) -> list[NDArray[np.float32]]:
         """Speak a batch of one voice: float32 [num_samples] at 24 kHz per segment, in the order given.

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ....errors import BatchOutOfMemory
 from ...records.utterance import Segment
-from .noise import noise_starts
+from ..noise import table_starts
 from .synthesis import HOP, Synthesis
 from .weights import load_network
 
@@ -52,7 +52,7 @@ class BatchedVoice:
             frames = self.network(ids.to(self._device), lengths.to(self._device), speeds.to(self._device))
             features, head = frames.features, self.network.head
             seeds, indices = [s.seed for s in segments], [s.index for s in segments]
-            starts = torch.from_numpy(noise_starts(seeds, indices, features.shape[1])).to(self._device)
+            starts = torch.from_numpy(table_starts(seeds, indices, features.shape[1])).to(self._device)
             waves = self._synthesis.waveforms(lambda a, b: head(features[:, a:b]), frames.f0, frames.num_frames, starts)
             num_samples = (frames.num_frames * HOP).tolist()
             whole = waves.cpu().numpy()

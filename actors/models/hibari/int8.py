@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ....errors import ModelError
 from ...records.utterance import Segment
-from .noise import noise_starts
+from ..noise import table_starts
 from .onnx_file import read_bytes, with_frame_major_head
 from .synthesis import Synthesis
 
@@ -42,7 +42,7 @@ class Int8Voice:
     def _speak_one(self, segment: Segment) -> NDArray[np.float32]:
         spectrum, f0 = self.frames(segment.tokens, segment.speed)
         frames = f0.shape[1]
-        starts = torch.from_numpy(noise_starts([segment.seed], [segment.index], frames))
+        starts = torch.from_numpy(table_starts([segment.seed], [segment.index], frames))
         wave = self._synthesis.waveforms(lambda a, b: spectrum[:, a:b], f0, torch.tensor([frames]), starts)
         return wave[0].numpy()
 

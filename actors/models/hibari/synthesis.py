@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .noise import Noise
+from ..noise import NoiseTable
 
 SAMPLE_RATE = 24_000
 HOP, SIZE, BINS = 300, 1_200, 601
@@ -44,7 +44,7 @@ class Synthesis:
         self._window = (window / 1.5).float().to(device)
         self._first, self._last, self._end = (total / edges).float().to(device)
         self._ramps = _interpolation().to(device)
-        self._noise = Noise(BINS, device)
+        self._noise = NoiseTable(BINS, device)
         self._chunk = chunk
         on_cpu = device.type == "cpu"
         # numpy's vectorised functions take a half to a seventh of the time of torch's on the CPU
@@ -59,7 +59,7 @@ class Synthesis:
         spectrum      of frames a to b: float32 [batch, b - a, 5 * 601], the parts lh, theta, ln, lr, phi
         f0            float32 [batch, max_frames], Hz, below 40 unvoiced
         num_frames    int64 [batch], at least 3 each
-        noise_starts  int64 [batch, max_frames], of `noise.noise_starts`
+        noise_starts  int64 [batch, max_frames], of `noise.table_starts`
         """
         batch, frames = f0.shape
         source = _reflect(self.pulses(f0, num_frames), num_frames).unfold(1, SIZE, HOP)  # [batch, frames + 1, 1200]

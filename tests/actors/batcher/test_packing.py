@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from speechmill.actors.batcher.fit import Array, BatchShape, Curve
 from speechmill.actors.batcher.packing import Cap, num_cells, pack_fastest, pack_full, pack_segments
-from speechmill.actors.records.utterance import Segment
+from speechmill.actors.records.utterance import Prepared, Segment
 
 lengths_of = st.lists(st.integers(1, 400), max_size=120)
 caps_of = st.tuples(st.integers(1, 40), st.integers(1, 5_000))
@@ -38,7 +38,7 @@ def seconds_of(batches: list[list[int]], lengths: list[int], curve: Curve) -> fl
 
 
 def segment(row: int, length: int, voice: str = "heart", speed: float = 1.0) -> Segment:
-    return Segment(row, 0, "x" * length, tuple(range(length)), seed=row, voice=voice, speed=speed)
+    return Segment(row, 0, "x" * length, Prepared.of(range(length)), seed=row, voice=voice, speed=speed)
 
 
 @given(lengths_of, caps_of, curves)
@@ -124,6 +124,14 @@ def test_a_hundred_thousand_segments_are_packed_whole() -> None:
 def test_nothing_packs_into_nothing() -> None:
     assert pack_full([], lambda _: 4) == []
     assert pack_fastest([], lambda _: 4, Curve({"batch": 1.0}).over_rows) == []
+
+
+def test_segments_are_packed_by_the_length_that_their_model_says() -> None:
+    """A clone of a long reference is a long row, however short its text."""
+    rows = [replace(segment(row, 5), prepared=Prepared((1,) * 5, 100 if row % 2 else 5)) for row in range(6)]
+    packed = pack_segments(rows, lambda lengths: pack_full(lengths, lambda longest: 300 // longest), mixes_voices=True)
+    assert [[row.row for row in batch] for batch in packed] == [[1, 3, 5], [0, 2, 4]]
+    assert num_cells(packed[0]) == (300, 300)
 
 
 @given(st.lists(st.tuples(st.integers(1, 50), st.sampled_from("abc")), max_size=60), caps_of)

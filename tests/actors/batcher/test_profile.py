@@ -19,6 +19,7 @@ from speechmill.actors.batcher.profile_cache import ProfileCache
 from speechmill.actors.device.memory import ProcessMemory, is_out_of_memory, memory_of
 from speechmill.actors.models.base import ModelConfig
 from speechmill.actors.models.tone import Tone
+from speechmill.actors.records.utterance import Prepared
 from speechmill.actors.replica.loaded_model import tuned
 from speechmill.actors.replica.receipt import ReplicaConfig
 from speechmill.errors import ModelError, RowRejected
@@ -66,15 +67,15 @@ def test_a_model_whose_longest_segment_does_not_fit_is_measured_all_the_same() -
 class Foreign(Tone):
     """Reads no English."""
 
-    def prepare(self, text: str, voice: str) -> tuple[int, ...]:
+    def prepare(self, text: str, voice: str) -> Prepared:
         raise RowRejected("only numbers, please")
 
 
 class Mute(Tone):
     """Finds nothing to speak."""
 
-    def prepare(self, text: str, voice: str) -> tuple[int, ...]:
-        return ()
+    def prepare(self, text: str, voice: str) -> Prepared:
+        return Prepared.of(())
 
 
 class Broken(Tone):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -37,15 +36,6 @@ def network() -> CodeNetwork:
         # The end is likely enough to be drawn by many rows, and unlikely enough that they speak first.
         embed[f"head_code.{book}.parametrizations.weight.original0"][EOS_CODE] *= 3
     return CodeNetwork(Backbone(TINY, state("gpt"), embed), embed)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Small sums on several threads wait for each other, on a busy machine for long."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def request(key: int) -> Request:

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
-import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from speechmill.actors.engine.noise import uniform
 from speechmill.actors.engine.request import Sampling
 from speechmill.actors.engine.sampler import HISTORY, KEPT, Sampler
 
@@ -92,28 +88,6 @@ def test_what_was_drawn_of_late_is_penalised_and_forgotten_after_sixteen_steps()
     assert drawn[:2] == [0, 1], "the second best once the best has been penalised"
     unpenalised = sampler([(3, Sampling((1e-4,), 1.0, 30, 1.0))])
     assert {int(unpenalised.draw(even, 1)[0, 0]) for _ in range(20)} == {0}
-
-
-@given(st.integers(0, 2**63 - 1), st.integers(0, 10_000))
-def test_noise_is_a_function_of_seed_step_and_codebook(seed: int, step: int) -> None:
-    def at(seeds: list[int], steps: list[int]) -> torch.Tensor:
-        return uniform(torch.tensor(seeds), torch.tensor(steps), BOOKS)
-
-    assert torch.equal(at([seed], [step])[0], at([5, seed, 6], [9, step, 2])[1])
-    assert not torch.equal(at([seed], [step]), at([seed], [step + 1]))
-    assert not torch.equal(at([seed], [step]), at([seed ^ 1], [step]))
-
-
-def test_noise_is_uniform_and_its_draws_do_not_depend_on_each_other() -> None:
-    seeds = torch.arange(2_000)
-    noise = torch.cat([uniform(seeds, torch.full_like(seeds, step), BOOKS) for step in range(20)], 1)
-    assert 0 <= noise.min() < 1e-3
-    assert 1 - 1e-3 < noise.max() < 1
-    counts = torch.histc(noise, 20, 0, 1)
-    expected = noise.numel() / 20
-    assert float(((counts - expected) ** 2 / expected).sum()) < 45, "chi square of 19 degrees of freedom"
-    for shifted in (noise[:, 1:] * noise[:, :-1], noise[1:] * noise[:-1]):
-        assert float(shifted.mean()) == pytest.approx(0.25, abs=4 / math.sqrt(12 * 12 * shifted.numel()) + 2e-3)
 
 
 def test_codes_are_drawn_as_often_as_they_are_likely() -> None:

@@ -37,7 +37,7 @@ def model(request: pytest.FixtureRequest) -> Hibari:
 
 
 def segment(model: Hibari, text: str, seed: int = 1, speed: float = 1.0, row: int = 0, index: int = 0) -> Segment:
-    return Segment(row, index, text, tuple(model.prepare(text, "")), seed, "", speed)
+    return Segment(row, index, text, model.prepare(text, ""), seed, "", speed)
 
 
 def rms(x: np.ndarray) -> float:
@@ -143,12 +143,12 @@ def test_a_row_is_read_in_the_accent_of_its_voice(onnx_model: Hibari) -> None:
 
 
 def test_text_beyond_the_limit_is_left_to_the_caller(onnx_model: Hibari) -> None:
-    assert len(onnx_model.prepare(f"{TEXT} " * 20, "")) > onnx_model.info.max_length
+    assert onnx_model.prepare(f"{TEXT} " * 20, "").length > onnx_model.info.max_length
 
 
 def test_english_as_long_as_the_split_stays_below_the_limit(onnx_model: Hibari) -> None:
     text = ("T. Briggs, Esq., Robarts and Co., Lombard Street, at 9 a.m. on a Monday in May; " * 9)[:SPLIT_CHARS]
-    assert len(onnx_model.prepare(text, "")) <= onnx_model.info.max_length
+    assert onnx_model.prepare(text, "").length <= onnx_model.info.max_length
 
 
 # ------------------------------------------------------------------ speak
@@ -197,7 +197,7 @@ def test_batch_mates_and_their_order_do_not_matter(torch_model: Hibari) -> None:
 
 
 def test_a_graph_with_another_end_gives_the_same_frames(monkeypatch: pytest.MonkeyPatch, onnx_model: Hibari) -> None:
-    tokens = onnx_model.prepare(TEXT, "")
+    tokens = onnx_model.prepare(TEXT, "").tokens
     expected = int8.Int8Voice(PUBLISHED).frames(tokens, 1.0)
     monkeypatch.setattr(int8, "with_frame_major_head", lambda raw, _: raw)
     found = int8.Int8Voice(PUBLISHED).frames(tokens, 1.0)

@@ -17,7 +17,7 @@ TEXTS = [
 
 
 def segments(model: Hibari) -> list[Segment]:
-    return [Segment(n, 0, text, tuple(model.prepare(text, "")), n, "", 1.0) for n, text in enumerate(TEXTS)]
+    return [Segment(n, 0, text, model.prepare(text, ""), n, "", 1.0) for n, text in enumerate(TEXTS)]
 
 
 @pytest.mark.gpu

@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 import torch
 from hibari import dsp
-from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from speechmill.actors.models.hibari.noise import TABLE_SIZE, Noise, noise_starts
 from speechmill.actors.models.hibari.synthesis import BINS, HOP, Synthesis
+from speechmill.actors.models.noise import NoiseTable, table_starts
 
 CPU = torch.device("cpu")
 SEEDS = st.integers(0, 2**63 - 1)
@@ -43,7 +42,7 @@ def synthesise(rows: list[tuple[np.ndarray, np.ndarray]], seeds: list[int], chun
     spectrum, f0 = torch.full((len(rows), max(counts), 5 * BINS), 2.0), torch.full((len(rows), max(counts)), 99.0)
     for i, (row, curve) in enumerate(rows):
         spectrum[i, : len(curve)], f0[i, : len(curve)] = torch.from_numpy(row), torch.from_numpy(curve)
-    starts = torch.from_numpy(noise_starts(seeds, [0] * len(seeds), max(counts)))
+    starts = torch.from_numpy(table_starts(seeds, [0] * len(seeds), max(counts)))
     waves = Synthesis(CPU, chunk).waveforms(lambda a, b: spectrum[:, a:b], f0, torch.tensor(counts), starts)
     return [wave[: count * HOP].numpy() for wave, count in zip(waves, counts, strict=True)]
 
@@ -56,7 +55,7 @@ def rms(x: np.ndarray) -> float:
 def test_the_package_makes_the_same_waveform_of_the_same_noise(num_frames: int) -> None:
     """Measured on speech: 1e-5 to 2e-4 apart, where a rounding moves a sample over the pulse formula's pole."""
     spectrum, f0 = frames_like_speech(num_frames, seed=3)
-    noise = Noise(BINS, CPU).take(torch.from_numpy(noise_starts([11], [0], num_frames)))[0].numpy()
+    noise = NoiseTable(BINS, CPU).take(torch.from_numpy(table_starts([11], [0], num_frames)))[0].numpy()
     parts = [np.ascontiguousarray(part) for part in np.split(spectrum.T, 5)]
     expected = dsp.synth(*parts, f0, GivenNoise(noise))
     (found,) = synthesise([(spectrum, f0)], [11], chunk=128)
@@ -91,36 +90,3 @@ def test_silence_below_the_voiced_threshold_and_full_harmonics_above() -> None:
     harmonics = spectrum[100:11_001:100]
     assert len(harmonics) == 110
     assert harmonics == pytest.approx(np.ones(110), abs=0.1)  # the package's own treatment of the pole adds 0.07
-
-
-@given(SEEDS, st.integers(0, 999), st.integers(1, 50))
-@settings(deadline=None)
-def test_the_noise_of_a_frame_depends_on_seed_index_and_frame_alone(seed: int, index: int, frames: int) -> None:
-    row = noise_starts([seed], [index], frames)
-    assert row.shape == (1, frames) and row.min() >= 0 and row.max() < TABLE_SIZE
-    batch = noise_starts([seed ^ 1, seed], [index, index], frames + 7)
-    assert np.array_equal(batch[1, :frames], row[0])
-
-
-def test_other_seeds_and_indices_get_other_noise() -> None:
-    starts = noise_starts([1, 2, 1, 1 << 62], [0, 0, 1, 0], 400)
-    agree = [int((starts[i] == starts[j]).sum()) for i in range(4) for j in range(i)]
-    assert max(agree) <= 3  # of 400, by chance
-
-
-def test_the_noise_is_normal_and_independent() -> None:
-    noise = Noise(BINS, CPU).take(torch.from_numpy(noise_starts([5], [0], 400)))[0].numpy()
-    for part in (noise.real, noise.imag):
-        assert part.mean() == pytest.approx(0, abs=0.01)
-        assert part.std() == pytest.approx(1, abs=0.01)
-        assert np.mean(part**4) == pytest.approx(3, abs=0.1)
-    for one, other in ((noise.real, noise.imag), (noise[1:], noise[:-1]), (noise[:, 1:], noise[:, :-1])):
-        assert abs(np.mean(one * np.conj(other))) < 0.02
-
-
-def test_the_noise_never_changes() -> None:
-    """A change here changes every clip: it needs another revision of the port."""
-    starts = noise_starts([0, 2**63 - 1], [0, 3], 3)
-    assert starts.tolist() == [[1880, 50867, 111106], [230455, 28758, 64559]]
-    first = Noise(BINS, CPU).take(torch.from_numpy(starts[:1]))[0, 0, :2].numpy()
-    assert first == pytest.approx(np.array([-1.5784 + 2.2729j, 0.6962 + 0.4496j]), abs=1e-4)

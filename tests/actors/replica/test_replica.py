@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from speechmill.actors.models.base import ModelConfig
 from speechmill.actors.models.tone import Tone, ToneMemory
 from speechmill.actors.records.manifest import Record, decode_records
-from speechmill.actors.records.utterance import Segment, Utterance
+from speechmill.actors.records.utterance import Prepared, Segment, Utterance
 from speechmill.actors.replica.receipt import JobConfig, Receipt, ReplicaConfig
 from speechmill.actors.replica.replica import MAX_PENDING_CLIPS, Replica
 from speechmill.errors import ModelError, RowRejected, StorageFull
@@ -240,7 +240,7 @@ def test_a_device_that_breaks_in_mid_shard_fails_no_innocent_row() -> None:
 class Unprepared(Tone):
     """Stumbles over one text before it is even spoken."""
 
-    def prepare(self, text: str, voice: str) -> tuple[int, ...]:
+    def prepare(self, text: str, voice: str) -> Prepared:
         if "BAD" in text:
             raise KeyError("BAD")
         return super().prepare(text, voice)

@@ -17,7 +17,7 @@ from speechmill.actors.models.base import ModelConfig, ModelInfo
 from speechmill.actors.models.hibari import Hibari
 from speechmill.actors.models.tone import Tone
 from speechmill.actors.records.stream_handle import StreamHandle
-from speechmill.actors.records.utterance import Segment, Utterance
+from speechmill.actors.records.utterance import Prepared, Segment, Utterance
 from speechmill.actors.replica.streaming import PAUSE_S, speak_stream
 from speechmill.actors.text.clauses import spoken_pieces
 from speechmill.actors.text.splitting import fit_segments
@@ -34,8 +34,8 @@ class Words(Tone):
     def describe(cls, config: ModelConfig) -> ModelInfo:
         return replace(super().describe(config), split_chars=300)
 
-    def prepare(self, text: str, voice: str) -> tuple[int, ...]:
-        return tuple(range(len([word for word in text.split() if any(map(str.isalpha, word))])))
+    def prepare(self, text: str, voice: str) -> Prepared:
+        return Prepared.of(range(len([word for word in text.split() if any(map(str.isalpha, word))])))
 
     def stream(self, segment: Segment, listener: StreamHandle) -> Generator[NDArray[np.float32]]:
         (wave,) = self.speak([segment])
@@ -58,7 +58,7 @@ def job_row(model: Tone | Hibari, pieces: Sequence[str], **row: object) -> NDArr
         told = {"seed": 0, "voice": model.info.default_voice, "speed": 1.0, **row}
         utterance = Utterance(0, "x", piece, told["seed"], told["voice"], told["speed"])  # type: ignore[arg-type]
         for segment in fit_segments(utterance, model.info.split_chars, model.info.max_length, model.prepare):
-            here = Segment(9, len(spoken), segment.text, segment.tokens, segment.seed, segment.voice, segment.speed)
+            here = Segment(9, len(spoken), segment.text, segment.prepared, segment.seed, segment.voice, segment.speed)
             spoken += model.speak([here])
     return join(spoken, model.info.sample_rate, PAUSE_S)
 

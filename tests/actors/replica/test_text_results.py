@@ -16,7 +16,7 @@ from speechmill.actors.models.base import AutoregressiveModel, ModelConfig, Mode
 from speechmill.actors.models.tone import Tone
 from speechmill.actors.records.manifest import Record, decode_records
 from speechmill.actors.records.part import PartWriter
-from speechmill.actors.records.utterance import Segment, Utterance
+from speechmill.actors.records.utterance import Prepared, Segment, Utterance
 from speechmill.actors.replica.loaded_model import LoadedModel
 from speechmill.actors.replica.receipt import JobConfig, Receipt, ReplicaConfig
 from speechmill.actors.replica.replica import Replica
@@ -40,10 +40,10 @@ class Shouting(AutoregressiveModel):
     @classmethod
     def describe(cls, config: ModelConfig) -> ModelInfo:
         info = Tone.describe(replace(config, task="speak"))
-        return replace(info, is_autoregressive=True, tasks=("speak", "refine"), split_chars=60, max_length=60)
+        return replace(info, tasks=("speak", "refine"), split_chars=60, max_length=60)
 
-    def prepare(self, text: str, voice: str) -> tuple[int, ...]:
-        return tuple(map(ord, text)) if any(map(str.isalnum, text)) else ()
+    def prepare(self, text: str, voice: str) -> Prepared:
+        return Prepared.of(map(ord, text) if any(map(str.isalnum, text)) else ())
 
     def unspoken(self, text: str) -> str:
         return "~" if "~" in text else ""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import unicodedata
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from speechmill.actors.records.utterance import Utterance
+from speechmill.actors.records.utterance import Prepared, Utterance
 from speechmill.actors.text.sentences import sentence_spans
 from speechmill.actors.text.splitting import fit_segments, normalise, split_text
 from speechmill.errors import RowRejected, TextTooLong
@@ -195,10 +196,10 @@ def spoken(text: str) -> Utterance:
     return Utterance(7, "x", text, 3, "v", 1.5)
 
 
-def letters(piece: str, voice: str) -> list[int]:
+def letters(piece: str, voice: str) -> Prepared:
     """Two tokens a letter, none for anything else."""
     assert voice == "v"
-    return [ord(char) for char in piece if char.isalpha() for _ in range(2)]
+    return Prepared.of(ord(char) for char in piece if char.isalpha() for _ in range(2))
 
 
 @given(TEXTS, st.integers(20, 120), st.integers(8, 100))
@@ -209,12 +210,12 @@ def test_segments_fit_and_hold_every_token(text: str, max_chars: int, max_length
         assert any(len(word) > max_chars or 2 * len(word) > max_length for word in normalise(text).split())
         return
     except RowRejected:
-        assert not letters(normalise(text), "v")
+        assert not letters(normalise(text), "v").tokens
         return
     assert [segment.index for segment in segments] == list(range(len(segments)))
     assert all(0 < segment.length <= max_length for segment in segments)
     tokens = [token for segment in segments for token in segment.tokens]
-    assert tokens == letters(normalise(text), "v")
+    assert tuple(tokens) == letters(normalise(text), "v").tokens
 
 
 def test_segments_carry_what_the_row_said() -> None:
@@ -230,8 +231,26 @@ def test_a_long_word_among_short_ones_is_not_lost_in_halving() -> None:
 
 
 def test_a_word_of_too_many_tokens_is_named() -> None:
-    with pytest.raises(TextTooLong, match=r"'extraordinary' \(13 characters\) has 26 tokens .* at most 20"):
+    with pytest.raises(TextTooLong, match=r"'extraordinary' \(13 characters\) has the length 26 .* at most 20"):
         fit_segments(spoken("an extraordinary day"), 300, 20, letters)
+
+
+def cloned(piece: str, voice: str) -> Prepared:
+    """Tokens as before; a reference of 50 frames, and 3 frames a letter."""
+    tokens = letters(piece, voice).tokens
+    return Prepared(tokens, 50 + 3 * len(tokens) // 2)
+
+
+def test_texts_are_cut_by_the_length_that_a_model_says_and_not_by_its_tokens() -> None:
+    segments = fit_segments(spoken("one two three four five six seven eight"), 300, 86, cloned)
+    assert " ".join(segment.text for segment in segments) == "one two three four five six seven eight"
+    assert [segment.length for segment in segments] == [50 + 3 * len(segment.tokens) // 2 for segment in segments]
+    assert all(50 < segment.length <= 86 for segment in segments)
+    assert replace(segments[0], speed=0.5).length == 2 * segments[0].length, "slow speech takes more"
+    with pytest.raises(TextTooLong, match=r"has the length 53 .* at most 52"):
+        fit_segments(spoken("a"), 300, 52, cloned)
+    with pytest.raises(ValueError, match="1 tokens have the length 0"):
+        Prepared((5,), 0)
 
 
 def test_nothing_to_speak_is_rejected() -> None:

@@ -36,8 +36,8 @@ def test_tone_keeps_all_laws(options: dict[str, Any]) -> None:
     assert [finding.law for finding in report.findings] == [law.__name__ for law in LAWS]
 
 
-@pytest.mark.parametrize("model", ["hibari", "own_model:Beeps"])
-def test_voices_of_the_package_and_of_the_example_keep_all_laws(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("model", ["hibari", "own_model:Beeps", "own_stepwise:Hum"])
+def test_voices_of_the_package_and_of_the_examples_keep_all_laws(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(Path(speechmill.__file__).parent / "examples"))
     report = check_model(model, texts=TEXTS)
     assert report.is_ok, details(report)

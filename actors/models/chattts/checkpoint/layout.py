@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from ....engine.step_settings import StepTiming
+
 TensorShape = tuple[int, ...]
 Part = Literal["gpt", "embed", "dvae", "decoder", "vocos"]
 
@@ -127,6 +129,11 @@ class Sizes:
     def step_samples(self) -> int:
         """Samples that one step adds: two frames."""
         return 2 * self.hop
+
+    @property
+    def timing(self) -> StepTiming:
+        """Samples of steps: the last frame of a row, half of its last step, has none."""
+        return StepTiming(self.step_samples, self.hop, SAMPLE_RATE)
 
 
 FULL = Sizes()

@@ -57,6 +57,11 @@ class Backbone:
         s = self.sizes
         return Cache(s.num_layers, slots, s.num_heads, positions, s.head_dim, self.dtype, self.device)
 
+    @property
+    def position_bytes(self) -> int:
+        """What the cache takes for one position of one row."""
+        return Cache.bytes_per_position(self.sizes.num_layers, self.sizes.num_heads, self.sizes.head_dim, self.dtype)
+
     def embed_text(self, ids: Tensor) -> Tensor:
         """Float [time, hidden] of token ids int64 [time]."""
         return F.embedding(ids, self._text)
@@ -98,7 +103,7 @@ class CodeNetwork:
         # In float32 whatever the rest is in: in less, likely codes would be equally likely.
         self._head = torch.cat([_folded(embed, f"head_code.{book}") for book in range(sizes.num_vq)])
         self.num_codebooks, self.vocabulary, self.end = sizes.num_vq, sizes.audio_vocab, EOS_CODE
-        self.hidden, self.dtype = backbone.hidden, backbone.dtype
+        self.hidden, self.dtype, self.position_bytes = backbone.hidden, backbone.dtype, backbone.position_bytes
         self.cache, self.hiddens, self.embed = backbone.cache, backbone.hiddens, backbone.embed_codes
 
     def logits(self, hidden: Tensor) -> Tensor:
@@ -113,7 +118,7 @@ class TextNetwork:
         self._backbone = backbone
         self._head = _folded(embed, "head_text")
         self.num_codebooks, self.vocabulary, self.end = 1, backbone.sizes.text_vocab, end
-        self.hidden, self.dtype = backbone.hidden, backbone.dtype
+        self.hidden, self.dtype, self.position_bytes = backbone.hidden, backbone.dtype, backbone.position_bytes
         self.cache, self.hiddens = backbone.cache, backbone.hiddens
 
     def embed(self, codes: Tensor) -> Tensor:

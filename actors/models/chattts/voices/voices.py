@@ -18,12 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .....errors import ModelError, RowError, RowRejected, did_you_mean
+from ...voice_reference import ClonedVoice, NamedVoice, SeededVoice, VectorVoice, parse_voice
 from ..options import Options, Preset
 from .speaker import decode_audio_prompt, decode_speaker, decode_statistics, sampled
 
 Number = TypeVar("Number", np.float16, np.uint16)
 
-_SEED = re.compile(r"seed:([0-9]{1,19})")
 _IS_STRING = re.compile(r"[\u3d01-\u8dff]{24,}")
 """Longer than any name, and shorter than the speaker of the smallest model, even cut off."""
 _WAVES = (".wav", ".flac", ".ogg", ".mp3")
@@ -41,13 +41,16 @@ class Voices:
         self._prompts: dict[str, NDArray[np.uint16]] = {}
         for name, preset in (("", options.default), *options.voices.items()):
             where = f"model.options.voices.{name}" if name else "model.options"
-            if preset.speaker:
-                _checked(decode_speaker, preset.speaker, hidden, f"{where}.speaker")
-            if is_file(preset.sample):
-                _check_is_there(preset.sample, f"{where}.sample")
-            elif preset.sample:
-                what = f"{where}.sample is neither an audio prompt string nor a file {', '.join(_WAVES)}"
-                self._prompts[preset.sample] = _checked(decode_audio_prompt, preset.sample, num_vq, what)
+            match preset.voice:
+                case VectorVoice(speaker):
+                    _checked(decode_speaker, speaker, hidden, f"{where}.speaker")
+                case ClonedVoice(clip) if is_file(clip):
+                    _check_is_there(clip, f"{where}.sample")
+                case ClonedVoice(clip):
+                    what = f"{where}.sample is neither an audio prompt string nor a file {', '.join(_WAVES)}"
+                    self._prompts[clip] = _checked(decode_audio_prompt, clip, num_vq, what)
+                case _:
+                    pass
 
     def preset(self, voice: str) -> Preset:
         """What a row's voice stands for. Raises RowRejected for a name that is none."""
@@ -55,30 +58,31 @@ class Voices:
             return self._options.default
         if voice in self._options.voices:
             return self._options.voices[voice]
-        number = _SEED.fullmatch(voice)
-        plain = replace(self._options.default, speaker="", sample="", transcript="")
-        if number and int(number[1]) < 2**63:
-            return replace(plain, seed=int(number[1]))
-        if _IS_STRING.fullmatch(voice):
+        reference = parse_voice(voice, is_vector=lambda text: bool(_IS_STRING.fullmatch(text)))
+        if isinstance(reference, VectorVoice):
             decode_speaker(voice, self._hidden)
-            return replace(plain, speaker=voice, seed=None)
+        if not isinstance(reference, NamedVoice):
+            return replace(self._options.default, voice=reference)
         hint = did_you_mean(voice, self._options.voices) if self._options.voices else "the job names no voices."
         raise RowRejected(f'voice "{voice:.80}" is not a voice of this job, nor "seed:" and a number: {hint}')
 
     def speaker(self, preset: Preset, row_seed: int) -> NDArray[np.float16] | None:
         """float16 [hidden], or None where the voice is that of a sample."""
-        if preset.sample:
-            return None
-        if preset.speaker:
-            return decode_speaker(preset.speaker, self._hidden)
-        seed = row_seed if preset.seed is None else preset.seed
-        return sampled(seed, self._hidden, self._statistics)
+        match preset.voice:
+            case ClonedVoice():
+                return None
+            case VectorVoice(speaker):
+                return decode_speaker(speaker, self._hidden)
+            case SeededVoice(seed):
+                return sampled(seed, self._hidden, self._statistics)
+            case NamedVoice():
+                return sampled(row_seed, self._hidden, self._statistics)
 
     @property
     def samples(self) -> Mapping[str, NDArray[np.uint16] | None]:
         """Samples of all presets: codes uint16 [num_vq, steps] of those given as strings, None of those in files."""
-        samples = (preset.sample for preset in self._options.presets if preset.sample)
-        return {sample: self._prompts.get(sample) for sample in samples}
+        clips = (preset.clip.clip for preset in self._options.presets if preset.clip)
+        return {clip: self._prompts.get(clip) for clip in clips}
 
 
 def is_file(sample: str) -> bool:

@@ -1,4 +1,4 @@
-"""A random checkpoint of the tiny sizes, written once; a test that damages it takes a copy."""
+"""One thread for all tests of ChatTTS; a test that damages the tiny checkpoint takes a copy."""
 
 from __future__ import annotations
 
@@ -9,9 +9,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from speechmill.actors.models.chattts.checkpoint.layout import TINY
-from speechmill.actors.models.chattts.checkpoint.random_weights import write_random
-
 
 @pytest.fixture(autouse=True, scope="session")
 def one_thread() -> Iterator[None]:
@@ -20,14 +17,6 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
-
-
-@pytest.fixture(scope="session")
-def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Read it, and leave it as it is."""
-    folder = tmp_path_factory.mktemp("chattts") / "tiny"
-    write_random(folder, TINY, seed=0)
-    return folder
 
 
 @pytest.fixture

@@ -22,7 +22,6 @@ from speechmill.actors.models.chattts.checkpoint.layout import TINY
 from speechmill.actors.models.chattts.checkpoint.weights import Checkpoint
 from speechmill.actors.models.chattts.options import Options
 from speechmill.actors.models.chattts.speech import ChatttsSpeech, Line
-from speechmill.actors.models.chattts.synthesis import num_samples
 from speechmill.actors.models.chattts.text.tokens import FRAME_TOKENS
 from speechmill.actors.records.stream_handle import StreamHandle
 
@@ -94,9 +93,9 @@ def loaded(folder: Path, slots: int = SLOTS, **options: Any) -> tuple[ChatttsSpe
     chosen = {"incomplete": "keep", "streaming": SMALL} | options
     speech = ChatttsSpeech(Checkpoint.open(folder), "cpu", "float32", Options(**chosen))
     assert speech.reserve(10**9, slots, 256, 0, 64) == slots
-    assert speech._engine is not None
-    recording = Recording(speech._engine)
-    speech._engine = recording  # type: ignore[assignment]
+    engines = speech.synthesis._engines
+    recording = Recording(engines["speak"])
+    engines["speak"] = recording  # type: ignore[assignment]
     return speech, recording
 
 
@@ -187,7 +186,7 @@ def alone(request: pytest.FixtureRequest, tiny_folder: Path) -> Alone:
     for number in range(STREAMS):
         pieces = found.pieces[number] = heard(speech, number)
         assert recording.codes[number] == found.codes[number]
-        assert sum(map(len, pieces)) == len(found.waves[number]) == num_samples(len(found.codes[number]), TINY)
+        assert sum(map(len, pieces)) == len(found.waves[number]) == TINY.timing.num_samples(len(found.codes[number]))
     assert len({len(codes) for codes in found.codes.values()}) > 5, "lines of many lengths"
     assert any(len(pieces) > 4 for pieces in found.pieces.values())
     return found

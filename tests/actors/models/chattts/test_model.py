@@ -121,18 +121,16 @@ def _deterministic() -> dict[str, Any]:
 
 def _codes_of(made: Chattts, rows: list[Segment]) -> dict[int, tuple[torch.Tensor, torch.Tensor]]:
     """Codes and hidden states by row, taken where the engine hands them to the decoder."""
-    engine = made._speech._engine
-    assert engine is not None
-    requests = [made._speech._request(number, made._line(row)) for number, row in enumerate(rows)]
+    engine, requests = made._ready._engines["speak"], made._requests(rows, "speak")
     return {rows[done.key].row: (done.codes, done.hiddens) for done in engine.run(requests)}
 
 
 def test_another_seed_or_voice_is_another_sound(tiny_folder: Path) -> None:
     made = model(tiny_folder)
-    tokens = tuple(made.prepare("Hello there.", ""))
+    prepared = made.prepare("Hello there.", "")
 
     def wave(seed: int, voice: str, index: int = 0) -> NDArray[np.float32]:
-        return spoken(made, [Segment(0, index, "Hello there.", tokens, seed, voice, 1.0)])[0, index]
+        return spoken(made, [Segment(0, index, "Hello there.", prepared, seed, voice, 1.0)])[0, index]
 
     base = wave(1, "seed:5")
     assert np.array_equal(base, wave(1, "seed:5"))
@@ -143,8 +141,8 @@ def test_another_seed_or_voice_is_another_sound(tiny_folder: Path) -> None:
 def test_a_speaker_string_is_the_voice_that_it_was_made_of(tiny_folder: Path) -> None:
     string = encode_speaker(sampled(5, TINY.hidden))
     made = model(tiny_folder, voices={"named": {"speaker": string}})
-    tokens = tuple(made.prepare("Hello there.", "named"))
-    rows = [Segment(row, 0, "", tokens, 9, voice, 1.0) for row, voice in enumerate(("named", "seed:5", string))]
+    prepared = made.prepare("Hello there.", "named")
+    rows = [Segment(row, 0, "", prepared, 9, voice, 1.0) for row, voice in enumerate(("named", "seed:5", string))]
     waves = spoken(made, rows)
     assert_alike({(0, 0): waves[0, 0]}, {(0, 0): waves[1, 0]})
     assert_alike({(0, 0): waves[0, 0]}, {(0, 0): waves[2, 0]})
@@ -161,13 +159,13 @@ def test_a_voice_from_a_recording(tiny_folder: Path, tmp_path: Path) -> None:
     assert codes.shape == (4, 47) and codes.dtype == np.uint16 and codes.max() < 625
     as_string = encode_audio_prompt(codes)
     same = model(tiny_folder, voices={"cloned": {"sample": as_string, "transcript": "A voice of 1 second."}})
-    tokens = tuple(made.prepare("Hello there.", "cloned"))
-    row = Segment(0, 0, "", tokens, 9, "cloned", 1.0)
+    prepared = made.prepare("Hello there.", "cloned")
+    row = Segment(0, 0, "", prepared, 9, "cloned", 1.0)
     whole = made._tokenizer.speak_prompt(
         "Hello there.", "[speed_5]", has_speaker=False, spoken="A voice of one second."
     )
-    assert list(made._line(row).tokens) == whole, "the transcript is part of the prompt"
-    assert len(tokens) == len(made.prepare("Hello there.", "")), "and takes nothing from the text's length"
+    assert list(made._tokens(row)) == whole, "the transcript is part of the prompt"
+    assert prepared.length == made.prepare("Hello there.", "").length, "and takes nothing from the text's length"
     assert_alike(spoken(made, [row]), spoken(same, [row]))
     assert made.info.revision != model(tiny_folder).info.revision, "the recording is part of what was spoken"
 
@@ -203,7 +201,7 @@ def test_memory_decides_how_many_slots_there_are(tiny_folder: Path) -> None:
     assert made.reserve(ROOM, 7) == 7
     assert made.reserve(10**6, 7) == 0, "a number that does not fit is refused"
     positions = MAX_TOKENS + 70
-    little = made._speech.slot_bytes(positions) * 2 + 2_048 * 96 * 1024
+    little = made._ready.slot_bytes({"speak": positions}) * 2 + 2_048 * 96 * 1024
     assert made.reserve(little, None) in (1, 2)
 
 
@@ -250,7 +248,7 @@ def test_an_unknown_voice_costs_its_row(tiny_folder: Path) -> None:
     made = model(tiny_folder)
     with pytest.raises(RowRejected, match=r"calmer.*calm"):
         made.prepare("Hello.", "calmer")
-    assert made.prepare("🙂 …", "") == ()
+    assert made.prepare("🙂 …", "").tokens == ()
     assert made.unspoken("Привет 5 ☃") == "Привет☃"
 
 

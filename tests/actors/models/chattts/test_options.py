@@ -17,6 +17,7 @@ from speechmill.actors.models.chattts.options import (
     read_options,
 )
 from speechmill.actors.models.chattts.voices.voices import read_homophones
+from speechmill.actors.models.voice_reference import SeededVoice
 from speechmill.errors import ModelError
 
 SETTINGS = {
@@ -71,7 +72,7 @@ def test_all_keys() -> None:
     assert options.deterministic and options.compile
     assert (options.homophones, options.statistics, options.refine) == ("map.json", "stat.txt", "[oral_2][break_6]")
     assert (options.refining.temperature, options.refining.max_steps, options.refining.penalty) == ((0.5,), 100, 1.0)
-    assert options.voices["a"].seed == 0
+    assert options.voices["a"].voice == SeededVoice(0)
     assert options.voices["b.wav"].sampling == options.default.sampling
     assert options.default.sampling.temperature == (0.1, 0.2, 0.3, 0.4)
     assert options.default.sampling.penalty == 1.2

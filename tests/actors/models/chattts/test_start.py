@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import torch
 
+from speechmill.actors.engine import step_synthesis as module
 from speechmill.actors.engine.request import Sampling
 from speechmill.actors.engine.slots import Choice
-from speechmill.actors.models.chattts import speech as module
 from speechmill.actors.models.chattts.checkpoint.weights import Checkpoint
 from speechmill.actors.models.chattts.options import Options
 from speechmill.actors.models.chattts.speech import ChatttsSpeech, Line
@@ -77,14 +77,14 @@ def test_the_decoder_is_warmed_with_every_window_of_a_stream(
     speech = ChatttsSpeech(Checkpoint.open(tiny_folder), "cpu", "float32", Options(decoder=decoder, incomplete="keep"))
     assert speech.reserve(10**9, 2, 300, 0, 64) == 2
     seen: list[torch.Size] = []
-    decode = speech._decode
+    decode = speech.synthesis._decode
 
     def watched(steps: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         seen.append(steps.shape)
         return decode(steps, lengths)
 
-    monkeypatch.setattr(speech, "_decode", watched)
-    speech._warm_decoder(300)
+    monkeypatch.setattr(speech.synthesis, "_decode", watched)
+    speech.synthesis._warm_decoder(300)
     warmed, seen[:] = set(seen), []
     line = Line((1, 2, 300, 301), None, None, 0, Sampling(min_steps=250, max_steps=250))
     assert len(list(speech.stream(line, StreamHandle()))) > 4

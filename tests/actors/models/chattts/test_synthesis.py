@@ -16,7 +16,7 @@ from speechmill.actors.models.chattts.checkpoint.random_weights import write_ran
 from speechmill.actors.models.chattts.checkpoint.weights import Checkpoint
 from speechmill.actors.models.chattts.nets.acoustic import Dvae, HiddenDecoder
 from speechmill.actors.models.chattts.nets.vocos import Vocos
-from speechmill.actors.models.chattts.synthesis import MelDecoder, context_steps, decode, num_samples
+from speechmill.actors.models.chattts.synthesis import MelDecoder, context_steps, decode
 
 SEEDS = st.integers(0, 2**32)
 few = settings(max_examples=15)
@@ -59,8 +59,8 @@ def close(found: Tensor, expected: Tensor) -> None:
 
 @given(st.integers(1, 4_000))
 def test_a_step_is_512_samples_and_the_last_one_half_of_that(steps: int) -> None:
-    assert num_samples(steps, FULL) == 512 * steps - 256
-    assert num_samples(steps + 1, FULL) - num_samples(steps, FULL) == FULL.step_samples
+    assert FULL.timing.num_samples(steps) == 512 * steps - 256
+    assert FULL.timing.num_samples(steps + 1) - FULL.timing.num_samples(steps) == FULL.step_samples
 
 
 @few
@@ -71,10 +71,10 @@ def test_a_row_among_others_is_the_row_alone(
     x = steps_of(kind, seed, len(lengths), max(lengths) + more)
     is_padding = (torch.arange(x.shape[2]) >= torch.tensor(lengths)[:, None])[:, None]
     waves = networks.waves(kind, x.masked_fill(is_padding, -1 if kind == "codes" else torch.nan), lengths)
-    assert waves.shape == (len(lengths), num_samples(x.shape[2], TINY))
+    assert waves.shape == (len(lengths), TINY.timing.num_samples(x.shape[2]))
     for row, length in enumerate(lengths):
         alone = networks.waves(kind, x[row : row + 1, :, :length], [length])
-        samples = num_samples(length, TINY)
+        samples = TINY.timing.num_samples(length)
         assert alone.shape == (1, samples)
         close(waves[row : row + 1, :samples], alone)
         assert not waves[row, samples:].any()
@@ -92,7 +92,7 @@ def test_a_window_with_context_sounds_as_in_the_whole(
     low, high = max(0, start - around), min(60, start + width + around)
     window = networks.waves(kind, x[:, :, low:high], [high - low])
     size = TINY.step_samples
-    end = num_samples(60, TINY) if start + width == 60 else (start + width) * size
+    end = TINY.timing.num_samples(60) if start + width == 60 else (start + width) * size
     close(window[:, (start - low) * size : end - low * size], whole[:, start * size : end])
 
 

@@ -19,6 +19,7 @@ from speechmill.actors.models.chattts.voices.speaker import (
     sampled,
 )
 from speechmill.actors.models.chattts.voices.voices import Voices, is_file, read_statistics
+from speechmill.actors.models.voice_reference import ClonedVoice
 from speechmill.errors import ModelError, RowRejected
 
 HIDDEN, NUM_VQ = TINY.hidden, TINY.num_vq
@@ -76,7 +77,7 @@ def test_a_sample_is_a_voice_without_a_speaker(tmp_path: Path) -> None:
     file.write_bytes(b"")
     ours = voices({"text": {"sample": PROMPT, "transcript": "a"}, "file": {"sample": str(file), "transcript": "b"}})
     assert ours.speaker(ours.preset("text"), 1) is None
-    assert ours.preset("file").transcript == "b"
+    assert ours.preset("file").voice == ClonedVoice(str(file), "b")
     assert ours.samples.keys() == {PROMPT, str(file)}
     assert ours.samples[str(file)] is None
     np.testing.assert_array_equal(ours.samples[PROMPT], np.arange(40).reshape(4, 10))

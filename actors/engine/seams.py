@@ -1,7 +1,7 @@
 """Audio of rows that are still being drawn: waveforms of windows of steps, joined without a seam.
 
-Guarantees that what leaves of a row of T steps is `num_samples(T)` samples in all, whatever the chunks, and that a
-sample depends on its chunk's window and the one after alone, so that a chunk costs the same however long the row is.
+Guarantees that what leaves of a row of T steps is `StepTiming.num_samples(T)` samples in all, whatever the chunks, and
+that a sample depends on its chunk's window and the one after alone: a chunk costs the same however long the row is.
 Where look-ahead and context are as long as `least_context` says, it is the waveform of the whole row up to rounding;
 with less look-ahead it differs, and neighbours are faded into each other. Knows neither how chunks are chosen nor where
 steps come from.
@@ -17,10 +17,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...engine.chunks import Chunk, ChunkPolicy
-from .checkpoint.layout import Sizes
+from .chunks import Chunk, ChunkPolicy
 from .decoding import Decode
-from .synthesis import num_samples
+from .step_settings import StepTiming
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,14 +36,14 @@ class Seam:
     the context of the next chunk.
     """
 
-    sizes: Sizes
+    timing: StepTiming
     policy: ChunkPolicy
     overlap: int = 512
 
     def __post_init__(self) -> None:
-        size, policy = self.sizes.step_samples, self.policy
-        # A last step without a next one has half its samples.
-        most = min(policy.ahead * size, policy.first * size - (0 if policy.ahead else self.sizes.hop) - 1)
+        size, policy = self.timing.step_samples, self.policy
+        # A last step without a next one may lack samples.
+        most = min(policy.ahead * size, policy.first * size - self._short - 1)
         if not 0 <= self.overlap <= most:
             raise ValueError(
                 f"overlap is {self.overlap} samples; allowed: 0 to {most} with a look-ahead of {policy.ahead} steps "
@@ -59,11 +58,18 @@ class Seam:
     @property
     def lead_steps(self) -> int:
         """Steps before a chunk that some of its samples belong to."""
-        lead = self.overlap + (0 if self.policy.ahead else self.sizes.hop)
-        return -(-lead // self.sizes.step_samples)
+        return -(-(self.overlap + self._short) // self.timing.step_samples)
+
+    @property
+    def _short(self) -> int:
+        """Samples at the end of a chunk that come with the next one, because its window ends where it does."""
+        return 0 if self.policy.ahead else self.timing.short_samples
 
     def least_context(self, context_steps: int) -> int:
-        """Steps of context with which a chunk sounds as in the whole, of what `synthesis.context_steps` says."""
+        """Steps of context with which a chunk sounds as in the whole.
+
+        context_steps   to either side of a step, that its samples depend on
+        """
         return context_steps + self.lead_steps
 
 
@@ -76,9 +82,9 @@ class ChunkedRow:
         self._held = np.empty(0, np.float32)
 
     def take(self, chunk: Chunk, wave: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Samples float32 that may leave now, at 24 kHz: they follow those of the chunk before.
+        """Samples float32 that may leave now: they follow those of the chunk before.
 
-        wave   of the chunk's window, float32 [num_samples(window steps)] or more; any for an empty chunk
+        wave   of the chunk's window, float32 [timing.num_samples(window steps)] or more; any for an empty chunk
 
         Raises ValueError if the chunk does not follow the one before, or the waveform is too short.
         """
@@ -92,12 +98,13 @@ class ChunkedRow:
 
     def _version(self, chunk: Chunk, wave: NDArray[np.float32]) -> NDArray[np.float32]:
         """The window's version of the samples from the first that has not left to the chunk's last."""
-        sizes, steps = self._seam.sizes, chunk.num_window_steps
-        if len(wave) < num_samples(steps, sizes):
-            raise ValueError(f"a window of {steps} steps has {num_samples(steps, sizes)} samples, not {len(wave)}")
-        origin = chunk.window_start * sizes.step_samples
-        # Where the window ends with the chunk, its last step is half: the rest of it comes with the next chunk.
-        end = min(chunk.end * sizes.step_samples, origin + num_samples(steps, sizes))
+        timing, steps = self._seam.timing, chunk.num_window_steps
+        there = timing.num_samples(steps)
+        if len(wave) < there:
+            raise ValueError(f"a window of {steps} steps has {there} samples, not {len(wave)}")
+        origin = chunk.window_start * timing.step_samples
+        # Where the window ends with the chunk, its last step may be short: the rest comes with the next chunk.
+        end = min(chunk.end * timing.step_samples, origin + there)
         return wave[self._left - origin : end - origin].astype(np.float32)
 
     def _join(self, version: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torch import Tensor
 
+from speechmill.actors.engine.decoding import Decoder
 from speechmill.actors.models.chattts.checkpoint.layout import TINY
 from speechmill.actors.models.chattts.checkpoint.weights import Checkpoint
-from speechmill.actors.models.chattts.decoding import Decoder
 from speechmill.actors.models.chattts.nets.acoustic import HiddenDecoder
 from speechmill.actors.models.chattts.nets.vocos import Vocos
-from speechmill.actors.models.chattts.synthesis import decode, num_samples
+from speechmill.actors.models.chattts.synthesis import decode
 
 CPU = torch.device("cpu")
 LENGTHS = st.lists(st.integers(1, 30), max_size=25)
@@ -122,7 +122,7 @@ def test_with_the_networks_a_row_sounds_as_alone(tiny_folder: Path, lengths: lis
     vocos = Vocos(TINY, checkpoint.load("vocos", "cpu", torch.float32))
     decoder = Decoder(
         lambda steps, lengths: decode(steps, lengths, hidden, vocos),
-        lambda steps: num_samples(steps, TINY),
+        TINY.timing.num_samples,
         batch_steps=20,
         device=CPU,
     )

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from speechmill.actors.engine.chunks import Chunk, Chunker, ChunkPolicy
+from speechmill.actors.engine.seams import ChunkedRow, DecodeWindow, Seam, decode_windows
 from speechmill.actors.models.chattts.checkpoint.layout import TINY
 from speechmill.actors.models.chattts.checkpoint.weights import Checkpoint
-from speechmill.actors.models.chattts.chunked import ChunkedRow, DecodeWindow, Seam, decode_windows
 from speechmill.actors.models.chattts.nets.acoustic import Dvae, HiddenDecoder
 from speechmill.actors.models.chattts.nets.vocos import Vocos
-from speechmill.actors.models.chattts.synthesis import MelDecoder, context_steps, decode, num_samples
+from speechmill.actors.models.chattts.synthesis import MelDecoder, context_steps, decode
 
 STEP, HOP = TINY.step_samples, TINY.hop
 SEEDS = st.integers(0, 2**32)
@@ -35,7 +35,7 @@ def seams(draw: st.DrawFn) -> Seam:
     first, ahead = draw(st.integers(1, 6)), draw(st.integers(0, 4))
     overlap = draw(st.integers(0, min(ahead * STEP, first * STEP - (0 if ahead else HOP) - 1)))
     numbers = {"first": first, "growth": draw(st.floats(1, 2)), "most": first + draw(st.integers(0, 9))}
-    return Seam(TINY, ChunkPolicy(ahead=ahead, context=4 + draw(st.integers(0, 5)), **numbers), overlap)
+    return Seam(TINY.timing, ChunkPolicy(ahead=ahead, context=4 + draw(st.integers(0, 5)), **numbers), overlap)
 
 
 def samples_by_chunk(
@@ -100,11 +100,11 @@ def steps_of(kind: str, seed: int, steps: int) -> Tensor:
 @given(seams(), arrivals, st.booleans())
 def test_what_leaves_is_each_sample_once_and_in_order(seam: Seam, coming: list[int], is_told_late: bool) -> None:
     """With windows cut out of one waveform, to the bit: for any row from one step on, and any schedule."""
-    truth = np.random.default_rng(0).standard_normal(num_samples(sum(coming), TINY), np.float32)
+    truth = np.random.default_rng(0).standard_normal(TINY.timing.num_samples(sum(coming)), np.float32)
 
     def wave_of(chunk: Chunk) -> NDArray[np.float32]:
         start = chunk.window_start * STEP
-        return truth[start : start + max(0, num_samples(chunk.num_window_steps, TINY))]
+        return truth[start : start + max(0, TINY.timing.num_samples(chunk.num_window_steps))]
 
     parts = samples_by_chunk(seam, coming, wave_of, is_told_late=is_told_late)
     np.testing.assert_array_equal(np.concatenate([part for _, part in parts]), truth)
@@ -135,7 +135,7 @@ def test_with_the_whole_look_ahead_chunks_are_the_whole(
     networks: Networks, kind: str, seed: int, steps: int, coming: list[int], overlap: int
 ) -> None:
     policy = ChunkPolicy(first=2, growth=1.3, most=9, ahead=networks.context, context=networks.context + 1)
-    seam, x = Seam(TINY, policy, overlap), steps_of(kind, seed, steps)
+    seam, x = Seam(TINY.timing, policy, overlap), steps_of(kind, seed, steps)
     assert policy.context >= seam.least_context(networks.context)
     found = networks.by_chunks(kind, seam, [x], coming)[0]
     np.testing.assert_allclose(found, networks.whole(kind, x), rtol=0, atol=1e-5)
@@ -146,11 +146,11 @@ def test_with_the_whole_look_ahead_chunks_are_the_whole(
 def test_rows_of_one_batch_are_rows_alone(
     networks: Networks, kind: str, seed: int, lengths: list[int], coming: list[int]
 ) -> None:
-    seam = Seam(TINY, ChunkPolicy(first=3, most=12, ahead=3, context=networks.context))
+    seam = Seam(TINY.timing, ChunkPolicy(first=3, most=12, ahead=3, context=networks.context))
     rows = [steps_of(kind, seed + number, steps) for number, steps in enumerate(lengths)]
     together = networks.by_chunks(kind, seam, rows, coming)
     for x, found in zip(rows, together, strict=True):
-        assert len(found) == num_samples(len(x), TINY)
+        assert len(found) == TINY.timing.num_samples(len(x))
         np.testing.assert_allclose(found, networks.by_chunks(kind, seam, [x], coming)[0], rtol=0, atol=1e-5)
 
 
@@ -160,7 +160,7 @@ def test_more_look_ahead_is_nearer_to_the_whole(networks: Networks, kind: str) -
     whole = networks.whole(kind, x)
     errors: list[float] = []
     for ahead in (0, 1, 4, 8, networks.context):
-        seam = Seam(TINY, ChunkPolicy(5, 1, 5, ahead, networks.context + 1), min(ahead, 1) * STEP)
+        seam = Seam(TINY.timing, ChunkPolicy(5, 1, 5, ahead, networks.context + 1), min(ahead, 1) * STEP)
         difference = networks.by_chunks(kind, seam, [x], [7] * 12)[0] - whole
         errors.append(float(np.square(difference).mean() ** 0.5))
     assert errors == sorted(errors, reverse=True)
@@ -174,7 +174,7 @@ def sums(reach: int) -> Callable[[Tensor, Tensor], Tensor]:
     def decode_sums(steps: Tensor, lengths: Tensor) -> Tensor:
         padded = torch.nn.functional.pad(steps[:, 0], (reach, reach))
         around = padded.unfold(1, 2 * reach + 1, 1).sum(-1)
-        return around.repeat_interleave(STEP, 1)[:, : num_samples(int(lengths.max()), TINY)]
+        return around.repeat_interleave(STEP, 1)[:, : TINY.timing.num_samples(int(lengths.max()))]
 
     return decode_sums
 
@@ -188,13 +188,13 @@ def test_the_least_context_is_enough_and_less_is_not(reach: int, first: int, mor
     overlap = data.draw(st.integers(0, min(reach * STEP, first * STEP - 1)))
     x = torch.ones(40, 1)
     whole = sums(reach)(x.T[None], torch.tensor([40]))[0].numpy()
-    least = Seam(TINY, ChunkPolicy(first, 1.5, 9, reach, 20), overlap).least_context(reach)
+    least = Seam(TINY.timing, ChunkPolicy(first, 1.5, 9, reach, 20), overlap).least_context(reach)
     for context, ahead, is_enough in (
         (least, reach, True),
         (least + more, reach + more, True),
         (least - 1, reach, False),
     ):
-        seam = Seam(TINY, ChunkPolicy(first, 1.5, 9, ahead, context), overlap)
+        seam = Seam(TINY.timing, ChunkPolicy(first, 1.5, 9, ahead, context), overlap)
         chunker, row, parts = Chunker(seam.policy), ChunkedRow(seam), list[NDArray[np.float32]]()
         while chunk := chunker.next(40, is_complete=True):
             window = DecodeWindow(row, chunk, x[chunk.window_start : chunk.window_end])
@@ -215,11 +215,11 @@ def test_the_least_context_is_enough_and_less_is_not(reach: int, first: int, mor
 )
 def test_an_overlap_that_does_not_fit_is_refused(numbers: dict[str, int], overlap: int, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        Seam(TINY, ChunkPolicy(**numbers), overlap)
+        Seam(TINY.timing, ChunkPolicy(**numbers), overlap)
 
 
 def test_chunks_out_of_order_and_short_waveforms_are_refused() -> None:
-    row = ChunkedRow(Seam(TINY, ChunkPolicy(2, ahead=1)))
+    row = ChunkedRow(Seam(TINY.timing, ChunkPolicy(2, ahead=1)))
     with pytest.raises(ValueError, match="a chunk starts at step 2; its row is at step 0"):
         row.take(Chunk(2, 4, 0, 5, is_last=False), np.zeros(5 * STEP, np.float32))
     with pytest.raises(ValueError, match="a window of 3 steps has 1280 samples, not 1279"):

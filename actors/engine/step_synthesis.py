@@ -1,0 +1,192 @@
+"""Prompts in, waveforms or tokens out: the token loop and the decoder behind it, for any network.
+
+Guarantees that every request comes back once, with its audio or with the reason why there is none; that memory for
+slots and for decoding is held within what was reserved; and that on a GPU every kernel has run before the first row.
+Not known here: texts, voices, what a network consists of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Protocol
+
+import torch
+from torch import Tensor
+
+from ...errors import RowError, RowRejected
+from ..records.stream_handle import StreamHandle
+from .decoding import Decoder
+from .engine import Engine, Usage
+from .kept_slots import kept_choice, slots_key
+from .request import Generated, Request
+from .seams import ChunkedRow, DecodeWindow, Seam, decode_windows
+from .shared import Drawn, SharedEngine
+from .slots import choose_slots, tried_slots, warm, warm_windows
+from .step_settings import StepSettings, Task
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from .network import Network
+
+_BATCH_STEPS = {"cpu": 2_048, "cuda": 16_384}
+"""Steps that are decoded together: of ChatTTS some forty seconds, and six minutes."""
+_FIXED_SLOTS = {"cpu": 16, "cuda": 64}
+"""Where steps have one shape and the job names no batch size. Not measured: that would differ by machine."""
+_BESIDE_STREAMS = {"cpu": 4, "cuda": 128}
+"""Rows of a job that are spoken while anything is streamed: so many make a step hardly longer."""
+
+
+class StepNetworks(Protocol):
+    """The networks of a model, loaded on its device."""
+
+    @property
+    def settings(self) -> StepSettings:
+        """What stays the same."""
+        ...
+
+    def network(self, task: Task) -> Network:
+        """What is stepped for a task."""
+        ...
+
+    def decode(self, steps: Tensor, lengths: Tensor) -> Tensor:
+        """Steps [batch, channels, steps] and lengths int64 [batch] to waveforms float32 [batch, samples]."""
+        ...
+
+
+class StepSynthesis:
+    """Requests through the engines of one model, once memory is reserved."""
+
+    def __init__(self, networks: StepNetworks) -> None:
+        self._networks = networks
+        self.settings = networks.settings
+        self._device = torch.device(self.settings.device)
+        self._engines: dict[Task, SharedEngine] = {}
+
+    @property
+    def usage(self) -> Usage:
+        """How the slots of all engines were used so far."""
+        return sum((engine.usage for engine in self._engines.values()), Usage())
+
+    def slot_bytes(self, positions: Mapping[Task, int]) -> int:
+        """What one slot takes: keys and values, and what is kept of each step for the decoder."""
+        total = 0
+        for task, count in positions.items():
+            network = self._networks.network(task)
+            kept = network.hidden * network.dtype.itemsize + 8 * network.num_codebooks
+            total += count * (network.position_bytes + kept)
+        return total
+
+    def reserve(self, usable_bytes: int, slots: int | None, positions: Mapping[Task, int], most: int) -> int:
+        """Take memory for so many slots, or for as many as are of use; how many, 0 if they do not fit.
+
+        Where the number is free, steps of 1, 2, 4, … rows are tried, and the fewest taken that are about the fastest;
+        the choice is kept on disk. On a GPU, every kernel has run when this returns.
+
+        Args:
+            usable_bytes: Memory for slots and for decoding.
+            slots: Rows at once; None for as many as are of use.
+            positions: The most that one row holds, prompt and steps together, by task; others are not done.
+            most: Slots that are taken at most where the number is free.
+        """
+        kind = self._device.type
+        decoder_bytes = _BATCH_STEPS[kind] * self.settings.decode_step_bytes if "speak" in positions else 0
+        room = (usable_bytes - decoder_bytes) // self.slot_bytes(positions)
+        if slots is None:
+            slots = _FIXED_SLOTS[kind] if self.settings.is_deterministic else self._useful_slots(min(room, most))
+        if not 0 < slots <= room:
+            return 0
+        for task, count in positions.items():
+            self._engines[task] = self._engine_of(task, slots, count)
+        if kind == "cuda" and "speak" in positions:
+            self._warm_decoder(positions["speak"])
+        return slots
+
+    def speak(self, requests: Iterable[Request]) -> Iterator[tuple[int, NDArray[np.float32] | RowError]]:
+        """Speak requests, in the order in which they end: the key of each, and float32 [num_samples] or why not."""
+        requests = list(requests)
+        # A row that is decoded beside others is padded to their length, which other sums come of.
+        batch_steps = 1 if self.settings.is_deterministic else _BATCH_STEPS[self._device.type]
+        decoder = Decoder(self._decode, self.settings.timing.num_samples, batch_steps, self._device)
+        for number, row in enumerate(self._engine("speak").run(requests), start=1):
+            if self._is_refused(row):
+                yield row.key, self._unfinished(row)
+            else:
+                decoder.put(row.key, self._steps(row))
+            yield from decoder.take(is_last=number == len(requests))
+
+    def stream(self, request: Request, listener: StreamHandle) -> Iterator[NDArray[np.float32]]:
+        """Speak one request before all others: pieces of its waveform float32 [num_samples] as they are drawn.
+
+        A listener that has gone frees the slot before the next step; it is told what the first piece took.
+        Raises RowRejected, after the last piece, for a row that has not ended, unless such rows are kept.
+        """
+        policy, timing = self.settings.streaming, self.settings.timing
+        overlap = timing.step_samples if policy.ahead and policy.first > 1 else 0
+        row = ChunkedRow(Seam(timing, policy, overlap))
+        for drawn in self._engine("speak").stream(request, policy, listener):
+            with listener.spending("vocoder"):
+                [samples] = decode_windows([DecodeWindow(row, drawn.chunk, self._steps(drawn))], self._decode)
+            if len(samples):
+                yield samples
+            if drawn.end is not None and self._is_refused(drawn.end):
+                raise self._unfinished(drawn.end)
+
+    def refine(self, requests: Iterable[Request]) -> Iterator[tuple[int, list[int] | RowError]]:
+        """Write texts, in the order in which they end: the key of each, and its tokens or why there are none."""
+        for row in self._engine("refine").run(list(requests)):
+            if self._is_refused(row):
+                yield row.key, RowRejected(f"refining its text had not ended after {row.num_steps} tokens")
+            else:
+                yield row.key, row.codes[:, 0].tolist()
+
+    def _engine(self, task: Task) -> SharedEngine:
+        assert task in self._engines, "reserve has to come first"
+        return self._engines[task]
+
+    def _engine_of(self, task: Task, slots: int, positions: int) -> SharedEngine:
+        network = self._networks.network(task)
+        is_fixed = self.settings.is_deterministic
+        beside = _BESIDE_STREAMS[self._device.type] if task == "speak" else None
+        inner = Engine(network, slots, positions, self._device, is_fixed=is_fixed, beside_urgent=beside)
+        engine = SharedEngine(inner)
+        if self._device.type == "cuda":
+            warm(engine, network, slots)
+            inner.usage = Usage()
+        return engine
+
+    def _useful_slots(self, most: int) -> int:
+        """What was found useful on this machine, up to `most`; measured where it never was."""
+        if most < 1:
+            return 0
+        network = self._networks.network("speak")
+        tried, dtype, threads = tried_slots(most), str(network.dtype), torch.get_num_threads()
+        facts = {**self.settings.facts, "dtype": dtype, "threads": threads}
+        key = slots_key(self.settings.name, self._device, tried, facts)
+        return kept_choice(key, tried, lambda: choose_slots(network, self._device, tried)).slots
+
+    def _warm_decoder(self, steps: int) -> None:
+        network = self._networks.network("speak")
+        is_hidden = self.settings.decodes == "hiddens"
+        channels, dtype = (network.hidden, network.dtype) if is_hidden else (network.num_codebooks, torch.long)
+        step = torch.zeros(channels, dtype=dtype, device=self._device)
+        warm_windows(self._decode, step, self.settings.streaming, steps)
+
+    def _is_refused(self, row: Generated) -> bool:
+        """Whether a row was cut off, and such rows are not kept."""
+        return not row.is_complete and not self.settings.keeps_incomplete
+
+    def _unfinished(self, row: Generated) -> RowError:
+        seconds = self.settings.timing.seconds(row.num_steps)
+        return RowRejected(
+            f"the model had not ended after {row.num_steps} steps ({seconds:.0f} s of speech): {self.settings.advice}"
+        )
+
+    def _steps(self, row: Generated | Drawn) -> Tensor:
+        """What the decoder takes of a row: [steps, channels]."""
+        return row.hiddens if self.settings.decodes == "hiddens" else row.codes
+
+    @torch.inference_mode()
+    def _decode(self, steps: Tensor, lengths: Tensor) -> Tensor:
+        return self._networks.decode(steps, lengths)

@@ -1,0 +1,140 @@
+"""A model that speaks step by step, written as a few hooks: the engine does the rest.
+
+`StepwiseModel` keeps the promises of `AutoregressiveModel` (slots, continuous batching, streams between rows of jobs,
+memory, parking, refining); a model says what is stepped, what a row begins with, how its codes are drawn, and how steps
+become sound. Importing this module imports no torch, so that `describe` stays light.
+
+Room for what no model here needs yet, and where it goes:
+
+- A mask per row over a fixed condition region: the network's own. `Network.cache` makes the cache; a subclass of
+  `Cache` that also holds what each slot may see is moved, copied and pasted with the slot, and `Network.hiddens` gets
+  it with the slots' numbers and the position of every input.
+- Text that arrives while audio is drawn: a condition region of fixed length is prefilled with what is there, and the
+  mask above hides the rest until it is due; as text never attends to audio, the order of writing changes nothing.
+  Requests that grow would be a method of `Engine` beside `add`, in front of the next `step`.
+- End rules that depend on the step: `Sampler.draw` is the one place that forbids the end (`Sampling.min_steps`); a rule
+  such as "only at certain steps" is one more field of `Sampling`, and reads the same counter.
+- More than one network per step (codebooks drawn one after the other by a small network): `Engine._draw` asks
+  `Network.logits` once and the sampler once; a network with stages would take over these two lines. `Engine` keeps
+  hidden states and codes of every step, so nothing else changes.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from ...errors import ModelError, RowError
+from ..models.base import AutoregressiveModel, SlotUsage
+from ..records.stream_handle import StreamHandle
+from ..records.utterance import Segment
+from .request import Request, Sampling
+from .step_settings import StepSettings, Task
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from .network import Network
+    from .step_synthesis import StepSynthesis
+
+
+class StepwiseModel(AutoregressiveModel):
+    """A model that draws codes step by step.
+
+    Beside `describe`, `__init__` and `prepare`, which every model has, it gives `settings`, and the hooks `positions`,
+    `network`, `prompt`, `sampling` and `decode`; `text` as well if it refines. They are called from several threads.
+    """
+
+    _synthesis: StepSynthesis | None = None
+
+    @property
+    @abstractmethod
+    def settings(self) -> StepSettings:
+        """What stays the same as long as the model is loaded."""
+
+    @abstractmethod
+    def positions(self) -> Mapping[Task, int]:
+        """The most positions that a row holds, prompt and steps together, by task; only tasks that are to be done."""
+
+    @abstractmethod
+    def network(self, task: Task) -> Network:
+        """What is stepped for a task: inputs and a cache in, hidden states and logits out (`engine.network`)."""
+
+    @abstractmethod
+    def prompt(self, segment: Segment, task: Task) -> Tensor:
+        """What a row begins with: embeddings float [length, hidden] on the model's device, at least one.
+
+        Depends on the segment's text, voice and seed alone. Raises RowError for a segment that has none.
+        """
+
+    @abstractmethod
+    def sampling(self, segment: Segment, task: Task) -> Sampling:
+        """How the codes of a row are drawn, and after how many steps it is cut off."""
+
+    @abstractmethod
+    def decode(self, steps: Tensor, lengths: Tensor) -> Tensor:
+        """Waveforms float32 [batch, samples] of steps; a row is valid up to its `timing.num_samples`.
+
+        Padding behind a row must not change it. Runs in inference mode.
+
+        Args:
+            steps: [batch, channels, steps]: hidden states float, or codes int64, as `settings.decodes` says.
+            lengths: int64 [batch], the steps of each row, on the CPU.
+        """
+
+    def text(self, tokens: Sequence[int]) -> str:
+        """The text of tokens that refining has drawn. Only for models whose `tasks` name "refine"."""
+        raise ModelError(f"model {self.info.name} refines no text; tasks: {', '.join(self.info.tasks)}")
+
+    def reserve(self, usable_bytes: int, slots: int | None) -> int:
+        """Slots for the longest rows of all tasks; see `AutoregressiveModel.reserve`."""
+        if self._synthesis is None:
+            from .step_synthesis import StepSynthesis
+
+            self._synthesis = StepSynthesis(self)
+        return self._synthesis.reserve(usable_bytes, slots, self.positions(), self.info.batch_limit.max_rows)
+
+    def speak_rows(self, segments: Sequence[Segment]) -> Iterator[tuple[Segment, NDArray[np.float32] | RowError]]:
+        """Speak segments, each given back once as it is done: float32 [num_samples], or why it failed."""
+        for number, outcome in self._ready.speak(self._requests(segments, "speak")):
+            yield segments[number], outcome
+
+    def stream(self, segment: Segment, listener: StreamHandle) -> Generator[NDArray[np.float32]]:
+        """Speak one segment before all rows of jobs: pieces of its waveform as they are drawn."""
+        [request] = self._requests([segment], "speak")
+        yield from self._ready.stream(request, listener)
+
+    def refine_rows(self, segments: Sequence[Segment]) -> Iterator[tuple[Segment, str | RowError]]:
+        """Segments as they would be spoken, each given back once as it is done."""
+        if "refine" not in self.info.tasks:
+            yield from super().refine_rows(segments)
+        for number, outcome in self._ready.refine(self._requests(segments, "refine")):
+            yield segments[number], outcome if isinstance(outcome, RowError) else self.text(outcome)
+
+    def usage(self) -> SlotUsage:
+        """How the slots were used so far."""
+        if self._synthesis is None:
+            return SlotUsage()
+        used = self._synthesis.usage
+        return SlotUsage(used.row_steps, used.slot_steps)
+
+    def _requests(self, segments: Sequence[Segment], task: Task) -> list[Request]:
+        from ..models.noise import segment_seed
+
+        return [
+            Request(
+                number,
+                self.prompt(segment, task),
+                segment_seed(segment.seed, segment.index, task),
+                self.sampling(segment, task),
+            )
+            for number, segment in enumerate(segments)
+        ]
+
+    @property
+    def _ready(self) -> StepSynthesis:
+        assert self._synthesis is not None, "reserve has to come first"
+        return self._synthesis
