@@ -62,10 +62,11 @@ class _Bucket:
 class Tuner:
     """One replica's choice of batches.
 
-    profile     what was measured; None where nothing could be, then the model's own limit is all that holds
-    limit       the most that the model takes, whatever the memory
-    batch_rows  rows in a batch as the job wants them; None for the fastest
-    batch_s     expected seconds of a batch of two rows or more, at most
+    Args:
+        profile: What was measured; None where nothing could be, then the model's own limit is all that holds
+        limit: The most that the model takes, whatever the memory
+        batch_rows: Rows in a batch as the job wants them; None for the fastest
+        batch_s: Expected seconds of a batch of two rows or more, at most
     """
 
     def __init__(

@@ -24,7 +24,8 @@ RowPiece = TypeVar("RowPiece")
 class Pieces(Generic[RowPiece]):
     """An utterance whose segments are on their way: what each has become, None until it has.
 
-    unspoken   characters of it that the model leaves out
+    Attributes:
+        unspoken: Characters of it that the model leaves out
     """
 
     utterance: Utterance
@@ -40,7 +41,8 @@ class Pieces(Generic[RowPiece]):
 class Rows(ABC, Generic[RowPiece]):
     """Rows that are waited for, and rows that have failed.
 
-    report   is told of every row as it ends, from any thread
+    Args:
+        report: Is told of every row as it ends, from any thread
     """
 
     def __init__(self, info: ModelInfo, report: Callable[[ReplicaProgress], None]) -> None:

@@ -46,10 +46,11 @@ Spoken = list[tuple[Segment, "NDArray[np.float32]"]]
 class ShardSynthesis:
     """One call of `Replica.speak`.
 
-    part         where clips go; None for texts, which the receipt holds
-    encode_soon  hands work to the encoder threads
-    report       is told of everything as it happens, from any thread
-    is_enough    whether what is not spoken by now is to be spoken by another replica
+    Args:
+        part: Where clips go; None for texts, which the receipt holds
+        encode_soon: Hands work to the encoder threads
+        report: Is told of everything as it happens, from any thread
+        is_enough: Whether what is not spoken by now is to be spoken by another replica
     """
 
     def __init__(
@@ -245,7 +246,8 @@ class ShardSynthesis:
     ) -> deque[list[Segment]]:
         """What is to be spoken now that these segments are left of those that have failed together.
 
-        was_alone   there were no others: the last one left is innocent until it has failed by itself
+        Args:
+            was_alone: There were no others: the last one left is innocent until it has failed by itself
         """
         if not batch:
             return todo

@@ -140,7 +140,11 @@ class Running:
 
 @contextmanager
 def host_cluster(folder: Path) -> Generator[HostCluster]:
-    """The cluster, until the block ends; logs of its nodes go into the folder. Raises NoHosts."""
+    """The cluster, until the block ends; logs of its nodes go into the folder.
+
+    Raises:
+        NoHosts: This machine makes no hosts
+    """
     with hosts(*NAMES) as made, pytest.MonkeyPatch.context() as patch:
         store = made[NAMES.index("store")]
         with contextlib.closing(S3Server(store.address("store"))) as server:

@@ -44,9 +44,10 @@ class Actor:
 class World:
     """A run in virtual time.
 
-    noise    standard deviation of what a row takes, as a share of it
-    poison   rows that kill whoever speaks them
-    is_seen  replicas report how far they are
+    Attributes:
+        noise: Standard deviation of what a row takes, as a share of it
+        poison: Rows that kill whoever speaks them
+        is_seen: Replicas report how far they are
     """
 
     speeds: Sequence[float]
