@@ -56,7 +56,7 @@ def _parsed(raw: bytes) -> tuple[dict[str, TensorEntry], int]:
         entries = {name: TensorEntry(str(e["dtype"]), tuple(map(int, e["shape"]))) for name, e in document.items()}
         ranges = sorted(tuple(map(int, e["data_offsets"])) for e in document.values())
         ends = [end for _, end in ranges]
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ValueError("its header cannot be read") from error
     if [begin for begin, _ in ranges] != [0, *ends][: len(ranges)]:
         raise ValueError("its header leaves holes between tensors")

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 FILES = (*PART_FILES.values(), CONFIG_FILE, TOKENIZER_FILE)
+_MOST_JSON_BYTES = 2**26
+"""Of a configuration or a tokenizer; the published ones have a megabyte."""
 UNREAD: Mapping[Part, frozenset[str]] = {"gpt": frozenset({"embed_tokens.weight"})}
 """Tensors that are never loaded. The language model's own embedding: text and codes are embedded by "embed"."""
 
@@ -156,8 +158,10 @@ def _header(path: Path) -> Mapping[str, TensorEntry]:
 
 def _json(path: Path) -> object:
     try:
+        if path.stat().st_size > _MOST_JSON_BYTES:
+            raise ValueError(f"it holds more than {_MOST_JSON_BYTES:,} bytes")
         return json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"chattts: {path} cannot be read: {error}; {ADVICE}") from error
 
 

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .....errors import ModelError, RowError, RowRejected, did_you_mean
+from ...untrusted import load_pickled
 from ...voice_reference import ClonedVoice, NamedVoice, SeededVoice, VectorVoice, parse_voice
 from ..options import Options, Preset
 from .speaker import decode_audio_prompt, decode_speaker, decode_statistics, sampled
@@ -26,6 +27,8 @@ Number = TypeVar("Number", np.float16, np.uint16)
 
 _IS_STRING = re.compile(r"[\u3d01-\u8dff]{24,}")
 """Longer than any name, and shorter than the speaker of the smallest model, even cut off."""
+_CONTAINER_BYTES = 2**16
+"""What a file of `torch.save` holds beside its numbers, at most."""
 _WAVES = (".wav", ".flac", ".ogg", ".mp3")
 
 
@@ -127,9 +130,11 @@ def _tensor_statistics(file: Path, hidden: int) -> NDArray[np.float16]:
     import torch
 
     try:
-        found = torch.load(file, map_location="cpu", weights_only=True)
+        found = load_pickled(file, 16 * hidden + _CONTAINER_BYTES)
+        if not isinstance(found, torch.Tensor) or found.numel() != 2 * hidden:
+            raise ModelError(f"it is not one tensor of 2×{hidden} numbers")
         stat = found.detach().to(torch.float16).reshape(2, hidden).numpy()
-    except Exception as error:  # the unpickler raises what it likes
+    except ModelError as error:
         raise ModelError(f"chattts: {file} holds no statistics of speakers: {error}") from error
     if not np.isfinite(stat).all() or (stat[0] < 0).any():
         raise ModelError(f"chattts: {file} holds no statistics of speakers: a number is negative or not finite")
