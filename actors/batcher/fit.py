@@ -19,7 +19,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, order=True)
 class BatchShape:
-    """A padded batch: its rows, and the length of its longest row in tokens."""
+    """A padded batch: its rows, and the length of its longest row, as its model counts it."""
 
     rows: int
     longest: int

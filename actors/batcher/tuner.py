@@ -119,7 +119,7 @@ class Tuner:
         fitting = self._rows_that_fit(max_length)
         advice = f"use {fitting} at most, or auto_max" if fitting else "use a larger model.vram_utilization"
         raise ModelError(
-            f"model.batch_size is {rows}: {rows} rows of {max_length} tokens, the longest segment, need "
+            f"model.batch_size is {rows}: {rows} rows of length {max_length}, the longest segment, need "
             f"{size(needed)} at their peak (margin of {100 * self.margin:.0f} % included). {budget.explain()}; {advice}"
         )
 

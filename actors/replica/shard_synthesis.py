@@ -280,7 +280,7 @@ class ShardSynthesis:
         predicted = self._tuner.predict(shape).peak_bytes
         needs = f", {size(predicted)} expected of {size(self._tuner.bound_bytes)}" if predicted else ""
         self._rows.give_up(
-            batch[0], f"a segment of {shape.longest} tokens does not fit into memory alone{needs}: {error}"
+            batch[0], f"a segment of length {shape.longest} does not fit into memory alone{needs}: {error}"
         )
         return todo
 

@@ -114,5 +114,5 @@ class BatchPlanner:
         """The segments' lengths: as if the text were cut into even pieces, none longer than the model takes."""
         chars = len(utterance.text)
         pieces = -(-chars // self._info.split_chars)
-        tokens = self._profile.cells_per_char * chars / max(1, pieces) / min(1.0, utterance.speed)
-        return [max(1, round(tokens))] * pieces
+        length = self._profile.cells_per_char * chars / max(1, pieces) / min(1.0, utterance.speed)
+        return [max(1, round(length))] * pieces

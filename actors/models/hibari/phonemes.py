@@ -36,7 +36,11 @@ class Phonemes:
         self._g2p: G2P = G2P(british=british)
 
     def ids(self, text: str) -> tuple[int, ...]:
-        """Phoneme ids of `text` between two pads; empty when nothing in it is pronounced. Raises RowRejected."""
+        """Phoneme ids of `text` between two pads; empty when nothing in it is pronounced.
+
+        Raises:
+            RowRejected: The row cannot be spoken, with the reason
+        """
         readable = _LONG_WORD.sub(r"\g<0> ", _LINK.sub("] (", text))
         try:
             phonemes = str(self._g2p(readable))
