@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import ray
-from hosted import Hosted
+from support.hosted import Hosted
 from typer.testing import CliRunner
 
 import speechmill

@@ -16,14 +16,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hosts import Host, hosts
-from raynode import NODE_ENVIRONMENT, START_TRIES
-from s3server import S3Server
-from waiting import eventually
 
 from speechmill.actors.records.manifest import Record, decode_records
 from speechmill.cluster.storage import S3Options, open_storage
 from speechmill.jobs.verify import verify
+
+from .hosts import Host, hosts
+from .raynode import NODE_ENVIRONMENT, START_TRIES
+from .s3server import S3Server
+from .waiting import eventually
 
 NAMES = ("head", "worker-1", "worker-2", "store", "desk")
 SPEECHMILL = ("python", "-c", "from speechmill.jobs.cli.main import main; main()")

@@ -20,7 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
-from waiting import eventually
+
+from .waiting import eventually
 
 _START = ["-m", "ray.scripts.scripts", "start", "--block", "--node-ip-address=127.0.0.1"]
 _NOT_NEEDED = ["--no-monitor", "--include-log-monitor=false"]

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import pytest
-from feeding import send
 from hypothesis import given
 from hypothesis import strategies as st
+from support.feeding import send
 
 from speechmill.actors.batcher.stats import NO_BATCHES
 from speechmill.actors.records.utterance import Shard, Utterance

@@ -81,7 +81,7 @@ def test_chattts_keeps_all_laws(tmp_path: Path) -> None:
     ],
 )
 def test_a_planted_fault_is_found(model: str, law: str) -> None:
-    report = check_model(f"planted:{model}", texts=TEXTS)
+    report = check_model(f"support.planted:{model}", texts=TEXTS)
     assert law in broken(report), details(report)
     assert not report.is_ok
     (finding,) = [finding for finding in report.findings if finding.law == law]
@@ -104,7 +104,7 @@ def weights(tmp_path: Path) -> str:
     [("Strict", ""), ("Lenient", "cut to half of its length is loaded as if"), ("Careless", "raises KeyError, where")],
 )
 def test_damaged_weights_have_to_be_refused(weights: str, model: str, words: str) -> None:
-    report = check_model(f"planted:{model}", weights=weights, texts=TEXTS)
+    report = check_model(f"support.planted:{model}", weights=weights, texts=TEXTS)
     assert broken(report) == (["refuses_damaged_weights"] if words else []), details(report)
     (finding,) = [finding for finding in report.findings if finding.law == "refuses_damaged_weights"]
     assert words in finding.detail
@@ -176,7 +176,7 @@ def test_the_command_says_each_law_and_ends_with_its_status() -> None:
     assert done.exit_code == 0, done.output
     assert done.stdout.count("kept ") == len(LAWS) - 1
     assert "skipped" in done.stdout and "no weights were named" in done.stdout
-    done = CliRunner().invoke(app, ["check-model", "planted:SeedIgnored", "--json", *texts])
+    done = CliRunner().invoke(app, ["check-model", "support.planted:SeedIgnored", "--json", *texts])
     assert done.exit_code == 1
     body = json.loads(done.stdout)
     assert (body["is_ok"], body["model"]["name"]) == (False, "tone")

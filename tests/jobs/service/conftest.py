@@ -20,7 +20,7 @@ from typing import Any
 import openai
 import pytest
 import uvicorn
-from waiting import HANG_S, eventually
+from support.waiting import HANG_S, eventually
 
 import speechmill
 from speechmill.actors.models.base import Model, ModelConfig, ModelInfo
