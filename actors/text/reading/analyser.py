@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
-from .english.reader import EnglishReader
 from .folding import fold
 from .records import FOREIGN, Span
 
@@ -35,16 +35,24 @@ class Analysis:
     unspoken: tuple[str, ...]
 
 
-def analyse(text: str, reader: EnglishReader) -> Analysis:
+class Reader(Protocol):
+    """A language's pass over a text."""
+
+    def spans(self, text: str) -> Iterable[Span]:
+        """What is said otherwise than it is written, in order."""
+        ...
+
+
+def analyse(text: str, reader: Reader, *, is_chinese: bool = False) -> Analysis:
     """The analysis of a text whose white space is normal."""
-    folded = fold(text)
+    folded = fold(text, keeps_wide_marks=is_chinese)
     spans = list(reader.spans(folded))
     pieces: list[str] = []
     unspoken: dict[str, None] = {}
     last = 0
     for span in spans:
         pieces.append(folded[last : span.start])
-        pieces.append(_spaced(span, folded, pieces))
+        pieces.append(_spaced(span, folded, pieces, is_chinese=is_chinese))
         if span.kind == FOREIGN or (not span.words and is_meaningful(folded[span.start : span.end])):
             unspoken[folded[span.start : span.end]] = None
         last = span.end
@@ -53,7 +61,7 @@ def analyse(text: str, reader: EnglishReader) -> Analysis:
     return Analysis(folded, spans, spoken, tuple(unspoken))
 
 
-def _spaced(span: Span, text: str, pieces: list[str]) -> str:
+def _spaced(span: Span, text: str, pieces: list[str], *, is_chinese: bool) -> str:
     """The words of a span, with spaces where letters or other spans touch them."""
     words = span.words
     if not words:
@@ -61,12 +69,19 @@ def _spaced(span: Span, text: str, pieces: list[str]) -> str:
     before = next((piece[-1] for piece in reversed(pieces) if piece), " ")
     after = text[span.end : span.end + 1]
     if words == "...":
-        return ", "
+        return "，" if is_chinese else ", "
+    if is_chinese:
+        return f"{' ' * _touch(before, words[0])}{words}{' ' * _touch(words[-1], after)}"
     lead = " " if before.isalnum() or before in ".,;:!?%)'\"" and not before.isspace() and before not in "'\"(" else ""
     trail = " " if after.isalnum() or (after and unicodedata.category(after)[0] in "SN") else ""
     if words.endswith(".") and after == ".":
         words = words[:-1]
     return f"{lead}{words}{trail}"
+
+
+def _touch(left: str, right: str) -> bool:
+    """Whether two Latin letters or digits would run together."""
+    return left.isascii() and right.isascii() and left.isalnum() and right.isalnum()
 
 
 def is_meaningful(piece: str) -> bool:

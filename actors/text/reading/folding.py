@@ -33,6 +33,8 @@ _MAPPED = {
     "〜": "~",
 }
 _KEPT = frozenset("µ…™℠®©№℃℉ℓ℗℡℻ªº¼½¾ⅰⅱ。、「」『』·ℝℕℤℚℂℏℵ㊗㊙🈁🈂🅰🅱🆎🆑🆒🆓🆔🆕🆖🆗🆘🆙🆚🅾🅿Ⓜ〒〰‼⁉")
+_SUBSCRIPTS = re.compile(r"(?<=[A-Za-z)])[₀-₉]+")
+_SUBSCRIPT_DIGITS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 _EXPONENTS = frozenset("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼₀₁₂₃₄₅₆₇₈₉₊₋")
 _PLAIN_FORMS = re.compile("[!-~À-ÖØ-öø-ɏ€£¥\u0370-\u03ff\u4e00-\u9fff\u3041-\u30ff²³°µΩ]+")
 """What a form of other characters may be folded to."""
@@ -45,6 +47,7 @@ def fold(text: str, *, keeps_wide_marks: bool = False) -> str:
     """
     if text.isascii() and "`" not in text:
         return text
+    text = _SUBSCRIPTS.sub(lambda match: match[0].translate(_SUBSCRIPT_DIGITS), text)
     return _TO_FOLD.sub(lambda match: _folded(match[0], keeps_wide_marks), text)
 
 

@@ -31,7 +31,7 @@ _MONTH_YEAR = re.compile(rf"{MONTH},? {_YEAR}")
 _ISO = re.compile(r"(?P<year>[12]\d{3})(?P<sep>[-/.])(?P<month>\d{1,2})(?P=sep)(?P<day>\d{1,2})(?![\d]|[-/.]\d)(?:T(?P<time>\d\d:\d\d(?::\d\d)?)(?P<zone>Z)?)?")
 _NUMERIC = re.compile(r"(?P<a>\d{1,2})(?P<sep>[-/.])(?P<b>\d{1,2})(?P=sep)(?P<year>\d{4}|\d{2})(?![\d]|[-/.]\d)")
 _TIME = re.compile(
-    r"(?P<hour>[01]?\d|2[0-4])(?:[:.](?P<minute>[0-5]\d)(?::(?P<second>[0-5]\d)(?:\.(?P<part>\d+))?)?)?"
+    r"(?P<hour>2[0-4]|[01]?\d)(?:[:.](?P<minute>[0-5]\d)(?::(?P<second>[0-5]\d)(?:\.(?P<part>\d+))?)?)?"
     r"(?P<half>[ \u00a0\u202f]?(?:[aApP]\.[mM]\.?|[aApP][mM])(?![A-Za-z]))?"
     r"(?P<zone> (?:E[SD]?T|C[SD]T|M[SD]T|P[SD]?T|GMT|UTC|BST|CES?T|IST|JST|AES?T|Z)\b)?"
 )

@@ -91,8 +91,14 @@ def money_in_front(text: str, start: int) -> Amount | None:
             bare = with_scale(text, first, is_money=True) if first else None
             head = sign + bare.words if bare and not bare.part.strip() and bare.end == end else words
             return _per(text, f"{head} to {second.words}", second.end)
-    # "US$30 USD" says its currency once.
+    if read.end == end and re.search(r"\b[Aa]n? \Z", text[max(0, start - 3) : start]) and re.match(r"(?: |-)(?!of\b|or\b|and\b|to\b|in\b|at\b|is\b|a\b|per\b|for\b)[a-z]{3,}", text[end : end + 8]):
+        words = _singular(words, currency)
     return _per(text, words, end)
+
+
+def _singular(words: str, currency: Currency) -> str:
+    """The currency in the singular, as before a noun: "a ten pound note"."""
+    return words.removesuffix(currency.other) + currency.one if words.endswith(f" {currency.other}") else words
 
 
 def money_behind(text: str, number: Number, start: int, sign: str = "") -> Amount | None:
@@ -100,8 +106,9 @@ def money_behind(text: str, number: Number, start: int, sign: str = "") -> Amoun
     match = _patterns()[1].match(text, number.end)
     if match is None:
         pence = re.match(r"(?:p|c)(?![\w'])", text[number.end : number.end + 2])
-        if pence is not None and number.is_plain and text[number.end] == "p" and len(number.whole) < 4:
-            return Amount(f"{sign}{number.words} {'penny' if number.is_one else 'pence'}", number.end + 1)
+        if pence is not None and number.is_plain and len(number.whole) < (4 if text[number.end] == "p" else 3):
+            names = ("penny", "pence") if text[number.end] == "p" else ("cent", "cents")
+            return Amount(f"{sign}{number.words} {names[not number.is_one]}", number.end + 1)
         return None
     symbol = match["currency"]
     if symbol.isalpha() and symbol.isascii() and not (len(symbol) == 3 and symbol.isupper() or symbol in ("kr", "Ft", "RM", "Rs", "RMB", "FCFA")):
@@ -110,7 +117,10 @@ def money_behind(text: str, number: Number, start: int, sign: str = "") -> Amoun
         return None
     if symbol == "$" and re.match(r"\s?\d", text[match.end() : match.end() + 2]):
         return None
-    return _per(text, sign + _named(number, currencies()[symbol]), match.end())
+    end = match.end()
+    if symbol.endswith(".") and re.match(r"\s*\Z|\s+[A-Z]", text[end : end + 3]):
+        end -= 1
+    return _per(text, sign + _named(number, currencies()[symbol]), end)
 
 
 def _value(text: str, start: int, currency: Currency) -> Amount | None:

@@ -25,7 +25,7 @@ _VULGAR = {
 VULGAR = "".join(_VULGAR)
 _MIXED = re.compile(rf"(?P<whole>\d+)?{SPACE}?(?P<char>[{VULGAR}])|(?P<int>\d+)[ -](?P<over>\d{{1,2}})[/⁄](?P<under>\d{{1,3}})(?![\d/])")
 _SCALE = re.compile(
-    rf"{SPACE}?(?:(?P<word>hundred|thousand|million|billion|trillion|quadrillion)\b|(?P<short>[kK]|mn|mm|bn|tn|trn|MM|M|Mn|Bn|B|T|m|b|t|mil|mill|mio|bln|mln)(?![\w%]|[²³]|/[a-z]))"
+    rf"{SPACE}?(?:(?P<word>hundred|thousand|million|billion|trillion|quadrillion|lakhs?|crores?)\b|(?P<short>[kK]|mn|mm|bn|tn|trn|MM|M|Mn|Bn|B|T|m|b|t|mil|mill|mio|bln|mln)(?![\w%]|[²³]|/[a-z]))"
 )
 _SHORT = {"k": "thousand", "m": "million", "mn": "million", "mm": "million", "mil": "million", "mill": "million"}
 _SHORT |= {"mio": "million", "mln": "million", "b": "billion", "bn": "billion", "bln": "billion", "t": "trillion"}

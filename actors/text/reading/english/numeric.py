@@ -18,7 +18,7 @@ from .units import read_unit
 Found = tuple[str, str, int]
 
 _PHONE = re.compile(
-    r"\+\d{1,3}(?:[ .-]?\(\d{1,5}\))?(?:[ .-]\d{1,8}){1,6}(?![\d])|\+\d{7,15}(?!\d)"
+    r"\+\d{1,3}(?:[ .-]?\(\d{1,5}\)\d{0,5})?(?:[ .-]\d{1,8}){1,6}(?![\d])|\+\d{7,15}(?!\d)"
     r"|(?:1[ .-])?\(\d{3}\)[ .-]?\d{3}[ .-]\d{4}(?![\d])"
     r"|(?:1[-.])?\d{3}[-.]\d{3}[-.]\d{4}(?![\d])|(?:1 )?\d{3} \d{3}[ -]\d{4}(?![\d])|1[- ]8\d\d[- ][A-Z]{3,9}\b|\d{3}-\d{4}(?![\d-])"
     r"|\(?0\d{1,5}\)?(?:[ -]\d{2,6}){1,4}(?![\d])|1-8\d\d(?:-\d{2,4}){1,3}(?!\d)"
@@ -31,6 +31,9 @@ _RATIO = re.compile(r"(?P<a>\d+(?:\.\d+)?)(?P<joint>:| : )(?P<b>\d+(?:\.\d+)?)(?
 _FEET = re.compile(r"(?P<feet>\d+)\s?(?:'|′|ft\.? )\s?(?P<inches>\d+(?:\.\d+)?|\d+ \d/\d|\d*[½¼¾])\s?(?:\"|″|''|′′|in\b\.?)")
 _INCHES = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s?(?:″|\"(?=[ ,.;)]|\Z))")
 _ONLY_FEET = re.compile(r"(?P<number>\d+)\s?(?:′|'(?= (?:tall|wide|long|deep|high)\b))")
+_DURATION = re.compile(
+    r"(?P<h>\d+) ?h(?:rs?)? ?(?P<m>\d{1,2})(?: ?m(?:ins?)?(?: ?(?P<s>\d{1,2}) ?s(?:ecs?)?)?)?(?![\w])"
+)
 _ANGLE = re.compile(r"(?P<d>\d+(?:\.\d+)?)°\s?(?:(?P<m>\d+(?:\.\d+)?)['′]\s?)(?:(?P<s>\d+(?:\.\d+)?)(?:\"|″|'')\s?)?(?P<side>[NSEW]\b)?")
 _POWER = re.compile(r"\^?\s?\(?(?P<sign>[-−⁻+⁺]?)(?P<power>[⁰¹²³⁴⁵⁶⁷⁸⁹]+|(?<=\^)\d+|(?<=\^[-−+])\d+|(?<=\^\([-−+])\d+|(?<=\^\()\d+)\)?")
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺₀₁₂₃₄₅₆₇₈₉", "0123456789-+0123456789")
@@ -60,6 +63,10 @@ _SPELL_AFTER = re.compile(
 )
 _PAIR_AFTER = re.compile(r"\b(?:flight|room|rooms|bus|route|highway|interstate|suite|apartment|apt|unit|gate|train|channel|boeing|airbus|line|a|order|invoice|ticket|ste)\.? #?\Z", re.IGNORECASE)
 _PLANES = frozenset("707 717 727 737 747 757 767 777 787 911 380 320 330 350".split())
+_RATED = re.compile(r"\b(?:scored?|rated?|rating|got|gave|graded?|review|is a|was a|solid)(?: it| a| of| at)* \Z")
+_RATED_DECIMAL = re.compile(r"/(?P<of>5|10|20|100)(?![\d/.]\d|\d)")
+_EURO = re.compile(r" ?(?:€|EUR\b|kr\b|zł|Kč)")
+_BARE_COMMA = re.compile(r"(?P<whole>\d{1,3}),(?P<part>\d{1,2})(?![\d]|,\d)")
 _IDIOMS = {"24/7": "twenty four seven", "50/50": "fifty fifty", "9/11": "nine eleven", "7/11": "seven eleven", "20/20": "twenty twenty"}
 _SIGNS = {"+": "plus", "±": "plus or minus", "~": "about", "∼": "about", "≈": "approximately", "−": "minus", "-": "minus", "–": "minus"}
 _NOUN = re.compile(r" (?!of\b|or\b|and\b|to\b|in\b|at\b|on\b|is\b|was\b|a\b|per\b|for\b|from\b|by\b|with\b)[a-z]{2,}")
@@ -148,9 +155,11 @@ def _fraction(text: str, start: int) -> tuple[str, int] | None:
     match = _FRACTION.match(text, start)
     if match is None:
         return None
+    over, under = match["over"], match["under"]
     if match[0] in _IDIOMS and not re.match(r" (?:of|cup|inch|mile)", text[match.end() : match.end() + 6]):
         return _IDIOMS[match[0]], match.end()
-    over, under = match["over"], match["under"]
+    if under in ("5", "10", "20", "100") and _RATED.search(text, max(0, start - 24), start):
+        return f"{cardinal(over)} out of {cardinal(under)}", match.end()
     if match["th"] or (1 < int(under) <= 100 and len(under) < 4 and int(over) <= 99 and over[0] != "0" and under[0] != "0"):
         words = fraction(over, under)
         unit = read_unit(text, match.end())
@@ -179,7 +188,8 @@ def _feet(text: str, start: int) -> tuple[str, int] | None:
         if inches is None:
             return None
         feet = "foot" if match["feet"] == "1" else "feet"
-        return f"{cardinal(match['feet'])} {feet} {inches.words}", match.end()
+        end = match.end() - (text[match.end() - 1] == "." and re.match(r"\s*\Z|\s+[A-Z]", text[match.end() : match.end() + 3]) is not None)
+        return f"{cardinal(match['feet'])} {feet} {inches.words} {'inch' if inches.is_one else 'inches'}", end
     match = _ANGLE.match(text, start)
     if match is not None:
         parts = ((match["d"], "degree"), (match["m"], "minute"), (match["s"], "second"))
@@ -187,7 +197,7 @@ def _feet(text: str, start: int) -> tuple[str, int] | None:
         sides = {"N": " north", "S": " south", "E": " east", "W": " west", None: ""}
         return words + sides[match["side"]], match.end()
     match = _INCHES.match(text, start)
-    if match is not None and ("″" in match[0] or text.count('"', 0, start) % 2 == 0):
+    if match is not None and ("″" in match[0] or not _is_quoted(text, start)):
         name = "inch" if match["number"] == "1" else "inches"
         return f"{decimal(*(match['number'].split('.') + [''])[:2])} {name}", match.end()
     match = _ONLY_FEET.match(text, start)
@@ -196,16 +206,40 @@ def _feet(text: str, start: int) -> tuple[str, int] | None:
     return None
 
 
+def _is_quoted(text: str, start: int) -> bool:
+    """Whether a quotation is open, so that a mark behind a number ends it."""
+    head = text[max(0, start - 400) : start]
+    return len(re.findall(r'(?:^|[\s(])"(?=\S)', head)) > len(re.findall(r'(?<=[^\W\d]|[.,!?])"', head))
+
+
+def _duration(text: str, start: int) -> tuple[str, int] | None:
+    """Hours, minutes and seconds run together: "2h 30m", "1h45", "5m 30s"."""
+    match = _DURATION.match(text, start)
+    if match is None:
+        return None
+    hours, minutes, seconds = match["h"], match["m"], match["s"]
+    if re.fullmatch(r"\d{1,2}h\d\d", match[0]) and re.search(r"\b(?:at|by|until|till|before|after|from) \Z", text[max(0, start - 8) : start]):
+        return f"{cardinal(hours)} {cardinal(minutes)}", match.end()
+    parts = ((hours, "hour"), (minutes, "minute"), (seconds, "second"))
+    return " ".join(f"{cardinal(n)} {name}{'' if int(n) == 1 else 's'}" for n, name in parts if n), match.end()
+
+
 def _quantity(text: str, start: int) -> Found | None:
     """A number with what belongs to it: a scale, a unit, a currency, an exponent, a second number."""
     number = read_number(text, start)
     if number is None:
         return None
     european = read_number(text, start, is_european=True)
-    if european is not None and european.end > number.end:
+    if european is not None and (european.end > number.end or (european.words != number.words and _EURO.match(text, number.end))):
         kind = _european_kind(text, european)
         if kind is not None:
             return kind
+    comma = _BARE_COMMA.match(text, start)
+    if comma is not None and not (start and text[start - 1] == ","):
+        return "number", decimal(comma["whole"], comma["part"]), comma.end()
+    rated = _RATED_DECIMAL.match(text, number.end)
+    if rated is not None and number.part:
+        return "rating", f"{number.words} out of {cardinal(rated['of'])}", rated.end()
     if number.is_plain:
         found = _digits_only(text, start, number)
         if found is not None:
@@ -231,7 +265,8 @@ def _measured(text: str, start: int, number: Number) -> Found:
     """The number with its scale, power, currency and unit."""
     power = _power(text, number)
     if power is not None:
-        return power
+        unit = read_unit(text, power[2])
+        return power if unit is None else ("unit", f"{power[1]} {unit.other}", unit.end)
     scaled = with_scale(text, number)
     paid = money_behind(text, scaled, number.end)
     if paid is not None:
@@ -393,6 +428,7 @@ def _is_year(text: str, before: str, digits: str, end: int) -> bool:
 _RULES: tuple[tuple[str, Callable[[str, int], tuple[str, int] | None]], ...] = (
     ("version", _version),
     ("time", clock_time),
+    ("duration", _duration),
     ("unit", _feet),
     ("ratio", _ratio),
     ("date", named_date),

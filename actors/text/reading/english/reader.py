@@ -21,7 +21,7 @@ from .money import currencies, money_in_front
 from .numbers import VULGAR
 from .numeric import power_words, read_numeric
 from .units import units
-from .words import LATIN, WORD, read_word
+from .words import LATIN, WORD, counted_names, is_vowelless, read_word
 
 _CHUNK = re.compile(r"\S+")
 _PLAIN = re.compile(
@@ -33,7 +33,7 @@ _SHOUTED = re.compile(r"(?:(?<![\w'])[A-Z][A-Z']+(?![\w'])(?:[ ,!;:]+(?:[AI][ ,]
 _SHOUTED_WORD = re.compile(r"(?<!\w)[A-Z][A-Z']+(?!\w)")
 _MONEY = re.compile(r"[-−–+]*(?:[^\W\d_]{0,3}[$€£¥₹₩₽₺₴₪₫₱₦₡₲₵₸₮₭฿₼₾֏៛৳₿₣₤₧₨￥￦¢]|[A-Z]{3} ?\d|kr\.? ?\d|[FKRDzS][A-Za-zčł$.]{0,3} ?\d)")
 _TAG = re.compile(r"#(?=[^\W\d]|\d+[A-Za-z_])[\w-]*\w|@\w[\w.-]*\w|@\w")
-_SILENT = frozenset("\"'“”„«»‹›()[]{}.,;:!?…—–-¿¡‐‒―·|`‖、。「」『』〈〉《》【】，．：；！？（）\u200c\u200d\ufe0e\ufe0f")
+_SILENT = frozenset("\"'“”„«»‹›()[]{}.,;:!?…—–-¿¡‐‒―·`‖、。「」『』〈〉《》【】，．：；！？（）\u200c\u200d\ufe0e\ufe0f")
 _LINE = re.compile(r"([^\w\s])\1{2,}")
 _OPERATORS = {
     "->": "to", "=>": "implies", "<-": "from", "<=": "is less than or equal to", ">=": "is greater than or equal to",
@@ -44,7 +44,8 @@ _OPERATOR = re.compile("|".join(re.escape(sign) for sign in sorted(_OPERATORS, k
 _DIGITS = frozenset("0123456789")
 _SIGNS = frozenset("-−–+±~∼≈")
 _FOREIGN = re.compile(rf"(?:(?![{LATIN}])[^\W\d_]|[\u0300-\u036f\u0900-\u0903\u093a-\u094f\u0e31\u0e34-\u0e4e]|(?<=\w)[\u200c\u200d])(?:(?![{LATIN}])[^\W\d_]|(?<=\w)[\u200c\u200d'’]|\w(?<![{LATIN}0-9_])|(?![\w\s])[^\x00-\x7f](?<=[\u0300-\u036f\u0590-\u05bd\u0610-\u061a\u064b-\u065f\u0900-\u0903\u093a-\u094f\u0e31\u0e34-\u0e4e]))*")
-_LEADS = {"No": "number", "NO": "number", "no": "number"}
+_CROSS = re.compile(r"[xX×] (?=\.?\d)")
+_SIDE = re.compile(r"(?:\d ?(?:cm|mm|m|ft|in|inches|feet|px|\"|″|'|′)|(?<![=+×]) \d+) \Z")
 
 
 class EnglishReader:
@@ -95,10 +96,15 @@ class EnglishReader:
             found = self._number(text, start) if char != "(" or _is_area_code(text, start) else None
             if found is not None:
                 return found
+        if char in "xX×" and before == " " and _CROSS.match(text, start) and _SIDE.search(text, max(0, start - 12), start):
+            return Span(start, start + 1, "size", "by")
         if _LETTER.match(char):
             is_shouted = bool(shouted) and any(first <= start < last for first, last in shouted)
+            unit = _bare_unit(text, start) if not is_inside else None
+            if unit is not None:
+                return unit
             read = read_word(text, start, is_shouted=is_shouted) if not before.isalpha() and before != "'" else None
-            return Span(start, read[2], read[0], read[1]) if read is not None else _bare_unit(text, start)
+            return Span(start, read[2], read[0], read[1]) if read is not None else None
         return _symbol(text, start, before)
 
     def _number(self, text: str, start: int) -> Span | None:
@@ -119,12 +125,18 @@ def _is_plain(chunk: str) -> bool:
         return False
     if word in _BARE_CANDIDATES or chunk.strip("\"'“‘([«,;:!?)]”’».") in _BARE_CANDIDATES:
         return False
-    if re.fullmatch("[ivxl]+", word) or (word[0].isupper() and word in _month_words()):
+    if is_vowelless(word) or re.fullmatch("[ivxl]+", word) or (word[0].isupper() and word in _month_words()):
         return False
     return "." not in match["end"] or not (word in abbreviations() or len(word) == 1)
 
 
-_BARE_CANDIDATES = frozenset(name for name, entries in abbreviations().items() if any(entry.when == "bare" for entry in entries))
+_BARE_CANDIDATES = frozenset(
+    [
+        *(name for name, entries in abbreviations().items() if any(entry.when == "bare" for entry in entries)),
+        *(symbol.rstrip(".") for symbol in currencies() if symbol[0].isalpha()),
+        *counted_names(),
+    ]
+)
 
 
 def _month_words() -> frozenset[str]:
@@ -170,8 +182,12 @@ def _symbol(text: str, start: int, before: str) -> Span | None:
         return Span(start, years[1], "year", years[0]) if years is not None and not before.isalnum() else None
     if char in "-−–" and before == " " and text[start + 1 : start + 2] == " ":
         return Span(start, start + 1, "maths", "minus") if char == "−" or _is_difference(text, start) else None
+    if char == "." and not before.strip() and text[start + 1 : start + 2].isalpha():
+        return Span(start, start + 1, "symbol", "dot")
     if char == "…" and before.isalnum() and text[start + 1 : start + 2].isalnum():
         return Span(start, start + 1, "line", "...")
+    if char == "·" and re.match(r" ?(?:\w\b|\d)", text[start + 1 : start + 4]) and re.search(r"(?:\b\w|\d|[²³)]) ?\Z", text[max(0, start - 3) : start]):
+        return Span(start, start + 1, "maths", "times")
     if char in _SILENT:
         return None
     operator = _OPERATOR.match(text, start)
@@ -186,11 +202,16 @@ def _symbol(text: str, start: int, before: str) -> Span | None:
     if char == "№":
         end = start + 1 + (text[start + 1 : start + 2] == " ")
         return Span(start, end, "symbol", "number")
-    if char == "/" and text[start - 1 : start].isalpha() and text[start + 1 : start + 2].isalpha():
-        is_both = text[max(0, start - 3) : start].lower() == "and"
-        return Span(start, start + 1, "symbol", "" if is_both and text[start + 1 : start + 3] == "or" else "slash")
-    power = re.compile(r"[⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+|\^[-−]?(?:\d+|[a-z]\b)").match(text, start)
-    if power is not None and (before.isalnum() or before in ")]"):
+    if char == "#" and re.search(r"(?<!\w)[A-GJ]\Z", text[max(0, start - 2) : start]):
+        return Span(start, start + 1, "symbol", "sharp")
+    inside = re.compile(r"\|(?=[\w.²³ +-]{1,24}\|)").match(text, start)
+    if inside is not None and not before.isalnum():
+        close = text.index("|", start + 1)
+        words = f"the absolute value of {text[start + 1 : close]}" if text[start + 1 : close].isalpha() else ""
+        if words:
+            return Span(start, close + 1, "maths", words)
+    power = re.compile(r"[⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+| ?\^ ?[-−]?(?:\d+|[a-z]\b)").match(text, start)
+    if power is not None and (before in ")] " or before.isalnum()) and not re.search(r"[^\W\d]{3}\Z", text[max(0, start - 3) : start]):
         return Span(start, power.end(), "maths", _power(power[0], text, start))
     if char in "₀₁₂₃₄₅₆₇₈₉⁰¹²³⁴⁵⁶⁷⁸⁹":
         from .numerals import cardinal
@@ -205,7 +226,7 @@ def _symbol(text: str, start: int, before: str) -> Span | None:
     if emoji is not None:
         return Span(start, emoji.end(), "emoji", emoji_name("en", emoji[0]))
     if char in currencies():
-        return Span(start, start + 1, "symbol", currencies()[char].other)
+        return Span(start, start + 1, "symbol", currencies()[char].one)
     name = symbol_name("en", char)
     if name:
         return Span(start, start + 1, "symbol", name)
@@ -224,8 +245,9 @@ def _is_difference(text: str, start: int) -> bool:
 
 
 def _power(found: str, text: str, start: int) -> str:
-    if found[0] == "^" and found[-1].isalpha():
+    if "^" in found and found[-1].isalpha():
         return f"to the power of {found[-1]}"
+    found = found.replace(" ", "")
     sign = found[0] if found[0] in "⁻⁺" else found[1] if found[0] == "^" and found[1] in "-−" else ""
     return power_words(sign, found.lstrip("^⁻⁺-−"))
 

@@ -30,9 +30,9 @@ PREFIXES = {
 }
 _LETTERS = r"A-Za-zµΩΩÅℓ°º℃℉%‰‱"
 _UNIT = re.compile(
-    rf"(?P<gap>[ \u00a0\u202f\u2009]?-?)(?P<area>(?:sq|cu)\.? ?)?(?P<symbol>°[CFKR](?![A-Za-z])|[%‰‱°º](?![A-Za-z])|[{_LETTERS}]+)"
+    rf"(?P<gap>[ \u00a0\u202f\u2009]?-?)(?P<area>(?:sq|cu|fl)\.? ?)?(?P<symbol>°[CFKR](?![A-Za-z])|[%‰‱°º](?![A-Za-z])|[{_LETTERS}]+)"
     rf"(?P<power>[²³⁴]|\^?[234](?![\w²³]|[.,]\d))?"
-    rf"(?:(?P<over>/|·|⋅| ?per )(?P<under>[A-Za-zµ]+)(?P<under_power>[²³]|\^?[23](?!\w))?)?(?![A-Za-z0-9])"
+    rf"(?:(?P<inverse>[ ·]?(?P<per>[A-Za-z]+)?⁻(?P<per_power>[¹²³]))|(?P<over>/|·|⋅| ?per )(?P<under>[A-Za-zµ]+)(?P<under_power>[²³]|\^?[23](?!\w))?)?(?![A-Za-z0-9])"
 )
 _SIZES = re.compile(
     r"\.?(?= (?:wide|long|tall|deep|high|thick|across|apart|by|x|×|of|per|pipes?|screens?|thinner|bigger|longer)\b"
@@ -92,13 +92,21 @@ def read_unit(text: str, start: int) -> Measure | None:
     gap, symbol, under = match["gap"], match["symbol"], match["under"]
     named = _named(symbol, match["area"] or "", match["power"] or "", under or "", match["under_power"] or "", match["over"] or "")
     end = match.end()
+    if match["inverse"]:
+        end = match.end()
+        below = match["per"] or symbol
+        power = {"¹": "", "²": "²", "³": "³"}[match["per_power"]]
+        named = _named(symbol, "", match["power"] or "", below, power, "/")
+        if named is not None and match["per"] is None:
+            named = Unit(*(f"per {named.one.partition(' per ')[2]}",) * 2)
     if named is None and (under or match["power"]) and match["over"] != " per ":
         # The unit alone, where what follows is none of it.
         end = match.end("symbol")
         named = _named(symbol, match["area"] or "", "", "", "", "") if text[end : end + 1] in "/·⋅" else None
     if named is None or not _stands(text, named, gap, symbol, end):
         return None
-    # "5 ft." but at the end of a sentence the full stop stays.
+    if text[end : end + 1] == "." and re.match(r"\. ?[a-z,;]", text[end : end + 3]) and text[end - 1].isalpha() and not text[end - 1].isupper():
+        end += 1  # an abbreviation's
     return Measure(named.one, named.other, end, is_joined="-" in gap)
 
 
@@ -124,8 +132,10 @@ def _named(symbol: str, area: str, power: str, under: str, under_power: str, ove
     if known is None:
         return None
     one, other = known.one, known.other
-    kind = _POWERS.get(power.removeprefix("^")) or {"s": "square", "c": "cubic"}.get(area[:1].lower())
+    kind = _POWERS.get(power.removeprefix("^")) or {"s": "square", "c": "cubic", "f": "fluid"}.get(area[:1].lower())
     if kind:
+        if area[:1].lower() == "f":
+            return Unit(f"fluid {one}", f"fluid {other}") if one == "ounce" and not under else None
         if not re.search(r"meter|liter|foot|inch|yard|mile|acre|second", one):
             return None
         one, other = (f"{one} squared", f"{other} squared") if "second" in one else (f"{kind} {one}", f"{kind} {other}")

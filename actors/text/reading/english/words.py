@@ -10,13 +10,14 @@ from functools import cache
 
 from ..tables import read_table
 from .abbreviations import abbreviations, may_start, read_abbreviation
-from .dates import DAYS, named_date
+from .dates import DAYS, MONTHS, named_date
 from .numerals import cardinal, ordinal, pairs, roman, spelled, year
+from .units import units
 
 LATIN = "A-Za-zÀ-ÖØ-öø-ɏḀ-ỿªº"
 WORD = re.compile(rf"[{LATIN}]+(?:'[{LATIN}]+)*")
 _CODE = re.compile(
-    r"(?P<head>[A-Za-z]{1,12})(?P<joint>[-–.]?)(?P<digits>\d+)(?P<tail>(?:[A-Za-z]{1,3}\d*|[-–]\d+[A-Za-z]?)*)"
+    r"(?P<head>[A-Za-z]{1,12})(?P<joint>[-–.]?)(?P<digits>\d+)(?P<tail>(?:[A-Za-z]{1,3}\d*|[-–]\d+[A-Za-z]?|-[A-Z]{1,3}\d+)*)"
     r"(?P<point>(?:\.\d+)*)(?P<plural>s?)(?![\w%])"
 )
 _PIECES = re.compile(r"[A-Za-z]+|\d+|[-–.]")
@@ -40,7 +41,20 @@ _NO_NUMERAL = frozenset(
     "but not so mr mrs ms dr".split()
 )
 _ORDINAL_AFTER = re.compile(r" (?:century|centuries|Olympi|Games|Congress|Corps|Legion|Dynasty|dynasty|Conference|Summit|Amendment|Army|edition)")
-_BEHIND_FIRST = re.compile(r"['’]s|[.,;:!?)]|\s*\Z| (?:of|and|the|died|was|is|had|reigned|became|ruled|came|built|made|waved|spoke|who)\b")
+_NO_VOWEL = re.compile(r"[b-df-hj-np-tv-xz]{2,5}(?![\w'])")
+_SOUNDS = frozenset("hm hmm mm mmm sh shh shhh pst psst brr brrr nth tsk pfft zzz grr grrr rhythm cwm crwth th st nd rd ll ve vs".split())
+_FIRST = re.compile(r"(?P<name>[A-Z][a-z]+) I(?![\w'])")
+_SPEAKER = re.compile(r" (?:am|was|have|had|will|would|do|did|think|can|could|know|see|saw|said|love|want|read|like|need|feel)\b")
+_BEHIND_FIRST = re.compile(r"['’]s|[.,;:!?)]|\s*\Z| (?:of|and|the|died|was|is|had|reigned|became|ruled|came|built|made|waved|spoke|who|[a-z]+ed)\b")
+_COMPASS = re.compile(r"(?P<side>[NS]\.?[EW]|[NSEW])\.?(?![\w'])")
+_COMPASS_NAMES = {"N": "north", "S": "south", "E": "east", "W": "west", "NE": "northeast", "NW": "northwest"}
+_COMPASS_NAMES |= {"SE": "southeast", "SW": "southwest"}
+_ROADS = "St|Ave|Av|Rd|Dr|Blvd|Ln|Ct|Pl|Pkwy|Hwy|Street|Avenue|Road|Drive|Boulevard|Lane|Court|Place|Parkway|Highway|Way"
+_ROAD_AHEAD = re.compile(rf" (?:\d+(?:st|nd|rd|th)|[A-Z][\w']+(?: [A-Z][\w']+)?) (?:{_ROADS})\b")
+_BEHIND_ROAD = re.compile(rf"\b(?:{_ROADS})\.?,? \Z")
+_FULL_NAMES = DAYS | {name[:3]: name for name in MONTHS} | {name: name for name in MONTHS} | {"Sept": "September"}
+_SPAN_NAMES = "|".join(sorted(_FULL_NAMES, key=len, reverse=True))
+_DAYS_OR_MONTHS = re.compile(rf"({_SPAN_NAMES})\.? ?[-–—] ?({_SPAN_NAMES})\b")
 _SMALL_ROMANS = frozenset("ii iii iv vi vii viii ix xi xii xiii xiv xv xvi xvii xviii xix xx xxi xxii xxiii xxiv xxv i v x".split())
 
 
@@ -62,13 +76,44 @@ def read_word(text: str, start: int, *, is_shouted: bool) -> tuple[str, str, int
         found = read(text, start)
         if found is not None:
             return kind, *found
-    return _capitals(text, start, is_shouted=is_shouted)
+    return _capitals(text, start, is_shouted=is_shouted) or _vowelless(text, start)
+
+
+def _vowelless(text: str, start: int) -> tuple[str, str, int] | None:
+    """Small letters that make no word: a unit by its name, others by themselves."""
+    match = _NO_VOWEL.match(text, start)
+    if match is None or match[0].lower() in _SOUNDS:
+        return None
+    unit = units().get(match[0])
+    if unit is not None and len(match[0]) > 1:
+        return "unit", unit.other, match.end()
+    return "letters", " ".join(match[0].upper()), match.end()
+
+
+def is_vowelless(word: str) -> bool:
+    """Whether small letters make no word, and are said otherwise than they are written."""
+    return _NO_VOWEL.fullmatch(word) is not None and word not in _SOUNDS
+
+
+def _direction(text: str, start: int) -> tuple[str, int] | None:
+    """A point of the compass in an address: "N. Main St.", "Ave. NW"."""
+    match = _COMPASS.match(text, start)
+    if match is None:
+        return None
+    is_behind = _BEHIND_ROAD.search(text, max(0, start - 14), start) is not None
+    if not is_behind and _ROAD_AHEAD.match(text, match.end()) is None:
+        return None
+    end = match.end() - (is_behind and match[0].endswith("."))
+    return _COMPASS_NAMES[match["side"].replace(".", "")], end
 
 
 def _date(text: str, start: int) -> tuple[str, int] | None:
     match = WORD.match(text, start)
     if match is None:
         return None
+    span = _DAYS_OR_MONTHS.match(text, start)
+    if span is not None:
+        return f"{_FULL_NAMES[span[1]]} to {_FULL_NAMES[span[2]]}", span.end()
     day = DAYS.get(match[0])
     if day is not None and re.match(r"\.?,? (?:\d|[A-Z][a-z]{2,8}\.? \d)", text[match.end() : match.end() + 16]):
         return day, match.end() + (text[match.end()] == ".")
@@ -86,7 +131,7 @@ def _dotted(text: str, start: int) -> tuple[str, int] | None:
         if letters.endswith(".") and may_start(text, end):
             stop = "."
         if known is not None:
-            return known[0].reading + stop, end
+            return known[0].reading + ("" if known[0].ends == "never" else stop), end
         pieces = [piece if len(piece) == 1 or piece[1:].isupper() else " ".join(piece) for piece in letters.split(".") if piece]
         tail = ""
         if text.startswith("'s", end):
@@ -167,6 +212,24 @@ def _letters(letters: str) -> str:
     return " ".join(letters.upper() if len(letters) > 1 or letters.isupper() else letters.upper())
 
 
+def counted_names() -> frozenset[str]:
+    """Names and words behind which "I" is the first: rulers, and parts of books."""
+    return regnal_names() | frozenset(word.capitalize() for word in _PARTS)
+
+
+def _first(text: str, start: int) -> tuple[str, int] | None:
+    """A ruler, a war or a part of a book with the number I."""
+    match = _FIRST.match(text, start)
+    if match is None:
+        return None
+    name = match["name"]
+    if name in regnal_names():
+        return (f"{name} the first", match.end()) if _BEHIND_FIRST.match(text, match.end()) is not None else None
+    if name.lower() not in _PARTS or _SPEAKER.match(text, match.end()) is not None:
+        return None
+    return f"{name} one", match.end()
+
+
 def _roman(text: str, start: int) -> tuple[str, int] | None:
     match = _ROMAN.match(text, start)
     if match is None:
@@ -242,4 +305,4 @@ def _mixed_case(match: re.Match[str]) -> tuple[str, str, int] | None:
     return "acronym", " ".join(words), match.end()
 
 
-_READERS = (("date", _date), ("initials", _dotted), ("abbreviation", _abbreviation), ("roman", _roman), ("code", _code))
+_READERS = (("roman", _first), ("address", _direction), ("date", _date), ("initials", _dotted), ("abbreviation", _abbreviation), ("roman", _roman), ("code", _code))
