@@ -16,7 +16,7 @@ Found = tuple[str, str, int]
 
 _PREFIX = {"k": "千", "K": "千", "m": "毫", "c": "厘", "d": "分", "µ": "微", "n": "纳", "p": "皮", "h": "百", "M": "兆", "G": "吉", "T": "太"}
 _NUMBER = re.compile(r"(?P<whole>[1-9]\d{0,2}(?:[,，]\d{3})+(?!\d)|[1-9]\d{0,2}(?: \d{3})+(?! ?\d)|\d+)(?:\.(?P<part>\d+)(?!\.\d))?|\.(?P<only>\d+)")
-_MEASURES = "个個只隻条條本张張位件块塊台臺次天年岁歲杯瓶斤家间間层層名座辆輛双雙对對倍种種头頭棵把碗句页頁章节節项項门門部幅颗顆场場套群片支枝盒袋包箱份米元角里公克千万萬亿億小分秒周星月匹架艘朵滴步"
+_MEASURES = "个個只隻条條本张張位件块塊台臺次天年岁歲杯瓶斤家间間层層名座辆輛双雙对對倍种種头頭棵把碗句页頁章节節项項门門部幅颗顆场場套群片支枝盒袋包箱份米元角里公克千万萬亿億小分秒周星月匹架艘朵滴步点點"
 _DATE = re.compile(r"(?P<y>\d{4})(?P<sep>[-/.])(?P<m>\d{1,2})(?P=sep)(?P<d>\d{1,2})(?![\d]|[-/.]\d)(?P<day>[日号])?")
 _YMD = re.compile(r"(?P<y>\d{4}|\d{2})年(?:(?P<m>\d{1,2})月(?:(?P<d>\d{1,2})(?P<day>[日号號]))?)?")
 _MD = re.compile(r"(?P<m>\d{1,2})月(?P<d>\d{1,2})(?P<day>[日号號])")
@@ -36,10 +36,10 @@ VULGAR = "".join(_VULGAR)
 _POWER = re.compile(r"(?P<s>[⁻⁺]?)(?P<p>[⁰¹²³⁴⁵⁶⁷⁸⁹]+)|\^(?P<s2>-?)(?P<p2>\d+)")
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
 _TO = re.compile(r" ?(?:[-–—−~～]{1,2}|至|到) ?(?=[\d.¥￥$€£])")
-_SCALE = re.compile(r" ?(?:[万亿萬億兆百千十]+)|(?P<short>[kK])(?![A-Za-z])|(?P<million>[mM])(?![A-Za-z²³/])(?=[^\w]|\Z)")
+_SCALE = re.compile(r" ?(?:[万亿萬億兆百千十]+)|(?P<short>[kK])(?![A-Za-z])|(?P<million>[mM])(?![A-Za-z²³/])")
 _UNIT = re.compile(r" ?(?P<sym>°[CF](?![A-Za-z])|[%‰‱°º℃℉]|[A-Za-zµΩΩℓ]+)(?P<pow>[²³]|\^?[23](?!\d))?(?:/(?P<under>[A-Za-z]+)(?P<upow>[²³])?)?(?![A-Za-z\d])")
 _DIALLED = re.compile(r"(?:拨打?|撥打?|打|呼叫|热线|熱線|电话|電話|报警)[:：是]?\s?\Z")
-_CODE = re.compile(r"(?:密码|密碼|验证码|驗證碼|编号|編號|邮编|郵編|代码|代碼|号码|號碼|房间|房間|房号|房間號|房间号|账号|賬號|卡号|学号|学号|口令|尾号|车牌|特工|股票)[:：是为為]?\s?\Z")
+_CODE = re.compile(r"(?:密码|密碼|验证码|驗證碼|编号|編號|邮编|郵編|代码|代碼|号码|號碼|房间|房間|房号|房間號|房间号|账号|賬號|卡号|学号|学号|口令|尾号|车牌|特工|股票|号是|号为|转)[:：是为為]?\s?\Z")
 _YEAR_AFTER = re.compile(r"年(?!代|级|級|龄|龄|的历史|时间|來|来|以上|内|前|后|后|之)")
 _LETTERS = re.compile(r"(?P<letters>[A-Za-z]{1,5}) ?(?P<joint>[-–])?(?P<digits>\d+)(?P<tail>[A-Za-z]?)(?![\dA-Za-z.])")
 _FLIGHT = re.compile(r"(?:航班|车次|車次|乘坐?|列车|列車|次)")
@@ -92,7 +92,7 @@ def read_money(text: str, start: int) -> Found | None:
     match = _money()[0].match(text, start)
     if match is None:
         return None
-    value = _value(text, match.end())
+    value = _value(text, match.end(), is_money=True)
     if value is None:
         return None
     words, end = value
@@ -133,9 +133,12 @@ def _date(text: str, start: int) -> Found | None:
     match = re.compile(r"(?P<y>\d{2}|\d{4})年代").match(text, start)
     if match is not None:
         return "year", f"{spelled(match['y'])[:-1]}{'十' if len(match['y']) == 2 else '零'}年代", match.end()
-    match = re.compile(r"(?P<a>\d{4})年? ?[-–—~～至到]+ ?(?P<b>\d{4})年").match(text, start)
+    match = re.compile(r"(?P<a>\d{4})年? ?[-–—~～至到]+ ?(?P<b>\d{4})(?=学?年|學?年|赛季|财年)年?").match(text, start)
     if match is not None:
-        return "year", f"{spelled(match['a'])}到{spelled(match['b'])}年", match.end()
+        return "year", f"{spelled(match['a'])}到{spelled(match['b'])}{'年' * match[0].endswith('年')}", match.end()
+    match = re.compile(r"(?P<y>[12]\d{2}0|[2-9]0)['’]?s(?![A-Za-z])").match(text, start)
+    if match is not None:
+        return "year", f"{spelled(match['y'])}年代", match.end()
     return None
 
 
@@ -190,7 +193,7 @@ def _fraction(text: str, start: int) -> Found | None:
     return "fraction", f"{cardinal(match['b'])}分之{cardinal(match['a'])}", match.end()
 
 
-def _value(text: str, start: int, *, is_counting: bool = False) -> tuple[str, int] | None:
+def _value(text: str, start: int, *, is_counting: bool = False, is_money: bool = False) -> tuple[str, int] | None:
     """A number with its scale."""
     match = _NUMBER.match(text, start)
     if match is None:
@@ -198,6 +201,9 @@ def _value(text: str, start: int, *, is_counting: bool = False) -> tuple[str, in
     whole, part = re.sub(r"\D", "", match["whole"] or "0"), match["part"] or match["only"] or ""
     scale = _SCALE.match(text, match.end())
     words = decimal(whole, part, is_counting=is_counting or (scale is not None and whole == "2"))
+    is_letter = scale is not None and (scale["short"] or scale["million"])
+    if is_letter and not is_money and (scale["million"] or (scale["short"] == "K" and len(whole) == 1)):
+        scale = None
     if scale is None:
         return words, match.end()
     if scale["short"] or scale["million"]:
@@ -296,6 +302,8 @@ def _digits(text: str, start: int, digits: str, before: str, end: int) -> Found 
     if len(digits) in (3, 5) and _DIALLED.search(before) and not (following and following in _MEASURES):
         return "phone", spelled(digits, is_phone=True), end
     if len(digits) > 2 and _CODE.search(before) and not (following and following in _MEASURES):
+        return "code", spelled(digits), end
+    if len(digits) in (3, 4) and following in ("室", "房"):
         return "code", spelled(digits), end
     if len(digits) > 16:
         return "digits", spelled(digits), end

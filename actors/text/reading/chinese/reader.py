@@ -16,7 +16,7 @@ from .numerals import cardinal, spelled
 from .numeric import VULGAR, currencies, read_code, read_money, read_numeric
 
 HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff〇"
-_HOT = re.compile(rf"[^{HAN}\sA-Za-zÀ-ÖØ-öø-ɏ，。、；：！？“”‘’（）《》〈〉「」『』【】…—.,;:!?()'\"\[\]\u3041-\u30ff-]|[A-Za-z][A-Za-z.:/@]*(?:[/@.:#+$€£¥]|\d| ?\d)|[IVX]+(?=[级級章世号號])|(?<![\dA-Za-z])-(?=[\d¥￥$€£])|\.(?=\d)|(?<=\d)[-—]|第[IVXLC]+")
+_HOT = re.compile(rf"[^{HAN}\sA-Za-zÀ-ÖØ-öø-ɏ，。、；：！？“”‘’（）《》〈〉「」『』【】…—.,;:!?()'\"\[\]\u3041-\u30ff-]|[A-Za-z][A-Za-z.:/@]*(?:[/@.:#+$€£¥]|\d| ?\d)|[IVX]+(?=[级級章世号號])|(?<![\dA-Za-z])-(?=[\d¥￥$€£])|(?<![A-Za-z])\.(?=\d)|(?<=\d)[-—]|第[IVXLC]+")
 _SIGN = re.compile(r"(?P<sign>[-−+±~～≈])(?=\.?\d)")
 _SIGNS = {"-": "负", "−": "负", "+": "加", "±": "正负", "~": "约", "～": "约", "≈": "约等于"}
 _NO = re.compile(r"[Nn][Oo]\. ?(?P<digits>\d+)")
@@ -113,7 +113,7 @@ def _symbol(text: str, start: int, before: str) -> Span | None:
     line = _LINE.match(text, start)
     if line is not None:
         return Span(start, line.end(), "line", "...")
-    if char in "-−" and _TERM.search(text[max(0, start - 2) : start]) and re.match(r" ?[\dA-Za-z(]", text[start + 1 : start + 3]):
+    if char in "-−" and _TERM.search(text[max(0, start - 2) : start]) and re.match(r" ?(?:[\d(]|[A-Za-z](?![A-Za-z]))", text[start + 1 : start + 4]):
         return Span(start, start + 1, "maths", "减")
     if char in "-–—_" or char.isspace():
         return Span(start, start + 1, "symbol", "下划线") if char == "_" else None

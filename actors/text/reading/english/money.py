@@ -89,7 +89,7 @@ def money_in_front(text: str, start: int) -> Amount | None:
         if second is not None and (again is None or again["currency"] == match["currency"]):
             first = read_number(text, match.end())
             bare = with_scale(text, first, is_money=True) if first else None
-            head = sign + bare.words if bare and not bare.part.strip() and bare.end == end else words
+            head = sign + bare.words if bare and again is None and not bare.part.strip() and bare.end == end else words
             return _per(text, f"{head} to {second.words}", second.end)
     if read.end == end and re.search(r"\b[Aa]n? \Z", text[max(0, start - 3) : start]) and re.match(r"(?: |-)(?!of\b|or\b|and\b|to\b|in\b|at\b|is\b|a\b|per\b|for\b)[a-z]{3,}", text[end : end + 8]):
         words = _singular(words, currency)
