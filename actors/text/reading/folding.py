@@ -88,4 +88,10 @@ def _number(char: str) -> str:
 
 def _spaced(char: str) -> str:
     plain = unicodedata.normalize("NFKC", char)
-    return f" {plain} " if plain.isascii() and plain.isalpha() and len(plain) == 1 else plain if plain.isprintable() and plain.strip() else char
+    return (
+        f" {plain} "
+        if plain.isascii() and plain.isalpha() and len(plain) == 1
+        else plain
+        if plain.isprintable() and plain.strip()
+        else char
+    )

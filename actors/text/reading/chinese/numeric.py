@@ -14,13 +14,30 @@ from .numerals import cardinal, decimal, spelled
 
 Found = tuple[str, str, int]
 
-_PREFIX = {"k": "千", "K": "千", "m": "毫", "c": "厘", "d": "分", "µ": "微", "n": "纳", "p": "皮", "h": "百", "M": "兆", "G": "吉", "T": "太"}
-_NUMBER = re.compile(r"(?P<whole>[1-9]\d{0,2}(?:[,，]\d{3})+(?!\d)|[1-9]\d{0,2}(?: \d{3})+(?! ?\d)|\d+)(?:\.(?P<part>\d+)(?!\.\d))?|\.(?P<only>\d+)")
+_PREFIX = {
+    "k": "千",
+    "K": "千",
+    "m": "毫",
+    "c": "厘",
+    "d": "分",
+    "µ": "微",
+    "n": "纳",
+    "p": "皮",
+    "h": "百",
+    "M": "兆",
+    "G": "吉",
+    "T": "太",
+}
+_NUMBER = re.compile(
+    r"(?P<whole>[1-9]\d{0,2}(?:[,，]\d{3})+(?!\d)|[1-9]\d{0,2}(?: \d{3})+(?! ?\d)|\d+)(?:\.(?P<part>\d+)(?!\.\d))?|\.(?P<only>\d+)"
+)
 _MEASURES = "个個只隻条條本张張位件块塊台臺次天年岁歲杯瓶斤家间間层層名座辆輛双雙对對倍种種头頭棵把碗句页頁章节節项項门門部幅颗顆场場套群片支枝盒袋包箱份米元角里公克千万萬亿億小分秒周星月匹架艘朵滴步点點"
 _DATE = re.compile(r"(?P<y>\d{4})(?P<sep>[-/.])(?P<m>\d{1,2})(?P=sep)(?P<d>\d{1,2})(?![\d]|[-/.]\d)(?P<day>[日号])?")
 _YMD = re.compile(r"(?P<y>\d{4}|\d{2})年(?:(?P<m>\d{1,2})月(?:(?P<d>\d{1,2})(?P<day>[日号號]))?)?")
 _MD = re.compile(r"(?P<m>\d{1,2})月(?P<d>\d{1,2})(?P<day>[日号號])")
-_TIME = re.compile(r"(?P<h>[01]?\d|2[0-4])[:：](?P<min>[0-5]\d)(?:[:：](?P<s>[0-5]\d))?(?![:：]?\d)(?P<half> ?[AaPp]\.?[Mm]\.?)?")
+_TIME = re.compile(
+    r"(?P<h>[01]?\d|2[0-4])[:：](?P<min>[0-5]\d)(?:[:：](?P<s>[0-5]\d))?(?![:：]?\d)(?P<half> ?[AaPp]\.?[Mm]\.?)?"
+)
 _RATIO = re.compile(r"(?P<a>\d+(?:\.\d+)?)[:：](?P<b>\d+(?:\.\d+)?)(?:[:：](?P<c>\d+))?")
 _PHONE = re.compile(
     r"\+\d{1,3}(?:[ -]?\d{2,11}){1,5}(?!\d)|1[3-9]\d[ -]?\d{4}[ -]?\d{4}(?!\d)|\(?0\d{2,3}\)?[ -]?\d{7,8}(?:-\d{1,5})?(?!\d)"
@@ -37,9 +54,13 @@ _POWER = re.compile(r"(?P<s>[⁻⁺]?)(?P<p>[⁰¹²³⁴⁵⁶⁷⁸⁹]+)|\^(?
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
 _TO = re.compile(r" ?(?:[-–—−~～]{1,2}|至|到) ?(?=[\d.¥￥$€£])")
 _SCALE = re.compile(r" ?(?:[万亿萬億兆百千十]+)|(?P<short>[kK])(?![A-Za-z])|(?P<million>[mM])(?![A-Za-z²³/])")
-_UNIT = re.compile(r" ?(?P<sym>°[CF](?![A-Za-z])|[%‰‱°º℃℉]|[A-Za-zµΩΩℓ]+)(?P<pow>[²³]|\^?[23](?!\d))?(?:/(?P<under>[A-Za-z]+)(?P<upow>[²³])?)?(?![A-Za-z\d])")
+_UNIT = re.compile(
+    r" ?(?P<sym>°[CF](?![A-Za-z])|[%‰‱°º℃℉]|[A-Za-zµΩΩℓ]+)(?P<pow>[²³]|\^?[23](?!\d))?(?:/(?P<under>[A-Za-z]+)(?P<upow>[²³])?)?(?![A-Za-z\d])"
+)
 _DIALLED = re.compile(r"(?:拨打?|撥打?|打|呼叫|热线|熱線|电话|電話|报警)[:：是]?\s?\Z")
-_CODE = re.compile(r"(?:密码|密碼|验证码|驗證碼|编号|編號|邮编|郵編|代码|代碼|号码|號碼|房间|房間|房号|房間號|房间号|账号|賬號|卡号|学号|学号|口令|尾号|车牌|特工|股票|号是|号为|转)[:：是为為]?\s?\Z")
+_CODE = re.compile(
+    r"(?:密码|密碼|验证码|驗證碼|编号|編號|邮编|郵編|代码|代碼|号码|號碼|房间|房間|房号|房間號|房间号|账号|賬號|卡号|学号|学号|口令|尾号|车牌|特工|股票|号是|号为|转)[:：是为為]?\s?\Z"
+)
 _YEAR_AFTER = re.compile(r"年(?!代|级|級|龄|龄|的历史|时间|來|来|以上|内|前|后|后|之)")
 _LETTERS = re.compile(r"(?P<letters>[A-Za-z]{1,5}) ?(?P<joint>[-–])?(?P<digits>\d+)(?P<tail>[A-Za-z]?)(?![\dA-Za-z.])")
 _FLIGHT = re.compile(r"(?:航班|车次|車次|乘坐?|列车|列車|次)")
@@ -70,8 +91,12 @@ def currencies() -> dict[str, str]:
 
 @cache
 def _money() -> tuple[re.Pattern[str], re.Pattern[str]]:
-    either = "|".join(re.escape(symbol) for symbol in sorted(currencies(), key=lambda s: (-len(s), s)) if symbol != "元")
-    return re.compile(rf"(?P<sign>[-−+]?)(?P<cur>{either}) ?(?P<inner>[-−]?)(?=\.?\d)"), re.compile(rf" ?(?P<cur>{either})(?![A-Za-z])")
+    either = "|".join(
+        re.escape(symbol) for symbol in sorted(currencies(), key=lambda s: (-len(s), s)) if symbol != "元"
+    )
+    return re.compile(rf"(?P<sign>[-−+]?)(?P<cur>{either}) ?(?P<inner>[-−]?)(?=\.?\d)"), re.compile(
+        rf" ?(?P<cur>{either})(?![A-Za-z])"
+    )
 
 
 def read_numeric(text: str, start: int) -> Found | None:
@@ -112,13 +137,21 @@ def _phone(text: str, start: int) -> Found | None:
         return None
     if match[0].isdigit() and len(match[0]) < 10:
         return None
-    return "phone", ("加" if match[0][0] == "+" else "") + spelled(re.sub(r"\D", "", match[0]), is_phone=True), match.end()
+    return (
+        "phone",
+        ("加" if match[0][0] == "+" else "") + spelled(re.sub(r"\D", "", match[0]), is_phone=True),
+        match.end(),
+    )
 
 
 def _date(text: str, start: int) -> Found | None:
     match = _DATE.match(text, start)
     if match is not None and 1 <= int(match["m"]) <= 12 and 1 <= int(match["d"]) <= 31:
-        return "date", f"{spelled(match['y'])}年{cardinal(match['m'])}月{cardinal(match['d'])}{match['day'] or '日'}", match.end()
+        return (
+            "date",
+            f"{spelled(match['y'])}年{cardinal(match['m'])}月{cardinal(match['d'])}{match['day'] or '日'}",
+            match.end(),
+        )
     match = _YMD.match(text, start)
     if match is not None and (match["m"] or (len(match["y"]) == 4 and _YEAR_AFTER.match(text, match.end() - 1))):
         words = f"{spelled(match['y'])}年"
@@ -222,7 +255,9 @@ def _quantity(text: str, start: int) -> Found | None:
         if found is not None:
             return found
     following = text[match.end() : match.end() + 1]
-    is_counting = following != "" and following in _MEASURES and not before.endswith("第") and following not in "月日号號"
+    is_counting = (
+        following != "" and following in _MEASURES and not before.endswith("第") and following not in "月日号號"
+    )
     value = _value(text, start, is_counting=is_counting)
     assert value is not None
     words, end = value
@@ -256,7 +291,11 @@ def _range(text: str, start: int, words: str, end: int, ranged: re.Match[str]) -
 
 def _is_sum(text: str, start: int, second: int) -> bool:
     match = _NUMBER.match(text, second)
-    return match is not None and text[match.end() : match.end() + 1] in ("=", "＝", "+", "×", "等") or text[max(0, start - 1) : start] in ("=", "+", "×")
+    return (
+        match is not None
+        and text[match.end() : match.end() + 1] in ("=", "＝", "+", "×", "等")
+        or text[max(0, start - 1) : start] in ("=", "+", "×")
+    )
 
 
 def _with_unit(text: str, words: str, end: int) -> Found:
@@ -317,12 +356,21 @@ def read_code(text: str, start: int) -> Found | None:
     if match is None:
         return None
     letters, digits = match["letters"], match["digits"]
-    is_dialled = _FLIGHT.search(text[max(0, start - 4) : start]) is not None or text[match.end() : match.end() + 1] in ("次", "航")
+    is_dialled = _FLIGHT.search(text[max(0, start - 4) : start]) is not None or text[match.end() : match.end() + 1] in (
+        "次",
+        "航",
+    )
     if letters in ("v", "V"):
         number = _NUMBER.match(text, match.start("digits"))
         assert number is not None
         return "version", "v" + decimal(number["whole"] or "0", number["part"] or ""), number.end()
     if letters.lower() in ("no", "nr"):
         return "code", f"第{cardinal(digits)}", match.end()
-    words = spelled(digits, is_phone=True) if is_dialled and len(digits) > 2 else spelled(digits) if digits[0] == "0" or len(digits) > 3 else cardinal(digits)
+    words = (
+        spelled(digits, is_phone=True)
+        if is_dialled and len(digits) > 2
+        else spelled(digits)
+        if digits[0] == "0" or len(digits) > 3
+        else cardinal(digits)
+    )
     return "code", f"{letters}{words}{match['tail']}", match.end()

@@ -16,13 +16,39 @@ from .numerals import cardinal, spelled
 from .numeric import VULGAR, currencies, read_code, read_money, read_numeric
 
 HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff〇"
-_HOT = re.compile(rf"[^{HAN}\sA-Za-zÀ-ÖØ-öø-ɏ，。、；：！？“”‘’（）《》〈〉「」『』【】…—.,;:!?()'\"\[\]\u3041-\u30ff-]|[A-Za-z][A-Za-z.:/@]*(?:[/@.:#+$€£¥]|\d| ?\d)|[IVX]+(?=[级級章世号號])|(?<![\dA-Za-z])-(?=[\d¥￥$€£])|(?<![A-Za-z])\.(?=\d)|(?<=\d)[-—]|第[IVXLC]+")
+_HOT = re.compile(
+    rf"[^{HAN}\sA-Za-zÀ-ÖØ-öø-ɏ，。、；：！？“”‘’（）《》〈〉「」『』【】…—.,;:!?()'\"\[\]\u3041-\u30ff-]|[A-Za-z][A-Za-z.:/@]*(?:[/@.:#+$€£¥]|\d| ?\d)|[IVX]+(?=[级級章世号號])|(?<![\dA-Za-z])-(?=[\d¥￥$€£])|(?<![A-Za-z])\.(?=\d)|(?<=\d)[-—]|第[IVXLC]+"
+)
 _SIGN = re.compile(r"(?P<sign>[-−+±~～≈])(?=\.?\d)")
 _SIGNS = {"-": "负", "−": "负", "+": "加", "±": "正负", "~": "约", "～": "约", "≈": "约等于"}
 _NO = re.compile(r"[Nn][Oo]\. ?(?P<digits>\d+)")
 _PIECES = re.compile(r"\d+|[A-Za-z]+|.")
-_MARKS = {".": "点", "/": "斜杠", "@": "艾特", "-": "杠", "_": "下划线", ":": "冒号", "?": "问号", "=": "等于", "&": "和", "#": "井号", "%": "百分号", "+": "加", "~": "波浪号", "\\": "反斜杠"}
-_OPERATORS = {"<=": "小于等于", ">=": "大于等于", "!=": "不等于", "==": "等于", "->": "到", "=>": "推出", "+/-": "正负", "+-": "正负"}
+_MARKS = {
+    ".": "点",
+    "/": "斜杠",
+    "@": "艾特",
+    "-": "杠",
+    "_": "下划线",
+    ":": "冒号",
+    "?": "问号",
+    "=": "等于",
+    "&": "和",
+    "#": "井号",
+    "%": "百分号",
+    "+": "加",
+    "~": "波浪号",
+    "\\": "反斜杠",
+}
+_OPERATORS = {
+    "<=": "小于等于",
+    ">=": "大于等于",
+    "!=": "不等于",
+    "==": "等于",
+    "->": "到",
+    "=>": "推出",
+    "+/-": "正负",
+    "+-": "正负",
+}
 _OPERATOR = re.compile("|".join(re.escape(sign) for sign in sorted(_OPERATORS, key=len, reverse=True)))
 _LINE = re.compile(r"([^\w\s])\1{2,}")
 _FOREIGN = re.compile(rf"(?:(?![A-Za-zÀ-ÖØ-öø-ɏ{HAN}\u3041-\u30ff])[^\W\d_])+")
@@ -89,7 +115,14 @@ def _read(text: str, start: int) -> Span | None:
 def _latin(text: str, start: int) -> Span | None:
     no = _NO.match(text, start)
     if no is not None:
-        return Span(start, no.end(), "code", f"第{cardinal(no['digits'])}号" if text[no.end() : no.end() + 1] not in ("号", "號") else f"第{cardinal(no['digits'])}")
+        return Span(
+            start,
+            no.end(),
+            "code",
+            f"第{cardinal(no['digits'])}号"
+            if text[no.end() : no.end() + 1] not in ("号", "號")
+            else f"第{cardinal(no['digits'])}",
+        )
     code = read_code(text, start)
     if code is not None:
         return Span(start, code[2], code[0], code[1])
@@ -113,7 +146,11 @@ def _symbol(text: str, start: int, before: str) -> Span | None:
     line = _LINE.match(text, start)
     if line is not None:
         return Span(start, line.end(), "line", "...")
-    if char in "-−" and _TERM.search(text[max(0, start - 2) : start]) and re.match(r" ?(?:[\d(]|[A-Za-z](?![A-Za-z]))", text[start + 1 : start + 4]):
+    if (
+        char in "-−"
+        and _TERM.search(text[max(0, start - 2) : start])
+        and re.match(r" ?(?:[\d(]|[A-Za-z](?![A-Za-z]))", text[start + 1 : start + 4])
+    ):
         return Span(start, start + 1, "maths", "减")
     if char in "-–—_" or char.isspace():
         return Span(start, start + 1, "symbol", "下划线") if char == "_" else None
@@ -122,7 +159,11 @@ def _symbol(text: str, start: int, before: str) -> Span | None:
         return Span(start, operator.end(), "maths", _OPERATORS[operator[0]])
     if char == "*" and before.isdigit() and text[start + 1 : start + 2].isdigit():
         return Span(start, start + 1, "maths", "乘以")
-    if char == "/" and re.search("[元块角分米克升斤个人次天月年]\\Z", before) and re.match(f"[{HAN}]", text[start + 1 : start + 2]):
+    if (
+        char == "/"
+        and re.search("[元块角分米克升斤个人次天月年]\\Z", before)
+        and re.match(f"[{HAN}]", text[start + 1 : start + 2])
+    ):
         return Span(start, start + 1, "unit", "每")
     if char in "§№" and re.match(r" ?\d", text[start + 1 : start + 3]):
         number = read_numeric(text, start + 1 + (text[start + 1] == " "))
@@ -132,7 +173,9 @@ def _symbol(text: str, start: int, before: str) -> Span | None:
     if super_digits is not None:
         digits = super_digits[0].translate(_PLAIN_DIGITS)
         is_power = char in "⁰¹²³⁴⁵⁶⁷⁸⁹" and (before.isalnum() or before in ")）")
-        named = {"2": "的平方", "3": "的立方"}.get(digits, f"的{cardinal(digits)}次方") if is_power else cardinal(digits)
+        named = (
+            {"2": "的平方", "3": "的立方"}.get(digits, f"的{cardinal(digits)}次方") if is_power else cardinal(digits)
+        )
         return Span(start, super_digits.end(), "maths", named)
     emoji = emoji_pattern("zh").match(text, start)
     if emoji is not None:

@@ -75,8 +75,21 @@ def read_abbreviation(text: str, start: int, end: int) -> Reading | None:
     return None
 
 
-_BEFORE_DAYS = frozenset("on by last next this every each until till since from to through and or or before after".split())
-_ORDER = {"number": 0, "month": 1, "name": 3, "street": 2, "after-name": 4, "day": 5, "inside": 6, "always": 6, "bare": 7}
+_BEFORE_DAYS = frozenset(
+    "on by last next this every each until till since from to through and or or before after".split()
+)
+_ORDER = {
+    "number": 0,
+    "month": 1,
+    "name": 3,
+    "street": 2,
+    "after-name": 4,
+    "day": 5,
+    "inside": 6,
+    "state": 1,
+    "always": 6,
+    "bare": 7,
+}
 _TITLED = re.compile(r"[A-Z][\w'’-]*\Z|[A-Z]\.\Z")
 
 
@@ -89,15 +102,29 @@ def _holds(entry: Abbreviation, text: str, end: int, previous: str, word: str) -
     if entry.when == "month":
         is_beside = word[:1].isdigit() or previous.strip(",.").isdigit() or previous[-2:] in ("st", "nd", "rd", "th")
         return is_beside or word[:1].islower() or text[end + 1 : end + 2] in (",", ";", ")")
+    if entry.when == "state":
+        return (
+            text[max(0, end - 16) : end].rpartition(",")[0].strip() != ""
+            and re.search(r"[a-z], \w+\Z", text[max(0, end - 16) : end]) is not None
+        )
     if entry.when == "inside":
         return word[:1].islower() or word[:1].isdigit() or text[end + 1 : end + 2] in (",", ";", ")")
     if entry.when == "after-name":
         return _TITLED.search(previous) is not None or previous in ("&", "and", "the", "al", "of")
     if entry.when == "street":
         is_behind = _TITLED.search(previous) is not None or re.search(r"\d(?:st|nd|rd|th)\Z", previous) is not None
-        return is_behind and not (is_capital and entry.reading in ("street", "drive", "court", "place") and not _is_road(text, previous, word, end))
+        return is_behind and not (
+            is_capital
+            and entry.reading in ("street", "drive", "court", "place")
+            and not _is_road(text, previous, word, end)
+        )
     if entry.when == "day":
-        return previous.lower().strip(",") in _BEFORE_DAYS or not is_capital and word != "" or text[end + 1 : end + 2] == ","
+        return (
+            previous.lower().strip(",") in _BEFORE_DAYS
+            or not is_capital
+            and word != ""
+            or text[end + 1 : end + 2] == ","
+        )
     return True
 
 
@@ -106,7 +133,10 @@ def _is_road(text: str, previous: str, word: str, end: int) -> bool:
     if word.lower() in STARTERS:
         return True
     head = text[max(0, end - 48) : end]
-    return re.search(r"\d\w*\.? (?:[A-Z][\w'’-]*\.? ){1,3}[A-Z]?\w*\Z", head) is not None or re.search(r"(?:^|[^.]) ?(?:on|at|along|down|near|off) (?:[A-Z][\w'’-]* ){1,3}[A-Z]?\w*\Z", head) is not None
+    return (
+        re.search(r"\d\w*\.? (?:[A-Z][\w'’-]*\.? ){1,3}[A-Z]?\w*\Z", head) is not None
+        or re.search(r"(?:^|[^.]) ?(?:on|at|along|down|near|off) (?:[A-Z][\w'’-]* ){1,3}[A-Z]?\w*\Z", head) is not None
+    )
 
 
 def _is_stop(entry: Abbreviation, text: str, end: int, word: str, following: re.Match[str] | None) -> bool:

@@ -17,9 +17,27 @@ _WORDS = frozenset(
     "com net gov info biz app dev site online shop store tech blog cloud news wiki live club page link name local test "
     "example doc log bat bin bash jar java class zip tar rar iso img gif opus mobi tiff swift page tmp ogg mov conf ini".split()
 )
-_SPELLED = frozenset("org edu mil int io ai tv uk us eu www http https ftp ssh html htm php asp pdf csv txt xml json".split())
-_SAID = {"json": "jason", "jpeg": "J peg", "jpg": "J P G", "yaml": "yaml", "toml": "toml", "wav": "wave", "flac": "flack"}
-_SAID |= {"jsonl": "jason L", "docx": "doc X", "com": "com", "gov": "gov", "parquet": "parquet", "webp": "web P", "epub": "E pub"}
+_SPELLED = frozenset(
+    "org edu mil int io ai tv uk us eu www http https ftp ssh html htm php asp pdf csv txt xml json".split()
+)
+_SAID = {
+    "json": "jason",
+    "jpeg": "J peg",
+    "jpg": "J P G",
+    "yaml": "yaml",
+    "toml": "toml",
+    "wav": "wave",
+    "flac": "flack",
+}
+_SAID |= {
+    "jsonl": "jason L",
+    "docx": "doc X",
+    "com": "com",
+    "gov": "gov",
+    "parquet": "parquet",
+    "webp": "web P",
+    "epub": "E pub",
+}
 _CAMEL = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+|[^\W\d_]+")
 
 

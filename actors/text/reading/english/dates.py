@@ -9,9 +9,7 @@ import re
 
 from .numerals import cardinal, ordinal, plural, spelled, year
 
-MONTHS = (
-    "January February March April May June July August September October November December"
-).split()
+MONTHS = ("January February March April May June July August September October November December").split()
 _SHORT = {name[:3]: name for name in MONTHS} | {"Sept": "September", "Febr": "February"}
 _MONTH_OF = {**{name: name for name in MONTHS}, **_SHORT}
 _MONTH_OF |= {name.upper(): full for name, full in list(_MONTH_OF.items())}
@@ -25,10 +23,14 @@ _DAY = r"(?P<day>0?[1-9]|[12]\d|3[01])(?P<suffix>st|nd|rd|th)?"
 _YEAR = r"(?P<year>[12]\d{3}|'\d\d)(?![\d,.]\d|\d|[-–]\d)"
 _TO_DAY = r"(?:(?P<to> ?(?:-|–|—|/|to|and|&) ?)(?P<last>[12]\d|3[01]|0?[1-9])(?P<last_suffix>st|nd|rd|th)?)?"
 
-_MONTH_FIRST = re.compile(rf"{MONTH} (?:the )?{_DAY}{_TO_DAY}(?![\d:/%]|[.,]\d|[-–]\d| (?:million|billion|percent|a\.?m|p\.?m)\b)(?:,? {_YEAR})?")
+_MONTH_FIRST = re.compile(
+    rf"{MONTH} (?:the )?{_DAY}{_TO_DAY}(?![\d:/%]|[.,]\d|[-–]\d| (?:million|billion|percent|a\.?m|p\.?m)\b)(?:,? {_YEAR})?"
+)
 _DAY_FIRST = re.compile(rf"{_DAY}{_TO_DAY}[ -](?:of )?{MONTH}(?:,?[ -]{_YEAR})?")
 _MONTH_YEAR = re.compile(rf"{MONTH},? {_YEAR}")
-_ISO = re.compile(r"(?P<year>[12]\d{3})(?P<sep>[-/.])(?P<month>\d{1,2})(?P=sep)(?P<day>\d{1,2})(?![\d]|[-/.]\d)(?:T(?P<time>\d\d:\d\d(?::\d\d)?)(?P<zone>Z)?)?")
+_ISO = re.compile(
+    r"(?P<year>[12]\d{3})(?P<sep>[-/.])(?P<month>\d{1,2})(?P=sep)(?P<day>\d{1,2})(?![\d]|[-/.]\d)(?:T(?P<time>\d\d:\d\d(?::\d\d)?)(?P<zone>Z)?)?"
+)
 _NUMERIC = re.compile(r"(?P<a>\d{1,2})(?P<sep>[-/.])(?P<b>\d{1,2})(?P=sep)(?P<year>\d{4}|\d{2})(?![\d]|[-/.]\d)")
 _TIME = re.compile(
     r"(?P<hour>2[0-4]|[01]?\d)(?:[:.](?P<minute>[0-5]\d)(?::(?P<second>[0-5]\d)(?:\.(?P<part>\d+))?)?)?"
@@ -77,7 +79,9 @@ def _counts(text: str, match: re.Match[str]) -> bool:
     if match["suffix"] or match["year"] or match["last"]:
         return False
     following = re.match(r" ([a-z]+)", text[match.end() : match.end() + 24])
-    return following is not None and following[1] not in _AFTER_DATE and following[1][-1] == "s" and match[0][-1].isdigit()
+    if following is None or following[1] in _AFTER_DATE or not match[0][-1].isdigit():
+        return False
+    return following[1].endswith(("s", "people", "men", "women", "children"))
 
 
 _AFTER_DATE = frozenset("was is has its this was's as perhaps does always".split())
@@ -110,7 +114,9 @@ def numeric_date(text: str, start: int, *, is_day_first: bool) -> tuple[str, int
             words += f", {_time(match['time'].split(':'))}" + (" Z" if match["zone"] else "")
         return words, match.end()
     match = _NUMERIC.match(text, start)
-    if match is None or (match["sep"] in "-." and len(match["year"]) == 2 and not (len(match["a"]) == len(match["b"]) == 2)):
+    if match is None or (
+        match["sep"] in "-." and len(match["year"]) == 2 and not (len(match["a"]) == len(match["b"]) == 2)
+    ):
         return None
     if match["sep"] == "." and len(match["year"]) == 2 and int(match["b"]) > 12:
         return None
@@ -188,12 +194,24 @@ def _time(parts: list[str], *, is_marked_half: bool = False) -> str:
     hour, *rest = parts
     head = cardinal(hour) if hour != "00" else "zero"
     if len(rest) == 2:
-        return f"{head} {_minutes(rest[0])} and {cardinal(rest[1])} seconds" if hour != "0" else f"{_minutes(rest[0])} {_minutes(rest[1])}"
+        return (
+            f"{head} {_minutes(rest[0])} and {cardinal(rest[1])} seconds"
+            if hour != "0"
+            else f"{_minutes(rest[0])} {_minutes(rest[1])}"
+        )
     if not rest:
         return head
     minute = rest[0]
     if minute == "00":
-        return head if is_marked_half else "zero hundred" if hour in ("0", "00") else f"{head} o'clock" if 1 <= int(hour) <= 12 else f"{head} hundred"
+        return (
+            head
+            if is_marked_half
+            else "zero hundred"
+            if hour in ("0", "00")
+            else f"{head} o'clock"
+            if 1 <= int(hour) <= 12
+            else f"{head} hundred"
+        )
     return f"{head} {_minutes(minute)}"
 
 
@@ -209,7 +227,9 @@ def decade(text: str, start: int) -> tuple[str, int] | None:
     number = match["number"]
     if len(number) == 2:
         before = text[max(0, start - 10) : start].lower()
-        is_years = match["apostrophe"] or re.search(r"(?:the|his|her|their|my|our|your|its|early|mid|late|in|[-–]) ?\Z", before)
+        is_years = match["apostrophe"] or re.search(
+            r"(?:the|his|her|their|my|our|your|its|early|mid|late|in|[-–]|\ds(?: and| or| to|,| &)) ?\Z", before
+        )
         return (plural(cardinal(number)), match.end()) if is_years else None
     if number[1:] == "000":
         return plural(cardinal(number)), match.end()

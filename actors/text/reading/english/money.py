@@ -30,7 +30,10 @@ class Currency:
 def currencies() -> dict[str, Currency]:
     """Every sign and every code."""
     known: dict[str, Currency] = {}
-    named: dict[str, tuple[str, str]] = {"USD": ("U S dollar", "U S dollars"), "GBP": ("British pound", "British pounds")}
+    named: dict[str, tuple[str, str]] = {
+        "USD": ("U S dollar", "U S dollars"),
+        "GBP": ("British pound", "British pounds"),
+    }
     for code, symbols, one, other, minor_one, minor_other in read_table("en/currencies"):
         for symbol in symbols.split():
             known[symbol] = Currency(one, other, minor_one, minor_other)
@@ -91,7 +94,11 @@ def money_in_front(text: str, start: int) -> Amount | None:
             bare = with_scale(text, first, is_money=True) if first else None
             head = sign + bare.words if bare and again is None and not bare.part.strip() and bare.end == end else words
             return _per(text, f"{head} to {second.words}", second.end)
-    if read.end == end and re.search(r"\b[Aa]n? \Z", text[max(0, start - 3) : start]) and re.match(r"(?: |-)(?!of\b|or\b|and\b|to\b|in\b|at\b|is\b|a\b|per\b|for\b)[a-z]{3,}", text[end : end + 8]):
+    if (
+        read.end == end
+        and re.search(r"\b[Aa]n? \Z", text[max(0, start - 3) : start])
+        and re.match(r"(?: |-)(?!of\b|or\b|and\b|to\b|in\b|at\b|is\b|a\b|per\b|for\b)[a-z]{3,}", text[end : end + 8])
+    ):
         words = _singular(words, currency)
     return _per(text, words, end)
 
@@ -111,7 +118,11 @@ def money_behind(text: str, number: Number, start: int, sign: str = "") -> Amoun
             return Amount(f"{sign}{number.words} {names[not number.is_one]}", number.end + 1)
         return None
     symbol = match["currency"]
-    if symbol.isalpha() and symbol.isascii() and not (len(symbol) == 3 and symbol.isupper() or symbol in ("kr", "Ft", "RM", "Rs", "RMB", "FCFA")):
+    if (
+        symbol.isalpha()
+        and symbol.isascii()
+        and not (len(symbol) == 3 and symbol.isupper() or symbol in ("kr", "Ft", "RM", "Rs", "RMB", "FCFA"))
+    ):
         return None
     if symbol == "ALL" or (symbol == "TOP" and match["gap"]):
         return None
@@ -132,7 +143,10 @@ def _value(text: str, start: int, currency: Currency) -> Amount | None:
 
 
 def _is_european(text: str, start: int) -> bool:
-    return re.match(r"\d{1,3}(?:\.\d{3})*,\d{1,2}(?![\d,])|\d{1,3}(?:\.\d{3}){2,}(?!\d)", text[start : start + 24]) is not None
+    return (
+        re.match(r"\d{1,3}(?:\.\d{3})*,\d{1,2}(?![\d,])|\d{1,3}(?:\.\d{3}){2,}(?!\d)", text[start : start + 24])
+        is not None
+    )
 
 
 def _named(number: Number, currency: Currency) -> str:
@@ -160,6 +174,15 @@ def _per(text: str, words: str, end: int) -> Amount:
         return Amount(words, end)
     unit = read_unit(f"1 {match['what']}", 1)
     what = match["what"]
-    names = {"mo": "month", "yr": "year", "wk": "week", "hr": "hour", "h": "hour", "d": "day", "pp": "person", "ea": "each"}
+    names = {
+        "mo": "month",
+        "yr": "year",
+        "wk": "week",
+        "hr": "hour",
+        "h": "hour",
+        "d": "day",
+        "pp": "person",
+        "ea": "each",
+    }
     said = names.get(what) or (unit.one if unit is not None and unit.end == len(what) + 2 else what)
     return Amount(f"{words} per {said}", match.end())

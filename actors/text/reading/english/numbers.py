@@ -23,7 +23,9 @@ _VULGAR = {
     "⅛": ("1", "8"), "⅜": ("3", "8"), "⅝": ("5", "8"), "⅞": ("7", "8"), "⅑": ("1", "9"), "⅒": ("1", "10"),
 }  # fmt: skip
 VULGAR = "".join(_VULGAR)
-_MIXED = re.compile(rf"(?P<whole>\d+)?{SPACE}?(?P<char>[{VULGAR}])|(?P<int>\d+)[ -](?P<over>\d{{1,2}})[/⁄](?P<under>\d{{1,3}})(?![\d/])")
+_MIXED = re.compile(
+    rf"(?P<whole>\d+)?{SPACE}?(?P<char>[{VULGAR}])|(?P<int>\d+)[ -](?P<over>\d{{1,2}})[/⁄](?P<under>\d{{1,3}})(?![\d/])"
+)
 _SCALE = re.compile(
     rf"{SPACE}?(?:(?P<word>hundred|thousand|million|billion|trillion|quadrillion|lakhs?|crores?)\b|(?P<short>[kK]|mn|mm|bn|tn|trn|MM|M|Mn|Bn|B|T|m|b|t|mil|mill|mio|bln|mln)(?![\w%]|[²³]|/[a-z]))"
 )
@@ -51,7 +53,12 @@ class Number:
     @property
     def is_one(self) -> bool:
         """Whether what is counted is named in the singular."""
-        return (self.whole == "1" and not self.part) or self.words.startswith("one ") and "half" in self.words and not self.whole
+        return (
+            (self.whole == "1" and not self.part)
+            or self.words.startswith("one ")
+            and "half" in self.words
+            and not self.whole
+        )
 
 
 def read_number(text: str, start: int, *, is_european: bool = False) -> Number | None:

@@ -28,17 +28,34 @@ _VERSION = re.compile(r"\d+(?:\.\d+){2,}(?P<tail>[-.+]?(?:rc|alpha|beta|a|b|post
 _ORDINAL = re.compile(r"(?P<number>\d{1,3}(?:,\d{3})+|\d+)(?:st|nd|rd|th|ST|ND|RD|TH)(?![A-Za-z])")
 _FRACTION = re.compile(r"(?P<over>\d+)(?P<slash>[/⁄])(?P<under>\d+)(?P<th>ths?|rds?|nds?)?(?![\d/])")
 _RATIO = re.compile(r"(?P<a>\d+(?:\.\d+)?)(?P<joint>:| : )(?P<b>\d+(?:\.\d+)?)(?::(?P<c>\d+))?(?![\d:]\d|\d)")
-_FEET = re.compile(r"(?P<feet>\d+)\s?(?:'|′|ft\.? )\s?(?P<inches>\d+(?:\.\d+)?|\d+ \d/\d|\d*[½¼¾])\s?(?:\"|″|''|′′|in\b\.?)")
+_CHAPTER = re.compile(
+    r"(?<!\A)(?<=[\w.,;:] )[A-Z][a-z]+\.? \Z|\A(?:Psalms?|Genesis|Exodus|Matthew|Mark|Luke|John|Acts|Romans|Isaiah|Surah?) \Z"
+)
+_TIMES = re.compile(
+    r"[xX×](?= (?:faster|slower|more|less|bigger|larger|smaller|higher|lower|better|cheaper|longer|the|as|a|per|return|returns|growth|speed|zoom)\b)"
+)
+_IN_NAME = re.compile(
+    r"\b(?:[A-Z][a-z]+|exit|seat|room|gate|class|apartment|row|platform|unit|section|grade|type|form|page|figure|channel|building|block|suite|flat|apt|at|number)\.? \Z"
+)
+_FEET = re.compile(
+    r"(?P<feet>\d+)\s?(?:'|′|ft\.? )\s?(?P<inches>\d+(?:\.\d+)?|\d+ \d/\d|\d*[½¼¾])\s?(?:\"|″|''|′′|in\b\.?)"
+)
 _INCHES = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s?(?:″|\"(?=[ ,.;)]|\Z))")
 _ONLY_FEET = re.compile(r"(?P<number>\d+)\s?(?:′|'(?= (?:tall|wide|long|deep|high)\b))")
 _DURATION = re.compile(
     r"(?P<h>\d+) ?h(?:rs?)? ?(?P<m>\d{1,2})(?: ?m(?:ins?)?(?: ?(?P<s>\d{1,2}) ?s(?:ecs?)?)?)?(?![\w])"
 )
-_ANGLE = re.compile(r"(?P<d>\d+(?:\.\d+)?)°\s?(?:(?P<m>\d+(?:\.\d+)?)['′]\s?)(?:(?P<s>\d+(?:\.\d+)?)(?:\"|″|'')\s?)?(?P<side>[NSEW]\b)?")
-_POWER = re.compile(r"\^?\s?\(?(?P<sign>[-−⁻+⁺]?)(?P<power>[⁰¹²³⁴⁵⁶⁷⁸⁹]+|(?<=\^)\d+|(?<=\^[-−+])\d+|(?<=\^\([-−+])\d+|(?<=\^\()\d+)\)?")
+_ANGLE = re.compile(
+    r"(?P<d>\d+(?:\.\d+)?)°\s?(?:(?P<m>\d+(?:\.\d+)?)['′]\s?)(?:(?P<s>\d+(?:\.\d+)?)(?:\"|″|'')\s?)?(?P<side>[NSEW]\b)?"
+)
+_POWER = re.compile(
+    r"\^?\s?\(?(?P<sign>[-−⁻+⁺]?)(?P<power>[⁰¹²³⁴⁵⁶⁷⁸⁹]+|(?<=\^)\d+|(?<=\^[-−+])\d+|(?<=\^\([-−+])\d+|(?<=\^\()\d+)\)?"
+)
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺₀₁₂₃₄₅₆₇₈₉", "0123456789-+0123456789")
 _EXPONENT = re.compile(r"[eE](?P<sign>[-+−]?)(?P<power>\d{1,3})(?![\w.])")
-_SIZE = re.compile(rf"{SPACE}?[x×*](?:{SPACE}(?=\d+(?:\.\d+)?{SPACE}?(?:cm|mm|m|ft|in|px|inch|inches|feet|meters)\b)|(?=\.?[\d{VULGAR}]))")
+_SIZE = re.compile(
+    rf"{SPACE}?[x×*](?:{SPACE}(?=\d+(?:\.\d+)?{SPACE}?(?:cm|mm|m|ft|in|px|inch|inches|feet|meters)\b)|(?=\.?[\d{VULGAR}]))"
+)
 _BEHIND = re.compile(r"(?P<letters>[A-Za-z]{1,3}\d*)(?![\w'])")
 _TO = re.compile(rf"(?P<joint>{SPACE}?[-–—−~]{SPACE}?|\.\.\.?|…)(?=[\d.$€£{VULGAR}])")
 _YEAR_BEFORE = re.compile(
@@ -61,14 +78,32 @@ _SPELL_AFTER = re.compile(
     r"(?i:\b(?:pin|codes?|zip|extension|ext|dial|call|text|press|agent|password|passcode|combination|serial|account|tracking|"
     r"reference|pincode|postcode|id|license|plate|isbn|hotline)(?:\.|:| is| no\.?| number| #)?:? #?)\Z|, [A-Z]{2} \Z"
 )
-_PAIR_AFTER = re.compile(r"\b(?:flight|room|rooms|bus|route|highway|interstate|suite|apartment|apt|unit|gate|train|channel|boeing|airbus|line|a|order|invoice|ticket|ste)\.? #?\Z", re.IGNORECASE)
+_PAIR_AFTER = re.compile(
+    r"\b(?:flight|room|rooms|bus|route|highway|interstate|suite|apartment|apt|unit|gate|train|channel|boeing|airbus|line|a|order|invoice|ticket|ste)\.? #?\Z",
+    re.IGNORECASE,
+)
 _PLANES = frozenset("707 717 727 737 747 757 767 777 787 911 380 320 330 350".split())
 _RATED = re.compile(r"\b(?:scored?|rated?|rating|got|gave|graded?|review|is a|was a|solid)(?: it| a| of| at)* \Z")
 _RATED_DECIMAL = re.compile(r"/(?P<of>5|10|20|100)(?![\d/.]\d|\d)")
 _EURO = re.compile(r" ?(?:€|EUR\b|kr\b|zł|Kč)")
 _BARE_COMMA = re.compile(r"(?P<whole>\d{1,3}),(?P<part>\d{1,2})(?![\d]|,\d)")
-_IDIOMS = {"24/7": "twenty four seven", "50/50": "fifty fifty", "9/11": "nine eleven", "7/11": "seven eleven", "20/20": "twenty twenty"}
-_SIGNS = {"+": "plus", "±": "plus or minus", "~": "about", "∼": "about", "≈": "approximately", "−": "minus", "-": "minus", "–": "minus"}
+_IDIOMS = {
+    "24/7": "twenty four seven",
+    "50/50": "fifty fifty",
+    "9/11": "nine eleven",
+    "7/11": "seven eleven",
+    "20/20": "twenty twenty",
+}
+_SIGNS = {
+    "+": "plus",
+    "±": "plus or minus",
+    "~": "about",
+    "∼": "about",
+    "≈": "approximately",
+    "−": "minus",
+    "-": "minus",
+    "–": "minus",
+}
 _NOUN = re.compile(r" (?!of\b|or\b|and\b|to\b|in\b|at\b|on\b|is\b|was\b|a\b|per\b|for\b|from\b|by\b|with\b)[a-z]{2,}")
 _SIGNED = re.compile(rf"(?P<sign>[-−–+±~∼≈]|\+/-|\+-)(?P<gap>{SPACE}?)(?=[$€£¥₹]?\.?[\d{VULGAR}])")
 
@@ -136,11 +171,15 @@ def _version(text: str, start: int) -> tuple[str, int] | None:
     match = _VERSION.match(text, start)
     if match is None:
         return None
-    if re.fullmatch(r"[1-9]\d{0,2}(?:\.\d{3})+", match[0]) and re.match(r" ?(?:€|EUR|kr|people)", text[match.end() : match.end() + 8]):
+    if re.fullmatch(r"[1-9]\d{0,2}(?:\.\d{3})+", match[0]) and re.match(
+        r" ?(?:€|EUR|kr|people)", text[match.end() : match.end() + 8]
+    ):
         return None
     tail = match["tail"] or ""
     numbers = match[0][: len(match[0]) - len(tail)].split(".")
-    words = " point ".join(cardinal(number) if number[0] != "0" or number == "0" else spelled(number) for number in numbers)
+    words = " point ".join(
+        cardinal(number) if number[0] != "0" or number == "0" else spelled(number) for number in numbers
+    )
     for piece in re.findall(r"[A-Za-z]+|\d+", tail):
         words += f" {cardinal(piece) if piece.isdigit() else piece if len(piece) > 3 else ' '.join(piece.upper())}"
     return words, match.end()
@@ -160,12 +199,18 @@ def _fraction(text: str, start: int) -> tuple[str, int] | None:
         return _IDIOMS[match[0]], match.end()
     if under in ("5", "10", "20", "100") and _RATED.search(text, max(0, start - 24), start):
         return f"{cardinal(over)} out of {cardinal(under)}", match.end()
-    if match["th"] or (1 < int(under) <= 100 and len(under) < 4 and int(over) <= 99 and over[0] != "0" and under[0] != "0"):
+    if match["th"] or (
+        1 < int(under) <= 100 and len(under) < 4 and int(over) <= 99 and over[0] != "0" and under[0] != "0"
+    ):
         words = fraction(over, under)
+        if text[match.end() : match.end() + 1] in ('"', "″") and not _is_quoted(text, start):
+            return f"{words} inch", match.end() + 1
         unit = read_unit(text, match.end())
         if unit is not None and not unit.is_joined:
             return f"{words} {unit.one if int(over) <= int(under) else unit.other}", unit.end
         return words, match.end()
+    if _YEAR.fullmatch(over) and _YEAR.fullmatch(under):
+        return f"{year(over)} slash {year(under)}", match.end()
     return f"{_plain_number(over)} slash {_plain_number(under)}", match.end()
 
 
@@ -178,7 +223,8 @@ def _ratio(text: str, start: int) -> tuple[str, int] | None:
     if match is None or (match["joint"] == " : " and not match["b"]):
         return None
     numbers = [match["a"], match["b"], *([match["c"]] if match["c"] else [])]
-    return " to ".join(decimal(*(number.split(".") + [""])[:2]) for number in numbers), match.end()
+    joint = " " if len(numbers) == 2 and _CHAPTER.search(text, max(0, start - 24), start) else " to "
+    return joint.join(decimal(*(number.split(".") + [""])[:2]) for number in numbers), match.end()
 
 
 def _feet(text: str, start: int) -> tuple[str, int] | None:
@@ -188,12 +234,17 @@ def _feet(text: str, start: int) -> tuple[str, int] | None:
         if inches is None:
             return None
         feet = "foot" if match["feet"] == "1" else "feet"
-        end = match.end() - (text[match.end() - 1] == "." and re.match(r"\s*\Z|\s+[A-Z]", text[match.end() : match.end() + 3]) is not None)
+        end = match.end() - (
+            text[match.end() - 1] == "."
+            and re.match(r"\s*\Z|\s+[A-Z]", text[match.end() : match.end() + 3]) is not None
+        )
         return f"{cardinal(match['feet'])} {feet} {inches.words} {'inch' if inches.is_one else 'inches'}", end
     match = _ANGLE.match(text, start)
     if match is not None:
         parts = ((match["d"], "degree"), (match["m"], "minute"), (match["s"], "second"))
-        words = " ".join(f"{decimal(*(n.split('.') + [''])[:2])} {name}{'' if n == '1' else 's'}" for n, name in parts if n)
+        words = " ".join(
+            f"{decimal(*(n.split('.') + [''])[:2])} {name}{'' if n == '1' else 's'}" for n, name in parts if n
+        )
         sides = {"N": " north", "S": " south", "E": " east", "W": " west", None: ""}
         return words + sides[match["side"]], match.end()
     match = _INCHES.match(text, start)
@@ -209,7 +260,7 @@ def _feet(text: str, start: int) -> tuple[str, int] | None:
 def _is_quoted(text: str, start: int) -> bool:
     """Whether a quotation is open, so that a mark behind a number ends it."""
     head = text[max(0, start - 400) : start]
-    return len(re.findall(r'(?:^|[\s(])"(?=\S)', head)) > len(re.findall(r'(?<=[^\W\d]|[.,!?])"', head))
+    return len(re.findall(r'(?:^|[\s(])"', head)) > len(re.findall(r'(?<=[^\W\d]|[.,!?])"', head))
 
 
 def _duration(text: str, start: int) -> tuple[str, int] | None:
@@ -218,7 +269,9 @@ def _duration(text: str, start: int) -> tuple[str, int] | None:
     if match is None:
         return None
     hours, minutes, seconds = match["h"], match["m"], match["s"]
-    if re.fullmatch(r"\d{1,2}h\d\d", match[0]) and re.search(r"\b(?:at|by|until|till|before|after|from) \Z", text[max(0, start - 8) : start]):
+    if re.fullmatch(r"\d{1,2}h\d\d", match[0]) and re.search(
+        r"\b(?:at|by|until|till|before|after|from) \Z", text[max(0, start - 8) : start]
+    ):
         return f"{cardinal(hours)} {cardinal(minutes)}", match.end()
     parts = ((hours, "hour"), (minutes, "minute"), (seconds, "second"))
     return " ".join(f"{cardinal(n)} {name}{'' if int(n) == 1 else 's'}" for n, name in parts if n), match.end()
@@ -230,7 +283,9 @@ def _quantity(text: str, start: int) -> Found | None:
     if number is None:
         return None
     european = read_number(text, start, is_european=True)
-    if european is not None and (european.end > number.end or (european.words != number.words and _EURO.match(text, number.end))):
+    if european is not None and (
+        european.end > number.end or (european.words != number.words and _EURO.match(text, number.end))
+    ):
         kind = _european_kind(text, european)
         if kind is not None:
             return kind
@@ -275,7 +330,17 @@ def _measured(text: str, start: int, number: Number) -> Found:
         size = _size(text, number)
         if size is not None:
             return size
+    times = _TIMES.match(text, scaled.end)
+    if times is not None:
+        return "size", f"{scaled.words} times", times.end()
     unit = read_unit(text, scaled.end)
+    if (
+        unit is not None
+        and unit.end == number.end + 1
+        and text[number.end].isupper()
+        and _IN_NAME.search(text, max(0, start - 16), start)
+    ):
+        unit = None
     if unit is not None and not (number.whole in ("3", "4", "5") and text[number.end : unit.end] in ("G", "D", "K")):
         is_one = scaled.is_one or _qualifies(text, start, unit.end)
         return "unit", f"{scaled.words} {unit.words(is_one=is_one)}", unit.end
@@ -357,7 +422,7 @@ def _range(text: str, start: int, number: Number) -> Found | None:
     second = read_number(text, position + minus, is_european=False)
     if second is None:
         return None
-    if joint.strip() in ("-", "−") and joint != joint.strip() and _is_sum(text, start, second.end):
+    if joint.strip() in ("-", "−") and _is_sum(text, start, second.end, is_spaced=joint != joint.strip()):
         return None
     if joint == "-" and re.match(r"-\d", text[second.end : second.end + 2]):
         return "digits", *_dashed(text, start)
@@ -371,9 +436,14 @@ def _range(text: str, start: int, number: Number) -> Found | None:
     return "range", f"{left_words} to {'minus ' if minus else ''}{rest[1]}", rest[2]
 
 
-def _is_sum(text: str, start: int, end: int) -> bool:
-    """Whether numbers with a spaced hyphen are a difference: another sign of arithmetic stands beside them."""
-    return re.match(r"\s*[=+×÷*/<>]|\s+[-−]\s", text[end : end + 4]) is not None or re.search(r"[=+×÷*/]\s*\Z", text[max(0, start - 3) : start]) is not None
+def _is_sum(text: str, start: int, end: int, *, is_spaced: bool) -> bool:
+    """Whether numbers with a hyphen between are a difference: another sign of arithmetic stands beside them."""
+    if not is_spaced:
+        return re.match(r" ?=", text[end : end + 2]) is not None
+    return (
+        re.match(r"\s*[=+×÷*/<>]|\s+[-−]\s", text[end : end + 4]) is not None
+        or re.search(r"[=+×÷*/]\s*\Z", text[max(0, start - 3) : start]) is not None
+    )
 
 
 def _dashed(text: str, start: int) -> tuple[str, int]:
@@ -407,7 +477,9 @@ def _digits_only(text: str, start: int, number: Number) -> Found | None:
         if road is not None:
             letter = f" {text[end]}" if text[end : end + 1].isupper() else ""
             return "address", pairs(digits) + letter, end + bool(letter)
-        if re.search(r"(?:#|\b(?:flight|room|suite|bus|invoice|order|highway|route|ste|apt)\.? #?)\Z", before, re.IGNORECASE):
+        if re.search(
+            r"(?:#|\b(?:flight|room|suite|bus|invoice|order|highway|route|ste|apt)\.? #?)\Z", before, re.IGNORECASE
+        ):
             return "code", pairs(digits), end
     if _YEAR.fullmatch(digits) and _is_year(text, before, digits, end):
         return "year", year(digits), end
@@ -418,7 +490,11 @@ def _is_year(text: str, before: str, digits: str, end: int) -> bool:
     counted = _COUNTED.match(text, end)
     if counted is not None and counted["noun"] not in ("was", "is", "has", "this", "his", "as", "its", "perhaps"):
         return False
-    if read_unit(text, end) is not None or with_scale(text, Number("", end)).end != end or money_behind(text, Number("", end), end):
+    if (
+        read_unit(text, end) is not None
+        or with_scale(text, Number("", end)).end != end
+        or money_behind(text, Number("", end), end)
+    ):
         return False
     if _YEAR_BEFORE.search(before) is not None:
         return True

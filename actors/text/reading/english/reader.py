@@ -21,7 +21,7 @@ from .money import currencies, money_in_front
 from .numbers import VULGAR
 from .numeric import power_words, read_numeric
 from .units import units
-from .words import LATIN, WORD, counted_names, is_vowelless, read_word
+from .words import LATIN, NUMBERED, WORD, counted_names, is_vowelless, read_word
 
 _CHUNK = re.compile(r"\S+")
 _PLAIN = re.compile(
@@ -31,9 +31,13 @@ _HINT = re.compile(r"\w[@./:\\]+[\w/]|://|www\.|[~.]?/\w|\\\w")
 _LETTER = re.compile(rf"[{LATIN}]")
 _SHOUTED = re.compile(r"(?:(?<![\w'])[A-Z][A-Z']+(?![\w'])(?:[ ,!;:]+(?:[AI][ ,]+)?|[.?!]*\Z)){3,}")
 _SHOUTED_WORD = re.compile(r"(?<!\w)[A-Z][A-Z']+(?!\w)")
-_MONEY = re.compile(r"[-−–+]*(?:[^\W\d_]{0,3}[$€£¥₹₩₽₺₴₪₫₱₦₡₲₵₸₮₭฿₼₾֏៛৳₿₣₤₧₨￥￦¢]|[A-Z]{3} ?\d|kr\.? ?\d|[FKRDzS][A-Za-zčł$.]{0,3} ?\d)")
+_MONEY = re.compile(
+    r"[-−–+]*(?:[^\W\d_]{0,3}[$€£¥₹₩₽₺₴₪₫₱₦₡₲₵₸₮₭฿₼₾֏៛৳₿₣₤₧₨￥￦¢]|[A-Z]{3} ?\d|kr\.? ?\d|[FKRDzS][A-Za-zčł$.]{0,3} ?\d)"
+)
 _TAG = re.compile(r"#(?=[^\W\d]|\d+[A-Za-z_])[\w-]*\w|@\w[\w.-]*\w|@\w")
-_SILENT = frozenset("\"'“”„«»‹›()[]{}.,;:!?…—–-¿¡‐‒―·`‖、。「」『』〈〉《》【】，．：；！？（）\u200c\u200d\ufe0e\ufe0f")
+_SILENT = frozenset(
+    "\"'“”„«»‹›()[]{}.,;:!?…—–-¿¡‐‒―·`‖、。「」『』〈〉《》【】，．：；！？（）\u200c\u200d\ufe0e\ufe0f"
+)
 _LINE = re.compile(r"([^\w\s])\1{2,}")
 _OPERATORS = {
     "->": "to", "=>": "implies", "<-": "from", "<=": "is less than or equal to", ">=": "is greater than or equal to",
@@ -43,9 +47,11 @@ _OPERATORS = {
 _OPERATOR = re.compile("|".join(re.escape(sign) for sign in sorted(_OPERATORS, key=len, reverse=True)))
 _DIGITS = frozenset("0123456789")
 _SIGNS = frozenset("-−–+±~∼≈")
-_FOREIGN = re.compile(rf"(?:(?![{LATIN}])[^\W\d_]|[\u0300-\u036f\u0900-\u0903\u093a-\u094f\u0e31\u0e34-\u0e4e]|(?<=\w)[\u200c\u200d])(?:(?![{LATIN}])[^\W\d_]|(?<=\w)[\u200c\u200d'’]|\w(?<![{LATIN}0-9_])|(?![\w\s])[^\x00-\x7f](?<=[\u0300-\u036f\u0590-\u05bd\u0610-\u061a\u064b-\u065f\u0900-\u0903\u093a-\u094f\u0e31\u0e34-\u0e4e]))*")
+_FOREIGN = re.compile(
+    rf"(?:(?![{LATIN}])[^\W\d_]|[\u0300-\u036f\u0900-\u0903\u093a-\u094f\u0e31\u0e34-\u0e4e]|(?<=\w)[\u200c\u200d])(?:(?![{LATIN}])[^\W\d_]|(?<=\w)[\u200c\u200d'’]|\w(?<![{LATIN}0-9_])|(?![\w\s])[^\x00-\x7f](?<=[\u0300-\u036f\u0590-\u05bd\u0610-\u061a\u064b-\u065f\u0900-\u0903\u093a-\u094f\u0e31\u0e34-\u0e4e]))*"
+)
 _CROSS = re.compile(r"[xX×] (?=\.?\d)")
-_SIDE = re.compile(r"(?:\d ?(?:cm|mm|m|ft|in|inches|feet|px|\"|″|'|′)|(?<![=+×]) \d+) \Z")
+_SIDE = re.compile(r"(?:\d|\d ?(?:cm|mm|m|ft|in|inches|feet|px|\"|″|'|′)|(?<![=+×]) \d+) \Z")
 
 
 class EnglishReader:
@@ -90,14 +96,24 @@ class EnglishReader:
             amount = money_in_front(text, start)
             if amount is not None:
                 return Span(start, amount.end, "money", amount.words)
-        if char in _DIGITS or (char == "." and text[start + 1 : start + 2].isdigit() and not is_inside) or char in VULGAR:
+        if (
+            char in _DIGITS
+            or (char == "." and text[start + 1 : start + 2].isdigit() and not is_inside)
+            or char in VULGAR
+        ):
             return self._number(text, start)
         if char in _SIGNS or char == "(":
             found = self._number(text, start) if char != "(" or _is_area_code(text, start) else None
             if found is not None:
                 return found
-        if char in "xX×" and before == " " and _CROSS.match(text, start) and _SIDE.search(text, max(0, start - 12), start):
-            return Span(start, start + 1, "size", "by")
+        if (
+            char in "xX×"
+            and before == " "
+            and _CROSS.match(text, start)
+            and _SIDE.search(text, max(0, start - 12), start)
+        ):
+            is_product = re.match(r"[xX×] [\d.]+ ?=", text[start : start + 16]) is not None
+            return Span(start, start + 1, "size", "times" if is_product else "by")
         if _LETTER.match(char):
             is_shouted = bool(shouted) and any(first <= start < last for first, last in shouted)
             unit = _bare_unit(text, start) if not is_inside else None
@@ -135,6 +151,7 @@ _BARE_CANDIDATES = frozenset(
         *(name for name, entries in abbreviations().items() if any(entry.when == "bare" for entry in entries)),
         *(symbol.rstrip(".") for symbol in currencies() if symbol[0].isalpha()),
         *counted_names(),
+        *NUMBERED,
     ]
 )
 
@@ -184,9 +201,15 @@ def _symbol(text: str, start: int, before: str) -> Span | None:
         return Span(start, start + 1, "maths", "minus") if char == "−" or _is_difference(text, start) else None
     if char == "." and not before.strip() and text[start + 1 : start + 2].isalpha():
         return Span(start, start + 1, "symbol", "dot")
+    if char == "-" and before.isdigit() and re.match(r"\d[\d.]* ?=", text[start + 1 : start + 16]):
+        return Span(start, start + 1, "maths", "minus")
     if char == "…" and before.isalnum() and text[start + 1 : start + 2].isalnum():
         return Span(start, start + 1, "line", "...")
-    if char == "·" and re.match(r" ?(?:\w\b|\d)", text[start + 1 : start + 4]) and re.search(r"(?:\b\w|\d|[²³)]) ?\Z", text[max(0, start - 3) : start]):
+    if (
+        char == "·"
+        and re.match(r" ?(?:\w\b|\d)", text[start + 1 : start + 4])
+        and re.search(r"(?:\b\w|\d|[²³)]) ?\Z", text[max(0, start - 3) : start])
+    ):
         return Span(start, start + 1, "maths", "times")
     if char in _SILENT:
         return None
@@ -211,7 +234,11 @@ def _symbol(text: str, start: int, before: str) -> Span | None:
         if words:
             return Span(start, close + 1, "maths", words)
     power = re.compile(r"[⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+| ?\^ ?[-−]?(?:\d+|[a-z]\b)").match(text, start)
-    if power is not None and (before in ")] " or before.isalnum()) and not re.search(r"[^\W\d]{3}\Z", text[max(0, start - 3) : start]):
+    if (
+        power is not None
+        and (before in ")] " or before.isalnum())
+        and not re.search(r"[^\W\d]{3}\Z", text[max(0, start - 3) : start])
+    ):
         return Span(start, power.end(), "maths", _power(power[0], text, start))
     if char in "₀₁₂₃₄₅₆₇₈₉⁰¹²³⁴⁵⁶⁷⁸⁹":
         from .numerals import cardinal
@@ -241,7 +268,10 @@ def _is_difference(text: str, start: int) -> bool:
     head, tail = text[max(0, start - 16) : start], text[start + 1 : start + 18]
     if not re.search(r"(?:\d|\b[a-zA-Z]|[)²³]) \Z", head) or not re.match(r" (?:\d|[a-zA-Z]\b|[(√])", tail):
         return False
-    return re.match(r" [\w.²³]+(?:\s*[=<>≤≥≠≈+×÷*/]| - | (?:is|equals|gives|makes)\b)", tail) is not None or re.search(r"[=+×÷*/] ?[\w.²³]+ \Z", head) is not None
+    return (
+        re.match(r" [\w.²³]+(?:\s*[=<>≤≥≠≈+×÷*/]| - | (?:is|equals|gives|makes)\b)", tail) is not None
+        or re.search(r"[=+×÷*/] ?[\w.²³]+ \Z", head) is not None
+    )
 
 
 def _power(found: str, text: str, start: int) -> str:

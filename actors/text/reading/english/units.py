@@ -40,9 +40,20 @@ _SIZES = re.compile(
 )
 _POWERS = {"²": "square", "³": "cubic", "2": "square", "3": "cubic", "⁴": "quartic", "4": "quartic"}
 _AFTER = {"square": "squared", "cubic": "cubed", "quartic": "to the fourth"}
-_UNDER = {"s": "second", "sec": "second", "h": "hour", "hr": "hour", "d": "day", "day": "day", "wk": "week", "week": "week"}
+_UNDER = {
+    "s": "second",
+    "sec": "second",
+    "h": "hour",
+    "hr": "hour",
+    "d": "day",
+    "day": "day",
+    "wk": "week",
+    "week": "week",
+}
 _UNDER |= {"mo": "month", "month": "month", "yr": "year", "year": "year", "y": "year", "a": "year", "min": "minute"}
-_UNDER |= {word: word for word in "hour minute second person head pound piece mile night unit item page serving".split()}
+_UNDER |= {
+    word: word for word in "hour minute second person head pound piece mile night unit item page serving".split()
+}
 _UNDER |= {"in": "inch", "pc": "piece", "ea": "each", "pp": "person", "gal": "gallon"}
 _FULL = re.compile(r"[a-z]{4,}")
 
@@ -90,7 +101,9 @@ def read_unit(text: str, start: int) -> Measure | None:
     if match is None:
         return None
     gap, symbol, under = match["gap"], match["symbol"], match["under"]
-    named = _named(symbol, match["area"] or "", match["power"] or "", under or "", match["under_power"] or "", match["over"] or "")
+    named = _named(
+        symbol, match["area"] or "", match["power"] or "", under or "", match["under_power"] or "", match["over"] or ""
+    )
     end = match.end()
     if match["inverse"]:
         end = match.end()
@@ -105,7 +118,12 @@ def read_unit(text: str, start: int) -> Measure | None:
         named = _named(symbol, match["area"] or "", "", "", "", "") if text[end : end + 1] in "/·⋅" else None
     if named is None or not _stands(text, named, gap, symbol, end):
         return None
-    if text[end : end + 1] == "." and re.match(r"\. ?[a-z,;]", text[end : end + 3]) and text[end - 1].isalpha() and not text[end - 1].isupper():
+    if (
+        text[end : end + 1] == "."
+        and re.match(r"\. ?[a-z,;]", text[end : end + 3])
+        and text[end - 1].isalpha()
+        and not text[end - 1].isupper()
+    ):
         end += 1  # an abbreviation's
     return Measure(named.one, named.other, end, is_joined="-" in gap)
 

@@ -21,6 +21,10 @@ _CODE = re.compile(
     r"(?P<point>(?:\.\d+)*)(?P<plural>s?)(?![\w%])"
 )
 _PIECES = re.compile(r"[A-Za-z]+|\d+|[-–.]")
+NUMBERED = frozenset(
+    "Nos nos Vol vol Vols vols Fig Figs Figs Eq Eqs Ch ch Chs pp Hwy hwy Rte Rt Apt apt Rm rm Ext ext Ste Sec Art Bldg Ver ver NO".split()
+)
+"""Abbreviations that are known without a full stop where a number follows."""
 _DOTTED = re.compile(r"(?:[A-Za-z]\.){2,}[A-Za-z]?(?![A-Za-z])|(?:[A-Za-z]{1,3}\.){2,}(?![A-Za-z])")
 _CAPITALS = re.compile(r"(?P<letters>[A-Z]{2,}(?:&[A-Z]{1,3})*|[A-Z](?:&[A-Z]{1,3})+)(?P<tail>'s|s'|s|'S)?(?![\w])")
 _MIXED_CASE = re.compile(r"[a-z]{0,3}[A-Z]+[a-z]*[A-Z]+[A-Za-z]*(?!\w)")
@@ -35,27 +39,41 @@ _PARTS = frozenset(
     "war wars week world ww game gemini generation factor final fantasy rocky episode season study trial tract king's "
     "wave layer lamp division district corps legion panzer category option point example question".split()
 )
-_TITLES = frozenset("king queen pope emperor empress tsar czar prince princess duke sultan saint pharaoh kaiser shah".split())
+_TITLES = frozenset(
+    "king queen pope emperor empress tsar czar prince princess duke sultan saint pharaoh kaiser shah".split()
+)
 _NO_NUMERAL = frozenset(
     "the a an i he she it we they in on at by to of and or my his her our your their this that with from for is was no as if "
     "but not so mr mrs ms dr".split()
 )
-_ORDINAL_AFTER = re.compile(r" (?:century|centuries|Olympi|Games|Congress|Corps|Legion|Dynasty|dynasty|Conference|Summit|Amendment|Army|edition)")
+_ORDINAL_AFTER = re.compile(
+    r" (?:century|centuries|Olympi|Games|Congress|Corps|Legion|Dynasty|dynasty|Conference|Summit|Amendment|Army|edition)"
+)
 _NO_VOWEL = re.compile(r"[b-df-hj-np-tv-xz]{2,5}(?![\w'])")
-_SOUNDS = frozenset("hm hmm mm mmm sh shh shhh pst psst brr brrr nth tsk pfft zzz grr grrr rhythm cwm crwth th st nd rd ll ve vs".split())
+_SOUNDS = frozenset(
+    "hm hmm mm mmm sh shh shhh pst psst brr brrr nth tsk pfft zzz grr grrr rhythm cwm crwth th st nd rd ll ve vs".split()
+)
 _FIRST = re.compile(r"(?P<name>[A-Z][a-z]+) I(?![\w'])")
-_SPEAKER = re.compile(r" (?:am|was|have|had|will|would|do|did|think|can|could|know|see|saw|said|love|want|read|like|need|feel)\b")
-_BEHIND_FIRST = re.compile(r"['’]s|[.,;:!?)]|\s*\Z| (?:of|and|the|died|was|is|had|reigned|became|ruled|came|built|made|waved|spoke|who|[a-z]+ed)\b")
+_SPEAKER = re.compile(
+    r" (?:am|was|have|had|will|would|do|did|think|can|could|know|see|saw|said|love|want|read|like|need|feel)\b"
+)
+_BEHIND_FIRST = re.compile(
+    r"['’]s|[.,;:!?)]|\s*\Z| (?:of|and|the|died|was|is|had|reigned|became|ruled|came|built|made|waved|spoke|who|[a-z]+ed)\b"
+)
 _COMPASS = re.compile(r"(?P<side>[NS]\.?[EW]|[NSEW])\.?(?![\w'])")
 _COMPASS_NAMES = {"N": "north", "S": "south", "E": "east", "W": "west", "NE": "northeast", "NW": "northwest"}
 _COMPASS_NAMES |= {"SE": "southeast", "SW": "southwest"}
-_ROADS = "St|Ave|Av|Rd|Dr|Blvd|Ln|Ct|Pl|Pkwy|Hwy|Street|Avenue|Road|Drive|Boulevard|Lane|Court|Place|Parkway|Highway|Way"
+_ROADS = (
+    "St|Ave|Av|Rd|Dr|Blvd|Ln|Ct|Pl|Pkwy|Hwy|Street|Avenue|Road|Drive|Boulevard|Lane|Court|Place|Parkway|Highway|Way"
+)
 _ROAD_AHEAD = re.compile(rf" (?:\d+(?:st|nd|rd|th)|[A-Z][\w']+(?: [A-Z][\w']+)?) (?:{_ROADS})\b")
 _BEHIND_ROAD = re.compile(rf"\b(?:{_ROADS})\.?,? \Z")
 _FULL_NAMES = DAYS | {name[:3]: name for name in MONTHS} | {name: name for name in MONTHS} | {"Sept": "September"}
 _SPAN_NAMES = "|".join(sorted(_FULL_NAMES, key=len, reverse=True))
 _DAYS_OR_MONTHS = re.compile(rf"({_SPAN_NAMES})\.? ?[-–—] ?({_SPAN_NAMES})\b")
-_SMALL_ROMANS = frozenset("ii iii iv vi vii viii ix xi xii xiii xiv xv xvi xvii xviii xix xx xxi xxii xxiii xxiv xxv i v x".split())
+_SMALL_ROMANS = frozenset(
+    "ii iii iv vi vii viii ix xi xii xiii xiv xv xvi xvii xviii xix xx xxi xxii xxiii xxiv xxv i v x".split()
+)
 
 
 @cache
@@ -132,7 +150,11 @@ def _dotted(text: str, start: int) -> tuple[str, int] | None:
             stop = "."
         if known is not None:
             return known[0].reading + ("" if known[0].ends == "never" else stop), end
-        pieces = [piece if len(piece) == 1 or piece[1:].isupper() else " ".join(piece) for piece in letters.split(".") if piece]
+        pieces = [
+            piece if len(piece) == 1 or piece[1:].isupper() else " ".join(piece)
+            for piece in letters.split(".")
+            if piece
+        ]
         tail = ""
         if text.startswith("'s", end):
             tail, end = "'s", end + 2
@@ -161,7 +183,7 @@ def _abbreviation(text: str, start: int) -> tuple[str, int] | None:
         entries = [entry for entry in abbreviations().get(candidate, ()) if entry.when == "bare"]
         if entries and (candidate != name or text[end : end + 1] != "/"):
             return entries[0].reading, start + len(candidate)
-    if name.lower() in ("no", "nos", "vol", "fig", "eq", "ch", "pp", "p", "hwy", "rte", "apt") and name not in ("no", "No"):
+    if name in NUMBERED:
         number = re.match(r" (?=#?\d)", text[end : end + 2])
         entries = [entry for entry in abbreviations().get(name, ()) if entry.when == "number"]
         if number is not None and entries and text[end : end + 1] == " ":
@@ -180,7 +202,10 @@ def _code(text: str, start: int) -> tuple[str, int] | None:
     if match["joint"] == "." and len(head) > 1:
         return None
     if head in ("v", "V", "ver", "Ver") and not match["tail"]:
-        numbers = [cardinal(piece) if piece[0] != "0" else spelled(piece) for piece in re.findall(r"\d+", match["digits"] + point)]
+        numbers = [
+            cardinal(piece) if piece[0] != "0" else spelled(piece)
+            for piece in re.findall(r"\d+", match["digits"] + point)
+        ]
         return f"version {' point '.join(numbers)}", match.end()
     words: list[str] = []
     body = match[0].removesuffix("s") if match["plural"] else match[0]
@@ -193,7 +218,11 @@ def _code(text: str, start: int) -> tuple[str, int] | None:
         elif piece[0].isalpha():
             words.append(_letters(piece))
     if match["plural"]:
-        words[-1] = words[-1] + ("es" if words[-1].endswith("x") else "s") if not words[-1].endswith("y") else words[-1][:-1] + "ies"
+        words[-1] = (
+            words[-1] + ("es" if words[-1].endswith("x") else "s")
+            if not words[-1].endswith("y")
+            else words[-1][:-1] + "ies"
+        )
     return " ".join(words), match.end()
 
 
@@ -262,7 +291,11 @@ def _roman(text: str, start: int) -> tuple[str, int] | None:
     if set(letters[0]) & set("CDM") or (set(letters[0]) == {"L"}) or letters[0] in ("XL", "LI", "LV", "LX"):
         return None
     if low in _NO_NUMERAL or not previous:
-        return (ordinal(value) if low == "the" else cardinal(value), match.end()) if len(letters[0]) > 2 and previous else None
+        return (
+            (ordinal(value) if low == "the" else cardinal(value), match.end())
+            if len(letters[0]) > 2 and previous
+            else None
+        )
     if not previous[:1].isupper():
         return (cardinal(value), match.end()) if len(letters[0]) > 2 else None
     ruler = text[max(0, start - 48) : start].lower().split()
@@ -305,4 +338,12 @@ def _mixed_case(match: re.Match[str]) -> tuple[str, str, int] | None:
     return "acronym", " ".join(words), match.end()
 
 
-_READERS = (("roman", _first), ("address", _direction), ("date", _date), ("initials", _dotted), ("abbreviation", _abbreviation), ("roman", _roman), ("code", _code))
+_READERS = (
+    ("roman", _first),
+    ("address", _direction),
+    ("date", _date),
+    ("initials", _dotted),
+    ("abbreviation", _abbreviation),
+    ("roman", _roman),
+    ("code", _code),
+)
