@@ -75,6 +75,12 @@ class ModelInfo:
     varies           whether another seed changes more than noise: False where words, length and melody stay
     mixes_voices     whether `speak` takes batches of several voices; False where the voice is the weights
     tasks            what a job may ask of it: "speak", and "refine" where it writes text as it is spoken
+    languages        that it speaks, as in "en" or "pt-BR"
+    takes_words      whether it is given words only: numbers, symbols and abbreviations are written out before
+                     `prepare`, in those of its languages that there are tables of
+    voice_languages  voices, each with the language that its texts are read in, where that is not the first
+    text_language    the language of texts whose voice has none; "" for the one that a text has more of
+    kept_text        a regular expression of what passes to `prepare` untouched: control tags, phoneme spellings
     """
 
     name: str
@@ -95,6 +101,11 @@ class ModelInfo:
     varies: bool = True
     mixes_voices: bool = True
     tasks: tuple[str, ...] = ("speak",)
+    languages: tuple[str, ...] = ("en",)
+    takes_words: bool = False
+    voice_languages: tuple[tuple[str, str], ...] = ()
+    text_language: str = ""
+    kept_text: str = ""
 
     def voice_fault(self, voice: str) -> str:
         """What is wrong with a voice, to follow its name in a message; "" for one that the model has."""
@@ -157,9 +168,9 @@ class Model(ABC):
             waves = self.speak([segment])
         yield from waves
 
-    def unspoken(self, text: str) -> str:
-        """Characters of a piece of text that mean something and that the model leaves out, each once."""
-        return ""
+    def unspoken(self, text: str) -> Sequence[str]:
+        """Characters or words of a piece of text that mean something and that the model leaves out, each once."""
+        return ()
 
     def memory(self) -> Memory | None:
         """The memory that batches are measured in; None for the device's, which is right for all but special cases."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ..batcher.stats import NO_BATCHES, BatchStats
 from ..models.base import ModelConfig
+from ..text.front_end import TextRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,11 +16,13 @@ class JobConfig:
     model         what it wants to be spoken with; a replica that has another one refuses the job
     audio_format  of its clips, as in `output.audio`
     pause_s       seconds of silence between the segments of a row
+    text          how texts are read
     """
 
     model: ModelConfig
     audio_format: str
     pause_s: float = 0.0
+    text: TextRules = TextRules()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,7 @@ class Receipt:
     """What became of the utterances of one call. `manifest` is JSON lines, one per utterance, in row order.
 
     busy_s  seconds from the first text to the last sample
+    num_unspoken   rows that are spoken without some of their text
     left    rows that were handed back: nothing was spoken of them, and the manifest knows none
     """
 
@@ -57,16 +61,21 @@ class Receipt:
     bytes_written: int
     manifest: bytes
     left: tuple[int, ...] = ()
+    num_unspoken: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class ReplicaProgress:
-    """What a replica has done since it started: for a live display, never for accounts."""
+    """What a replica has done since it started: for a live display, never for accounts.
+
+    unspoken   rows with text that the model leaves out
+    """
 
     rows: int = 0
     failed: int = 0
     audio_s: float = 0.0
     batches: BatchStats = NO_BATCHES
+    unspoken: int = 0
 
     def __add__(self, other: ReplicaProgress) -> ReplicaProgress:
         return ReplicaProgress(
@@ -74,4 +83,5 @@ class ReplicaProgress:
             self.failed + other.failed,
             self.audio_s + other.audio_s,
             self.batches + other.batches,
+            self.unspoken + other.unspoken,
         )

@@ -20,6 +20,10 @@ _SPACES = re.compile(r" {2,}")
 _BEFORE_MARK = re.compile(r" +(?=[,.;:!?](?:\s|\Z))")
 
 
+_AS_WRITTEN = frozenset((FOREIGN, "url", "mail", "host", "file", "path"))
+"""Kinds whose first letter is small where it is written so."""
+
+
 @dataclass(frozen=True, slots=True)
 class Analysis:
     """A text, folded, with the spans of it that are said otherwise than they are written.
@@ -70,6 +74,8 @@ def _spaced(span: Span, text: str, pieces: list[str], *, is_chinese: bool) -> st
     after = text[span.end : span.end + 1]
     if words == "...":
         return "，" if is_chinese else ", "
+    if not is_chinese and span.kind not in _AS_WRITTEN and words[0].islower() and _starts(pieces):
+        words = words[0].upper() + words[1:]
     if is_chinese:
         return f"{' ' * _touch(before, words[0])}{words}{' ' * _touch(words[-1], after)}"
     lead = " " if before.isalnum() or before in ".,;:!?%)'\"" and not before.isspace() and before not in "'\"(" else ""
@@ -77,6 +83,16 @@ def _spaced(span: Span, text: str, pieces: list[str], *, is_chinese: bool) -> st
     if words.endswith(".") and after == ".":
         words = words[:-1]
     return f"{lead}{words}{trail}"
+
+
+def _starts(pieces: list[str]) -> bool:
+    """Whether a sentence begins behind what is there."""
+    for piece in reversed(pieces):
+        if tail := piece.rstrip(" \"'“‘(["):
+            return tail[-1] in ".!?" and piece[-1] in " \"'“‘(["
+        if piece and not piece.isspace() and piece is pieces[0]:
+            return True
+    return True
 
 
 def _touch(left: str, right: str) -> bool:

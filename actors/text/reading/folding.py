@@ -33,6 +33,32 @@ _MAPPED = {
     "〜": "~",
 }
 _KEPT = frozenset("µ…™℠®©№℃℉ℓ℗℡℻ªº¼½¾ⅰⅱ。、「」『』·ℝℕℤℚℂℏℵ㊗㊙🈁🈂🅰🅱🆎🆑🆒🆓🆔🆕🆖🆗🆘🆙🆚🅾🅿Ⓜ〒〰‼⁉")
+_PLAIN_LATIN = dict(
+    zip(
+        "æÆœŒøØłŁđĐħĦıĳĲŋŊŧŦßẞðÐþÞƒəƏĸ",
+        (
+            "ae",
+            "Ae",
+            "oe",
+            "Oe",
+            *"oOlLdDhHi",
+            "ij",
+            "Ij",
+            "ng",
+            "Ng",
+            *"tT",
+            "ss",
+            "Ss",
+            "th",
+            "Th",
+            "th",
+            "Th",
+            *"feEk",
+        ),
+        strict=True,
+    )
+)
+_KEYCAP = re.compile("(?<=[0-9#*])\ufe0f?\u20e3")
 _SUBSCRIPTS = re.compile(r"(?<=[A-Za-z)])[₀-₉]+")
 _SUBSCRIPT_DIGITS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 _EXPONENTS = frozenset("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼₀₁₂₃₄₅₆₇₈₉₊₋")
@@ -47,6 +73,7 @@ def fold(text: str, *, keeps_wide_marks: bool = False) -> str:
     """
     if text.isascii() and "`" not in text:
         return text
+    text = _KEYCAP.sub("", text)
     text = _SUBSCRIPTS.sub(lambda match: match[0].translate(_SUBSCRIPT_DIGITS), text)
     return _TO_FOLD.sub(lambda match: _folded(match[0], keeps_wide_marks), text)
 
@@ -73,6 +100,17 @@ def _folded(char: str, keeps_wide_marks: bool) -> str:
     if category[0] == "L" and len(decomposition.split()) == 1 and decomposition:
         return unicodedata.normalize("NFC", char)
     return char
+
+
+@lru_cache(maxsize=4_096)
+def plain_latin(char: str) -> str | None:
+    """A Latin letter as the letters from A to Z that it comes from; None for one that comes from none."""
+    if char in _PLAIN_LATIN:
+        return _PLAIN_LATIN[char]
+    base = unicodedata.normalize("NFKD", char)[0]
+    if base in _PLAIN_LATIN:
+        return _PLAIN_LATIN[base]
+    return base if base.isascii() and base.isalpha() else None
 
 
 def _number(char: str) -> str:

@@ -14,7 +14,7 @@ from ..tables import read_table
 _BEFORE = re.compile(r"([\w'’.]+)[ ,]{0,2}\Z")
 _AFTER = re.compile(r"\s*[\"'“‘(\[]*(?P<word>[\w'’-]{0,24})(?P<dot>\.?)")
 _ROMAN = re.compile(r"[IVXLC]+\b|[ivxl]+\b")
-_NUMBER = re.compile(r"\s?[#(]?[$€£]?(?:\d|[IVXLC]+\b|[ivxl]+\b|[A-Z]\d)")
+_NUMBER = re.compile(r"\s?[#(]?[$€£]?(?:\d|(?:[IVXLC]{2,}|[VX])\b|I(?=[.,;:)]|\s*\Z)|[ivxl]+\b|[A-Z]\d)")
 STARTERS = frozenset(
     "a after all although an and another are as at because before both but by can could did do does during each even "
     "every everyone few finally first for from had has have he her here his how however i if in instead is it its just "

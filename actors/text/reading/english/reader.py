@@ -8,6 +8,7 @@ passed over, so that plain text costs little.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
 
@@ -38,6 +39,7 @@ _TAG = re.compile(r"#(?=[^\W\d]|\d+[A-Za-z_])[\w-]*\w|@\w[\w.-]*\w|@\w")
 _SILENT = frozenset(
     "\"'“”„«»‹›()[]{}.,;:!?…—–-¿¡‐‒―·`‖、。「」『』〈〉《》【】，．：；！？（）\u200c\u200d\ufe0e\ufe0f"
 )
+_FORMATS = frozenset("Mn Mc Me Cc Cf Cs Zs Zl Zp Pc Pd Ps Pe Pi Pf Po".split())
 _LINE = re.compile(r"([^\w\s])\1{2,}")
 _OPERATORS = {
     "->": "to", "=>": "implies", "<-": "from", "<=": "is less than or equal to", ">=": "is greater than or equal to",
@@ -47,10 +49,15 @@ _OPERATORS = {
 _OPERATOR = re.compile("|".join(re.escape(sign) for sign in sorted(_OPERATORS, key=len, reverse=True)))
 _DIGITS = frozenset("0123456789")
 _SIGNS = frozenset("-−–+±~∼≈")
+_MARKS = (
+    "\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u0610-\u061a\u064b-\u065f\u0900-\u0903\u093a-\u094f\u0e31\u0e34-\u0e4e"
+)
+_ODD_LETTER = rf"(?![{LATIN}²³¹¼-¾⁰-₉⅐-↉①-⓿❶-➓])[^\W\d_]"
 _FOREIGN = re.compile(
-    rf"(?:(?![{LATIN}])[^\W\d_]|[\u0300-\u036f\u0900-\u0903\u093a-\u094f\u0e31\u0e34-\u0e4e]|(?<=\w)[\u200c\u200d])(?:(?![{LATIN}])[^\W\d_]|(?<=\w)[\u200c\u200d'’]|\w(?<![{LATIN}0-9_])|(?![\w\s])[^\x00-\x7f](?<=[\u0300-\u036f\u0590-\u05bd\u0610-\u061a\u064b-\u065f\u0900-\u0903\u093a-\u094f\u0e31\u0e34-\u0e4e]))*"
+    rf"(?:{_ODD_LETTER}|[{_MARKS}])(?:{_ODD_LETTER}|[{_MARKS}]|(?<=\w)['’\u200c\u200d](?={_ODD_LETTER}))*"
 )
 _CROSS = re.compile(r"[xX×] (?=\.?\d)")
+_MEASURED = re.compile(r"× [\d.]+ ?(?:cm|mm|m|ft|in|inch|inches|feet|px)\b")
 _SIDE = re.compile(r"(?:\d|\d ?(?:cm|mm|m|ft|in|inches|feet|px|\"|″|'|′)|(?<![=+×]) \d+) \Z")
 
 
@@ -113,7 +120,8 @@ class EnglishReader:
             and _SIDE.search(text, max(0, start - 12), start)
         ):
             is_product = re.match(r"[xX×] [\d.]+ ?=", text[start : start + 16]) is not None
-            return Span(start, start + 1, "size", "times" if is_product else "by")
+            is_size = char != "×" or _MEASURED.match(text, start) or text[start - 2] in "mtnx\"″'′"
+            return Span(start, start + 1, "size", "by" if is_size and not is_product else "times")
         if _LETTER.match(char):
             is_shouted = bool(shouted) and any(first <= start < last for first, last in shouted)
             unit = _bare_unit(text, start) if not is_inside else None
@@ -260,7 +268,8 @@ def _symbol(text: str, start: int, before: str) -> Span | None:
     foreign = _FOREIGN.match(text, start)
     if foreign is not None:
         return Span(start, foreign.end(), FOREIGN, foreign[0])
-    return Span(start, start + 1, FOREIGN, char) if char.isprintable() or not char.isspace() else None
+    # Marks without a letter, and what formats others, are nothing to say.
+    return None if unicodedata.category(char) in _FORMATS else Span(start, start + 1, FOREIGN, char)
 
 
 def _is_difference(text: str, start: int) -> bool:
