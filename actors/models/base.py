@@ -75,7 +75,6 @@ class ModelInfo:
     varies           whether another seed changes more than noise: False where words, length and melody stay
     mixes_voices     whether `speak` takes batches of several voices; False where the voice is the weights
     tasks            what a job may ask of it: "speak", and "refine" where it writes text as it is spoken
-    languages        that it speaks, as in "en" or "pt-BR"
     takes_words      whether it is given words only: numbers, symbols and abbreviations are written out before
                      `prepare`, in those of its languages that there are tables of
     voice_languages  voices, each with the language that its texts are read in, where that is not the first
@@ -101,7 +100,6 @@ class ModelInfo:
     varies: bool = True
     mixes_voices: bool = True
     tasks: tuple[str, ...] = ("speak",)
-    languages: tuple[str, ...] = ("en",)
     takes_words: bool = False
     voice_languages: tuple[tuple[str, str], ...] = ()
     text_language: str = ""

@@ -81,7 +81,7 @@ class FrontEnd:
         """Raises SpecError for a lexicon that the model cannot follow."""
         self._info, self._rules = info, rules or TextRules()
         self._kept = re.compile(info.kept_text) if info.kept_text else None
-        self._languages = [language for language in info.languages if language in LANGUAGES] if info.takes_words else []
+        self._languages = _known(info.languages) if info.takes_words else []
         self._lexicon = Lexicon(self._rules.lexicon, info)
 
     @property
@@ -153,6 +153,11 @@ class FrontEnd:
         return text_language(text) if len(self._languages) > 1 else self._languages[0]
 
 
+def _known(languages: Sequence[str]) -> list[str]:
+    """Those that there are tables of."""
+    return [language for language in languages if language.partition("-")[0] in LANGUAGES]
+
+
 def text_language(text: str) -> str:
     """The language that has more of a text: "zh" for Han characters, "en" for words of Latin letters."""
     text = fold(text)
@@ -200,7 +205,7 @@ def reader_of(language: str) -> Reader:
 
 def _tongues(text: str, language: str, languages: Sequence[str]) -> Iterator[tuple[str, str]]:
     """English text in pieces, those with Han characters in Chinese where the model speaks it."""
-    if not language.startswith("en") or "zh" not in languages or _HAN.search(text) is None:
+    if not language.startswith("en") or not any(name.startswith("zh") for name in languages) or _HAN.search(text) is None:
         yield text, language
         return
     for number, part in enumerate(_CHINESE_CHUNK.split(text)):
