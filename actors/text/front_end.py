@@ -205,7 +205,11 @@ def reader_of(language: str) -> Reader:
 
 def _tongues(text: str, language: str, languages: Sequence[str]) -> Iterator[tuple[str, str]]:
     """English text in pieces, those with Han characters in Chinese where the model speaks it."""
-    if not language.startswith("en") or not any(name.startswith("zh") for name in languages) or _HAN.search(text) is None:
+    if (
+        not language.startswith("en")
+        or not any(name.startswith("zh") for name in languages)
+        or _HAN.search(text) is None
+    ):
         yield text, language
         return
     for number, part in enumerate(_CHINESE_CHUNK.split(text)):
