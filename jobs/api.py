@@ -12,6 +12,7 @@ from .run.result import Result
 from .spec.job import JobSpec
 
 if TYPE_CHECKING:
+    from .preview.preview import TextPreview
     from .run.run import Observer
     from .submission.handle import SubmittedJob
 
@@ -52,6 +53,15 @@ class Job:
         measure   load the model in this process and measure what its batches cost, unless that is known
         """
         return plan(self.spec, measure=measure)
+
+    def text(self, rows: int = 20) -> list[TextPreview]:
+        """What would be said of the first rows: spoken form, segments, tokens, what is left out, seconds.
+
+        Loads the model in this process and speaks nothing. Raises JobError.
+        """
+        from .preview.preview import preview
+
+        return list(preview(self.spec, rows))
 
     def run(
         self,

@@ -35,6 +35,7 @@ _HAN = re.compile(f"[{HAN}]")
 _WORD = re.compile(r"[A-Za-z]+")
 _CHINESE_CHUNK = re.compile(rf"((?<!\S)[^\s{HAN}]*+[{HAN}]\S*+)")
 _PARAGRAPH = "\n\n"
+_SPELLING = re.compile(r"\[([^\[\]]+)\]\(/[^()]+/\)")
 _DRAWN = re.compile(r"(?=.*([*#~=_•·◦+-]).*\1)[\s*#~=_•·◦+-]+")
 """A paragraph that is a line between others."""
 
@@ -70,8 +71,8 @@ class SpokenText:
 
     @property
     def text(self) -> str:
-        """All parts, blank lines between."""
-        return _PARAGRAPH.join(part.text for part in self.parts)
+        """All parts, blank lines between; a word with its phonemes as the word."""
+        return _SPELLING.sub(r"\1", _PARAGRAPH.join(part.text for part in self.parts))
 
 
 class FrontEnd:
@@ -125,7 +126,8 @@ class FrontEnd:
         unspoken: dict[str, None] = {}
         for raw, kept in self._parted(text, language):
             if raw.strip() and language:
-                words, missed = words_of(raw, language, self._languages)
+                is_start = not (before := "".join(said).rstrip(" \"'“‘([")) or before[-1] in ".!?。！？"
+                words, missed = words_of(raw, language, self._languages, is_start=is_start)
                 said.append(words)
                 unspoken.update(dict.fromkeys(missed))
             else:
@@ -164,18 +166,20 @@ def text_language(text: str) -> str:
     return "zh" if len(_HAN.findall(text)) > len(_WORD.findall(text)) else "en"
 
 
-def words_of(text: str, language: str, languages: Sequence[str]) -> tuple[str, Sequence[str]]:
+def words_of(text: str, language: str, languages: Sequence[str], *, is_start: bool = True) -> tuple[str, Sequence[str]]:
     """A text in words, and what of it has none.
 
     Args:
         language: what it is read in, as in "en-GB".
         languages: what else the model speaks: English with Chinese in it is read in both.
+        is_start: whether a sentence begins with it.
     """
     said: list[str] = []
     unspoken: list[str] = []
     for piece, tongue in _tongues(text, language, languages):
         if piece.strip():
-            analysis = analyse(piece, reader_of(tongue), is_chinese=tongue.startswith("zh"))
+            is_chinese = tongue.startswith("zh")
+            analysis = analyse(piece, reader_of(tongue), is_chinese=is_chinese, is_start=is_start and not said)
             said.append(_padded(piece, _without_foreign(analysis)))
             unspoken += analysis.unspoken
         else:

@@ -6,6 +6,8 @@ the word with a capital or in capitals. A reading between slashes is phonemes, f
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -49,6 +51,12 @@ def read_lexicon(path: str) -> dict[str, dict[str, str]]:
     if sum(map(len, found.values())) > MAX_ENTRIES:
         raise SpecError(f"text.lexicon {path} has more than {MAX_ENTRIES:,} entries")
     return found
+
+
+def lexicon_digest(path: str) -> str:
+    """Of the entries in a file, whatever their order: 16 hexadecimal digits. Raises SpecError."""
+    entries = json.dumps(read_lexicon(path), sort_keys=True, ensure_ascii=False)
+    return hashlib.blake2b(entries.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
 class Lexicon:

@@ -17,6 +17,7 @@ from .output_file import OutputFile
 class Status:
     """What is committed. How many rows the corpus has is known only when the job is complete.
 
+    num_unspoken   rows that are ok and leave out some of their text
     task         "speak", or "refine": then there is no audio
     is_complete  every row was committed; with `problems`, the output is damaged: something has gone missing since
     driver       the process that writes the output now, "" if none does
@@ -31,6 +32,7 @@ class Status:
     num_ok: int
     num_failed: int
     audio_s: float
+    num_unspoken: int = 0
     driver: str = ""
     problems: tuple[str, ...] = ()
 
@@ -57,6 +59,7 @@ def status(storage: Storage) -> Status:
         num_ok=ledger.totals.num_ok,
         num_failed=ledger.totals.num_failed,
         audio_s=ledger.totals.audio_s,
+        num_unspoken=ledger.totals.num_unspoken,
         driver=_driver(storage),
         problems=holdings.problems,
     )

@@ -32,6 +32,7 @@ class Result:
     new_rows, new_audio_s, speaking_s       of this run: rows that ended, audio made, and seconds from the first shard
                                             to the last
     batches                                 of this run: fill, predicted and actual seconds and bytes
+    num_unspoken                            rows that are ok and leave out some of their text
     is_allowed                              whether the failed rows are within the job's allowance
     """
 
@@ -48,6 +49,7 @@ class Result:
     num_replicas: int
     num_deaths: int
     is_allowed: bool
+    num_unspoken: int = 0
 
     @classmethod
     def of(cls, spec: JobSpec, complete: Complete, figures: RunFigures) -> Self:
@@ -66,6 +68,7 @@ class Result:
             num_replicas=figures.num_replicas,
             num_deaths=figures.num_deaths,
             is_allowed=spec.failure.allows(complete.num_failed, complete.num_rows),
+            num_unspoken=complete.num_unspoken,
         )
 
     @property

@@ -47,8 +47,8 @@ class Reader(Protocol):
         ...
 
 
-def analyse(text: str, reader: Reader, *, is_chinese: bool = False) -> Analysis:
-    """The analysis of a text whose white space is normal."""
+def analyse(text: str, reader: Reader, *, is_chinese: bool = False, is_start: bool = True) -> Analysis:
+    """The analysis of a text whose white space is normal; `is_start`: a sentence begins with it."""
     folded = fold(text, keeps_wide_marks=is_chinese)
     spans = list(reader.spans(folded))
     pieces: list[str] = []
@@ -56,7 +56,7 @@ def analyse(text: str, reader: Reader, *, is_chinese: bool = False) -> Analysis:
     last = 0
     for span in spans:
         pieces.append(folded[last : span.start])
-        pieces.append(_spaced(span, folded, pieces, is_chinese=is_chinese))
+        pieces.append(_spaced(span, folded, pieces, is_chinese=is_chinese, is_start=is_start))
         if span.kind == FOREIGN or (not span.words and is_meaningful(folded[span.start : span.end])):
             unspoken[folded[span.start : span.end]] = None
         last = span.end
@@ -65,7 +65,7 @@ def analyse(text: str, reader: Reader, *, is_chinese: bool = False) -> Analysis:
     return Analysis(folded, spans, spoken, tuple(unspoken))
 
 
-def _spaced(span: Span, text: str, pieces: list[str], *, is_chinese: bool) -> str:
+def _spaced(span: Span, text: str, pieces: list[str], *, is_chinese: bool, is_start: bool) -> str:
     """The words of a span, with spaces where letters or other spans touch them."""
     words = span.words
     if not words:
@@ -74,7 +74,7 @@ def _spaced(span: Span, text: str, pieces: list[str], *, is_chinese: bool) -> st
     after = text[span.end : span.end + 1]
     if words == "...":
         return "，" if is_chinese else ", "
-    if not is_chinese and span.kind not in _AS_WRITTEN and words[0].islower() and _starts(pieces):
+    if not is_chinese and span.kind not in _AS_WRITTEN and words[0].islower() and _starts(pieces, is_start=is_start):
         words = words[0].upper() + words[1:]
     if is_chinese:
         return f"{' ' * _touch(before, words[0])}{words}{' ' * _touch(words[-1], after)}"
@@ -85,14 +85,12 @@ def _spaced(span: Span, text: str, pieces: list[str], *, is_chinese: bool) -> st
     return f"{lead}{words}{trail}"
 
 
-def _starts(pieces: list[str]) -> bool:
+def _starts(pieces: list[str], *, is_start: bool) -> bool:
     """Whether a sentence begins behind what is there."""
     for piece in reversed(pieces):
         if tail := piece.rstrip(" \"'“‘(["):
             return tail[-1] in ".!?" and piece[-1] in " \"'“‘(["
-        if piece and not piece.isspace() and piece is pieces[0]:
-            return True
-    return True
+    return is_start
 
 
 def _touch(left: str, right: str) -> bool:
