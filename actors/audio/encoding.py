@@ -152,8 +152,7 @@ def join(
 ) -> NDArray[np.float32]:
     """Join the segments of an utterance, float32 [num_samples] each, with silence between them.
 
-    Args:
-        pause_s: seconds between two segments, or seconds before each one.
+    `pause_s` is the seconds between two segments, or the seconds before each one.
 
     Raises SpecError for a pause that is negative or not finite.
     """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..batcher.stats import NO_BATCHES, BatchStats
 from ..models.base import ModelConfig
@@ -22,7 +22,7 @@ class JobConfig:
     model: ModelConfig
     audio_format: str
     pause_s: float = 0.0
-    text: TextRules = TextRules()
+    text: TextRules = field(default_factory=TextRules)
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,6 +101,7 @@ class FrontEnd:
                 continue
             if piece.phonemes and (self._kept is None or self._kept.fullmatch(piece.text) is None):
                 raise RowRejected(f"SSML phoneme: {piece.text[:60]} holds what {self._info.name} takes for no phonemes")
+            is_inline = piece.is_inline
             for paragraph in normalise(piece.text).split(_PARAGRAPH):
                 if not paragraph:
                     continue
@@ -110,10 +111,9 @@ class FrontEnd:
                     # Marks alone are no part of their own: they stay with the paragraph before them.
                     parts[-1] = replace(parts[-1], text=f"{parts[-1].text}{_PARAGRAPH}{said}".rstrip())
                     continue
-                pause_s = None if is_first or piece.is_inline else self._rules.paragraph_pause_s
+                pause_s = None if is_first or is_inline else self._rules.paragraph_pause_s
                 parts.append(SpokenPart(said, pause_s))
-                is_first = False
-                piece = replace(piece, is_inline=False)
+                is_first = is_inline = False
         return SpokenText(_merged(parts), tuple(unspoken))
 
     def _paragraph(self, text: str, piece: Piece, voice: str) -> tuple[str, tuple[str, ...]]:
@@ -170,6 +170,7 @@ def words_of(text: str, language: str, languages: Sequence[str], *, is_start: bo
     """A text in words, and what of it has none.
 
     Args:
+        text: without control tags.
         language: what it is read in, as in "en-GB".
         languages: what else the model speaks: English with Chinese in it is read in both.
         is_start: whether a sentence begins with it.

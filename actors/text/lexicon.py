@@ -40,8 +40,8 @@ def read_lexicon(path: str) -> dict[str, dict[str, str]]:
         word, *rest = (part.strip() for part in line.split("\t"))
         if not word or not rest or not rest[0] or len(rest) > 2:
             raise SpecError(
-                f"text.lexicon {path}, line {number}: {line[:60]!r} is no entry; write word, tab, reading, and if it is "
-                "for one language only, tab, language"
+                f"text.lexicon {path}, line {number}: {line[:60]!r} is no entry; write word, tab, reading, and if it "
+                "is for one language only, tab, language"
             )
         language = rest[1] if len(rest) > 1 and rest[1] else ANY
         entries = found.setdefault(language, {})

@@ -31,8 +31,11 @@ _FOOTNOTE = re.compile(r"\[\^[^\[\]]+\]:?")
 _STRONG = re.compile(r"(\*{1,3}|~~|(?<!\w)_{1,3}|`{1,2})(?=\S)(.+?)(?<=\S)\1(?!\w|(?<=_)_)", re.DOTALL)
 _ESCAPED = re.compile(r"\\([\\`*_{}\[\]()#+.!|<>~-])")
 _BLOCKS = frozenset(
-    "address article aside blockquote br dd div dl dt figcaption figure footer form h1 h2 h3 h4 h5 h6 header hr li main nav ol p "
-    "pre section table tr ul".split()
+    re.split(
+        " ",
+        "address article aside blockquote br dd div dl dt figcaption figure footer form h1 h2 h3 h4 h5 h6 header hr li "
+        "main nav ol p pre section table tr ul",
+    )
 )
 _SILENT = frozenset(("script", "style", "head", "title", "template"))
 _TAG = re.compile(r"</?[A-Za-z][^<>]*>|<!--.*?-->|<![A-Za-z][^<>]*>|<\?[^<>]*\?>", re.DOTALL)
@@ -40,9 +43,12 @@ _STRENGTHS = {"none": 0.0, "x-weak": 0.1, "weak": 0.2, "medium": 0.4, "strong": 
 _TIME = re.compile(r"\+?(\d+(?:\.\d+)?|\.\d+)(ms|s)\Z")
 MAX_BREAK_S = 10.0
 _SAY_AS = frozenset(
-    "characters spell-out verbatim digits telephone cardinal ordinal number fraction date time currency unit address".split()
+    (
+        *("characters", "spell-out", "verbatim", "digits", "telephone", "cardinal", "ordinal", "number", "fraction"),
+        *("date", "time", "currency", "unit", "address"),
+    )
 )
-_PLAIN = frozenset("speak s p emphasis w token lang".split())
+_PLAIN = frozenset(("speak", "s", "p", "emphasis", "w", "token", "lang"))
 _KNOWN = "break, emphasis, lang, p, phoneme, s, say-as, speak, sub, token, w"
 
 
@@ -74,10 +80,7 @@ def pieces_of(text: str, markup: Markup) -> Iterator[Piece]:
 
 def stripped(text: str) -> str:
     """The words of a text with HTML tags, entities and marks of Markdown."""
-    if _TAG.search(text):
-        text = _without_tags(_AUTO_LINK.sub(r"\1", text))
-    else:
-        text = html.unescape(text)
+    text = _without_tags(_AUTO_LINK.sub(r"\1", text)) if _TAG.search(text) else html.unescape(text)
     text = _TABLE_RULE.sub("", _RULE.sub("", _FENCE.sub("", text)))
     text = _HEADING_END.sub("", _LINE_MARK.sub("", text)) if re.search(r"^[ \t]*[#>*+-]", text, re.MULTILINE) else text
     text = _FOOTNOTE.sub("", _LINK.sub(r"\1", _IMAGE.sub(r"\1", text)))
@@ -104,8 +107,8 @@ class _Words(HTMLParser):
             self._silent += 1
         elif tag == "img":
             self.words.append(next((value for name, value in attrs if name == "alt" and value), ""))
-        elif tag in _BLOCKS:
-            self.words.append("\n" if tag == "br" else "\n\n")
+        elif tag in _BLOCKS or tag == "break":
+            self.words.append("\n" if tag in ("br", "break") else "\n\n")
 
     def handle_endtag(self, tag: str) -> None:
         if tag in _SILENT:

@@ -93,6 +93,21 @@ def _is_end(text: str, first: int, match: re.Match[str], end: int, *, is_open: b
     before = _BEFORE.search(text, max(first, match.start() - _LOOK_BACK), match.start())
     if mark != "." or before is None or is_read:
         return True
+    return _ends_with(text, first, match, before, following, end, is_cut_off=is_cut_off)
+
+
+def _ends_with(
+    text: str,
+    first: int,
+    match: re.Match[str],
+    before: re.Match[str],
+    following: re.Match[str] | None,
+    end: int,
+    *,
+    is_cut_off: bool,
+) -> bool | None:
+    """Whether a full stop behind a word ends the sentence that began at `first`."""
+    word = following["word"] if following else ""
     token = before[0]
     if before.start() == first and (len(token) == 1 or (len(token) <= 3 and token.isdigit())):
         return False  # of a list
@@ -106,8 +121,7 @@ def _is_end(text: str, first: int, match: re.Match[str], end: int, *, is_open: b
             return None
         if reading is not None:
             return reading.is_stop
-    is_initial = len(token) == 1 and token.isalpha() and token != "I"
-    if is_initial or _DOTTED.fullmatch(token):
+    if (len(token) == 1 and token.isalpha() and token != "I") or _DOTTED.fullmatch(token):
         is_starter = word.lower() in STARTERS and not (following and following["dot"])
         return None if is_cut_off else is_starter
     return True

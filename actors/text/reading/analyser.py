@@ -78,7 +78,9 @@ def _spaced(span: Span, text: str, pieces: list[str], *, is_chinese: bool, is_st
         words = words[0].upper() + words[1:]
     if is_chinese:
         return f"{' ' * _touch(before, words[0])}{words}{' ' * _touch(words[-1], after)}"
-    lead = " " if before.isalnum() or before in ".,;:!?%)'\"" and not before.isspace() and before not in "'\"(" else ""
+    lead = (
+        " " if before.isalnum() or (before in ".,;:!?%)'\"" and not before.isspace() and before not in "'\"(") else ""
+    )
     trail = " " if after.isalnum() or (after and unicodedata.category(after)[0] in "SN") else ""
     if words.endswith(".") and after == ".":
         words = words[:-1]

@@ -16,7 +16,7 @@ _TONES = re.compile("[\U0001f3fb-\U0001f3ff\ufe0e\ufe0f\u20e3]")
 @cache
 def symbol_names(language: str) -> dict[str, str]:
     """Symbols of a language's own table."""
-    return dict(read_table(f"{language}/symbols"))
+    return {row[0]: row[1] for row in read_table(f"{language}/symbols")}
 
 
 @cache

@@ -182,7 +182,7 @@ def _time(text: str, start: int) -> Found | None:
         if match is None:
             return None
         numbers = [match["a"], match["b"], *([match["c"]] if match["c"] else [])]
-        return "ratio", "比".join(decimal(*(number.split(".") + [""])[:2]) for number in numbers), match.end()
+        return "ratio", "比".join(decimal(*([*number.split("."), ""])[:2]) for number in numbers), match.end()
     words, end = _clock(text, match), match.end()
     second = re.compile(r" ?[-–—~～至到]+ ?").match(text, end)
     again = _TIME.match(text, second.end()) if second is not None else None
@@ -234,9 +234,8 @@ def _value(text: str, start: int, *, is_counting: bool = False, is_money: bool =
     whole, part = re.sub(r"\D", "", match["whole"] or "0"), match["part"] or match["only"] or ""
     scale = _SCALE.match(text, match.end())
     words = decimal(whole, part, is_counting=is_counting or (scale is not None and whole == "2"))
-    is_letter = scale is not None and (scale["short"] or scale["million"])
-    if is_letter and not is_money and (scale["million"] or (scale["short"] == "K" and len(whole) == 1)):
-        scale = None
+    if scale is not None and not is_money and (scale["million"] or (scale["short"] == "K" and len(whole) == 1)):
+        scale = None  # a unit, or a name such as 4K
     if scale is None:
         return words, match.end()
     if scale["short"] or scale["million"]:
@@ -291,11 +290,9 @@ def _range(text: str, start: int, words: str, end: int, ranged: re.Match[str]) -
 
 def _is_sum(text: str, start: int, second: int) -> bool:
     match = _NUMBER.match(text, second)
-    return (
-        match is not None
-        and text[match.end() : match.end() + 1] in ("=", "＝", "+", "×", "等")
-        or text[max(0, start - 1) : start] in ("=", "+", "×")
-    )
+    return (match is not None and text[match.end() : match.end() + 1] in ("=", "＝", "+", "×", "等")) or text[
+        max(0, start - 1) : start
+    ] in ("=", "+", "×")
 
 
 def _with_unit(text: str, words: str, end: int) -> Found:

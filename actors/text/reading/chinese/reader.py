@@ -88,7 +88,7 @@ def _read(text: str, start: int) -> Span | None:
     paid = read_money(text, start)
     if paid is not None and not (before.isascii() and before.isalpha()):
         return Span(start, paid[2], paid[0], paid[1])
-    if char.isdigit() and char.isascii() or char in VULGAR or (char == "." and text[start + 1 : start + 2].isdigit()):
+    if (char.isdigit() and char.isascii()) or char in VULGAR or (char == "." and text[start + 1 : start + 2].isdigit()):
         found = read_numeric(text, start)
         return Span(start, found[2], found[0], found[1]) if found is not None else None
     if char == "第":
@@ -133,9 +133,9 @@ def _latin(text: str, start: int) -> Span | None:
 
 def _address(text: str) -> str:
     words: list[str] = []
-    for piece in _PIECES.findall(text):
+    for piece in map(str, _PIECES.findall(text)):
         if piece.isdigit():
-            words.append(cardinal(piece) if len(piece) < 3 and piece[0] != "0" or piece == "0" else spelled(piece))
+            words.append(cardinal(piece) if (len(piece) < 3 and piece[0] != "0") or piece == "0" else spelled(piece))
         else:
             words.append(_MARKS.get(piece, piece))
     return " ".join(words) if not text[0].isdigit() else "".join(words)

@@ -121,8 +121,7 @@ def _holds(entry: Abbreviation, text: str, end: int, previous: str, word: str) -
     if entry.when == "day":
         return (
             previous.lower().strip(",") in _BEFORE_DAYS
-            or not is_capital
-            and word != ""
+            or (not is_capital and word != "")
             or text[end + 1 : end + 2] == ","
         )
     return True

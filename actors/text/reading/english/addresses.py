@@ -28,8 +28,6 @@ _SAID = {
     "toml": "toml",
     "wav": "wave",
     "flac": "flack",
-}
-_SAID |= {
     "jsonl": "jason L",
     "docx": "doc X",
     "com": "com",
@@ -99,7 +97,7 @@ def tag_words(text: str) -> str:
             continue
         for part in _CAMEL.findall(piece) or [piece]:
             if part.isdigit() and part.isascii():
-                words.append(cardinal(part) if len(part) < 3 and part[0] != "0" or len(part) == 4 else spelled(part))
+                words.append(cardinal(part) if (len(part) < 3 and part[0] != "0") or len(part) == 4 else spelled(part))
             else:
                 words.append(part)
     return " ".join(words)

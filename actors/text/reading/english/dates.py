@@ -11,8 +11,10 @@ from .numerals import cardinal, ordinal, plural, spelled, year
 
 MONTHS = ("January February March April May June July August September October November December").split()
 _SHORT = {name[:3]: name for name in MONTHS} | {"Sept": "September", "Febr": "February"}
-_MONTH_OF = {**{name: name for name in MONTHS}, **_SHORT}
-_MONTH_OF |= {name.upper(): full for name, full in list(_MONTH_OF.items())}
+_MONTH_OF = {
+    form: full for name, full in [*zip(MONTHS, MONTHS, strict=True), *_SHORT.items()] for form in (name, name.upper())
+}
+MONTH_WORDS = frozenset(_MONTH_OF)
 DAYS = {
     "Mon": "Monday", "Tue": "Tuesday", "Tues": "Tuesday", "Wed": "Wednesday", "Weds": "Wednesday", "Thu": "Thursday",
     "Thur": "Thursday", "Thurs": "Thursday", "Fri": "Friday", "Sat": "Saturday", "Sun": "Sunday",
@@ -123,10 +125,10 @@ def numeric_date(text: str, start: int, *, is_day_first: bool) -> tuple[str, int
     a, b, number = match["a"], match["b"], match["year"]
     first = (a, b) if is_day_first or match["sep"] == "." else (b, a)
     if not 1 <= int(first[1]) <= 12:
-        first = first[::-1]
+        first = (first[1], first[0])
     if len(number) == 2:
         number = ("20" if int(number) < 50 else "19") + number
-    words = _calendar(*first, number)
+    words = _calendar(first[0], first[1], number)
     return (words, match.end()) if words else None
 
 

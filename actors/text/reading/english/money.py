@@ -121,7 +121,7 @@ def money_behind(text: str, number: Number, start: int, sign: str = "") -> Amoun
     if (
         symbol.isalpha()
         and symbol.isascii()
-        and not (len(symbol) == 3 and symbol.isupper() or symbol in ("kr", "Ft", "RM", "Rs", "RMB", "FCFA"))
+        and not ((len(symbol) == 3 and symbol.isupper()) or symbol in ("kr", "Ft", "RM", "Rs", "RMB", "FCFA"))
     ):
         return None
     if symbol == "ALL" or (symbol == "TOP" and match["gap"]):

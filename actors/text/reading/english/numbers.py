@@ -29,9 +29,10 @@ _MIXED = re.compile(
 _SCALE = re.compile(
     rf"{SPACE}?(?:(?P<word>hundred|thousand|million|billion|trillion|quadrillion|lakhs?|crores?)\b|(?P<short>[kK]|mn|mm|bn|tn|trn|MM|M|Mn|Bn|B|T|m|b|t|mil|mill|mio|bln|mln)(?![\w%]|[²³]|/[a-z]))"
 )
-_SHORT = {"k": "thousand", "m": "million", "mn": "million", "mm": "million", "mil": "million", "mill": "million"}
-_SHORT |= {"mio": "million", "mln": "million", "b": "billion", "bn": "billion", "bln": "billion", "t": "trillion"}
-_SHORT |= {"tn": "trillion", "trn": "trillion"}
+_SHORT = {"k": "thousand", "m": "million", "mn": "million", "mm": "million", "mil": "million", "mill": "million"} | {
+    "mio": "million", "mln": "million", "b": "billion", "bn": "billion", "bln": "billion", "t": "trillion",
+    "tn": "trillion", "trn": "trillion",
+}  # fmt: skip
 _COUNTED = re.compile(r" (?:[a-z]+ ){0,1}(?:[a-z]{2,}s|people|men|women|children|of)\b")
 MINUSES = "-−–"
 
@@ -53,11 +54,8 @@ class Number:
     @property
     def is_one(self) -> bool:
         """Whether what is counted is named in the singular."""
-        return (
-            (self.whole == "1" and not self.part)
-            or self.words.startswith("one ")
-            and "half" in self.words
-            and not self.whole
+        return (self.whole == "1" and not self.part) or (
+            self.words.startswith("one ") and "half" in self.words and not self.whole
         )
 
 

@@ -73,14 +73,14 @@ def spelled(digits: str) -> str:
 
 
 def ordinal(number: str | int) -> str:
-    """ "21" is "twenty first"."""
+    """The ordinal: "21" is "twenty first"."""
     head, _, last = cardinal(number).rpartition(" ")
     last = _ORDINALS.get(last) or (f"{last[:-1]}ieth" if last.endswith("y") else f"{last}th")
     return f"{head} {last}".strip()
 
 
 def year(number: str | int) -> str:
-    """ "1984" is "nineteen eighty four", "2005" is "two thousand five", "1900" is "nineteen hundred"."""
+    """A year: "1984" is "nineteen eighty four", "2005" is "two thousand five", "1900" is "nineteen hundred"."""
     value = int(number)
     if not 1000 <= value <= 9999 or value % 1000 < 10:
         return cardinal(value)
@@ -103,7 +103,7 @@ def pairs(digits: str) -> str:
 
 
 def fraction(over: str, under: str) -> str:
-    """ "3", "4" is "three quarters"."""
+    """A part: "3", "4" is "three quarters"."""
     numerator, denominator = int(over), int(under)
     if not 1 < denominator <= 1_000 or numerator > 1_000:
         return f"{cardinal(over)} over {cardinal(under)}"

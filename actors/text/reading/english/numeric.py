@@ -224,7 +224,7 @@ def _ratio(text: str, start: int) -> tuple[str, int] | None:
         return None
     numbers = [match["a"], match["b"], *([match["c"]] if match["c"] else [])]
     joint = " " if len(numbers) == 2 and _CHAPTER.search(text, max(0, start - 24), start) else " to "
-    return joint.join(decimal(*(number.split(".") + [""])[:2]) for number in numbers), match.end()
+    return joint.join(decimal(*([*number.split("."), ""])[:2]) for number in numbers), match.end()
 
 
 def _feet(text: str, start: int) -> tuple[str, int] | None:
@@ -243,14 +243,14 @@ def _feet(text: str, start: int) -> tuple[str, int] | None:
     if match is not None:
         parts = ((match["d"], "degree"), (match["m"], "minute"), (match["s"], "second"))
         words = " ".join(
-            f"{decimal(*(n.split('.') + [''])[:2])} {name}{'' if n == '1' else 's'}" for n, name in parts if n
+            f"{decimal(*([*n.split('.'), ''])[:2])} {name}{'' if n == '1' else 's'}" for n, name in parts if n
         )
         sides = {"N": " north", "S": " south", "E": " east", "W": " west", None: ""}
         return words + sides[match["side"]], match.end()
     match = _INCHES.match(text, start)
     if match is not None and ("″" in match[0] or not _is_quoted(text, start)):
         name = "inch" if match["number"] == "1" else "inches"
-        return f"{decimal(*(match['number'].split('.') + [''])[:2])} {name}", match.end()
+        return f"{decimal(*([*match['number'].split('.'), ''])[:2])} {name}", match.end()
     match = _ONLY_FEET.match(text, start)
     if match is not None:
         return f"{cardinal(match['number'])} feet", match.end()
@@ -395,7 +395,7 @@ def _size(text: str, number: Number) -> Found | None:
     if match is None:
         return None
     second = read_number(text, match.end())
-    if second is None or _POWER.match(text, second.end) and text[second.end : second.end + 1] in "^⁰¹²³⁴⁵⁶⁷⁸⁹⁻":
+    if second is None or (_POWER.match(text, second.end) and text[second.end : second.end + 1] in "^⁰¹²³⁴⁵⁶⁷⁸⁹⁻"):
         return None
     if "*" in match[0] or (match[0].strip() == "×" and number.part):
         return None
@@ -466,7 +466,7 @@ def _digits_only(text: str, start: int, number: Number) -> Found | None:
         return "code", spelled(digits), end
     if len(digits) > 12:
         return "digits", spelled(digits), end
-    if has_more or text[end : end + 1].isalpha() and not re.match(r"[A-Z](?= [A-Z])", text[end : end + 3]):
+    if has_more or (text[end : end + 1].isalpha() and not re.match(r"[A-Z](?= [A-Z])", text[end : end + 3])):
         return None
     if len(digits) > 2 and _SPELL_AFTER.search(before) and not read_unit(text, end):
         return "code", spelled(digits), end

@@ -17,7 +17,7 @@ from ..records import FOREIGN, Span
 from ..symbols import emoji_name, emoji_pattern, greek_name, symbol_name
 from .abbreviations import abbreviations
 from .addresses import address_words, tag_words
-from .dates import decade, short_year
+from .dates import DAYS, MONTH_WORDS, decade, short_year
 from .money import currencies, money_in_front
 from .numbers import VULGAR
 from .numeric import power_words, read_numeric
@@ -144,8 +144,8 @@ def _is_plain(chunk: str) -> bool:
         return False
     word = match["word"]
     if not word:
-        return chunk in ("—", "…") or chunk not in "-–" and not any(char not in _SILENT for char in chunk)
-    if len(word) == 1 and (word.isupper() and word not in "AI" or word in "ivx"):
+        return chunk in ("—", "…") or (chunk not in "-–" and not any(char not in _SILENT for char in chunk))
+    if len(word) == 1 and ((word.isupper() and word not in "AI") or word in "ivx"):
         return False
     if word in _BARE_CANDIDATES or chunk.strip("\"'“‘([«,;:!?)]”’».") in _BARE_CANDIDATES:
         return False
@@ -165,9 +165,7 @@ _BARE_CANDIDATES = frozenset(
 
 
 def _month_words() -> frozenset[str]:
-    from .dates import _MONTH_OF, DAYS  # pyright: ignore[reportPrivateUsage]
-
-    return frozenset(_MONTH_OF) | frozenset(DAYS)
+    return MONTH_WORDS | frozenset(DAYS)
 
 
 def _past(text: str, start: int) -> int:

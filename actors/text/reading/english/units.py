@@ -49,13 +49,10 @@ _UNDER = {
     "day": "day",
     "wk": "week",
     "week": "week",
-}
-_UNDER |= {"mo": "month", "month": "month", "yr": "year", "year": "year", "y": "year", "a": "year", "min": "minute"}
-_UNDER |= {
-    word: word for word in "hour minute second person head pound piece mile night unit item page serving".split()
-}
-_UNDER |= {"in": "inch", "pc": "piece", "ea": "each", "pp": "person", "gal": "gallon"}
-_FULL = re.compile(r"[a-z]{4,}")
+    "mo": "month", "month": "month", "yr": "year", "year": "year", "y": "year", "a": "year", "min": "minute",
+    **{word: word for word in "hour minute second person head pound piece mile night unit item page serving".split()},
+    "in": "inch", "pc": "piece", "ea": "each", "pp": "person", "gal": "gallon",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +127,7 @@ def read_unit(text: str, start: int) -> Measure | None:
 
 def _stands(text: str, unit: Unit, gap: str, symbol: str, end: int) -> bool:
     is_spaced = gap.endswith((" ", "\u00a0", "\u202f", "\u2009"))
-    if "-" in gap and (len(symbol) < 2 and symbol not in "gmWV" or unit.when == "space"):
+    if "-" in gap and ((len(symbol) < 2 and symbol not in "gmWV") or unit.when == "space"):
         return False
     if unit.when == "tight":
         return not is_spaced and not gap

@@ -61,8 +61,10 @@ _BEHIND_FIRST = re.compile(
     r"['’]s|[.,;:!?)]|\s*\Z| (?:of|and|the|died|was|is|had|reigned|became|ruled|came|built|made|waved|spoke|who|[a-z]+ed)\b"
 )
 _COMPASS = re.compile(r"(?P<side>[NS]\.?[EW]|[NSEW])\.?(?![\w'])")
-_COMPASS_NAMES = {"N": "north", "S": "south", "E": "east", "W": "west", "NE": "northeast", "NW": "northwest"}
-_COMPASS_NAMES |= {"SE": "southeast", "SW": "southwest"}
+_COMPASS_NAMES = {"N": "north", "S": "south", "E": "east", "W": "west", "NE": "northeast", "NW": "northwest"} | {
+    "SE": "southeast",
+    "SW": "southwest",
+}
 _ROADS = (
     "St|Ave|Av|Rd|Dr|Blvd|Ln|Ct|Pl|Pkwy|Hwy|Street|Avenue|Road|Drive|Boulevard|Lane|Court|Place|Parkway|Highway|Way"
 )
@@ -163,7 +165,7 @@ def _dotted(text: str, start: int) -> tuple[str, int] | None:
         following = re.match(r"\s?(?:[A-Z][\w'’-]*|&)", text[start + 2 : start + 34])
         before = text[max(0, start - 2) : start]
         is_initial = following is not None and not may_start(text, start + 2) and not before.endswith(("&",))
-        if is_initial and text[start] != "I" or (is_initial and re.search(r"[A-Z]\. \Z|\A\Z", before)):
+        if (is_initial and text[start] != "I") or (is_initial and re.search(r"[A-Z]\. \Z|\A\Z", before)):
             return text[start], start + 2
     return None
 
@@ -197,7 +199,7 @@ def _code(text: str, start: int) -> tuple[str, int] | None:
     if match is None:
         return None
     head, point = match["head"], match["point"]
-    if match["joint"] and (head[1:].islower() and len(head) > 4 or head.islower()):
+    if match["joint"] and ((head[1:].islower() and len(head) > 4) or head.islower()):
         return None
     if match["joint"] == "." and len(head) > 1:
         return None
@@ -238,7 +240,7 @@ def _letters(letters: str) -> str:
         return known
     if len(letters) > 2 and (not letters.isupper() or (len(letters) > 4 and _SAYABLE.match(letters))):
         return letters
-    return " ".join(letters.upper() if len(letters) > 1 or letters.isupper() else letters.upper())
+    return " ".join(letters.upper())
 
 
 def counted_names() -> frozenset[str]:
