@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from common import ProgramFailed, parsed, report_of
-from figures_page import Run, page_of, section_of, sections_of
+from lib.figures_page import Run, page_of, section_of, sections_of
 
 HERE = Path(__file__).parent
 PAGE = HERE.parent / "docs" / "figures.md"

@@ -30,16 +30,16 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from batching_contenders import Arena, Contender, segments_of, speak_automatically
-from batching_corpora import (
+from common import machine, measure, num_cores, parsed, show
+from lib.batching_contenders import Arena, Contender, segments_of, speak_automatically
+from lib.batching_corpora import (
     adversarial_lengths,
     adversarial_shards,
     lognormal_corpus,
     read_corpus,
     shards_of,
 )
-from batching_report import COLUMNS, Part, worst_of
-from common import machine, measure, num_cores, parsed, show
+from lib.batching_report import COLUMNS, Part, worst_of
 
 from speechmill.actors.batcher import calibration
 from speechmill.actors.batcher.packing import pack_segments

@@ -33,11 +33,11 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from chaos_cluster import CPUS_A_NODE, Driver, Nodes, adopt_orphans, end_descendants, prepare_environment
-from chaos_model import FIRST_WORD, JOURNAL, chars_spoken
-from chaos_storm import Storm
 from common import machine, parsed, show
-from faulty_s3 import FaultyS3
+from lib.chaos_cluster import CPUS_A_NODE, Driver, Nodes, adopt_orphans, end_descendants, prepare_environment
+from lib.chaos_model import FIRST_WORD, JOURNAL, chars_spoken
+from lib.chaos_storm import Storm
+from lib.faulty_s3 import FaultyS3
 
 ROW_S = 0.05
 """That the average row takes."""
@@ -62,8 +62,8 @@ UP = 0.7
 def main() -> None:
     """The calm run, the other, the comparison."""
     arguments = _arguments()
-    sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "support"))
-    from s3server import S3Server
+    sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+    from support.s3server import S3Server
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     adopt_orphans()

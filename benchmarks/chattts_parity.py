@@ -37,8 +37,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from chattts_parity_checks import HIDDEN, MEL, SAME, SOUND, Check, apart, report, unlike
-from chattts_parity_inputs import (
+from common import num_cores
+from lib.chattts_parity_checks import HIDDEN, MEL, SAME, SOUND, Check, apart, report, unlike
+from lib.chattts_parity_inputs import (
     ENDING,
     PASSES,
     REFINED_TOKENS,
@@ -53,7 +54,6 @@ from chattts_parity_inputs import (
     write_job,
     write_weights,
 )
-from common import num_cores
 from torch.nn.utils.rnn import pad_sequence
 
 from speechmill.actors.engine.request import Generated, Sampling

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from common import machine, parsed, show
-from text_readings import Case, forms, read_cases
+from lib.text_readings import Case, forms, read_cases
 
 from speechmill.actors.text.front_end import reader_of
 from speechmill.actors.text.reading.analyser import analyse

@@ -60,8 +60,12 @@ def session(address: str, metrics_port: int = 0) -> Generator[Resources]:
     """Start Ray here (`local`) or join a cluster (`auto`, `ray://host:port`, `host:port`) for the block's length.
 
     Whoever answered SIGTERM before answers it in the block, too.
-    metrics_port   where a session that starts here exports its metrics to Prometheus; 0 for nowhere
-    Raises SpecError when nothing answers at the address.
+
+    Args:
+        metrics_port: Where a session that starts here exports its metrics to Prometheus; 0 for nowhere
+
+    Raises:
+        SpecError: If nothing answers at the address
     """
     import ray
 
@@ -177,8 +181,11 @@ def plan_replicas(
 ) -> ReplicaPlan:
     """Replicas that fit without sharing a core or a GPU more than asked.
 
-    `auto` means one per GPU share where the cluster has GPUs, else one per CPU core. On this machine a number that
-    does not fit is refused; a cluster may still grow, so there the number stands. Raises SpecError.
+    `auto` means one per GPU share where the cluster has GPUs, else one per CPU core. On this machine a number that does
+    not fit is refused; a cluster may still grow, so there the number stands.
+
+    Raises:
+        SpecError: The job is wrong; the message names the key
     """
     if device == "auto":
         device = "cuda" if resources.gpus >= gpus_per_replica else "cpu"

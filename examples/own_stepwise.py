@@ -77,7 +77,11 @@ class Hum(StepwiseModel):
 
     @classmethod
     def describe(cls, config: speechmill.ModelConfig) -> speechmill.ModelInfo:
-        """The model under this configuration. Raises ModelError for what it does not have."""
+        """The model under this configuration.
+
+        Raises:
+            ModelError: For what it does not have
+        """
         for name in config.options:
             raise ModelError(f"model.options.{name} is not an option of Hum; it has none")
         if config.backend not in ("auto", "torch"):

@@ -32,12 +32,20 @@ class Job:
         output: Mapping[str, Any],
         **sections: Any,
     ) -> None:
-        """Check the job. Raises SpecError, naming every wrong key."""
+        """Check the job.
+
+        Raises:
+            SpecError: A key is wrong; the message names every one
+        """
         self.spec = JobSpec.parse({"input": input, "output": output, **sections})
 
     @classmethod
     def load(cls, path: str | Path, overrides: list[str] | None = None) -> Self:
-        """A job from a YAML file; `overrides` are like "model.batch_size=16". Raises SpecError."""
+        """A job from a YAML file; `overrides` are like "model.batch_size=16".
+
+        Raises:
+            SpecError: The job is wrong; the message names the key
+        """
         return cls.of(JobSpec.load(path, overrides))
 
     @classmethod
@@ -48,9 +56,13 @@ class Job:
         return job
 
     def plan(self, *, measure: bool = False) -> Plan:
-        """Read the corpus and say what the job would do; starts nothing. Raises JobError.
+        """Read the corpus and say what the job would do; starts nothing.
 
-        measure   load the model in this process and measure what its batches cost, unless that is known
+        Args:
+            measure: Load the model in this process and measure what its batches cost, unless that is known
+
+        Raises:
+            JobError: The job cannot be done as asked; the message says what to do
         """
         return plan(self.spec, measure=measure)
 
@@ -73,12 +85,16 @@ class Job:
     ) -> Result:
         """Run the job here or on its cluster, or continue it; blocks until every row is spoken or failed.
 
-        overwrite   start anew; what the output holds counts for nothing from then on, and is deleted
-        repair      verify the output first, and speak again what it has lost or holds damaged
-        observe     called with a `Snapshot` about twice a second
-        trace       a file for what each replica spoke when, which chrome://tracing and Perfetto open
-        Raises JobError before any replica starts, RunStopped when the run cannot go on (run again to continue),
-        OutputDamaged when a complete output has lost something and `repair` is not asked for.
+        Args:
+            overwrite: Start anew; what the output holds counts for nothing from then on, and is deleted
+            repair: Verify the output first, and speak again what it has lost or holds damaged
+            observe: Called with a `Snapshot` about twice a second
+            trace: A file for what each replica spoke when, which chrome://tracing and Perfetto open
+
+        Raises:
+            JobError: The job is wrong; no replica was started
+            RunStopped: If the run cannot go on (run again to continue)
+            OutputDamaged: If a complete output has lost something and `repair` is not asked for
         """
         from .run.driver import run  # Ray takes a second to import, and only a run needs it
 
@@ -95,11 +111,16 @@ class Job:
     ) -> SubmittedJob:
         """Send the job to a Ray cluster and return at once; the same job again continues it.
 
-        address              the head's dashboard, http://head:8265; else RAY_API_SERVER_ADDRESS, else port 8265 here
-        id                   the job's id there; by default its name and six digits
-        installed            run the speechmill that the cluster has, send none
-        entrypoint_num_cpus  cores that Ray reserves for the driver; with any, it may run on another node than the head
-        Raises JobError before anything is sent, and OutputBusy when a job there writes the output.
+        Args:
+            address: The head's dashboard, http://head:8265; else RAY_API_SERVER_ADDRESS, else port 8265 here
+            id: The job's id there; by default its name and six digits
+            installed: Run the speechmill that the cluster has, send none
+            entrypoint_num_cpus: Cores that Ray reserves for the driver; with any, it may run on another node than the
+                head
+
+        Raises:
+            JobError: The job is wrong; nothing was sent
+            OutputBusy: A job there writes the output
         """
         from .submission.submit import submit
 

@@ -1,6 +1,6 @@
 """Fixtures for every test folder: a real S3 server, a proxy that can take it away, and Ray.
 
-Helpers that are no fixtures lie in tests/support, which is on the path.
+Helpers that are no fixtures lie in the package `support`, tests/support.
 
 s3_server   session-wide; .endpoint .access_key .secret_key .new_bucket() .stop() .start()
 s3_env      the same server, with its keys in the environment of this test and nothing else from AWS
@@ -27,12 +27,12 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-import raynode
-from faultyproxy import FaultyProxy
 from hypothesis import settings
-from s3server import S3Server
-from small_output import tell, write_output  # noqa: F401  (fixtures)
-from tcpproxy import TcpProxy
+from support import raynode
+from support.faultyproxy import FaultyProxy
+from support.s3server import S3Server
+from support.small_output import tell, write_output  # noqa: F401  (fixtures)
+from support.tcpproxy import TcpProxy
 
 # The same examples on every run, and none fails for being slow on a busy machine; `make check` has a few.
 settings.register_profile("speechmill", deadline=None, derandomize=True, database=None, max_examples=50)
@@ -185,6 +185,6 @@ def joined_ray(ray_head: Any) -> Iterator[None]:
 def hosted_replicas(joined_ray: None, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """The connection, and replicas in the process of one host (`support/hosted.py`)."""
     if request.node.get_closest_marker("replica_processes") is None:
-        from hosted import Hosted
+        from support.hosted import Hosted
 
         monkeypatch.setattr("speechmill.jobs.run.driver.Spawned", Hosted)

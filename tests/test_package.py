@@ -31,7 +31,7 @@ from typing import Any
 import numpy as np
 import pytest
 import uv
-from waiting import HANG_S
+from support.waiting import HANG_S
 
 import speechmill
 from speechmill.cluster.storage import open_storage

@@ -32,11 +32,12 @@ MAX_DECODED_SAMPLES = 1 << 29
 class AudioFormat:
     """An encoding of mono audio.
 
-    is_lossless        decoding gives back the very 16-bit samples
-    sample_rates       Hz that it can hold; empty when it holds any
-    tolerance_samples  how far a decoder's length may be off. libsndfile's own is exact in every format (measured);
-                       the margin is for decoders that ignore an MP3's or Opus stream's padding marks
-    level              soundfile's compression_level, None for the library's default
+    Attributes:
+        is_lossless: Decoding gives back the very 16-bit samples
+        sample_rates: Hz that it can hold; empty when it holds any
+        tolerance_samples: How far a decoder's length may be off. libsndfile's own is exact in every format (measured);
+            the margin is for decoders that ignore an MP3's or Opus stream's padding marks
+        level: soundfile's compression_level, None for the library's default
     """
 
     name: str
@@ -75,7 +76,11 @@ FORMATS: Mapping[str, AudioFormat] = {
 
 
 def format_of(name: str) -> AudioFormat:
-    """The format of that name. Raises SpecError for an unknown one."""
+    """The format of that name.
+
+    Raises:
+        SpecError: For an unknown one
+    """
     try:
         return FORMATS[name]
     except KeyError:
@@ -85,7 +90,8 @@ def format_of(name: str) -> AudioFormat:
 def pcm16(samples: NDArray[np.float32]) -> NDArray[np.int16]:
     """Round float32 [num_samples] to int16 [num_samples]: clipped to -1 … 1, times 32767, half to even.
 
-    Raises RowRejected for samples that are not one-dimensional or not finite.
+    Raises:
+        RowRejected: For samples that are not one-dimensional or not finite
     """
     if samples.ndim != 1:
         raise RowRejected(f"audio has shape {samples.shape}; one channel of samples, [num_samples], is expected")
@@ -108,7 +114,9 @@ def sha256(data: bytes) -> str:
 def encode(pcm: NDArray[np.int16], sample_rate: int, audio_format: str) -> bytes:
     """Encode int16 [num_samples] at `sample_rate` Hz; the same samples always give the same bytes.
 
-    Raises RowRejected when there are no samples, SpecError for an unknown format or a rate that it cannot hold.
+    Raises:
+        RowRejected: If there are no samples
+        SpecError: For an unknown format or a rate that it cannot hold
     """
     chosen = format_of(audio_format)
     chosen.check(sample_rate)
@@ -128,7 +136,9 @@ def decode(data: bytes, max_samples: int = MAX_DECODED_SAMPLES) -> tuple[NDArray
     """Decode a file of any format to float32 [num_samples] in -1 … 1 (channels averaged), and its rate in Hz.
 
     16-bit samples come back as k / 32767, so that `pcm16` gives exactly k again.
-    Raises RowRejected for bytes that are no audio and for more than `max_samples` samples, before decoding them.
+
+    Raises:
+        RowRejected: For bytes that are no audio and for more than `max_samples` samples, before decoding them
     """
     try:
         with soundfile.SoundFile(io.BytesIO(data)) as file:
@@ -154,7 +164,8 @@ def join(
 
     `pause_s` is the seconds between two segments, or the seconds before each one.
 
-    Raises SpecError for a pause that is negative or not finite.
+    Raises:
+        SpecError: For a pause that is negative or not finite
     """
     pauses = [silence(sample_rate, pause) for pause in ([pause_s] if isinstance(pause_s, float | int) else pause_s)]
     if isinstance(pause_s, float | int):
@@ -167,7 +178,8 @@ def join(
 def silence(sample_rate: int, pause_s: float) -> NDArray[np.float32]:
     """The pause between two segments: zeros float32 [num_samples].
 
-    Raises SpecError for a pause that is negative or not finite.
+    Raises:
+        SpecError: For a pause that is negative or not finite
     """
     if not 0 <= pause_s < float("inf"):
         raise SpecError(f"a pause of {pause_s} s between segments; it has to be 0 or more")

@@ -15,7 +15,11 @@ _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
 def with_serial(data: bytes, serial: int) -> bytes:
-    """The same stream under another serial number (0 … 2**32 - 1). Raises ValueError if it is no Ogg stream."""
+    """The same stream under another serial number (0 … 2**32 - 1).
+
+    Raises:
+        ValueError: If it is no Ogg stream
+    """
     stream = bytearray(data)
     for start, end in _pages(data):
         page = bytearray(data[start:end])

@@ -55,7 +55,8 @@ class LiveEncoder:
     Of 0 samples come the header alone (wav, flac) or no bytes at all (pcm, opus, mp3). Threads may share an encoder:
     a call waits for the one that is running. ValueError says that `finish` or `close` came before.
 
-    mime  the stream's media type, for a Content-Type header
+    Attributes:
+        mime: The stream's media type, for a Content-Type header
     """
 
     mime: str
@@ -63,7 +64,8 @@ class LiveEncoder:
     def __init__(self, name: str, sample_rate: int) -> None:
         """Begin a stream of that format at `sample_rate` Hz.
 
-        Raises SpecError for a name that is not in LIVE_FORMATS and for a rate that the format cannot hold.
+        Raises:
+            SpecError: For a name that is not in LIVE_FORMATS and for a rate that the format cannot hold
         """
         _check(name, sample_rate)
         # No media type is registered for little-endian samples: those of audio/L16 are big-endian (RFC 2586).
@@ -81,7 +83,9 @@ class LiveEncoder:
     def feed(self, pcm: NDArray[np.int16]) -> bytes:
         """Take int16 [num_samples], any number of them; what can be sent now, which may be nothing yet.
 
-        Raises TypeError for another kind of number, ValueError once the stream has ended.
+        Raises:
+            TypeError: For another kind of number
+            ValueError: Once the stream has ended
         """
         samples = pcm.astype(np.int16, order="C", casting="equiv", copy=False)
         with self._lock:
@@ -93,7 +97,11 @@ class LiveEncoder:
             return self._outbox.take()
 
     def finish(self) -> bytes:
-        """End the stream: all that is still to be sent. Raises ValueError if it has ended before."""
+        """End the stream: all that is still to be sent.
+
+        Raises:
+            ValueError: If it has ended before
+        """
         with self._lock:
             self._check_open()
             has_begun = self._outbox.tell() > 0

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 class Budget:
     """Memory of one replica, in bytes.
 
-    total        of the device
-    others       held by other processes when this was asked
-    utilization  share of the memory that may be used, above 0 and up to 1
-    share        of the device that this replica was given: others like it have the rest
-    resident     what the model holds at rest
-    beside       kept free for what runs beside a batch: clips that wait for the encoder
+    Attributes:
+        total: Of the device
+        others: Held by other processes when this was asked
+        utilization: Share of the memory that may be used, above 0 and up to 1
+        share: Of the device that this replica was given: others like it have the rest
+        resident: What the model holds at rest
+        beside: Kept free for what runs beside a batch: clips that wait for the encoder
     """
 
     total: int

@@ -62,8 +62,12 @@ def options_text(config: ModelConfig) -> str:
 def calibrate(model: Model, memory: Memory, usable: Callable[[int], int], key: ProfileKey) -> Profile | None:
     """Measure the model; None if it cannot be.
 
-    usable   bytes that a batch may take, by the bytes that the model holds at rest
-    Raises JobError and RunStopped from the model.
+    Args:
+        usable: Bytes that a batch may take, by the bytes that the model holds at rest
+
+    Raises:
+        JobError: The model has raised it
+        RunStopped: The model has raised it
     """
     try:
         return _Grid(model, memory, usable).measured(key)
@@ -101,7 +105,11 @@ class _Grid:
         self._repeat()
 
     def measured(self, key: ProfileKey) -> Profile:
-        """What was found. Raises ValueError if not one batch could be measured."""
+        """What was found.
+
+        Raises:
+            ValueError: If not one batch could be measured
+        """
         if not self._samples:
             raise ValueError("not one batch could be measured")
         texts = [segment for length in self._lengths for segment in self._probes.batch(1, length)]

@@ -19,7 +19,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, order=True)
 class BatchShape:
-    """A padded batch: its rows, and the length of its longest row in tokens."""
+    """A padded batch: its rows, and the length of its longest row, as its model counts it."""
 
     rows: int
     longest: int
@@ -55,9 +55,10 @@ NOISE = 0.02
 class Curve:
     """A cost over shapes: the sum of coefficient times term, each coefficient 0 or more.
 
-    error   root mean square of the relative errors over the measurements it was fitted to, made larger for each term:
-            a curve of as many terms as measurements goes through all of them and proves nothing
-    excess  the most by which a measurement was above the curve, relative
+    Attributes:
+        error: Root mean square of the relative errors over the measurements it was fitted to, made larger for each
+            term: a curve of as many terms as measurements goes through all of them and proves nothing
+        excess: The most by which a measurement was above the curve, relative
     """
 
     coefficients: Mapping[str, float]
@@ -104,8 +105,9 @@ def fit(
 ) -> Curve:
     """The curve of the fewest terms that tells the values (least squares of the relative errors).
 
-    values   one per shape, 0 or more
-    noise    values below this share of the largest count as little as one of that size
+    Args:
+        values: One per shape, 0 or more
+        noise: Values below this share of the largest count as little as one of that size
     """
     target = np.asarray(values, np.float64)
     if not target.size or not target.max() > _LEAST:

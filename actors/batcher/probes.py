@@ -12,7 +12,11 @@ DISTINCT = 16
 
 
 class Probes:
-    """Segments of a model's default voice, by length. Raises RowError where it cannot read plain text."""
+    """Segments of a model's default voice, by length.
+
+    Raises:
+        RowError: Where it cannot read plain text
+    """
 
     def __init__(self, model: Model) -> None:
         self._model = model

@@ -23,11 +23,12 @@ RULES = 1
 class ProfileKey:
     """What a profile holds for. Another value of any field is another profile.
 
-    model, revision, backend   as in ModelInfo; the backend implies the number format that is computed in
-    device                     "cpu" or "cuda"
-    hardware                   the device by name, with the threads where it is a CPU
-    versions                   of the libraries that compute
-    options                    the model's own
+    Attributes:
+        model, revision, backend: As in ModelInfo; the backend implies the number format that is computed in
+        device: "cpu" or "cuda"
+        hardware: The device by name, with the threads where it is a CPU
+        versions: Of the libraries that compute
+        options: The model's own
     """
 
     model: str
@@ -44,8 +45,9 @@ class ProfileKey:
 class Sample:
     """A batch that was measured.
 
-    seconds     of `Model.speak`, the best of several tries
-    peak_bytes  the most that was held while it ran, above what the model holds at rest
+    Attributes:
+        seconds: Of `Model.speak`, the best of several tries
+        peak_bytes: The most that was held while it ran, above what the model holds at rest
     """
 
     shape: BatchShape
@@ -57,11 +59,12 @@ class Sample:
 class Profile:
     """The cost of a model's batches on one device.
 
-    resident_bytes   held at rest: weights and workspace
-    total_bytes      what the device has; `is_main_memory` if it is not one of its own
-    samples_per_cell audio samples per token of a segment, the most seen
-    cells_per_char   tokens per character of text
-    out_of_memory    shapes that did not fit while measuring
+    Attributes:
+        resident_bytes: Held at rest: weights and workspace
+        total_bytes: What the device has; `is_main_memory` if it is not one of its own
+        samples_per_cell: Audio samples per token of a segment, the most seen
+        cells_per_char: Tokens per character of text
+        out_of_memory: Shapes that did not fit while measuring
     """
 
     key: ProfileKey
@@ -95,7 +98,11 @@ class Profile:
 
     @classmethod
     def from_json(cls, text: str) -> Profile:
-        """Read a profile. Raises ValueError for anything that `to_json` does not write."""
+        """Read a profile.
+
+        Raises:
+            ValueError: For anything that `to_json` does not write
+        """
         try:
             body = cast("dict[str, Any]", json.loads(text))
             raw = {name: body.pop(name) for name in ("key", "samples", "out_of_memory")}

@@ -11,14 +11,15 @@ from .fit import BatchShape
 class BatchStats:
     """Batches that were spoken, and how they were predicted.
 
-    num_batches, num_rows   batches and the segments in them; 0 for a model that speaks step by step, without batches
-    cells_filled, _total    cells that held a token, and all of them; step by step: slots that held a row, and all
-    synthesis_s             seconds of `Model.speak`; `predicted_s` what the profile said they would be
-    num_out_of_memory       batches that did not fit
-    num_splits              batches that were cut in two because something else in them failed
-    peak_bytes              the most that was held at any moment, model included; 0 if it was not measured
-    predicted_bytes         the most that was predicted for any batch, model and margin included
-    bound_bytes             what `vram_utilization` allows; 0 if the memory was not measured
+    Attributes:
+        num_batches, num_rows: Batches and the segments in them; 0 for a model that speaks step by step, without batches
+        cells_filled, _total: Cells that held a token, and all of them; step by step: slots that held a row, and all
+        synthesis_s: Seconds of `Model.speak`; `predicted_s` what the profile said they would be
+        num_out_of_memory: Batches that did not fit
+        num_splits: Batches that were cut in two because something else in them failed
+        peak_bytes: The most that was held at any moment, model included; 0 if it was not measured
+        predicted_bytes: The most that was predicted for any batch, model and margin included
+        bound_bytes: What `vram_utilization` allows; 0 if the memory was not measured
     """
 
     num_batches: int = 0

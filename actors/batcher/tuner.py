@@ -62,10 +62,11 @@ class _Bucket:
 class Tuner:
     """One replica's choice of batches.
 
-    profile     what was measured; None where nothing could be, then the model's own limit is all that holds
-    limit       the most that the model takes, whatever the memory
-    batch_rows  rows in a batch as the job wants them; None for the fastest
-    batch_s     expected seconds of a batch of two rows or more, at most
+    Args:
+        profile: What was measured; None where nothing could be, then the model's own limit is all that holds
+        limit: The most that the model takes, whatever the memory
+        batch_rows: Rows in a batch as the job wants them; None for the fastest
+        batch_s: Expected seconds of a batch of two rows or more, at most
     """
 
     def __init__(
@@ -118,7 +119,7 @@ class Tuner:
         fitting = self._rows_that_fit(max_length)
         advice = f"use {fitting} at most, or auto_max" if fitting else "use a larger model.vram_utilization"
         raise ModelError(
-            f"model.batch_size is {rows}: {rows} rows of {max_length} tokens, the longest segment, need "
+            f"model.batch_size is {rows}: {rows} rows of length {max_length}, the longest segment, need "
             f"{size(needed)} at their peak (margin of {100 * self.margin:.0f} % included). {budget.explain()}; {advice}"
         )
 

@@ -21,8 +21,9 @@ _CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.lim
 class Memory(ABC):
     """One device's memory; all figures in bytes.
 
-    is_main  main memory: the machine's replicas share it, clips wait in it, a batch's peak is only seen when it is a
-             new record of the process, and a batch that takes too much raises nothing: the system ends the process
+    Attributes:
+        is_main: Main memory: the machine's replicas share it, clips wait in it, a batch's peak is only seen when it is
+            a new record of the process, and a batch that takes too much raises nothing: the system ends the process
     """
 
     is_main = False

@@ -34,7 +34,8 @@ class Cache:
     def put(self, layer: int, first: int, at: Tensor, key: Tensor, value: Tensor) -> None:
         """Write keys and values [rows, heads, time, head size] of the rows from slot `first` on.
 
-        at   int64 [rows, time]: the position of each
+        Args:
+            at: int64 [rows, time]: the position of each
         """
         rows = torch.arange(first, first + len(at), device=at.device)[:, None]
         # [rows, time, heads, head size]: indices apart from each other put their axes in front

@@ -16,13 +16,15 @@ from dataclasses import dataclass
 class ChunkPolicy:
     """How a row is cut; all numbers but `growth` are steps.
 
-    first     of the first chunk: it leaves as soon as it and its look-ahead are there
-    growth    of each chunk over the one before it, until `most`; at least 1
-    most      of any chunk; the last may take as many as its look-ahead would have had on top
-    ahead     drawn beyond a chunk before it is decoded: fewer are sooner, and further from the sound of the whole
-    context   decoded again before a chunk: as many as its beginning depends on
+    Attributes:
+        first: Of the first chunk: it leaves as soon as it and its look-ahead are there
+        growth: Of each chunk over the one before it, until `most`; at least 1
+        most: Of any chunk; the last may take as many as its look-ahead would have had on top
+        ahead: Drawn beyond a chunk before it is decoded: fewer are sooner, and further from the sound of the whole
+        context: Decoded again before a chunk: as many as its beginning depends on
 
-    Raises ValueError for a number outside its range.
+    Raises:
+        ValueError: For a number outside its range
     """
 
     first: int = 8
@@ -82,9 +84,13 @@ class Chunker:
     def next(self, steps: int, *, is_complete: bool) -> Chunk | None:
         """The next chunk of a row that has `steps` steps so far; None where it is not time yet, or all have left.
 
-        is_complete   no more steps will come
+        More than one chunk may be due: ask until there is none.
 
-        More than one chunk may be due: ask until there is none. Raises ValueError if the row has fewer steps than left.
+        Args:
+            is_complete: No more steps will come
+
+        Raises:
+            ValueError: If the row has fewer steps than left
         """
         if steps < self._done:
             raise ValueError(f"the row has {steps} steps, of which {self._done} have left: they cannot become fewer")

@@ -25,8 +25,9 @@ Decode = Callable[[Tensor, Tensor], Tensor]
 class Decoder:
     """Rows by key.
 
-    batch_steps   steps of speech in one batch, padding included
-    num_samples   of a row of so many steps
+    Args:
+        batch_steps: Steps of speech in one batch, padding included
+        num_samples: Of a row of so many steps
     """
 
     def __init__(

@@ -64,10 +64,11 @@ class Usage:
 class Engine:
     """Speaks requests through a network.
 
-    slots       rows at once
-    positions   the most that one row may hold, prompt and steps together
-    is_fixed    compute all slots at every step, used or not: then a row's sums have one shape whatever its neighbours
-    beside_urgent   rows that may be in slots beside urgent ones; all where None
+    Args:
+        slots: Rows at once
+        positions: The most that one row may hold, prompt and steps together
+        is_fixed: Compute all slots at every step, used or not: then a row's sums have one shape whatever its neighbours
+        beside_urgent: Rows that may be in slots beside urgent ones; all where None
     """
 
     def __init__(
@@ -96,7 +97,11 @@ class Engine:
             raise ValueError(f"{request.num_positions} positions do not fit into a slot of {self._positions}")
 
     def add(self, requests: Iterable[Request]) -> None:
-        """Requests to be spoken. Raises ValueError for one that no slot can hold."""
+        """Requests to be spoken.
+
+        Raises:
+            ValueError: For one that no slot can hold
+        """
         rows = list(requests)
         for request in rows:
             self.check(request)

@@ -36,7 +36,9 @@ _RULES = 1
 def slots_key(model: str, device: torch.device, tried: Sequence[int], network: Mapping[str, object]) -> ProfileKey:
     """What a choice holds for on the machine that this runs on.
 
-    network   all else that the time of a step depends on: sizes, number format, number of threads, how it is computed
+    Args:
+        network: All else that the time of a step depends on: sizes, number format, number of threads, how it is
+            computed
     """
     options = json.dumps({"rules": _RULES, "tried": list(tried), **network}, sort_keys=True, default=str)
     where = hardware(device.type) + (f", {num_cores()} cores" if device.type == "cpu" else "")
@@ -48,8 +50,9 @@ def kept_choice(
 ) -> Choice:
     """The choice kept for exactly this key; else one that is made now, and kept.
 
-    tried    the numbers of rows that `choose` tries, at least one, ascending
-    folder   by default one of speechmill's cache folder
+    Args:
+        tried: The numbers of rows that `choose` tries, at least one, ascending
+        folder: By default one of speechmill's cache folder
     """
     cache, name, began = DiskCache("slots", folder), file_name(asdict(key)), time.time()
     parse = partial(_parse, key=key, tried=tried)
@@ -74,7 +77,12 @@ def _encode(key: ProfileKey, choice: Choice) -> str:
 
 
 def _parse(text: str, key: ProfileKey, tried: Sequence[int]) -> Choice:
-    """A choice as it was encoded. Raises ValueError, KeyError and the like for anything else."""
+    """A choice as it was encoded.
+
+    Raises:
+        ValueError: And the like for anything else
+        KeyError: And the like for anything else
+    """
     body = json.loads(text)
     step_s = {int(slots): float(seconds) for slots, seconds in body["step_s"].items()}
     is_quiet = body["is_quiet"]

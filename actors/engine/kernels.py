@@ -39,7 +39,8 @@ def kept_kernels(device: torch.device, network: Mapping[str, object]) -> Generat
     """Whatever the block compiles is kept for this network, or found again. To be entered before torch's compiler is
     imported, which looks at once where it is to keep things.
 
-    network   all that what is compiled depends on: sizes, number format
+    Args:
+        network: All that what is compiled depends on: sizes, number format
     """
     if _is_named():
         yield

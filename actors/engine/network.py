@@ -13,9 +13,11 @@ from .cache import Cache
 class Network(Protocol):
     """An autoregressive model as the engine sees it.
 
-    num_codebooks, vocabulary, end   codes drawn at each step, how many there are of each, and which of them is the end
-    hidden, dtype    width and number format of hidden states
-    position_bytes   what the cache takes for one position of one row
+    Attributes:
+        num_codebooks, vocabulary, end: Codes drawn at each step, how many there are of each, and which of them is the
+            end
+        hidden, dtype: Width and number format of hidden states
+        position_bytes: What the cache takes for one position of one row
     """
 
     num_codebooks: int
@@ -36,8 +38,10 @@ class Network(Protocol):
     def hiddens(self, x: Tensor, cache: Cache, first: int, starts: Tensor, reach: int) -> Tensor:
         """Hidden states of inputs x, both float [rows, time, hidden], the rows lying in the slots from `first` on.
 
-        starts   int64 [rows]: the position of each row's first input; an input sees its own position and those before
-        reach    positions of the cache to look at: no row holds more
+        Args:
+            starts: int64 [rows]: the position of each row's first input; an input sees its own position and those
+                before
+            reach: Positions of the cache to look at: no row holds more
         """
         ...
 

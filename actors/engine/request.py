@@ -13,11 +13,12 @@ if TYPE_CHECKING:
 class Sampling:
     """How the codes of one row are drawn.
 
-    temperature   one for each codebook, or one for all; above 0
-    top_p, top_k  the most likely codes that are drawn from: a share of the probability, and a number
-    penalty       of codes that the row has drawn in its last 16 steps; 1 for none
-    min_steps     steps before which the end cannot be drawn
-    max_steps     steps at which the row is cut off
+    Attributes:
+        temperature: One for each codebook, or one for all; above 0
+        top_p, top_k: The most likely codes that are drawn from: a share of the probability, and a number
+        penalty: Of codes that the row has drawn in its last 16 steps; 1 for none
+        min_steps: Steps before which the end cannot be drawn
+        max_steps: Steps at which the row is cut off
     """
 
     temperature: tuple[float, ...] = (0.3,)
@@ -32,10 +33,11 @@ class Sampling:
 class Request:
     """One row.
 
-    key      the caller's own name for it, returned with the result
-    prompt   embeddings that the row begins with: float [prompt length, hidden]
-    seed     all randomness of the row: 0 … 2**63 - 1
-    is_urgent   it comes before others, which make room for it
+    Attributes:
+        key: The caller's own name for it, returned with the result
+        prompt: Embeddings that the row begins with: float [prompt length, hidden]
+        seed: All randomness of the row: 0 … 2**63 - 1
+        is_urgent: It comes before others, which make room for it
     """
 
     key: int
@@ -54,9 +56,10 @@ class Request:
 class Generated:
     """A row that has ended.
 
-    codes         int64 [steps, codebooks], the end not included
-    hiddens       float [steps, hidden]: what each step's codes were drawn from
-    is_complete   whether it drew its end; False when it was cut off at `max_steps`
+    Attributes:
+        codes: int64 [steps, codebooks], the end not included
+        hiddens: Float [steps, hidden]: what each step's codes were drawn from
+        is_complete: Whether it drew its end; False when it was cut off at `max_steps`
     """
 
     key: int

@@ -25,8 +25,11 @@ KEPT = 3
 class Sampler:
     """Settings and histories of the rows in an engine's slots.
 
-    num_codebooks, vocabulary, end   codes drawn at each step, how many there are of each, and which of them is the end
-    is_fixed                         all codes are looked at, not only as many as the rows' top-K
+    Args:
+        num_codebooks: Codes drawn at each step, how many there are of each, and which of them is the end
+        vocabulary: Codes drawn at each step, how many there are of each, and which of them is the end
+        end: Codes drawn at each step, how many there are of each, and which of them is the end
+        is_fixed: All codes are looked at, not only as many as the rows' top-K
     """
 
     def __init__(

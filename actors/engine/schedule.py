@@ -22,8 +22,9 @@ SlotMove = tuple[int, int]
 class Slot(Generic[Row]):
     """A row in a slot, or on its way into one.
 
-    prompt    positions of its prompt; `filled` of them are in the cache
-    steps     codes drawn so far
+    Attributes:
+        prompt: Positions of its prompt; `filled` of them are in the cache
+        steps: Codes drawn so far
     """
 
     row: Row
@@ -55,8 +56,9 @@ class PromptChunk:
 class Schedule(Generic[Row]):
     """Rows that wait, and rows in slots.
 
-    prefill_positions   of prompts that are filled before one step, padding included
-    beside_urgent       rows that may be in slots beside urgent ones: more would make their steps slower
+    Args:
+        prefill_positions: Of prompts that are filled before one step, padding included
+        beside_urgent: Rows that may be in slots beside urgent ones: more would make their steps slower
     """
 
     def __init__(self, num_slots: int, prefill_positions: int, beside_urgent: int | None = None) -> None:
@@ -174,7 +176,11 @@ class Schedule(Generic[Row]):
         self.slots.clear()
 
     def forget(self, row: Row) -> list[SlotMove]:
-        """A row is not wanted any more, wherever it is. The moves that close its gap. Raises ValueError if unknown."""
+        """A row is not wanted any more, wherever it is. The moves that close its gap.
+
+        Raises:
+            ValueError: If unknown
+        """
         for waiting in (self._urgent, self._waiting):
             for slot in waiting:
                 if slot.row is row:

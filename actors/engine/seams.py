@@ -29,11 +29,13 @@ if TYPE_CHECKING:
 class Seam:
     """How a chunk is joined to the next one.
 
-    overlap   samples at a chunk's end that are held back, and faded into the next chunk's version of them, which has
-              seen more of what follows; 0 joins chunks without a fade
+    Attributes:
+        overlap: Samples at a chunk's end that are held back, and faded into the next chunk's version of them, which has
+            seen more of what follows; 0 joins chunks without a fade
 
-    Raises ValueError if the overlap is longer than the look-ahead, leaves nothing of the first chunk, or is not within
-    the context of the next chunk.
+    Raises:
+        ValueError: If the overlap is longer than the look-ahead, leaves nothing of the first chunk, or is not within
+            the context of the next chunk
     """
 
     timing: StepTiming
@@ -68,7 +70,8 @@ class Seam:
     def least_context(self, context_steps: int) -> int:
         """Steps of context with which a chunk sounds as in the whole.
 
-        context_steps   to either side of a step, that its samples depend on
+        Args:
+            context_steps: To either side of a step, that its samples depend on
         """
         return context_steps + self.lead_steps
 
@@ -84,9 +87,11 @@ class ChunkedRow:
     def take(self, chunk: Chunk, wave: NDArray[np.float32]) -> NDArray[np.float32]:
         """Samples float32 that may leave now: they follow those of the chunk before.
 
-        wave   of the chunk's window, float32 [timing.num_samples(window steps)] or more; any for an empty chunk
+        Args:
+            wave: Of the chunk's window, float32 [timing.num_samples(window steps)] or more; any for an empty chunk
 
-        Raises ValueError if the chunk does not follow the one before, or the waveform is too short.
+        Raises:
+            ValueError: If the chunk does not follow the one before, or the waveform is too short
         """
         if chunk.start != self._steps:
             raise ValueError(f"a chunk starts at step {chunk.start}; its row is at step {self._steps}")
@@ -125,7 +130,8 @@ class ChunkedRow:
 class DecodeWindow:
     """A chunk that is due, of its row.
 
-    steps   [num_window_steps, channels]: hidden states or codes, what `decode` takes when transposed
+    Attributes:
+        steps: [num_window_steps, channels]: hidden states or codes, what `decode` takes when transposed
     """
 
     row: ChunkedRow
@@ -137,7 +143,10 @@ def decode_windows(windows: Sequence[DecodeWindow], decode: Decode) -> list[NDAr
     """Samples float32 that may leave of each window, of any rows and lengths, decoded as one padded batch.
 
     Waits for the device; `decoding.Decoder`, which does not, may decode windows just as well, for `ChunkedRow.take`.
-    Chunks of one row have to be in order. Raises ValueError if they are not.
+    Chunks of one row have to be in order.
+
+    Raises:
+        ValueError: If they are not
     """
     filled = [window.steps for window in windows if not window.chunk.is_empty]
     waves: list[NDArray[np.float32]] = []

@@ -29,8 +29,9 @@ if TYPE_CHECKING:
 class Drawn:
     """Steps of a row that can be decoded: a chunk of it, and all steps of its window.
 
-    codes, hiddens   as in `Generated`, of the steps from `chunk.window_start` to `chunk.window_end`
-    end              how the row ended, with its last chunk; None before
+    Attributes:
+        codes, hiddens: As in `Generated`, of the steps from `chunk.window_start` to `chunk.window_end`
+        end: How the row ended, with its last chunk; None before
     """
 
     chunk: Chunk
@@ -89,7 +90,8 @@ class SharedEngine:
     def run(self, requests: Iterable[Request]) -> Iterator[Generated]:
         """Rows as they end, under their own keys.
 
-        Raises ValueError for one that no slot can hold, and what a step does.
+        Raises:
+            ValueError: For one that no slot can hold, and what a step does
         """
         with self._asking(list(requests), None) as caller:
             for _ in range(len(caller.names)):
@@ -98,9 +100,12 @@ class SharedEngine:
     def stream(self, request: Request, policy: ChunkPolicy, listener: StreamHandle) -> Iterator[Drawn]:
         """The row's steps as they are drawn, before all rows that are not streamed; the last chunk says how it ended.
 
-        listener   when he goes, the row leaves its slot before the next step, and the stream ends; he is told what the
-                   time until the first chunk went to: "queue", "prefill" (with the first step) and "steps"
-        Raises ValueError if no slot can hold it, and what a step does.
+        Args:
+            listener: When he goes, the row leaves its slot before the next step, and the stream ends; he is told what
+                the time until the first chunk went to: "queue", "prefill" (with the first step) and "steps"
+
+        Raises:
+            ValueError: If no slot can hold it, and what a step does
         """
         with self._asking([replace(request, is_urgent=True)], Chunker(policy), listener) as caller:
             is_over = False

@@ -33,9 +33,10 @@ _ALIKE = 1.15
 class Choice:
     """What was found by trying.
 
-    most        the most rows that were to be tried
-    step_s      seconds of a step by the rows in it, the fastest try of each
-    is_quiet    whether a second try of each took about as long: else something disturbed them
+    Attributes:
+        most: The most rows that were to be tried
+        step_s: Seconds of a step by the rows in it, the fastest try of each
+        is_quiet: Whether a second try of each took about as long: else something disturbed them
     """
 
     most: int
@@ -101,8 +102,9 @@ def warm(engine: SharedEngine, network: Network, slots: int) -> None:
 def warm_windows(decode: Callable[[Tensor, Tensor], Tensor], step: Tensor, policy: ChunkPolicy, most: int) -> None:
     """Decode a window of each length that a stream of up to `most` steps has: a GPU's kernels are chosen by shape.
 
-    decode   of steps [1, channels, steps] and their number, int64 [1]
-    step     [channels], any
+    Args:
+        decode: Of steps [1, channels, steps] and their number, int64 [1]
+        step: [channels], any
     """
     chunker, lengths = Chunker(policy), set[int]()
     while (chunk := chunker.next(most, is_complete=False)) is not None:

@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 class Parked:
     """All that a row has come to, out of its slot: it goes on from there to the same bits.
 
-    cache      keys and values of its positions
-    history    of its sampler
-    following  the codes drawn last, and the hidden state that the next are drawn from
+    Attributes:
+        cache: Keys and values of its positions
+        history: Of its sampler
+        following: The codes drawn last, and the hidden state that the next are drawn from
     """
 
     cache: Tensor
@@ -36,8 +37,9 @@ class Parked:
 class SlotState:
     """The tensors of all slots.
 
-    next      int64 [slots, codebooks]: the codes drawn last
-    hidden    float [slots, hidden]: what the next are drawn from
+    Attributes:
+        next: int64 [slots, codebooks]: the codes drawn last
+        hidden: Float [slots, hidden]: what the next are drawn from
     """
 
     def __init__(self, network: Network, slots: int, positions: int, device: torch.device, *, is_fixed: bool) -> None:

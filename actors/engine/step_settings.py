@@ -16,8 +16,9 @@ Task = Literal["speak", "refine"]
 class StepTiming:
     """How steps become samples: step t starts at sample t * `step_samples`.
 
-    short_samples   samples that the last step of a row lacks, because its end needs a step that follows; 0 for none
-    sample_rate     Hz
+    Attributes:
+        short_samples: Samples that the last step of a row lacks, because its end needs a step that follows; 0 for none
+        sample_rate: Hz
     """
 
     step_samples: int
@@ -37,17 +38,18 @@ class StepTiming:
 class StepSettings:
     """What stays the same as long as a step-by-step model is loaded.
 
-    name              of the model, for what is measured and kept on disk
-    device            "cpu" or "cuda"
-    timing            samples of steps
-    decodes           what `decode` takes of each step: the "hiddens" that codes were drawn from, or the "codes"
-    decode_step_bytes memory that decoding takes for each step of a batch
-    streaming         how a row that is streamed is cut into chunks
-    is_deterministic  every step computes all slots, each prompt and each row's audio by itself: no bit of a row
-                      depends on another row
-    keeps_incomplete  a row that is cut off at its `max_steps` is kept; else it fails
-    advice            what a user can do about such a row, behind a colon in the message
-    facts             what the time of a step depends on besides number format and threads: sizes, compilation
+    Attributes:
+        name: Of the model, for what is measured and kept on disk
+        device: "cpu" or "cuda"
+        timing: Samples of steps
+        decodes: What `decode` takes of each step: the "hiddens" that codes were drawn from, or the "codes"
+        decode_step_bytes: Memory that decoding takes for each step of a batch
+        streaming: How a row that is streamed is cut into chunks
+        is_deterministic: Every step computes all slots, each prompt and each row's audio by itself: no bit of a row
+            depends on another row
+        keeps_incomplete: A row that is cut off at its `max_steps` is kept; else it fails
+        advice: What a user can do about such a row, behind a colon in the message
+        facts: What the time of a step depends on besides number format and threads: sizes, compilation
     """
 
     name: str

@@ -120,7 +120,9 @@ class StepSynthesis:
         """Speak one request before all others: pieces of its waveform float32 [num_samples] as they are drawn.
 
         A listener that has gone frees the slot before the next step; it is told what the first piece took.
-        Raises RowRejected, after the last piece, for a row that has not ended, unless such rows are kept.
+
+        Raises:
+            RowRejected: After the last piece, for a row that has not ended, unless such rows are kept
         """
         policy, timing = self.settings.streaming, self.settings.timing
         overlap = timing.step_samples if policy.ahead and policy.first > 1 else 0

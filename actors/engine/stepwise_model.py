@@ -67,7 +67,10 @@ class StepwiseModel(AutoregressiveModel):
     def prompt(self, segment: Segment, task: Task) -> Tensor:
         """What a row begins with: embeddings float [length, hidden] on the model's device, at least one.
 
-        Depends on the segment's text, voice and seed alone. Raises RowError for a segment that has none.
+        Depends on the segment's text, voice and seed alone.
+
+        Raises:
+            RowError: For a segment that has none
         """
 
     @abstractmethod

@@ -28,13 +28,14 @@ if TYPE_CHECKING:
 class ModelConfig:
     """What the job says about the model.
 
-    name     a registered name, or "module:Class"
-    device   "cpu" or "cuda"
-    backend  "auto", or one that the model names
-    voice    the voice of rows that name none; "" for the model's own default
-    path     folder of weights, where the model needs one
-    task     "speak", or "refine" for text in place of audio
-    options  the model's own settings, checked by the model
+    Attributes:
+        name: A registered name, or "module:Class"
+        device: "cpu" or "cuda"
+        backend: "auto", or one that the model names
+        voice: The voice of rows that name none; "" for the model's own default
+        path: Folder of weights, where the model needs one
+        task: "speak", or "refine" for text in place of audio
+        options: The model's own settings, checked by the model
     """
 
     name: str
@@ -58,28 +59,29 @@ class BatchLimit:
 class ModelInfo:
     """What is known of a model before it is loaded.
 
-    revision         of weights and code; another revision may sound different
-    backend          the backend that "auto" became
-    sample_rate      Hz
-    voices           the voices that it has; empty when any name is allowed
-    default_voice    used for rows that name none
-    max_length       the model's own limit of a segment's length, as `prepare` says it
-    split_chars      characters in a segment: where splitting starts
-    batch_limit      what `auto_max` keeps within; how much of it fits and is fastest is measured
-    base_s, char_s   estimated seconds of one replica: base_s + char_s * characters, per row
-    audio_char_s     estimated seconds of audio per character
-    speeds           slowest and fastest allowed speed
-    voice_forms      what else a row may name where `voices` are given: "seed" for "seed:N", "vector" for "vector:…"
-    languages        that it speaks, as in "en" or "pt-BR": the first one that there are probe texts of is measured and
-                     checked with
-    varies           whether another seed changes more than noise: False where words, length and melody stay
-    mixes_voices     whether `speak` takes batches of several voices; False where the voice is the weights
-    tasks            what a job may ask of it: "speak", and "refine" where it writes text as it is spoken
-    takes_words      whether it is given words only: numbers, symbols and abbreviations are written out before
-                     `prepare`, in those of its languages that there are tables of
-    voice_languages  voices, each with the language that its texts are read in, where that is not the first
-    text_language    the language of texts whose voice has none; "" for the one that a text has more of
-    kept_text        a regular expression of what passes to `prepare` untouched: control tags, phoneme spellings
+    Attributes:
+        revision: Of weights and code; another revision may sound different
+        backend: The backend that "auto" became
+        sample_rate: Hz
+        voices: The voices that it has; empty when any name is allowed
+        default_voice: Used for rows that name none
+        max_length: The model's own limit of a segment's length, as `prepare` says it
+        split_chars: Characters in a segment: where splitting starts
+        batch_limit: What `auto_max` keeps within; how much of it fits and is fastest is measured
+        base_s, char_s: Estimated seconds of one replica: base_s + char_s * characters, per row
+        audio_char_s: Estimated seconds of audio per character
+        speeds: Slowest and fastest allowed speed
+        voice_forms: What else a row may name where `voices` are given: "seed" for "seed:N", "vector" for "vector:…"
+        languages: That it speaks, as in "en" or "pt-BR": the first one that there are probe texts of is measured and
+            checked with
+        varies: Whether another seed changes more than noise: False where words, length and melody stay
+        mixes_voices: Whether `speak` takes batches of several voices; False where the voice is the weights
+        tasks: What a job may ask of it: "speak", and "refine" where it writes text as it is spoken
+        takes_words: Whether it is given words only: numbers, symbols and abbreviations are written out before
+            `prepare`, in those of its languages that there are tables of
+        voice_languages: Voices, each with the language that its texts are read in, where that is not the first
+        text_language: The language of texts whose voice has none; "" for the one that a text has more of
+        kept_text: A regular expression of what passes to `prepare` untouched: control tags, phoneme spellings
     """
 
     name: str
@@ -131,7 +133,8 @@ class Model(ABC):
     def describe(cls, config: ModelConfig) -> ModelInfo:
         """Check the configuration and say what the model is; touches no device and loads no weights.
 
-        Raises ModelError for an unknown backend, voice, option or missing weights.
+        Raises:
+            ModelError: For an unknown backend, voice, option or missing weights
         """
 
     @abstractmethod
@@ -142,7 +145,8 @@ class Model(ABC):
     def prepare(self, text: str, voice: str) -> Prepared:
         """One piece of text as tokens, none when nothing in it can be spoken, and the length that they count for.
 
-        Raises RowError.
+        Raises:
+            RowError: The row cannot be spoken, with the reason
         """
 
     @abstractmethod
@@ -151,16 +155,18 @@ class Model(ABC):
 
         Voices, seeds and speeds are mixed; one voice to a batch if `info.mixes_voices` is False.
 
-        Raises RowError when a segment cannot be spoken (the replica then halves the batch until it is alone), and
-        BatchOutOfMemory, or PyTorch's own error, when the batch does not fit.
+        Raises:
+            RowError: If a segment cannot be spoken (the replica then halves the batch until it is alone)
+            BatchOutOfMemory: Or PyTorch's own error, when the batch does not fit
         """
 
     def stream(self, segment: Segment, listener: StreamHandle) -> Generator[NDArray[np.float32]]:
         """Speak one segment: pieces of its waveform float32 [num_samples] in order, each as soon as it is there.
 
-        listener   once he has gone, the stream ends; he may be told what the time until the first piece went to
-
         A model that speaks at once gives one. Raises as `speak` does.
+
+        Args:
+            listener: Once he has gone, the stream ends; he may be told what the time until the first piece went to
         """
         with listener.spending("speech"):
             waves = self.speak([segment])
@@ -215,6 +221,7 @@ class AutoregressiveModel(Model):
     def refine_rows(self, segments: Sequence[Segment]) -> Iterator[tuple[Segment, str | RowError]]:
         """Texts as they would be spoken, each segment given back once, in any order. For models whose `tasks` say so.
 
-        Raises ModelError where the model refines no text.
+        Raises:
+            ModelError: Where the model refines no text
         """
         raise ModelError(f"model {self.info.name} refines no text; tasks: {', '.join(self.info.tasks)}")

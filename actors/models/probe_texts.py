@@ -134,9 +134,10 @@ coughs the ropes come loose and the town grows small behind a line of white wate
 class ProbeTexts:
     """Texts of one language.
 
-    sentences   ten, with their marks
-    words       without marks; in running text their order makes sense
-    space       what stands between two words
+    Attributes:
+        sentences: Ten, with their marks
+        words: Without marks; in running text their order makes sense
+        space: What stands between two words
     """
 
     language: str

@@ -15,7 +15,11 @@ MODELS = {
 
 
 def model_class(name: str) -> type[Model]:
-    """The class of a registered model, or of a user's own named as "module:Class". Raises ModelError."""
+    """The class of a registered model, or of a user's own named as "module:Class".
+
+    Raises:
+        ModelError: The model, its weights or its options are wrong; the message names the key or file
+    """
     module_name, _, class_name = name.partition(":")
     if not class_name:
         if name not in MODELS:
@@ -37,7 +41,11 @@ def model_class(name: str) -> type[Model]:
 
 
 def describe(config: ModelConfig) -> ModelInfo:
-    """What the configured model is, without loading it. Raises ModelError."""
+    """What the configured model is, without loading it.
+
+    Raises:
+        ModelError: The model, its weights or its options are wrong; the message names the key or file
+    """
     return model_class(config.name).describe(config)
 
 
@@ -47,5 +55,9 @@ def is_autoregressive(config: ModelConfig) -> bool:
 
 
 def load(config: ModelConfig) -> Model:
-    """The configured model, loaded onto its device. Raises ModelError."""
+    """The configured model, loaded onto its device.
+
+    Raises:
+        ModelError: The model, its weights or its options are wrong; the message names the key or file
+    """
     return model_class(config.name)(config)

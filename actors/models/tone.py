@@ -32,19 +32,21 @@ MAX_ROWS = 1_024
 class ToneOptions:
     """What `model.options` may hold.
 
-    sample_rate      Hz
-    audio_char_s     seconds of audio per character of text at speed 1
-    batch_s, cell_s  seconds that a batch takes: batch_s + cell_s * rows * longest
-    slow, slow_file  and that many times as long in one process: the first that finds this file, and removes it
-    memory_bytes     of the device that is made believe; a batch that needs more is out of memory
-    weights_bytes    held at rest
     row_bytes, cell_bytes, square_bytes
                      a batch needs rows * (row_bytes + longest * cell_bytes + longest² * square_bytes)
-    memory_noise     and up to this share more, by chance
-    max_length       characters that one segment may have
-    reject           a segment holding this text is refused: its row fails
-    crash            a segment holding this text ends the process, as a faulty kernel would
-    mixes_voices     whether a batch may have several voices
+
+    Attributes:
+        sample_rate: Hz
+        audio_char_s: Seconds of audio per character of text at speed 1
+        batch_s, cell_s: Seconds that a batch takes: batch_s + cell_s * rows * longest
+        slow, slow_file: And that many times as long in one process: the first that finds this file, and removes it
+        memory_bytes: Of the device that is made believe; a batch that needs more is out of memory
+        weights_bytes: Held at rest
+        memory_noise: And up to this share more, by chance
+        max_length: Characters that one segment may have
+        reject: A segment holding this text is refused: its row fails
+        crash: A segment holding this text ends the process, as a faulty kernel would
+        mixes_voices: Whether a batch may have several voices
     """
 
     sample_rate: int = 8_000
@@ -93,7 +95,11 @@ class ToneMemory(Memory):
         self._bound = bound
 
     def take(self, rows: int, longest: int) -> None:
-        """Hold what a batch needs for a moment. Raises BatchOutOfMemory."""
+        """Hold what a batch needs for a moment.
+
+        Raises:
+            BatchOutOfMemory: The batch does not fit into memory
+        """
         o = self._options
         needed = rows * (o.row_bytes + longest * o.cell_bytes + longest**2 * o.square_bytes)
         needed = round(needed * (1 + o.memory_noise * self._chance.random()))
@@ -109,7 +115,11 @@ class Tone(Model):
 
     @classmethod
     def describe(cls, config: ModelConfig) -> ModelInfo:
-        """The model under these options. Raises ModelError for an unknown or mistyped option."""
+        """The model under these options.
+
+        Raises:
+            ModelError: For an unknown or mistyped option
+        """
         options = _options(config)
         if config.backend not in ("auto", "numpy"):
             raise ModelError(f'model.backend "{config.backend}" does not exist for tone; leave it at "auto"')

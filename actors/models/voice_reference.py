@@ -49,8 +49,9 @@ class SeededVoice:
 class ClonedVoice:
     """The voice of a recording.
 
-    clip        a file, or a string that the model knows how to read
-    transcript  the words in it
+    Attributes:
+        clip: A file, or a string that the model knows how to read
+        transcript: The words in it
     """
 
     clip: str
@@ -124,7 +125,8 @@ def encode_vector(values: NDArray[np.float32]) -> str:
 def decode_vector(vector: str, size: int) -> NDArray[np.float32]:
     """The numbers of a voice that `encode_vector` spelled: float32 [size], finite.
 
-    Raises RowRejected for one of another size or one that is damaged; nothing is decoded that is too long.
+    Raises:
+        RowRejected: For one of another size or one that is damaged; nothing is decoded that is too long
     """
     import numpy as np
 

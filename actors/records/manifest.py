@@ -30,25 +30,26 @@ SIDECAR = ("id", "text", "voice", "seed", "speed", "metadata", "sample_rate", "n
 class Record:
     """One row of the corpus as it ended: spoken or refined ("ok"), or neither ("failed", with the reason in `error`).
 
-    audio, member        key of the object that holds the clip, and its place inside: a tar member's name, a
-                         parquet row's index, None when the object is the clip
-    audio_bytes          size of the encoded clip; `audio_sha256` is of those bytes
-    pcm_sha256           of the 16-bit samples, see `audio.pcm_sha256`
-    num_segments         pieces that the text was spoken in
-    unspoken             words and characters of the text that mean something and that are not spoken, each once, with
-                         spaces between
-
-    refined              the text as it is spoken, in a job that refines text; `text` stays the corpus's
-
     Reserved for later versions, written only where they are set, and accepted where they are not:
-    normalized_text      the text as it was given to a model that takes words: numbers, symbols and abbreviations
-                         written out, without what is unspoken
-    attempt              how often the row was begun before, 0 for the first time
-    scores               by what a clip was measured with
-    alignment            pieces of the text in order, each with the seconds of audio where it begins and ends
 
     The fields from `audio` to `num_segments` are None in a failed and in a refined row, `refined` in every other.
-    Raises JobError when the fields contradict each other.
+
+    Attributes:
+        audio, member: Key of the object that holds the clip, and its place inside: a tar member's name, a parquet row's
+            index, None when the object is the clip
+        audio_bytes: Size of the encoded clip; `audio_sha256` is of those bytes
+        pcm_sha256: Of the 16-bit samples, see `audio.pcm_sha256`
+        num_segments: Pieces that the text was spoken in
+        unspoken: Words and characters of the text that mean something and are not spoken, each once, with spaces between
+        refined: The text as it is spoken, in a job that refines text; `text` stays the corpus's
+        normalized_text: The text as a model was given it that takes words: numbers, symbols and abbreviations written
+            out, without what is unspoken
+        attempt: How often the row was begun before, 0 for the first time
+        scores: By what a clip was measured with
+        alignment: Pieces of the text in order, each with the seconds of audio where it begins and ends
+
+    Raises:
+        JobError: If the fields contradict each other
     """
 
     row: int
@@ -164,7 +165,8 @@ class Record:
     def to_json(self) -> str:
         """One line of JSON without its newline, keys in the order of the fields.
 
-        Raises JobError when the metadata holds something else than text, numbers, booleans and None.
+        Raises:
+            JobError: The metadata holds something else than text, numbers, booleans and None
         """
         fields = {name: getattr(self, name) for name in _TYPES}
         fields |= {name: value for name in _RESERVED if (value := getattr(self, name)) is not None}
@@ -175,7 +177,11 @@ class Record:
 
     @classmethod
     def from_json(cls, line: str | bytes) -> Record:
-        """Read one line. Raises JobError for anything that `to_json` does not write."""
+        """Read one line.
+
+        Raises:
+            JobError: For anything that `to_json` does not write
+        """
         try:
             raw = json.loads(line, object_pairs_hook=_without_duplicates, parse_constant=_refuse_constant)
         except (ValueError, RecursionError) as error:
@@ -229,12 +235,13 @@ _AUDIO = (
 class PartName:
     """The name of a part's manifest, which is also its receipt.
 
-    index      position of the shard in its window, None for the rows that were rejected while planning
-    audio_ms   sum of `Record.audio_ms`
-    digest     of the rows as the corpus has them, lowercase hex
-    stamp      the run that wrote it and the number of its commit: "r5f3a-7.n42"; "" in format 2
-    content    hash of the manifest's bytes (`content_digest`); "" in format 2
-    num_unspoken   rows that are ok and leave out some of their text; told in the name where there are any
+    Attributes:
+        index: Position of the shard in its window, None for the rows that were rejected while planning
+        audio_ms: Sum of `Record.audio_ms`
+        digest: Of the rows as the corpus has them, lowercase hex
+        stamp: The run that wrote it and the number of its commit: "r5f3a-7.n42"; "" in format 2
+        content: Hash of the manifest's bytes (`content_digest`); "" in format 2
+        num_unspoken: Rows that are ok and leave out some of their text; told in the name where there are any
     """
 
     window: int
@@ -278,7 +285,11 @@ class PartName:
 
     @classmethod
     def parse(cls, key: str) -> PartName:
-        """Read a manifest's key. Raises JobError for any other key."""
+        """Read a manifest's key.
+
+        Raises:
+            JobError: For any other key
+        """
         match = _KEY.fullmatch(key)
         if match:
             window, shard, stamp, num_ok, num_failed, audio_ms, num_unspoken, digest, content = match.groups(default="")
@@ -311,7 +322,11 @@ def encode_records(records: Iterable[Record]) -> bytes:
 
 
 def decode_records(data: bytes, source: str) -> Iterator[Record]:
-    """Read a manifest's content. Raises JobError, naming `source` and line, for the first line that is wrong."""
+    """Read a manifest's content.
+
+    Raises:
+        JobError: A line is wrong; the message names `source` and the first such line
+    """
     lines = data.split(b"\n")
     if lines.pop():
         raise JobError(f"{source}: the last line has no end; the object is cut off")
@@ -330,7 +345,9 @@ def decode_records(data: bytes, source: str) -> Iterator[Record]:
 def dumps(value: Mapping[str, object]) -> str:
     """One line of JSON that UTF-8 can hold. Numbers that JSON lacks (nan, inf) become null.
 
-    Raises TypeError or ValueError for a value that is no JSON.
+    Raises:
+        TypeError: For a value that is no JSON
+        ValueError: For a value that is no JSON
     """
     text = json.dumps(_finite(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return text.encode("utf-8", "backslashreplace").decode("utf-8")  # a lone surrogate becomes its JSON escape

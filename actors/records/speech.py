@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 class SpeechInput:
     """What is to be spoken, and how.
 
-    voice   of the model; "" is its own default
-    seed    0 … 2**63 - 1
-    speed   within the model's bounds
+    Attributes:
+        voice: Of the model; "" is its own default
+        seed: 0 … 2**63 - 1
+        speed: Within the model's bounds
     """
 
     text: str
@@ -30,8 +31,9 @@ class SpeechInput:
 class AudioChunk:
     """A piece of the sound.
 
-    samples   float32 [num_samples] in -1 … 1 at the model's sample rate
-    timings   seconds by part ("queue", "text", "speech", or "prefill", "steps", "vocoder"), with the first one only
+    Attributes:
+        samples: float32 [num_samples] in -1 … 1 at the model's sample rate
+        timings: Seconds by part ("queue", "text", "speech", or "prefill", "steps", "vocoder"), with the first one only
     """
 
     samples: NDArray[np.float32]

@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 class StreamHandle:
     """The one for whom a stream is made.
 
-    spent_s   seconds until the first audio by part, such as "queue", "text", "speech"; it does not change after it
+    Attributes:
+        spent_s: Seconds until the first audio by part, such as "queue", "text", "speech"; it does not change after it
     """
 
     spent_s: dict[str, float] = field(default_factory=dict[str, float])

@@ -23,12 +23,13 @@ JsonScalar = str | int | float | bool | None
 class Utterance:
     """One row of the corpus, valid and ready to be spoken.
 
-    row       0-based position in the corpus: the key under which rows are conserved
-    id        the user's own name for it, unique in the corpus
-    voice     a voice of the model, or "" for the model's default
-    seed      0 … 2**63 - 1; all randomness of the row comes from it
-    speed     1.0 is the voice's own pace, 2.0 twice as fast
-    metadata  the row's other columns, carried into the manifest
+    Attributes:
+        row: 0-based position in the corpus: the key under which rows are conserved
+        id: The user's own name for it, unique in the corpus
+        voice: A voice of the model, or "" for the model's default
+        seed: 0 … 2**63 - 1; all randomness of the row comes from it
+        speed: 1.0 is the voice's own pace, 2.0 twice as fast
+        metadata: The row's other columns, carried into the manifest
     """
 
     row: int
@@ -44,11 +45,13 @@ class Utterance:
 class Prepared:
     """A piece of text as a model reads it.
 
-    tokens   phoneme or token ids; empty when nothing in the text can be spoken
-    length   what memory and time go by at speed 1: the number of tokens for most models, reference and generated
-             frames for a model that clones. Texts are split, batches packed and costs measured by it
+    Attributes:
+        tokens: Phoneme or token ids; empty when nothing in the text can be spoken
+        length: What memory and time go by at speed 1: the number of tokens for most models, reference and generated
+            frames for a model that clones. Texts are split, batches packed and costs measured by it
 
-    Raises ValueError for tokens whose length is below 1.
+    Raises:
+        ValueError: For tokens whose length is below 1
     """
 
     tokens: tuple[int, ...]
@@ -69,8 +72,9 @@ class Prepared:
 class Segment:
     """A piece of an utterance that the model can speak at once.
 
-    row, index  which utterance, and which piece of it (0-based)
-    prepared    what the model reads of the text
+    Attributes:
+        row, index: Which utterance, and which piece of it (0-based)
+        prepared: What the model reads of the text
     """
 
     row: int
@@ -122,9 +126,10 @@ class Failure:
 class Shard:
     """Utterances that one replica speaks and writes as one part.
 
-    window, index  which window of the corpus, and which shard of it; the same corpus and job give the same shards
-    digest         of everything in the rows that the output depends on: a changed corpus is noticed on resume
-    cost_s         estimated seconds on one replica, for balance only
+    Attributes:
+        window, index: Which window of the corpus, and which shard of it; the same corpus and job give the same shards
+        digest: Of everything in the rows that the output depends on: a changed corpus is noticed on resume
+        cost_s: Estimated seconds on one replica, for balance only
     """
 
     window: int

@@ -22,7 +22,8 @@ class Dropped(BaseException):
 class CalledJob:
     """A job that a replica speaks for.
 
-    dropped, handed_back   parts not to be spoken, and not to be spoken to their ends, until their calls have ended
+    Attributes:
+        dropped, handed_back: Parts not to be spoken, and not to be spoken to their ends, until their calls have ended
     """
 
     config: JobConfig
@@ -62,7 +63,11 @@ class Call:
         self.job.handed_back.discard(self.part)
 
     def report(self, done: ReplicaProgress) -> None:
-        """Count what was done, from any thread. Raises Dropped."""
+        """Count what was done, from any thread.
+
+        Raises:
+            Dropped: The task was dropped
+        """
         self.check()
         self.job.report(done)
         with self.job.counting:

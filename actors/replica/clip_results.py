@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 class Clips(Rows["NDArray[np.float32]"]):
     """Rows on their way into the part; a piece is the samples of a segment, float32 [num_samples].
 
-    encode_soon  hands work to the encoder threads
-    report       is told of everything as it happens, from any thread
+    Args:
+        encode_soon: Hands work to the encoder threads
+        report: Is told of everything as it happens, from any thread
     """
 
     def __init__(

@@ -26,8 +26,9 @@ MAX_PENDING_CLIPS = 64
 class LoadedModel:
     """A loaded model with the choice of its batches; profile and memory are None if it could not be measured.
 
-    meter   whose time it was, where several attempts use the model at once
-    turns   whose turn it is, where jobs and streams use a model that speaks one batch at a time
+    Attributes:
+        meter: Whose time it was, where several attempts use the model at once
+        turns: Whose turn it is, where jobs and streams use a model that speaks one batch at a time
     """
 
     model: Model
@@ -41,7 +42,8 @@ class LoadedModel:
 def tuned(config: ReplicaConfig) -> LoadedModel:
     """Load the model, measure it unless that was done before, and bound what its batches may take.
 
-    Raises ModelError: also for a model or a batch size that does not fit into the memory.
+    Raises:
+        ModelError: Also for a model or a batch size that does not fit into the memory
     """
     model = load(config.model)
     memory = model.memory() or memory_of(config.model.device)
@@ -59,7 +61,11 @@ def tuned(config: ReplicaConfig) -> LoadedModel:
 
 
 def _reserved(config: ReplicaConfig, model: AutoregressiveModel, memory: Memory) -> LoadedModel:
-    """A model that speaks step by step, with as many slots as its memory has room for. Raises ModelError for none."""
+    """A model that speaks step by step, with as many slots as its memory has room for.
+
+    Raises:
+        ModelError: For none
+    """
     memory.release()
     share = _share(config, is_main=memory.is_main)
     budget = Budget(memory.total(), memory.others(), config.vram_utilization, share, memory.held())
@@ -71,7 +77,11 @@ def _reserved(config: ReplicaConfig, model: AutoregressiveModel, memory: Memory)
 
 
 def tuner_of(config: ReplicaConfig, info: ModelInfo, profile: Profile, budget: Budget) -> Tuner:
-    """The choice of batches under a budget. Raises ModelError when it leaves no room for any."""
+    """The choice of batches under a budget.
+
+    Raises:
+        ModelError: If it leaves no room for any
+    """
     if not budget.usable:
         raise ModelError(
             f"{info.name} leaves no memory for batches: {budget.explain()}. Use a larger model.vram_utilization, "

@@ -13,10 +13,11 @@ from ..text.front_end import TextRules
 class JobConfig:
     """What a job asks of the replicas that it has, or borrows.
 
-    model         what it wants to be spoken with; a replica that has another one refuses the job
-    audio_format  of its clips, as in `output.audio`
-    pause_s       seconds of silence between the segments of a row
-    text          how texts are read
+    Attributes:
+        model: What it wants to be spoken with; a replica that has another one refuses the job
+        audio_format: Of its clips, as in `output.audio`
+        pause_s: Seconds of silence between the segments of a row
+        text: How texts are read
     """
 
     model: ModelConfig
@@ -29,11 +30,12 @@ class JobConfig:
 class ReplicaConfig:
     """What the process of a replica needs: its model, and how much of the machine it may use.
 
-    batch_rows          rows in a batch; None for the fastest that fits
-    vram_utilization    share of its memory that it may use, above 0 and up to 1
-    batch_s             expected seconds that a batch may take; None for any. Where streams are spoken beside jobs, one
-                        that comes in the middle of a batch waits for its end
-    cpus, gpus          what it was given: a part of a device is a part of the memory
+    Attributes:
+        batch_rows: Rows in a batch; None for the fastest that fits
+        vram_utilization: Share of its memory that it may use, above 0 and up to 1
+        batch_s: Expected seconds that a batch may take; None for any. Where streams are spoken beside jobs, one that
+            comes in the middle of a batch waits for its end
+        cpus, gpus: What it was given: a part of a device is a part of the memory
     """
 
     model: ModelConfig
@@ -48,9 +50,10 @@ class ReplicaConfig:
 class Receipt:
     """What became of the utterances of one call. `manifest` is JSON lines, one per utterance, in row order.
 
-    busy_s  seconds from the first text to the last sample
-    num_unspoken   rows that are spoken without some of their text
-    left    rows that were handed back: nothing was spoken of them, and the manifest knows none
+    Attributes:
+        busy_s: Seconds from the first text to the last sample
+        num_unspoken: Rows that are spoken without some of their text
+        left: Rows that were handed back: nothing was spoken of them, and the manifest knows none
     """
 
     num_ok: int

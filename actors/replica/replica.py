@@ -46,8 +46,9 @@ _PIECE_S = 1.0
 class ReplicaInfo:
     """Where a replica lives, and what batches cost there; None if that could not be measured.
 
-    load_s, warm_s   seconds until the model was there and measured, and until it had spoken for the first time
-    node             Ray's name of the machine; "" where there is no Ray
+    Attributes:
+        load_s, warm_s: Seconds until the model was there and measured, and until it had spoken for the first time
+        node: Ray's name of the machine; "" where there is no Ray
     """
 
     host: str
@@ -76,7 +77,8 @@ class Replica:
     def load(self) -> ReplicaInfo:
         """Load the model and measure it, once; `stream` may be called when this has returned.
 
-        Raises ModelError: also for a model or a batch size that does not fit into the memory.
+        Raises:
+            ModelError: Also for a model or a batch size that does not fit into the memory
         """
         with self._loading:
             if self._home is None:
@@ -101,10 +103,14 @@ class Replica:
         return home
 
     def join(self, job: str, config: JobConfig, store: PartStore) -> ReplicaInfo:
-        """Load, and speak for this job from now on. Raises StorageMissing, and ModelError as `load` does.
+        """Load, and speak for this job from now on.
 
         The batches are this replica's, whatever the job's specification says. ModelError, too, if the job wants a
         model that sounds different.
+
+        Raises:
+            StorageMissing: As `load` does
+            ModelError: As `load` does
         """
         store.check()
         self._refuse_another(config.model)
@@ -140,8 +146,11 @@ class Replica:
     def speak(self, job: str, part: str, utterances: Sequence[Utterance]) -> Receipt | None:
         """Speak utterances of a job into a part of this unique name, or refine them, as the model's task is.
 
-        None if it was dropped, or handed back before any row was done: some of its objects may be stored. Raises
-        JobError and RunStopped, nothing of a row.
+        None if it was dropped, or handed back before any row was done: some of its objects may be stored.
+
+        Raises:
+            JobError: Nothing of a row
+            RunStopped: Nothing of a row
         """
         voice, known = self._ready, self._jobs.get(job)
         if known is None:
@@ -169,8 +178,11 @@ class Replica:
     def stream(self, wanted: SpeechInput, listener: StreamHandle) -> Generator[AudioChunk]:
         """Speak one text before all rows of jobs: its audio as soon as it is there, at most a second at a time.
 
-        The first piece tells what the time until it went to. Raises RowError for text that cannot be spoken, after
-        what came before it, and ModelError.
+        The first piece tells what the time until it went to.
+
+        Raises:
+            RowError: For text that cannot be spoken, after what came before it
+            ModelError: The model, its weights or its options are wrong; the message names the key or file
         """
         voice = self._ready
         rate = voice.model.info.sample_rate

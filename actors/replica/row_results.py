@@ -26,8 +26,9 @@ RowPiece = TypeVar("RowPiece")
 class Pieces(Generic[RowPiece]):
     """An utterance whose segments are on their way: what each has become, None until it has.
 
-    spoken     the whole text as it is spoken, and what of it is not
-    pauses_s   seconds of silence before each piece
+    Attributes:
+        spoken: The whole text as it is spoken, and what of it is not
+        pauses_s: Seconds of silence before each piece
     """
 
     utterance: Utterance
@@ -49,7 +50,8 @@ class Pieces(Generic[RowPiece]):
 class Rows(ABC, Generic[RowPiece]):
     """Rows that are waited for, and rows that have failed.
 
-    report   is told of every row as it ends, from any thread
+    Args:
+        report: Is told of every row as it ends, from any thread
     """
 
     def __init__(self, info: ModelInfo, report: Callable[[ReplicaProgress], None]) -> None:

@@ -47,10 +47,11 @@ Spoken = list[tuple[Segment, "NDArray[np.float32]"]]
 class ShardSynthesis:
     """One call of `Replica.speak`.
 
-    part         where clips go; None for texts, which the receipt holds
-    encode_soon  hands work to the encoder threads
-    report       is told of everything as it happens, from any thread
-    is_enough    whether what is not spoken by now is to be spoken by another replica
+    Args:
+        part: Where clips go; None for texts, which the receipt holds
+        encode_soon: Hands work to the encoder threads
+        report: Is told of everything as it happens, from any thread
+        is_enough: Whether what is not spoken by now is to be spoken by another replica
     """
 
     def __init__(
@@ -246,7 +247,8 @@ class ShardSynthesis:
     ) -> deque[list[Segment]]:
         """What is to be spoken now that these segments are left of those that have failed together.
 
-        was_alone   there were no others: the last one left is innocent until it has failed by itself
+        Args:
+            was_alone: There were no others: the last one left is innocent until it has failed by itself
         """
         if not batch:
             return todo
@@ -279,7 +281,7 @@ class ShardSynthesis:
         predicted = self._tuner.predict(shape).peak_bytes
         needs = f", {size(predicted)} expected of {size(self._tuner.bound_bytes)}" if predicted else ""
         self._rows.give_up(
-            batch[0], f"a segment of {shape.longest} tokens does not fit into memory alone{needs}: {error}"
+            batch[0], f"a segment of length {shape.longest} does not fit into memory alone{needs}: {error}"
         )
         return todo
 

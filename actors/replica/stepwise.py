@@ -23,7 +23,11 @@ class Stepwise:
 
     @classmethod
     def of(cls, model: Model, task: str) -> Stepwise | None:
-        """None for a model that speaks batch by batch. Raises ModelError if such a one is to refine."""
+        """None for a model that speaks batch by batch.
+
+        Raises:
+            ModelError: If such a one is to refine
+        """
         if isinstance(model, AutoregressiveModel):
             return cls(model, task)
         if task == "refine":

@@ -44,14 +44,18 @@ def speak_stream(
 ) -> Generator[NDArray[np.float32]]:
     """Speak a text: float32 [num_samples] at the model's rate, each as soon as it is there, silences among them.
 
-    streaming_text_chunk_size   see `clauses.chunk_tokens_of`
-    begun      is told of every segment right before it is spoken
-    listener   once he has gone the stream ends; told of what the time until the first piece went to
-    turns      where others use the model: the stream takes turns with them, the next one each time. None where nobody
-               does, or the model may be used by several at once
-    Raises SpecError for a wrong pause or chunk size at once. While it is read: RowError for a piece that cannot be
-    spoken (what came before it is spoken already), RowRejected at the end of a text in which nothing can be, and
-    ModelError.
+    While it is read: RowError for a piece that cannot be spoken (what came before it is spoken already), RowRejected at
+    the end of a text in which nothing can be, and ModelError.
+
+    Args:
+        streaming_text_chunk_size: See `clauses.chunk_tokens_of`
+        begun: Is told of every segment right before it is spoken
+        listener: Once he has gone the stream ends; told of what the time until the first piece went to
+        turns: Where others use the model: the stream takes turns with them, the next one each time. None where nobody
+            does, or the model may be used by several at once
+
+    Raises:
+        SpecError: For a wrong pause or chunk size at once
     """
     pause = silence(model.info.sample_rate, pause_s)
     tokens = chunk_tokens_of(text, streaming_text_chunk_size)

@@ -65,7 +65,11 @@ def _check(content: dict[str, Any]) -> str:
 
 
 def decode(data: bytes, source: str, *, is_complete_of_format_2: Callable[[], bool]) -> RootFile:
-    """Read it back. Raises JobError, naming `source`, for anything else."""
+    """Read it back.
+
+    Raises:
+        JobError: The text is anything else; the message names `source`
+    """
     try:
         body: Any = json.loads(data)
         if not isinstance(body, dict):
@@ -110,7 +114,11 @@ class Executor:
         self._listed: tuple[str, Iterator[Entry]] | None = None
 
     def read_root(self) -> Found | None:
-        """The root as it is now, None where there is none. Raises JobError for one that cannot be read."""
+        """The root as it is now, None where there is none.
+
+        Raises:
+            JobError: For one that cannot be read
+        """
         answer = self.perform(Get())
         return answer if isinstance(answer, Found) else None
 

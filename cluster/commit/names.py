@@ -41,7 +41,11 @@ class Stamp:
 
     @classmethod
     def parse(cls, text: str) -> Stamp:
-        """Read a stamp. Raises JobError for anything that `str` does not write."""
+        """Read a stamp.
+
+        Raises:
+            JobError: For anything that `str` does not write
+        """
         if match := _STAMP.fullmatch(text):
             return _stamp(*match.groups())
         raise JobError(f"{text!r:.80} is no stamp of a run; one is written like {cls('5f3a', 7, 42)}")

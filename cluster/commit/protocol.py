@@ -179,7 +179,8 @@ class Resume:
 def resume(base: Found, body: Any, damaged: Iterable[str] = (), *, nonce: str, is_conditional: bool = True) -> Resume:
     """Go on with an open output, without these manifests.
 
-    Raises JobError for one of format 2, where late manifests look like others.
+    Raises:
+        JobError: For one of format 2, where late manifests look like others
     """
     if base.file.root.run == 0:
         raise JobError("this output was begun by an older version: finish it with that one, or use --overwrite")
@@ -188,7 +189,11 @@ def resume(base: Found, body: Any, damaged: Iterable[str] = (), *, nonce: str, i
 
 
 def repair(base: Found, body: Any, damaged: Iterable[str], *, nonce: str, is_conditional: bool = True) -> Resume:
-    """Open a complete output again, without these manifests. Raises JobError for one of format 2."""
+    """Open a complete output again, without these manifests.
+
+    Raises:
+        JobError: For one of format 2
+    """
     if base.file.root.run == 0:
         raise JobError("this output was made by an older version: repair it with that one, or use --overwrite")
     assert base.file.root.is_complete, "an open output is resumed"

@@ -40,7 +40,11 @@ class Adopted:
         return self.last + 1 - len(self.skipped)
 
     def plus(self, numbers: Iterable[int]) -> Adopted:
-        """With these numbers too. Raises JobError if far too many would be skipped."""
+        """With these numbers too.
+
+        Raises:
+            JobError: If far too many would be skipped
+        """
         added = set(numbers)
         last = max(self.last, *added, -1)
         if last - self.last - len(added) + len(self.skipped) > MAX_SKIPPED:
@@ -124,7 +128,11 @@ class Root:
 
     @classmethod
     def from_json(cls, body: object) -> Root:
-        """Read it back. Raises JobError, naming the fault, for anything that `to_json` does not write."""
+        """Read it back.
+
+        Raises:
+            JobError: The text is none that `to_json` writes; the message names the fault
+        """
         fields = _fields(body)
         state = fields["state"]
         _require(state in ("open", "complete"), "state", state, "'open' or 'complete'")

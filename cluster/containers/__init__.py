@@ -16,7 +16,11 @@ CONTAINERS: Mapping[str, Container] = {container.name: container for container i
 
 
 def container_of(name: str) -> Container:
-    """The container of that name. Raises SpecError for an unknown one."""
+    """The container of that name.
+
+    Raises:
+        SpecError: For an unknown one
+    """
     try:
         return CONTAINERS[name]
     except KeyError:

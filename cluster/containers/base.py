@@ -137,7 +137,11 @@ def shard_prefix(shard_id: str, key_prefixes: int = 0) -> str:
 
 
 def part_prefix(part: str, key_prefixes: int = 0) -> str:
-    """The keys of a part's objects begin with this. Raises ValueError for a name that could be another part's."""
+    """The keys of a part's objects begin with this.
+
+    Raises:
+        ValueError: For a name that could be another part's
+    """
     match = _PART.fullmatch(part)
     if not match:
         raise ValueError(f"{part!r} is no part's name; one is called like 000012-0003-r5f3a-7-9f2c1a")

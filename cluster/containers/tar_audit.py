@@ -51,7 +51,13 @@ class _Audit:
         self._at = file.seek(0)
 
     def run(self) -> Iterator[ReadAnswer | Fault]:
-        """Raises TarError, EOFError and ValueError where the tar cannot be read on."""
+        """Read the tar to its end.
+
+        Raises:
+            TarError: A member cannot be read on
+            EOFError: The tar ends too early
+            ValueError: A header is none
+        """
         beside_it: Told | None = None
         num_strangers = 0
         while (block := self._read(BLOCK)) != bytes(BLOCK):

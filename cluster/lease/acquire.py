@@ -25,7 +25,8 @@ _LOOKS = 30
 def challenge(file: LeaseFile, holder: LeaseRecord, wait_s: float, clocks: Clocks) -> tuple[LeaseRecord, str, float]:
     """Make `holder` the one in the file: as written, its tag, and `boot_s` before that.
 
-    Raises OutputBusy when another one is alive and `wait_s` have passed.
+    Raises:
+        OutputBusy: Another one is alive and `wait_s` have passed
     """
     give_up_s = clocks.awake_s() + wait_s
     watch: Watch | None = None

@@ -43,7 +43,11 @@ class LeaseFile:
             return FoundRecord(None, found.tag)
 
     def write(self, holder: LeaseRecord, tag: str | None) -> str:
-        """Write over the object of this tag (None: where there is none); its new tag. Raises StorageConflict."""
+        """Write over the object of this tag (None: where there is none); its new tag.
+
+        Raises:
+            StorageConflict: The object is no longer the one that was read
+        """
         data = holder.encode()
         if self.is_exclusive:
             return self._storage.put_if(DRIVER_KEY, data, tag)

@@ -96,8 +96,11 @@ class Lease:
     def read(storage: Storage, clocks: Clocks = REAL) -> LeaseRecord | None:
         """Who drives an output, as far as one look tells; None if no driver does. Writes nothing.
 
-        A driver on another machine that died without giving its lease back is still named: `renewed_s` says when it
-        was last heard of. Raises JobError for an object that is none of ours.
+        A driver on another machine that died without giving its lease back is still named: `renewed_s` says when it was
+        last heard of.
+
+        Raises:
+            JobError: For an object that is none of ours
         """
         file = LeaseFile(storage)
         found = file.read()
@@ -109,10 +112,13 @@ class Lease:
         return None if verdict_on(found, Watch(found.tag, now_s), now_s, LEASE_S) is Verdict.FREE else found.holder
 
     def check(self) -> None:
-        """Return if the output is still ours alone to write. Raises LeaseLost, and from then on always.
+        """Return if the output is still ours alone to write.
 
         Costs nothing while renewals go through. When the last one is too old (the process or the machine slept), the
         store is asked: a lease that no other driver took meanwhile goes on.
+
+        Raises:
+            LeaseLost: Another driver has the lease; from then on always
         """
         term = self._term
         if self._lost is None and not term.holds(self._clocks.boot_s()):
@@ -170,7 +176,11 @@ class Lease:
             self._writing.release()
 
     def _write(self, *, is_released: bool = False) -> None:
-        """Write the next state over our last one. Raises LeaseLost if that is not there any more."""
+        """Write the next state over our last one.
+
+        Raises:
+            LeaseLost: If that is not there any more
+        """
         self.holder = replace(
             self.holder,
             renewed_s=self._clocks.wall_s(),

@@ -64,7 +64,11 @@ class LeaseRecord:
 
     @classmethod
     def parse(cls, data: bytes) -> LeaseRecord:
-        """Read it back. Raises ValueError for anything that `encode` would not write."""
+        """Read it back.
+
+        Raises:
+            ValueError: For anything that `encode` would not write
+        """
         try:
             body = json.loads(data)
             holder = cls(

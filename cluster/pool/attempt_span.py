@@ -9,10 +9,11 @@ from dataclasses import dataclass
 class AttemptSpan:
     """Times are of one monotonic clock, in seconds.
 
-    outcome   "spoken"; "copy", spoken by a second replica that came first; "second", spoken in vain after another;
-              "handed back", spoken in part because the node goes away; "dropped" before it was spoken; "died" with its
-              replica
-    home      host and process of the replica
+    Attributes:
+        outcome: "spoken"; "copy", spoken by a second replica that came first; "second", spoken in vain after another;
+            "handed back", spoken in part because the node goes away; "dropped" before it was spoken; "died" with its
+            replica
+        home: Host and process of the replica
     """
 
     replica: int

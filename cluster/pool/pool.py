@@ -98,7 +98,8 @@ class Pool:
     def feed(self, shards: Sequence[Shard], *, is_all: bool = False) -> None:
         """Add shards, and give every ready replica work.
 
-        is_all   no more will come: from then on the work is balanced between the replicas
+        Args:
+            is_all: No more will come: from then on the work is balanced between the replicas
         """
         if shards or is_all:
             self._dispatch.add(shards, is_all=is_all)
@@ -113,7 +114,10 @@ class Pool:
     def collect(self, timeout_s: float) -> list[CompletedShard]:
         """Wait until something happens, at most `timeout_s`; the shards that are done.
 
-        Raises JobError and RunStopped from a replica, and ReplicasLost when they die without getting anywhere.
+        Raises:
+            JobError: A replica has raised it
+            RunStopped: A replica has raised it
+            ReplicasLost: If they die without getting anywhere
         """
         self._admit_replicas()
         waited = {ref: handle for handle in self._handles.values() for ref in handle.refs}
@@ -218,7 +222,8 @@ class Pool:
     def _replace(self, handle: ReplicaHandle, error: Exception, ref: Any = None) -> None:
         """Give up a replica that is dead or not to be trusted; its tasks go to others, and another is started.
 
-        ref   the answer that raised, if one did
+        Args:
+            ref: The answer that raised, if one did
         """
         del self._handles[handle.number]
         self._replicas.give_up(handle.actor, error)

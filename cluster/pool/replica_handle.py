@@ -16,8 +16,9 @@ from .replica_state import ReplicaState, ReplicaStatus
 class ReplicaHandle:
     """A living actor and what it holds.
 
-    loading, polling   references to answers that it owes, None for none
-    speaking           such references by the parts that they are receipts of
+    Attributes:
+        loading, polling: References to answers that it owes, None for none
+        speaking: Such references by the parts that they are receipts of
     """
 
     number: int

@@ -91,7 +91,8 @@ class Spawned:
 class Borrowed:
     """The replicas of a service, as they come and go; rows are spoken in what its streams leave over.
 
-    Raises SpecError if there is no such service.
+    Raises:
+        SpecError: If there is no such service
     """
 
     def __init__(self, service: str) -> None:

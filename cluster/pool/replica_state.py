@@ -21,16 +21,18 @@ class ReplicaStatus(Enum):
 class ReplicaState:
     """One replica, for a live display.
 
-    home         its host and process, None until it is loaded
     rows_in_flight, audio_s_in_flight, cost_s_in_flight
                  what it has spoken and not yet handed in: rows, seconds of audio, estimated seconds of work
-    since_s      seconds since it came, or since it began with this shard
-    expected_s   seconds that the shard should take
-    silent_s     seconds since it was asked how far it is, without an answer
-    still_s      seconds since it was last seen to get on
-    has_answered its process is there; before, it may wait for resources
-    is_spoken    all its rows are spoken, and are being stored
-    is_draining  its node is going away: it gets nothing new
+
+    Attributes:
+        home: Its host and process, None until it is loaded
+        since_s: Seconds since it came, or since it began with this shard
+        expected_s: Seconds that the shard should take
+        silent_s: Seconds since it was asked how far it is, without an answer
+        still_s: Seconds since it was last seen to get on
+        has_answered: Its process is there; before, it may wait for resources
+        is_spoken: All its rows are spoken, and are being stored
+        is_draining: Its node is going away: it gets nothing new
     """
 
     number: int

@@ -22,7 +22,8 @@ DEATHS_PER_REPLICA = 3
 class ReplicaSupervisor:
     """Keeps as many replicas as its source has.
 
-    num_deaths   of replicas that were given up
+    Attributes:
+        num_deaths: Of replicas that were given up
     """
 
     def __init__(self, source: ReplicaSource, job: str = "", max_deaths_in_a_row: int = MAX_DEATHS_IN_A_ROW) -> None:

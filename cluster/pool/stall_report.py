@@ -15,8 +15,9 @@ MAX_NAMED = 4
 def report(states: Sequence[ReplicaState], quiet_s: float, wanting: Callable[[], str], limits: Timeouts) -> str:
     """What a person should know; empty while all is well.
 
-    quiet_s   seconds without anything new from any replica, while there is work
-    wanting   what replicas need that do not come
+    Args:
+        quiet_s: Seconds without anything new from any replica, while there is work
+        wanting: What replicas need that do not come
     """
     starting = [state for state in states if state.status is ReplicaStatus.STARTING]
     speaking = [state for state in states if state.status is ReplicaStatus.SPEAKING]

@@ -15,7 +15,10 @@ __all__ = ["Entry", "S3Options", "Storage", "Tagged", "open_storage"]
 def open_storage(uri: str, s3: S3Options | None = None) -> Storage:
     """The store at a plain path, `~/path`, `file:///path` (percent-encoded) or `s3://bucket/prefix`.
 
-    Nothing is contacted yet: `Storage.check` does that. Raises SpecError for any other URI.
+    Nothing is contacted yet: `Storage.check` does that.
+
+    Raises:
+        SpecError: For any other URI
     """
     scheme, separator, rest = uri.partition("://")
     if not uri.strip() or "\0" in uri or (not separator and uri.startswith(("file:", "s3:"))):

@@ -64,19 +64,29 @@ class Storage(ABC):
 
     @abstractmethod
     def get(self, key: str) -> bytes:
-        """The whole object. Raises StorageMissing."""
+        """The whole object.
+
+        Raises:
+            StorageMissing: No object lies under the key
+        """
 
     @abstractmethod
     def get_tagged(self, key: str) -> Tagged:
-        """The whole object, with the tag that `put_if` compares. Raises StorageMissing."""
+        """The whole object, with the tag that `put_if` compares.
+
+        Raises:
+            StorageMissing: No object lies under the key
+        """
 
     @abstractmethod
     def put_if(self, key: str, data: bytes, tag: str | None) -> str:
         """Write an object whole if it still has this tag, or, with None, if there is none; the new tag.
 
-        Raises StorageConflict if another writer came first: then nothing was written. A write whose answer got lost
-        is recognised by its bytes, so `data` must be unlike what any other writer writes. Any other error leaves open
-        whether it was written. Tries for seconds, not for minutes.
+        A write whose answer got lost is recognised by its bytes, so `data` must be unlike what any other writer writes.
+        Any other error leaves open whether it was written. Tries for seconds, not for minutes.
+
+        Raises:
+            StorageConflict: If another writer came first: then nothing was written
         """
 
     @abstractmethod
@@ -85,7 +95,11 @@ class Storage(ABC):
 
     @abstractmethod
     def open(self, key: str) -> BinaryIO:
-        """A seekable binary file that reads the object piece by piece. Raises StorageMissing."""
+        """A seekable binary file that reads the object piece by piece.
+
+        Raises:
+            StorageMissing: No object lies under the key
+        """
 
     @abstractmethod
     def list(self, prefix: str = "") -> Iterator[Entry]:

@@ -13,14 +13,22 @@ TEMPORARY_SUFFIX = ".tmp"
 
 
 def check_key(key: str) -> str:
-    """The key itself. Raises StorageDenied if it could leave the store or is no legal key."""
+    """The key itself.
+
+    Raises:
+        StorageDenied: If it could leave the store or is no legal key
+    """
     if fault := _fault(key):
         raise StorageDenied(f"the key {key!r} {fault}; a key is a relative path such as 'parts/00001.tar'")
     return key
 
 
 def check_prefix(prefix: str) -> str:
-    """The listing prefix itself: empty, or a key that may stop anywhere. Raises StorageDenied."""
+    """The listing prefix itself: empty, or a key that may stop anywhere.
+
+    Raises:
+        StorageDenied: The store refuses the request
+    """
     folder, _, start = prefix.rpartition("/")
     if folder or prefix.startswith("/"):
         check_key(f"{folder}/x")

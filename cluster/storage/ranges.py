@@ -48,7 +48,11 @@ class RangeReader(io.RawIOBase):
         return self._position
 
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        """Move; nothing is fetched. Raises ValueError for a position before the beginning."""
+        """Move; nothing is fetched.
+
+        Raises:
+            ValueError: For a position before the beginning
+        """
         self._check_open()
         origins = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}
         if whence not in origins:

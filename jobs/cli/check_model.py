@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -26,11 +27,17 @@ def check_model(
     voice: Annotated[str, typer.Option(help="The default voice.")] = "",
     options: OptionOption = None,
     texts: TextOption = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Speak the texts into this folder, with a report to send in.")
+    ] = None,
+    recogniser: Annotated[
+        str | None, typer.Option(metavar="DIR", help="A faster-whisper model that listens to what lies in --out.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Check that a model keeps the laws that speechmill builds on. Exit status 1 if it breaks one."""
     with reported():
-        from ..conformance.check_model import Finding
+        from ..conformance.check_model import REPORT, Finding
         from ..conformance.check_model import check_model as check
         from ..corpus.printable import printable
         from ..spec.overrides import read_pair
@@ -48,8 +55,12 @@ def check_model(
             voice=voice,
             options=dict(read_pair(pair, "--option", "speed_limit=2") for pair in options or []),
             texts=tuple(texts) if texts else None,
+            out=out,
+            recogniser=recogniser,
             observe=show,
         )
         if as_json:
             print(json.dumps(report.body))
+        elif report.samples is not None:
+            print(f"{printable(report.samples.line)}; {out}/{REPORT} is the report")
         raise typer.Exit(ExitStatus.well(report.is_ok))

@@ -83,7 +83,11 @@ class _Output(io.FileIO):
     is_closed = False
 
     def write(self, data: Any, /) -> int:
-        """Write some bytes; how many. Raises OutputClosed, once."""
+        """Write some bytes; how many.
+
+        Raises:
+            OutputClosed: The reader of the output has left; raised once
+        """
         if not self.is_closed:
             try:
                 return super().write(data)

@@ -17,7 +17,8 @@ SIZES = {"full": FULL, "tiny": TINY}
 def check_weights(folder: Path | None) -> Sequence[str]:
     """What is in a folder, in lines; None for the published weights, which are fetched if they are not there.
 
-    Raises ModelError for anything that is missing, damaged, of another model or not to be had.
+    Raises:
+        ModelError: For anything that is missing, damaged, of another model or not to be had
     """
     checkpoint = Checkpoint.open(folder)
     kind = "the published weights (CC BY-NC 4.0)" if checkpoint.is_published else "not the published weights"
@@ -32,7 +33,9 @@ def check_weights(folder: Path | None) -> Sequence[str]:
 def write_weights(folder: Path, size: str, seed: int) -> Sequence[str]:
     """Random weights in the published shapes, or tiny ones; what was written, in lines.
 
-    Raises SpecError for another size, ModelError if the folder is not empty of them or cannot be written.
+    Raises:
+        SpecError: For another size
+        ModelError: If the folder is not empty of them or cannot be written
     """
     if size not in SIZES:
         raise SpecError(f'--size "{size:.40}" is none; use {" or ".join(SIZES)}')

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import platform
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, Literal
 
+from ...actors.batcher.calibration import options_text
+from ...actors.device.machine import hardware, versions
 from ...actors.models.base import ModelConfig, ModelInfo
 from ...actors.models.probe_texts import probe_texts
 from ...actors.models.registry import describe
 from ...actors.replica.loaded_model import tuned
 from ...actors.replica.receipt import ReplicaConfig
 from ...errors import JobError, SpecError
-from .laws import LAWS, Broken, Skipped, Subject
+from .laws import LAWS
+from .samples import SampleSet, speak_samples
+from .subject import Broken, Skipped, Subject
+
+REPORT = "check-model.json"
+"""The report beside the samples."""
 
 Outcome = Literal["kept", "broken", "skipped"]
 
@@ -24,9 +33,10 @@ Outcome = Literal["kept", "broken", "skipped"]
 class Finding:
     """What one law found.
 
-    law       the name of its function
-    meaning   the first line of its description
-    detail    what is wrong, or why it was skipped
+    Attributes:
+        law: The name of its function
+        meaning: The first line of its description
+        detail: What is wrong, or why it was skipped
     """
 
     law: str
@@ -38,11 +48,16 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class ConformanceReport:
-    """A model under all laws; `body` is what `--json` prints."""
+    """A model under all laws; `body` is what `--json` prints, and what lies beside the samples.
+
+    Attributes:
+        samples: What it said, where that was asked for
+    """
 
     config: ModelConfig
     info: ModelInfo
     findings: tuple[Finding, ...]
+    samples: SampleSet | None = None
 
     @property
     def is_ok(self) -> bool:
@@ -54,16 +69,26 @@ class ConformanceReport:
         """Plain values: the model, the machine, each finding."""
         info = self.info
         return {
-            "model": {"name": info.name, "revision": info.revision, "backend": info.backend, "class": self.config.name},
+            "model": {
+                "name": info.name,
+                "revision": info.revision,
+                "backend": info.backend,
+                "class": self.config.name,
+                "languages": list(info.languages),
+                "sample_rate": info.sample_rate,
+                "options": options_text(self.config),
+            },
             "device": self.config.device,
             "speechmill": version("speechmill"),
             "python": platform.python_version(),
-            "machine": platform.machine(),
+            "machine": hardware(self.config.device),
+            "libraries": versions("torch", "onnxruntime", "numpy"),
             "is_ok": self.is_ok,
             "findings": [
                 {"law": f.law, "outcome": f.outcome, "detail": f.detail, "seconds": round(f.seconds, 3)}
                 for f in self.findings
             ],
+            **({} if self.samples is None else self.samples.body),
         }
 
 
@@ -75,27 +100,43 @@ def check_model(
     voice: str = "",
     options: Mapping[str, object] | None = None,
     texts: tuple[str, ...] | None = None,
+    out: Path | None = None,
+    recogniser: str | None = None,
     observe: Callable[[Finding], None] = lambda finding: None,
 ) -> ConformanceReport:
     """Put a model to all laws.
 
-    name      a registered name, or "module:Class"
-    weights   folder or file of its weights, as `model.path`
-    texts     at least two that the model can speak; by default ten sentences of the first language that it names
-    observe   is told each finding as it comes
-    Raises ModelError for a model that cannot be described or loaded, SpecError for fewer than two texts.
+    Args:
+        name: A registered name, or "module:Class".
+        weights: Folder or file of its weights, as `model.path`.
+        device: "cpu" or "cuda".
+        voice: The default voice.
+        options: As `model.options`.
+        texts: At least two that the model can speak; by default ten sentences of the first language that it names.
+        out: A folder for the texts as audio files, what a recogniser hears in them, and the report as one JSON file.
+        recogniser: A folder of a faster-whisper model, in place of the installed one.
+        observe: Is told each finding as it comes.
+
+    Raises:
+        ModelError: The model cannot be described or loaded.
+        SpecError: Fewer than two texts, or a folder that cannot be written.
     """
     if texts is not None and len(texts) < 2:
         raise SpecError("a model is checked with two texts or more; give --text twice")
     config = ModelConfig(name, device, voice=voice, path=weights, options=options or {})
     info = describe(config)
-    texts = texts or probe_texts(info.languages).sentences
-    subject = Subject(config, tuned(ReplicaConfig(config)).model, texts)
+    probes = probe_texts(info.languages)
+    subject = Subject(config, tuned(ReplicaConfig(config)).model, texts or probes.sentences)
     findings: list[Finding] = []
     for law in LAWS:
         findings.append(_finding(law, subject))
         observe(findings[-1])
-    return ConformanceReport(config, info, tuple(findings))
+    if out is None:
+        return ConformanceReport(config, info, tuple(findings))
+    samples = speak_samples(subject, probes.language, out, recogniser)
+    report = ConformanceReport(config, info, tuple(findings), samples)
+    (out / REPORT).write_text(json.dumps(report.body, indent=1, ensure_ascii=False), encoding="utf-8")
+    return report
 
 
 def _finding(law: Callable[[Subject], None], subject: Subject) -> Finding:

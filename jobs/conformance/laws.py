@@ -7,18 +7,16 @@ are rounded in another way in a batch of another shape. Not known here: how a mo
 from __future__ import annotations
 
 import random
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ...actors.models.base import AutoregressiveModel, Model, ModelConfig, ModelInfo
-from ...actors.models.registry import describe
+from ...actors.models.base import AutoregressiveModel
 from ...actors.records.stream_handle import StreamHandle
-from ...actors.records.utterance import Prepared, Segment, Utterance
-from ...actors.text.splitting import fit_segments
-from ...errors import ModelError, RowError
+from ...actors.records.utterance import Prepared, Segment
+from ...errors import RowError
+from .configuration_laws import describes_itself, refuses_damaged_weights, refuses_what_is_wrong
+from .subject import Broken, Skipped, Subject
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,104 +26,6 @@ if TYPE_CHECKING:
 
 TOLERANCE = 1e-3
 """In samples of -1 … 1: below what can be heard, above what rounding makes of float32."""
-
-SAMPLE_RATES = (8_000, 192_000)
-_NO_NAME = "no voice has this name"
-_HEAVY = ("torch", "onnxruntime", "ray")
-
-
-class Broken(Exception):
-    """A law is not kept; the message says what was found."""
-
-
-class Skipped(Exception):
-    """A law that does not concern this model; the message says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """A loaded model, and sentences that it can speak."""
-
-    config: ModelConfig
-    model: Model
-    texts: tuple[str, ...]
-
-    @property
-    def info(self) -> ModelInfo:
-        return self.model.info
-
-    def segments(self, texts: Sequence[str] | None = None, voice: str = "", speed: float = 1.0) -> list[Segment]:
-        """One segment a text (the first, of a text that needs more), with seeds of their own."""
-        made: list[Segment] = []
-        for row, text in enumerate(self.texts if texts is None else texts):
-            utterance = Utterance(row, str(row), text, seed=1_000 + row, voice=voice, speed=speed)
-            made += fit_segments(utterance, self.info.split_chars, self.info.max_length, self.model.prepare)[:1]
-        return made
-
-    @property
-    def voices(self) -> tuple[str, ...]:
-        """Two voices, or fewer if the model has fewer. Where any name is allowed, two names."""
-        names = self.info.voices or ("seed:1", "seed:2")
-        return tuple(dict.fromkeys((self.info.default_voice, *names) if self.info.voices else names))[:2]
-
-
-def describes_itself(subject: Subject) -> None:
-    """`describe` says what makes sense, twice the same, and takes no GPU; of speechmill's own, none imports torch."""
-    info = describe(subject.config)
-    low, high = SAMPLE_RATES
-    slowest, fastest = info.speeds
-    for is_right, what in (
-        (info == describe(subject.config), "a second call says something else"),
-        (info == subject.info, "the loaded model's `info` is another one"),
-        (bool(info.name and info.revision and info.backend), "name, revision and backend must not be empty"),
-        (low <= info.sample_rate <= high, f"sample_rate is {info.sample_rate} Hz"),
-        (not info.voices or info.default_voice in info.voices, f"default_voice {info.default_voice!r} is no voice"),
-        (info.max_length >= 1 and info.split_chars >= 1, "max_length and split_chars must be 1 or more"),
-        (info.batch_limit.max_rows >= 1 and info.batch_limit.max_cells >= 1, "batch_limit allows no row"),
-        (info.base_s >= 0 and info.char_s > 0 and info.audio_char_s > 0, "base_s, char_s or audio_char_s is no cost"),
-        (bool(info.languages), "languages must name one"),
-        (0 < slowest <= 1 <= fastest, f"speeds are {info.speeds}; 1 must be among them"),
-    ):
-        if not is_right:
-            raise Broken(what)
-    loaded = _loaded_by_describing(subject.config)
-    if "cuda" in loaded:
-        raise Broken("describing it takes a GPU, which belongs to the replicas")
-    if loaded and ":" not in subject.config.name:
-        raise Broken(f"describing it imports {', '.join(loaded)}: `plan` and the driver would wait for that")
-
-
-def _loaded_by_describing(config: ModelConfig) -> list[str]:
-    code = (
-        "import sys; from speechmill.actors.models.base import ModelConfig; "
-        "from speechmill.actors.models.registry import describe; "
-        f"sys.path[:0] = {sys.path!r}; describe(ModelConfig(**{asdict(config)!r})); "
-        f"print(*[name for name in {_HEAVY!r} if name in sys.modules]); "
-        "torch = sys.modules.get('torch'); print('cuda' if torch and torch.cuda.is_initialized() else '')"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    if done.returncode:
-        lines = done.stderr.strip().splitlines() or ["it failed"]
-        raise Broken(f"it cannot be described in another process: {lines[-1]}")
-    return done.stdout.split()
-
-
-def refuses_what_is_wrong(subject: Subject) -> None:
-    """An unknown option, backend or default voice is a ModelError before anything is loaded."""
-    wrong = {
-        "an option that it does not have": replace(subject.config, options={**subject.config.options, "nonsuch": 1}),
-        "a backend that does not exist": replace(subject.config, backend="nonsuch"),
-    }
-    if subject.info.voices:
-        wrong["a voice that it does not have"] = replace(subject.config, voice=_NO_NAME)
-    for what, config in wrong.items():
-        try:
-            describe(config)
-        except ModelError:
-            continue
-        except Exception as error:
-            raise Broken(f"{what} raises {type(error).__name__}, where ModelError is expected: {error}") from error
-        raise Broken(f"{what} is accepted in silence")
 
 
 def prepares_text(subject: Subject) -> None:
@@ -281,6 +181,7 @@ def knows_its_memory(subject: Subject) -> None:
 LAWS: tuple[Callable[[Subject], None], ...] = (
     describes_itself,
     refuses_what_is_wrong,
+    refuses_damaged_weights,
     prepares_text,
     makes_samples,
     repeats_itself,

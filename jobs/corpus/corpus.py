@@ -41,11 +41,14 @@ _CHECK_THREADS = 16
 
 
 class Corpus:
-    """The job's input. Raises CorpusError when no file matches, or a format is unknown.
+    """The job's input.
 
     Attributes:
         files: What is read, in this order.
         fingerprint: Changes when a file is added, removed, renamed or changed; not when the whole corpus moves.
+
+    Raises:
+        CorpusError: No file matches, or a format is unknown
     """
 
     def __init__(self, options: InputOptions) -> None:
@@ -56,7 +59,11 @@ class Corpus:
         self._has_ids = options.id is not None
 
     def check(self) -> None:
-        """Open every file and look at its columns. Raises CorpusError: unreadable, or a column is missing."""
+        """Open every file and look at its columns.
+
+        Raises:
+            CorpusError: A file cannot be read, or a column is missing
+        """
         self._refuse_vain_options()
         with ThreadPoolExecutor(min(_CHECK_THREADS, len(self.files))) as threads:
             found = list(threads.map(self._columns, self.files))
@@ -87,7 +94,11 @@ class Corpus:
         return RowStream(files, self.open_reader, RowMaker(self.options), self.options.wanted, self.refuse_changed)
 
     def rows(self) -> Iterator[Utterance | Failure]:
-        """Stream every row. Raises CorpusError where a file as a whole turns out to be unreadable."""
+        """Stream every row.
+
+        Raises:
+            CorpusError: Where a file as a whole turns out to be unreadable
+        """
         index = IdIndex() if self.has_ids else None
         stream = self.stream()
         while (block := stream.take(_BLOCK_ROWS)).rows:
@@ -96,7 +107,11 @@ class Corpus:
             yield from block.rows
 
     def open_reader(self, file: InputFile) -> Reader:
-        """The reader of a file. Raises CorpusError when a column is missing."""
+        """The reader of a file.
+
+        Raises:
+            CorpusError: If a column is missing
+        """
         if file.format != "jsonl":  # keys come and go in jsonl: each row answers for itself
             self._columns(file)
         return READERS[file.format](file, self.options)

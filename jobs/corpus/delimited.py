@@ -95,7 +95,11 @@ class DelimitedReader(Reader):
     # ------------------------------------------------------------------ columns
 
     def _begin(self, tape: Tape) -> tuple[Dialect, tuple[str, ...]]:
-        """The dialect and the columns; the tape is at the first row. Raises CorpusError."""
+        """The dialect and the columns; the tape is at the first row.
+
+        Raises:
+            CorpusError: The corpus cannot be read; the message names the file and place
+        """
         delimiter = self.options.delimiter
         if self.file.format in SHORTHANDS:
             dialect = Dialect(delimiter or usual(self.file.format), is_quoted=False)
@@ -141,7 +145,11 @@ class DelimitedReader(Reader):
         return check_names([name.strip() for name in names], uri)
 
     def _unnamed(self, tape: Tape, dialect: Dialect) -> tuple[str, ...]:
-        """The columns of a file without a header. Raises CorpusError when the rows have another number of fields."""
+        """The columns of a file without a header.
+
+        Raises:
+            CorpusError: If the rows have another number of fields
+        """
         names, by_width = self.options.columns, SHORTHANDS.get(self.file.format, {})
         found = _width(tape, dialect)
         if not found:  # no rows, or none that can be read

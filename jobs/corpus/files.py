@@ -93,7 +93,11 @@ class InputFile:
 
     @contextmanager
     def content(self) -> Generator[io.BufferedReader]:
-        """The bytes after decompression. Raises CorpusError for damaged gzip or a file that cannot be read."""
+        """The bytes after decompression.
+
+        Raises:
+            CorpusError: For damaged gzip or a file that cannot be read
+        """
         with self.translated(), self.open() as raw, _buffered(raw) as stream:
             if stream.peek(2)[:2] == _GZIP_MAGIC:
                 with gzip.GzipFile(fileobj=stream, mode="rb") as unzipped:
@@ -115,7 +119,11 @@ class InputFile:
 
 
 def find_files(options: InputOptions) -> tuple[InputFile, ...]:
-    """Every file of the input. Raises CorpusError when a URI matches none, or for an unknown format."""
+    """Every file of the input.
+
+    Raises:
+        CorpusError: If a URI matches none, or for an unknown format
+    """
     if not options.uris:
         raise CorpusError("the input names no file: set input.uri")
     matched = matched_by(options.uris, options).values()
@@ -145,7 +153,11 @@ def _file_of(match: Match, options: InputOptions) -> InputFile:
 
 
 def looked_into(path: str) -> tuple[FileState, str]:
-    """A local file's state, and after that a hash of its content. Raises OSError."""
+    """A local file's state, and after that a hash of its content.
+
+    Raises:
+        OSError: The file system refuses
+    """
     with Path(path).open("rb") as stream:
         state = FileState.of(os.fstat(stream.fileno()))
         return state, digest_of(stream, state.size)

@@ -44,7 +44,11 @@ class HubPlace:
 
     @classmethod
     def parse(cls, uri: str) -> HubPlace:
-        """The place that a URI names. Raises CorpusError."""
+        """The place that a URI names.
+
+        Raises:
+            CorpusError: The corpus cannot be read; the message names the file and place
+        """
         found = _PLACE.fullmatch(uri)
         if not found:
             raise CorpusError(

@@ -42,7 +42,11 @@ class Match:
 
 
 def matched_by(uris: Iterable[str], options: InputOptions) -> dict[str, Match]:
-    """What these URIs name now, by place. Raises CorpusError when one matches nothing."""
+    """What these URIs name now, by place.
+
+    Raises:
+        CorpusError: If one matches nothing
+    """
     found: dict[str, Match] = {}
     for uri in uris:
         for match in _matched(uri, options):

@@ -81,18 +81,29 @@ class Reader(ABC):
 
     @abstractmethod
     def columns(self) -> tuple[str, ...] | None:
-        """The file's columns, in order; None when it has no row to tell them from. Raises CorpusError."""
+        """The file's columns, in order; None when it has no row to tell them from.
+
+        Raises:
+            CorpusError: The corpus cannot be read; the message names the file and place
+        """
 
     @abstractmethod
     def rows(self, wanted: Sequence[str] | None, start: Position = START) -> Iterator[RawRow]:
         """Stream the rows from `start`, a position that this format's reader was at after a row of the same file.
 
-        Columns that are not `wanted` may be left out. Raises CorpusError.
+        Columns that are not `wanted` may be left out.
+
+        Raises:
+            CorpusError: The corpus cannot be read; the message names the file and place
         """
 
 
 def skip_bom(stream: io.BufferedReader, uri: str) -> int:
-    """Step over a UTF-8 byte order mark; its length, 0 if there is none. Raises CorpusError for UTF-16 and UTF-32."""
+    """Step over a UTF-8 byte order mark; its length, 0 if there is none.
+
+    Raises:
+        CorpusError: For UTF-16 and UTF-32
+    """
     start = stream.peek(_SAMPLE_BYTES)[:_SAMPLE_BYTES]
     for marks, name in _WIDE_MARKS:
         if start.startswith(marks):
@@ -123,7 +134,11 @@ def _wide_encoding(sample: bytes) -> str | None:
 
 
 def check_names(names: Sequence[str], uri: str) -> tuple[str, ...]:
-    """Column names, with "column_3" for an unnamed third. Raises CorpusError for a name used twice."""
+    """Column names, with "column_3" for an unnamed third.
+
+    Raises:
+        CorpusError: For a name used twice
+    """
     named = tuple(name or f"column_{position}" for position, name in enumerate(names, 1))
     seen: set[str] = set()
     for name in named:

@@ -70,7 +70,11 @@ class MemoryRun(SortedRun):
 
 
 class Scratch:
-    """A temporary file without a name; it goes with the last run in it. Raises StorageFull."""
+    """A temporary file without a name; it goes with the last run in it.
+
+    Raises:
+        StorageFull: The store has no room left
+    """
 
     def __init__(self) -> None:
         with _roomy(), tempfile.TemporaryFile(prefix="speechmill-ids-") as file:
@@ -108,7 +112,11 @@ class FileRun(SortedRun):
         self._firsts = np.zeros(0, np.uint64)
 
     def append(self, hashes: Hashes) -> None:
-        """Write hashes behind those that are there; all of them above. Raises StorageFull."""
+        """Write hashes behind those that are there; all of them above.
+
+        Raises:
+            StorageFull: The store has no room left
+        """
         self._file.append(hashes.tobytes())
         self._firsts = np.concatenate([self._firsts, hashes[-self._length % PAGE :: PAGE]])
         self._length += len(hashes)

@@ -20,7 +20,14 @@ class Source(Protocol):
     """A place of input files."""
 
     def open(self, key: str) -> BinaryIO:
-        """A seekable file. Raises StorageMissing, StorageDenied, StorageUnavailable and CorpusError."""
+        """A seekable file.
+
+        Raises:
+            StorageMissing: No object lies under the key
+            StorageDenied: The store refuses the request
+            StorageUnavailable: The store does not answer
+            CorpusError: The corpus cannot be read; the message names the file and place
+        """
         ...
 
     def list(self, prefix: str = "") -> Iterator[Entry]:

@@ -99,7 +99,8 @@ class RowStream:
     def unchanged(self) -> Generator[None]:
         """Prove, at the end of the block, that the files it read from are those of which the corpus consists.
 
-        Raises CorpusChanged if one has changed; also in place of what went wrong in the block because of that.
+        Raises:
+            CorpusChanged: If one has changed; also in place of what went wrong in the block because of that
         """
         try:
             yield
@@ -122,7 +123,11 @@ class RowStream:
 
     @property
     def is_at_end(self) -> bool:
-        """Whether no row is left; reads the next one to find out. Raises CorpusError."""
+        """Whether no row is left; reads the next one to find out.
+
+        Raises:
+            CorpusError: The corpus cannot be read; the message names the file and place
+        """
         while self._ahead is None:
             self._ahead = next(self._raw, None)
             if self._ahead is None and not self._next_file():
@@ -130,7 +135,11 @@ class RowStream:
         return False
 
     def take(self, num_rows: int) -> Block:
-        """The next rows; fewer than asked for at the end of the corpus only. Raises CorpusError."""
+        """The next rows; fewer than asked for at the end of the corpus only.
+
+        Raises:
+            CorpusError: The corpus cannot be read; the message names the file and place
+        """
         block = Block()
         while len(block.rows) < num_rows and not self.is_at_end:
             raw = list(islice(self._raw, num_rows - len(block.rows) - 1))

@@ -117,7 +117,11 @@ class Tape:
 
 @contextmanager
 def tape_of(file: InputFile, max_field: int) -> Generator[Tape]:
-    """The lines of a file of text; a quoted field may have `max_field` characters. Raises CorpusError."""
+    """The lines of a file of text; a quoted field may have `max_field` characters.
+
+    Raises:
+        CorpusError: The corpus cannot be read; the message names the file and place
+    """
     with file.content() as stream:
         offset = skip_bom(stream, file.uri)
         # `surrogateescape` keeps a bad byte inside its field: one row fails, and the decoder goes on.

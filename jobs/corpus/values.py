@@ -15,7 +15,11 @@ MAX_SEED = 2**63 - 1
 
 
 def seed_in(given: object) -> int:
-    """An integer 0 … 2**63 - 1, also as pandas writes it in a column with gaps ("17.0"). Raises RowRejected."""
+    """An integer 0 … 2**63 - 1, also as pandas writes it in a column with gaps ("17.0").
+
+    Raises:
+        RowRejected: The row cannot be spoken, with the reason
+    """
     if isinstance(given, str) and len(given) <= 24:
         digits = given.strip()
         whole, dot, rest = digits.partition(".")
@@ -53,7 +57,8 @@ def with_point(given: object, decimal: str) -> object:
 def scalar(value: object) -> JsonScalar:
     """A value as JSON has it: NaN and infinities as null, nested ones and foreign types as strings.
 
-    Raises RowRejected for one that is nested too deeply.
+    Raises:
+        RowRejected: For one that is nested too deeply
     """
     if value is None or isinstance(value, str | bool | int):
         return value
@@ -89,7 +94,11 @@ def _finite(value: object) -> object:
 
 
 def decoded(value: bytes, column: str) -> str:
-    """Bytes as text. Raises RowRejected, naming the column, where they are not UTF-8."""
+    """Bytes as text.
+
+    Raises:
+        RowRejected: The bytes are not UTF-8; the message names the column
+    """
     try:
         return value.decode()
     except UnicodeDecodeError as error:

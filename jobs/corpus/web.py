@@ -47,7 +47,11 @@ class WebFile:
     """
 
     def __init__(self, url: str) -> None:
-        """Look at the URL, not at the file. Raises CorpusError for one that names no file, or is not safe."""
+        """Look at the URL, not at the file.
+
+        Raises:
+            CorpusError: For one that names no file, or is not safe
+        """
         self._url = url
         self.name = _name_of(url)
         self._copy: BinaryIO | None = None

@@ -48,7 +48,11 @@ class BatchPlanner:
     """Packs shards as a replica would."""
 
     def __init__(self, config: ReplicaConfig, info: ModelInfo, profile: Profile) -> None:
-        """Raises ModelError for a model or a batch size that does not fit into the memory."""
+        """Estimate the batches.
+
+        Raises:
+            ModelError: The model, or the batch size asked for, does not fit into the memory
+        """
         self._info, self._profile = info, profile
         self._budget: Budget = budget_of(config, profile, info.max_length, profile.total_bytes, 0)
         self._tuner = tuner_of(config, info, profile, self._budget)
@@ -57,7 +61,11 @@ class BatchPlanner:
 
     @classmethod
     def find(cls, config: ReplicaConfig, info: ModelInfo) -> BatchPlanner | None:
-        """By the newest profile that this machine knows of the model; None if there is none. Raises ModelError."""
+        """By the newest profile that this machine knows of the model; None if there is none.
+
+        Raises:
+            ModelError: The model, its weights or its options are wrong; the message names the key or file
+        """
         model = config.model
         options = options_text(model)
         profile = ProfileCache().latest(model.name, info.revision, info.backend, model.device, options)
@@ -106,5 +114,5 @@ class BatchPlanner:
         """The segments' lengths: as if the text were cut into even pieces, none longer than the model takes."""
         chars = len(utterance.text)
         pieces = -(-chars // self._info.split_chars)
-        tokens = self._profile.cells_per_char * chars / max(1, pieces) / min(1.0, utterance.speed)
-        return [max(1, round(tokens))] * pieces
+        length = self._profile.cells_per_char * chars / max(1, pieces) / min(1.0, utterance.speed)
+        return [max(1, round(length))] * pieces

@@ -70,7 +70,13 @@ class Plan:
 
 
 def plan(spec: JobSpec, *, measure: bool = False) -> Plan:
-    """Plan a job as `run` would cut it; `measure` loads its model. Raises SpecError, ModelError and CorpusError."""
+    """Plan a job as `run` would cut it; `measure` loads its model.
+
+    Raises:
+        SpecError: The job is wrong; the message names the key
+        ModelError: The model, its weights or its options are wrong; the message names the key or file
+        CorpusError: The corpus cannot be read; the message names the file and place
+    """
     device = "cpu" if spec.model.device == "auto" else spec.model.device
     config, info = describe_model(spec, device)
     if measure:

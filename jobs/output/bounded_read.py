@@ -17,7 +17,12 @@ class TooLarge(JobError):
 
 
 def get_bounded(storage: Storage, key: str, max_bytes: int = SMALL_BYTES) -> bytes:
-    """The whole object. Raises StorageMissing, and TooLarge for one of more than `max_bytes`."""
+    """The whole object.
+
+    Raises:
+        StorageMissing: For one of more than `max_bytes`
+        TooLarge: For one of more than `max_bytes`
+    """
     with storage.open(key) as file:
         size = file.seek(0, io.SEEK_END)
         if size > max_bytes:

@@ -39,7 +39,8 @@ SWEEP_THREADS = 16
 class MayWrite(Protocol):
     """A lease, as far as a writer needs one.
 
-    is_exclusive  whether the store keeps conditions on writes
+    Attributes:
+        is_exclusive: Whether the store keeps conditions on writes
     """
 
     is_exclusive: bool
@@ -61,7 +62,8 @@ class Claim:
     def begin(cls, storage: Storage, lease: MayWrite, found: OutputFile | None, job: JobFile) -> Claim:
         """Begin an output anew, over what is there if anything is: from then on none of that counts.
 
-        Raises LeaseLost if another run was faster.
+        Raises:
+            LeaseLost: If another run was faster
         """
         tag, base = secrets.token_hex(2), found.base if found else None
         how: dict[str, Any] = {"tag": tag, "nonce": _nonce(), "is_conditional": lease.is_exclusive}
@@ -84,9 +86,13 @@ class Claim:
     ) -> Claim:
         """Go on with an output. The parts that count now are counted from then on, without the damaged manifests.
 
-        listed   lists the manifests, in any order
-        count    is told each part that goes on to count
-        Raises LeaseLost if another run was faster, JobError for an output of format 2.
+        Args:
+            listed: Lists the manifests, in any order
+            count: Is told each part that goes on to count
+
+        Raises:
+            LeaseLost: If another run was faster
+            JobError: For an output of format 2
         """
         how: dict[str, Any] = {"nonce": _nonce(), "is_conditional": lease.is_exclusive}
         if found.root.is_complete:
@@ -128,7 +134,12 @@ class Claim:
             self._run = self._run.commit_landed(manifest_key)
 
     def complete(self, complete: Complete) -> None:
-        """Write the mark that nothing is missing. Raises LeaseLost, and OutputGone for an output that was deleted."""
+        """Write the mark that nothing is missing.
+
+        Raises:
+            LeaseLost: For an output that was deleted
+            OutputGone: For an output that was deleted
+        """
         body = completed(self._job.body, complete)
         _written(self._storage, self._lease, self._run.complete(body, nonce=_nonce()))
 
@@ -169,7 +180,11 @@ def _written(
     see: Callable[[Machine, StoreAnswer], None] | None = None,
     listed: Callable[[str], Iterator[Entry]] | None = None,
 ) -> WriteRoot:
-    """Drive a claim, or a completion, to its end. Raises LeaseLost if another run was faster."""
+    """Drive a claim, or a completion, to its end.
+
+    Raises:
+        LeaseLost: If another run was faster
+    """
     with guarded(lease.check):
         lease.check()
         ended: Any = Executor(storage, listed=listed).run(machine, see)

@@ -54,7 +54,11 @@ class Complete:
 
     @classmethod
     def of(cls, value: object, source: str) -> Complete:
-        """Read it back from the object at `source`. Raises JobError for one that cannot be read."""
+        """Read it back from the object at `source`.
+
+        Raises:
+            JobError: For one that cannot be read
+        """
         what = f"{source} has a mark of completeness that cannot be read"
         mark = checked(_StoredMark, value, what, "restore it, or run the job with --repair")
         batches: dict[str, Any] = mark.batches or {}

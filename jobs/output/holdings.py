@@ -30,7 +30,8 @@ MAX_NAMED = 3
 class Holdings:
     """What a look at the names found.
 
-    problems   what is missing, a sentence each; empty where nothing is
+    Attributes:
+        problems: What is missing, a sentence each; empty where nothing is
     """
 
     ledger: Ledger
@@ -57,7 +58,11 @@ class Holdings:
 
 
 def counted_parts(storage: Storage, output: OutputFile) -> Iterator[PartName]:
-    """The parts that count. Raises JobError for an object among the manifests that is none."""
+    """The parts that count.
+
+    Raises:
+        JobError: For an object among the manifests that is none
+    """
     # Some services keep an empty object of an upload that broke off (SeaweedFS does); every manifest has a row.
     for entry in list_manifests(storage):
         part = output.counted(entry.key) if entry.size else None

@@ -50,7 +50,11 @@ class Identity:
 
 
 def identity_of(spec: JobSpec, info: ModelInfo, device: str, corpus_fingerprint: str) -> Identity:
-    """The identity of a job with its model and device resolved. Raises SpecError for options that JSON cannot hold."""
+    """The identity of a job with its model and device resolved.
+
+    Raises:
+        SpecError: For options that JSON cannot hold
+    """
     columns = spec.input.model_dump(include={"id", "text", "seed", "voice", "speed", "max_chars"})
     layout = spec.input.model_dump(include={"delimiter", "header", "columns"})
     options = {f"model.options.{name}": value for name, value in spec.model.options.items()}
@@ -118,8 +122,9 @@ class _StoredJob(Stored):
 class JobFile:
     """What `job.json` holds: the job as it was first run here.
 
-    device    that the model was resolved for
-    cost      the estimates that cut the shards: a resumed run cuts with the same
+    Attributes:
+        device: That the model was resolved for
+        cost: The estimates that cut the shards: a resumed run cuts with the same
     """
 
     version: str
@@ -142,7 +147,11 @@ class JobFile:
 
     @classmethod
     def of(cls, body: object, source: str) -> JobFile:
-        """The job in the body of `job.json`, which lies at `source`. Raises JobError for one that cannot be read."""
+        """The job in the body of `job.json`, which lies at `source`.
+
+        Raises:
+            JobError: For one that cannot be read
+        """
         stored = checked(
             _StoredJob, body, f"{source} is not a speechmill job", "restore it, or choose another output.uri"
         )

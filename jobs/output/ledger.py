@@ -75,7 +75,11 @@ class Ledger:
             return window in self._complete
 
     def is_done(self, shard_id: str, digest: str) -> bool:
-        """Whether the shard is committed. Raises JobChanged when other rows were committed under its id."""
+        """Whether the shard is committed.
+
+        Raises:
+            JobChanged: If other rows were committed under its id
+        """
         window = int(shard_id.partition("-")[0])
         with self._lock:
             if window in self._complete:

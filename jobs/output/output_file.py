@@ -30,8 +30,9 @@ FORMATS_WITHOUT_ROOT = (None, 1, 2)
 class OutputFile:
     """An output as its `job.json` was at one moment.
 
-    base      root and body, with the tag that the next claim is compared with
-    complete  None while rows are missing
+    Attributes:
+        base: Root and body, with the tag that the next claim is compared with
+        complete: None while rows are missing
     """
 
     base: Found
@@ -40,7 +41,11 @@ class OutputFile:
 
     @classmethod
     def read(cls, storage: Storage) -> OutputFile | None:
-        """None where there is none. Raises JobError for one that cannot be read."""
+        """None where there is none.
+
+        Raises:
+            JobError: For one that cannot be read
+        """
         for entry in storage.list(ROOT_KEY):
             if entry.key == ROOT_KEY and entry.size > SMALL_BYTES:
                 raise TooLarge(f"{storage.location(ROOT_KEY)} has {entry.size:,} bytes; speechmill did not write it")
@@ -58,7 +63,11 @@ class OutputFile:
 
     @classmethod
     def load(cls, storage: Storage) -> OutputFile:
-        """The same. Raises JobError where there is no output."""
+        """The same.
+
+        Raises:
+            JobError: Where there is no output
+        """
         found = cls.read(storage)
         if found is None:
             raise JobError(f"no speechmill output here: {storage.location(ROOT_KEY)} does not exist")
@@ -69,7 +78,11 @@ class OutputFile:
         return self.base.file.root
 
     def counted(self, key: str) -> PartName | None:
-        """The part whose manifest lies there, None if it does not count. Raises JobError for a key of another kind."""
+        """The part whose manifest lies there, None if it does not count.
+
+        Raises:
+            JobError: For a key of another kind
+        """
         part = PartName.parse(key)
         return part if is_counted(self.root, part) else None
 

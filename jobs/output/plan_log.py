@@ -42,12 +42,13 @@ _KEY = re.compile(re.escape(PLAN_PREFIX) + r"[0-9]{6,18}\.(json|ids)")
 class WindowPlan:
     """What was planned of a window.
 
-    end            where the next window begins
-    num_parts      manifests that the window has when all of its rows are committed
-    digest         of these parts, see `ledger.window_digest`
-    repeated       the rows whose ids were used before, a bit each; empty where there are none
-    cost_s         estimated seconds on one replica
-    fraction_read  share of the input's bytes up to its end, 1 for the last window
+    Attributes:
+        end: Where the next window begins
+        num_parts: Manifests that the window has when all of its rows are committed
+        digest: Of these parts, see `ledger.window_digest`
+        repeated: The rows whose ids were used before, a bit each; empty where there are none
+        cost_s: Estimated seconds on one replica
+        fraction_read: Share of the input's bytes up to its end, 1 for the last window
     """
 
     num_rows: int
@@ -91,8 +92,9 @@ def delete_plan(storage: Storage) -> None:
 class PlanLog:
     """The log of one output.
 
-    fingerprint   of all that decides how windows are read and cut; a log with another one is not this job's
-    windows       what was planned, from the first window on
+    Attributes:
+        fingerprint: Of all that decides how windows are read and cut; a log with another one is not this job's
+        windows: What was planned, from the first window on
     """
 
     def __init__(self, storage: Storage, fingerprint: str, window_rows: int) -> None:
@@ -170,7 +172,11 @@ class PlanLog:
         self._storage.delete(key for key in keys if is_plan_key(key) and key.endswith(".ids"))
 
     def _get(self, key: str) -> bytes:
-        """An object of the log. Raises StorageMissing, also for one that is too large to be ours."""
+        """An object of the log.
+
+        Raises:
+            StorageMissing: No object is there, or one too large to be written by speechmill
+        """
         try:
             return get_bounded(self._storage, key)
         except TooLarge as error:

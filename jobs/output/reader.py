@@ -36,7 +36,11 @@ class Layout:
 
     @classmethod
     def of(cls, storage: Storage, spec: Mapping[str, Any]) -> Layout:
-        """By the job's specification. Raises JobError for an output of text, or one that this version cannot read."""
+        """By the job's specification.
+
+        Raises:
+            JobError: For an output of text, or one that this version cannot read
+        """
         if spec.get("task") == "refine":
             raise JobError(
                 f"{storage.uri} holds refined text, not audio: its rows lie in {storage.location(TEXT_PREFIX)}*.jsonl, "
@@ -52,7 +56,11 @@ class Layout:
 
 
 def load_part(storage: Storage, part: PartName) -> list[Record]:
-    """The records of a part, in row order. Raises JobError, naming the object and the line."""
+    """The records of a part, in row order.
+
+    Raises:
+        JobError: An object is damaged; the message names it and the line
+    """
     data, source = get_bounded(storage, part.key, MANIFEST_BYTES), storage.location(part.key)
     if part.content and content_digest(data) != part.content:
         raise JobError(f"{source}: its content is not the one that its name promises")
@@ -60,16 +68,23 @@ def load_part(storage: Storage, part: PartName) -> list[Record]:
 
 
 def named_keys(storage: Storage, part: PartName) -> set[str]:
-    """The keys of the objects that a part's manifest names. Raises JobError for one that cannot be read."""
+    """The keys of the objects that a part's manifest names.
+
+    Raises:
+        JobError: For one that cannot be read
+    """
     return {record.audio for record in load_part(storage, part) if record.audio is not None}
 
 
 def read(uri: str, s3: S3Options | None = None) -> Iterator[Clip]:
     """The clips of the output at `uri`, one after the other.
 
-    A clip's metadata holds the row's own columns and row, text, voice, seed, speed, model and model_revision, which
-    win over columns of that name. Raises JobError where there is no output or one of text, and later for an object that
-    is missing or not what its manifest says; `speechmill verify` names them all.
+    A clip's metadata holds the row's own columns and row, text, voice, seed, speed, model and model_revision, which win
+    over columns of that name.
+
+    Raises:
+        JobError: Where there is no output or one of text, and later for an object that is missing or not what its
+            manifest says; `speechmill verify` names them all
     """
     storage = open_storage(uri, s3)
     output = OutputFile.load(storage)

@@ -17,10 +17,11 @@ from .output_file import OutputFile
 class Status:
     """What is committed. How many rows the corpus has is known only when the job is complete.
 
-    num_unspoken   rows that are ok and leave out some of their text
-    task         "speak", or "refine": then there is no audio
-    is_complete  every row was committed; with `problems`, the output is damaged: something has gone missing since
-    driver       the process that writes the output now, "" if none does
+    Attributes:
+        task: "speak", or "refine": then there is no audio
+        is_complete: Every row was committed; with `problems`, the output is damaged: something has gone missing since
+        driver: The process that writes the output now, "" if none does
+        num_unspoken: Rows that are ok and leave out some of their text
     """
 
     output: str
@@ -43,7 +44,11 @@ class Status:
 
 
 def status(storage: Storage) -> Status:
-    """Read the status of an output. Raises StorageMissing when there is none."""
+    """Read the status of an output.
+
+    Raises:
+        StorageMissing: If there is none
+    """
     output = OutputFile.read(storage)
     if output is None:
         raise StorageMissing(f"{storage.uri} holds no speechmill output: there is no {ROOT_KEY}")

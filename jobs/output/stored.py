@@ -61,7 +61,11 @@ def checked(kind: type[S], value: object, source: str, advice: str) -> S:
 
 
 def parsed(data: bytes, source: str) -> dict[str, Any]:
-    """The JSON object in the content of an object. Raises JobError, naming `source`, for anything else."""
+    """The JSON object in the content of an object.
+
+    Raises:
+        JobError: The text is anything else; the message names `source`
+    """
     try:
         value: object = json.loads(data)
     except (ValueError, RecursionError) as error:

@@ -50,7 +50,13 @@ class Planner:
         self._stream: RowStream | None = None
 
     def __iter__(self) -> Iterator[Planned]:
-        """The windows in order. Raises CorpusError, CorpusChanged, JobChanged and what the store raises."""
+        """The windows in order.
+
+        Raises:
+            CorpusError: A file cannot be read; what the store raises passes
+            CorpusChanged: A file is no longer what it was; what the store raises passes
+            JobChanged: The output is another job's; what the store raises passes
+        """
         with self._known_ids() as ids:
             for index, plan in enumerate(self._log.windows):
                 planned = self._again(index, plan)

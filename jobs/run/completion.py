@@ -18,10 +18,15 @@ def complete_output(
 ) -> Complete:
     """Write the mark of completeness, and remove what served the run alone.
 
-    committed   all that is in the manifests
-    num_rows    of the corpus, as it was read
-    batches     of this run
-    Raises CorpusChanged or JobChanged where manifests and corpus do not agree, LeaseLost, and what the store raises.
+    Args:
+        committed: All that is in the manifests
+        num_rows: Of the corpus, as it was read
+        batches: Of this run
+
+    Raises:
+        CorpusChanged: Where manifests and corpus do not agree
+        JobChanged: Where manifests and corpus do not agree
+        LeaseLost: Another driver has the lease; what the store raises passes
     """
     job.corpus.refuse_changed()
     if committed.num_rows != num_rows:

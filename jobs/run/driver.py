@@ -42,11 +42,16 @@ def run(
     observe: Observer | None = None,
     trace: str | None = None,
 ) -> Result:
-    """Run a job to its end, or continue it. Raises JobError before any replica starts, RunStopped in mid-run.
+    """Run a job to its end, or continue it.
 
-    overwrite  begin the output anew: nothing that it holds counts from then on
-    repair     speak again what a complete output has lost, or holds damaged; otherwise that raises OutputDamaged
-    trace      a file for what each replica spoke when, as Chrome and Perfetto read it
+    Args:
+        overwrite: Begin the output anew: nothing that it holds counts from then on
+        repair: Speak again what a complete output has lost, or holds damaged; otherwise that raises OutputDamaged
+        trace: A file for what each replica spoke when, as Chrome and Perfetto read it
+
+    Raises:
+        JobError: The job is wrong; no replica was started
+        RunStopped: The run has ended early; the same command continues it
     """
     begin = _Beginning.of(spec, overwrite=overwrite)
     if begin.is_complete and not repair:
@@ -68,7 +73,11 @@ def run(
 
 
 def _complete(begin: _Beginning) -> Result:
-    """The result of a job that was complete before. Raises OutputDamaged where something has gone missing since."""
+    """The result of a job that was complete before.
+
+    Raises:
+        OutputDamaged: Where something has gone missing since
+    """
     output = _there(begin)
     holdings = Holdings.of(begin.storage, output)
     if holdings.problems:
@@ -113,7 +122,8 @@ def _still_there(storage: Storage) -> Generator[None]:
 class _Beginning:
     """What a run finds.
 
-    output  what is there, if anything is; `found` is the job to be continued
+    Attributes:
+        output: What is there, if anything is; `found` is the job to be continued
     """
 
     storage: Storage
@@ -123,7 +133,11 @@ class _Beginning:
 
     @classmethod
     def of(cls, spec: JobSpec, *, overwrite: bool) -> _Beginning:
-        """Raises JobError for everything that can be wrong with the job."""
+        """Check the job and look at its output.
+
+        Raises:
+            JobError: Something is wrong with the job; nothing was started
+        """
         try:
             storage, output = open_output(spec)
         except (StorageDenied, StorageFull):

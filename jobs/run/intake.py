@@ -39,7 +39,8 @@ class ShardTaker(Protocol):
 class Intake:
     """Takes the planned windows of one run. `stop` ends the planning.
 
-    num_rows   of the windows that were taken
+    Attributes:
+        num_rows: Of the windows that were taken
     """
 
     def __init__(

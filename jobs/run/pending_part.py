@@ -20,9 +20,10 @@ from ..planning.windows import Window
 class PendingPart:
     """A part to be stored.
 
-    name      as far as it is known: its stamp is given when it is written
-    texts     its refined rows; None where there is audio
-    cost_s    estimated seconds on one replica
+    Attributes:
+        name: As far as it is known: its stamp is given when it is written
+        texts: Its refined rows; None where there is audio
+        cost_s: Estimated seconds on one replica
     """
 
     name: PartName

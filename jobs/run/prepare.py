@@ -36,9 +36,10 @@ from ..spec.job import JobSpec
 class ResolvedJob:
     """A job whose parts are known to be there.
 
-    cost   the estimates that cut its shards: of the run that began the output, if there was one; else what rows of
-           this model took in the last run from here, or what the model says of itself
-    found  what the output already held
+    Attributes:
+        cost: The estimates that cut its shards: of the run that began the output, if there was one; else what rows of
+            this model took in the last run from here, or what the model says of itself
+        found: What the output already held
     """
 
     spec: JobSpec
@@ -86,7 +87,11 @@ class ResolvedJob:
 def open_output(spec: JobSpec) -> tuple[Storage, OutputFile | None]:
     """The output's store, proved writable, and what its `job.json` says, if there is one.
 
-    Raises StorageDenied, StorageMissing, StorageUnavailable, and JobChanged for a place that holds something else.
+    Raises:
+        StorageDenied: For a place that holds something else
+        StorageMissing: For a place that holds something else
+        StorageUnavailable: For a place that holds something else
+        JobChanged: For a place that holds something else
     """
     storage = open_storage(spec.output.uri, spec.output.s3.options())
     storage.check(write=True)
@@ -99,7 +104,11 @@ def open_output(spec: JobSpec) -> tuple[Storage, OutputFile | None]:
 def prepare(spec: JobSpec, storage: Storage, found: JobFile | None, device: str) -> ResolvedJob:
     """Check model and corpus against each other and the output, for a device ("cpu" or "cuda").
 
-    Raises ModelError, CorpusError, SpecError and JobChanged.
+    Raises:
+        ModelError: The model, its weights or its options are wrong; the message names the key or file
+        CorpusError: The corpus cannot be read; the message names the file and place
+        SpecError: The job is wrong; the message names the key
+        JobChanged: The output was begun by another job
     """
     config, info = describe_model(spec, device)
     FrontEnd(info, text_rules(spec))  # refuses a lexicon that the model cannot follow
@@ -115,7 +124,12 @@ def prepare(spec: JobSpec, storage: Storage, found: JobFile | None, device: str)
 
 
 def describe_model(spec: JobSpec, device: str) -> tuple[ModelConfig, ModelInfo]:
-    """The job's model on a device ("cpu" or "cuda"), checked. Raises ModelError and SpecError."""
+    """The job's model on a device ("cpu" or "cuda"), checked.
+
+    Raises:
+        ModelError: The model, its weights or its options are wrong; the message names the key or file
+        SpecError: The job is wrong; the message names the key
+    """
     config = ModelConfig(
         name=spec.model.name,
         device=device,
@@ -163,7 +177,11 @@ def text_rules(spec: JobSpec) -> TextRules:
 
 
 def open_corpus(spec: JobSpec, info: ModelInfo) -> Corpus:
-    """The corpus that the job names, its columns checked. Raises CorpusError."""
+    """The corpus that the job names, its columns checked.
+
+    Raises:
+        CorpusError: The corpus cannot be read; the message names the file and place
+    """
     source = spec.input
 
     def column(name: str) -> Column | None:

@@ -19,15 +19,16 @@ from .result import RunFigures
 class Snapshot:
     """One moment of a run.
 
-    rows_done        spoken, refined or failed, committed or not; `rows_committed` of them are safe
-    rows_total       of the corpus; an estimate until the reader is at its end (`is_total_exact`)
-    rtfx             seconds of audio per second of this run, since the first replica was ready; 0 before
-    batch_fill       cells that hold a token / all cells, of this run; None before the first batch
-    num_out_of_memory  batches of this run that did not fit and were packed again
-    notice           what holds the run up, for a person; empty while all is well
-    eta_s            seconds left at the rate of this run; None while unknown
-    task             "speak", or "refine": then there is no audio
-    rows_per_s       rows done per second of this run, since the first replica was ready; 0 before
+    Attributes:
+        rows_done: Spoken, refined or failed, committed or not; `rows_committed` of them are safe
+        rows_total: Of the corpus; an estimate until the reader is at its end (`is_total_exact`)
+        rtfx: Seconds of audio per second of this run, since the first replica was ready; 0 before
+        batch_fill: Cells that hold a token / all cells, of this run; None before the first batch
+        num_out_of_memory: Batches of this run that did not fit and were packed again
+        notice: What holds the run up, for a person; empty while all is well
+        eta_s: Seconds left at the rate of this run; None while unknown
+        task: "speak", or "refine": then there is no audio
+        rows_per_s: Rows done per second of this run, since the first replica was ready; 0 before
     """
 
     rows_done: int

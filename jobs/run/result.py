@@ -27,13 +27,14 @@ class RunFigures:
 class Result:
     """How a run ended.
 
-    task                                    "speak", or "refine": then there is no audio
-    num_rows, num_ok, num_failed, audio_s   of the whole output, runs before included
-    new_rows, new_audio_s, speaking_s       of this run: rows that ended, audio made, and seconds from the first shard
-                                            to the last
-    batches                                 of this run: fill, predicted and actual seconds and bytes
-    num_unspoken                            rows that are ok and leave out some of their text
-    is_allowed                              whether the failed rows are within the job's allowance
+    Attributes:
+        task: "speak", or "refine": then there is no audio
+        num_rows, num_ok, num_failed, audio_s: Of the whole output, runs before included
+        new_rows, new_audio_s, speaking_s: Of this run: rows that ended, audio made, and seconds from the first shard to
+            the last
+        batches: Of this run: fill, predicted and actual seconds and bytes
+        is_allowed: Whether the failed rows are within the job's allowance
+        num_unspoken: Rows that are ok and leave out some of their text
     """
 
     output: str

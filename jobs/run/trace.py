@@ -55,7 +55,11 @@ class Trace:
 
 @contextmanager
 def open_trace(path: str | None) -> Generator[Trace | None]:
-    """A trace file of this name, None for none. Raises SpecError when it cannot be written."""
+    """A trace file of this name, None for none.
+
+    Raises:
+        SpecError: If it cannot be written
+    """
     if path is None:
         yield None
         return

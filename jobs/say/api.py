@@ -24,9 +24,11 @@ if TYPE_CHECKING:
 class Speech(Iterator["NDArray[np.float32]"]):
     """Speech that is made as it is read, once: pieces float32 [num_samples] in -1 … 1, silences among them.
 
-    sample_rate   Hz
-    model         the loaded model; give it to the next `say`, which then starts at once
     Reading raises RowError for text that cannot be spoken, once what came before it is read.
+
+    Attributes:
+        sample_rate: Hz
+        model: The loaded model; give it to the next `say`, which then starts at once
     """
 
     def __init__(self, model: Model, pieces: Iterator[NDArray[np.float32]]) -> None:
@@ -54,14 +56,19 @@ def say(
 ) -> Speech:
     """Speak a text, or one that arrives in parts, such as a language model's answer: pieces as soon as they are there.
 
-    model                       a name as in a job, or a model that is loaded already
-    streaming_text_chunk_size   a piece after the first ends with the clause or sentence by which it has so many text
-                                tokens, 1 to 10,000; a token is about four letters, or one character of Chinese,
-                                Japanese or Korean. None: whole sentences. "auto": 10 for text that arrives in parts,
-                                None for a str
-    path, device, options       of a model that is named, as in a job
-    begun                       is told of each segment right before it is spoken
-    Raises ModelError and SpecError at once; errors of the text when it is reached.
+    Args:
+        model: A name as in a job, or a model that is loaded already
+        streaming_text_chunk_size: A piece after the first ends with the clause or sentence by which it has so many text
+            tokens, 1 to 10,000; a token is about four letters, or one character of Chinese, Japanese or Korean. None:
+            whole sentences. "auto": 10 for text that arrives in parts, None for a str
+        path: Of a model that is named, as in a job
+        device: Of a model that is named, as in a job
+        options: Of a model that is named, as in a job
+        begun: Is told of each segment right before it is spoken
+
+    Raises:
+        ModelError: The job is wrong, raised at once; errors of the text are raised when it is reached
+        SpecError: The job is wrong, raised at once; errors of the text are raised when it is reached
     """
     tokens = chunk_tokens_of(text, streaming_text_chunk_size)
     if isinstance(model, str):

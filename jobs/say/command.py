@@ -39,8 +39,14 @@ Open = Callable[[int, Callable[[], bool]], AbstractContextManager[Write]]
 def say_aloud(text: str, output: str | None, **how: Any) -> str | None:
     """Speak a text ("-": what standard input brings) to the player, a file or, with "-", standard output.
 
-    how   as `speechmill.say` takes it
-    The line of figures for the end, None if the reader of standard output has closed it. Raises JobError and RowError.
+    The line of figures for the end, None if the reader of standard output has closed it.
+
+    Args:
+        how: As `speechmill.say` takes it
+
+    Raises:
+        JobError: The job cannot be done as asked; the message says what to do
+        RowError: The row cannot be spoken, with the reason
     """
     open_output = _output(output)
     meter = _Meter()
@@ -61,7 +67,11 @@ def say_aloud(text: str, output: str | None, **how: Any) -> str | None:
 
 
 def _output(output: str | None) -> Open:
-    """Where the speech goes, checked. Raises SpecError."""
+    """Where the speech goes, checked.
+
+    Raises:
+        SpecError: The job is wrong; the message names the key
+    """
     if output is None:
         return partial(open_player, find_player())
     if output != "-":
@@ -74,7 +84,11 @@ def _output(output: str | None) -> Open:
 
 
 def _standard_input() -> Iterator[str]:
-    """What standard input brings, as soon as it does. Raises SpecError for bytes that are not UTF-8."""
+    """What standard input brings, as soon as it does.
+
+    Raises:
+        SpecError: For bytes that are not UTF-8
+    """
     decoder = codecs.getincrementaldecoder("utf-8")()
     number = sys.stdin.fileno()
     try:

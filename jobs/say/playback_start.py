@@ -18,9 +18,10 @@ MAX_ARRIVALS = 64
 class PlaybackStart:
     """Whether enough audio is there.
 
-    char_s      seconds of audio that a character takes, as the model estimates it
-    chunk_chars  most characters whose audio comes at once; 0 for a model that gives sound as it makes it
-    margin      the rate may fall by this factor
+    Attributes:
+        char_s: Seconds of audio that a character takes, as the model estimates it
+        chunk_chars: Most characters whose audio comes at once; 0 for a model that gives sound as it makes it
+        margin: The rate may fall by this factor
     """
 
     char_s: float
@@ -32,10 +33,12 @@ class PlaybackStart:
     ) -> bool:
         """Whether playback that starts now is not expected to run dry.
 
-        made_s, spent_s  seconds of audio made, and seconds that making them took
-        chars_begun      characters of the text that are spoken, or being spoken
-        chars_left       characters that are not, None where the text is still arriving
-        jitter_s         how late pieces came so far, as `jitter_s` measures it
+        Args:
+            made_s: Seconds of audio made, and seconds that making them took
+            spent_s: Seconds of audio made, and seconds that making them took
+            chars_begun: Characters of the text that are spoken, or being spoken
+            chars_left: Characters that are not, None where the text is still arriving
+            jitter_s: How late pieces came so far, as `jitter_s` measures it
         """
         if made_s <= 0:
             return False
@@ -64,11 +67,12 @@ class PlaybackStart:
     def jitter_s(self, arrivals: Sequence[tuple[float, float]]) -> float:
         """The longest that a piece, or a run of them, was late by, in seconds; 0 for fewer than two arrivals.
 
-        arrivals   of each piece in order: when it came, and the audio made with it, in seconds
-
         Against an even flow at the rate from the first arrival to the last: from piece j on, all before piece k has to
         come in (made before k - made at j) / r, and what that was exceeded by is late. A chunk comes at its end, as
         `needed_s` knows, so its own time is not late.
+
+        Args:
+            arrivals: Of each piece in order: when it came, and the audio made with it, in seconds
         """
         if len(arrivals) < 2 or arrivals[-1][1] <= arrivals[0][1]:
             return 0.0

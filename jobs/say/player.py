@@ -36,7 +36,11 @@ _MAX_WAITING_S = 600
 
 
 def find_player() -> str:
-    """The first player that is installed, by name. Raises SpecError if there is none."""
+    """The first player that is installed, by name.
+
+    Raises:
+        SpecError: If there is none
+    """
     for name in PLAYERS:
         if shutil.which(name):
             return name
@@ -47,7 +51,8 @@ def find_player() -> str:
 def open_player(name: str, sample_rate: int, may_start: Callable[[], bool]) -> Generator[Write]:
     """Play samples as they come, from when `may_start` says so; leaving the block waits for the last one.
 
-    Raises SpecError when the player fails.
+    Raises:
+        SpecError: If the player fails
     """
     if name == "afplay":  # it reads nothing but files
         with tempfile.TemporaryDirectory() as folder:
@@ -84,7 +89,11 @@ class _Player:
         self._put(data)
 
     def finish(self) -> None:
-        """Play to the end. Raises SpecError when the player failed."""
+        """Play to the end.
+
+        Raises:
+            SpecError: If the player failed
+        """
         process = self._process or self._start()
         self._waiting.put(None)
         assert self._feeder is not None, "the feeder starts with the process"

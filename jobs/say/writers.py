@@ -35,7 +35,8 @@ class OutputReaderGone(Exception):
 def check_file(output: str) -> tuple[Path, AudioFormat]:
     """The file that -o names, links followed, and the format that its name says.
 
-    Raises SpecError for an unknown ending, a folder that is not there, and what is no file.
+    Raises:
+        SpecError: For an unknown ending, a folder that is not there, and what is no file
     """
     path = Path(output)
     by_extension = {chosen.extension: chosen for chosen in FORMATS.values()}
@@ -60,7 +61,8 @@ def check_file(output: str) -> tuple[Path, AudioFormat]:
 def open_file(path: Path, chosen: AudioFormat, sample_rate: int) -> Generator[Write]:
     """Encode into a file as samples come; it gets its name when the block ends without an error.
 
-    Raises SpecError when it cannot be written, or cannot hold the rate.
+    Raises:
+        SpecError: If it cannot be written, or cannot hold the rate
     """
     chosen.check(sample_rate)
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -96,7 +98,11 @@ def _told(path: Path) -> Generator[None]:
 
 @contextmanager
 def open_stream(out: BinaryIO, sample_rate: int) -> Generator[Write]:
-    """A WAV of unknown length, each piece flushed; nothing is written before the first. Raises ReaderGone."""
+    """A WAV of unknown length, each piece flushed; nothing is written before the first.
+
+    Raises:
+        ReaderGone: The reader of the pipe has left
+    """
     begun = False
 
     def write(pcm: NDArray[np.int16]) -> None:

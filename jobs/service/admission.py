@@ -28,15 +28,16 @@ DRAIN_RETRY_S = 5.0
 class AdmissionLimits:
     """What a client may ask for, and how long everything may take.
 
-    max_chars       characters of a text
-    max_body_bytes  bytes of a request's body
-    body_s          seconds for a body to arrive
-    max_streams     speeches at once
-    max_waiting     requests that wait for their turn
-    max_wait_s      seconds that one waits
-    first_audio_s   seconds from its turn to its first audio
-    idle_write_s    seconds that a reader may take nothing
-    total_s         seconds from its turn to its end, the reader's own pace included
+    Attributes:
+        max_chars: Characters of a text
+        max_body_bytes: Bytes of a request's body
+        body_s: Seconds for a body to arrive
+        max_streams: Speeches at once
+        max_waiting: Requests that wait for their turn
+        max_wait_s: Seconds that one waits
+        first_audio_s: Seconds from its turn to its first audio
+        idle_write_s: Seconds that a reader may take nothing
+        total_s: Seconds from its turn to its end, the reader's own pace included
     """
 
     max_chars: int = 4_096
@@ -150,7 +151,11 @@ class AdmissionGate:
 
     @contextmanager
     def inside(self) -> Generator[None]:
-        """Be counted as inside: `drained` waits for it. Raises Problem 503 once the door is shut."""
+        """Be counted as inside: `drained` waits for it.
+
+        Raises:
+            Problem: 503 once the door is shut
+        """
         self.check_open()
         self._num_inside += 1
         self._is_empty.clear()
@@ -165,7 +170,8 @@ class AdmissionGate:
     async def place(self) -> AsyncGenerator[float]:
         """Have a place, and know how many seconds it took to get it; left, cancelled or failed, it is free again.
 
-        Raises Problem 429 when the queue is full, or the turn does not come in time.
+        Raises:
+            Problem: 429 when the queue is full, or the turn does not come in time
         """
         self._num_tickets += 1
         ticket, asked_s = self._num_tickets, self._clock()

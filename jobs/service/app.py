@@ -54,12 +54,16 @@ def create_app(
 ) -> FastAPI:
     """The application, to be served in one event loop.
 
-    token_sha256   of the key that clients have to send, in hex; None lets everybody in
-    chunk_chars     what the model speaks at once: characters, 0 if it has sound before a segment is done
-    allow_origins  origins whose pages may ask, "*" for all; none but the service's own by default
-    on_start       done before the first request, and on_stop after the last
     `app.state.drain()` admits no request any more, and `await app.state.drained()` returns when the last one has ended.
-    Raises SpecError for a hash that is none.
+
+    Args:
+        token_sha256: Of the key that clients have to send, in hex; None lets everybody in
+        chunk_chars: What the model speaks at once: characters, 0 if it has sound before a segment is done
+        allow_origins: Origins whose pages may ask, "*" for all; none but the service's own by default
+        on_start: Done before the first request, and on_stop after the last
+
+    Raises:
+        SpecError: For a hash that is none
     """
     info = speaker.info
     metrics = metrics or Metrics()

@@ -15,9 +15,12 @@ from .http_problem import CLOSE, HttpProblem
 
 
 async def read_body(request: Request, limits: AdmissionLimits) -> bytes:
-    """The whole body. Raises Problem 413 as soon as it is too large, 408 when it takes too long, 415 for other types.
+    """The whole body.
 
     Raises starlette's ClientDisconnect when the client leaves before its end.
+
+    Raises:
+        Problem: 413 as soon as it is too large, 408 when it takes too long, 415 for other types
     """
     _check_type(request)
     declared = request.headers.get("content-length", "")

@@ -26,8 +26,9 @@ class ClientGone(Exception):
 class ClientStream:
     """The client's side of one response.
 
-    heard      is told right before audio begins to be sent
-    has_begun  whether anything was sent, so that another status is out of the question
+    Attributes:
+        heard: Is told right before audio begins to be sent
+        has_begun: Whether anything was sent, so that another status is out of the question
     """
 
     def __init__(self, send: Send, idle_write_s: float, heard: Callable[[], None]) -> None:

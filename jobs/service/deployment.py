@@ -97,7 +97,9 @@ class ServeMetrics(Metrics):
 def build(args: Mapping[str, Any]) -> Application:
     """The application of a service file's keys, for this cluster. The bearer token comes from the environment.
 
-    Raises SpecError and ModelError.
+    Raises:
+        SpecError: The job is wrong; the message names the key
+        ModelError: The model, its weights or its options are wrong; the message names the key or file
     """
     spec = ServiceSpec.parse(args, "service")
     plan = plan_of(spec, resources(is_local=spec.cluster.address == "local"))
@@ -105,7 +107,11 @@ def build(args: Mapping[str, Any]) -> Application:
 
 
 def plan_of(spec: ServiceSpec, found: Resources) -> ReplicaPlan:
-    """How many replicas the cluster gets, and what each holds. Raises SpecError."""
+    """How many replicas the cluster gets, and what each holds.
+
+    Raises:
+        SpecError: The job is wrong; the message names the key
+    """
     cluster = spec.cluster
     assert cluster.replicas != "service", "the specification refuses it"
     gpus, cpus = cluster.gpus_per_replica, cluster.cpus_per_replica
@@ -132,7 +138,8 @@ def bound(spec: ServiceSpec, plan: ReplicaPlan, token: str | None) -> Applicatio
 def read_token() -> str | None:
     """The bearer token of SPEECHMILL_API_TOKEN, or of the file that SPEECHMILL_API_TOKEN_FILE names; None for none.
 
-    Raises SpecError for an empty one, one that no header can hold, and a file that cannot be read.
+    Raises:
+        SpecError: For an empty one, one that no header can hold, and a file that cannot be read
     """
     token, where = os.environ.get(TOKEN), TOKEN
     if token is None and (path := os.environ.get(f"{TOKEN}_FILE")) is not None:

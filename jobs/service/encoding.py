@@ -39,7 +39,11 @@ def _can_hold(name: str, sample_rate: int) -> bool:
 
 
 def mime_of(name: str, sample_rate: int) -> str:
-    """The media type of a format at this rate. Raises SpecError when there is no such thing."""
+    """The media type of a format at this rate.
+
+    Raises:
+        SpecError: If there is no such thing
+    """
     with LiveEncoder(name, sample_rate) as encoder:
         return encoder.mime
 
@@ -80,7 +84,8 @@ class Encoding:
 async def encoded(pcm: NDArray[np.int16], sample_rate: int, name: str) -> bytes:
     """A whole file of int16 [num_samples], as a job writes it; for pcm the samples, little-endian.
 
-    Raises RowRejected when there are no samples.
+    Raises:
+        RowRejected: If there are no samples
     """
     if name == "pcm":
         return pcm.astype("<i2", copy=False).tobytes()

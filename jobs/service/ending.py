@@ -23,7 +23,8 @@ logger = logging.getLogger(__name__)
 def end_service(name: str, port: int, drain_s: float, *, is_local: bool) -> None:
     """Take the application away, at most `drain_s` seconds for its streams; and Serve, if that was all of it.
 
-    is_local   the Ray session ends with this process, and Serve with it
+    Args:
+        is_local: The Ray session ends with this process, and Serve with it
     """
     from ray import serve
     from ray.exceptions import RayError

@@ -77,7 +77,11 @@ class PageFiles:
         return tuple(self._files)
 
     def response(self, name: str, request: Request) -> Response:
-        """The file of that name, or 304 for a browser that has it. Raises HTTPException 404."""
+        """The file of that name, or 304 for a browser that has it.
+
+        Raises:
+            HTTPException: 404, there is no such file
+        """
         file = self._files.get(name)
         if file is None:
             raise HTTPException(404)

@@ -20,9 +20,10 @@ CLOSE = {"Connection": "close"}
 class HttpProblem(SpeechmillError):
     """A request that is answered with an error.
 
-    status   4xx or 5xx
-    param    the key of the request that is wrong, where it is one
-    code     a word for programs
+    Args:
+        status: 4xx or 5xx
+        param: The key of the request that is wrong, where it is one
+        code: A word for programs
     """
 
     def __init__(

@@ -49,7 +49,12 @@ class RaySynthesizer:
         return self._info
 
     async def start(self) -> ReplicaInfo:
-        """Start the replica and wait until it is warm. Raises ModelError, and ReplicasLost if it dies."""
+        """Start the replica and wait until it is warm.
+
+        Raises:
+            ModelError: If it dies
+            ReplicasLost: If it dies
+        """
         (actor,) = self._replicas.admit()
         try:
             found: ReplicaInfo = await actor.warm.remote()
@@ -88,7 +93,11 @@ class RaySynthesizer:
             ray.cancel(chunks)
 
     async def check(self) -> None:
-        """Look whether the replica lives. Raises ReplicasLost when none can be kept alive."""
+        """Look whether the replica lives.
+
+        Raises:
+            ReplicasLost: If none can be kept alive
+        """
         if (actor := self._warm) is not None:
             try:
                 await actor.num_streams.remote()

@@ -28,8 +28,9 @@ _SHOWN_KEYS = 3
 class Offer:
     """What a request may ask for.
 
-    formats    of audio that can hold the model's sample rate
-    max_chars  of a text
+    Attributes:
+        formats: Of audio that can hold the model's sample rate
+        max_chars: Of a text
     """
 
     info: ModelInfo
@@ -67,7 +68,11 @@ class SpeechRequest(BaseModel):
 
     @classmethod
     def parse(cls, body: bytes) -> Self:
-        """A request from the bytes of a body. Raises Problem 400 that tells every wrong key."""
+        """A request from the bytes of a body.
+
+        Raises:
+            Problem: 400; it tells every wrong key
+        """
         values = _decoded(body)
         unknown = [key for key in values if key not in cls.model_fields]
         if unknown:
@@ -84,7 +89,11 @@ class SpeechRequest(BaseModel):
         raise _wrong(str(details[0]["loc"][0]), "; ".join(told), "missing_parameter" if is_missing else "invalid_value")
 
     def speech_input(self, offer: Offer) -> SpeechInput:
-        """What the model is to speak. Raises Problem 400, or 404 for another model, naming what there is."""
+        """What the model is to speak.
+
+        Raises:
+            Problem: 400, or 404 for another model, naming what there is
+        """
         info = offer.info
         if self.model not in ("", info.name):
             raise unknown_model(self.model, info)

@@ -29,11 +29,12 @@ _QUIET = ("/health", "/ready")
 class RequestLog:
     """What is known of a request so far.
 
-    status         0 until the answer has begun
-    num_chars      of its text
-    first_audio_s  seconds from its arrival to its first audio
-    audio_s        seconds of audio that were spoken
-    ending         why it did not end as it should have, "" if it did
+    Attributes:
+        status: 0 until the answer has begun
+        num_chars: Of its text
+        first_audio_s: Seconds from its arrival to its first audio
+        audio_s: Seconds of audio that were spoken
+        ending: Why it did not end as it should have, "" if it did
     """
 
     began_s: float = field(default_factory=time.monotonic)

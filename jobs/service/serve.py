@@ -27,9 +27,15 @@ _ANSWER_S = 10.0
 
 
 def run_service(spec: ServiceSpec, *, insecure: bool = False) -> None:
-    """Serve until SIGTERM or SIGINT; in the main thread. Raises SpecError, ModelError and ReplicasLost.
+    """Serve until SIGTERM or SIGINT; in the main thread.
 
-    insecure   without a token also where others are heard
+    Args:
+        insecure: Without a token also where others are heard
+
+    Raises:
+        SpecError: The job is wrong; the message names the key
+        ModelError: The model, its weights or its options are wrong; the message names the key or file
+        ReplicasLost: No replica is left, or none can be started
     """
     token = read_token()
     if token is None and not spec.http.is_loopback and not insecure:

@@ -20,7 +20,8 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 class HttpSpec(Section):
     """Where the service listens. Off the loopback interface it wants a token.
 
-    metrics_port   for Prometheus, where the service starts Ray itself; 0 for none
+    Attributes:
+        metrics_port: For Prometheus, where the service starts Ray itself; 0 for none
     """
 
     host: str = "127.0.0.1"

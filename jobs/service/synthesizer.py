@@ -24,8 +24,10 @@ class Synthesizer(Protocol):
         """Speak a text. Closing the generator, or cancelling the task that waits for it, ends the work at once; the
         generator should then end soon, for it may be cancelled as well.
 
-        speech   valid for the model, its voice named
         Raises while it is read: RowError for a text that cannot be spoken, ReplicasLost when the replica died.
+
+        Args:
+            speech: Valid for the model, its voice named
         """
         ...
 

@@ -216,7 +216,11 @@ class Document(Section):
 
     @classmethod
     def parse(cls, values: Mapping[str, Any], source: str = "job") -> Self:
-        """One from plain values. Raises SpecError, naming every wrong key and what it may be."""
+        """One from plain values.
+
+        Raises:
+            SpecError: A key is wrong; the message names every one and what it may be
+        """
         try:
             return cls.model_validate(values)
         except ValidationError as error:
@@ -230,7 +234,11 @@ class Document(Section):
 
     @classmethod
     def load(cls, path: str | Path | None, overrides: list[str] | None = None) -> Self:
-        """One from a YAML file (None: all defaults), with "key.key=value" overrides. Raises SpecError."""
+        """One from a YAML file (None: all defaults), with "key.key=value" overrides.
+
+        Raises:
+            SpecError: The job is wrong; the message names the key
+        """
         source = printable(str(path))
         try:
             values = {} if path is None else read_yaml(path)

@@ -10,7 +10,11 @@ from .yaml_reader import BadYaml, parse_yaml
 
 
 def read_pair(pair: str, option: str, example: str) -> tuple[str, Any]:
-    """Key and value. Raises SpecError, which names the option."""
+    """Key and value.
+
+    Raises:
+        SpecError: An option is wrong; the message names it
+    """
     key, equals, value = pair.partition("=")
     if not equals or not all(key.split(".")):
         raise SpecError(f'{option} "{printable(pair, 80)}" must look like {example}')
@@ -21,7 +25,11 @@ def read_pair(pair: str, option: str, example: str) -> tuple[str, Any]:
 
 
 def override(values: dict[str, Any], pair: str) -> None:
-    """Set the key of a pair of --set, as in "model.batch_size=16". Raises SpecError."""
+    """Set the key of a pair of --set, as in "model.batch_size=16".
+
+    Raises:
+        SpecError: The job is wrong; the message names the key
+    """
     path, value = read_pair(pair, "--set", "model.batch_size=16")
     *sections, name = path.split(".")
     section: Any = values

@@ -17,7 +17,11 @@ _SIGNATURE = re.compile(
 
 
 def checked_place(uri: str) -> str:
-    """The path or URI itself. Raises ValueError for credentials and for control characters in it."""
+    """The path or URI itself.
+
+    Raises:
+        ValueError: For credentials and for control characters in it
+    """
     if _has_credentials(uri):
         raise ValueError("must not hold credentials; they come from the environment or a profile, see docs/job.md")
     if _CONTROL.search(uri):

@@ -25,7 +25,12 @@ class BadYaml(ValueError):
 
 
 def read_yaml(path: str | Path) -> Any:
-    """The value in a file. Raises OSError and BadYaml."""
+    """The value in a file.
+
+    Raises:
+        OSError: The file system refuses
+        BadYaml: The text is not the YAML that a job file may hold
+    """
     if "\0" in str(path):
         raise BadYaml("its name holds a NUL")
     with Path(path).open("rb") as file:
@@ -39,7 +44,11 @@ def read_yaml(path: str | Path) -> Any:
 
 
 def parse_yaml(text: str) -> Any:
-    """The value in a text; None in one of no content. Raises BadYaml."""
+    """The value in a text; None in one of no content.
+
+    Raises:
+        BadYaml: The text is not the YAML that a job file may hold
+    """
     try:
         loader = yaml.SafeLoader(text)
         try:
@@ -63,7 +72,11 @@ def parse_yaml(text: str) -> Any:
 
 
 def _weigh(node: yaml.Node, known: dict[int, int]) -> int:
-    """How many keys and values a node unfolds to. Raises BadYaml."""
+    """How many keys and values a node unfolds to.
+
+    Raises:
+        BadYaml: The text is not the YAML that a job file may hold
+    """
     weight = known.get(id(node))
     if weight is not None:
         if not weight:

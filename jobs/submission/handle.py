@@ -28,7 +28,11 @@ class SubmittedJob:
     """A job on a cluster, by its id."""
 
     def __init__(self, id: str, address: str | None = None) -> None:
-        """`address` is the head's dashboard; by default that of the environment. Raises JobError if it is not there."""
+        """`address` is the head's dashboard; by default that of the environment.
+
+        Raises:
+            JobError: If it is not there
+        """
         from .head import Head
 
         self._bind(id, Head(address))
@@ -54,7 +58,11 @@ class SubmittedJob:
         return self._head.address
 
     def record(self) -> JobRecord:
-        """What the head knows of the job now. Raises JobError if it knows no such job of speechmill."""
+        """What the head knows of the job now.
+
+        Raises:
+            JobError: If it knows no such job of speechmill
+        """
         found = self._head.job(self.id)
         if found is None:
             raise JobError(
@@ -73,7 +81,10 @@ class SubmittedJob:
     def follow(self) -> Generator[str]:
         """The lines of the log from the first on, as they come, until the job ends.
 
-        A head that is away is waited for. Raises RunStopped when it stays away.
+        A head that is away is waited for.
+
+        Raises:
+            RunStopped: If it stays away
         """
         shown = 0
         rest = ""
@@ -97,7 +108,9 @@ class SubmittedJob:
     def wait(self, timeout_s: float | None = None) -> int:
         """Wait for the end. Returns what `speechmill run` would have: 0, 1, 2, 3, or 130 if it was stopped.
 
-        Raises TimeoutError, and RunStopped when the head stays away.
+        Raises:
+            TimeoutError: If the head stays away
+            RunStopped: If the head stays away
         """
         return self.outcome(timeout_s).exit_code
 
@@ -112,7 +125,12 @@ class SubmittedJob:
         return outcome.result
 
     def outcome(self, timeout_s: float | None = None) -> Outcome:
-        """Wait for the end: exit status, and result or error. Raises TimeoutError and RunStopped as `wait`."""
+        """Wait for the end: exit status, and result or error.
+
+        Raises:
+            TimeoutError: As `wait` does
+            RunStopped: As `wait` does
+        """
         deadline_s = float("inf") if timeout_s is None else time.monotonic() + timeout_s
         while self._outcome is None:
             now = self._look()

@@ -41,7 +41,8 @@ _ENVIRONMENT = "RAY_API_SERVER_ADDRESS"
 def address_of(given: str | None) -> str:
     """The URL of a head's dashboard: as given, else of the environment as `ray job` reads it, else port 8265 here.
 
-    Raises SpecError for what is no URL of a dashboard.
+    Raises:
+        SpecError: For what is no URL of a dashboard
     """
     address = given or os.environ.get(_ENVIRONMENT) or _http_only(os.environ.get("RAY_ADDRESS")) or DEFAULT_ADDRESS
     url = address if "://" in address else f"http://{address}"
@@ -63,7 +64,12 @@ class Head:
     """A connection to a head. Making one asks the head for its version."""
 
     def __init__(self, address: str | None = None) -> None:
-        """Raises SpecError for what is no address, JobError when no head with job API answers or it refuses us."""
+        """Ask the head once.
+
+        Raises:
+            SpecError: The address is none
+            JobError: No head with a job API answers, or it refuses the token
+        """
         self.address = address_of(address)
         _knock(self.address)
         with self._told(), _address_in_environment(self.address):

@@ -76,7 +76,11 @@ def _plain(spec: JobSpec) -> dict[str, Any]:
 
 
 def id_of(name: str, wanted: str | None, suffix: str) -> str:
-    """The job's id: the wanted one, or its name with `suffix`. Raises SpecError for one that a URL cannot hold."""
+    """The job's id: the wanted one, or its name with `suffix`.
+
+    Raises:
+        SpecError: For one that a URL cannot hold
+    """
     if wanted is None:
         slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40] or "speechmill"
         return f"{slug}-{suffix}"

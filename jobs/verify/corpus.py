@@ -26,8 +26,13 @@ from .report import Findings
 def corpus_of(output: OutputFile, uri: str | None = None) -> Corpus:
     """The corpus that the job names, or one that lies at `uri` and is read in the same way.
 
-    Raises CorpusError where it is not there, ModelError where the job's model is not, and SpecError and JobError for a
-    job that this version cannot read, or that is of a class of one's own: `job.json` is no reason to import anything.
+    Raises:
+        CorpusError: Where it is not there
+        ModelError: Where the job's model is not
+        SpecError: For a job that this version cannot read, or that is of a class of one's own: `job.json` is no reason
+            to import anything
+        JobError: For a job that this version cannot read, or that is of a class of one's own: `job.json` is no reason
+            to import anything
     """
     body: dict[str, Any] = dict(output.job.spec)
     # As it stands in `job.json`, every key was given; what is a default was not asked for.

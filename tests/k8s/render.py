@@ -50,7 +50,11 @@ def kubectl() -> str:
 
 
 def render(folder: Path) -> list[Doc]:
-    """The objects of a kustomization. Raises RenderError."""
+    """The objects of a kustomization.
+
+    Raises:
+        RenderError: kubectl refuses it
+    """
     command = [kubectl(), "kustomize", str(folder)]
     environ = os.environ | {"GOGC": "off"}  # it ends before there is anything to collect
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60, env=environ)

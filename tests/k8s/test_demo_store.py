@@ -18,7 +18,7 @@ import boto3.session
 import pytest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-from waiting import HANG_S
+from support.waiting import HANG_S
 
 from speechmill.jobs.spec.job import JobSpec
 

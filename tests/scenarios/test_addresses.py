@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from waiting import HANG_S
+from support.waiting import HANG_S
 
 import speechmill
 from speechmill.cluster.storage import open_storage

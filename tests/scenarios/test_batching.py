@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import ray
-from hosted import Hosted
+from support.hosted import Hosted
 from typer.testing import CliRunner
 
 import speechmill
@@ -101,7 +101,7 @@ def test_a_plan_shows_the_profile_and_after_the_run_what_became_of_it(tmp_path: 
 
 def test_a_number_that_cannot_fit_stops_the_job_before_a_row_is_spoken(tmp_path: Path) -> None:
     job = speechmill.Job.load(job_file(tmp_path, batch_size=64))
-    with pytest.raises(ModelError, match=r"64 rows of 400 tokens.*use 4 at most, or auto_max"):
+    with pytest.raises(ModelError, match=r"64 rows of length 400.*use 4 at most, or auto_max"):
         job.run()
     assert not parts_of(job.spec.output.uri)
     done = CliRunner().invoke(app, ["plan", str(job_file(tmp_path, batch_size=64)), "--measure"])

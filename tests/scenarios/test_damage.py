@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from damages import damages_of, members_of
-from outputs import begin, commit, complete, job_file
+from support.damages import damages_of, members_of
+from support.outputs import begin, commit, complete, job_file
 
 from speechmill.actors.audio.encoding import encode, pcm16, pcm_sha256, sha256
 from speechmill.actors.records.manifest import SIDECAR, Record

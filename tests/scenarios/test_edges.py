@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from measured import measured
+from support.measured import measured
 from typer.testing import CliRunner
 
 import speechmill

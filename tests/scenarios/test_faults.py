@@ -17,9 +17,9 @@ from typing import Any
 
 import psutil
 import pytest
-from measured import measured
+from support.measured import measured
+from support.waiting import HANG_S
 from typer.testing import CliRunner
-from waiting import HANG_S
 
 import speechmill
 from speechmill.actors.models.chattts.checkpoint.layout import TINY

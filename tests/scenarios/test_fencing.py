@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from measured import measured
+from support.measured import measured
 
 from speechmill.cluster.storage import S3Options, Storage, open_storage
 from speechmill.jobs.output.output_file import OutputFile

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from measured import measured
-from waiting import HANG_S
+from support.measured import measured
+from support.waiting import HANG_S
 
 from speechmill.cluster.storage import open_storage
 from speechmill.jobs.verify import verify

@@ -22,7 +22,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from outputs import begin, commit, edit_job, rename_parts, reopen
+from support.outputs import begin, commit, edit_job, rename_parts, reopen
 
 from speechmill.actors.records.manifest import PartName, Record, content_digest
 from speechmill.cluster.lease.lease import Lease

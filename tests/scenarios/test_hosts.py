@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hostcluster import SPEECHMILL, HostCluster, Running, host_cluster
-from hosts import Host, NoHosts
-from measured import measured
-from waiting import eventually
+from support.hostcluster import SPEECHMILL, HostCluster, Running, host_cluster
+from support.hosts import Host, NoHosts
+from support.measured import measured
+from support.waiting import eventually
 
 from speechmill.actors.device.disk_cache import cache_folder
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import ray
 from botocore.exceptions import ClientError
-from hosted import Hosted
-from measured import measured
+from support.hosted import Hosted
+from support.measured import measured
 
 from speechmill.cluster.storage import S3Options, open_storage
 from speechmill.errors import OutputGone, StorageFull, StorageMissing

@@ -16,14 +16,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hosts import Host, hosts
-from raynode import NODE_ENVIRONMENT, START_TRIES
-from s3server import S3Server
-from waiting import eventually
 
 from speechmill.actors.records.manifest import Record, decode_records
 from speechmill.cluster.storage import S3Options, open_storage
 from speechmill.jobs.verify import verify
+
+from .hosts import Host, hosts
+from .raynode import NODE_ENVIRONMENT, START_TRIES
+from .s3server import S3Server
+from .waiting import eventually
 
 NAMES = ("head", "worker-1", "worker-2", "store", "desk")
 SPEECHMILL = ("python", "-c", "from speechmill.jobs.cli.main import main; main()")
@@ -140,7 +141,11 @@ class Running:
 
 @contextmanager
 def host_cluster(folder: Path) -> Generator[HostCluster]:
-    """The cluster, until the block ends; logs of its nodes go into the folder. Raises NoHosts."""
+    """The cluster, until the block ends; logs of its nodes go into the folder.
+
+    Raises:
+        NoHosts: This machine makes no hosts
+    """
     with hosts(*NAMES) as made, pytest.MonkeyPatch.context() as patch:
         store = made[NAMES.index("store")]
         with contextlib.closing(S3Server(store.address("store"))) as server:

@@ -45,7 +45,11 @@ class Space:
     """Namespaces, and the process that keeps them."""
 
     def __init__(self, *namespaces: str, first: str = "") -> None:
-        """`first` is what its first process does before it keeps them. Raises NoHosts."""
+        """`first` is what its first process does before it keeps them.
+
+        Raises:
+            NoHosts: This machine makes no hosts
+        """
         self._keeper = subprocess.Popen(
             [*_UNSHARE, *namespaces, "sh", "-ec", f"{first} {_KEEP}"],
             stdin=subprocess.DEVNULL,
@@ -61,7 +65,11 @@ class Space:
         self.pid: int = psutil.Process(self._keeper.pid).children()[0].pid
 
     def ip(self, *arguments: str) -> None:
-        """Run `ip` in its network. Raises NoHosts."""
+        """Run `ip` in its network.
+
+        Raises:
+            NoHosts: This machine makes no hosts
+        """
         done = subprocess.run(
             ["nsenter", f"--target={self.pid}", "--net", "ip", *arguments], capture_output=True, text=True, check=False
         )
@@ -198,7 +206,11 @@ class Switch(Space):
 
 @contextmanager
 def hosts(*names: str) -> Iterator[list[Host]]:
-    """Hosts of these names on both networks, until the block ends. Raises NoHosts, saying why."""
+    """Hosts of these names on both networks, until the block ends.
+
+    Raises:
+        NoHosts: This machine makes no hosts; the message says why
+    """
     for tool, package in _TOOLS.items():
         if shutil.which(tool) is None:
             raise NoHosts(f"`{tool}` is missing, install {package}")

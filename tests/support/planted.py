@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from speechmill.actors.models.base import ModelConfig, ModelInfo
+from speechmill.actors.models.chattts.checkpoint.safetensors_file import read_header
 from speechmill.actors.models.tone import Tone
 from speechmill.actors.records.utterance import Segment
-from speechmill.errors import RowRejected
+from speechmill.errors import ModelError, RowRejected
 
 Waves = list[NDArray[np.float32]]
 
@@ -76,6 +78,39 @@ class AnythingGoes(Tone):
     @classmethod
     def describe(cls, config: ModelConfig) -> ModelInfo:
         return replace(super().describe(config), voices=("sine", "saw"), default_voice="sine")
+
+
+class Lenient(Tone):
+    """It takes any folder for its weights."""
+
+
+class Strict(Tone):
+    """Its weights are one whole file of tensors "a" and "b", or it says what is wrong."""
+
+    @classmethod
+    def describe(cls, config: ModelConfig) -> ModelInfo:
+        info = super().describe(config)
+        file = Path(config.path or "") / "weights.safetensors"
+        try:
+            names = set(read_header(file))
+        except (OSError, ValueError) as error:
+            raise ModelError(f"{file} cannot be read: {error}") from error
+        if names != {"a", "b"}:
+            raise ModelError(f"{file} has the tensors {names}")
+        return info
+
+
+class Careless(Strict):
+    """It sees that something is wrong, and raises what it likes."""
+
+    @classmethod
+    def describe(cls, config: ModelConfig) -> ModelInfo:
+        try:
+            return super().describe(config)
+        except ModelError as error:
+            if "weights.safetensors" in str(error):
+                raise KeyError("a") from error
+            raise
 
 
 class Unwell(Tone):

@@ -20,7 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
-from waiting import eventually
+
+from .waiting import eventually
 
 _START = ["-m", "ray.scripts.scripts", "start", "--block", "--node-ip-address=127.0.0.1"]
 _NOT_NEEDED = ["--no-monitor", "--include-log-monitor=false"]
@@ -42,11 +43,12 @@ _NOT_OURS = ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS", "RAY_AUTH_TOKEN", "RAY_AUT
 class Node:
     """A machine of a cluster.
 
-    address   of the cluster, host:port
-    client    where Ray's client is answered; of a head
-    url       of the dashboard; of a head that has one
-    folder    of the head alone; what lies in it, its workers can import
-    env       what `environment` added to this process's own
+    Attributes:
+        address: Of the cluster, host:port
+        client: Where Ray's client is answered; of a head
+        url: Of the dashboard; of a head that has one
+        folder: Of the head alone; what lies in it, its workers can import
+        env: What `environment` added to this process's own
     """
 
     process: psutil.Popen

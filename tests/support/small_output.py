@@ -15,9 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from outputs import Format2, begin, commit, complete, job_file
 from typer.testing import CliRunner
-from waiting import HANG_S
 
 from speechmill.actors.audio.encoding import encode, pcm16, pcm_sha256, sha256
 from speechmill.actors.records.manifest import SIDECAR, Record
@@ -26,6 +24,9 @@ from speechmill.cluster.containers import container_of
 from speechmill.cluster.storage import Storage, open_storage
 from speechmill.jobs.cli.main import app
 from speechmill.jobs.output.claim import Claim
+
+from .outputs import Format2, begin, commit, complete, job_file
+from .waiting import HANG_S
 
 SAMPLE_RATE = 8000
 NUM_ROWS = 11

@@ -57,7 +57,8 @@ class Chattts(StepwiseModel):
     def describe(cls, config: ModelConfig) -> ModelInfo:
         """The model under this configuration; opens the weights, and fetches them where `path` is null.
 
-        Raises ModelError for a wrong device, option or voice, and for weights that are not ChatTTS's.
+        Raises:
+            ModelError: For a wrong device, option or voice, and for weights that are not ChatTTS's
         """
         return _Configured.open(config).info(config)
 
@@ -87,7 +88,11 @@ class Chattts(StepwiseModel):
         self._longest_prompt = MAX_TOKENS + (self._options.refining.max_steps if self._options.refine else 0)
 
     def prepare(self, text: str, voice: str) -> Prepared:
-        """Tokens of the prompt; empty when nothing in the text can be spoken. Raises RowRejected for the voice."""
+        """Tokens of the prompt; empty when nothing in the text can be spoken.
+
+        Raises:
+            RowRejected: For the voice
+        """
         preset = self._voices.preset(voice or self.info.default_voice)
         said = self._normalised(text).text
         if not any(map(str.isalnum, TAG.sub("", said))):
@@ -231,7 +236,11 @@ class _Configured:
 
 
 def _checked(config: ModelConfig) -> Options:
-    """The options. Raises ModelError, also for a device or backend that is none."""
+    """The options.
+
+    Raises:
+        ModelError: Also for a device or backend that is none
+    """
     if config.device not in _DTYPES:
         raise ModelError(f'model.device "{config.device}" is none that chattts runs on; use cpu or cuda')
     if config.backend not in ("auto", "torch"):

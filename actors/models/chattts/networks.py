@@ -38,7 +38,8 @@ _ADVICE = (
 class ChatttsNetworks:
     """Weights on a device.
 
-    settings   what the engine has to know of them
+    Attributes:
+        settings: What the engine has to know of them
     """
 
     def __init__(self, checkpoint: Checkpoint, device: str, dtype: str, options: Options) -> None:
@@ -108,7 +109,9 @@ class ChatttsNetworks:
     def read_sample(self, file: str) -> NDArray[np.uint16]:
         """Codes uint16 [num_vq, steps] of a recording of any format, rate and channels that libsndfile reads.
 
-        Raises ModelError if it cannot be read, RowRejected if it is too short.
+        Raises:
+            ModelError: If it cannot be read
+            RowRejected: If it is too short
         """
         from .voices.recording import read_recording
 

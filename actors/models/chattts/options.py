@@ -30,10 +30,11 @@ DType = Literal["auto", "float32", "bfloat16", "float16"]
 class Preset:
     """A voice with its settings.
 
-    voice       a speaker string, a number that a speaker is drawn from, or a clip (a file or an audio prompt string)
-                with its transcript; `DEFAULT_VOICE` for a speaker drawn from the row's seed
-    prompt      control tags that come before each text
-    sampling    how codes are drawn
+    Attributes:
+        voice: A speaker string, a number that a speaker is drawn from, or a clip (a file or an audio prompt string)
+            with its transcript; `DEFAULT_VOICE` for a speaker drawn from the row's seed
+        prompt: Control tags that come before each text
+        sampling: How codes are drawn
     """
 
     voice: VoiceReference = DEFAULT_VOICE
@@ -50,19 +51,20 @@ class Preset:
 class Options:
     """All of `model.options`.
 
-    dtype          of weights and cache; "auto" is float32 on a CPU and bfloat16 on a GPU
-    decoder        what becomes sound: "hidden" states of the language model, or its "codes"
-    language       of all texts; by the characters of each where None
-    homophones     file of characters to be written as others: JSON, {"char": "char"}
-    statistics     of speakers: a base16384 string, a file that holds one; "" for what the weights' folder has
-    incomplete     what becomes of a row that is cut off at max_steps: "fail", or "keep" what there is of it
-    deterministic  every step is computed in one shape, so that not one bit of a row depends on its neighbours
-    compile        the network is compiled, once for each replica
-    streaming      how a row is cut into chunks where it is heard while it is spoken
-    refine         texts are refined first, with these tags; "" for not
-    refining       how refined texts are drawn
-    default        the preset of rows that name no voice, and what the others build on
-    voices         presets by name
+    Attributes:
+        dtype: Of weights and cache; "auto" is float32 on a CPU and bfloat16 on a GPU
+        decoder: What becomes sound: "hidden" states of the language model, or its "codes"
+        language: Of all texts; by the characters of each where None
+        homophones: File of characters to be written as others: JSON, {"char": "char"}
+        statistics: Of speakers: a base16384 string, a file that holds one; "" for what the weights' folder has
+        incomplete: What becomes of a row that is cut off at max_steps: "fail", or "keep" what there is of it
+        deterministic: Every step is computed in one shape, so that not one bit of a row depends on its neighbours
+        compile: The network is compiled, once for each replica
+        streaming: How a row is cut into chunks where it is heard while it is spoken
+        refine: Texts are refined first, with these tags; "" for not
+        refining: How refined texts are drawn
+        default: The preset of rows that name no voice, and what the others build on
+        voices: Presets by name
     """
 
     dtype: DType = "auto"
@@ -115,7 +117,11 @@ _VOICE_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
 def read_options(raw: Mapping[str, object]) -> Options:
-    """The options. Raises ModelError for the first that is wrong."""
+    """The options.
+
+    Raises:
+        ModelError: For the first that is wrong
+    """
     raw = _mapping(raw, "model.options")
     _check_keys(raw, _KEYS, "model.options")
     chosen: dict[str, Any] = {}

@@ -28,10 +28,11 @@ if TYPE_CHECKING:
 class Line:
     """What is spoken at once.
 
-    tokens    of the prompt
-    speaker   float16 [hidden]; None where the voice is that of the sample, or any
-    sample    codes of speech in the voice, uint16 [num_vq, steps], which the line continues
-    seed      of all that is drawn
+    Attributes:
+        tokens: Of the prompt
+        speaker: float16 [hidden]; None where the voice is that of the sample, or any
+        sample: Codes of speech in the voice, uint16 [num_vq, steps], which the line continues
+        seed: Of all that is drawn
     """
 
     tokens: tuple[int, ...]

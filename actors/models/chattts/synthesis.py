@@ -27,10 +27,12 @@ class MelDecoder(Protocol):
 def decode(steps: Tensor, lengths: Tensor, decoder: MelDecoder, vocos: Vocos) -> Tensor:
     """float32 [batch, (2 * steps - 1) * hop] at 24 kHz; a row is valid up to its own samples, then zero.
 
-    steps     what `decoder` takes: hidden states float [batch, hidden, steps], or codes int64 [batch, num_vq, steps]
-    lengths   int64 [batch], in steps, at least 1; on the CPU they cost a GPU no waiting
+    Args:
+        steps: What `decoder` takes: hidden states float [batch, hidden, steps], or codes int64 [batch, num_vq, steps]
+        lengths: int64 [batch], in steps, at least 1; on the CPU they cost a GPU no waiting
 
-    Raises ValueError for a length that is not within 1 to steps.
+    Raises:
+        ValueError: For a length that is not within 1 to steps
     """
     return vocos.waveforms(decoder.decode(steps, lengths), 2 * lengths)
 

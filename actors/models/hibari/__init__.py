@@ -56,7 +56,11 @@ class Hibari(Model):
 
     @classmethod
     def describe(cls, config: ModelConfig) -> ModelInfo:
-        """The model under this configuration. Raises ModelError for a wrong device, backend, voice, path or option."""
+        """The model under this configuration.
+
+        Raises:
+            ModelError: For a wrong device, backend, voice, path or option
+        """
         backend = _backend(config)
         _check_options(config.options)
         voice = check_voice(config.voice or DEFAULT_VOICE)
@@ -97,7 +101,8 @@ class Hibari(Model):
     def prepare(self, text: str, voice: str) -> Prepared:
         """Phoneme ids between two pads, as many as the text takes; empty when nothing in it is pronounced.
 
-        Raises RowRejected for a voice that does not exist or text that the pronunciation rules cannot read.
+        Raises:
+            RowRejected: For a voice that does not exist or text that the pronunciation rules cannot read
         """
         voice = voice or self.info.default_voice
         if fault := self.info.voice_fault(voice):
@@ -114,7 +119,9 @@ class Hibari(Model):
     def speak(self, segments: Sequence[Segment]) -> list[NDArray[np.float32]]:
         """Speak a batch of one voice: float32 [num_samples] at 24 kHz per segment, in the order given.
 
-        Raises ModelError when the weights of the voice cannot be had, and BatchOutOfMemory.
+        Raises:
+            ModelError: If the weights of the voice cannot be had
+            BatchOutOfMemory: The batch does not fit into memory
         """
         return self._voice(segments[0].voice or self.info.default_voice).speak(segments)
 

@@ -34,7 +34,11 @@ class BatchedVoice:
         self._synthesis = Synthesis(self._device, _CPU_CHUNK if on_cpu else _GPU_CHUNK)
 
     def speak(self, segments: Sequence[Segment]) -> list[NDArray[np.float32]]:
-        """float32 [num_samples] at 24 kHz of each segment. Raises BatchOutOfMemory."""
+        """float32 [num_samples] at 24 kHz of each segment.
+
+        Raises:
+            BatchOutOfMemory: The batch does not fit into memory
+        """
         try:
             return self._speak(segments)
         except torch.OutOfMemoryError as error:

@@ -20,10 +20,12 @@ VOCABULARY = 178
 class Frames(NamedTuple):
     """What the network says of a batch.
 
-    features     float32 [batch, max_frames, 256], 80 frames per second; `HibariNetwork.head` makes the spectrum of them
-    f0           float32 [batch, max_frames], Hz; below 40 is unvoiced
-    num_frames   int64 [batch]
-    durations    int64 [batch, max_tokens], in steps of two frames
+    Attributes:
+        features: float32 [batch, max_frames, 256], 80 frames per second; `HibariNetwork.head` makes the spectrum of
+            them
+        f0: float32 [batch, max_frames], Hz; below 40 is unvoiced
+        num_frames: int64 [batch]
+        durations: int64 [batch, max_tokens], in steps of two frames
     """
 
     features: Tensor

@@ -23,7 +23,11 @@ _LENGTH_DELIMITED = 2
 
 
 def read_bytes(path: Path) -> bytes:
-    """Content of a model file. Raises ModelError when it cannot be read."""
+    """Content of a model file.
+
+    Raises:
+        ModelError: If it cannot be read
+    """
     try:
         return path.read_bytes()
     except OSError as error:
@@ -31,7 +35,11 @@ def read_bytes(path: Path) -> bytes:
 
 
 def initializers(raw: bytes, path: Path) -> dict[str, OnnxArray]:
-    """Every stored tensor by name. Raises ModelError naming `path` when `raw` is not a whole ONNX model."""
+    """Every stored tensor by name.
+
+    Raises:
+        ModelError: Naming `path` when `raw` is not a whole ONNX model
+    """
     with _reading(path):
         graph = _graph(raw)
         return dict(_tensor(value) for number, value in _fields(graph) if number == _GRAPH_INITIALIZER)
@@ -41,7 +49,10 @@ def with_frame_major_head(raw: bytes, path: Path) -> bytes:
     """The same model ending in two outputs, f0 and the head before its split: float32 [1, num_frames, 5 * bins].
 
     The published graph transposes the head to [5 * bins, num_frames] and splits it; synthesis wants it by frame.
-    Returns `raw` itself when the graph does not end that way. Raises ModelError naming `path`, as `initializers`.
+    Returns `raw` itself when the graph does not end that way.
+
+    Raises:
+        ModelError: Naming `path`, as `initializers`
     """
     with _reading(path):
         graph = _graph(raw)

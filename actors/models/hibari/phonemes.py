@@ -69,7 +69,11 @@ class Phonemes:
         self._g2p: G2P = G2P(british=british)
 
     def ids(self, text: str) -> tuple[int, ...]:
-        """Phoneme ids of `text` between two pads; empty when nothing in it is pronounced. Raises RowRejected."""
+        """Phoneme ids of `text` between two pads; empty when nothing in it is pronounced.
+
+        Raises:
+            RowRejected: The row cannot be spoken, with the reason
+        """
         pieces = self._spelling.split(text)
         readable = "".join(piece if place % 2 else _readable(piece) for place, piece in enumerate(pieces))
         try:

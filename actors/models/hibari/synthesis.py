@@ -56,10 +56,11 @@ class Synthesis:
     ) -> Tensor:
         """float32 [batch, max_frames * 300] at 24 kHz; a row is valid up to its own num_frames * 300 samples.
 
-        spectrum      of frames a to b: float32 [batch, b - a, 5 * 601], the parts lh, theta, ln, lr, phi
-        f0            float32 [batch, max_frames], Hz, below 40 unvoiced
-        num_frames    int64 [batch], at least 3 each
-        noise_starts  int64 [batch, max_frames], of `noise.table_starts`
+        Args:
+            spectrum: Of frames a to b: float32 [batch, b - a, 5 * 601], the parts lh, theta, ln, lr, phi
+            f0: float32 [batch, max_frames], Hz, below 40 unvoiced
+            num_frames: int64 [batch], at least 3 each
+            noise_starts: int64 [batch, max_frames], of `noise.table_starts`
         """
         batch, frames = f0.shape
         source = _reflect(self.pulses(f0, num_frames), num_frames).unfold(1, SIZE, HOP)  # [batch, frames + 1, 1200]

@@ -31,14 +31,22 @@ def is_british(voice: str) -> bool:
 
 
 def check_voice(voice: str) -> str:
-    """`voice`. Raises ModelError when there is no such voice."""
+    """`voice`.
+
+    Raises:
+        ModelError: If there is no such voice
+    """
     if voice not in voice_names():
         raise ModelError(f'model.voice "{voice}" is not a voice of hibari: {did_you_mean(voice, voice_names())}')
     return voice
 
 
 def own_file(path: str) -> Path:
-    """The model file that the user named. Raises ModelError when there is none."""
+    """The model file that the user named.
+
+    Raises:
+        ModelError: If there is none
+    """
     file = Path(path).expanduser()
     if not file.is_file():
         raise ModelError(f"model.path {path} is not a file; hibari takes one .onnx file, or none for its own voices")
@@ -53,7 +61,11 @@ def weights_digest(voice: str, file: Path | None) -> str:
 
 
 def voice_file(voice: str) -> Path:
-    """The registry's file of a voice, fetched if need be. Raises ModelError when it cannot be had or is damaged."""
+    """The registry's file of a voice, fetched if need be.
+
+    Raises:
+        ModelError: If it cannot be had or is damaged
+    """
     from hibari.voices import voice_path
 
     try:

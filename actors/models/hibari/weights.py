@@ -29,7 +29,11 @@ _RENAMED = {"self_attn.in_proj_bias": "in_proj.bias", "self_attn.out_proj": "out
 
 
 def load_network(path: Path) -> HibariNetwork:
-    """The network with the weights of `path`, on the CPU. Raises ModelError naming the file."""
+    """The network with the weights of `path`, on the CPU.
+
+    Raises:
+        ModelError: Naming the file
+    """
     network = HibariNetwork()
     try:
         network.load_state_dict(_state(initializers(read_bytes(path), path)), strict=True)

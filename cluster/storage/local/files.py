@@ -100,7 +100,11 @@ def _create(path: Path) -> BinaryIO:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and those that it lies in, and bring their names to disk. Raises OSError."""
+    """Make a folder and those that it lies in, and bring their names to disk.
+
+    Raises:
+        OSError: The file system refuses
+    """
     if folder.is_dir():
         return
     make_folder(folder.parent)
@@ -109,7 +113,11 @@ def make_folder(folder: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Bring a folder's names to disk, where the file system can. Raises OSError."""
+    """Bring a folder's names to disk, where the file system can.
+
+    Raises:
+        OSError: The file system refuses
+    """
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:

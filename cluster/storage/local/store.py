@@ -49,7 +49,12 @@ class LocalStorage(Storage):
             os.fsync(file.fileno())
 
     def put(self, key: str, data: bytes | Path) -> None:
-        """Write a file whole; it gets its name once it is on disk. Raises StorageFull and StorageDenied."""
+        """Write a file whole; it gets its name once it is on disk.
+
+        Raises:
+            StorageFull: The store has no room left
+            StorageDenied: The store refuses the request
+        """
         path = self._inside(key)
         if isinstance(data, Path):
             with translated("reading the upload", data):
@@ -61,12 +66,20 @@ class LocalStorage(Storage):
             shutil.copyfileobj(source, file, _COPY_BYTES)
 
     def get(self, key: str) -> bytes:
-        """The whole file. Raises StorageMissing."""
+        """The whole file.
+
+        Raises:
+            StorageMissing: No object lies under the key
+        """
         with self.open(key) as file:
             return file.read()
 
     def get_tagged(self, key: str) -> Tagged:
-        """The whole file, its tag a digest of it. Raises StorageMissing."""
+        """The whole file, its tag a digest of it.
+
+        Raises:
+            StorageMissing: No object lies under the key
+        """
         data = self.get(key)
         return Tagged(data, _tag_of(data))
 
@@ -74,7 +87,12 @@ class LocalStorage(Storage):
         """Write a file if its content still has this tag, or, with None, if there is none; waits for no other writer.
 
         Of plain writes and deletes of the same key only those are noticed that come before.
-        Raises StorageConflict, StorageUnavailable, StorageFull and StorageDenied.
+
+        Raises:
+            StorageConflict: The object is no longer the one that was read
+            StorageUnavailable: The store does not answer
+            StorageFull: The store has no room left
+            StorageDenied: The store refuses the request
         """
         path, new = self._inside(key), _tag_of(data)
         with translated("writing", path):
@@ -96,13 +114,21 @@ class LocalStorage(Storage):
         return new
 
     def can_put_if(self) -> bool:
-        """Whether the file system has links, and makes each name once. Raises StorageDenied."""
+        """Whether the file system has links, and makes each name once.
+
+        Raises:
+            StorageDenied: The store refuses the request
+        """
         with translated("writing to", self._root):
             make_folder(self._root)
             return can_swap(self._root)
 
     def open(self, key: str) -> BinaryIO:
-        """The file, opened for reading. Raises StorageMissing, also for what is no regular file."""
+        """The file, opened for reading.
+
+        Raises:
+            StorageMissing: No file is there, or none that is regular
+        """
         path = self._inside(key, follow=True)
         with translated("reading", path):
             raw = _LocalFile(str(path), opener=_open_without_waiting)
@@ -145,7 +171,11 @@ class LocalStorage(Storage):
             return None
 
     def _inside(self, key: str, *, follow: bool = False) -> Path:
-        """The path of a key. Raises StorageDenied if a link on its way (with `follow`: or it) leads out."""
+        """The path of a key.
+
+        Raises:
+            StorageDenied: If a link on its way (with `follow`: or it) leads out
+        """
         path = self._root / check_key(key)
         real = os.path.realpath(path if follow else path.parent)
         if not Path(real).is_relative_to(os.path.realpath(self._root)):

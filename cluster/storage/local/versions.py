@@ -46,7 +46,12 @@ class Versions:
         self._prefix = f"{TEMPORARY_PREFIX}{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]}."
 
     def replace(self, old: str, new: str, data: bytes) -> bool:
-        """Replace the version with the tag `old`; whether that was done. Raises StorageUnavailable, OSError."""
+        """Replace the version with the tag `old`; whether that was done.
+
+        Raises:
+            StorageUnavailable: The store does not answer
+            OSError: The file system refuses
+        """
         steps = swap(old, new, _new_name())
         try:
             step = next(steps)
@@ -154,7 +159,11 @@ class Versions:
 
 
 def can_swap(folder: Path) -> bool:
-    """Whether the file system has links, and makes each name once. Raises OSError for other reasons."""
+    """Whether the file system has links, and makes each name once.
+
+    Raises:
+        OSError: For other reasons
+    """
     file, link = folder / _new_name(), folder / _new_name()
     try:
         file.touch(exist_ok=False)

@@ -55,7 +55,11 @@ class Clients:
 
 
 def connect(options: S3Options, patience: Patience) -> Any:
-    """A new S3 client. Raises SpecError for an endpoint or region that is none."""
+    """A new S3 client.
+
+    Raises:
+        SpecError: For an endpoint or region that is none
+    """
     url = endpoint_url(options)
     config = Config(
         connect_timeout=patience.connect_s,

@@ -25,7 +25,11 @@ class CredentialChain:
         self.version = 0
 
     def load_credentials(self) -> Credentials | None:
-        """The ones to sign with, None if there are none. Raises BotoCoreError."""
+        """The ones to sign with, None if there are none.
+
+        Raises:
+            BotoCoreError: boto3 finds no usable credentials
+        """
         with self._lock:
             self._found = _look_up()
             return None if self._found is None else _Current(self)

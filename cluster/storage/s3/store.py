@@ -46,7 +46,11 @@ class S3Storage(Storage):
         multipart_bytes: int = MULTIPART_BYTES,
         block_bytes: int = BLOCK_BYTES,
     ) -> None:
-        """Uploads of `multipart_bytes` (at least 5 MiB) or more go in parts. Raises SpecError for a bad URI."""
+        """Uploads of `multipart_bytes` (at least 5 MiB) or more go in parts.
+
+        Raises:
+            SpecError: For a bad URI
+        """
         self._bucket, self._prefix = _parse(uri)
         self.uri = f"s3://{self._bucket}/{self._prefix}".rstrip("/")
         self.options = options or S3Options()
@@ -71,7 +75,13 @@ class S3Storage(Storage):
                 client.delete_object(Bucket=self._bucket, Key=probe)
 
     def put(self, key: str, data: bytes | Path) -> None:
-        """Upload an object, in parts if it is large. Raises StorageDenied, StorageFull, StorageUnavailable."""
+        """Upload an object, in parts if it is large.
+
+        Raises:
+            StorageDenied: The store refuses the request
+            StorageFull: The store has no room left
+            StorageUnavailable: The store does not answer
+        """
         name = self._name(key)
         source = _opened(data) if isinstance(data, Path) else io.BytesIO(data)
         with source, self._translated("writing", key):
@@ -86,20 +96,32 @@ class S3Storage(Storage):
                 self._client().upload_fileobj(source, self._bucket, name, Config=self._transfer())
 
     def get(self, key: str) -> bytes:
-        """The whole object. Raises StorageMissing."""
+        """The whole object.
+
+        Raises:
+            StorageMissing: No object lies under the key
+        """
         name = self._name(key)
         with self._translated("reading", key):
             return self._download(Key=name)[0]
 
     def get_tagged(self, key: str) -> Tagged:
-        """The whole object and its ETag. Raises StorageMissing."""
+        """The whole object and its ETag.
+
+        Raises:
+            StorageMissing: No object lies under the key
+        """
         name = self._name(key)
         with self._translated("reading", key):
             body, answer = self._download(Key=name)
         return Tagged(body, str(answer["ETag"]))
 
     def put_if(self, key: str, data: bytes, tag: str | None) -> str:
-        """Upload an object under a condition, with few tries. Raises StorageConflict, and what `put` raises."""
+        """Upload an object under a condition, with few tries.
+
+        Raises:
+            StorageConflict: The object is no longer the one that was read; what `put` raises passes
+        """
         name = self._name(key)
         with self._translated("writing", key):
             new = conditional.put_if(self._clients.quick(), self._bucket, name, data, tag)
@@ -113,7 +135,11 @@ class S3Storage(Storage):
             return conditional.are_kept(self._clients.quick(), self._bucket, self._probe())
 
     def open(self, key: str) -> BinaryIO:
-        """A seekable file that fetches ranges. Raises StorageMissing; CorpusError if the object changes meanwhile."""
+        """A seekable file that fetches ranges.
+
+        Raises:
+            StorageMissing: No object lies under the key
+        """
         name = self._name(key)
         length = min(FIRST_BYTES, self._block_bytes)
         with self._translated("reading", key):

@@ -92,7 +92,7 @@ def test_a_number_of_rows_is_honoured_and_refused_with_the_arithmetic_where_it_c
     cramped = Tuner(PROFILE, LIMIT, Budget(10_000_000, 1_000_000, 0.5, 1.0, 200_000), batch_rows=7)
     with pytest.raises(ModelError) as refused:
         cramped.check(400)
-    for part in ("7 rows of 400 tokens", size(7 * 1_200_000 * 1.02), "vram_utilization 0.5", "use 3 at most"):
+    for part in ("7 rows of length 400", size(7 * 1_200_000 * 1.02), "vram_utilization 0.5", "use 3 at most"):
         assert part in str(refused.value)
     Tuner(PROFILE, LIMIT, Budget(10_000_000, 1_000_000, 0.5, 1.0, 200_000), batch_rows=3).check(400)
 

@@ -179,7 +179,7 @@ def test_out_of_memory_packs_smaller_batches_for_the_rest_of_the_run() -> None:
 def test_a_number_of_rows_that_cannot_fit_is_refused_with_the_arithmetic() -> None:
     config = ModelConfig("tone", options={"memory_bytes": 1_000_000, "weights_bytes": 100_000})
     made = Replica(ReplicaConfig(config, batch_rows=3, vram_utilization=0.9))
-    with pytest.raises(ModelError, match=r"3 rows of 400 tokens.* need .*vram_utilization 0\.9.*use 1 at most"):
+    with pytest.raises(ModelError, match=r"3 rows of length 400.* need .*vram_utilization 0\.9.*use 1 at most"):
         made.load()
     Replica(ReplicaConfig(config, batch_rows=1)).load()
 
@@ -194,7 +194,7 @@ def test_a_row_that_does_not_fit_alone_fails_with_its_numbers_and_the_others_are
     receipt = replica(MemoryStore(), memory_bytes=300_000).speak("job", "p", utterances("Short.", "x" * 310, "Fine."))
     failed = [r for r in records(receipt) if r.status == "failed"]
     assert [r.row for r in failed] == [1]
-    assert "a segment of 310 tokens does not fit into memory alone" in str(failed[0].error)
+    assert "a segment of length 310 does not fit into memory alone" in str(failed[0].error)
     assert "310000 bytes" in str(failed[0].error)
 
 

@@ -49,12 +49,13 @@ Counted = dict[str, list[tuple[str, Any]]]
 class Driver:
     """One process.
 
-    why      what its root's write is for
-    machine  what it is about, if it is one thing at a time
-    base     the root as it was first read
-    run      once its claim is won
-    have     shards that are adopted, or begun by this run
-    commits  under way, by the key that each waits for
+    Attributes:
+        why: What its root's write is for
+        machine: What it is about, if it is one thing at a time
+        base: The root as it was first read
+        run: Once its claim is won
+        have: Shards that are adopted, or begun by this run
+        commits: Under way, by the key that each waits for
     """
 
     role: str
@@ -72,12 +73,14 @@ class Driver:
 class ProtocolRules:
     """The protocol as it is.
 
-    retries        how often a refused driver begins again, without a look at the lease
-    is_audio_late  audio lands some time after it was sent, as all else
-    has_losers     of shard 0 there is a second attempt's audio, which its own run deletes
-    has_text       a text object goes before each manifest
-    blind          pairs of a driver and a shard whose manifests its listings never show
     is_conditional the store keeps conditions. If not, a root is written while the lease is held, and lands at once
+
+    Args:
+        retries: How often a refused driver begins again, without a look at the lease
+        is_audio_late: Audio lands some time after it was sent, as all else
+        has_losers: Of shard 0 there is a second attempt's audio, which its own run deletes
+        has_text: A text object goes before each manifest
+        blind: Pairs of a driver and a shard whose manifests its listings never show
     """
 
     def __init__(

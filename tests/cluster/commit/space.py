@@ -215,7 +215,11 @@ class Space:
         return f"    lands: {sent}" + ("; its answer is lost, it is sent again" if label < 0 else "")
 
     def run_alone(self, state: State, role: str) -> State:
-        """What one more driver makes of a store when nothing is late. Raises AssertionError for a fault on the way."""
+        """What one more driver makes of a store when nothing is late.
+
+        Raises:
+            AssertionError: For a fault on the way
+        """
         state = (state[0], 0, (self.drivers[self.rules.driver(role)],), None, None, self.acks[frozenset()], 0)
         for _ in range(1000):
             options = list(self.next(state))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import ray
 from ray.exceptions import ActorDiedError, RayTaskError
-from waiting import eventually
+from support.waiting import eventually
 
 import speechmill
 from speechmill.actors.models.base import ModelConfig

@@ -8,7 +8,7 @@ import time
 import pytest
 import ray
 from ray import cloudpickle
-from waiting import eventually
+from support.waiting import eventually
 
 from speechmill.cluster.pool.draining import draining_nodes
 from speechmill.cluster.session import session

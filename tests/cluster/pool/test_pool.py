@@ -12,9 +12,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-from measured import measured
 from ray import cloudpickle
-from waiting import eventually
+from support.measured import measured
+from support.waiting import eventually
 
 from speechmill.actors.models.base import ModelConfig
 from speechmill.actors.records.manifest import decode_records

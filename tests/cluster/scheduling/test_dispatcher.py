@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import pytest
-from feeding import send
 from hypothesis import given
 from hypothesis import strategies as st
+from support.feeding import send
 
 from speechmill.actors.batcher.stats import NO_BATCHES
 from speechmill.actors.records.utterance import Shard, Utterance
@@ -44,9 +44,10 @@ class Actor:
 class World:
     """A run in virtual time.
 
-    noise    standard deviation of what a row takes, as a share of it
-    poison   rows that kill whoever speaks them
-    is_seen  replicas report how far they are
+    Attributes:
+        noise: Standard deviation of what a row takes, as a share of it
+        poison: Rows that kill whoever speaks them
+        is_seen: Replicas report how far they are
     """
 
     speeds: Sequence[float]

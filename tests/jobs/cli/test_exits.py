@@ -11,7 +11,7 @@ from typing import Any
 
 import psutil
 import pytest
-from waiting import eventually
+from support.waiting import eventually
 
 from speechmill.cluster.lease.file import LeaseFile
 from speechmill.cluster.storage import open_storage

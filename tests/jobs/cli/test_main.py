@@ -8,8 +8,8 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
-from outputs import begin, commit, complete, job_file
 from rich.console import Console
+from support.outputs import begin, commit, complete, job_file
 from typer.testing import CliRunner
 
 import speechmill

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from fileserver import HubDouble
+from support.fileserver import HubDouble
 
 from speechmill.errors import CorpusChanged, CorpusError, StorageDenied, StorageUnavailable
 from speechmill.jobs.corpus import Corpus, InputOptions

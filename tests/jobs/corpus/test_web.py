@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from fileserver import FileServer
+from support.fileserver import FileServer
 
 from speechmill.errors import CorpusChanged, CorpusError, StorageDenied, StorageMissing, StorageUnavailable
 from speechmill.jobs.corpus import Corpus, InputOptions, web, would_read

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from outputs import begin, job_file
+from support.outputs import begin, job_file
 
 from speechmill.actors.batcher.stats import BatchStats
 from speechmill.actors.models.base import ModelConfig

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from outputs import FreeLease, begin, job_file
+from support.outputs import FreeLease, begin, job_file
 
 from speechmill.actors.records.manifest import PartName
 from speechmill.cluster.storage import open_storage

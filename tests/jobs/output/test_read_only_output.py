@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from outputs import begin, commit, complete, edit_job, reopen
+from support.outputs import begin, commit, complete, edit_job, reopen
 
 from speechmill.actors.records.manifest import Record
 from speechmill.cluster.storage import Storage, open_storage

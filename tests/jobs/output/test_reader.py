@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from outputs import edit_job
+from support.outputs import edit_job
 
 from speechmill.actors.audio.encoding import FORMATS, pcm16
 from speechmill.actors.records.manifest import PartName

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from waiting import HANG_S, eventually
+from support.waiting import HANG_S, eventually
 
 from speechmill.errors import CorpusError
 from speechmill.jobs.planning.planning_thread import MAX_READY, PlanningThread

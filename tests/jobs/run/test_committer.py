@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from outputs import FreeLease, begin, job_file
+from support.outputs import FreeLease, begin, job_file
 
 from speechmill.actors.records.manifest import PartName, content_digest
 from speechmill.cluster.lease.lease import Lease

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from outputs import FreeLease, begin, job_file
+from support.outputs import FreeLease, begin, job_file
 
 from speechmill.actors.batcher.stats import BatchStats
 from speechmill.actors.models.base import ModelConfig

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from outputs import reopen_without
 from rich.console import Console
+from support.outputs import reopen_without
 
 import speechmill
 from speechmill.actors.batcher.stats import BatchStats

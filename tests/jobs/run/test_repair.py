@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from outputs import reopen
+from support.outputs import reopen
 from typer.testing import CliRunner
 
 import speechmill

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from measured import measured
+from support.measured import measured
 
 import speechmill
 from speechmill.actors.records.manifest import Record, decode_records

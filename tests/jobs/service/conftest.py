@@ -20,7 +20,7 @@ from typing import Any
 import openai
 import pytest
 import uvicorn
-from waiting import HANG_S, eventually
+from support.waiting import HANG_S, eventually
 
 import speechmill
 from speechmill.actors.models.base import Model, ModelConfig, ModelInfo
@@ -40,10 +40,12 @@ def wait_until(is_so: Callable[[], bool]) -> None:
 class LocalSpeaker:
     """A model that speaks in threads of this process, a few pieces ahead of who listens.
 
-    is_open     cleared, nobody hears a first piece
-    failures    errors to raise, by the number of pieces given before
-    stays_at    the number of pieces after which nothing comes any more
     num_streams generators that are running
+
+    Attributes:
+        is_open: Cleared, nobody hears a first piece
+        failures: Errors to raise, by the number of pieces given before
+        stays_at: The number of pieces after which nothing comes any more
     """
 
     def __init__(self, model: Model) -> None:

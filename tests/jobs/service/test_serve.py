@@ -25,9 +25,9 @@ import numpy as np
 import openai
 import psutil
 import pytest
-from raynode import clean_environment
+from support.raynode import clean_environment
+from support.waiting import HANG_S, eventually
 from typer.testing import CliRunner
-from waiting import HANG_S, eventually
 
 import speechmill
 from speechmill.jobs.cli.main import app

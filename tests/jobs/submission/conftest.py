@@ -14,8 +14,8 @@ from typing import Any
 
 import psutil
 import pytest
+from support.waiting import HANG_S
 from typer.testing import CliRunner
-from waiting import HANG_S
 
 from speechmill.jobs.cli.main import app
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import psutil
 import pytest
-from waiting import HANG_S, eventually
+from support.waiting import HANG_S, eventually
 
 import speechmill
 from speechmill.cluster.storage import open_storage

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from outputs import begin, commit, edit_job, mark_of, reopen, replace_part
+from support.outputs import begin, commit, edit_job, mark_of, reopen, replace_part
 from typer.testing import CliRunner
 
 import speechmill

@@ -12,8 +12,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from damages import members_of, put_members
-from outputs import edit_job, rename_parts, replace_part
+from support.damages import members_of, put_members
+from support.outputs import edit_job, rename_parts, replace_part
 
 from speechmill.actors.records.manifest import PartName, Record, content_digest, decode_records, encode_records
 from speechmill.cluster.containers import CONTAINERS

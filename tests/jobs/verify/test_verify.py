@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from outputs import FreeLease, edit_job, rename_parts, replace_part
+from support.outputs import FreeLease, edit_job, rename_parts, replace_part
 
 from speechmill.actors.audio.encoding import FORMATS, encode, pcm16, sha256
 from speechmill.actors.records.keys import DRIVER_KEY

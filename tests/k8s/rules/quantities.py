@@ -13,9 +13,12 @@ _SUFFIXES = {"": 1.0, "m": 1e-3, "k": 1e3} | {
 
 
 def amount(quantity: str | int | float) -> float:
-    """Bytes, cores or pieces. Raises ValueError.
+    """Bytes, cores or pieces.
 
     amount("500m") is 0.5, amount("1Gi") is 2**30.
+
+    Raises:
+        ValueError: The value is none that is allowed
     """
     found = re.fullmatch(r"(\d+(?:\.\d+)?)([a-zA-Z]*)", str(quantity))
     if found is None or found[2] not in _SUFFIXES or isinstance(quantity, bool):

@@ -40,14 +40,24 @@ _FIXED = {
     "num_audio_tokens": FULL.audio_vocab,
     "num_vq": FULL.num_vq,
 }
+_MOST = {
+    "hidden_size": 2**14,
+    "intermediate_size": 2**16,
+    "num_hidden_layers": 512,
+    "num_attention_heads": 512,
+    "max_position_embeddings": 2**17,
+}
+"""What a configuration may claim: memory is taken by these numbers before a tensor is compared with them."""
+_MOST_BLOCKS = 512
 _STACK_ENTRY = "decoder.conv_in.2.weight"  # [hidden, bottleneck, kernel]
 
 
 def sizes_of(config: object, headers: TensorHeaders, files: CheckpointFiles) -> Sizes:
     """The sizes of a checkpoint: the language model's from its config.json, the others from shapes.
 
-    Raises ModelError for a configuration that is damaged or of another kind of model, and for a tensor that gives a
-    size and is missing.
+    Raises:
+        ModelError: For a configuration that is damaged or of another kind of model, and for a tensor that gives a size
+            and is missing
     """
     where = files[CONFIG_FILE]
     if not isinstance(config, dict):
@@ -101,8 +111,12 @@ class _Shapes:
 
     def blocks(self, part: Part, prefix: str) -> int:
         """One more than the highest number: a gap shows as a missing tensor when all names are compared."""
-        found = (re.match(rf"{re.escape(prefix)}\.(\d+)\.", name) for name in self._headers[PART_FILES[part]])
-        return 1 + max((int(match[1]) for match in found if match), default=0)
+        file = PART_FILES[part]
+        found = (re.match(rf"{re.escape(prefix)}\.(\d+)\.", name) for name in self._headers[file])
+        blocks = 1 + max((int(match[1][:9]) for match in found if match), default=0)
+        if blocks > _MOST_BLOCKS:
+            raise ModelError(f"chattts: {self._files[file]} numbers blocks of {prefix} up to {blocks - 1}; {ADVICE}")
+        return blocks
 
 
 def check_tensors(headers: TensorHeaders, sizes: Sizes, files: CheckpointFiles) -> None:
@@ -144,9 +158,9 @@ def check_tokenizer(document: object, sizes: Sizes, files: CheckpointFiles) -> N
 
 def _count(config: Mapping[str, Any], key: str, where: Path) -> int:
     value = config.get(key)
-    if type(value) is not int or value < 1:
-        found = f"{key} {value!r}" if key in config else f"no {key}"
-        raise ModelError(f"chattts: {where} has {found}, expected a whole number from 1; {ADVICE}")
+    if type(value) is not int or not 1 <= value <= _MOST[key]:
+        found = f"{key} {value!r:.40}" if key in config else f"no {key}"
+        raise ModelError(f"chattts: {where} has {found}, expected a whole number from 1 to {_MOST[key]}; {ADVICE}")
     return value
 
 

@@ -16,7 +16,8 @@ from ....device.disk_cache import DiskCache
 def sha256(file: Path, memory: Path | None = None) -> str:
     """The digest in hexadecimal, remembered in the folder `memory`, by default one of speechmill's cache folder.
 
-    Raises OSError if the file cannot be read.
+    Raises:
+        OSError: If the file cannot be read
     """
     file, cache = file.resolve(), DiskCache("hashes", memory)
     stat = file.stat()

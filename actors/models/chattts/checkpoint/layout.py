@@ -49,15 +49,17 @@ ROPE_THETA = 10_000.0
 class Sizes:
     """Everything that a shape depends on; the defaults are the published checkpoint.
 
-    hidden, ffn, num_layers, num_heads   the language model; as many key-value heads as heads
-    max_positions                        positions that it was trained for
-    text_vocab                           text tokens; the last 50 are `SPECIAL_TOKENS`
-    unused_vocab                         rows of the gpt file's own embedding, which nothing reads
-    fsq_levels, fsq_digits               a code is `fsq_digits` digits to the base `fsq_levels`
-    vq_groups, vq_residuals              groups of channels, and codes per group
-    dvae_dim                             channels that are quantised, all groups together
-    *_hidden, *_bottleneck, *_blocks     width, inner width of the entry, and length of a ConvNeXt stack
-    n_mels, n_fft, hop                   bands, and window and hop in samples at 24 kHz
+    *_hidden, *_bottleneck, *_blocks width, inner width of the entry, and length of a ConvNeXt stack
+
+    Attributes:
+        hidden, ffn, num_layers, num_heads: The language model; as many key-value heads as heads
+        max_positions: Positions that it was trained for
+        text_vocab: Text tokens; the last 50 are `SPECIAL_TOKENS`
+        unused_vocab: Rows of the gpt file's own embedding, which nothing reads
+        fsq_levels, fsq_digits: A code is `fsq_digits` digits to the base `fsq_levels`
+        vq_groups, vq_residuals: Groups of channels, and codes per group
+        dvae_dim: Channels that are quantised, all groups together
+        n_mels, n_fft, hop: Bands, and window and hop in samples at 24 kHz
     """
 
     hidden: int = 768
@@ -159,7 +161,11 @@ TINY = Sizes(
 
 
 def token_id(name: str, sizes: Sizes) -> int:
-    """The id of a special token such as "[Stts]". Raises ValueError if there is none of that name."""
+    """The id of a special token such as "[Stts]".
+
+    Raises:
+        ValueError: If there is none of that name
+    """
     if name not in SPECIAL_TOKENS:
         raise ValueError(f'"{name}" is not a special token of ChatTTS')
     return sizes.first_special + SPECIAL_TOKENS.index(name)

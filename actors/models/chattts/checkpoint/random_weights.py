@@ -36,7 +36,8 @@ _METADATA = {PART_FILES["gpt"]: {"format": "pt"}}
 def write_random(folder: Path, sizes: Sizes, seed: int) -> None:
     """Write a checkpoint's seven files into a folder, made if it is not there.
 
-    Raises ModelError if one of them is there already, or cannot be written.
+    Raises:
+        ModelError: If one of them is there already, or cannot be written
     """
     there = [file for file in (*PART_FILES.values(), CONFIG_FILE, TOKENIZER_FILE) if (folder / file).exists()]
     if there:

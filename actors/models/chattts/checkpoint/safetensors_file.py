@@ -31,7 +31,12 @@ class TensorEntry:
 
 
 def read_header(file: Path) -> Mapping[str, TensorEntry]:
-    """The tensors of a file by name. Raises ValueError, which says what is damaged, and OSError."""
+    """The tensors of a file by name.
+
+    Raises:
+        ValueError: Which says what is damaged
+        OSError: The file system refuses
+    """
     num_bytes = file.stat().st_size
     with file.open("rb") as opened:
         length = int.from_bytes(opened.read(_LENGTH_BYTES), "little")
@@ -56,7 +61,7 @@ def _parsed(raw: bytes) -> tuple[dict[str, TensorEntry], int]:
         entries = {name: TensorEntry(str(e["dtype"]), tuple(map(int, e["shape"]))) for name, e in document.items()}
         ranges = sorted(tuple(map(int, e["data_offsets"])) for e in document.values())
         ends = [end for _, end in ranges]
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ValueError("its header cannot be read") from error
     if [begin for begin, _ in ranges] != [0, *ends][: len(ranges)]:
         raise ValueError("its header leaves holes between tensors")
@@ -82,7 +87,11 @@ def write_tensors(
     values: Callable[[str, Shape], NDArray[np.float32]],
     metadata: Mapping[str, str] | None = None,
 ) -> None:
-    """Write float32 tensors, asking `values` for one at a time so that only one is in memory. Raises OSError."""
+    """Write float32 tensors, asking `values` for one at a time so that only one is in memory.
+
+    Raises:
+        OSError: The file system refuses
+    """
     beside = file.with_name(f"{file.name}.partial")
     try:
         with beside.open("wb") as opened:

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 FILES = (*PART_FILES.values(), CONFIG_FILE, TOKENIZER_FILE)
+_MOST_JSON_BYTES = 2**26
+"""Of a configuration or a tokenizer; the published ones have a megabyte."""
 UNREAD: Mapping[Part, frozenset[str]] = {"gpt": frozenset({"embed_tokens.weight"})}
 """Tensors that are never loaded. The language model's own embedding: text and codes are embedded by "embed"."""
 
@@ -38,9 +40,10 @@ UNREAD: Mapping[Part, frozenset[str]] = {"gpt": frozenset({"embed_tokens.weight"
 class Checkpoint:
     """Weights, configuration and tokenizer of one model, as files.
 
-    files    name as published ("asset/Embed.safetensors") → path on this machine
-    sizes    what the shapes follow from
-    sha256s  name as published → digest in hexadecimal
+    Attributes:
+        files: Name as published ("asset/Embed.safetensors") → path on this machine
+        sizes: What the shapes follow from
+        sha256s: Name as published → digest in hexadecimal
     """
 
     files: Mapping[str, Path]
@@ -51,8 +54,11 @@ class Checkpoint:
     def open(cls, folder: Path | None, *, cache: Path | None = None) -> Checkpoint:
         """The checkpoint in a folder, with or without the leading "asset"; None for the published one, fetched once.
 
-        `cache` is the folder in which "hashes" holds digests of files, by default speechmill's own. Raises ModelError,
-        which names the file, the tensor and what to do, for anything that is missing, damaged or of another model.
+        `cache` is the folder in which "hashes" holds digests of files, by default speechmill's own.
+
+        Raises:
+            ModelError: Which names the file, the tensor and what to do, for anything that is missing, damaged or of
+                another model
         """
         folder_or_download = fetch() if folder is None else folder
         try:
@@ -94,8 +100,10 @@ class Checkpoint:
     def load(self, part: Part, device: torch.device | str, dtype: torch.dtype) -> dict[str, Tensor]:
         """The tensors of a part by name, all in `dtype` on `device`, without those in `UNREAD`.
 
-        On the CPU in float32 they are views of the file, which is mapped and shared between processes. Raises
-        ModelError if the file changed since it was opened.
+        On the CPU in float32 they are views of the file, which is mapped and shared between processes.
+
+        Raises:
+            ModelError: If the file changed since it was opened
         """
         from safetensors import SafetensorError, safe_open
 
@@ -111,8 +119,11 @@ class Checkpoint:
 def fetch(hub_cache: Path | None = None) -> Path:
     """The folder of the published files, downloaded at the pinned revision unless the hub's cache has them.
 
-    `hub_cache` is by default where huggingface_hub keeps its files (`HF_HOME`). The licence of the weights is
-    CC BY-NC 4.0. Raises ModelError when they cannot be had.
+    `hub_cache` is by default where huggingface_hub keeps its files (`HF_HOME`). The licence of the weights is CC BY-NC
+    4.0.
+
+    Raises:
+        ModelError: If they cannot be had
     """
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import RemoteEntryNotFoundError
@@ -155,8 +166,10 @@ def _header(path: Path) -> Mapping[str, TensorEntry]:
 
 def _json(path: Path) -> object:
     try:
+        if path.stat().st_size > _MOST_JSON_BYTES:
+            raise ValueError(f"it holds more than {_MOST_JSON_BYTES:,} bytes")
         return json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"chattts: {path} cannot be read: {error}; {ADVICE}") from error
 
 

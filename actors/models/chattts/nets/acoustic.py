@@ -68,10 +68,12 @@ class HiddenDecoder:
     def decode(self, hiddens: Tensor, lengths: Tensor) -> Tensor:
         """Log-mel [batch, n_mels, 2 * steps] in the weights' dtype; zero from a row's frame 2 * length on.
 
-        hiddens   float [batch, hidden, steps], the states that the codes were drawn from
-        lengths   int64 [batch], in steps, at least 1
+        Args:
+            hiddens: Float [batch, hidden, steps], the states that the codes were drawn from
+            lengths: int64 [batch], in steps, at least 1
 
-        Raises ValueError for a length that is not within 1 to steps.
+        Raises:
+            ValueError: For a length that is not within 1 to steps
         """
         x = hiddens.transpose(1, 2)
         return self._decoder(x, padding_of(x, lengths))
@@ -93,10 +95,12 @@ class Dvae:
     def encode(self, mel: Tensor, lengths: Tensor) -> Tensor:
         """Codes int64 [batch, num_vq, frames // 2]; zero from a row's step length // 2 on.
 
-        mel       float [batch, n_mels, frames], log-mel
-        lengths   int64 [batch], in frames, at least 2; the last of an odd number has no step of its own
+        Args:
+            mel: Float [batch, n_mels, frames], log-mel
+            lengths: int64 [batch], in frames, at least 2; the last of an odd number has no step of its own
 
-        Raises ValueError for a length that is not within 2 to frames.
+        Raises:
+            ValueError: For a length that is not within 2 to frames
         """
         frames = mel.transpose(1, 2).to(self._coef.dtype)
         padding = padding_of(frames, lengths, least=2)
@@ -110,10 +114,12 @@ class Dvae:
     def decode(self, codes: Tensor, lengths: Tensor) -> Tensor:
         """Log-mel [batch, n_mels, 2 * steps] in the weights' dtype; zero from a row's frame 2 * length on.
 
-        codes     int64 [batch, num_vq, steps], anything in padding
-        lengths   int64 [batch], in steps, at least 1
+        Args:
+            codes: int64 [batch, num_vq, steps], anything in padding
+            lengths: int64 [batch], in steps, at least 1
 
-        Raises ValueError for a length that is not within 1 to steps, or a code outside the codebook.
+        Raises:
+            ValueError: For a length that is not within 1 to steps, or a code outside the codebook
         """
         steps = codes.transpose(1, 2)
         padding = padding_of(steps, lengths)

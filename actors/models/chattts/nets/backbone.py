@@ -40,7 +40,8 @@ class Backbone:
     def __init__(self, sizes: Sizes, gpt: StateDict, embed: StateDict, *, is_exact: bool = False) -> None:
         """From the state dicts of the two files, on their device and in their dtype.
 
-        is_exact   what a row comes to does not depend on its place among others either, to the last bit
+        Args:
+            is_exact: What a row comes to does not depend on its place among others either, to the last bit
         """
         self.sizes = sizes
         self._attend = _attend_exactly if is_exact else _attend

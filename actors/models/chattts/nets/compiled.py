@@ -29,7 +29,11 @@ logger = logging.getLogger(__name__)
 
 
 class CompiledBackbone(Backbone):
-    """`Backbone`, to float rounding. Raises ModelError where torch cannot compile."""
+    """`Backbone`, to float rounding.
+
+    Raises:
+        ModelError: Where torch cannot compile
+    """
 
     def __init__(self, sizes: Sizes, gpt: StateDict, embed: StateDict, *, is_exact: bool = False) -> None:
         super().__init__(sizes, gpt, embed, is_exact=is_exact)

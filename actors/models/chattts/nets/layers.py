@@ -82,9 +82,11 @@ class ConvNeXt:
 def padding_of(x: Tensor, lengths: Tensor, least: int = 1) -> Tensor | None:
     """Bool [batch, time, 1], true where x [batch, time, channels] is padding; None where no row is padded.
 
-    lengths   int64 [batch], on any device; on a GPU this waits for them
+    Args:
+        lengths: int64 [batch], on any device; on a GPU this waits for them
 
-    Raises ValueError if there is no row, or a length is below `least` or above time.
+    Raises:
+        ValueError: If there is no row, or a length is below `least` or above time
     """
     batch, time = x.shape[:2]
     known = [int(length) for length in lengths.tolist()]

@@ -24,7 +24,11 @@ class MelSpectrogram:
     """The transform, with its constants on one device."""
 
     def __init__(self, sizes: Sizes, state: StateDict) -> None:
-        """`state` is that of the part "dvae". Raises ModelError if its constants are of another transform."""
+        """`state` is that of the part "dvae".
+
+        Raises:
+            ModelError: If its constants are of another transform
+        """
         window, bands = state[f"{PREFIX}.spectrogram.window"], state[f"{PREFIX}.mel_scale.fb"]
         check_constant(window, hann(sizes.n_fft), f"DVAE: {PREFIX}.spectrogram.window")
         check_constant(bands, mel_bands(sizes), f"DVAE: {PREFIX}.mel_scale.fb")
@@ -39,11 +43,13 @@ class MelSpectrogram:
     def __call__(self, waves: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Log-mel float32 [batch, n_mels, frames], zero in padding, and the frames of each row, int64 [batch].
 
-        waves     float32 [batch, samples] at 24 kHz, full scale 1, anything in padding
-        lengths   int64 [batch], in samples; a row has 1 + length // hop frames
+        Args:
+            waves: float32 [batch, samples] at 24 kHz, full scale 1, anything in padding
+            lengths: int64 [batch], in samples; a row has 1 + length // hop frames
 
-        Raises RowRejected for a row that is shorter than `least_samples` or holds a sample that is not finite,
-        ValueError if lengths and waves do not fit each other.
+        Raises:
+            RowRejected: For a row that is shorter than `least_samples` or holds a sample that is not finite
+            ValueError: If lengths and waves do not fit each other
         """
         self._check(waves, lengths)
         lengths = lengths.to(waves.device)

@@ -24,8 +24,8 @@ _MARGIN = 1e-3  # the bound lies this much outside the outermost digits, so that
 class ResidualStart(Enum):
     """What the residuals of a group are taken of, by the release of `vector_quantize_pytorch`.
 
-    BOUNDED   up to 1.17.3, in use when the weights were trained: the projection after the bound of the digits
-    RAW       1.18.5 to 1.25.2: the projection itself
+    BOUNDED up to 1.17.3, in use when the weights were trained: the projection after the bound of the digits RAW 1.18.5
+    to 1.25.2: the projection itself
     """
 
     BOUNDED = "bounded"

@@ -30,7 +30,8 @@ class Vocos:
     def __init__(self, sizes: Sizes, state: StateDict) -> None:
         """`state` is that of the part "vocos", on its device and in its dtype.
 
-        Raises ModelError if its window is of another transform.
+        Raises:
+            ModelError: If its window is of another transform
         """
         self._embed = Convolution(state, "backbone.embed", padding=3)
         self._norm = LayerNorm(state, "backbone.norm")
@@ -46,10 +47,12 @@ class Vocos:
     def waveforms(self, mel: Tensor, lengths: Tensor) -> Tensor:
         """float32 [batch, (frames - 1) * hop] at 24 kHz, zero from a row's own (length - 1) * hop samples on.
 
-        mel       float [batch, n_mels, frames], log-mel, anything in padding
-        lengths   int64 [batch], in frames, at least 2
+        Args:
+            mel: Float [batch, n_mels, frames], log-mel, anything in padding
+            lengths: int64 [batch], in frames, at least 2
 
-        Raises ValueError for a length that is not within 2 to frames.
+        Raises:
+            ValueError: For a length that is not within 2 to frames
         """
         frames = mel.transpose(1, 2).to(self._dtype)
         padding = padding_of(frames, lengths, _LEAST_FRAMES)

@@ -29,7 +29,11 @@ def encode(data: bytes) -> str:
 
 
 def decode(text: str) -> bytes:
-    """The bytes of `text`; white space around it is ignored. Raises RowRejected when it is damaged."""
+    """The bytes of `text`; white space around it is ignored.
+
+    Raises:
+        RowRejected: If it is damaged
+    """
     text = text.strip()
     rest = ord(text[-1]) - _MARKER if text else 0
     has_marker = 1 <= rest <= 6

@@ -20,7 +20,8 @@ LONGEST_S = 30.0
 def read_recording(file: Path, sample_rate: int) -> NDArray[np.float32]:
     """float32 [samples] at `sample_rate` Hz, channels averaged.
 
-    Raises ModelError if it cannot be read or is too long.
+    Raises:
+        ModelError: If it cannot be read or is too long
     """
     try:
         with soundfile.SoundFile(file) as opened:

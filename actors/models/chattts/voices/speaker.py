@@ -27,8 +27,10 @@ _DRAWS_PER_HASH = 8
 def sampled(seed: int, hidden: int = FULL.hidden, stat: NDArray[np.float16] | None = None) -> NDArray[np.float16]:
     """The speaker of a seed: float16 [hidden], normally distributed.
 
-    `stat` is float16 [2, hidden], the standard deviations and then the means; None for 1 and 0. Raises RowRejected
-    when the statistics are so large that a number is beyond float16.
+    `stat` is float16 [2, hidden], the standard deviations and then the means; None for 1 and 0.
+
+    Raises:
+        RowRejected: If the statistics are so large that a number is beyond float16
     """
     std, mean = (np.ones(hidden), np.zeros(hidden)) if stat is None else stat.astype(np.float64)
     with np.errstate(over="ignore"):
@@ -42,7 +44,11 @@ def encode_speaker(vector: NDArray[np.float16]) -> str:
 
 
 def decode_speaker(text: str, hidden: int = FULL.hidden) -> NDArray[np.float16]:
-    """The speaker of a string: float16 [hidden], finite. Raises RowRejected when the string is damaged."""
+    """The speaker of a string: float16 [hidden], finite.
+
+    Raises:
+        RowRejected: If the string is damaged
+    """
     data = _decompress(base16384.decode(text), 2 * hidden, "the speaker string")
     return _finite(np.frombuffer(data, "<f2").astype(np.float16), "the speaker string")
 
@@ -53,7 +59,11 @@ def encode_statistics(stat: NDArray[np.float16]) -> str:
 
 
 def decode_statistics(text: str, hidden: int = FULL.hidden) -> NDArray[np.float16]:
-    """Standard deviations and means of all speakers: float16 [2, hidden]. Raises RowRejected when damaged."""
+    """Standard deviations and means of all speakers: float16 [2, hidden].
+
+    Raises:
+        RowRejected: If damaged
+    """
     data = base16384.decode(text)
     if len(data) != 4 * hidden:
         raise RowRejected(
@@ -74,7 +84,11 @@ def encode_audio_prompt(codes: NDArray[np.uint16]) -> str:
 
 
 def decode_audio_prompt(text: str, num_vq: int = FULL.num_vq) -> NDArray[np.uint16]:
-    """The audio prompt of a string: uint16 [num_vq, steps], steps > 0, codes in 0 … 624. Raises RowRejected."""
+    """The audio prompt of a string: uint16 [num_vq, steps], steps > 0, codes in 0 … 624.
+
+    Raises:
+        RowRejected: The row cannot be spoken, with the reason
+    """
     data = base16384.decode(text)
     rows, steps = np.frombuffer(data[:4], "<u2").tolist() if len(data) >= 4 else (0, 0)
     if rows != num_vq or steps == 0:

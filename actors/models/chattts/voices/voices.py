@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .....errors import ModelError, RowError, RowRejected, did_you_mean
+from ...untrusted import load_pickled
 from ...voice_reference import ClonedVoice, NamedVoice, SeededVoice, VectorVoice, parse_voice
 from ..options import Options, Preset
 from .speaker import decode_audio_prompt, decode_speaker, decode_statistics, sampled
@@ -26,13 +27,16 @@ Number = TypeVar("Number", np.float16, np.uint16)
 
 _IS_STRING = re.compile(r"[\u3d01-\u8dff]{24,}")
 """Longer than any name, and shorter than the speaker of the smallest model, even cut off."""
+_CONTAINER_BYTES = 2**16
+"""What a file of `torch.save` holds beside its numbers, at most."""
 _WAVES = (".wav", ".flac", ".ogg", ".mp3")
 
 
 class Voices:
     """All voices of one configuration.
 
-    statistics   of speakers, float16 [2, hidden]; None for a standard normal distribution
+    Args:
+        statistics: Of speakers, float16 [2, hidden]; None for a standard normal distribution
     """
 
     def __init__(self, options: Options, hidden: int, num_vq: int, statistics: NDArray[np.float16] | None) -> None:
@@ -53,7 +57,11 @@ class Voices:
                     pass
 
     def preset(self, voice: str) -> Preset:
-        """What a row's voice stands for. Raises RowRejected for a name that is none."""
+        """What a row's voice stands for.
+
+        Raises:
+            RowRejected: For a name that is none
+        """
         if not voice:
             return self._options.default
         if voice in self._options.voices:
@@ -109,10 +117,12 @@ def _check_is_there(file: str, where: str) -> None:
 def read_statistics(given: str, beside: Path | None, hidden: int) -> NDArray[np.float16] | None:
     """Statistics of speakers, float16 [2, hidden]; None where there are none.
 
-    given    a base16384 string, or a file that holds one; "" for what lies beside the weights
-    beside   the published spk_stat.pt, where the folder has it
+    Args:
+        given: A base16384 string, or a file that holds one; "" for what lies beside the weights
+        beside: The published spk_stat.pt, where the folder has it
 
-    Raises ModelError when they cannot be read.
+    Raises:
+        ModelError: If they cannot be read
     """
     if given:
         try:
@@ -127,9 +137,11 @@ def _tensor_statistics(file: Path, hidden: int) -> NDArray[np.float16]:
     import torch
 
     try:
-        found = torch.load(file, map_location="cpu", weights_only=True)
+        found = load_pickled(file, 16 * hidden + _CONTAINER_BYTES)
+        if not isinstance(found, torch.Tensor) or found.numel() != 2 * hidden:
+            raise ModelError(f"it is not one tensor of 2×{hidden} numbers")
         stat = found.detach().to(torch.float16).reshape(2, hidden).numpy()
-    except Exception as error:  # the unpickler raises what it likes
+    except ModelError as error:
         raise ModelError(f"chattts: {file} holds no statistics of speakers: {error}") from error
     if not np.isfinite(stat).all() or (stat[0] < 0).any():
         raise ModelError(f"chattts: {file} holds no statistics of speakers: a number is negative or not finite")
@@ -137,7 +149,11 @@ def _tensor_statistics(file: Path, hidden: int) -> NDArray[np.float16]:
 
 
 def read_homophones(path: str) -> Mapping[str, str]:
-    """The map of a file. Raises ModelError if it cannot be read or is no map of characters."""
+    """The map of a file.
+
+    Raises:
+        ModelError: If it cannot be read or is no map of characters
+    """
     if not path:
         return {}
     try:

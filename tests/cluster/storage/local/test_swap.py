@@ -72,8 +72,9 @@ class Folder:
 class Process:
     """One that reads the version in place and swaps it, twice at most: all that it was answered.
 
-    swaps   begun, the last one with these answers; `step` is what it does next
-    told    versions that it was told are written, and those that are not
+    Attributes:
+        swaps: Begun, the last one with these answers; `step` is what it does next
+        told: Versions that it was told are written, and those that are not
     """
 
     who: int
@@ -118,7 +119,11 @@ class Orders:
         return replace(process, step=step)
 
     def explore(self, num_processes: int) -> int:
-        """The number of states. Raises AssertionError at the first that is wrong."""
+        """The number of states.
+
+        Raises:
+            AssertionError: One is wrong; the first is named
+        """
         start = (Folder(), tuple(Process(who) for who in range(num_processes)))
         frontier: list[Any] = [start]
         self.seen = {start}

@@ -142,6 +142,15 @@ def test_a_file_without_any_block_is_refused(part: str) -> None:
         checked(headers)
 
 
+@pytest.mark.parametrize("number", ["999999999", "9" * 400])
+def test_a_number_of_blocks_that_would_fill_the_memory_is_refused(number: str) -> None:
+    """One tensor whose name claims a billion blocks made a table of as many names."""
+    headers = headers_of(TINY)
+    headers[PART_FILES["vocos"]][f"backbone.convnext.{number}.gamma"] = TensorEntry("F32", (1,))
+    with pytest.raises(ModelError, match=r"numbers blocks of backbone\.convnext up to 999999999"):
+        checked(headers)
+
+
 # ------------------------------------------------------------------ config.json
 
 
@@ -169,6 +178,8 @@ def test_a_configuration_that_is_none_is_refused(config: object) -> None:
         ("hidden_size", True, r"has hidden_size True, expected"),
         ("num_hidden_layers", 0, r"has num_hidden_layers 0, expected"),
         ("intermediate_size", 1.5, r"has intermediate_size 1\.5, expected"),
+        ("num_hidden_layers", 10**9, r"has num_hidden_layers 1000000000, expected a whole number from 1 to 512"),
+        ("max_position_embeddings", 2**40, r"has max_position_embeddings 1099511627776, expected .* to 131072"),
     ],
 )
 def test_a_configuration_of_another_model_is_refused(key: str, value: object, message: str) -> None:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from batching_contenders import Contender, Outcome
-
 from speechmill.actors.batcher.packing import num_cells
 from speechmill.actors.records.utterance import Segment
+
+from .batching_contenders import Contender, Outcome
 
 COLUMNS = ["part", "batches", "speed", "again", "padding", "num", "OOM / 10k", "lost", "peak / pred."]
 

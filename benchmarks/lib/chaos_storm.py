@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
-from chaos_cluster import Driver, Nodes
+
+from .chaos_cluster import Driver, Nodes
 
 MAY_GO_ON = 3
 MAX_STOPS = 20

@@ -13,8 +13,6 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from functools import partial
 
-from batching_corpora import shards_of
-
 from speechmill.actors.batcher.packing import num_cells
 from speechmill.actors.batcher.stats import NO_BATCHES, BatchStats
 from speechmill.actors.device.memory import is_out_of_memory, memory_of
@@ -26,6 +24,8 @@ from speechmill.actors.replica.receipt import JobConfig, ReplicaConfig, ReplicaP
 from speechmill.actors.replica.shard_synthesis import ShardSynthesis
 from speechmill.actors.text.splitting import fit_segments
 from speechmill.errors import BatchOutOfMemory
+
+from .batching_corpora import shards_of
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
