@@ -40,7 +40,7 @@ class Record:
         audio_bytes: Size of the encoded clip; `audio_sha256` is of those bytes
         pcm_sha256: Of the 16-bit samples, see `audio.pcm_sha256`
         num_segments: Pieces that the text was spoken in
-        unspoken: Words and characters of the text that mean something and are not spoken, each once, with spaces between
+        unspoken: Words and characters of the text that mean something and are not spoken, each once, spaces between
         refined: The text as it is spoken, in a job that refines text; `text` stays the corpus's
         normalized_text: The text as a model was given it that takes words: numbers, symbols and abbreviations written
             out, without what is unspoken

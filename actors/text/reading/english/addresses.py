@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from ..symbols import symbol_name
 from .numerals import cardinal, spelled
 
 _MARKS = {
@@ -63,8 +64,10 @@ def address_words(kind: str, text: str) -> str:
 def _piece(piece: str, *, is_last: bool) -> str:
     if piece in _MARKS:
         return _MARKS[piece]
+    if not piece.isascii() and not piece.isalpha():
+        return symbol_name("en", piece) or piece
     if piece.isdigit():
-        return cardinal(piece) if len(piece) < 3 and piece[0] != "0" else spelled(piece) if piece.isascii() else piece
+        return cardinal(piece) if len(piece) < 3 and piece[0] != "0" else spelled(piece)
     low = piece.lower()
     if low in _SAID and is_last:
         return _SAID[low]

@@ -161,7 +161,7 @@ def _dotted(text: str, start: int) -> tuple[str, int] | None:
         if text.startswith("'s", end):
             tail, end = "'s", end + 2
         return " ".join(pieces).upper() + tail + stop, end
-    if text[start].isupper() and text[start + 1 : start + 2] == "." and (start == 0 or not text[start - 1].isalnum()):
+    if text[start].isalpha() and text[start + 1 : start + 2] == "." and (start == 0 or not text[start - 1].isalnum()):
         following = re.match(r"\s?(?:[A-Z][\w'’-]*|&)", text[start + 2 : start + 34])
         before = text[max(0, start - 2) : start]
         is_initial = following is not None and not may_start(text, start + 2) and not before.endswith(("&",))
