@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..batcher.stats import NO_BATCHES, BatchStats
 from ..models.base import ModelConfig
+from ..text.front_end import TextRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,11 +17,13 @@ class JobConfig:
         model: What it wants to be spoken with; a replica that has another one refuses the job
         audio_format: Of its clips, as in `output.audio`
         pause_s: Seconds of silence between the segments of a row
+        text: How texts are read
     """
 
     model: ModelConfig
     audio_format: str
     pause_s: float = 0.0
+    text: TextRules = field(default_factory=TextRules)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,7 @@ class Receipt:
 
     Attributes:
         busy_s: Seconds from the first text to the last sample
+        num_unspoken: Rows that are spoken without some of their text
         left: Rows that were handed back: nothing was spoken of them, and the manifest knows none
     """
 
@@ -60,16 +64,21 @@ class Receipt:
     bytes_written: int
     manifest: bytes
     left: tuple[int, ...] = ()
+    num_unspoken: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class ReplicaProgress:
-    """What a replica has done since it started: for a live display, never for accounts."""
+    """What a replica has done since it started: for a live display, never for accounts.
+
+    unspoken   rows with text that the model leaves out
+    """
 
     rows: int = 0
     failed: int = 0
     audio_s: float = 0.0
     batches: BatchStats = NO_BATCHES
+    unspoken: int = 0
 
     def __add__(self, other: ReplicaProgress) -> ReplicaProgress:
         return ReplicaProgress(
@@ -77,4 +86,5 @@ class ReplicaProgress:
             self.failed + other.failed,
             self.audio_s + other.audio_s,
             self.batches + other.batches,
+            self.unspoken + other.unspoken,
         )

@@ -21,6 +21,7 @@ class Status:
         task: "speak", or "refine": then there is no audio
         is_complete: Every row was committed; with `problems`, the output is damaged: something has gone missing since
         driver: The process that writes the output now, "" if none does
+        num_unspoken: Rows that are ok and leave out some of their text
     """
 
     output: str
@@ -32,6 +33,7 @@ class Status:
     num_ok: int
     num_failed: int
     audio_s: float
+    num_unspoken: int = 0
     driver: str = ""
     problems: tuple[str, ...] = ()
 
@@ -62,6 +64,7 @@ def status(storage: Storage) -> Status:
         num_ok=ledger.totals.num_ok,
         num_failed=ledger.totals.num_failed,
         audio_s=ledger.totals.audio_s,
+        num_unspoken=ledger.totals.num_unspoken,
         driver=_driver(storage),
         problems=holdings.problems,
     )

@@ -16,6 +16,8 @@ from ...actors.models.registry import describe
 from ...actors.records.keys import AUDIO_PREFIX, DRIVER_KEY, MANIFEST_PREFIX, PLAN_PREFIX, ROOT_KEY, TEXT_PREFIX
 from ...actors.records.manifest import PartName
 from ...actors.replica.receipt import JobConfig, ReplicaConfig
+from ...actors.text.front_end import FrontEnd, TextRules
+from ...actors.text.lexicon import read_lexicon
 from ...cluster.containers.base import part_prefix
 from ...cluster.containers.parts import Parts
 from ...cluster.sharding.cost_cache import recall
@@ -60,7 +62,7 @@ class ResolvedJob:
 
     @property
     def job_config(self) -> JobConfig:
-        return JobConfig(self.model, self.spec.output.audio, self.spec.text.pause_s)
+        return JobConfig(self.model, self.spec.output.audio, self.spec.text.pause_s, text_rules(self.spec))
 
     @property
     def plan_fingerprint(self) -> str:
@@ -109,6 +111,7 @@ def prepare(spec: JobSpec, storage: Storage, found: JobFile | None, device: str)
         JobChanged: The output was begun by another job
     """
     config, info = describe_model(spec, device)
+    FrontEnd(info, text_rules(spec))  # refuses a lexicon that the model cannot follow
     corpus = open_corpus(spec, info)
     _refuse_own_output(spec, storage)
     identity = identity_of(spec, info, device, corpus.fingerprint)
@@ -159,6 +162,17 @@ def replica_config(spec: JobSpec, model: ModelConfig) -> ReplicaConfig:
         vram_utilization=spec.model.vram_utilization,
         cpus=spec.cluster.cpus_per_replica,
         gpus=spec.cluster.gpus_per_replica,
+    )
+
+
+def text_rules(spec: JobSpec) -> TextRules:
+    """How the job wants texts to be read. Raises SpecError for a lexicon that cannot be read."""
+    text = spec.text
+    return TextRules(
+        markup=text.markup,
+        paragraph_pause_s=text.paragraph_pause_s,
+        fails=text.unspoken == "fail",
+        lexicon=read_lexicon(text.lexicon) if text.lexicon else {},
     )
 
 

@@ -34,6 +34,7 @@ class Result:
             the last
         batches: Of this run: fill, predicted and actual seconds and bytes
         is_allowed: Whether the failed rows are within the job's allowance
+        num_unspoken: Rows that are ok and leave out some of their text
     """
 
     output: str
@@ -49,6 +50,7 @@ class Result:
     num_replicas: int
     num_deaths: int
     is_allowed: bool
+    num_unspoken: int = 0
 
     @classmethod
     def of(cls, spec: JobSpec, complete: Complete, figures: RunFigures) -> Self:
@@ -67,6 +69,7 @@ class Result:
             num_replicas=figures.num_replicas,
             num_deaths=figures.num_deaths,
             is_allowed=spec.failure.allows(complete.num_failed, complete.num_rows),
+            num_unspoken=complete.num_unspoken,
         )
 
     @property
