@@ -69,7 +69,10 @@ class Job:
     def text(self, rows: int = 20) -> list[TextPreview]:
         """What would be said of the first rows: spoken form, segments, tokens, what is left out, seconds.
 
-        Loads the model in this process and speaks nothing. Raises JobError.
+        Loads the model in this process and speaks nothing.
+
+        Raises:
+            JobError: The job cannot be done as asked; the message says what to do
         """
         from .preview.preview import preview
 

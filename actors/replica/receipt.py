@@ -71,7 +71,8 @@ class Receipt:
 class ReplicaProgress:
     """What a replica has done since it started: for a live display, never for accounts.
 
-    unspoken   rows with text that the model leaves out
+    Attributes:
+        unspoken: Rows with text that the model leaves out
     """
 
     rows: int = 0

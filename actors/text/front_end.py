@@ -44,8 +44,9 @@ _DRAWN = re.compile(r"(?=.*([*#~=_•·◦+-]).*\1)[\s*#~=_•·◦+-]+")
 class TextRules:
     """What a job asks of the front end: see `text` in a job file.
 
-    paragraph_pause_s   seconds of silence between paragraphs
-    fails               whether a row with unspoken text fails
+    Attributes:
+        paragraph_pause_s: Seconds of silence between paragraphs
+        fails: Whether a row with unspoken text fails
     """
 
     markup: Markup = "none"
@@ -79,7 +80,11 @@ class FrontEnd:
     """The front end of a model, under the rules of a job."""
 
     def __init__(self, info: ModelInfo, rules: TextRules | None = None) -> None:
-        """Raises SpecError for a lexicon that the model cannot follow."""
+        """A front end for one model.
+
+        Raises:
+            SpecError: The model cannot follow the lexicon
+        """
         self._info, self._rules = info, rules or TextRules()
         self._kept = re.compile(info.kept_text) if info.kept_text else None
         self._languages = _known(info.languages) if info.takes_words else []
@@ -91,7 +96,11 @@ class FrontEnd:
         return self._rules
 
     def read(self, text: str, voice: str = "") -> SpokenText:
-        """The text as it is spoken by a voice. Raises RowRejected for markup that is not understood."""
+        """The text as it is spoken by a voice.
+
+        Raises:
+            RowRejected: For markup that is not understood
+        """
         parts: list[SpokenPart] = []
         unspoken: dict[str, None] = {}
         is_first = True

@@ -27,7 +27,10 @@ _PHONEMES = re.compile(r"/(.+)/\Z", re.DOTALL)
 def read_lexicon(path: str) -> dict[str, dict[str, str]]:
     """The entries of a file, by language and word: lines of word, tab, reading, and a language or nothing.
 
-    Lines that begin with "#" are comments. Raises SpecError, naming the line, for what is no entry.
+    Lines that begin with "#" are comments.
+
+    Raises:
+        SpecError: Naming the line, for what is no entry
     """
     try:
         lines = Path(path).expanduser().read_text(encoding="utf-8-sig").splitlines()
@@ -54,7 +57,11 @@ def read_lexicon(path: str) -> dict[str, dict[str, str]]:
 
 
 def lexicon_digest(path: str) -> str:
-    """Of the entries in a file, whatever their order: 16 hexadecimal digits. Raises SpecError."""
+    """Of the entries in a file, whatever their order: 16 hexadecimal digits.
+
+    Raises:
+        SpecError: The job is wrong; the message names the key
+    """
     entries = json.dumps(read_lexicon(path), sort_keys=True, ensure_ascii=False)
     return hashlib.blake2b(entries.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
@@ -63,7 +70,11 @@ class Lexicon:
     """Entries as a model can follow them."""
 
     def __init__(self, entries: Mapping[str, Mapping[str, str]], info: ModelInfo) -> None:
-        """Raises SpecError for phonemes that the model does not take."""
+        """Check the entries against a model.
+
+        Raises:
+            SpecError: The model does not take the phonemes
+        """
         kept = re.compile(info.kept_text) if info.kept_text else None
         self._entries: dict[str, dict[str, str]] = {}
         for language, words in entries.items():

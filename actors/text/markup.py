@@ -58,9 +58,10 @@ _KNOWN = "break, emphasis, lang, p, phoneme, s, say-as, speak, sub, token, w"
 class Piece:
     """A text without marks, or a silence of `break_s` seconds.
 
-    say_as      how SSML wants it interpreted
-    is_inline   whether it goes on where the piece before it ended
-    phonemes    whether the text is a word with its phonemes, as in "[word](/phonemes/)"
+    Attributes:
+        say_as: How SSML wants it interpreted
+        is_inline: Whether it goes on where the piece before it ended
+        phonemes: Whether the text is a word with its phonemes, as in "[word](/phonemes/)"
     """
 
     text: str = ""
@@ -71,7 +72,11 @@ class Piece:
 
 
 def pieces_of(text: str, markup: Markup) -> Iterator[Piece]:
-    """The text without its marks, in pieces. Raises RowRejected for SSML that is not understood."""
+    """The text without its marks, in pieces.
+
+    Raises:
+        RowRejected: For SSML that is not understood
+    """
     if markup == "none":
         yield Piece(text)
     elif markup == "strip":

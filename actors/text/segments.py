@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 class SpokenSegments:
     """A row ready to be spoken.
 
-    pauses_s   seconds of silence before each segment
-    spoken     the whole text as it is spoken, and what is not
+    Attributes:
+        pauses_s: Seconds of silence before each segment
+        spoken: The whole text as it is spoken, and what is not
     """
 
     segments: Sequence[Segment]
@@ -35,8 +36,11 @@ class SpokenSegments:
 def spoken_segments(utterance: Utterance, model: Model, front_end: FrontEnd, pause_s: float) -> SpokenSegments:
     """The row as the model takes it, `pause_s` seconds between segments of one paragraph.
 
-    Raises TextTooLong and RowRejected: for what cannot be cut, for a row with nothing to speak, and for one with
-    unspoken text where the rules want none. What the model's `prepare` raises passes.
+    What the model's `prepare` raises passes.
+
+    Raises:
+        TextTooLong: And RowRejected: for what cannot be cut, for a row with nothing to speak, and for one with unspoken
+            text where the rules want none
     """
     info = model.info
     spoken = front_end.read(utterance.text, utterance.voice)

@@ -33,7 +33,8 @@ _LOOK_AHEAD = 48
 def sentence_spans(text: str, start: int, end: int, *, is_read: bool = False) -> list[tuple[int, int]]:
     """The sentences of `text[start:end]` without the white space around them, in order; none is empty.
 
-    is_read   the front end has read the text: no full stop is left that belongs to an abbreviation
+    Args:
+        is_read: The front end has read the text: no full stop is left that belongs to an abbreviation
     """
     spans: list[tuple[int, int]] = []
     start = skip_space(text, start, end)
@@ -51,8 +52,10 @@ def sentence_ends(
 ) -> Iterator[int | None]:
     """Where sentences of `text[start:end]` end, in order, but for the end of the text itself; `start` begins one.
 
-    is_open   the text goes on behind `end`: ends that hold however it goes on, then None if the next one hangs on that
-    is_read   see `sentence_spans`
+    Args:
+        is_open: The text goes on behind `end`: ends that hold however it goes on, then None if the next one hangs on
+            that
+        is_read: See `sentence_spans`
     """
     first = start
     for match in _MARK.finditer(text, start, end):

@@ -55,8 +55,12 @@ def split_text(text: str, max_chars: int, *, is_read: bool = False) -> list[str]
 
     Sentences under 40 characters join a neighbour; longer ones than `max_chars` are cut at clause ends, else between
     words, into pieces of similar length. Pieces without a letter or digit join a neighbour where there is room.
-    is_read   the front end has read the text: every full stop in it ends a sentence
-    Raises TextTooLong for a word longer than `max_chars`.
+
+    Args:
+        is_read: The front end has read the text: every full stop in it ends a sentence
+
+    Raises:
+        TextTooLong: For a word longer than `max_chars`
     """
     if max_chars < 1:
         raise ValueError(f"max_chars is {max_chars}; it has to be at least 1")
@@ -76,8 +80,9 @@ def fit_segments(
 ) -> list[Segment]:
     """The utterance as segments of at most `max_length`, by the length that `prepare(piece, voice)` says.
 
-    Raises TextTooLong for a piece that cannot be cut any more, and RowRejected when nothing can be spoken; what
-    `prepare` raises passes.
+    Raises:
+        TextTooLong: For a piece that cannot be cut any more
+        RowRejected: If nothing can be spoken; what `prepare` raises passes
     """
     pieces = split_text(normalise(utterance.text), max_chars)
     fitting = list(fit_pieces(pieces, utterance.voice, max_length, prepare))
@@ -97,7 +102,8 @@ def fit_pieces(
 ) -> Iterator[tuple[str, Prepared]]:
     """The pieces as the model reads them, cut further where they are longer than `max_length`; none without a token.
 
-    Raises TextTooLong for a piece that cannot be cut any more; what `prepare` raises passes.
+    Raises:
+        TextTooLong: For a piece that cannot be cut any more; what `prepare` raises passes
     """
     waiting = list(reversed(pieces))
     while waiting:

@@ -37,7 +37,8 @@ class _StoredMark(Stored):
 class Complete:
     """The final counts of a job: rows of the corpus, how they ended, and the batches of the run that completed it.
 
-    num_unspoken   rows that are ok and leave out some of their text
+    Attributes:
+        num_unspoken: Rows that are ok and leave out some of their text
     """
 
     num_rows: int

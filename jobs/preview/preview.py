@@ -58,14 +58,25 @@ class TextPreview:
 
 
 def preview(spec: JobSpec, rows: int) -> Iterator[TextPreview]:
-    """The first rows of a job's corpus. Raises SpecError, ModelError and CorpusError."""
+    """The first rows of a job's corpus.
+
+    Raises:
+        SpecError: The job is wrong; the message names the key
+        ModelError: The model, its weights or its options are wrong; the message names the key or file
+        CorpusError: The corpus cannot be read; the message names the file and place
+    """
     reader = _Previewer.of(spec)
     corpus = open_corpus(spec, reader.info)
     return reader.previews(itertools.islice(corpus.rows(), rows))
 
 
 def preview_text(spec: JobSpec, text: str) -> TextPreview:
-    """One text, with the model and the rules of a job. Raises SpecError and ModelError."""
+    """One text, with the model and the rules of a job.
+
+    Raises:
+        SpecError: The job is wrong; the message names the key
+        ModelError: The model, its weights or its options are wrong; the message names the key or file
+    """
     return next(iter(_Previewer.of(spec).previews([Utterance(0, "", text, spec.seed, spec.model.voice)])))
 
 

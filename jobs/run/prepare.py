@@ -166,7 +166,11 @@ def replica_config(spec: JobSpec, model: ModelConfig) -> ReplicaConfig:
 
 
 def text_rules(spec: JobSpec) -> TextRules:
-    """How the job wants texts to be read. Raises SpecError for a lexicon that cannot be read."""
+    """How the job wants texts to be read.
+
+    Raises:
+        SpecError: For a lexicon that cannot be read
+    """
     text = spec.text
     return TextRules(
         markup=text.markup,
@@ -206,6 +210,7 @@ def open_corpus(spec: JobSpec, info: ModelInfo) -> Corpus:
             default_speed=spec.model.speed,
             speeds=info.speeds,
             voices=info.voices,
+            voice_forms=info.voice_forms,
             job_seed=spec.seed,
             s3=source.s3.options(),
         )

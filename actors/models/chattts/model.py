@@ -199,7 +199,11 @@ class _Configured:
 
     @classmethod
     def open(cls, config: ModelConfig) -> _Configured:
-        """Raises ModelError for anything that is wrong, the default voice included."""
+        """Read and check all that a configuration names.
+
+        Raises:
+            ModelError: Something is wrong, the default voice included
+        """
         options = _checked(config)
         checkpoint = Checkpoint.open(Path(config.path) if config.path else None)
         voices = _voices(options, checkpoint)

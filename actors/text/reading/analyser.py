@@ -28,9 +28,10 @@ _AS_WRITTEN = frozenset((FOREIGN, "url", "mail", "host", "file", "path"))
 class Analysis:
     """A text, folded, with the spans of it that are said otherwise than they are written.
 
-    text       the text that the spans' places are in
-    spoken     what is said
-    unspoken   what carries meaning and has no words in the language: characters or words, each once, in order
+    Attributes:
+        text: The text that the spans' places are in
+        spoken: What is said
+        unspoken: What carries meaning and has no words in the language: characters or words, each once, in order
     """
 
     text: str

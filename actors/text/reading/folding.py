@@ -69,7 +69,8 @@ _PLAIN_FORMS = re.compile("[!-~À-ÖØ-öø-ɏ€£¥\u0370-\u03ff\u4e00-\u9fff\
 def fold(text: str, *, keeps_wide_marks: bool = False) -> str:
     """The text with one form for each character.
 
-    keeps_wide_marks   commas, full stops and brackets of Chinese stay as wide as they are written
+    Args:
+        keeps_wide_marks: Commas, full stops and brackets of Chinese stay as wide as they are written
     """
     if text.isascii() and "`" not in text:
         return text

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 class Span:
     """A piece of a text, `text[start:end]`, and the words that it is said by.
 
-    kind    its class, such as "money" or "date"
-    words   "" where nothing is said for it
+    Attributes:
+        kind: Its class, such as "money" or "date"
+        words: "" where nothing is said for it
     """
 
     start: int

@@ -58,8 +58,9 @@ def language_of(text: str) -> Language:
 def normalise(text: str, language: Language | None = None, homophones: Mapping[str, str] | None = None) -> Normalised:
     """The text in what ChatTTS reads; "" when there is nothing to say. Raises nothing.
 
-    language     of the whole text; by its characters where None
-    homophones   characters to be written as others that sound alike and are read better
+    Args:
+        language: Of the whole text; by its characters where None
+        homophones: Characters to be written as others that sound alike and are read better
     """
     known = language or language_of(text)
     dropped: dict[str, None] = {}

@@ -41,8 +41,9 @@ MINUSES = "-−–"
 class Number:
     """A number of a text: its words and where it ends.
 
-    whole, part   its digits before and behind the point, "" for none
-    is_plain      whether it is digits and nothing else
+    Attributes:
+        whole, part: Its digits before and behind the point, "" for none
+        is_plain: Whether it is digits and nothing else
     """
 
     words: str
@@ -62,7 +63,8 @@ class Number:
 def read_number(text: str, start: int, *, is_european: bool = False) -> Number | None:
     """The number that begins at `start`, without a sign or a unit; None where none does.
 
-    is_european   a comma may be the decimal sign, and full stops group, as where a unit or currency follows
+    Args:
+        is_european: A comma may be the decimal sign, and full stops group, as where a unit or currency follows
     """
     mixed = _MIXED.match(text, start)
     if mixed is not None:

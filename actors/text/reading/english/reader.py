@@ -64,7 +64,8 @@ _SIDE = re.compile(r"(?:\d|\d ?(?:cm|mm|m|ft|in|inches|feet|px|\"|″|'|′)|(?<
 class EnglishReader:
     """English of one locale.
 
-    is_british   the day comes before the month where a date in digits leaves it open
+    Args:
+        is_british: The day comes before the month where a date in digits leaves it open
     """
 
     def __init__(self, *, is_british: bool = False) -> None:
