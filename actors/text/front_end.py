@@ -116,7 +116,7 @@ class FrontEnd:
                     continue
                 said, missed = self._paragraph(paragraph, piece, voice)
                 unspoken.update(dict.fromkeys(missed))
-                if parts and parts[-1].text and not any(map(str.isalnum, said)):
+                if parts and parts[-1].text and not is_inline and not any(map(str.isalnum, said)):
                     # Marks alone are no part of their own: they stay with the paragraph before them.
                     parts[-1] = replace(parts[-1], text=f"{parts[-1].text}{_PARAGRAPH}{said}".rstrip())
                     continue

@@ -29,6 +29,8 @@ _LINK = re.compile(r"\[([^\[\]]+)\](?:\([^()\s]*(?:\([^()\s]*\)[^()\s]*)*(?:[ \t
 _AUTO_LINK = re.compile(r"<((?:https?://|mailto:)[^<>\s]+)>")
 _FOOTNOTE = re.compile(r"\[\^[^\[\]]+\]:?")
 _STRONG = re.compile(r"(\*{1,3}|~~|(?<!\w)_{1,3}|`{1,2})(?=\S)(.+?)(?<=\S)\1(?!\w|(?<=_)_)", re.DOTALL)
+_HIDDEN = 0xF0000
+_HIDDEN_CHARS = re.compile(f"[{chr(_HIDDEN + 0x21)}-{chr(_HIDDEN + 0x7E)}]")
 _ESCAPED = re.compile(r"\\([\\`*_{}\[\]()#+.!|<>~-])")
 _BLOCKS = frozenset(
     re.split(
@@ -86,6 +88,8 @@ def pieces_of(text: str, markup: Markup) -> Iterator[Piece]:
 def stripped(text: str) -> str:
     """The words of a text with HTML tags, entities and marks of Markdown."""
     text = _without_tags(_AUTO_LINK.sub(r"\1", text)) if _TAG.search(text) else html.unescape(text)
+    # Out of the way until the marks are gone: what is escaped is none.
+    text = _ESCAPED.sub(lambda match: chr(_HIDDEN + ord(match[1])), text)
     text = _TABLE_RULE.sub("", _RULE.sub("", _FENCE.sub("", text)))
     text = _HEADING_END.sub("", _LINE_MARK.sub("", text)) if re.search(r"^[ \t]*[#>*+-]", text, re.MULTILINE) else text
     text = _FOOTNOTE.sub("", _LINK.sub(r"\1", _IMAGE.sub(r"\1", text)))
@@ -96,7 +100,7 @@ def stripped(text: str) -> str:
     if re.search(r"^[ \t]*\|.*\|[ \t]*$", text, re.MULTILINE):
         text = re.sub(r"[ \t]*\|[ \t]*", ", ", text)
         text = re.sub(r"^, |, $", "", text, flags=re.MULTILINE)
-    return _ESCAPED.sub(r"\1", text)
+    return _HIDDEN_CHARS.sub(lambda match: chr(ord(match[0]) - _HIDDEN), text)
 
 
 class _Words(HTMLParser):

@@ -79,6 +79,7 @@ _BEFORE_DAYS = frozenset(
     "on by last next this every each until till since from to through and or or before after".split()
 )
 _ORDER = {
+    "verse": -1,
     "number": 0,
     "month": 1,
     "name": 3,
@@ -102,6 +103,8 @@ def _holds(entry: Abbreviation, text: str, end: int, previous: str, word: str) -
     if entry.when == "month":
         is_beside = word[:1].isdigit() or previous.strip(",.").isdigit() or previous[-2:] in ("st", "nd", "rd", "th")
         return is_beside or word[:1].islower() or text[end + 1 : end + 2] in (",", ";", ")")
+    if entry.when == "verse":
+        return re.match(r" ?\d+:\d", text[end + 1 : end + 8]) is not None
     if entry.when == "state":
         return (
             text[max(0, end - 16) : end].rpartition(",")[0].strip() != ""

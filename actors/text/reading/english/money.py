@@ -100,6 +100,8 @@ def money_in_front(text: str, start: int) -> Amount | None:
         and re.match(r"(?: |-)(?!of\b|or\b|and\b|to\b|in\b|at\b|is\b|a\b|per\b|for\b)[a-z]{3,}", text[end : end + 8])
     ):
         words = _singular(words, currency)
+    if match["currency"] == "£" and text[end : end + 1] == "p" and not text[end + 1 : end + 2].isalnum():
+        end += 1  # pence are named already
     return _per(text, words, end)
 
 

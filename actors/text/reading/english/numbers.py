@@ -12,7 +12,7 @@ from .numerals import DIGITS, cardinal, decimal, fraction, spelled
 
 SPACE = "[ \u00a0\u202f\u2009]"
 NUMBER = re.compile(
-    rf"(?P<grouped>[1-9]\d{{0,2}}(?:,\d{{3}})+(?!\d)|[1-9]\d{{0,2}}(?:{SPACE}\d{{3}})+(?![\d]|{SPACE}\d|[-/:]\d)|\d+|(?=\.\d))"
+    rf"(?P<grouped>[1-9]\d{{0,2}}(?:,\d{{3}})+(?!\d)|[1-9]\d?(?:,\d{{2}})+,\d{{3}}(?!\d|,\d)|[1-9]\d{{0,2}}(?:{SPACE}\d{{3}})+(?![\d]|{SPACE}\d|[-/:]\d)|\d+|(?=\.\d))"
     r"(?:\.(?P<part>\d+)(?!\.\d))?"
 )
 _EUROPEAN = re.compile(r"(?P<whole>[1-9]\d{0,2}(?:\.\d{3})*),(?P<part>\d{1,2})(?!\d|,\d)")
@@ -27,7 +27,7 @@ _MIXED = re.compile(
     rf"(?P<whole>\d+)?{SPACE}?(?P<char>[{VULGAR}])|(?P<int>\d+)[ -](?P<over>\d{{1,2}})[/⁄](?P<under>\d{{1,3}})(?![\d/])"
 )
 _SCALE = re.compile(
-    rf"{SPACE}?(?:(?P<word>hundred|thousand|million|billion|trillion|quadrillion|lakhs?|crores?)\b|(?P<short>[kK]|mn|mm|bn|tn|trn|MM|M|Mn|Bn|B|T|m|b|t|mil|mill|mio|bln|mln)(?![\w%]|[²³]|/[a-z]))"
+    rf"{SPACE}?(?:(?P<word>hundred|thousand|million|billion|trillion|quadrillion|lakhs?|crores?)\b|(?P<short>[kK]|mn|mm|bn|tn|trn|MM|M|Mn|Bn|B|T|m|b|t|mil|mill|mio|bln|mln)(?![\w%]|[²³]|/(?!(?:yr|year|mo|month|wk|week|day|hr|hour|person)\b)[a-z]))"
 )
 _SHORT = {"k": "thousand", "m": "million", "mn": "million", "mm": "million", "mil": "million", "mill": "million"} | {
     "mio": "million", "mln": "million", "b": "billion", "bn": "billion", "bln": "billion", "t": "trillion",

@@ -26,7 +26,7 @@ _PHONE = re.compile(
 _GROUPS = re.compile(r"\d{4}(?:[ -]\d{4}){2,4}(?!\d)|\d{3}-\d{2}-\d{4}(?!\d)|\d{1,5}(?:-\d{1,7}){3,}(?!\d)")
 _VERSION = re.compile(r"\d+(?:\.\d+){2,}(?P<tail>[-.+]?(?:rc|alpha|beta|a|b|post|dev|pre|SNAPSHOT)[-.]?\d*)?(?![\w])")
 _ORDINAL = re.compile(r"(?P<number>\d{1,3}(?:,\d{3})+|\d+)(?:st|nd|rd|th|ST|ND|RD|TH)(?![A-Za-z])")
-_FRACTION = re.compile(r"(?P<over>\d+)(?P<slash>[/⁄])(?P<under>\d+)(?P<th>ths?|rds?|nds?)?(?![\d/])")
+_FRACTION = re.compile(r"(?P<over>\d+)(?P<slash>[/⁄]|(?<=24)-(?=7\b))(?P<under>\d+)(?P<th>ths?|rds?|nds?)?(?![\d/])")
 _RATIO = re.compile(r"(?P<a>\d+(?:\.\d+)?)(?P<joint>:| : )(?P<b>\d+(?:\.\d+)?)(?::(?P<c>\d+))?(?![\d:]\d|\d)")
 _CHAPTER = re.compile(
     r"(?<!\A)(?<=[\w.,;:] )[A-Z][a-z]+\.? \Z|\A(?:Psalms?|Genesis|Exodus|Matthew|Mark|Luke|John|Acts|Romans|Isaiah|Surah?) \Z"
@@ -45,6 +45,11 @@ _ONLY_FEET = re.compile(r"(?P<number>\d+)\s?(?:′|'(?= (?:tall|wide|long|deep|h
 _DURATION = re.compile(
     r"(?P<h>\d+) ?h(?:rs?)? ?(?P<m>\d{1,2})(?: ?m(?:ins?)?(?: ?(?P<s>\d{1,2}) ?s(?:ecs?)?)?)?(?![\w])"
 )
+_PER_BARE = re.compile(r" ?/ ?(?P<what>yr|year|mo|month|wk|week|day|hr|hour|person|min|minute|sec|second|night)\b")
+_PER_NAMES = {"yr": "year", "mo": "month", "wk": "week", "hr": "hour", "min": "minute", "sec": "second"}
+_SIDE = re.compile(r" ?([NSEW])\b(?!\.\w)")
+_SIDES = {"N": "north", "S": "south", "E": "east", "W": "west"}
+_HEIGHT = re.compile(r"(?P<feet>[3-8])'(?P<inches>1[01]|\d)(?![\d\"'″′s])")
 _ANGLE = re.compile(
     r"(?P<d>\d+(?:\.\d+)?)°\s?(?:(?P<m>\d+(?:\.\d+)?)['′]\s?)(?:(?P<s>\d+(?:\.\d+)?)(?:\"|″|'')\s?)?(?P<side>[NSEW]\b)?"
 )
@@ -92,6 +97,7 @@ _IDIOMS = {
     "50/50": "fifty fifty",
     "9/11": "nine eleven",
     "7/11": "seven eleven",
+    "24-7": "twenty four seven",
     "20/20": "twenty twenty",
 }
 _SIGNS = {
@@ -239,6 +245,9 @@ def _feet(text: str, start: int) -> tuple[str, int] | None:
             and re.match(r"\s*\Z|\s+[A-Z]", text[match.end() : match.end() + 3]) is not None
         )
         return f"{cardinal(match['feet'])} {feet} {inches.words} {'inch' if inches.is_one else 'inches'}", end
+    match = _HEIGHT.match(text, start)
+    if match is not None:
+        return f"{cardinal(match['feet'])} foot {cardinal(match['inches'])}", match.end()
     match = _ANGLE.match(text, start)
     if match is not None:
         parts = ((match["d"], "degree"), (match["m"], "minute"), (match["s"], "second"))
@@ -343,7 +352,12 @@ def _measured(text: str, start: int, number: Number) -> Found:
         unit = None
     if unit is not None and not (number.whole in ("3", "4", "5") and text[number.end : unit.end] in ("G", "D", "K")):
         is_one = scaled.is_one or _qualifies(text, start, unit.end)
-        return "unit", f"{scaled.words} {unit.words(is_one=is_one)}", unit.end
+        words = f"{scaled.words} {unit.words(is_one=is_one)}"
+        side = _SIDE.match(text, unit.end) if unit.one == "degree" else None
+        return ("unit", words, unit.end) if side is None else ("unit", f"{words} {_SIDES[side[1]]}", side.end())
+    per = _PER_BARE.match(text, scaled.end)
+    if per is not None:
+        return "rate", f"{scaled.words} per {_PER_NAMES.get(per['what'], per['what'])}", per.end()
     if scaled is not number:
         return "number", scaled.words, scaled.end
     behind = _BEHIND.match(text, number.end)

@@ -308,7 +308,7 @@ def _roman(text: str, start: int) -> tuple[str, int] | None:
 def _capitals(text: str, start: int, *, is_shouted: bool) -> tuple[str, str, int] | None:
     """An acronym: said as a word where the table says so or it looks like one, else letter by letter."""
     whole = WORD.match(text, start)
-    if whole is not None and whole[0] in acronyms():
+    if whole is not None and whole[0] in acronyms() and text[whole.end() : whole.end() + 1] != "&":
         return "acronym", acronyms()[whole[0]], whole.end()
     match = _CAPITALS.match(text, start)
     if match is None:
