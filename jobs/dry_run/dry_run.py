@@ -17,7 +17,8 @@ from ...cluster.storage import open_storage
 from ...errors import SpeechmillError
 from ..output.output_file import OutputFile
 from ..planning.windows import windows
-from ..run.prepare import describe_model, open_corpus, replica_config
+from ..resolve.corpus import open_corpus
+from ..resolve.model import describe_model, replica_config
 from ..spec.job import JobSpec
 from .batch_estimate import BatchPlan, BatchPlanner
 

@@ -12,7 +12,6 @@ from importlib.metadata import version
 
 from ...actors.audio.encoding import format_of
 from ...actors.models.base import ModelConfig, ModelInfo
-from ...actors.models.registry import describe
 from ...actors.records.keys import AUDIO_PREFIX, DRIVER_KEY, MANIFEST_PREFIX, PLAN_PREFIX, ROOT_KEY, TEXT_PREFIX
 from ...actors.records.manifest import PartName
 from ...actors.replica.receipt import JobConfig, ReplicaConfig
@@ -21,12 +20,14 @@ from ...cluster.containers.parts import Parts
 from ...cluster.sharding.cost_cache import recall
 from ...cluster.sharding.sharding import CostModel
 from ...cluster.storage import Storage, open_storage
-from ...errors import JobChanged, ModelError, SpecError
-from ..corpus import Column, Corpus, InputOptions, would_read
+from ...errors import JobChanged, SpecError
+from ..corpus import Corpus, would_read
 from ..output.identity import Identity, JobFile, identity_of
 from ..output.output_file import OutputFile
 from ..output.plan_log import PlanLog
 from ..output.texts import text_key
+from ..resolve.corpus import open_corpus
+from ..resolve.model import describe_model, replica_config
 from ..spec.job import JobSpec
 
 
@@ -118,86 +119,6 @@ def prepare(spec: JobSpec, storage: Storage, found: JobFile | None, device: str)
     # The backend is fixed from here on: a replica must not choose again.
     model = replace(config, backend=info.backend)
     return ResolvedJob(spec, model, info, corpus, storage, identity, cost, found)
-
-
-def describe_model(spec: JobSpec, device: str) -> tuple[ModelConfig, ModelInfo]:
-    """The job's model on a device ("cpu" or "cuda"), checked.
-
-    Raises:
-        ModelError: The model, its weights or its options are wrong; the message names the key or file
-        SpecError: The job is wrong; the message names the key
-    """
-    config = ModelConfig(
-        name=spec.model.name,
-        device=device,
-        backend=spec.model.backend,
-        voice=spec.model.voice,
-        path=spec.model.path,
-        task=spec.task,
-        options=spec.model.options,
-    )
-    info = describe(config)
-    if spec.task not in info.tasks:
-        what = "refines no text; use chattts, or leave out" if spec.task == "refine" else "does not speak; use"
-        raise ModelError(f"model.name {spec.model.name} {what} task: {spec.task} (its tasks: {', '.join(info.tasks)})")
-    if fault := info.voice_fault(info.default_voice):
-        raise ModelError(f'model.voice "{info.default_voice}" {fault}')
-    if fault := info.speed_fault(spec.model.speed):
-        raise SpecError(f"model.speed is {spec.model.speed:g}; {fault}")
-    if spec.task == "refine":
-        return config, replace(info, audio_char_s=0.0)
-    format_of(spec.output.audio).check(info.sample_rate)
-    return config, info
-
-
-def replica_config(spec: JobSpec, model: ModelConfig) -> ReplicaConfig:
-    """What the replicas need that a job starts."""
-    batch_size = spec.model.batch_size
-    return ReplicaConfig(
-        model=model,
-        batch_rows=None if batch_size == "auto_max" else batch_size,
-        vram_utilization=spec.model.vram_utilization,
-        cpus=spec.cluster.cpus_per_replica,
-        gpus=spec.cluster.gpus_per_replica,
-    )
-
-
-def open_corpus(spec: JobSpec, info: ModelInfo) -> Corpus:
-    """The corpus that the job names, its columns checked.
-
-    Raises:
-        CorpusError: The corpus cannot be read; the message names the file and place
-    """
-    source = spec.input
-
-    def column(name: str) -> Column | None:
-        value = getattr(source, name)
-        # A column that the job names has to be there; a default is used where it is.
-        return None if value is None else Column(value, required=name in source.model_fields_set)
-
-    corpus = Corpus(
-        InputOptions(
-            uri=source.uri if isinstance(source.uri, str) else tuple(source.uri),
-            id=column("id"),
-            text=source.text,
-            seed=column("seed"),
-            voice=column("voice"),
-            speed=column("speed"),
-            format=source.format,
-            delimiter=source.delimiter,
-            header=source.header,
-            columns=tuple(source.columns or ()),
-            max_chars=source.max_chars,
-            default_voice=info.default_voice,
-            default_speed=spec.model.speed,
-            speeds=info.speeds,
-            voices=info.voices,
-            job_seed=spec.seed,
-            s3=source.s3.options(),
-        )
-    )
-    corpus.check()
-    return corpus
 
 
 def _refuse_own_output(spec: JobSpec, storage: Storage) -> None:
