@@ -17,7 +17,7 @@ def open_corpus(spec: JobSpec, info: ModelInfo) -> Corpus:
 
     def column(name: str) -> Column | None:
         value = getattr(source, name)
-        # A column that the job names has to be there; a default is used where it is.
+        # A column that the job names is required; a default column is used if it exists.
         return None if value is None else Column(value, required=name in source.model_fields_set)
 
     corpus = Corpus(

@@ -1,6 +1,6 @@
 """A job made ready: its model described, its corpus found, its store reached, its output recognised.
 
-Everything that can be wrong with a job is found here, before a replica starts. Not known here: Ray.
+All errors of a job are found here, before a replica starts. This module does not use Ray.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ class ResolvedJob:
     """A job whose parts are known to be there.
 
     Attributes:
-        cost: The estimates that cut its shards: of the run that began the output, if there was one; else what rows of
-            this model took in the last run from here, or what the model says of itself
-        found: What the output already held
+        cost: The estimates that cut its shards. They are those of the run that began the output. Without such a run
+            they are the costs of this model in the last run on this machine, or else the model's own estimates
+        found: The job in the output's `job.json`; None for a new output
     """
 
     spec: JobSpec
@@ -65,32 +65,32 @@ class ResolvedJob:
 
     @property
     def plan_fingerprint(self) -> str:
-        """64 hexadecimal digits that change with whatever decides how the corpus is read and cut."""
+        """64 hexadecimal digits that change with every setting that decides how the corpus is read and cut."""
         return sha256(f"{self.identity.fingerprint} {json.dumps(asdict(self.cost))}".encode()).hexdigest()
 
     def plan_log(self) -> PlanLog:
-        """The plan log of the output, empty where there is none of this job."""
+        """The plan log of the output; empty if the output has none for this job."""
         return PlanLog.read(self.storage, self.plan_fingerprint, self.spec.sharding.window_rows)
 
     def new_plan_log(self) -> PlanLog:
-        """An empty one, for an output that begins."""
+        """An empty plan log, for a new output."""
         return PlanLog(self.storage, self.plan_fingerprint, self.spec.sharding.window_rows)
 
     @property
     def job_file(self) -> JobFile:
-        """What `job.json` will say of the job that begins an output."""
+        """The `job.json` of an output that this job begins."""
         spec = self.spec.model_dump(mode="json")
         return JobFile(version("speechmill"), spec, self.identity, self.model.device, self.cost)
 
 
 def open_output(spec: JobSpec) -> tuple[Storage, OutputFile | None]:
-    """The output's store, proved writable, and what its `job.json` says, if there is one.
+    """Open the output's store, check that it is writable, and read its `job.json` if it has one.
 
     Raises:
-        StorageDenied: For a place that holds something else
-        StorageMissing: For a place that holds something else
-        StorageUnavailable: For a place that holds something else
-        JobChanged: For a place that holds something else
+        StorageDenied: The store refuses to be written
+        StorageMissing: The bucket does not exist
+        StorageUnavailable: The store does not answer
+        JobChanged: The place holds objects that are no speechmill output
     """
     storage = open_storage(spec.output.uri, spec.output.s3.options())
     storage.check(write=True)
@@ -122,7 +122,7 @@ def prepare(spec: JobSpec, storage: Storage, found: JobFile | None, device: str)
 
 
 def _refuse_own_output(spec: JobSpec, storage: Storage) -> None:
-    """A corpus that takes in the output would change with every part."""
+    """Refuse a corpus whose URI matches objects of the output: it would change with every part."""
     uris = [spec.input.uri] if isinstance(spec.input.uri, str) else spec.input.uri
     written = [PartName(0, 0, 1, 0, 1, "aa", "raaaa-1.n0", "0" * 16).key, ROOT_KEY]
     written.append(f"{part_prefix('000000-0000-raaaa-1-aa', spec.output.key_prefixes)}.parquet")
