@@ -1,7 +1,7 @@
 """The replicas of a run or of a service: started, given up when they fail, replaced, ended.
 
-Guaranteed: an actor is given up once, however often `give_up` is called for it. A source whose replicas all die is told
-apart from one that loses some of them. The caller notices deaths.
+Guaranteed: an actor is given up once, however often `give_up` is called for it. A source whose replicas all die raises
+an error; one that loses some of them does not. The caller notices deaths.
 """
 
 from __future__ import annotations

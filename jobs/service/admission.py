@@ -1,8 +1,8 @@
 """Admission of streams: which request is served now, which one waits, and which one is refused.
 
-Guaranteed: at most `max_streams` requests are served at once, and at most `max_waiting` wait. Requests are served in the
-order in which they come, and no place stays empty while one waits. `Admission` decides and gets the time as an
-argument; `AdmissionGate` lets coroutines wait for its decisions.
+Guaranteed: at most `max_streams` requests are served at once, and at most `max_waiting` wait. Requests are served in
+order of arrival, and no place stays empty while one waits. `Admission` decides and gets the time as an argument;
+`AdmissionGate` lets coroutines wait for its decisions.
 """
 
 from __future__ import annotations

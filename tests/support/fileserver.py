@@ -1,4 +1,4 @@
-"""An HTTP server on loopback whose files a test may change, with and without ranges, and a double of a dataset hub."""
+"""An HTTP server on loopback whose files a test may change, with or without ranges; and a double of a dataset hub."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ class HubDouble(FileServer):
     Attributes:
         commits: By repository and revision ("owner/name", "main"): the commit that it names.
         trees: Files by commit.
-        token: Wanted in each request, where there is one.
+        token: The token that each request needs; none if it is empty.
     """
 
     def __init__(self) -> None:
