@@ -102,7 +102,7 @@ class HubDouble(FileServer):
     """The parts of the hub's HTTP API that list and read a dataset.
 
     Attributes:
-        commits: By repository and revision ("owner/name", "main"): the commit that it names.
+        commits: The commit of each repository and revision ("owner/name", "main").
         trees: Files by commit.
         token: The token that each request needs; none if it is empty.
     """
