@@ -6,7 +6,7 @@ import ast
 import pickle
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -21,6 +21,9 @@ from speechmill.cluster.storage import open_storage
 ROOT = Path(speechmill.__file__).parent
 LAYERS = ["actors", "cluster", "jobs"]
 MODULES = sorted(path for layer in LAYERS for path in (ROOT / layer).rglob("*.py"))
+MODEL_ROOM = ("actors", "models")
+"""Its files are the interface that batcher and engine build on; each model folder in it is a room of its own, which
+builds on the engine."""
 PURE = [
     "actors/records/utterance.py",
     "actors/batcher/fit.py",
@@ -88,13 +91,55 @@ PURE = [
 
 def imported(path: Path) -> Iterator[str]:
     """Absolute names of the modules that a file imports, at any depth of the code."""
+    yield from (module for module, _ in imported_names(path))
+
+
+def imported_names(path: Path) -> Iterator[tuple[str, list[str]]]:
+    """The same, each with the names that are taken from it."""
     package = ["speechmill", *path.relative_to(ROOT).parent.parts]
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            yield from ((alias.name, []) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             base = package[: len(package) - node.level + 1] if node.level else []
-            yield ".".join([*base, *([node.module] if node.module else [])])
+            module = ".".join([*base, *([node.module] if node.module else [])])
+            yield module, [alias.name for alias in node.names]
+
+
+def room_of(parts: Sequence[str]) -> str | None:
+    """The room of a file or module, given by its path below the root; None for the root and the layers themselves."""
+    depth = 3 if tuple(parts[:2]) == MODEL_ROOM and (ROOT / Path(*parts[:3])).is_dir() else 2
+    room = ROOT / Path(*parts[:depth])
+    return "/".join(parts[:depth]) if len(parts) >= 2 and room.is_dir() else None
+
+
+def imported_rooms(path: Path) -> set[str]:
+    """The rooms that a file imports, its own left out."""
+    rooms: set[str] = set()
+    for module, names in imported_names(path):
+        package, *parts = module.split(".")
+        if package == "speechmill":
+            # `from ..run import driver` names a module, `from ..run.driver import run` does not.
+            rooms |= {room for name in ["", *names] if (room := room_of([*parts, *filter(None, [name])]))}
+    return rooms - {room_of(path.relative_to(ROOT).parts)}
+
+
+def circle(imports: Mapping[str, set[str]]) -> list[str]:
+    """Rooms that import each other in turn, the first one again at the end; none where there is no such circle."""
+    finished: set[str] = set()
+
+    def visit(trail: list[str]) -> list[str]:
+        room = trail[-1]
+        if room in trail[:-1]:
+            return trail[trail.index(room) :]
+        if room not in finished:
+            for other in sorted(imports.get(room, ())):
+                if found := visit([*trail, other]):
+                    return found
+            finished.add(room)
+        return []
+
+    return next((found for room in sorted(imports) if (found := visit([room]))), [])
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -103,6 +148,21 @@ def test_imports_run_one_way(path: Path) -> None:
     above = LAYERS[LAYERS.index(layer) + 1 :]
     for name in imported(path):
         assert not any(name.startswith(f"speechmill.{other}") for other in above), f"{path} imports {name}"
+
+
+def test_rooms_import_each_other_without_circles() -> None:
+    """Law: a room can be read, and changed, after the rooms that it imports and before those that import it."""
+    imports: dict[str, set[str]] = {}
+    for path in MODULES:
+        if room := room_of(path.relative_to(ROOT).parts):
+            imports.setdefault(room, set()).update(imported_rooms(path))
+    assert {"jobs/run", "actors/engine", "actors/models", "actors/models/chattts"} <= imports.keys()
+    assert circle(imports) == []
+
+
+def test_a_circle_of_rooms_is_found() -> None:
+    assert circle({"a": {"b"}, "b": {"c", "d"}, "c": set(), "d": {"b"}}) == ["b", "d", "b"]
+    assert circle({"a": {"b", "c"}, "b": {"d"}, "c": {"d"}, "d": set()}) == []
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))

@@ -1,1 +1,1 @@
-"""Batches that fill the memory and never overrun it: measuring a model, fitting what it costs, packing by that."""
+"""Batches that fill the memory and never overrun it: a model is measured, its costs are fitted, batches are packed."""

@@ -1,4 +1,4 @@
-"""How much memory a replica's batches may take, as arithmetic that can be shown. Pure."""
+"""The memory that a replica's batches may take, and the arithmetic behind it in words. Pure."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ class Budget:
     """Memory of one replica, in bytes.
 
     Attributes:
-        total: Of the device
-        others: Held by other processes when this was asked
+        total: Memory of the device
+        others: Memory that other processes held when it was measured
         utilization: Share of the memory that may be used, above 0 and up to 1
-        share: Of the device that this replica was given: others like it have the rest
-        resident: What the model holds at rest
-        beside: Kept free for what runs beside a batch: clips that wait for the encoder
+        share: Share of the device that this replica has, above 0 and up to 1
+        resident: Memory that the model holds at rest
+        beside: Memory kept free for clips that wait for the encoder
     """
 
     total: int
@@ -28,12 +28,12 @@ class Budget:
     @property
     def bound(self) -> int:
         """The most that the replica may hold at any moment."""
-        # Its share of the whole, and never more than the others leave: of a shared device, the others may be replicas.
+        # The replica's share of the device, and never more than other processes leave, which may be replicas, too.
         return int(self.utilization * min(self.share * self.total, max(0, self.total - self.others)))
 
     @property
     def usable(self) -> int:
-        """What a batch may take at its peak, beyond what is held at rest."""
+        """The most that a batch may take at its peak, beyond the memory held at rest."""
         return max(0, self.bound - self.resident - self.beside)
 
     def explain(self) -> str:
@@ -48,7 +48,7 @@ class Budget:
 
 
 def size(num_bytes: float) -> str:
-    """Bytes in the unit that reads best."""
+    """Bytes as text, in the largest fitting unit."""
     for unit, power in (("GiB", 30), ("MiB", 20), ("KiB", 10)):
         if num_bytes >= 2**power:
             return f"{num_bytes / 2**power:.2f} {unit}" if power == 30 else f"{num_bytes / 2**power:.1f} {unit}"

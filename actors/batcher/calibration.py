@@ -1,7 +1,8 @@
-"""Measuring a model: a small grid of batches, from the smallest up, until time or memory says enough.
+"""Measures a model with a small grid of batches, from the smallest up, within limits of time and memory.
 
-Guaranteed: seconds, not minutes; never a batch that is expected to take more than most of the memory. A model that
-cannot be measured (it cannot read text of its language, or fails on it) gets no profile, and its own limit holds.
+Guaranteed: the measurement takes seconds, not minutes, and no batch is tried that is expected to take more than
+`ENOUGH_MEMORY` of the usable memory. A model that cannot be measured (it cannot read text of its language, or fails on
+it) gets no profile, and its own limit holds.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ MOST_PASSES = 4
 ROW_STEP = LENGTH_STEP = 4
 NUM_LENGTHS = 3
 FLAT = 0.97
-"""More rows are not tried once they take more than this share of the seconds per cell that fewer rows took."""
+"""More rows are not tried once they take more than this share of the seconds per cell of fewer rows."""
 
 ENOUGH_MEMORY = 0.6
 """Share of the usable memory that a batch under measurement may be expected to take."""
@@ -41,7 +42,7 @@ _LIBRARIES = ("torch", "onnxruntime", "numpy", "speechmill")
 
 
 def key_of(config: ModelConfig, info: ModelInfo) -> ProfileKey:
-    """What a profile of this model holds for, on the machine that this runs on."""
+    """The key of this model's profile on this machine."""
     on_cpu = config.device == "cpu"
     return ProfileKey(
         model=config.name,
@@ -55,15 +56,15 @@ def key_of(config: ModelConfig, info: ModelInfo) -> ProfileKey:
 
 
 def options_text(config: ModelConfig) -> str:
-    """The model's options as one spelling."""
+    """The model's options as JSON with sorted keys."""
     return json.dumps(dict(config.options), sort_keys=True, default=str)
 
 
 def calibrate(model: Model, memory: Memory, usable: Callable[[int], int], key: ProfileKey) -> Profile | None:
-    """Measure the model; None if it cannot be.
+    """Measure the model; None if it cannot be measured.
 
     Args:
-        usable: Bytes that a batch may take, by the bytes that the model holds at rest
+        usable: Returns the bytes that a batch may take, from the bytes that the model holds at rest
 
     Raises:
         JobError: The model has raised it
@@ -73,15 +74,15 @@ def calibrate(model: Model, memory: Memory, usable: Callable[[int], int], key: P
         return _Grid(model, memory, usable).measured(key)
     except (JobError, RunStopped):
         raise
-    except Exception as error:  # a model may raise anything; the rows will tell, each its own
+    except Exception as error:  # a model may raise anything; the rows that fail will name their errors
         logger.warning("%s cannot be measured, its own limit holds: %s: %s", key.model, type(error).__name__, error)
         return None
 
 
 class _Grid:
-    """Batches by length and rows, in the order of their cells; then all of them again, while the time lasts.
+    """Batches by length and rows, in the order of their cells; then all of them again, while there is time.
 
-    Another process disturbs for a while, so tries of one shape lie apart, and the best of them counts.
+    Another process may disturb for a while, so the tries of one shape lie apart, and the fastest counts.
     """
 
     def __init__(self, model: Model, memory: Memory, usable: Callable[[int], int]) -> None:
@@ -89,7 +90,7 @@ class _Grid:
         self._probes = Probes(model)
         self._began = time.perf_counter()
         self._lengths = _lengths(model.info.max_length)
-        # Workspaces, kernels and caches are made by the first batches; what is held after them is held at rest.
+        # The first batches make workspaces, kernels and caches; the memory held after them is held at rest.
         for _ in range(2):
             model.speak(self._probes.batch(1, self._lengths[0]))
         memory.release()
@@ -105,10 +106,10 @@ class _Grid:
         self._repeat()
 
     def measured(self, key: ProfileKey) -> Profile:
-        """What was found.
+        """The profile.
 
         Raises:
-            ValueError: If not one batch could be measured
+            ValueError: No batch could be measured
         """
         if not self._samples:
             raise ValueError("not one batch could be measured")
@@ -126,7 +127,7 @@ class _Grid:
         )
 
     def _climb(self) -> None:
-        """Each shape once; a length gets no more rows once more of them are no faster, or do not fit."""
+        """Measure each shape once; a length gets no more rows once they are no faster, or do not fit."""
         rates: dict[int, float] = {}
         ended: set[int] = set()
         for length, rows in _points(self._lengths, self._model.info.batch_limit):
@@ -139,7 +140,7 @@ class _Grid:
                 rates[length] = sample.seconds / sample.shape.cells
 
     def _repeat(self) -> None:
-        """The seconds of all shapes again; the first time, memory had to be found for them."""
+        """Measure the seconds of all shapes again; in the first pass, memory had to be allocated."""
         for _ in range(MOST_PASSES):
             pass_s = sum(sample.seconds for sample in self._samples)
             if time.perf_counter() + pass_s > self._warm + TIME_S:
@@ -150,7 +151,7 @@ class _Grid:
                 self._samples[at] = replace(sample, seconds=min(sample.seconds, time.perf_counter() - began))
 
     def _measure(self, rows: int, length: int) -> Sample | None:
-        """One shape; None if it does not fit, or is expected not to."""
+        """Measure one shape; None if it does not fit, or is not expected to."""
         batch = self._probes.batch(rows, length)
         shape = BatchShape(rows, max(segment.length for segment in batch))
         if shape.longest > self._model.info.max_length or not self._is_expected_to_fit(shape):
@@ -174,10 +175,10 @@ class _Grid:
         return None
 
     def _is_expected_to_fit(self, shape: BatchShape) -> bool:
-        """By the most bytes and seconds per cell so far, with room for what grows faster than cells."""
+        """Estimate from the most bytes and seconds per cell so far, with room for costs that grow faster than cells."""
         if not self._samples:
             return True
-        # What a longer row needs may grow with the square of its length, and so a cell's share with the length.
+        # Memory may grow with the square of the length, and so the bytes per cell with the length.
         growth = max(1.0, shape.longest / max(sample.shape.longest for sample in self._samples))
         cell_bytes = max(sample.peak_bytes / sample.shape.cells for sample in self._samples)
         cell_s = max(sample.seconds / sample.shape.cells for sample in self._samples[-3:])

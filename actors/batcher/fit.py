@@ -1,7 +1,7 @@
 """A batch's shape, and curves over it: non-negative sums of a few terms, fitted to measurements. Pure.
 
-The main term is V = rows * longest * coefficient. Others are kept only where the measurements cannot be told without
-them, so a model whose attention grows with the square of the length shows that by itself.
+The main term is V = rows * longest * coefficient. Other terms are kept only if the measurements cannot be explained
+without them; so attention that grows with the square of the length is found in the measurements.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class BatchShape:
 
     @property
     def cells(self) -> int:
-        """Rows times longest: what the batch occupies, padding included."""
+        """Rows times longest: the size of the batch, padding included."""
         return self.rows * self.longest
 
 
@@ -37,18 +37,18 @@ TERMS: Mapping[str, Callable[[Array, Array], Array]] = {
     "square": lambda rows, longest: rows * longest**2,
     "row_cell": lambda rows, longest: rows**2 * longest,
 }
-"""What a cost may grow with. "square" is attention without flash; "row_cell" a cache that more rows overflow."""
+"""Terms that a cost may grow with. "square" is attention without flash; "row_cell" is a cache that rows overflow."""
 
 MEMORY_TERMS = ("cell", "batch", "row", "square")
-# Where measurements cannot tell, as when only single rows were small enough: that more rows cost memory, but no time.
-# The first assumption keeps within memory, the second is soon found out if it is wrong.
+# If measurements leave it open (only single rows were small enough), more rows are assumed to cost memory, but no time.
+# The first assumption keeps batches within memory; the second is soon corrected by measurements if it is wrong.
 TIME_TERMS = ("batch", "cell", "row", "square", "row_cell")
 
 TOLERANCE = 0.002
-"""Fewer terms are taken when their relative error (root mean square) is below this, or hardly above the least."""
+"""Fewer terms are taken if their relative error (root mean square) is below this, or hardly above the least."""
 NEARLY = 1.15
 NOISE = 0.02
-"""Bytes below this share of the largest are weighed as if they were that: caches and workspaces drown them."""
+"""Bytes below this share of the largest get the weight of that share: caches and workspaces are as large."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +56,9 @@ class Curve:
     """A cost over shapes: the sum of coefficient times term, each coefficient 0 or more.
 
     Attributes:
-        error: Root mean square of the relative errors over the measurements it was fitted to, made larger for each
-            term: a curve of as many terms as measurements goes through all of them and proves nothing
-        excess: The most by which a measurement was above the curve, relative
+        error: Root mean square of the relative errors over the measurements, made larger for each term, because a
+            curve with as many terms as measurements fits them all and proves nothing
+        excess: The largest relative distance of a measurement above the curve
     """
 
     coefficients: Mapping[str, float]
@@ -83,16 +83,16 @@ class Curve:
 
 
 _LEAST = 1e-100
-"""Values that are all below it are nothing: squares of their reciprocals are no numbers any more."""
+"""If all values are below it, they count as 0: squares of their reciprocals are infinite."""
 
 
 def fit_seconds(shapes: Sequence[BatchShape], seconds: Sequence[float], weights: Sequence[float] = ()) -> Curve:
-    """Seconds over shapes; `weights` say how much each counts, all alike when there are none."""
+    """The curve of seconds over shapes; `weights`: the weight of each measurement, by default all equal."""
     return fit(shapes, seconds, TIME_TERMS, weights)
 
 
 def fit_bytes(shapes: Sequence[BatchShape], num_bytes: Sequence[int], weights: Sequence[float] = ()) -> Curve:
-    """Peak bytes over shapes; `weights` say how much each counts, all alike when there are none."""
+    """The curve of peak bytes over shapes; `weights`: the weight of each measurement, by default all equal."""
     return fit(shapes, num_bytes, MEMORY_TERMS, weights, NOISE)
 
 
@@ -103,11 +103,11 @@ def fit(
     weights: Sequence[float] = (),
     noise: float = 0.0,
 ) -> Curve:
-    """The curve of the fewest terms that tells the values (least squares of the relative errors).
+    """The curve of the fewest terms that fits the values (least squares of the relative errors).
 
     Args:
-        values: One per shape, 0 or more
-        noise: Values below this share of the largest count as little as one of that size
+        values: A cost for each shape, 0 or more
+        noise: Values below this share of the largest get the weight of that share
     """
     target = np.asarray(values, np.float64)
     if not target.size or not target.max() > _LEAST:
@@ -128,7 +128,7 @@ def fit(
                 residual = (design @ solution - right) * weight
                 fits.append((float(np.sqrt((residual**2).sum() / (weight**2).sum())), names, solution))
     enough = max(TOLERANCE, NEARLY * min(error for error, _, _ in fits))
-    # min keeps the first of equals: of the terms that serve alike, the one that is named first.
+    # min keeps the first of equals: among equally good terms, the one that is named first.
     fewest = min(len(names) for error, names, _ in fits if error <= enough)
     error, names, solution = min((f for f in fits if len(f[1]) == fewest), key=lambda f: round(f[0], 4))
     predicted = sum(columns[name] * c for name, c in zip(names, solution, strict=True))

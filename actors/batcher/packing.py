@@ -1,8 +1,7 @@
 """Segments into batches: similar lengths together, no batch over its cap. Pure and deterministic.
 
-A batch costs rows times its longest row, in cells; cells that no token fills are padding. Batches are runs of the
-lengths in descending order: swapping rows of two batches so that they become runs never makes either one longer.
-Not known here: where caps and seconds come from.
+A batch has rows times its longest row as cells; cells without a token are padding. Batches are runs of the lengths in
+descending order: swapping rows of two batches so that they become runs never makes either one longer.
 """
 
 from __future__ import annotations
@@ -38,9 +37,10 @@ def pack_full(lengths: Sequence[int], cap: Cap) -> list[list[int]]:
 
 
 def pack_fastest(lengths: Sequence[int], cap: Cap, seconds: BatchSeconds) -> list[list[int]]:
-    """The batches that take the least time together: cut where padding costs more than one batch more.
+    """The batches that take the least time together: cut where padding costs more than another batch.
 
-    Exact, by dynamic programming from the shortest row up; of plans that take equally long the fewest rows first.
+    Exact, by dynamic programming from the shortest row up. Among plans that take equally long, the first batch of the
+    chosen one has the fewest rows.
     """
     order = descending(lengths)
     count = len(order)
@@ -71,7 +71,7 @@ def descending(lengths: Sequence[int]) -> list[int]:
 
 
 def pack_segments(segments: Iterable[Segment], pack: Pack, *, mixes_voices: bool) -> list[list[Segment]]:
-    """Segments in batches: of any voices, or of one each."""
+    """Segments in batches; unless the model mixes voices, each batch has one voice."""
 
     def voice(segment: Segment) -> str:
         return "" if mixes_voices else segment.voice
@@ -85,6 +85,6 @@ def pack_segments(segments: Iterable[Segment], pack: Pack, *, mixes_voices: bool
 
 
 def num_cells(batch: Sequence[Segment]) -> tuple[int, int]:
-    """(cells that hold a token, cells in all) of a batch: their ratio is the batch fill."""
+    """(cells that hold a token, all cells) of a batch: their ratio is the batch fill."""
     filled = sum(segment.length for segment in batch)
     return filled, len(batch) * max((segment.length for segment in batch), default=0)

@@ -1,4 +1,4 @@
-"""Segments to measure a model with: ordinary text of its own language, cut to the lengths that are asked for."""
+"""Segments to measure a model with: ordinary text of its own language, cut to the wanted lengths."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from ..models.probe_texts import probe_texts
 from ..records.utterance import Prepared, Segment
 
 DISTINCT = 16
-"""Rows of one length that differ; more rows of that length are these again, with other seeds."""
+"""Different rows of one length; further rows repeat their texts with other seeds."""
 
 
 class Probes:
     """Segments of a model's default voice, by length.
 
     Raises:
-        RowError: Where it cannot read plain text
+        RowError: The model cannot read plain text
     """
 
     def __init__(self, model: Model) -> None:
@@ -24,7 +24,7 @@ class Probes:
         self._made: dict[tuple[int, int], tuple[str, Prepared]] = {}
 
     def batch(self, rows: int, length: int) -> list[Segment]:
-        """Rows of at most `length` each, and nearly that; of one word where that is longer."""
+        """Rows of nearly `length` and at most that; a row of one word may be longer."""
         voice = self._model.info.default_voice
         made = [self._text(length, row % DISTINCT) for row in range(rows)]
         return [Segment(row, 0, text, read, seed=row, voice=voice, speed=1.0) for row, (text, read) in enumerate(made)]

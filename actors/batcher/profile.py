@@ -1,7 +1,6 @@
-"""What one model on one device costs: measured samples, and the curves of memory and time fitted to them. Pure.
+"""The costs of one model on one device: measured samples, and the curves of memory and time fitted to them. Pure.
 
-Guaranteed: `Profile.from_json` inverts `to_json`; only samples are kept, so better fitting serves old measurements.
-Not known here: how anything is measured.
+Guaranteed: `Profile.from_json` inverts `to_json`. Only samples are stored, so that a better fit can use old ones.
 """
 
 from __future__ import annotations
@@ -16,19 +15,20 @@ from typing import Any, cast
 from .fit import BatchShape, Curve, fit_bytes, fit_seconds
 
 RULES = 1
-"""The version of how profiles are measured: raise it, and cached ones are measured anew."""
+"""The version of the measurement. After it is raised, cached profiles are measured anew."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProfileKey:
-    """What a profile holds for. Another value of any field is another profile.
+    """The circumstances that a profile holds for. Another value of any field needs another profile.
 
     Attributes:
-        model, revision, backend: As in ModelInfo; the backend implies the number format that is computed in
+        model, revision, backend: As in ModelInfo; the backend implies the number format of the computation
         device: "cpu" or "cuda"
-        hardware: The device by name, with the threads where it is a CPU
-        versions: Of the libraries that compute
-        options: The model's own
+        hardware: The name of the device; of a CPU with its number of cores
+        versions: Versions of the libraries that compute
+        options: The model's own options as JSON
+        rules: The version of the measurement
     """
 
     model: str
@@ -43,11 +43,11 @@ class ProfileKey:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A batch that was measured.
+    """A measured batch.
 
     Attributes:
-        seconds: Of `Model.speak`, the best of several tries
-        peak_bytes: The most that was held while it ran, above what the model holds at rest
+        seconds: Seconds of `Model.speak`, the fastest of several tries
+        peak_bytes: The most memory while it ran, above the memory that the model holds at rest
     """
 
     shape: BatchShape
@@ -60,11 +60,13 @@ class Profile:
     """The cost of a model's batches on one device.
 
     Attributes:
-        resident_bytes: Held at rest: weights and workspace
-        total_bytes: What the device has; `is_main_memory` if it is not one of its own
-        samples_per_cell: Audio samples per token of a segment, the most seen
+        resident_bytes: Memory held at rest: weights and workspace
+        total_bytes: Memory of the device
+        samples_per_cell: The most audio samples per token of a segment
         cells_per_char: Tokens per character of text
-        out_of_memory: Shapes that did not fit while measuring
+        measured_s: Seconds that the measurement took
+        is_main_memory: Whether the device uses the main memory
+        out_of_memory: Shapes that did not fit during the measurement
     """
 
     key: ProfileKey
@@ -79,7 +81,7 @@ class Profile:
 
     @cached_property
     def peak(self) -> Curve:
-        """Bytes of a batch, above what is held at rest."""
+        """Bytes of a batch, above the memory held at rest."""
         return fit_bytes([s.shape for s in self.samples], [s.peak_bytes for s in self.samples])
 
     @cached_property
@@ -89,11 +91,11 @@ class Profile:
 
     @property
     def most_cells(self) -> int:
-        """Cells of the largest batch that was measured."""
+        """Cells of the largest measured batch."""
         return max((sample.shape.cells for sample in self.samples), default=0)
 
     def to_json(self) -> str:
-        """The profile as text."""
+        """The profile as JSON."""
         return json.dumps(asdict(self), indent=1)
 
     @classmethod
@@ -101,7 +103,7 @@ class Profile:
         """Read a profile.
 
         Raises:
-            ValueError: For anything that `to_json` does not write
+            ValueError: The text was not written by `to_json`
         """
         try:
             body = cast("dict[str, Any]", json.loads(text))

@@ -1,4 +1,4 @@
-"""Profiles kept between runs, one file each, in speechmill's cache folder. A file that cannot be read is no profile."""
+"""Profiles kept between runs, one file each, in speechmill's cache folder. Unreadable files count as missing."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from ..device.disk_cache import DiskCache, file_name
 from .profile import RULES, Profile, ProfileKey
 
 LOCK_S = 60.0
-"""How long a replica waits for another on its machine that measures the same; then it measures, too."""
+"""Seconds that a replica waits for another one that measures the same on this machine; then it measures, too."""
 
 
 class ProfileCache:
-    """Profiles by what they hold for."""
+    """Profiles by their keys."""
 
     def __init__(self, folder: Path | None = None) -> None:
         self._files = DiskCache("profiles", folder)
@@ -26,11 +26,11 @@ class ProfileCache:
         return profile if profile and profile.key == key else None
 
     def put(self, profile: Profile) -> None:
-        """Keep a profile, in place of the one before."""
+        """Store a profile in place of the one before."""
         self._files.write(_name(profile.key), profile.to_json())
 
     def latest(self, model: str, revision: str, backend: str, device: str, options: str) -> Profile | None:
-        """The newest profile of a model, whatever it was measured on."""
+        """The newest profile of a model on any hardware."""
         wanted = (model, revision, backend, device, options, RULES)
         for name in self._files.newest_first(f"{_plain(model)}-*.json"):
             profile = self._files.read(name, Profile.from_json)
@@ -41,7 +41,7 @@ class ProfileCache:
         return None
 
     def measuring(self, key: ProfileKey) -> AbstractContextManager[None]:
-        """One at a time on this machine: two that measure at once would measure each other."""
+        """A lock on this machine: measurements at the same time would disturb each other."""
         return self._files.exclusive(_name(key), LOCK_S)
 
 

@@ -1,4 +1,4 @@
-"""What became of batches, summed up: predicted against actual. Pure."""
+"""Sums over batches: predicted and actual costs. Pure."""
 
 from __future__ import annotations
 
@@ -9,17 +9,19 @@ from .fit import BatchShape
 
 @dataclass(frozen=True, slots=True)
 class BatchStats:
-    """Batches that were spoken, and how they were predicted.
+    """Counts and costs of spoken batches, and their predicted costs.
 
     Attributes:
         num_batches, num_rows: Batches and the segments in them; 0 for a model that speaks step by step, without batches
-        cells_filled, _total: Cells that held a token, and all of them; step by step: slots that held a row, and all
-        synthesis_s: Seconds of `Model.speak`; `predicted_s` what the profile said they would be
+        cells_filled, cells_total: Cells that held a token, and all cells; of a model that speaks step by step, slots
+            that held a row, and all slots, summed over steps
+        synthesis_s: Seconds of `Model.speak`
+        predicted_s: Seconds that the profile predicted for them
         num_out_of_memory: Batches that did not fit
-        num_splits: Batches that were cut in two because something else in them failed
-        peak_bytes: The most that was held at any moment, model included; 0 if it was not measured
-        predicted_bytes: The most that was predicted for any batch, model and margin included
-        bound_bytes: What `vram_utilization` allows; 0 if the memory was not measured
+        num_splits: Batches that were cut in two after another error
+        peak_bytes: The most memory at any moment, model included; 0 if it was not measured
+        predicted_bytes: The most memory predicted for any batch, model and margin included
+        bound_bytes: The limit by `vram_utilization`; 0 if the memory was not measured
     """
 
     num_batches: int = 0
@@ -35,7 +37,7 @@ class BatchStats:
     bound_bytes: int = 0
 
     def __add__(self, other: BatchStats) -> BatchStats:
-        """Counts and seconds add up; of bytes, the largest counts."""
+        """The sums of counts and seconds, and the larger ones of the bytes."""
         return BatchStats(
             self.num_batches + other.num_batches,
             self.num_rows + other.num_rows,
@@ -66,7 +68,7 @@ NO_BATCHES = BatchStats()
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What the profile says of one batch: seconds, and bytes held at its peak, with what is at rest and the margin."""
+    """The prediction for one batch: seconds, and bytes at its peak, memory at rest and margin included."""
 
     shape: BatchShape
     seconds: float

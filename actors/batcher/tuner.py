@@ -1,8 +1,8 @@
-"""Choosing batches by a profile, and correcting it by what the batches really took. Pure.
+"""Chooses batches by a profile, and corrects the profile by the measured costs of the batches. Pure.
 
-Guaranteed: no batch of two rows or more is planned whose predicted peak, with the margin, is over the budget; a shape
-that ran out of memory is not planned again; the same history gives the same batches. What a segment sounds like is
-none of this module's business, so nothing learned here can change it.
+Guaranteed: no batch of two rows or more is planned whose predicted peak, with the margin, is over the budget. A shape
+that ran out of memory is not planned again. The same history gives the same batches. The choice of batches does not
+change the audio of a segment.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ from .stats import Prediction
 
 LEAST_MARGIN = 0.02
 MARGIN_PER_EXCESS = 1.5
-"""The margin is this many times the worst by which a measurement was above the curve: the next one may be worse."""
+"""The margin is this many times the largest distance of a measurement above the curve: the next may be larger."""
 MARGIN_PER_ERROR = 3.0
-"""And at least this many times their usual distance from it: few measurements may all have been lucky."""
+"""The margin is at least this many times the mean distance from the curve: few measurements may mislead."""
 
 REACH = 4
-"""Batches of more than this many times the cells that were ever tried are not planned: curves end somewhere."""
+"""No batch is planned with more than this many times the cells of the largest one so far: curves hold nearby only."""
 
 TRIAL_EVERY = 32
-"""One batch in so many is made larger or smaller than seems best: a profile measured at a bad moment would never be
-found out by batches that follow it."""
+"""One batch in so many is made larger or smaller than the best one: batches that follow a wrong profile would never
+correct it."""
 TRIALS = 3
-"""Of each shape; then it is known."""
+"""The number of trials of a shape."""
 
 REFIT_EVERY = 16
 FADE = 100
-"""After so many batches, the seconds that were measured before the run count half."""
+"""After so many batches, the seconds measured before the run have half their weight."""
 
 MAX_BUCKETS = 128
 _FORGET = 0.9
@@ -47,13 +47,13 @@ _HARDER = 1.1
 
 
 def _bucket(shape: BatchShape) -> tuple[int, int]:
-    """Shapes that are about alike, within a fifth of each other, share a bucket."""
+    """The bucket of a shape; shapes within about a fifth of each other share it."""
     return round(4 * math.log2(shape.rows)), round(4 * math.log2(shape.longest))
 
 
 @dataclass(slots=True)
 class _Bucket:
-    """Batches of about one shape, as ratios to what the profile as measured says of each."""
+    """Costs of batches of about one shape, as ratios to those of the measured profile."""
 
     seconds_ratio: float
     peak_ratio: float
@@ -63,10 +63,11 @@ class Tuner:
     """One replica's choice of batches.
 
     Args:
-        profile: What was measured; None where nothing could be, then the model's own limit is all that holds
+        profile: The measured costs; None if there are none, then only the model's own limit holds
         limit: The most that the model takes, whatever the memory
-        batch_rows: Rows in a batch as the job wants them; None for the fastest
-        batch_s: Expected seconds of a batch of two rows or more, at most
+        budget: The memory budget; None without a profile
+        batch_rows: Rows in a batch, as the job sets them; None for the fastest number
+        batch_s: The most expected seconds of a batch of two rows or more; None for no limit
     """
 
     def __init__(
@@ -92,26 +93,26 @@ class Tuner:
         self._actual_s = self._expected_s = 0.0
         self._max_cells = math.inf
         self.harder = 1.0
-        """By how much the coefficients of memory were raised because batches did not fit."""
+        """Factor on the coefficients of memory, raised when batches do not fit."""
 
     @property
     def margin(self) -> float:
-        """Relative: what a batch may take beyond its prediction."""
+        """The share of its predicted memory that a batch may take in addition."""
         worst = max(self._peak.excess, self._least_excess)
         return max(LEAST_MARGIN, MARGIN_PER_EXCESS * worst, MARGIN_PER_ERROR * self._peak.error)
 
     @property
     def resident_bytes(self) -> int:
-        """What the model holds at rest; 0 where memory is not measured."""
+        """Memory that the model holds at rest; 0 if memory is not measured."""
         return self._budget.resident if self._budget else 0
 
     @property
     def bound_bytes(self) -> int:
-        """The most that may be held at any moment; 0 where memory is not measured."""
+        """The most memory that may be held at any moment; 0 if memory is not measured."""
         return self._budget.bound if self._budget else 0
 
     def check(self, max_length: int) -> None:
-        """Raise ModelError, with the arithmetic, if the job wants more rows in a batch than can fit."""
+        """Raise ModelError, with the arithmetic, if the job sets more rows in a batch than can fit."""
         rows, budget = self._batch_rows, self._budget
         if rows is None or budget is None or self.fits(BatchShape(rows, max_length)):
             return
@@ -145,21 +146,26 @@ class Tuner:
         return max(1, int(rows))
 
     def fits(self, shape: BatchShape) -> bool:
-        """Whether a batch, margin included, is within the budget; True where nothing is known."""
+        """Whether a batch, margin included, is within the budget; True without a budget."""
         return self._budget is None or self._needed(shape) <= self._budget.usable
 
     def can_ever_fit(self, shape: BatchShape) -> bool:
-        """Whether a batch would fit if the process held no more than it did at first."""
+        """Whether a batch would fit into the budget as it was at the start."""
         return self._needed(shape) <= self._usable_at_first
 
     def predict(self, shape: BatchShape) -> Prediction:
-        """What a batch will take."""
+        """The predicted costs of a batch."""
         budget = self._budget
         peak = round(budget.resident + budget.beside + self._needed(shape)) if budget else 0
         return Prediction(shape, self._seconds.at(shape), peak)
 
     def spoke(self, shape: BatchShape, seconds: float, peak_bytes: int | None = None) -> None:
-        """Learn from a batch: its seconds, and its peak above what is held at rest where that was measured."""
+        """Learn from a batch.
+
+        Args:
+            seconds: Seconds that it took
+            peak_bytes: Its peak above the memory held at rest; None if that was not measured
+        """
         profile = self._profile
         self._tried_cells = max(self._tried_cells, shape.cells)
         if profile is None:
@@ -188,19 +194,19 @@ class Tuner:
             self._least_excess = max(self._least_excess, over / MARGIN_PER_EXCESS)
 
     def held(self, shape: BatchShape, peak_bytes: int) -> None:
-        """Learn from a process whose memory holds more than batches: what is above the prediction is there to stay."""
+        """Learn from the peak of the whole process: memory above the prediction counts as held at rest from now on."""
         if self._budget is not None:
             excess = peak_bytes - self.predict(shape).peak_bytes
             if excess > 0:
                 self._budget = replace(self._budget, resident=self._budget.resident + excess)
 
     def ran_out(self, shape: BatchShape) -> None:
-        """Learn from a batch that did not fit: neither it nor a larger one is planned again."""
+        """Learn from a batch that did not fit: neither its shape nor a larger one is planned again."""
         if shape.rows == 1 and not self.fits(shape):
-            return  # as predicted: it says nothing of the others
+            return  # as predicted: the coefficients are right
         predicted = self._peak.at(shape)
         if self._budget and predicted > 0:
-            # Just so much that the shape is over the budget, and a step more.
+            # The least factor that puts the shape over the budget, and a step more.
             least = self._budget.usable / (predicted * (1 + self.margin))
             self.harder = _HARDER * max(self.harder, least)
             if self._rows_that_fit(shape.longest) < shape.rows:
@@ -208,7 +214,7 @@ class Tuner:
         self._max_cells = min(self._max_cells, max(1, shape.cells // 2))
 
     def _with_trials(self, batches: list[list[int]], lengths: Sequence[int]) -> list[list[int]]:
-        """Now and then two batches as one, or one as two, where the memory allows it and the shape is not known."""
+        """Join or halve one batch in `TRIAL_EVERY`, if the memory allows it and the new shape was tried rarely."""
         tried: list[list[int]] = []
         waiting = deque(batches)
         while waiting:
@@ -249,7 +255,7 @@ class Tuner:
         return max(0, int((self._budget.usable - one) / (two - one) + 1 + 1e-9)) if one <= self._budget.usable else 0
 
     def _refit(self, profile: Profile) -> None:
-        """Fit again, to what was measured and what was learned; where nothing was learned, the general drift holds."""
+        """Fit the curves again to measured and learned samples; measured ones are scaled by the general drift."""
         drift = self._actual_s / self._expected_s if self._expected_s > 0 else 1.0
         learned: list[Sample] = []
         for (rows, longest), bucket in self._buckets.items():
@@ -258,7 +264,7 @@ class Tuner:
             peak_ratio = bucket.peak_ratio or 1.0
             learned.append(Sample(shape, seconds, round(peak_ratio * profile.peak.at(shape))))
         measured = [replace(sample, seconds=drift * sample.seconds) for sample in profile.samples]
-        # What was measured before the run steers where nothing was learned, and fades where much was.
+        # Samples measured before the run lose weight with the number of batches spoken since.
         weight = 1 / (1 + self._num_spoken / FADE)
         weights = [weight] * len(measured) + [1.0] * len(learned)
         shapes = [sample.shape for sample in measured + learned]

@@ -1,7 +1,7 @@
-"""Keys and values of every row that is being spoken: one slab, a slot for each row, positions in order.
+"""Keys and values of every row in the engine: one slab with a slot for each row, positions in order.
 
-The rows in use are always the first slots: where one ends, the last one moves into its place. So a step reads views of
-the slab and copies nothing, whatever comes and goes.
+The rows in use are always the first slots: when a row ends, the last row moves into its slot. So a step reads views of
+the slab and copies nothing.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 class Cache:
-    """float [layers, 2, slots, heads, positions, head size]; `bytes_per_position` is of one slot, all layers."""
+    """A slab float [layers, 2, slots, heads, positions, head size]."""
 
     def __init__(
         self,
@@ -28,14 +28,14 @@ class Cache:
 
     @staticmethod
     def bytes_per_position(layers: int, heads: int, head_size: int, dtype: torch.dtype) -> int:
-        """What one position of one slot takes."""
+        """Bytes of one position of one slot, over all layers."""
         return 2 * layers * heads * head_size * dtype.itemsize
 
     def put(self, layer: int, first: int, at: Tensor, key: Tensor, value: Tensor) -> None:
         """Write keys and values [rows, heads, time, head size] of the rows from slot `first` on.
 
         Args:
-            at: int64 [rows, time]: the position of each
+            at: int64 [rows, time]: the position of each key and value
         """
         rows = torch.arange(first, first + len(at), device=at.device)[:, None]
         # [rows, time, heads, head size]: indices apart from each other put their axes in front
@@ -52,9 +52,9 @@ class Cache:
         return self._slab[:, :, slot, :, :positions].clone()
 
     def paste(self, slot: int, copied: Tensor) -> None:
-        """What was copied, into a slot."""
+        """Write copied positions into a slot."""
         self._slab[:, :, slot, :, : copied.shape[3]] = copied.to(self._slab.device)
 
     def move(self, source: int, target: int, positions: int) -> None:
-        """The first positions of one slot into another."""
+        """Copy the first positions of one slot into another."""
         self._slab[:, :, target, :, :positions] = self._slab[:, :, source, :, :positions]

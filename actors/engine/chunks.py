@@ -1,9 +1,8 @@
-"""Which steps of a row leave next, while more are being drawn: chunks with context, small at first. Pure.
+"""Cuts the steps of a row into chunks while more steps are drawn; each has context, the first ones are small. Pure.
 
-Guarantees that the chunks of a row cover its steps once and in order, that the window that a chunk is decoded from has
-at most `context` + size + `ahead` steps whatever came before it, that every chunk but the last has its whole look-ahead
-in its window, and that exactly one chunk is the last. Where chunks end does not depend on when steps came, until the
-row is complete. Knows neither what a step is nor how it is decoded.
+Guaranteed: the chunks of a row cover its steps once and in order. A chunk is decoded from a window of at most `context`
++ size + `ahead` steps. Every chunk but the last has its whole look-ahead in its window, and exactly one chunk is the
+last. Until the row is complete, the ends of chunks do not depend on the times at which steps come.
 """
 
 from __future__ import annotations
@@ -14,17 +13,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ChunkPolicy:
-    """How a row is cut; all numbers but `growth` are steps.
+    """The sizes of chunks; all numbers but `growth` are steps.
 
     Attributes:
-        first: Of the first chunk: it leaves as soon as it and its look-ahead are there
-        growth: Of each chunk over the one before it, until `most`; at least 1
-        most: Of any chunk; the last may take as many as its look-ahead would have had on top
-        ahead: Drawn beyond a chunk before it is decoded: fewer are sooner, and further from the sound of the whole
-        context: Decoded again before a chunk: as many as its beginning depends on
+        first: Size of the first chunk, which leaves as soon as it and its look-ahead are drawn
+        growth: Factor from one chunk's size to the next one's, up to `most`; at least 1
+        most: The largest size; the last chunk may have `ahead` steps more
+        ahead: Look-ahead: steps drawn beyond a chunk before it is decoded. Fewer steps are sooner there, and differ
+            more from the audio of the whole row
+        context: Steps before a chunk that are decoded again with it: as many as its beginning depends on
 
     Raises:
-        ValueError: For a number outside its range
+        ValueError: A number is outside its range
     """
 
     first: int = 8
@@ -49,7 +49,7 @@ class ChunkPolicy:
 class Chunk:
     """Steps `start` to `end`, decoded from the window of steps `window_start` to `window_end`.
 
-    An empty chunk needs no decoding: it says that the one before it turned out to be the last.
+    An empty chunk needs no decoding: it marks the end of a row whose steps have all left before.
     """
 
     start: int
@@ -68,7 +68,7 @@ class Chunk:
 
 
 class Chunker:
-    """Where one row has got to."""
+    """The chunks of one row so far."""
 
     def __init__(self, policy: ChunkPolicy) -> None:
         self._policy = policy
@@ -82,15 +82,15 @@ class Chunker:
         return max(0, self._done - self._policy.context)
 
     def next(self, steps: int, *, is_complete: bool) -> Chunk | None:
-        """The next chunk of a row that has `steps` steps so far; None where it is not time yet, or all have left.
+        """The next chunk of a row that has `steps` steps so far; None if it is not due yet, or all steps have left.
 
-        More than one chunk may be due: ask until there is none.
+        More than one chunk may be due: call this until it returns None.
 
         Args:
-            is_complete: No more steps will come
+            is_complete: The row has ended
 
         Raises:
-            ValueError: If the row has fewer steps than left
+            ValueError: The row has fewer steps than have left already
         """
         if steps < self._done:
             raise ValueError(f"the row has {steps} steps, of which {self._done} have left: they cannot become fewer")
@@ -99,7 +99,7 @@ class Chunker:
         if self._is_over or (steps < reach and not is_complete):
             return None
         if is_complete and steps <= reach:
-            # The window would end here anyway: what would be the look-ahead leaves with the rest.
+            # The window ends here anyway, so the steps of the look-ahead leave with the chunk.
             return self._leave(steps, steps, is_last=True)
         return self._leave(end, reach, is_last=False)
 

@@ -1,8 +1,8 @@
-"""Finished rows to waveforms, in batches of their own beside the token loop.
+"""Decodes finished rows to waveforms, in batches of their own beside the token loop.
 
-Rows wait until there are enough for a batch, and are decoded sorted by length, masked, each cut to its own length.
-Guarantees that every row that is put in comes out once, and that its samples do not depend on its batch mates beyond
-float rounding. On a GPU batches run on a stream of their own, so that the token loop goes on meanwhile.
+Rows wait until there are enough for a batch. A batch is sorted by length and masked, and each waveform is cut to its
+own length. Guaranteed: every row that is put in comes out once, and other rows in its batch change its samples by float
+rounding at most. On a GPU batches run on a stream of their own, so that the token loop goes on meanwhile.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Decoder:
 
     Args:
         batch_steps: Steps of speech in one batch, padding included
-        num_samples: Of a row of so many steps
+        num_samples: Returns the samples of a row from its number of steps
     """
 
     def __init__(
@@ -39,16 +39,16 @@ class Decoder:
         self._running: deque[tuple[Sequence[tuple[int, int]], Tensor, torch.cuda.Event | None]] = deque()
 
     def put(self, key: int, steps: Tensor) -> None:
-        """A row that has ended: [steps, channels], at least one step."""
+        """Add a finished row: [steps, channels], at least one step."""
         self._waiting.append((key, steps))
 
     @property
     def is_full(self) -> bool:
-        """Whether what waits fills more than a batch: sorted, half of it makes a batch with little padding."""
+        """Whether more rows wait than fill a batch: sorted, half of them make a batch with little padding."""
         return sum(len(steps) for _, steps in self._waiting) > 2 * self._batch_steps
 
     def take(self, *, is_last: bool) -> Iterator[tuple[int, NDArray[np.float32]]]:
-        """Waveforms that are ready: of full batches, or of all rows where no more will come."""
+        """Waveforms that are ready: of full batches, or of all rows if `is_last`."""
         while self._waiting and (is_last or self.is_full):
             self._launch(self._next_batch())
         while self._running and (is_last or self._is_done(self._running[0])):
@@ -59,7 +59,7 @@ class Decoder:
                 yield key, waves[number, :samples].numpy().copy()
 
     def _next_batch(self) -> list[tuple[int, Tensor]]:
-        """The longest rows that fit together; the longest alone if it is longer than a batch."""
+        """The longest rows that fit into a batch together; at least one."""
         self._waiting.sort(key=lambda row: (len(row[1]), row[0]))
         longest = len(self._waiting[-1][1])
         first = max(0, len(self._waiting) - max(1, self._batch_steps // longest))

@@ -1,9 +1,8 @@
-"""The token loop: rows join at any step and leave at their end. It reads schedule, prefill, step, collect.
+"""The token loop: rows join at any step and leave at their end. Its parts are schedule, prefill, step, collect.
 
-Guarantees that every request ends as exactly one `Generated`, and that what a row draws comes from its own prompt,
-settings and seed. Its logits are computed beside others'; how many there are decides the shape of the sums, so they
-differ by float rounding unless `is_fixed` keeps the shape the same.
-Not known here: text, voices, audio.
+Guaranteed: every request ends as exactly one `Generated`, and the codes of a row depend on its own prompt, settings and
+seed. Logits are computed for all rows together. The number of rows sets the shape of the sums, so logits may differ by
+float rounding unless `is_fixed` keeps the shape the same.
 """
 
 from __future__ import annotations
@@ -20,18 +19,18 @@ from .schedule import PromptChunk, Schedule, SlotMove
 from .state import Parked, SlotState
 
 PREFILL_POSITIONS = 2_048
-"""Positions of prompts computed before one step: more would keep the rows that are being spoken waiting."""
+"""Positions of prompts computed before one step: more would delay the running rows."""
 
 FIXED_POSITIONS = 256
-"""Where shapes are fixed, positions of one prompt computed at once: how it is cut is its own affair."""
+"""With fixed shapes, positions of one prompt computed at once: the cut then depends on no other prompt."""
 
 POSITIONS_STEP = 64
-"""Attention looks at so many positions more at a time: few shapes, and little work beyond the longest row."""
+"""The reach of attention grows in steps of so many positions: few shapes, and little work beyond the longest row."""
 
 
 @dataclass(slots=True)
 class _Row:
-    """A request and what has come of it so far."""
+    """A request and its state."""
 
     request: Request
     is_complete: bool = False
@@ -40,7 +39,7 @@ class _Row:
 
 @dataclass(slots=True)
 class Usage:
-    """How the slots were used: steps, rows in them, and rows computed; prompt positions prefilled."""
+    """The use of the slots: steps, rows in them, rows computed, and prefilled positions of prompts."""
 
     steps: int = 0
     row_steps: int = 0
@@ -66,9 +65,9 @@ class Engine:
 
     Args:
         slots: Rows at once
-        positions: The most that one row may hold, prompt and steps together
-        is_fixed: Compute all slots at every step, used or not: then a row's sums have one shape whatever its neighbours
-        beside_urgent: Rows that may be in slots beside urgent ones; all where None
+        positions: The most positions of one row, prompt and steps together
+        is_fixed: Compute all slots at every step, used or not, so that the shape of a row's sums never changes
+        beside_urgent: The most other rows in slots beside urgent ones; None for no limit
     """
 
     def __init__(
@@ -92,15 +91,15 @@ class Engine:
         self._schedule.clear()
 
     def check(self, request: Request) -> None:
-        """Raise ValueError for a request that no slot can hold."""
+        """Raise ValueError if no slot can hold the request."""
         if not 0 < request.num_positions <= self._positions:
             raise ValueError(f"{request.num_positions} positions do not fit into a slot of {self._positions}")
 
     def add(self, requests: Iterable[Request]) -> None:
-        """Requests to be spoken.
+        """Add requests.
 
         Raises:
-            ValueError: For one that no slot can hold
+            ValueError: No slot can hold one of them
         """
         rows = list(requests)
         for request in rows:
@@ -109,13 +108,13 @@ class Engine:
             self._schedule.add(_Row(request), len(request.prompt), is_urgent=request.is_urgent)
 
     def cancel(self, keys: Iterable[int]) -> None:
-        """Requests that nobody wants any more; their slots are free at the next step. Others are not known, or gone."""
+        """Drop requests; their slots are free at the next step. Unknown keys are ignored."""
         unwanted = frozenset(keys)
         for row in [row for row in self._schedule.rows() if row.request.key in unwanted]:
             self._move(self._schedule.forget(row))
 
     def num_steps(self, key: int) -> int | None:
-        """Steps that a row has come to; None if it is in no slot."""
+        """The number of steps of a row so far; None if it is in no slot."""
         return next((slot.steps for slot in self._schedule.slots if slot.row.request.key == key), None)
 
     def so_far(self, key: int, start: int) -> tuple[Tensor, Tensor] | None:
@@ -127,18 +126,18 @@ class Engine:
 
     @property
     def is_idle(self) -> bool:
-        """Whether every request has been answered."""
+        """Whether every request has ended."""
         return self._schedule.is_idle
 
     @torch.inference_mode()
     def run(self) -> Iterator[Generated]:
-        """Speak until nothing is left; rows as they end. Requests may be added meanwhile."""
+        """Step until no row is left; yields rows as they end. Requests may be added meanwhile."""
         while not self.is_idle:
             yield from self.step()
 
     @torch.inference_mode()
     def step(self) -> list[Generated]:
-        """Let rows in, prefill, draw once for every row that is ready, collect what has ended, go on with the rest."""
+        """Admit rows, prefill, draw once for every ready row, collect ended rows, advance the others."""
         self._admit()
         self._prefill()
         ended = self._draw()
@@ -161,7 +160,7 @@ class Engine:
                 row.parked = None
 
     def _prefill(self) -> None:
-        """The next chunks of prompts into the cache: as one padded batch, or each for itself where shapes are fixed."""
+        """Compute the next chunks of prompts: as one padded batch, or with fixed shapes one by one."""
         if self._is_fixed:
             for chunk in self._schedule.whole_chunks(FIXED_POSITIONS):
                 self._fill([chunk])
@@ -169,7 +168,7 @@ class Engine:
             self._fill(chunks)
 
     def _fill(self, chunks: Sequence[PromptChunk]) -> None:
-        """Chunks as a padded batch; their rows lie side by side."""
+        """Compute chunks as a padded batch; their rows are in adjacent slots."""
         first, longest = chunks[0].slot, max(chunk.count for chunk in chunks)
         x = self._state.hidden.new_zeros(len(chunks), longest, self._network.hidden)
         for row, chunk in enumerate(chunks):
@@ -186,7 +185,7 @@ class Engine:
             self.usage.prefilled += chunk.count
 
     def _draw(self) -> list[int]:
-        """Codes for every ready row, from its last hidden state; the slots of rows that end with them."""
+        """Draw codes for every ready row, from its last hidden state; the slots of rows that end with them."""
         ready = self._schedule.num_ready
         if not ready:
             return []
@@ -211,7 +210,7 @@ class Engine:
         return ended
 
     def _collect(self, ended: Sequence[int]) -> list[Generated]:
-        """Take rows out of their slots, the last slot first, so that the others keep their numbers."""
+        """Take ended rows out of their slots, the last slot first, so that the other slots keep their numbers."""
         done: list[Generated] = []
         for number in reversed(ended):
             done.append(self._generated(number))
@@ -219,16 +218,16 @@ class Engine:
         return done
 
     def _advance(self) -> None:
-        """The codes that were drawn become input: the hidden states from which the next are drawn."""
+        """Feed the drawn codes to the network: the hidden states from which the next codes are drawn."""
         ready = self._schedule.num_ready
         if not ready:
             return
         computed = self._computed(ready)
         slots = self._schedule.slots[:ready]
-        # A slot that is only computed for the sake of the shape writes where no row looks before it writes itself.
+        # A slot that is computed only for the shape writes to positions that no row reads before writing them itself.
         positions = [slot.prompt + slot.steps - 1 for slot in slots] + [self._positions - 1] * (computed - ready)
         starts = torch.tensor(positions, device=self._device)
-        # What is masked adds zeros: on a CPU the sums are the same to the bit however far attention looks. On a GPU
+        # Masked positions add zeros: on a CPU the sums are the same to the bit for any reach of attention. On a GPU
         # kernels are chosen by the length.
         is_whole = self._is_fixed and self._device.type != "cpu"
         reach = self._positions if is_whole else self._reach(max(positions[:ready]) + 1)
@@ -236,7 +235,7 @@ class Engine:
         self._state.hidden[:computed] = self._network.hiddens(x, self._state.cache, 0, starts, reach)[:, 0]
 
     def _move(self, moves: Iterable[SlotMove]) -> None:
-        """What lies in slots follows the schedule, which has moved the rows already."""
+        """Move the state of slots as the schedule has moved their rows."""
         for source, target in moves:
             slot = self._schedule.slots[target]
             self._state.move(source, target, slot.positions, slot.steps)
@@ -247,7 +246,7 @@ class Engine:
         return Generated(slot.row.request.key, codes, hiddens, slot.row.is_complete)
 
     def _computed(self, ready: int) -> int:
-        """Slots that a step computes."""
+        """The number of slots that a step computes."""
         return self._schedule.num_slots if self._is_fixed else ready
 
     def _reach(self, positions: int) -> int:

@@ -1,8 +1,8 @@
-"""The choice of slots kept between runs, beside the profiles: one file for each machine and network.
+"""The choice of slots, kept between runs beside the profiles: one file for each machine and network.
 
-Guaranteed: a file that is damaged, or of something else, is none, and the choice is made anew; of replicas that start
-at once on a machine, one tries and the others wait for it. A choice that something disturbed holds for these alone.
-Not known here: how slots are tried.
+Guaranteed: a damaged or foreign file counts as missing, and the choice is made anew. If several replicas start at once
+on a machine, one measures and the others wait for it. A choice from a disturbed measurement holds for these replicas
+only.
 """
 
 from __future__ import annotations
@@ -28,17 +28,16 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 LOCK_S = 60.0
-"""How long a replica waits for another that tries the same; then it tries, too."""
+"""Seconds that a replica waits for another one that measures the same; then it measures, too."""
 _RULES = 1
-"""The version of how slots are tried: raise it, and they are tried anew."""
+"""The version of the measurement. After it is raised, choices are made anew."""
 
 
 def slots_key(model: str, device: torch.device, tried: Sequence[int], network: Mapping[str, object]) -> ProfileKey:
-    """What a choice holds for on the machine that this runs on.
+    """The key of a choice on this machine.
 
     Args:
-        network: All else that the time of a step depends on: sizes, number format, number of threads, how it is
-            computed
+        network: All else that the time of a step depends on: sizes, number format, number of threads, compilation
     """
     options = json.dumps({"rules": _RULES, "tried": list(tried), **network}, sort_keys=True, default=str)
     where = hardware(device.type) + (f", {num_cores()} cores" if device.type == "cpu" else "")
@@ -48,11 +47,11 @@ def slots_key(model: str, device: torch.device, tried: Sequence[int], network: M
 def kept_choice(
     key: ProfileKey, tried: Sequence[int], choose: Callable[[], Choice], folder: Path | None = None
 ) -> Choice:
-    """The choice kept for exactly this key; else one that is made now, and kept.
+    """The choice kept for exactly this key; else a new choice, which is kept.
 
     Args:
         tried: The numbers of rows that `choose` tries, at least one, ascending
-        folder: By default one of speechmill's cache folder
+        folder: Where choices are kept; by default a folder in speechmill's cache folder
     """
     cache, name, began = DiskCache("slots", folder), file_name(asdict(key)), time.time()
     parse = partial(_parse, key=key, tried=tried)
@@ -60,7 +59,7 @@ def kept_choice(
     if choice is not None and choice.is_quiet:
         return choice
     with cache.exclusive(name, LOCK_S):
-        choice = cache.read(name, parse)  # another replica may have made it while this one waited
+        choice = cache.read(name, parse)  # another replica may have made the choice while this one waited
         if choice is None or not (choice.is_quiet or cache.changed_s(name) >= began):
             choice = choose()
             logger.info("%d slots, chosen in %.1f s", choice.slots, time.time() - began)
@@ -77,11 +76,11 @@ def _encode(key: ProfileKey, choice: Choice) -> str:
 
 
 def _parse(text: str, key: ProfileKey, tried: Sequence[int]) -> Choice:
-    """A choice as it was encoded.
+    """Read a choice that `_encode` wrote.
 
     Raises:
-        ValueError: And the like for anything else
-        KeyError: And the like for anything else
+        ValueError: The text is no choice for this key
+        KeyError: The text is no choice
     """
     body = json.loads(text)
     step_s = {int(slots): float(seconds) for slots, seconds in body["step_s"].items()}

@@ -1,9 +1,9 @@
-"""What torch compiles, kept in speechmill's cache folder, so that a restart finds it again.
+"""Kernels that torch compiles, kept in speechmill's cache folder, so that a restart finds them.
 
-Guaranteed: of replicas that start at once on a machine, one compiles and the others find it; what a killed process has
-left half written is thrown away; machines that share the folder share no kernels unless they are alike, since those are
-made for one kind of processor. A place that the user has named to torch stays, and so do torch's switches. Where the
-folder cannot be written, torch keeps kernels where it would without us. Not known here: what is compiled.
+Guaranteed: if several replicas start at once on a machine, one compiles and the others find its kernels. Files that a
+killed process left half written are thrown away. Machines that share the folder share kernels only if they are alike,
+because kernels are made for one kind of processor. A folder that the user has set for torch stays, and so do torch's
+switches. If speechmill's folder cannot be written, torch uses its own.
 """
 
 from __future__ import annotations
@@ -29,18 +29,19 @@ logger = logging.getLogger(__name__)
 
 _VARIABLE = "TORCHINDUCTOR_CACHE_DIR"
 _WHOLE = "whole"
-"""The file that says that all was compiled and written."""
+"""The file that marks a folder as complete: all kernels were compiled and written."""
 _LOCK_S = 600.0
-"""How long a replica waits for another that compiles the same; then it compiles for itself."""
+"""Seconds that a replica waits for another one that compiles the same; then it compiles for itself."""
 
 
 @contextmanager
 def kept_kernels(device: torch.device, network: Mapping[str, object]) -> Generator[None]:
-    """Whatever the block compiles is kept for this network, or found again. To be entered before torch's compiler is
-    imported, which looks at once where it is to keep things.
+    """Keep the kernels that the block compiles for this network, or find them again.
+
+    Enter the block before torch's compiler is imported, because the import reads the folder's name.
 
     Args:
-        network: All that what is compiled depends on: sizes, number format
+        network: All that the kernels depend on: sizes, number format
     """
     if _is_named():
         yield
@@ -63,7 +64,7 @@ def kept_kernels(device: torch.device, network: Mapping[str, object]) -> Generat
         with _named(folder):
             yield
     except BaseException:
-        # Damaged, maybe: the next start begins with an empty folder.
+        # The folder may be damaged: the next start begins with an empty one.
         with suppress(OSError):
             (folder / _WHOLE).unlink()
         raise
@@ -87,7 +88,7 @@ def _named(folder: Path) -> Generator[None]:
 
 
 def _is_named() -> bool:
-    """Whether the user has named a place; torch names one itself when its compiler is imported."""
+    """Whether the user has set a folder; torch sets one itself when its compiler is imported."""
     named = os.environ.get(_VARIABLE)
     if not named or "torch._dynamo" not in sys.modules:
         return bool(named)

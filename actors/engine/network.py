@@ -1,4 +1,4 @@
-"""An autoregressive model as the engine sees it."""
+"""The interface of the engine to an autoregressive model."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from .cache import Cache
 
 
 class Network(Protocol):
-    """An autoregressive model as the engine sees it.
+    """An autoregressive model, for the engine.
 
     Attributes:
-        num_codebooks, vocabulary, end: Codes drawn at each step, how many there are of each, and which of them is the
-            end
+        num_codebooks: Codes drawn at each step
+        vocabulary: Number of different codes in a codebook
+        end: The code that ends a row
         hidden, dtype: Width and number format of hidden states
-        position_bytes: What the cache takes for one position of one row
+        position_bytes: Bytes in the cache for one position of one row
     """
 
     num_codebooks: int
@@ -28,7 +29,7 @@ class Network(Protocol):
     position_bytes: int
 
     def cache(self, slots: int, positions: int) -> Cache:
-        """Room for the keys and values of this many rows."""
+        """A cache for the keys and values of this many rows."""
         ...
 
     def embed(self, codes: Tensor) -> Tensor:
@@ -36,12 +37,12 @@ class Network(Protocol):
         ...
 
     def hiddens(self, x: Tensor, cache: Cache, first: int, starts: Tensor, reach: int) -> Tensor:
-        """Hidden states of inputs x, both float [rows, time, hidden], the rows lying in the slots from `first` on.
+        """Hidden states of inputs `x`, both float [rows, time, hidden]; the rows are in the slots from `first` on.
 
         Args:
-            starts: int64 [rows]: the position of each row's first input; an input sees its own position and those
-                before
-            reach: Positions of the cache to look at: no row holds more
+            starts: int64 [rows]: the position of each row's first input. An input attends to its own position and all
+                before it
+            reach: The first positions of the cache to attend to: no row holds more
         """
         ...
 

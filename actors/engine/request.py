@@ -1,4 +1,4 @@
-"""What an engine is asked for, and what it gives: records of one row each."""
+"""The input and the output of an engine: a record for each row."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ class Sampling:
     """How the codes of one row are drawn.
 
     Attributes:
-        temperature: One for each codebook, or one for all; above 0
-        top_p, top_k: The most likely codes that are drawn from: a share of the probability, and a number
-        penalty: Of codes that the row has drawn in its last 16 steps; 1 for none
+        temperature: A value for each codebook, or one for all; above 0
+        top_p, top_k: Limits on the likeliest codes to draw from: a share of the probability, and a number
+        penalty: Repetition penalty for codes that the row has drawn in its last 16 steps; 1 for none
         min_steps: Steps before which the end cannot be drawn
         max_steps: Steps at which the row is cut off
     """
@@ -34,10 +34,10 @@ class Request:
     """One row.
 
     Attributes:
-        key: The caller's own name for it, returned with the result
+        key: The caller's own number for it, returned with the result
         prompt: Embeddings that the row begins with: float [prompt length, hidden]
-        seed: All randomness of the row: 0 … 2**63 - 1
-        is_urgent: It comes before others, which make room for it
+        seed: Seed of all random numbers of the row: 0 … 2**63 - 1
+        is_urgent: The row goes before others, which make room for it
     """
 
     key: int
@@ -48,7 +48,7 @@ class Request:
 
     @property
     def num_positions(self) -> int:
-        """The most positions that the row may come to hold."""
+        """The most positions that the row may need."""
         return len(self.prompt) + self.sampling.max_steps
 
 
@@ -58,8 +58,8 @@ class Generated:
 
     Attributes:
         codes: int64 [steps, codebooks], the end not included
-        hiddens: Float [steps, hidden]: what each step's codes were drawn from
-        is_complete: Whether it drew its end; False when it was cut off at `max_steps`
+        hiddens: Float [steps, hidden]: the hidden states that the codes of each step were drawn from
+        is_complete: Whether the row drew its end; False if it was cut off at `max_steps`
     """
 
     key: int

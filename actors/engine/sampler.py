@@ -1,7 +1,7 @@
-"""Drawing codes: every row with its own temperature, limits, penalty and noise, all rows at once.
+"""Draws codes for all rows at once, each with its own temperature, limits, penalty and noise.
 
-Guarantees that a row's codes depend on its own logits, settings, history and noise: every operation is along a row.
-The order of the steps is that of ChatTTS: temperature, repetition penalty, top-P, top-K, the end forbidden before
+Guaranteed: a row's codes depend only on its own logits, settings, history and noise, because every operation is along a
+row. The order of the steps is that of ChatTTS: temperature, repetition penalty, top-P, top-K, the end forbidden before
 `min_steps`, softmax, draw.
 """
 
@@ -19,17 +19,17 @@ HISTORY = 16
 """Steps whose codes are penalised."""
 
 KEPT = 3
-"""Codes that top-P and top-K leave at least, as ChatTTS does: with 1, a row could never leave a loop."""
+"""The least number of codes that top-P and top-K leave, as in ChatTTS: with 1, a row could never leave a loop."""
 
 
 class Sampler:
     """Settings and histories of the rows in an engine's slots.
 
     Args:
-        num_codebooks: Codes drawn at each step, how many there are of each, and which of them is the end
-        vocabulary: Codes drawn at each step, how many there are of each, and which of them is the end
-        end: Codes drawn at each step, how many there are of each, and which of them is the end
-        is_fixed: All codes are looked at, not only as many as the rows' top-K
+        num_codebooks: Codes drawn at each step
+        vocabulary: Number of different codes in a codebook
+        end: The code that ends a row
+        is_fixed: Sort all codes, not only as many as the rows' top-K
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Sampler:
         self._history = torch.full((slots, HISTORY, num_codebooks), vocabulary, device=device)
 
     def put(self, slot: int, seed: int, sampling: Sampling) -> None:
-        """A new row in a slot."""
+        """Put a new row into a slot."""
         temperature: Sequence[float] = sampling.temperature
         self._temperature[slot] = torch.tensor(temperature, device=self._temperature.device)
         self._top_p[slot], self._penalty[slot] = sampling.top_p, sampling.penalty
@@ -60,15 +60,15 @@ class Sampler:
         self._history[slot] = self._vocabulary
 
     def history(self, slot: int) -> Tensor:
-        """The codes that a row has drawn last; with its steps, all that `put` does not give it."""
+        """The last codes of a row; with its number of steps, all of its state that `put` does not set."""
         return self._history[slot].clone()
 
     def go_on(self, slot: int, steps: int, history: Tensor) -> None:
-        """A row that was put into the slot has drawn before."""
+        """Restore the steps and the history of a parked row, after `put`."""
         self._steps[slot], self._history[slot] = steps, history.to(self._history.device)
 
     def move(self, source: int, target: int) -> None:
-        """The row of one slot into another."""
+        """Move a row from one slot to another."""
         for state in (self._temperature, self._top_p, self._top_k, self._penalty, self._min_steps, self._seeds):
             state[target] = state[source]
         self._steps[target], self._history[target] = self._steps[source], self._history[source]
@@ -89,7 +89,7 @@ class Sampler:
         return codes
 
     def _penalised(self, scores: Tensor, rows: int) -> Tensor:
-        """Scores of codes drawn in the last steps, made less by the penalty to the power of how often they were."""
+        """Scores, lowered for codes of the last steps by the penalty to the power of how often each was drawn."""
         counts = scores.new_zeros(rows, self._books, self._vocabulary + 1)
         drawn = self._history[:rows].transpose(1, 2)  # [rows, codebooks, 16]
         counts.scatter_add_(2, drawn, torch.ones_like(drawn, dtype=counts.dtype))
@@ -97,7 +97,7 @@ class Sampler:
         return torch.where(scores < 0, scores * factor, scores / factor)
 
     def _is_out(self, scores: Tensor, order: Tensor, rows: int) -> Tensor:
-        """Which of the likeliest codes top-P or top-K drop: `order` [rows, codebooks, reach], the likeliest first."""
+        """Whether top-P or top-K drop each of the likeliest codes `order` [rows, codebooks, reach], likeliest first."""
         probability = scores.softmax(2).gather(2, order)
         # What lies above a code, itself not included, has to be less than P.
         above = probability.cumsum(2) - probability
@@ -110,8 +110,8 @@ class Sampler:
 def _inverse(scores: Tensor, noise: Tensor) -> Tensor:
     """Draw a place from each row of scores [..., places] by its uniform number [...]: the inverse distribution.
 
-    Sums run from the first place on and leave out what is minus infinity, so that they do not depend on how many places
-    there are.
+    Sums run from the first place on and skip scores of minus infinity, so that they do not depend on the number of
+    places.
     """
     cumulated = (scores - scores.amax(-1, keepdim=True)).exp().cumsum(-1)
     # Scaled by the sum as it was rounded, so that the last place with any probability is the last that can be drawn.

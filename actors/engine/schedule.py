@@ -1,8 +1,8 @@
-"""Which rows are in the slots, and how far each is: the engine's book-keeping. Pure.
+"""The rows in the slots, and the progress of each: the engine's book-keeping. Pure.
 
-Guarantees that the rows in use are the first slots: those that take part in steps, then urgent ones whose prompts are
-being filled, then others. Rows come in the order in which they were given, urgent ones first; where these need room,
-others are parked with all that they have come to, and go on later.
+Guaranteed: the rows in use are the first slots: first those that take part in steps, then urgent ones whose prompts are
+being filled, then others. Rows are admitted in the order in which they were added, urgent ones first. If urgent rows
+need room, others are parked with their whole state and go on later.
 """
 
 from __future__ import annotations
@@ -15,15 +15,16 @@ from typing import Generic, TypeVar
 
 Row = TypeVar("Row")
 SlotMove = tuple[int, int]
-"""Source and target: the row of one slot goes into another, which is free or has been moved before."""
+"""Source and target: a row moves to another slot, which is free or whose row was moved before."""
 
 
 @dataclass(slots=True)
 class Slot(Generic[Row]):
-    """A row in a slot, or on its way into one.
+    """A row in a slot, or one that waits for a slot.
 
     Attributes:
-        prompt: Positions of its prompt; `filled` of them are in the cache
+        prompt: Positions of its prompt
+        filled: Positions of its prompt that are in the cache
         steps: Codes drawn so far
     """
 
@@ -35,12 +36,12 @@ class Slot(Generic[Row]):
 
     @property
     def is_ready(self) -> bool:
-        """Whether its prompt is in the cache: it takes part in steps."""
+        """Whether its prompt is in the cache, so that it takes part in steps."""
         return self.filled == self.prompt
 
     @property
     def positions(self) -> int:
-        """Positions that it holds in the cache, those of all codes drawn included."""
+        """Positions of the row in the cache, those of all drawn codes included."""
         return self.filled + self.steps
 
 
@@ -57,8 +58,8 @@ class Schedule(Generic[Row]):
     """Rows that wait, and rows in slots.
 
     Args:
-        prefill_positions: Of prompts that are filled before one step, padding included
-        beside_urgent: Rows that may be in slots beside urgent ones: more would make their steps slower
+        prefill_positions: The most positions of prompts that are filled before one step, padding included
+        beside_urgent: The most other rows in slots beside urgent ones: more would make their steps slower
     """
 
     def __init__(self, num_slots: int, prefill_positions: int, beside_urgent: int | None = None) -> None:
@@ -71,12 +72,12 @@ class Schedule(Generic[Row]):
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is left to do."""
+        """Whether no row is left."""
         return not self.slots and not self._waiting and not self._urgent
 
     @property
     def num_ready(self) -> int:
-        """Rows that take part in steps: they are in the first slots."""
+        """Number of rows that take part in steps; they are in the first slots."""
         return sum(slot.is_ready for slot in self.slots)
 
     def rows(self) -> Iterator[Row]:
@@ -84,11 +85,11 @@ class Schedule(Generic[Row]):
         return (slot.row for slots in (self.slots, self._urgent, self._waiting) for slot in slots)
 
     def add(self, row: Row, prompt: int, *, is_urgent: bool = False) -> None:
-        """A row to come, with the length of its prompt, at least 1."""
+        """Add a row; `prompt`: the length of its prompt, at least 1."""
         (self._urgent if is_urgent else self._waiting).append(Slot(row, prompt, is_urgent))
 
     def next_to_park(self) -> int | None:
-        """The slot of a row that has to make room: the one that has come least far; None if all may stay."""
+        """The slot of a row that has to make room, the one with the least progress; None if all may stay."""
         others = [number for number, slot in enumerate(self.slots) if not slot.is_urgent]
         num_urgent = len(self.slots) - len(others) + len(self._urgent)
         if not others or not num_urgent:
@@ -99,7 +100,7 @@ class Schedule(Generic[Row]):
         return min(reversed(others), key=lambda number: self.slots[number].positions)
 
     def park(self, slot: int) -> list[SlotMove]:
-        """Take a row out of its slot to go on later, before all that wait. The moves that close the gap."""
+        """Take a row out of its slot; it goes on later, before all waiting rows. The moves that close the gap."""
         self._waiting.appendleft(self.slots[slot])
         return self.leave(slot)
 
@@ -113,7 +114,7 @@ class Schedule(Generic[Row]):
             coming = self._waiting.popleft()
         else:
             return None
-        # From the back, the first of each kind makes room for the kind before it.
+        # From the back, the first row of each kind makes room for the kind before it.
         starts = [*self._ends()[:2], len(self.slots) - 1]
         kind = 0 if coming.is_ready else 1 if coming.is_urgent else 2
         gaps = sorted({end + 1 for end in starts[kind:]}, reverse=True)
@@ -129,13 +130,13 @@ class Schedule(Generic[Row]):
         return num_others == len(self.slots) or num_others < self._beside_urgent
 
     def _ends(self) -> tuple[int, int, int]:
-        """The last slot of those that are ready, of these and the urgent ones, and of all; -1 for none."""
+        """The last slot of the ready rows, of the ready and the urgent rows, and of all rows; -1 for none."""
         ready = self.num_ready
         urgent = sum(slot.is_urgent and not slot.is_ready for slot in self.slots)
         return ready - 1, ready + urgent - 1, len(self.slots) - 1
 
     def chunks(self) -> list[PromptChunk]:
-        """What to prefill before the next step, of slots side by side: padded at most the budget of positions."""
+        """Chunks to prefill before the next step, of adjacent slots: padded, at most `prefill_positions` in all."""
         found, longest = list[PromptChunk](), 0
         for number, slot in self._unfilled():
             missing = min(slot.prompt - slot.filled, self._budget)
@@ -146,7 +147,7 @@ class Schedule(Generic[Row]):
         return found
 
     def whole_chunks(self, size: int) -> list[PromptChunk]:
-        """The same, of a size that other prompts have no part in: the rest of a prompt or `size` positions of it."""
+        """Chunks whose sizes do not depend on other prompts: `size` positions of a prompt, or its rest."""
         left, found = self._budget, list[PromptChunk]()
         for number, slot in self._unfilled():
             missing = slot.prompt - slot.filled
@@ -166,7 +167,7 @@ class Schedule(Generic[Row]):
         return ((number, slot) for number, slot in unfilled if slot.is_urgent or not is_urgent)
 
     def filled(self, chunk: PromptChunk) -> None:
-        """A chunk is in the cache."""
+        """Record that a chunk is in the cache."""
         self.slots[chunk.slot].filled += chunk.count
 
     def clear(self) -> None:
@@ -176,10 +177,10 @@ class Schedule(Generic[Row]):
         self.slots.clear()
 
     def forget(self, row: Row) -> list[SlotMove]:
-        """A row is not wanted any more, wherever it is. The moves that close its gap.
+        """Drop a row, waiting or in a slot. The moves that close its gap.
 
         Raises:
-            ValueError: If unknown
+            ValueError: There is no such row
         """
         for waiting in (self._urgent, self._waiting):
             for slot in waiting:
@@ -189,7 +190,7 @@ class Schedule(Generic[Row]):
         return self.leave(next(number for number, slot in enumerate(self.slots) if slot.row is row))
 
     def leave(self, slot: int) -> list[SlotMove]:
-        """A row ends. The moves, in order, by which the rows in use stay the first slots, ready ones in front."""
+        """Remove an ended row. The moves, in order, that keep the rows in use in the first slots, ready ones first."""
         gaps = sorted({slot, *(end for end in self._ends() if end > slot)})
         moves = [(source, target) for target, source in pairwise(gaps)]
         for source, target in moves:

@@ -1,10 +1,9 @@
 """Audio of rows that are still being drawn: waveforms of windows of steps, joined without a seam.
 
-Guarantees that what leaves of a row of T steps is `StepTiming.num_samples(T)` samples in all, whatever the chunks, and
-that a sample depends on its chunk's window and the one after alone: a chunk costs the same however long the row is.
-Where look-ahead and context are as long as `least_context` says, it is the waveform of the whole row up to rounding;
-with less look-ahead it differs, and neighbours are faded into each other. Knows neither how chunks are chosen nor where
-steps come from.
+Guaranteed: a row of T steps gives `StepTiming.num_samples(T)` samples in all, whatever its chunks. A sample depends on
+its chunk's window and the next one only, so the cost of a chunk does not grow with the row. If look-ahead and context
+are as long as `least_context` says, the audio is the waveform of the whole row up to rounding. With less look-ahead it
+differs, and neighbouring chunks are faded into each other.
 """
 
 from __future__ import annotations
@@ -30,12 +29,12 @@ class Seam:
     """How a chunk is joined to the next one.
 
     Attributes:
-        overlap: Samples at a chunk's end that are held back, and faded into the next chunk's version of them, which has
-            seen more of what follows; 0 joins chunks without a fade
+        overlap: Samples at a chunk's end that are held back and faded into the next chunk's version of them, whose
+            window has more of the following steps; 0 joins chunks without a fade
 
     Raises:
-        ValueError: If the overlap is longer than the look-ahead, leaves nothing of the first chunk, or is not within
-            the context of the next chunk
+        ValueError: The overlap is longer than the look-ahead, leaves nothing of the first chunk, or is not within the
+            context of the next chunk
     """
 
     timing: StepTiming
@@ -44,7 +43,7 @@ class Seam:
 
     def __post_init__(self) -> None:
         size, policy = self.timing.step_samples, self.policy
-        # A last step without a next one may lack samples.
+        # The last step of a window may lack samples.
         most = min(policy.ahead * size, policy.first * size - self._short - 1)
         if not 0 <= self.overlap <= most:
             raise ValueError(
@@ -64,20 +63,20 @@ class Seam:
 
     @property
     def _short(self) -> int:
-        """Samples at the end of a chunk that come with the next one, because its window ends where it does."""
+        """Samples at the end of a chunk that come with the next one, because its window ends with the chunk."""
         return 0 if self.policy.ahead else self.timing.short_samples
 
     def least_context(self, context_steps: int) -> int:
-        """Steps of context with which a chunk sounds as in the whole.
+        """The least context, in steps, with which a chunk sounds as in the whole row.
 
         Args:
-            context_steps: To either side of a step, that its samples depend on
+            context_steps: Steps to either side of a step that its samples depend on
         """
         return context_steps + self.lead_steps
 
 
 class ChunkedRow:
-    """What of one row has left, and what is held back."""
+    """The samples of one row: how many have left, and those that are held back."""
 
     def __init__(self, seam: Seam) -> None:
         self._seam = seam
@@ -85,13 +84,14 @@ class ChunkedRow:
         self._held = np.empty(0, np.float32)
 
     def take(self, chunk: Chunk, wave: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Samples float32 that may leave now: they follow those of the chunk before.
+        """Samples float32 that may leave now; they follow those of the chunk before.
 
         Args:
-            wave: Of the chunk's window, float32 [timing.num_samples(window steps)] or more; any for an empty chunk
+            wave: The waveform of the chunk's window, float32 [timing.num_samples(window steps)] or longer; any waveform
+                for an empty chunk
 
         Raises:
-            ValueError: If the chunk does not follow the one before, or the waveform is too short
+            ValueError: The chunk does not follow the one before, or the waveform is too short
         """
         if chunk.start != self._steps:
             raise ValueError(f"a chunk starts at step {chunk.start}; its row is at step {self._steps}")
@@ -108,14 +108,14 @@ class ChunkedRow:
         if len(wave) < there:
             raise ValueError(f"a window of {steps} steps has {there} samples, not {len(wave)}")
         origin = chunk.window_start * timing.step_samples
-        # Where the window ends with the chunk, its last step may be short: the rest comes with the next chunk.
+        # If the window ends with the chunk, its last step may be short: the rest comes with the next chunk.
         end = min(chunk.end * timing.step_samples, origin + there)
         return wave[self._left - origin : end - origin].astype(np.float32)
 
     def _join(self, version: NDArray[np.float32]) -> NDArray[np.float32]:
-        """A version with what is held back faded into its beginning, in place."""
+        """Fade the samples that are held back into the beginning of a version, in place."""
         count = len(self._held)
-        # As held + weight * difference, the two weights add up to exactly 1.
+        # Computed as held + weight * difference, so that the two weights add up to exactly 1.
         weights = np.linspace(0, 1, count + 2, dtype=np.float32)[1:-1]
         version[:count] = self._held + weights * (version[:count] - self._held)
         return version
@@ -128,10 +128,10 @@ class ChunkedRow:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DecodeWindow:
-    """A chunk that is due, of its row.
+    """A chunk that is due, with its row and its window.
 
     Attributes:
-        steps: [num_window_steps, channels]: hidden states or codes, what `decode` takes when transposed
+        steps: [num_window_steps, channels]: hidden states or codes; `decode` takes them transposed
     """
 
     row: ChunkedRow
@@ -140,13 +140,13 @@ class DecodeWindow:
 
 
 def decode_windows(windows: Sequence[DecodeWindow], decode: Decode) -> list[NDArray[np.float32]]:
-    """Samples float32 that may leave of each window, of any rows and lengths, decoded as one padded batch.
+    """Decode windows of any rows and lengths as one padded batch; for each the samples float32 that may leave.
 
-    Waits for the device; `decoding.Decoder`, which does not, may decode windows just as well, for `ChunkedRow.take`.
-    Chunks of one row have to be in order.
+    Chunks of one row have to be in order. This waits for the device. `decoding.Decoder` does not wait, and may decode
+    windows for `ChunkedRow.take` just as well.
 
     Raises:
-        ValueError: If they are not
+        ValueError: Chunks of a row are not in order
     """
     filled = [window.steps for window in windows if not window.chunk.is_empty]
     waves: list[NDArray[np.float32]] = []

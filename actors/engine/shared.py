@@ -1,8 +1,8 @@
-"""One engine for several threads: a job's rows, and streams beside them that get their steps as they are drawn.
+"""One engine for several threads: rows of jobs, and streams that get their steps as they are drawn.
 
-Whoever waits for something computes the next step, for all; there is no thread of the engine's own, so nothing runs
-when nobody waits. Guarantees that each request's rows go to the one who asked, that a caller who goes away takes his
-rows with him before the next step, and that a step which fails ends everybody's rows with its error. Knows no audio.
+A waiting thread computes the next step, for all; the engine has no thread of its own, so it stands still while no
+thread waits. Guaranteed: each row goes to the caller that requested it. If a caller leaves, its rows are dropped before
+the next step. If a step fails, the rows of all callers end with its error.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Drawn:
-    """Steps of a row that can be decoded: a chunk of it, and all steps of its window.
+    """Steps of a row that can be decoded: a chunk, and all steps of its window.
 
     Attributes:
-        codes, hiddens: As in `Generated`, of the steps from `chunk.window_start` to `chunk.window_end`
-        end: How the row ended, with its last chunk; None before
+        codes, hiddens: As in `Generated`, for the steps from `chunk.window_start` to `chunk.window_end`
+        end: The ended row, with its last chunk; None before
     """
 
     chunk: Chunk
@@ -42,7 +42,11 @@ class Drawn:
 
 @dataclass(slots=True, eq=False)
 class _Caller:
-    """Who waits, and what is there for him. `chunker` and `listener` are of a stream."""
+    """A waiting caller and its results.
+
+    Attributes:
+        chunker, listener: Chunker and listener of a stream; None for rows of a job
+    """
 
     names: dict[int, int]
     chunker: Chunker | None = None
@@ -55,11 +59,11 @@ class _Caller:
 
     @property
     def is_served(self) -> bool:
-        """Whether he need not wait."""
+        """Whether the caller need not wait."""
         return bool(self.ended or self.drawn or self.error is not None or self.listener.is_gone)
 
     def has_stepped(self, num_steps: int, began: float) -> None:
-        """Tell the listener what the time until his first chunk goes to, after a step that began at this time."""
+        """Add the time of a step, which began at `began`, to the listener's times before its first chunk."""
         now = time.perf_counter()
         if self.waits_for == "queue" and num_steps:
             self.listener.spent("queue", began - self.since)
@@ -71,7 +75,7 @@ class _Caller:
 
 
 class SharedEngine:
-    """An engine, and whose its rows are."""
+    """An engine, and the callers that its rows belong to."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -84,28 +88,31 @@ class SharedEngine:
 
     @property
     def usage(self) -> Usage:
-        """How the slots were used so far."""
+        """The use of the slots so far."""
         return self._engine.usage
 
     def run(self, requests: Iterable[Request]) -> Iterator[Generated]:
-        """Rows as they end, under their own keys.
+        """Rows as they end, under their own keys. Errors of a step pass.
 
         Raises:
-            ValueError: For one that no slot can hold, and what a step does
+            ValueError: No slot can hold one of the requests
         """
         with self._asking(list(requests), None) as caller:
             for _ in range(len(caller.names)):
                 yield self._wait(caller).ended.popleft()
 
     def stream(self, request: Request, policy: ChunkPolicy, listener: StreamHandle) -> Iterator[Drawn]:
-        """The row's steps as they are drawn, before all rows that are not streamed; the last chunk says how it ended.
+        """The row's steps as they are drawn, before all rows that are not streamed. Errors of a step pass.
 
         Args:
-            listener: When he goes, the row leaves its slot before the next step, and the stream ends; he is told what
-                the time until the first chunk went to: "queue", "prefill" (with the first step) and "steps"
+            listener: Once it has gone, the row leaves its slot before the next step, and the stream ends. It gets the
+                times before the first chunk: "queue", "prefill" (with the first step) and "steps"
+
+        Yields:
+            A chunk as soon as it is due; the last one carries the ended row
 
         Raises:
-            ValueError: If no slot can hold it, and what a step does
+            ValueError: No slot can hold the request
         """
         with self._asking([replace(request, is_urgent=True)], Chunker(policy), listener) as caller:
             is_over = False
@@ -118,7 +125,7 @@ class SharedEngine:
     def _asking(
         self, requests: list[Request], chunker: Chunker | None, listener: StreamHandle | None = None
     ) -> Generator[_Caller]:
-        """Somebody with requests, until he goes away."""
+        """Register a caller with its requests, until the block ends."""
         for request in requests:
             self._engine.check(request)
         with self._changed:
@@ -134,10 +141,10 @@ class SharedEngine:
                 left = [key for key in caller.names if self._callers.pop(key, None) is not None]
                 self._going += left
                 if left and not self._is_stepping:
-                    self._change()  # nobody may ever step again
+                    self._change()  # no other thread may ever step again
 
     def _wait(self, caller: _Caller) -> _Caller:
-        """Until there is something for him, or he has gone; computes steps as long as nobody else does."""
+        """Wait until the caller has a result or its listener has gone; compute steps while no other thread does."""
         while True:
             with self._changed:
                 while self._is_stepping and not caller.is_served:
@@ -151,7 +158,7 @@ class SharedEngine:
             self._step()
 
     def _change(self) -> None:
-        """Let in and send away; no step is under way."""
+        """Add new requests and drop those of callers that have left; no step is running."""
         self._going += [key for key, caller in self._callers.items() if caller.listener.is_gone]
         going, self._going = set(self._going), []
         coming, self._coming = [request for request in self._coming if request.key not in going], []
@@ -159,7 +166,7 @@ class SharedEngine:
         self._engine.cancel(going)
 
     def _step(self) -> None:
-        """One step, and what it has brought to whom. An error ends the rows of all."""
+        """Compute a step, and give its results to their callers. An error ends the rows of all callers."""
         done: list[Generated] = []
         error: BaseException | None = None
         began = time.perf_counter()
@@ -183,7 +190,7 @@ class SharedEngine:
             self._changed.notify_all()
 
     def _give(self, row: Generated, began: float) -> None:
-        """A row that has ended to its caller, if he is still there."""
+        """Give an ended row to its caller, if that is still there."""
         caller = self._callers.pop(row.key, None)
         if caller is None:
             return
@@ -198,7 +205,7 @@ class SharedEngine:
         caller.has_stepped(row.num_steps, began)
 
     def _look(self, key: int, caller: _Caller, chunker: Chunker, began: float) -> None:
-        """Chunks of a stream that are there by now."""
+        """Give a stream the chunks that are due."""
         num_steps = self._engine.num_steps(key)
         while num_steps is not None and (chunk := chunker.next(num_steps, is_complete=False)) is not None:
             so_far = self._engine.so_far(key, chunk.window_start)

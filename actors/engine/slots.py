@@ -1,7 +1,7 @@
-"""How many slots are of use, by trying; and what is run before the first row, so that every kernel is there for it.
+"""Measures how many slots are of use; and warms up, so that every kernel is there before the first row.
 
-Guaranteed: trying takes seconds, not minutes, and says whether the machine was quiet enough to trust it. Nothing is
-learned of memory here: how many slots have room is the caller's knowledge.
+Guaranteed: the measurement takes seconds, not minutes, and tells whether the machine was quiet enough to trust it. The
+caller decides how many slots the memory has room for.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ if TYPE_CHECKING:
 _POSITIONS = 256
 _LEAST_GAIN = 0.05
 _TIME_S, _MOST_PASSES = 20.0, 12
-"""After this time, or so many passes, the machine is not quiet: a pass takes a second or two, and three are enough."""
+"""The machine is not quiet if the tries need more time or passes: a pass takes a second or two, three are enough."""
 _ALIKE = 1.15
-"""The second fastest try of a quiet machine takes at most this much of the fastest."""
+"""On a quiet machine, the second fastest try takes at most this many times as long as the fastest."""
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What was found by trying.
+    """The result of the measurement.
 
     Attributes:
-        most: The most rows that were to be tried
-        step_s: Seconds of a step by the rows in it, the fastest try of each
-        is_quiet: Whether a second try of each took about as long: else something disturbed them
+        most: The most rows to be tried
+        step_s: Seconds of a step by its number of rows, the fastest try of each
+        is_quiet: Whether a second try of each took about as long; if not, another process has disturbed them
     """
 
     most: int
@@ -45,9 +45,9 @@ class Choice:
 
     @property
     def slots(self) -> int:
-        """The fewest rows with which a row's share of a step is about the shortest; the most where that is not known.
+        """The fewest rows with which a row's share of a step is about the shortest; `most` if that is not known.
 
-        More rows are hardly ever slower for each, so too many cost less than too few.
+        More rows are hardly ever slower for each row, so too many cost less than too few.
         """
         if not self.is_quiet:
             return self.most
@@ -59,8 +59,8 @@ class Choice:
 def tried_slots(most: int) -> tuple[int, ...]:
     """Numbers of rows to try: powers of two, and about `most`, ascending.
 
-    The last is rounded down to a quarter of its power of two: what memory has room for is a little different at each
-    start, and would be measured at each.
+    The last is rounded down to a quarter of its power of two: the room in memory differs a little at each start, and
+    every new number would be measured anew.
     """
     if most < 1:
         return ()
@@ -72,9 +72,10 @@ def tried_slots(most: int) -> tuple[int, ...]:
 def choose_slots(
     network: Network, device: torch.device, tried: Sequence[int], clock: Callable[[], float] = time.perf_counter
 ) -> Choice:
-    """Try steps of so many rows that are in the middle of a line, in passes over all of them; `tried` is ascending.
+    """Measure steps with each number of rows, in passes over all numbers; `tried` is ascending.
 
-    Another process disturbs for a while: tries of one number lie apart, and the fastest counts.
+    The rows are in the middle of their texts. Another process may disturb for a while, so the tries of one number lie
+    apart, and the fastest counts.
     """
     trial = _Trial(network, device, max(tried), clock)
     tries: dict[int, list[float]] = {rows: [] for rows in tried}
@@ -84,14 +85,14 @@ def choose_slots(
             if clock() > began + _TIME_S:
                 return Choice(max(tried), {}, is_quiet=False)
             tries[rows] = sorted([*tries[rows], trial.step_s(rows)])[:2]
-        # The first pass warms up: workspaces and kernels are made.
+        # The first pass warms up: it makes workspaces and kernels.
         if number > 1 and all(second <= _ALIKE * first for first, second in tries.values()):
             return Choice(max(tried), {rows: tries[rows][0] for rows in tried}, is_quiet=True)
     return Choice(max(tried), {}, is_quiet=False)
 
 
 def warm(engine: SharedEngine, network: Network, slots: int) -> None:
-    """Rows of every kind that kernels make a difference of: one, several of different lengths, as many as go."""
+    """Speak rows for every shape that has its own kernels: one row, several of different lengths, as many as fit."""
     for count in sorted({1, min(2, slots), slots, slots + 1}):
         prompts = [torch.zeros(2 + row % 3, network.hidden, dtype=network.dtype) for row in range(count)]
         sampling = Sampling(min_steps=1, max_steps=3)
@@ -103,8 +104,8 @@ def warm_windows(decode: Callable[[Tensor, Tensor], Tensor], step: Tensor, polic
     """Decode a window of each length that a stream of up to `most` steps has: a GPU's kernels are chosen by shape.
 
     Args:
-        decode: Of steps [1, channels, steps] and their number, int64 [1]
-        step: [channels], any
+        decode: Decodes steps [1, channels, steps] of the given number, int64 [1]
+        step: Any step, [channels]
     """
     chunker, lengths = Chunker(policy), set[int]()
     while (chunk := chunker.next(most, is_complete=False)) is not None:
@@ -121,7 +122,7 @@ class _Trial:
         self._cache = network.cache(most, _POSITIONS)
 
     def step_s(self, rows: int) -> float:
-        """Seconds of a step."""
+        """Seconds of a step with so many rows."""
         starts = torch.full((rows,), _POSITIONS - 1, device=self._device)
         x = torch.zeros(rows, 1, self._network.hidden, dtype=self._network.dtype, device=self._device)
         self._wait()

@@ -1,6 +1,6 @@
-"""What lies in an engine's slots: keys and values, samplers, and what each row has come to. It knows no order of rows.
+"""The state of an engine's slots: keys and values, samplers, and the steps of each row. `Schedule` orders the rows.
 
-Guarantees that a row which is moved, or parked and put back, goes on to the same bits.
+Guaranteed: a row that is moved, or parked and put back, continues with the same bits.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Parked:
-    """All that a row has come to, out of its slot: it goes on from there to the same bits.
+    """The whole state of a row outside its slot, from which it continues with the same bits.
 
     Attributes:
         cache: Keys and values of its positions
-        history: Of its sampler
+        history: The history of its sampler
         following: The codes drawn last, and the hidden state that the next are drawn from
     """
 
@@ -39,7 +39,7 @@ class SlotState:
 
     Attributes:
         next: int64 [slots, codebooks]: the codes drawn last
-        hidden: Float [slots, hidden]: what the next are drawn from
+        hidden: Float [slots, hidden]: the hidden states that the next codes are drawn from
     """
 
     def __init__(self, network: Network, slots: int, positions: int, device: torch.device, *, is_fixed: bool) -> None:
@@ -49,21 +49,21 @@ class SlotState:
         self.sampler = Sampler(slots, books, vocabulary, end, device, is_fixed=is_fixed)
         self.next = torch.zeros(slots, books, dtype=torch.long, device=device)
         self.hidden = torch.zeros(slots, network.hidden, dtype=network.dtype, device=device)
-        # What each row has come to, by its steps; it stays on the device until the row ends.
+        # The steps of each row so far; they stay on the device until the row ends.
         self._codes = torch.zeros(slots, positions, books, dtype=torch.long, device=device)
         self._hiddens = torch.zeros(slots, positions, network.hidden, dtype=network.dtype, device=device)
 
     def keep(self, at: Tensor, codes: Tensor, hidden: Tensor) -> None:
-        """Codes [rows, codebooks] and hidden states [rows, hidden] of the first slots, as their steps `at` [rows]."""
+        """Store codes [rows, codebooks] and hidden states [rows, hidden] of the first slots as steps `at` [rows]."""
         rows = torch.arange(len(at), device=self._device)
         self._codes[rows, at], self._hiddens[rows, at] = codes, hidden
 
     def kept(self, slot: int, steps: slice) -> tuple[Tensor, Tensor]:
-        """Codes and hidden states of a row, copied."""
+        """A copy of a row's codes and hidden states."""
         return self._codes[slot, steps].clone(), self._hiddens[slot, steps].clone()
 
     def move(self, source: int, target: int, positions: int, steps: int) -> None:
-        """The row of one slot into another: so many positions of the cache, and steps."""
+        """Move a row to another slot: so many positions of the cache, and so many steps."""
         self.cache.move(source, target, positions)
         self.sampler.move(source, target)
         self._codes[target, :steps] = self._codes[source, :steps]
@@ -71,7 +71,7 @@ class SlotState:
         self.next[target], self.hidden[target] = self.next[source], self.hidden[source]
 
     def park(self, slot: int, positions: int, steps: int) -> Parked:
-        """What lies in a slot, copied; in main memory, as a GPU's is for those that speak."""
+        """Copy the state of a row to main memory: a GPU's memory is for running rows."""
         codes, hiddens = self.kept(slot, slice(steps))
         return Parked(
             cache=self.cache.copy(slot, positions).cpu(),
@@ -82,7 +82,7 @@ class SlotState:
         )
 
     def go_on(self, slot: int, parked: Parked) -> None:
-        """A row is as it was, in another slot, which its sampler has been put into."""
+        """Restore a parked row in a slot, after its sampler was put there."""
         steps = len(parked.codes)
         self.cache.paste(slot, parked.cache)
         self.sampler.go_on(slot, steps, parked.history)

@@ -1,4 +1,4 @@
-"""What a step-by-step model says once of itself, before anything runs. Pure: no torch, no Ray."""
+"""The constant settings of a step-by-step model. Pure: no torch, no Ray."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Literal
 from .chunks import ChunkPolicy
 
 Task = Literal["speak", "refine"]
-"""What rows are drawn for: codes that become audio, or tokens that become text."""
+"""The purpose of rows: "speak" draws codes that become audio, "refine" tokens that become text."""
 
 
 @dataclass(frozen=True, slots=True)
 class StepTiming:
-    """How steps become samples: step t starts at sample t * `step_samples`.
+    """The relation of steps and samples: step t starts at sample t * `step_samples`.
 
     Attributes:
-        short_samples: Samples that the last step of a row lacks, because its end needs a step that follows; 0 for none
+        short_samples: Samples that the last step of a row lacks, because they need a following step; 0 for none
         sample_rate: Hz
     """
 
@@ -30,26 +30,26 @@ class StepTiming:
         return steps * self.step_samples - self.short_samples
 
     def seconds(self, steps: int) -> float:
-        """Seconds that steps last, whole ones."""
+        """Seconds of so many whole steps."""
         return steps * self.step_samples / self.sample_rate
 
 
 @dataclass(frozen=True, slots=True)
 class StepSettings:
-    """What stays the same as long as a step-by-step model is loaded.
+    """Settings that stay the same while a step-by-step model is loaded.
 
     Attributes:
-        name: Of the model, for what is measured and kept on disk
+        name: Name of the model, for measurements that are kept on disk
         device: "cpu" or "cuda"
-        timing: Samples of steps
-        decodes: What `decode` takes of each step: the "hiddens" that codes were drawn from, or the "codes"
+        timing: The relation of steps and samples
+        decodes: The input of `decode`: the "hiddens" that codes were drawn from, or the "codes"
         decode_step_bytes: Memory that decoding takes for each step of a batch
-        streaming: How a row that is streamed is cut into chunks
-        is_deterministic: Every step computes all slots, each prompt and each row's audio by itself: no bit of a row
-            depends on another row
+        streaming: The sizes of the chunks of a stream
+        is_deterministic: Every step computes all slots, and each prompt and each row's audio is computed by itself, so
+            that no bit of a row depends on another row
         keeps_incomplete: A row that is cut off at its `max_steps` is kept; else it fails
-        advice: What a user can do about such a row, behind a colon in the message
-        facts: What the time of a step depends on besides number format and threads: sizes, compilation
+        advice: Advice to the user about such a row, after a colon in the message
+        facts: All that the time of a step depends on besides number format and threads: sizes, compilation
     """
 
     name: str

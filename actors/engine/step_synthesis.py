@@ -1,8 +1,7 @@
-"""Prompts in, waveforms or tokens out: the token loop and the decoder behind it, for any network.
+"""Prompts in, waveforms or tokens out: the token loop and the decoder, for any network.
 
-Guarantees that every request comes back once, with its audio or with the reason why there is none; that memory for
-slots and for decoding is held within what was reserved; and that on a GPU every kernel has run before the first row.
-Not known here: texts, voices, what a network consists of.
+Guaranteed: every request comes back once, with its audio or with the reason of its failure. Slots and decoding stay
+within the reserved memory. On a GPU every kernel has run before the first row.
 """
 
 from __future__ import annotations
@@ -31,11 +30,11 @@ if TYPE_CHECKING:
     from .network import Network
 
 _BATCH_STEPS = {"cpu": 2_048, "cuda": 16_384}
-"""Steps that are decoded together: of ChatTTS some forty seconds, and six minutes."""
+"""Steps that are decoded together; for ChatTTS they are some forty seconds, and six minutes."""
 _FIXED_SLOTS = {"cpu": 16, "cuda": 64}
-"""Where steps have one shape and the job names no batch size. Not measured: that would differ by machine."""
+"""Slots if steps have one shape and the job sets no batch size. Not measured: that would differ by machine."""
 _BESIDE_STREAMS = {"cpu": 4, "cuda": 128}
-"""Rows of a job that are spoken while anything is streamed: so many make a step hardly longer."""
+"""Rows of a job that are spoken beside streams: so many make a step hardly longer."""
 
 
 class StepNetworks(Protocol):
@@ -43,11 +42,11 @@ class StepNetworks(Protocol):
 
     @property
     def settings(self) -> StepSettings:
-        """What stays the same."""
+        """The constant settings."""
         ...
 
     def network(self, task: Task) -> Network:
-        """What is stepped for a task."""
+        """The network that is stepped for a task."""
         ...
 
     def decode(self, steps: Tensor, lengths: Tensor) -> Tensor:
@@ -66,11 +65,11 @@ class StepSynthesis:
 
     @property
     def usage(self) -> Usage:
-        """How the slots of all engines were used so far."""
+        """The use of the slots of all engines so far."""
         return sum((engine.usage for engine in self._engines.values()), Usage())
 
     def slot_bytes(self, positions: Mapping[Task, int]) -> int:
-        """What one slot takes: keys and values, and what is kept of each step for the decoder."""
+        """Bytes of one slot: keys and values, and the steps that are kept for the decoder."""
         total = 0
         for task, count in positions.items():
             network = self._networks.network(task)
@@ -79,16 +78,16 @@ class StepSynthesis:
         return total
 
     def reserve(self, usable_bytes: int, slots: int | None, positions: Mapping[Task, int], most: int) -> int:
-        """Take memory for so many slots, or for as many as are of use; how many, 0 if they do not fit.
+        """Allocate slots; their number, 0 if they do not fit.
 
-        Where the number is free, steps of 1, 2, 4, … rows are tried, and the fewest taken that are about the fastest;
-        the choice is kept on disk. On a GPU, every kernel has run when this returns.
+        If `slots` is None, steps of 1, 2, 4, … rows are measured, and the fewest rows are taken that are about the
+        fastest. The choice is kept on disk. On a GPU, every kernel has run when this returns.
 
         Args:
             usable_bytes: Memory for slots and for decoding.
             slots: Rows at once; None for as many as are of use.
-            positions: The most that one row holds, prompt and steps together, by task; others are not done.
-            most: Slots that are taken at most where the number is free.
+            positions: The most positions of one row, prompt and steps together, by task; other tasks are not done.
+            most: The most slots if `slots` is None.
         """
         kind = self._device.type
         decoder_bytes = _BATCH_STEPS[kind] * self.settings.decode_step_bytes if "speak" in positions else 0
@@ -104,9 +103,9 @@ class StepSynthesis:
         return slots
 
     def speak(self, requests: Iterable[Request]) -> Iterator[tuple[int, NDArray[np.float32] | RowError]]:
-        """Speak requests, in the order in which they end: the key of each, and float32 [num_samples] or why not."""
+        """Speak requests, in the order in which they end: the key of each, and float32 [num_samples] or a RowError."""
         requests = list(requests)
-        # A row that is decoded beside others is padded to their length, which other sums come of.
+        # A row that is decoded beside others is padded to their length, which changes the order of its sums.
         batch_steps = 1 if self.settings.is_deterministic else _BATCH_STEPS[self._device.type]
         decoder = Decoder(self._decode, self.settings.timing.num_samples, batch_steps, self._device)
         for number, row in enumerate(self._engine("speak").run(requests), start=1):
@@ -119,10 +118,11 @@ class StepSynthesis:
     def stream(self, request: Request, listener: StreamHandle) -> Iterator[NDArray[np.float32]]:
         """Speak one request before all others: pieces of its waveform float32 [num_samples] as they are drawn.
 
-        A listener that has gone frees the slot before the next step; it is told what the first piece took.
+        Once the listener has gone, the slot is free before the next step. The listener gets the times of the work
+        before the first piece.
 
         Raises:
-            RowRejected: After the last piece, for a row that has not ended, unless such rows are kept
+            RowRejected: The row was cut off, and such rows are not kept; raised after the last piece
         """
         policy, timing = self.settings.streaming, self.settings.timing
         overlap = timing.step_samples if policy.ahead and policy.first > 1 else 0
@@ -136,7 +136,7 @@ class StepSynthesis:
                 raise self._unfinished(drawn.end)
 
     def refine(self, requests: Iterable[Request]) -> Iterator[tuple[int, list[int] | RowError]]:
-        """Write texts, in the order in which they end: the key of each, and its tokens or why there are none."""
+        """Refine texts, in the order in which they end: the key of each, and its tokens or a RowError."""
         for row in self._engine("refine").run(list(requests)):
             if self._is_refused(row):
                 yield row.key, RowRejected(f"refining its text had not ended after {row.num_steps} tokens")
@@ -159,7 +159,7 @@ class StepSynthesis:
         return engine
 
     def _useful_slots(self, most: int) -> int:
-        """What was found useful on this machine, up to `most`; measured where it never was."""
+        """The useful number of slots on this machine, up to `most`; measured if it is not in the cache."""
         if most < 1:
             return 0
         network = self._networks.network("speak")
@@ -186,7 +186,7 @@ class StepSynthesis:
         )
 
     def _steps(self, row: Generated | Drawn) -> Tensor:
-        """What the decoder takes of a row: [steps, channels]."""
+        """The decoder's input for a row: [steps, channels]."""
         return row.hiddens if self.settings.decodes == "hiddens" else row.codes
 
     @torch.inference_mode()

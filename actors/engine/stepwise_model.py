@@ -1,10 +1,10 @@
 """A model that speaks step by step, written as a few hooks: the engine does the rest.
 
-`StepwiseModel` keeps the promises of `AutoregressiveModel` (slots, continuous batching, streams between rows of jobs,
-memory, parking, refining); a model says what is stepped, what a row begins with, how its codes are drawn, and how steps
-become sound. Importing this module imports no torch, so that `describe` stays light.
+`StepwiseModel` implements `AutoregressiveModel` (slots, continuous batching, streams between rows of jobs, memory,
+parking, refining). A model's hooks give the network, the prompt of a row, its sampling, and the decoding of steps to
+sound. Importing this module imports no torch, so that `describe` stays light.
 
-Room for what no model here needs yet, and where it goes:
+Possible extensions, and their places:
 
 - A mask per row over a fixed condition region: the network's own. `Network.cache` makes the cache; a subclass of
   `Cache` that also holds what each slot may see is moved, copied and pasted with the slot, and `Network.hiddens` gets
@@ -53,29 +53,29 @@ class StepwiseModel(AutoregressiveModel):
     @property
     @abstractmethod
     def settings(self) -> StepSettings:
-        """What stays the same as long as the model is loaded."""
+        """Settings that stay the same while the model is loaded."""
 
     @abstractmethod
     def positions(self) -> Mapping[Task, int]:
-        """The most positions that a row holds, prompt and steps together, by task; only tasks that are to be done."""
+        """The most positions of a row, prompt and steps together, by task; only for tasks of this configuration."""
 
     @abstractmethod
     def network(self, task: Task) -> Network:
-        """What is stepped for a task: inputs and a cache in, hidden states and logits out (`engine.network`)."""
+        """The network of a task: inputs and a cache in, hidden states and logits out (`engine.network`)."""
 
     @abstractmethod
     def prompt(self, segment: Segment, task: Task) -> Tensor:
-        """What a row begins with: embeddings float [length, hidden] on the model's device, at least one.
+        """The prompt of a row: embeddings float [length, hidden] on the model's device, at least one.
 
-        Depends on the segment's text, voice and seed alone.
+        It depends on the segment's text, voice and seed alone.
 
         Raises:
-            RowError: For a segment that has none
+            RowError: The segment has no prompt
         """
 
     @abstractmethod
     def sampling(self, segment: Segment, task: Task) -> Sampling:
-        """How the codes of a row are drawn, and after how many steps it is cut off."""
+        """The settings with which the codes of a row are drawn, and the step at which it is cut off."""
 
     @abstractmethod
     def decode(self, steps: Tensor, lengths: Tensor) -> Tensor:
@@ -101,7 +101,7 @@ class StepwiseModel(AutoregressiveModel):
         return self._synthesis.reserve(usable_bytes, slots, self.positions(), self.info.batch_limit.max_rows)
 
     def speak_rows(self, segments: Sequence[Segment]) -> Iterator[tuple[Segment, NDArray[np.float32] | RowError]]:
-        """Speak segments, each given back once as it is done: float32 [num_samples], or why it failed."""
+        """Speak segments; each comes back once as it ends, with float32 [num_samples] or a RowError."""
         for number, outcome in self._ready.speak(self._requests(segments, "speak")):
             yield segments[number], outcome
 
@@ -111,14 +111,14 @@ class StepwiseModel(AutoregressiveModel):
         yield from self._ready.stream(request, listener)
 
     def refine_rows(self, segments: Sequence[Segment]) -> Iterator[tuple[Segment, str | RowError]]:
-        """Segments as they would be spoken, each given back once as it is done."""
+        """Refine the texts of segments; each comes back once as it ends."""
         if "refine" not in self.info.tasks:
             yield from super().refine_rows(segments)
         for number, outcome in self._ready.refine(self._requests(segments, "refine")):
             yield segments[number], outcome if isinstance(outcome, RowError) else self.text(outcome)
 
     def usage(self) -> SlotUsage:
-        """How the slots were used so far."""
+        """The use of the slots so far."""
         if self._synthesis is None:
             return SlotUsage()
         used = self._synthesis.usage

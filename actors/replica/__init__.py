@@ -1,1 +1,1 @@
-"""A replica: it takes shards and streams, and answers with receipts and audio."""
+"""A replica takes shards and streams, and answers with receipts and audio."""

@@ -1,7 +1,4 @@
-"""A call of a replica for a job, as long as somebody wants it: what it did is counted, and given back if it is dropped.
-
-Not known here: models, parts, why nobody wants it any more.
-"""
+"""A call of `speak` for a job. Its progress is counted for the job, and subtracted again if the call is dropped."""
 
 from __future__ import annotations
 
@@ -15,7 +12,7 @@ from .receipt import JobConfig, ReplicaProgress
 
 
 class Dropped(BaseException):
-    """The part was dropped. No error of a row, so that what handles those lets it through."""
+    """The part was dropped. A BaseException, so that handlers of row errors let it pass."""
 
 
 @dataclass(slots=True)
@@ -23,7 +20,12 @@ class CalledJob:
     """A job that a replica speaks for.
 
     Attributes:
-        dropped, handed_back: Parts not to be spoken, and not to be spoken to their ends, until their calls have ended
+        config: The job's configuration
+        store: Takes the job's parts
+        progress: The counts so far
+        counting: Guards `progress`
+        dropped: Parts that must not be spoken; forgotten when their calls end
+        handed_back: Parts of which no further row must be spoken; forgotten when their calls end
     """
 
     config: JobConfig
@@ -34,14 +36,19 @@ class CalledJob:
     handed_back: set[str] = field(default_factory=set[str])
 
     def report(self, done: ReplicaProgress) -> None:
-        """Count what was done, from any thread."""
+        """Add to the counts, from any thread."""
         with self.counting:
             self.progress += done
 
 
 @dataclass(slots=True)
 class Call:
-    """A call of `speak`, wanted until its part is dropped or its job has left."""
+    """A call of `speak`, valid until its part is dropped or its job has left.
+
+    Attributes:
+        is_there: Whether the job is still joined
+        rows: The counts of this call, without batches
+    """
 
     job: CalledJob
     part: str
@@ -49,24 +56,24 @@ class Call:
     rows: ReplicaProgress = field(default_factory=ReplicaProgress)
 
     def check(self) -> None:
-        """Raise Dropped if nobody wants it any more."""
+        """Raise Dropped if the part was dropped or the job has left."""
         if self.part in self.job.dropped or not self.is_there():
             raise Dropped
 
     def is_handed_back(self) -> bool:
-        """Whether what is not spoken by now is to be spoken elsewhere."""
+        """Whether rows that are not spoken yet go back to the driver."""
         return self.part in self.job.handed_back
 
     def forget(self) -> None:
-        """It has ended: nothing will be asked of it any more."""
+        """Forget the marks of the part: its call has ended."""
         self.job.dropped.discard(self.part)
         self.job.handed_back.discard(self.part)
 
     def report(self, done: ReplicaProgress) -> None:
-        """Count what was done, from any thread.
+        """Add to the counts, from any thread.
 
         Raises:
-            Dropped: The task was dropped
+            Dropped: The part was dropped or the job has left
         """
         self.check()
         self.job.report(done)
@@ -74,5 +81,5 @@ class Call:
             self.rows += replace(done, batches=NO_BATCHES)
 
     def take_back(self) -> None:
-        """Its rows count no more; its batches did happen."""
+        """Subtract the rows of this call from the job's counts; its batches stay counted, because they were spoken."""
         self.job.report(ReplicaProgress(-self.rows.rows, -self.rows.failed, -self.rows.audio_s))

@@ -1,7 +1,4 @@
-"""The rows of one attempt as they become clips: pieces joined, encoded, added to the part, each row accounted for once.
-
-Not known here: how pieces are spoken, or together with which.
-"""
+"""The rows of one attempt become clips: pieces are joined, encoded, added to the part. Each row ends exactly once."""
 
 from __future__ import annotations
 
@@ -28,8 +25,8 @@ class Clips(Rows["NDArray[np.float32]"]):
     """Rows on their way into the part; a piece is the samples of a segment, float32 [num_samples].
 
     Args:
-        encode_soon: Hands work to the encoder threads
-        report: Is told of everything as it happens, from any thread
+        encode_soon: Gives work to the encoder threads
+        report: Called with each progress, from any thread
     """
 
     def __init__(
@@ -46,13 +43,13 @@ class Clips(Rows["NDArray[np.float32]"]):
         self._clips: list[Future[Record]] = []
 
     def finish(self) -> Sequence[Record]:
-        """Wait for the encoders, store the part; a record of every row."""
+        """Wait for the encoders and store the part; a record of every row."""
         records = self._failed + [clip.result() for clip in self._clips]
         self._part.close()
         return records
 
     def abort(self) -> None:
-        """Drop the clips that no encoder has begun, and forget the part."""
+        """Drop the clips that no encoder has begun, and abort the part."""
         for clip in self._clips:
             clip.cancel()
         with self._adding:
@@ -62,7 +59,7 @@ class Clips(Rows["NDArray[np.float32]"]):
         self._clips.append(self._encode_soon(partial(self._encode, pieces)))
 
     def _encode(self, pieces: Pieces[NDArray[np.float32]]) -> Record:
-        """One clip: joined, encoded, hashed and added to the part. Runs in an encoder thread."""
+        """Join, encode, hash and store one clip. Runs in an encoder thread."""
         utterance, info, config = pieces.utterance, self._info, self._config
         try:
             pcm = pcm16(join(pieces.made, info.sample_rate, pieces.pauses_s))

@@ -1,4 +1,4 @@
-"""A model made ready to be batched: loaded, measured once on this machine, its memory bounded."""
+"""A loaded model with its batch tuner: the model is measured once on this machine, and its memory is bounded."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from .receipt import ReplicaConfig
 from .shared_clock import SharedClock
 
 MAX_PENDING_CLIPS = 64
-"""Clips that may wait for the encoder before synthesis does: bounds memory when the store is slow."""
+"""Clips that may wait for the encoder; then synthesis waits. It bounds the memory when the store is slow."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
-    """A loaded model with the choice of its batches; profile and memory are None if it could not be measured.
+    """A loaded model and its batch tuner; profile and memory are None if it could not be measured.
 
     Attributes:
-        meter: Whose time it was, where several attempts use the model at once
-        turns: Whose turn it is, where jobs and streams use a model that speaks one batch at a time
+        meter: Shares the time among attempts that use the model at once
+        turns: Orders the batches of jobs and streams, if the model speaks one batch at a time
     """
 
     model: Model
@@ -40,10 +40,10 @@ class LoadedModel:
 
 
 def tuned(config: ReplicaConfig) -> LoadedModel:
-    """Load the model, measure it unless that was done before, and bound what its batches may take.
+    """Load the model, measure it unless a profile is cached, and bound the memory of its batches.
 
     Raises:
-        ModelError: Also for a model or a batch size that does not fit into the memory
+        ModelError: The model cannot be loaded, or it does not fit into the memory with this batch size
     """
     model = load(config.model)
     memory = model.memory() or memory_of(config.model.device)
@@ -61,10 +61,10 @@ def tuned(config: ReplicaConfig) -> LoadedModel:
 
 
 def _reserved(config: ReplicaConfig, model: AutoregressiveModel, memory: Memory) -> LoadedModel:
-    """A model that speaks step by step, with as many slots as its memory has room for.
+    """Reserve as many slots as the memory has room for, for a model that speaks step by step.
 
     Raises:
-        ModelError: For none
+        ModelError: No slot fits, or fewer slots than the job wants
     """
     memory.release()
     share = _share(config, is_main=memory.is_main)
@@ -77,10 +77,10 @@ def _reserved(config: ReplicaConfig, model: AutoregressiveModel, memory: Memory)
 
 
 def tuner_of(config: ReplicaConfig, info: ModelInfo, profile: Profile, budget: Budget) -> Tuner:
-    """The choice of batches under a budget.
+    """The batch tuner for a budget.
 
     Raises:
-        ModelError: If it leaves no room for any
+        ModelError: The budget has no room for a batch, or not for the batch size of the job
     """
     if not budget.usable:
         raise ModelError(
@@ -93,7 +93,12 @@ def tuner_of(config: ReplicaConfig, info: ModelInfo, profile: Profile, budget: B
 
 
 def budget_of(config: ReplicaConfig, profile: Profile, max_length: int, total: int, others: int) -> Budget:
-    """What a replica may hold: `total` bytes of the device, of which `others` are taken."""
+    """The memory budget of a replica.
+
+    Args:
+        total: Bytes of the device
+        others: Bytes that other processes hold
+    """
     beside = 0
     if profile.is_main_memory:
         # float32 samples of the longest segment, for each clip that may wait for an encoder
@@ -108,7 +113,7 @@ def _profile(model: Model, memory: Memory, config: ReplicaConfig) -> Profile | N
     if profile is not None:
         return profile
     with cache.measuring(key):
-        profile = cache.get(key)  # another replica may have measured it while this one waited
+        profile = cache.get(key)  # another replica may have measured the model while this one waited
         if profile is None:
 
             def usable(resident: int) -> int:
@@ -122,5 +127,5 @@ def _profile(model: Model, memory: Memory, config: ReplicaConfig) -> Profile | N
 
 
 def _share(config: ReplicaConfig, *, is_main: bool) -> float:
-    """Of main memory a replica has a part like its part of the cores; of a GPU, what it was given of it."""
+    """The replica's share of the memory: of main memory its share of the cores, of a GPU its share of the GPU."""
     return min(1.0, config.cpus / num_cores() if is_main else config.gpus)

@@ -1,7 +1,7 @@
-"""Whose turn it is to use a model that speaks one batch at a time: streams go before rows of jobs.
+"""A lock for a model that speaks one batch at a time: streams go before rows of jobs.
 
-Guaranteed: one at a time; who waits for a stream goes before all who wait for rows, in no order among equals; a
-listener who has gone stops waiting. Nothing that has begun is interrupted. Not known here: models, batches.
+Guaranteed: one thread holds the lock at a time. Waiting streams get it before waiting rows; there is no order among
+streams, nor among rows. A stream whose listener has gone stops waiting. The lock never interrupts its holder.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from contextlib import contextmanager
 from ..records.stream_handle import StreamHandle
 
 _LOOK_EVERY_S = 0.05
-"""How often one who waits asks whether his listener is still there."""
+"""Seconds between two looks whether the listener of a waiting stream is still there."""
 
 
 class PriorityLock:
-    """Turns at one model, for any number of threads."""
+    """A lock with priority for streams, for any number of threads."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -26,7 +26,7 @@ class PriorityLock:
 
     @contextmanager
     def rows(self) -> Generator[None]:
-        """A turn for rows of a job, when no stream waits."""
+        """Hold the lock for rows of a job, once no stream waits."""
         with self._changed:
             while self._is_taken or self._num_urgent:
                 self._changed.wait()
@@ -38,7 +38,7 @@ class PriorityLock:
 
     @contextmanager
     def stream(self, listener: StreamHandle) -> Generator[bool]:
-        """A turn for a stream, the next one; False, and no turn, if the listener has gone."""
+        """Hold the lock for a stream. Yields False, without the lock, if the listener has gone."""
         with self._changed:
             self._num_urgent += 1
             try:
@@ -49,7 +49,7 @@ class PriorityLock:
                 self._is_taken = self._is_taken or has_turn
             finally:
                 self._num_urgent -= 1
-                self._changed.notify_all()  # rows wait for this number, too
+                self._changed.notify_all()  # rows wait until this number is 0
         try:
             yield has_turn
         finally:

@@ -1,4 +1,4 @@
-"""The messages of a replica: its configuration and that of a job in, its progress and a receipt for each call out."""
+"""The messages of a replica. In: its configuration and that of a job. Out: its progress, and a receipt of each call."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from ..text.front_end import TextRules
 
 @dataclass(frozen=True, slots=True)
 class JobConfig:
-    """What a job asks of the replicas that it has, or borrows.
+    """The settings of a job that its replicas need, its own or borrowed ones.
 
     Attributes:
-        model: What it wants to be spoken with; a replica that has another one refuses the job
-        audio_format: Of its clips, as in `output.audio`
+        model: The model of the job; a replica with another model refuses the job
+        audio_format: The format of clips, as in `output.audio`
         pause_s: Seconds of silence between the segments of a row
         text: How texts are read
     """
@@ -28,14 +28,14 @@ class JobConfig:
 
 @dataclass(frozen=True, slots=True)
 class ReplicaConfig:
-    """What the process of a replica needs: its model, and how much of the machine it may use.
+    """The settings of a replica's process: its model, and its share of the machine.
 
     Attributes:
-        batch_rows: Rows in a batch; None for the fastest that fits
-        vram_utilization: Share of its memory that it may use, above 0 and up to 1
-        batch_s: Expected seconds that a batch may take; None for any. Where streams are spoken beside jobs, one that
-            comes in the middle of a batch waits for its end
-        cpus, gpus: What it was given: a part of a device is a part of the memory
+        batch_rows: Rows in a batch; None for the fastest number that fits
+        vram_utilization: Share of its memory that the replica may use, above 0 and up to 1
+        batch_s: The most expected seconds of a batch; None for no limit. A stream that comes during a batch of a job
+            waits for its end
+        cpus, gpus: Cores and GPUs of the replica; a share of a device is the same share of its memory
     """
 
     model: ModelConfig
@@ -48,12 +48,17 @@ class ReplicaConfig:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What became of the utterances of one call. `manifest` is JSON lines, one per utterance, in row order.
+    """The outcome of one call of `speak`.
 
     Attributes:
+        num_ok, num_failed: Rows by their outcome
+        audio_ms: Milliseconds of audio
         busy_s: Seconds from the first text to the last sample
+        batches: The batches of the call
+        bytes_written: Bytes of encoded audio
+        manifest: JSON lines, one per utterance, in row order
         num_unspoken: Rows that are spoken without some of their text
-        left: Rows that were handed back: nothing was spoken of them, and the manifest knows none
+        left: Rows that were handed back; they are not spoken and not in the manifest
     """
 
     num_ok: int
@@ -69,7 +74,7 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class ReplicaProgress:
-    """What a replica has done since it started: for a live display, never for accounts.
+    """The counts of a replica for one job: for the live display only.
 
     Attributes:
         unspoken: Rows with text that the model leaves out

@@ -1,13 +1,13 @@
-"""One replica: a model, the tuner of its batches before it and the encoder behind it, for jobs and for streams.
+"""One replica: a model with its batch tuner and its encoder threads, for jobs and for streams.
 
-Guaranteed of `speak`: it may be called from several threads at once. Synthesis is one at a time, in the order of the
-calls, while the encoding and the upload of the shard before go on beside it; a model that speaks step by step gets the
-rows of all calls at once, so that its slots do not run empty at the end of a shard. Every utterance given ends in the
-receipt exactly once, spoken or failed with a reason. Errors of the store or of the job as a whole are raised; they are
-nobody's row. Guaranteed of `stream`: streams go before rows of jobs, and one whose listener leaves ends within a step.
+Guaranteed of `speak`: several threads may call it at once. Calls are synthesized one at a time, while the clips of the
+call before are encoded and uploaded. A model that speaks step by step gets the rows of all calls at once, so that its
+slots do not run empty at the end of a shard. Every utterance ends in the receipt exactly once, spoken or failed with a
+reason. Errors of the store or of the whole job are raised and fail no row.
 
-Not known here: Ray, where parts are stored, who commits them. Nothing that this class writes counts until the
-driver says so.
+Guaranteed of `stream`: streams go before rows of jobs, and a stream whose listener leaves ends within a step.
+
+Objects that a replica writes count only once the driver has committed their part. This module does not use Ray.
 """
 
 from __future__ import annotations
@@ -39,16 +39,18 @@ from .shard_synthesis import ShardSynthesis
 from .streaming import speak_stream
 
 _PIECE_S = 1.0
-"""Of a stream, in seconds of audio: more is handed over in parts."""
+"""The most seconds of audio in one piece of a stream."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReplicaInfo:
-    """Where a replica lives, and what batches cost there; None if that could not be measured.
+    """The process of a replica, and the costs of its batches.
 
     Attributes:
-        load_s, warm_s: Seconds until the model was there and measured, and until it had spoken for the first time
-        node: Ray's name of the machine; "" where there is no Ray
+        profile: The measured costs of batches; None if they could not be measured
+        load_s: Seconds until the model was loaded and measured
+        warm_s: Seconds in which the model spoke for the first time; 0 before
+        node: Ray's name of the machine; "" without Ray
     """
 
     host: str
@@ -75,10 +77,10 @@ class Replica:
         self._listeners: set[StreamHandle] = set()
 
     def load(self) -> ReplicaInfo:
-        """Load the model and measure it, once; `stream` may be called when this has returned.
+        """Load the model and measure it, once; then `stream` may be called.
 
         Raises:
-            ModelError: Also for a model or a batch size that does not fit into the memory
+            ModelError: The model cannot be loaded, or it does not fit into the memory with this batch size
         """
         with self._loading:
             if self._home is None:
@@ -90,7 +92,7 @@ class Replica:
             return self._home
 
     def warm(self) -> ReplicaInfo:
-        """Load, and speak a few words to nobody: what is prepared at the first use is there for the first listener."""
+        """Load the model and discard a first short speech, so that work of the first use does not delay a listener."""
         home = self.load()
         if not home.warm_s:
             began = time.perf_counter()
@@ -103,14 +105,11 @@ class Replica:
         return home
 
     def join(self, job: str, config: JobConfig, store: PartStore) -> ReplicaInfo:
-        """Load, and speak for this job from now on.
-
-        The batches are this replica's, whatever the job's specification says. ModelError, too, if the job wants a
-        model that sounds different.
+        """Load the model, and accept calls for this job. Batches follow this replica's settings, not the job's.
 
         Raises:
-            StorageMissing: As `load` does
-            ModelError: As `load` does
+            StorageMissing: The store of the job is not there
+            ModelError: As `load` does, and if the job wants another model or other options
         """
         store.check()
         self._refuse_another(config.model)
@@ -118,17 +117,17 @@ class Replica:
         return self.load()
 
     def leave(self, job: str) -> None:
-        """Forget a job; what is being spoken for it ends with the batch."""
+        """Forget a job; its running calls end with their batch."""
         self._jobs.pop(job, None)
 
     def drop(self, job: str, part: str) -> None:
-        """Do not speak a part, or not to its end: `speak` returns None within a batch, or within a row."""
+        """Stop a part: its call of `speak` returns None within a batch, or within a row of a step-by-step model."""
         known = self._jobs.get(job)
         if known is not None:
             known.dropped.add(part)
 
     def hand_back(self, job: str, part: str) -> None:
-        """Speak a part no further: `speak` stores what is done within a batch, or a row, and names the rows left."""
+        """Stop a part within a batch, or a row: `speak` then stores the rows that are done and names the others."""
         known = self._jobs.get(job)
         if known is not None:
             known.handed_back.add(part)
@@ -140,17 +139,19 @@ class Replica:
 
     @property
     def num_streams(self) -> int:
-        """Streams that are being spoken or wait for their turn."""
+        """Number of streams that are spoken or wait for their turn."""
         return len(self._listeners)
 
     def speak(self, job: str, part: str, utterances: Sequence[Utterance]) -> Receipt | None:
-        """Speak utterances of a job into a part of this unique name, or refine them, as the model's task is.
+        """Speak utterances of a job into a part with this unique name, or refine them, by the model's task.
 
-        None if it was dropped, or handed back before any row was done: some of its objects may be stored.
+        Returns:
+            The receipt; None if the part was dropped, or handed back before any row was done. Then some of its objects
+            may be stored
 
         Raises:
-            JobError: Nothing of a row
-            RunStopped: Nothing of a row
+            JobError: An error of the whole job or of its store
+            RunStopped: The store does not answer
         """
         voice, known = self._ready, self._jobs.get(job)
         if known is None:
@@ -178,10 +179,10 @@ class Replica:
     def stream(self, wanted: SpeechInput, listener: StreamHandle) -> Generator[AudioChunk]:
         """Speak one text before all rows of jobs: its audio as soon as it is there, at most a second at a time.
 
-        The first piece tells what the time until it went to.
+        The first piece carries the times of the work before it.
 
         Raises:
-            RowError: For text that cannot be spoken, after what came before it
+            RowError: A piece of the text cannot be spoken; earlier pieces were returned
             ModelError: The model, its weights or its options are wrong; the message names the key or file
         """
         voice = self._ready
@@ -230,7 +231,7 @@ class Replica:
         return self._voice
 
     def _encode_soon(self, work: partial[Record]) -> Future[Record]:
-        """Give a clip to the encoder threads; waits while too many are pending."""
+        """Give a clip to the encoder threads; wait while too many are pending."""
         self._pending.acquire()
         future = self._encoders.submit(work)
         future.add_done_callback(lambda _: self._pending.release())

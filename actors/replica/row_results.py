@@ -1,7 +1,6 @@
-"""The rows of one attempt until each has its end: pieces waited for, failures, records.
+"""The rows of one attempt and their outcomes: missing pieces, failures, records.
 
-Guaranteed: a row ends once, complete or failed, whatever becomes of its pieces. Not known here: what a piece is, how
-pieces are made, and together with which others.
+Guaranteed: a row ends exactly once, complete or failed, whatever the outcomes of its pieces.
 """
 
 from __future__ import annotations
@@ -19,14 +18,15 @@ from ..text.segments import SpokenSegments
 from .receipt import ReplicaProgress
 
 RowPiece = TypeVar("RowPiece")
-"""What a segment becomes: samples, or text."""
+"""The result of a segment: samples, or text."""
 
 
 @dataclass(slots=True)
 class Pieces(Generic[RowPiece]):
-    """An utterance whose segments are on their way: what each has become, None until it has.
+    """An utterance and the results of its segments.
 
     Attributes:
+        pieces: A result for each segment; None until it is there
         spoken: The whole text as it is spoken, and what of it is not
         pauses_s: Seconds of silence before each piece
     """
@@ -43,15 +43,15 @@ class Pieces(Generic[RowPiece]):
 
     @property
     def made(self) -> list[RowPiece]:
-        """Those that are there, in order."""
+        """The results that are there, in order."""
         return [piece for piece in self.pieces if piece is not None]
 
 
 class Rows(ABC, Generic[RowPiece]):
-    """Rows that are waited for, and rows that have failed.
+    """Rows that wait for pieces, and rows that have failed.
 
     Args:
-        report: Is told of every row as it ends, from any thread
+        report: Called for every row that ends, from any thread
     """
 
     def __init__(self, info: ModelInfo, report: Callable[[ReplicaProgress], None]) -> None:
@@ -60,7 +60,7 @@ class Rows(ABC, Generic[RowPiece]):
         self._failed: list[Record] = []
 
     def expect(self, utterance: Utterance, planned: SpokenSegments) -> None:
-        """A row is to be made of these segments."""
+        """Add a row that consists of these segments."""
         pieces: list[RowPiece | None] = [None] * len(planned.segments)
         self._waiting[utterance.row] = Pieces(utterance, pieces, planned.spoken, planned.pauses_s)
         if planned.spoken.unspoken:
@@ -72,7 +72,7 @@ class Rows(ABC, Generic[RowPiece]):
         return pieces is not None and pieces.pieces[segment.index] is None
 
     def put(self, segment: Segment, piece: RowPiece) -> None:
-        """What a segment has become; with its last one the row is complete."""
+        """Add the result of a segment; the last one completes the row."""
         pieces = self._waiting.get(segment.row)
         if pieces is None:
             return  # another segment of the row has failed
@@ -82,37 +82,37 @@ class Rows(ABC, Generic[RowPiece]):
             self._complete(pieces)
 
     def give_up(self, segment: Segment, reason: str) -> None:
-        """The segment's row fails, whatever became of its other segments."""
+        """Fail the row of a segment, whatever the results of its other segments."""
         pieces = self._waiting.pop(segment.row, None)
         if pieces is not None:
             self.fail(pieces.utterance, reason)
 
     def fail(self, utterance: Utterance, reason: str) -> None:
-        """A row fails."""
+        """Fail a row."""
         self._failed.append(self._record(utterance, error=reason))
         self._report(ReplicaProgress(rows=1, failed=1))
 
     def hand_back(self) -> tuple[int, ...]:
-        """Wait no longer for the rows without an end; which they are, in order."""
+        """Drop the rows that have not ended; their numbers, in order."""
         left = tuple(sorted(self._waiting))
         self._waiting.clear()
         return left
 
     def check(self) -> None:
-        """Every row has an end."""
+        """Assert that every row has ended."""
         assert not self._waiting, f"rows without an end: {sorted(self._waiting)[:5]}"
 
     @abstractmethod
     def finish(self) -> Sequence[Record]:
-        """Wait for what is under way; a record of every row."""
+        """Wait for running work; a record of every row."""
 
     @abstractmethod
     def abort(self) -> None:
-        """Drop what can be dropped."""
+        """Drop work that has not begun."""
 
     @abstractmethod
     def _complete(self, pieces: Pieces[RowPiece]) -> None:
-        """A row all of whose pieces are there."""
+        """Handle a row whose pieces are all there."""
 
     def _record(self, utterance: Utterance, error: str | None = None, **made: Any) -> Record:
         return Record.of_utterance(
@@ -125,7 +125,7 @@ class Rows(ABC, Generic[RowPiece]):
         )
 
     def _described(self, utterance: Utterance) -> dict[str, Any]:
-        """What a record and a sidecar both say of the row itself."""
+        """The row's own values, as a record and a sidecar hold them."""
         return {
             "id": utterance.id,
             "text": utterance.text,

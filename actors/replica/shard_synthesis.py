@@ -1,10 +1,9 @@
-"""One attempt at one part: segments out of utterances, batches through the model, clips or texts out of it.
+"""One attempt at one part: utterances are split into segments, batches of them are spoken, clips or texts are stored.
 
-Every utterance ends in the receipt exactly once, done or failed with its reason. A batch that is out of memory is
-packed again, smaller, with all that is left; one that fails otherwise is halved down to the row that fails, so that one
-bad row costs nobody else. If not one row could be spoken, and not for reasons of their own, the error is raised
-instead: then the replica is at fault, not the rows. The same goes for a device that breaks in mid-part: what failed for
-no reason of its own is only believed if the model still works afterwards.
+Every utterance ends in the receipt exactly once, done or failed with its reason. If a batch is out of memory, its rows
+are packed again with all remaining ones, into smaller batches. If it fails otherwise, it is halved down to the row that
+fails, so that one bad row fails no other. A row that fails by an error that no model should raise is accepted as failed
+only if the model still works afterwards. Otherwise the replica is at fault, and the error is raised.
 """
 
 from __future__ import annotations
@@ -48,10 +47,10 @@ class ShardSynthesis:
     """One call of `Replica.speak`.
 
     Args:
-        part: Where clips go; None for texts, which the receipt holds
-        encode_soon: Hands work to the encoder threads
-        report: Is told of everything as it happens, from any thread
-        is_enough: Whether what is not spoken by now is to be spoken by another replica
+        part: Takes the clips; None for texts, which the receipt holds
+        encode_soon: Gives work to the encoder threads
+        report: Called with each progress, from any thread
+        is_enough: Whether the rows that are not spoken yet go back to the driver
     """
 
     def __init__(
@@ -77,22 +76,23 @@ class ShardSynthesis:
 
     @property
     def batches(self) -> BatchStats:
-        """What became of the batches so far."""
+        """The counts of the batches so far."""
         return self._stats
 
     @property
     def is_shared(self) -> bool:
-        """Whether the model may speak for other attempts at the same time: their rows fill its slots together."""
+        """Whether the model may speak for other attempts at the same time, so that their rows share its slots."""
         return self._stepwise is not None
 
     def _turn(self) -> AbstractContextManager[None]:
-        """While it lasts nobody else uses the model, unless several may."""
+        """Exclusive use of the model, unless attempts may share it."""
         return nullcontext() if self.is_shared else self._turns.rows()
 
     def synthesise(self, utterances: Sequence[Utterance]) -> bool:
-        """Speak everything, unless it is enough; a clip goes to the encoder as soon as its last segment is there.
+        """Speak all utterances until `is_enough`; a clip goes to the encoder as soon as its last segment is there.
 
-        False if nothing has come of any row: there is nothing to finish.
+        Returns:
+            False if no row has ended, so that there is nothing to finish
         """
         with self._meter.working():
             began = self._meter.seconds()
@@ -117,7 +117,7 @@ class ShardSynthesis:
                 failure = error
             else:
                 continue
-            # Out of the handler: the error's frames hold the batch's tensors until it is forgotten.
+            # After the handler: until the error is dropped, its frames hold the batch's tensors.
             left = [segment for segment in batch if self._rows.is_expected(segment)]
             todo = self._after_failure(left, failure, todo, was_alone=len(batch) == 1)
         if self._is_enough():
@@ -126,7 +126,7 @@ class ShardSynthesis:
         self._raise_if_broken()
 
     def finish(self) -> Receipt:
-        """Wait for the encoders, store the part, account for every row."""
+        """Wait for the encoders and store the part; the receipt."""
         records = self._rows.finish()
         num_ok = sum(record.status == "ok" for record in records)
         return Receipt(
@@ -142,11 +142,11 @@ class ShardSynthesis:
         )
 
     def abort(self) -> None:
-        """Drop the clips that no encoder has begun, and forget the part."""
+        """Drop the clips that no encoder has begun, and abort the part."""
         self._rows.abort()
 
     def _raise_if_broken(self) -> None:
-        """Raise the last surprise if nothing has worked since: a segment that was spoken before is the proof."""
+        """Raise the last unexpected error, unless the model still speaks a segment that it has spoken before."""
         if self._surprise is None:
             return
         if self._spoken_last is None:
@@ -173,7 +173,7 @@ class ShardSynthesis:
         return list(planned.segments)
 
     def _speak(self, batch: Sequence[Segment]) -> Spoken:
-        """The batch's waveforms. Raises whatever the model does."""
+        """The batch's waveforms. Errors of the model pass."""
         filled, total = num_cells(batch)
         shape = BatchShape(len(batch), total // len(batch))
         tuner, memory = self._tuner, self._memory
@@ -181,7 +181,7 @@ class ShardSynthesis:
         if memory is not None and not memory.is_main:
             memory.watch()
         elif memory is not None and len(batch) == 1 and not tuner.can_ever_fit(shape):
-            # Nothing would raise here: the system would end the process.
+            # Main memory raises no error: the system would end the process.
             raise BatchOutOfMemory("it is not tried where memory has no other bound")
         with self._turn():
             began = time.perf_counter()
@@ -211,7 +211,7 @@ class ShardSynthesis:
         return list(zip(batch, waves, strict=True))
 
     def _planned(self, segments: Iterable[Segment]) -> deque[list[Segment]]:
-        """What is spoken together: batches, or everything where rows come and go by themselves."""
+        """Segments in batches; a model that speaks step by step gets them all as one."""
         if self._stepwise is not None:
             # The longest first, so that the last rows to end are short ones.
             rows = sorted(segments, key=lambda s: (-s.length, s.row, s.index))
@@ -219,9 +219,9 @@ class ShardSynthesis:
         return deque(pack_segments(segments, self._tuner.pack, mixes_voices=self._model.info.mixes_voices))
 
     def _speak_rows(self, stepwise: Stepwise, segments: Sequence[Segment]) -> None:
-        """Speak or refine step by step, and take each row as it comes. Raises whatever the model does."""
+        """Speak or refine step by step, and take each row as it ends. Errors of the model pass."""
         began, before = self._meter.seconds(), stepwise.usage
-        # Closed here, whatever happens: rows that nobody waits for would go on beside others.
+        # Closed in any case: abandoned rows would go on in the slots beside others.
         with closing(stepwise.outcomes(segments)) as outcomes:
             for segment, outcome in outcomes:
                 if isinstance(outcome, RowError):
@@ -240,15 +240,16 @@ class ShardSynthesis:
                 )
                 began, before = now, used
                 if self._is_enough():
-                    return  # rows in slots are not waited for: they may take longer than there is time
+                    return  # do not wait for rows in slots: they may take longer than there is time
 
     def _after_failure(
         self, batch: Sequence[Segment], error: Exception, todo: deque[list[Segment]], *, was_alone: bool
     ) -> deque[list[Segment]]:
-        """What is to be spoken now that these segments are left of those that have failed together.
+        """The batches to be spoken next, after a batch has failed.
 
         Args:
-            was_alone: There were no others: the last one left is innocent until it has failed by itself
+            batch: Segments of the failed batch that have no result
+            was_alone: The batch had one segment only, so that this segment is the cause
         """
         if not batch:
             return todo
@@ -264,7 +265,7 @@ class ShardSynthesis:
     def _after_out_of_memory(
         self, batch: Sequence[Segment], error: Exception, todo: deque[list[Segment]], *, was_alone: bool
     ) -> deque[list[Segment]]:
-        """Free what can be freed, expect more of every batch from here on, and pack all that is left again."""
+        """Free memory, raise the estimate for all further batches, and pack all remaining segments again."""
         shape = BatchShape(len(batch), max(segment.length for segment in batch))
         was_expected = not self._tuner.fits(shape)
         self._tuner.ran_out(shape)
@@ -277,7 +278,7 @@ class ShardSynthesis:
                 return todo
             return self._planned(chain(batch, *todo))
         if not was_expected:
-            self._surprise = error  # it should fit: believed only if the model still speaks
+            self._surprise = error  # it should fit, so the row fails only if the model still speaks
         predicted = self._tuner.predict(shape).peak_bytes
         needs = f", {size(predicted)} expected of {size(self._tuner.bound_bytes)}" if predicted else ""
         self._rows.give_up(
@@ -290,7 +291,7 @@ class ShardSynthesis:
         self._report(ReplicaProgress(batches=stats))
 
     def _reason(self, error: Exception) -> str:
-        """Why a row failed; an error that no model should raise is remembered, the device may be at fault."""
+        """The reason of a failed row. Any error but RowError is kept, because the device may be at fault."""
         if isinstance(error, RowError):
             return str(error) or type(error).__name__
         self._surprise = error
@@ -298,6 +299,6 @@ class ShardSynthesis:
 
 
 def _halves(batch: Sequence[Segment]) -> list[list[Segment]]:
-    """A batch in two, or in one where there is only one segment."""
+    """The two halves of a batch; one, if it has one segment only."""
     middle = len(batch) // 2
     return [list(half) for half in (batch[:middle], batch[middle:]) if half]

@@ -1,6 +1,6 @@
-"""Whose time it was: seconds of a model that several attempts use at once, shared out evenly among them.
+"""A clock for attempts that use a model at once: its seconds are shared out evenly among them.
 
-Guarantees that the shares add up to the time in which anybody was at work. Not known here: what the work is.
+Guaranteed: the shares add up to the time in which at least one attempt was at work.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 
 class SharedClock:
-    """A clock that runs at half its speed while two are at work, at a third while three are."""
+    """A clock that runs at half its speed while two attempts are at work, at a third while three are."""
 
     def __init__(self, now: Callable[[], float] = time.perf_counter) -> None:
         self._now = now
@@ -23,7 +23,7 @@ class SharedClock:
 
     @contextmanager
     def working(self) -> Generator[None]:
-        """Somebody is at work."""
+        """Count one more attempt as at work during the block."""
         self._change(+1)
         try:
             yield
@@ -31,7 +31,7 @@ class SharedClock:
             self._change(-1)
 
     def seconds(self) -> float:
-        """What the clock shows: the share of one who is at work is the difference between two times."""
+        """The clock's time. The share of an attempt is the difference between the times of its end and its begin."""
         with self._guard:
             self._advance()
             return self._seconds

@@ -1,7 +1,4 @@
-"""What is asked of a model that takes rows as they come and go: samples of each segment, or its text as it is spoken.
-
-Knows neither rows nor parts; what becomes of an outcome is the attempt's business.
-"""
+"""Calls to a model that speaks step by step: samples of each segment, or its refined text. The caller handles rows."""
 
 from __future__ import annotations
 
@@ -23,10 +20,10 @@ class Stepwise:
 
     @classmethod
     def of(cls, model: Model, task: str) -> Stepwise | None:
-        """None for a model that speaks batch by batch.
+        """The model with its task; None for a model that speaks batch by batch.
 
         Raises:
-            ModelError: If such a one is to refine
+            ModelError: The task is to refine, and the model speaks batch by batch
         """
         if isinstance(model, AutoregressiveModel):
             return cls(model, task)
@@ -36,24 +33,24 @@ class Stepwise:
 
     @property
     def usage(self) -> SlotUsage:
-        """How the slots were used so far."""
+        """The use of the slots so far."""
         return self.model.usage()
 
     def outcomes(self, segments: Sequence[Segment]) -> Generator[tuple[Segment, Any]]:
-        """Each segment once, in any order: float32 [num_samples] or a refined text, or the RowError that says why not.
+        """Each segment once, in any order, with float32 [num_samples], a refined text, or a RowError with the reason.
 
-        Raises whatever the model does.
+        Errors of the model pass.
         """
         yield from self._refined(segments) if self.task == "refine" else self.model.speak_rows(segments)
 
     def repeat(self, segment: Segment) -> None:
-        """A segment that was done before, once more. Raises its RowError, and whatever the model does."""
+        """Speak or refine a segment again. Raises its RowError; errors of the model pass."""
         for _, outcome in self.outcomes([segment]):
             if isinstance(outcome, RowError):
                 raise outcome
 
     def _refined(self, segments: Sequence[Segment]) -> Iterator[tuple[Segment, str | RowError]]:
-        """A text in which the model itself would find nothing to speak is none."""
+        """Refined texts. A text in which the model finds nothing to speak becomes a RowRejected."""
         for segment, outcome in self.model.refine_rows(segments):
             if isinstance(outcome, str) and not (outcome.strip() and self.model.prepare(outcome, segment.voice).tokens):
                 yield segment, RowRejected("refining left no words")

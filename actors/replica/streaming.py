@@ -1,7 +1,7 @@
-"""Speech that is heard while it is made: a text, or one that arrives in parts, spoken piece by piece in order.
+"""Streamed speech: a text, or a text that arrives in parts, is spoken piece by piece in order.
 
-Guaranteed: what a piece sounds like depends on its text, voice, seed, speed and place in the text, as in a job; so a
-text of one clause sounds exactly as the row of a job with this seed. Not known here: who listens, and how fast.
+Guaranteed: the audio of a piece depends on its text, voice, seed, speed and place in the text, as in a job. So a text
+of one clause sounds exactly as the row of a job with this seed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 PAUSE_S = 0.2
-"""Silence between two pieces, in seconds: what a job has by default."""
+"""Silence between two pieces, in seconds: a job's default."""
 
 
 def speak_stream(
@@ -42,20 +42,22 @@ def speak_stream(
     listener: StreamHandle | None = None,
     turns: PriorityLock | None = None,
 ) -> Generator[NDArray[np.float32]]:
-    """Speak a text: float32 [num_samples] at the model's rate, each as soon as it is there, silences among them.
-
-    While it is read: RowError for a piece that cannot be spoken (what came before it is spoken already), RowRejected at
-    the end of a text in which nothing can be, and ModelError.
+    """Speak a text: pieces float32 [num_samples] at the model's rate, each as soon as it is there, and silences.
 
     Args:
+        text: The text, or its parts as they arrive
+        pause_s: Seconds of silence between two pieces
         streaming_text_chunk_size: See `clauses.chunk_tokens_of`
-        begun: Is told of every segment right before it is spoken
-        listener: Once he has gone the stream ends; told of what the time until the first piece went to
-        turns: Where others use the model: the stream takes turns with them, the next one each time. None where nobody
-            does, or the model may be used by several at once
+        begun: Called with every segment right before it is spoken
+        listener: Ends the stream once it has gone; gets the times of the work before the first piece
+        turns: Lock for a model that speaks one batch at a time; the stream takes it for each piece. None if no other
+            thread uses the model, or if several may use it at once
 
     Raises:
-        SpecError: For a wrong pause or chunk size at once
+        SpecError: The pause or the chunk size is wrong; raised at once
+        RowError: A piece cannot be spoken; raised while pieces are read, after those before it
+        RowRejected: Nothing in the text can be spoken; raised at the end of the text
+        ModelError: The model raised it, while pieces are read
     """
     pause = silence(model.info.sample_rate, pause_s)
     tokens = chunk_tokens_of(text, streaming_text_chunk_size)
@@ -66,7 +68,7 @@ def speak_stream(
 
 @dataclass(frozen=True, slots=True)
 class _Stream:
-    """A text on its way to one listener."""
+    """The stream of one text to one listener."""
 
     model: Model
     voice: str
@@ -106,7 +108,7 @@ class _Stream:
             raise RowRejected("nothing in the text can be spoken")
 
     def _fitting(self, piece: str) -> list[tuple[str, Prepared]]:
-        """The piece as the model takes it: a part or more, each as the model reads it."""
+        """The piece in parts that fit the model, each with its tokens."""
         with self._turn() as has_turn, self.listener.spending("text"):
             info = self.model.info
             if not has_turn:
@@ -119,7 +121,7 @@ class _Stream:
             return list(fit_pieces(pieces, self.voice, info.max_length, self.model.prepare))
 
     def _waves(self, segment: Segment) -> Iterator[NDArray[np.float32]]:
-        """What the model gives, each piece within a turn; none is held while the listener takes his time."""
+        """The model's waveforms. The lock is held for each of them, and not while the listener takes it."""
         with closing(self.model.stream(segment, self.listener)) as waves:
             while True:
                 with self._turn() as has_turn:

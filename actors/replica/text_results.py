@@ -1,6 +1,6 @@
-"""The rows of one attempt as they become refined texts: pieces joined by a space, each row accounted for once.
+"""The rows of one attempt become refined texts: pieces are joined by a space. Each row ends exactly once.
 
-Texts travel in the receipt, and only there: no part is opened for them. Not known here: how texts are refined.
+Texts travel in the receipt only: no part is opened for them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from .row_results import Pieces, Rows
 
 
 class Texts(Rows[str]):
-    """Rows that are refined; a piece is the text of a segment as it is spoken."""
+    """Rows that are refined; a piece is the refined text of a segment."""
 
     def __init__(self, info: ModelInfo, report: Callable[[ReplicaProgress], None]) -> None:
         super().__init__(info, report)
@@ -25,7 +25,7 @@ class Texts(Rows[str]):
         return self._failed + self._refined
 
     def abort(self) -> None:
-        """Nothing was begun that could be dropped."""
+        """Do nothing: there is no work to drop."""
 
     def _complete(self, pieces: Pieces[str]) -> None:
         refined = " ".join(pieces.made)

@@ -1,1 +1,1 @@
-"""The pool: replicas that are started, fed, watched and replaced."""
+"""The pool: starts, feeds, watches and replaces replicas."""

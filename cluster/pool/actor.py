@@ -1,8 +1,7 @@
 """A replica as a Ray actor: its calls run in threads, its streams are Ray's streaming generators.
 
-Guaranteed: the actor answers while it speaks; a stream makes no more than its reader takes (`STREAM_OPTIONS`); one that
-is cancelled (`ray.cancel`) leaves its slot within a step of the model, also while it waits for its reader.
-Not known here: models, jobs, who calls.
+Guaranteed: the actor answers while it speaks. A stream makes no more than its reader takes (`STREAM_OPTIONS`). A stream
+that is cancelled (`ray.cancel`) leaves its slot within a step of the model, also while it waits for its reader.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ class ReplicaActor:
         self._device = config.model.device
 
     async def device(self) -> str:
-        """The device that its model is on, "cpu" or "cuda"; known before it is loaded."""
+        """The device of the model, "cpu" or "cuda"; it can be asked before the model is loaded."""
         return self._device
 
     async def load(self) -> ReplicaInfo:
@@ -83,7 +82,7 @@ class ReplicaActor:
         return await self._call(partial(self._replica.speak, job, part, utterances))
 
     async def stream(self, wanted: SpeechInput) -> AsyncGenerator[AudioChunk]:
-        """See `Replica.stream`; to be called with `STREAM_OPTIONS`."""
+        """See `Replica.stream`; call it with `STREAM_OPTIONS`."""
         listener = StreamHandle()
         pieces = self._replica.stream(wanted, listener)
         making: Future[AudioChunk | None] | None = None
@@ -96,7 +95,7 @@ class ReplicaActor:
                 yield heard
         finally:
             listener.leave()
-            # The generator may be in mid-step in its thread; closed before that has ended, it would raise.
+            # The generator may be running in its thread; to close it before the step has ended would raise.
             if making is not None:
                 making.add_done_callback(lambda _: self._streams.submit(pieces.close))
 

@@ -1,4 +1,4 @@
-"""One attempt at a task, from its sending to its answer: what a trace shows."""
+"""The record of one attempt at a task, from its sending to its answer; traces show it."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class AttemptSpan:
-    """Times are of one monotonic clock, in seconds.
+    """One attempt. Times are in seconds of one monotonic clock.
 
     Attributes:
-        outcome: "spoken"; "copy", spoken by a second replica that came first; "second", spoken in vain after another;
-            "handed back", spoken in part because the node goes away; "dropped" before it was spoken; "died" with its
-            replica
         home: Host and process of the replica
+        outcome: "spoken": it counts. "copy": it was a second attempt and counts, because it ended first. "second":
+            another attempt ended first. "handed back": spoken in part, because the node goes away. "dropped": ended
+            before it was spoken. "died": its replica died
     """
 
     replica: int

@@ -1,8 +1,8 @@
-"""Which nodes are going away: a preemption notice, or a node that is being drained.
+"""Nodes that are going away, by a preemption notice or because they are being drained.
 
-Ray has no public call for it; what is asked here is what its own libraries ask (Data and Train), one short request. A
-Ray that answers otherwise, or a connection that cannot ask (`ray://`), knows of no such node: then a replica works
-until its node is gone, and nothing is lost by it.
+Ray has no public call for this. The function makes the short request that Ray's own libraries make (Data and Train). If
+Ray answers in another way, or the connection does not allow the request (`ray://`), no such node is found. Then a
+replica works until its node is gone, and its rows are spoken again, as after any death.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import time
 
 
 def draining_nodes() -> dict[str, float]:
-    """Ray's names of the nodes that are going away, and the seconds that each has left; infinite where none are named.
+    """The nodes that are going away, by Ray's names, and the seconds left to each; infinite if it has no deadline.
 
-    The deadline is told by the clock of the head.
+    Deadlines are times of the head node's clock.
     """
     with contextlib.suppress(Exception):
         from ray._private import state

@@ -1,8 +1,8 @@
-"""Replicas as Ray actors: told what to speak, watched, and replaced when they die or fall silent.
+"""Replicas as Ray actors: the pool sends them tasks, watches them, and replaces those that die or fall silent.
 
-Guaranteed: every shard fed comes back exactly once from `collect`, as receipts and poisoned rows that together
-hold all its utterances, or an error of the whole run is raised. A replica's death costs the tasks that it held and
-nothing else. Not known here: where shards come from, what a receipt is good for, which replica gets what.
+Guaranteed: `collect` returns every shard that was fed exactly once, as receipts and poisoned rows that together hold
+all its utterances, or it raises an error of the whole run. A replica's death costs the tasks that it held and nothing
+else. The dispatcher decides which replica gets which task.
 """
 
 from __future__ import annotations
@@ -37,7 +37,11 @@ __all__ = ["CompletedShard", "Pool"]
 
 
 class Pool:
-    """The replicas of one run. Use as a context manager; leaving it ends them, or gives them back."""
+    """The replicas of one run. Use it as a context manager; leaving it ends the replicas, or returns borrowed ones.
+
+    Attributes:
+        profiles: Measured costs of batches, by the hardware of the replicas
+    """
 
     def __init__(
         self,
@@ -47,7 +51,7 @@ class Pool:
         limits: Timeouts = PATIENT,
         stamp: str = "",
     ) -> None:
-        """`stamp`: the run's, for the names of parts, as in "r5f3a-7"."""
+        """`stamp`: the run's stamp in the names of parts, as in "r5f3a-7"."""
         self._limits = limits
         self._job = uuid.uuid4().hex[:12]
         self._replicas = ReplicaSupervisor(source, self._job)
@@ -62,7 +66,7 @@ class Pool:
         self._quiet_s = 0.0
         self._spans: list[AttemptSpan] = []
         self.profiles: dict[str, Profile] = {}
-        """What replicas measured or knew of their batches' costs, by the hardware that they run on."""
+        """Measured costs of batches, by the hardware of the replicas."""
 
     def __enter__(self) -> Pool:
         self._admit_replicas()
@@ -77,29 +81,29 @@ class Pool:
 
     @property
     def is_idle(self) -> bool:
-        """Whether no shard is out or waits here."""
+        """Whether no shard is out or waits in the pool."""
         return self._dispatch.is_idle
 
     @property
     def num_deaths(self) -> int:
-        """Replicas that died or were given up."""
+        """Number of replicas that died or were given up."""
         return self._replicas.num_deaths
 
     @property
     def num_copies(self) -> int:
-        """Tasks that were given to a second replica because it would end them sooner."""
+        """Number of tasks that were sent to a second replica because it would end them sooner."""
         return self._dispatch.num_copies
 
     @property
     def wants_more(self) -> bool:
-        """Whether `feed` is to be given shards: a replica is ready, and not enough wait here."""
+        """Whether `feed` should get shards: a replica is ready, and too few shards wait in the pool."""
         return self._dispatch.wants_more
 
     def feed(self, shards: Sequence[Shard], *, is_all: bool = False) -> None:
-        """Add shards, and give every ready replica work.
+        """Add shards, and send work to every ready replica.
 
         Args:
-            is_all: No more will come: from then on the work is balanced between the replicas
+            is_all: These are the last shards; from now on the work is balanced between the replicas
         """
         if shards or is_all:
             self._dispatch.add(shards, is_all=is_all)
@@ -112,17 +116,17 @@ class Pool:
         self._tell()
 
     def collect(self, timeout_s: float) -> list[CompletedShard]:
-        """Wait until something happens, at most `timeout_s`; the shards that are done.
+        """Wait for an answer of any replica, at most `timeout_s`, and return the shards that are complete.
 
         Raises:
             JobError: A replica has raised it
             RunStopped: A replica has raised it
-            ReplicasLost: If they die without getting anywhere
+            ReplicasLost: Too many replicas died in a row
         """
         self._admit_replicas()
         waited = {ref: handle for handle in self._handles.values() for ref in handle.refs}
         if not waited:
-            time.sleep(timeout_s)  # all are lost, and none is started yet
+            time.sleep(timeout_s)  # all replicas are lost, and no new one has started
         else:
             ready, _ = ray.wait(list(waited), num_returns=1, timeout=timeout_s)
             if ready:
@@ -141,20 +145,20 @@ class Pool:
                 self.collect(0.1)
 
     def orphaned_parts(self) -> list[str]:
-        """Names of parts that no manifest will ever name and that are written no more, each given once.
+        """Names of parts that no manifest will name and no replica writes any more. Each is returned once.
 
-        They are those of copies that came second, of tasks taken back, and of replicas that died.
+        They come from attempts that ended second, from tasks taken back, and from replicas that died.
         """
         return self._dispatch.orphaned_parts()
 
     def spans(self) -> list[AttemptSpan]:
-        """Attempts that have ended, each given once."""
+        """Attempts that have ended. Each is returned once."""
         spans, self._spans = self._spans, []
         return spans
 
     @property
     def notice(self) -> str:
-        """What a person should know when the run does not get on; empty while all is well."""
+        """A message to the user when the run does not make progress; else empty."""
         return report(self.states(), self._quiet_s, self._replicas.wanting, self._limits)
 
     def states(self) -> list[ReplicaState]:
@@ -183,7 +187,7 @@ class Pool:
 
     def _settle(self, handle: ReplicaHandle, ref: Any) -> None:
         if handle.number not in self._handles:
-            return  # it died a moment ago, and its tasks went with it
+            return  # the replica was replaced a moment ago, and its tasks with it
         try:
             answer: Any = ray.get(ref)
         except (JobError, RunStopped) as error:
@@ -220,10 +224,10 @@ class Pool:
         self._dispatch.record_receipt(handle.number, part, answer, time.monotonic())
 
     def _replace(self, handle: ReplicaHandle, error: Exception, ref: Any = None) -> None:
-        """Give up a replica that is dead or not to be trusted; its tasks go to others, and another is started.
+        """Give up a replica that is dead or at fault: its tasks go to other replicas, and a new one is started.
 
         Args:
-            ref: The answer that raised, if one did
+            ref: Reference to the answer that raised, if one did
         """
         del self._handles[handle.number]
         self._replicas.give_up(handle.actor, error)
@@ -255,7 +259,7 @@ class Pool:
         )
 
     def _look(self) -> None:
-        """Ask replicas how far they are, and give up those that say nothing or get on with nothing."""
+        """Ask replicas for their progress, and give up those that do not answer or make no progress."""
         now_s = time.monotonic()
         elapsed_s = now_s - self._looked_at_s
         if elapsed_s < self._limits.ask_s:

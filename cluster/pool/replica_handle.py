@@ -1,4 +1,4 @@
-"""A living replica as the pool keeps it: the actor, what it owes an answer to, and how it was last seen."""
+"""A living replica in the pool: its actor, its unanswered calls, and its last known state."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from .replica_state import ReplicaState, ReplicaStatus
 
 @dataclass(slots=True, eq=False)
 class ReplicaHandle:
-    """A living actor and what it holds.
+    """A living actor, its tasks and its unanswered calls.
 
     Attributes:
-        loading, polling: References to answers that it owes, None for none
-        speaking: Such references by the parts that they are receipts of
+        loading, polling: References to the answers of `join` and `progress`; None if there is none
+        speaking: References to the answers of `speak`, by part
     """
 
     number: int
@@ -38,32 +38,32 @@ class ReplicaHandle:
 
     @property
     def refs(self) -> list[Any]:
-        """Everything that this replica owes an answer to."""
+        """References to all answers that the replica still owes."""
         return [*self.speaking.values(), *(ref for ref in (self.loading, self.polling) if ref is not None)]
 
     @property
     def rows_in_flight(self) -> int:
-        """Rows that it has spoken and not handed in."""
-        # The progress was asked for a moment ago; a receipt may have come since.
+        """Rows that the replica has spoken and not handed in."""
+        # A receipt may have come since the progress was asked for.
         return max(0, self.liveness.progress.rows - self.rows_receipted) if self.queue.head else 0
 
     @property
     def share(self) -> float:
-        """Of the rows that it is speaking, how many are done: 0 … 1."""
+        """Share of the running task's rows that are done, 0 … 1."""
         head = self.queue.head
         return min(1.0, self.rows_in_flight / max(1, len(head.in_flight.task.utterances))) if head else 0.0
 
     def receipted(self, receipt: Receipt) -> None:
-        """It has handed in rows, whether they count or not."""
+        """Count the rows of a receipt, whether the attempt counts or not."""
         self.rows_receipted += receipt.num_ok + receipt.num_failed
         self.audio_s_receipted += receipt.audio_ms / 1000
 
     def state(self, now_s: float, expected_s: float) -> ReplicaState:
-        """The replica as it was last seen; `expected_s` is what its task should take."""
+        """The last known state of the replica; `expected_s`: seconds that its task should take."""
         head, liveness = self.queue.head, self.liveness
         busy = ReplicaStatus.SPEAKING if head else ReplicaStatus.IDLE
         task = head.in_flight.task if head else None
-        # What two speak at the same time counts once.
+        # A task that two replicas speak counts once.
         counts = head is not None and not head.is_copy and not head.is_dropped
         rows = self.rows_in_flight if counts else 0
         row_cost_s = task.cost_s / max(1, len(task.utterances)) if task else 0.0

@@ -1,7 +1,6 @@
-"""Where replicas come from: spawned for a run or a service and ended with it, or borrowed from a service.
+"""Sources of replicas: spawned for a run or a service and ended with it, or borrowed from a service.
 
-A service's replicas are named actors of the namespace `NAMESPACE`; a run that borrows them leaves them
-as they were. Not known here: shards, tasks, what a replica says.
+A service's replicas are named actors in the namespace `NAMESPACE`. A run that borrows them leaves them as they were.
 """
 
 from __future__ import annotations
@@ -29,28 +28,32 @@ class ReplicaSource(Protocol):
 
     @property
     def size(self) -> int:
-        """How many there should be."""
+        """Number of replicas that there should be."""
         ...
 
     def come(self) -> list[Any]:
-        """Actors that are there now and were not given before."""
+        """Actors that have come since the last call."""
         ...
 
     def lost(self, actor: Any, job: str) -> None:
-        """Replace an actor that has died, or is not trusted any more."""
+        """Replace an actor that has died or is at fault."""
         ...
 
     def end(self, actor: Any, job: str) -> None:
-        """Let go of an actor: the run is over."""
+        """End an actor, or return a borrowed one: the run is over."""
         ...
 
     def wanting(self) -> str:
-        """What to do when none comes."""
+        """Advice to the user when no replica comes."""
         ...
 
 
 class Spawned:
-    """Replicas of one's own, by a plan; one that is lost is replaced. Those of a service can be borrowed by runs."""
+    """Replicas that this process starts, by a plan, and replaces. Runs can borrow those of a service.
+
+    Args:
+        service: Name of the service that the replicas belong to; None for the replicas of a run
+    """
 
     def __init__(self, plan: ReplicaPlan, config: ReplicaConfig, service: str | None = None) -> None:
         self._plan = plan
@@ -89,10 +92,10 @@ class Spawned:
 
 
 class Borrowed:
-    """The replicas of a service, as they come and go; rows are spoken in what its streams leave over.
+    """The replicas of a service, as they come and go. Its streams go before the rows of a job.
 
     Raises:
-        SpecError: If there is no such service
+        SpecError: There is no such service
     """
 
     def __init__(self, service: str) -> None:
@@ -126,7 +129,7 @@ class Borrowed:
 
     def lost(self, actor: Any, job: str) -> None:
         self.end(actor, job)
-        # If it lives, it comes again at the next look.
+        # If the actor lives, the next look finds it again.
         self._known = {name: known for name, known in self._known.items() if known is not actor}
 
     def end(self, actor: Any, job: str) -> None:
@@ -141,12 +144,12 @@ def _new_name(service: str) -> str:
 
 
 def replicas_of(service: str) -> list[Any]:
-    """The actors of a service that are there now."""
+    """The present actors of a service."""
     return list(_actors(_replica_names(service)).values())
 
 
 def _actors(names: set[str]) -> dict[str, Any]:
-    """The actors of these names, sorted, but for those that went away since they were listed."""
+    """The actors of these names, sorted by name; those that have ended since they were listed are left out."""
     found: dict[str, Any] = {}
     for name in sorted(names):
         with contextlib.suppress(ValueError):

@@ -1,4 +1,4 @@
-"""What a replica is seen to be doing: records for displays and logs, without Ray."""
+"""The observed state of a replica: records for displays and logs, without Ray."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ...actors.replica.replica import ReplicaInfo
 
 
 class ReplicaStatus(Enum):
-    """Where a replica is in its life."""
+    """The phase of a replica."""
 
     STARTING = "starting"
     SPEAKING = "speaking"
@@ -21,18 +21,17 @@ class ReplicaStatus(Enum):
 class ReplicaState:
     """One replica, for a live display.
 
-    rows_in_flight, audio_s_in_flight, cost_s_in_flight
-                 what it has spoken and not yet handed in: rows, seconds of audio, estimated seconds of work
-
     Attributes:
-        home: Its host and process, None until it is loaded
-        since_s: Seconds since it came, or since it began with this shard
+        home: Host and process; None until the replica is loaded
+        rows_in_flight, audio_s_in_flight, cost_s_in_flight: Rows, seconds of audio and estimated seconds of work that
+            are spoken and not handed in yet
+        since_s: Seconds since the replica came, or since it began with this shard
         expected_s: Seconds that the shard should take
-        silent_s: Seconds since it was asked how far it is, without an answer
-        still_s: Seconds since it was last seen to get on
-        has_answered: Its process is there; before, it may wait for resources
-        is_spoken: All its rows are spoken, and are being stored
-        is_draining: Its node is going away: it gets nothing new
+        silent_s: Seconds since an unanswered call
+        still_s: Seconds since its last progress
+        has_answered: Its process has started; before, it may wait for resources
+        is_spoken: All rows of the shard are spoken and are being stored
+        is_draining: Its node is going away, so it gets no new task
     """
 
     number: int

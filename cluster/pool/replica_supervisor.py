@@ -1,7 +1,7 @@
-"""The replicas of a run, or of a service: started, given up when they fail, replaced, ended.
+"""The replicas of a run or of a service: started, given up when they fail, replaced, ended.
 
-Guaranteed: an actor that is given up is lost once, however often that is asked; a source whose replicas die one after
-the other is told from one that loses some. Not known here: what replicas are for, and how their deaths are noticed.
+Guaranteed: an actor is given up once, however often `give_up` is called for it. A source whose replicas all die raises
+an error; one that loses some of them does not. The caller notices deaths.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from ...errors import ModelError, ReplicasLost, SpeechmillError
 from .replica_source import ReplicaSource
 
 MAX_DEATHS_IN_A_ROW = 40
-"""More than halving a shard of thousands of rows down to a poisonous one takes; fewer than a broken machine wastes."""
+"""More than it takes to halve a shard of thousands of rows down to a poisonous row; few enough to stop a broken run."""
 DEATHS_PER_REPLICA = 3
-"""So many more deaths in a row are borne for each replica that there should be."""
+"""Deaths in a row that are allowed in addition, for each replica of the source."""
 
 
 class ReplicaSupervisor:
-    """Keeps as many replicas as its source has.
+    """Keeps the number of replicas that its source should have.
 
     Attributes:
-        num_deaths: Of replicas that were given up
+        num_deaths: Number of replicas that were given up
     """
 
     def __init__(self, source: ReplicaSource, job: str = "", max_deaths_in_a_row: int = MAX_DEATHS_IN_A_ROW) -> None:
-        """`max_deaths_in_a_row`: beside those that are borne for each replica."""
+        """`max_deaths_in_a_row`: allowed deaths in a row; `DEATHS_PER_REPLICA` for each replica come on top."""
         self._source = source
         self._job = job
         self._max_deaths = max_deaths_in_a_row
@@ -37,17 +37,17 @@ class ReplicaSupervisor:
         self.num_deaths = 0
 
     def admit(self) -> list[Any]:
-        """The actors that have come since the last call; the place of one that was given up is filled again."""
+        """The actors that have come since the last call, among them those that replace lost ones."""
         actors = self._source.come()
         self._living += actors
         return actors
 
     def record_success(self) -> None:
-        """A replica did what it is there for: the deaths before were none of a source that is broken."""
+        """Record that a replica did its work: the source is not broken, so earlier deaths do not count any more."""
         self._deaths_in_a_row = 0
 
     def give_up(self, actor: Any, error: Exception) -> bool:
-        """Let go of a replica that is dead or not to be trusted; False if that was done before."""
+        """Give up a replica that is dead or at fault; False if that was done before."""
         if not any(known is actor for known in self._living):
             return False
         self._living = [known for known in self._living if known is not actor]
@@ -68,11 +68,11 @@ class ReplicaSupervisor:
             ) from self._last_error
 
     def wanting(self) -> str:
-        """What to do when no replica comes."""
+        """Advice to the user when no replica comes."""
         return self._source.wanting()
 
     def end(self) -> None:
-        """End all replicas, or give them back."""
+        """End all replicas, or return borrowed ones."""
         for actor in self._living:
             self._source.end(actor, self._job)
         self._living = []
@@ -84,19 +84,23 @@ def is_preempted(error: Exception) -> bool:
 
 
 def cause_of(error: Exception) -> Exception:
-    """The error as the replica raised it, without Ray's wrapping and its remote traceback."""
+    """The error that the replica raised, without Ray's wrapping and its remote traceback."""
     cause = getattr(error, "cause", None)
     return cause if isinstance(cause, Exception) else error
 
 
 def summary(error: Exception) -> str:
-    """The last line of an error's message, which says most."""
+    """The last line of an error's message, which names the cause."""
     lines = [line.strip() for line in str(cause_of(error)).splitlines() if line.strip()]
     return lines[-1][:300] if lines else type(error).__name__
 
 
 def loading_error(error: Exception) -> SpeechmillError:
-    """What a replica that did not load says: speechmill's own error, ModelError, or ReplicasLost for one that died."""
+    """The error to raise for a replica that did not load.
+
+    Returns:
+        The error of speechmill that the replica raised, ModelError for another error, ReplicasLost if it died
+    """
     cause = cause_of(error)
     if isinstance(cause, SpeechmillError):
         return cause

@@ -1,4 +1,4 @@
-"""Why a run does not get on, in words: who waits for what since when, and which setting to change. Pure."""
+"""Why a run makes no progress, in words: which replica waits for what since when, and which setting to change. Pure."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ MAX_NAMED = 4
 
 
 def report(states: Sequence[ReplicaState], quiet_s: float, wanting: Callable[[], str], limits: Timeouts) -> str:
-    """What a person should know; empty while all is well.
+    """A message to the user; empty if nothing is stalled.
 
     Args:
-        quiet_s: Seconds without anything new from any replica, while there is work
-        wanting: What replicas need that do not come
+        quiet_s: Seconds without progress of any replica, while there is work
+        wanting: Returns what the missing replicas need
     """
     starting = [state for state in states if state.status is ReplicaStatus.STARTING]
     speaking = [state for state in states if state.status is ReplicaStatus.SPEAKING]
@@ -36,7 +36,7 @@ def report(states: Sequence[ReplicaState], quiet_s: float, wanting: Callable[[],
 
 
 def _none_ready(states: Sequence[ReplicaState], quiet_s: float, wanting: Callable[[], str]) -> str:
-    """No replica is ready."""
+    """The sentence for a run without a ready replica."""
     waited_s = max((state.since_s for state in states), default=quiet_s)
     if waited_s < STARTING_TOO_LONG_S:
         return ""
@@ -76,7 +76,7 @@ def _loading(states: Sequence[ReplicaState]) -> str:
 
 
 def _slow(speaking: Sequence[ReplicaState]) -> str:
-    """Nobody is late, and still nothing comes."""
+    """The sentence for a run that gets no receipts although no replica is late."""
     storing = [state for state in speaking if state.is_spoken]
     if storing:
         return _named(
@@ -95,7 +95,7 @@ def _slow(speaking: Sequence[ReplicaState]) -> str:
 
 
 def _named(states: Sequence[ReplicaState], what: Callable[[ReplicaState], str], advice: str) -> str:
-    """A sentence on these replicas, the first ones by their numbers; empty if there are none."""
+    """A sentence that names the first of these replicas by their numbers; empty if there are none."""
     if not states:
         return ""
     named = ", ".join(f"replica {state.number} {what(state)}" for state in states[:MAX_NAMED])

@@ -1,1 +1,1 @@
-"""Which shard goes to which replica, and when; without Ray."""
+"""Scheduling: which shard goes to which replica, and when; without Ray."""

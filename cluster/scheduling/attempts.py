@@ -1,4 +1,4 @@
-"""Attempts at tasks: which replica holds what, and which attempts may still count. Records, without Ray."""
+"""Attempts at tasks: which replica holds which, and which may still count. Records, without Ray."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from .retry import Task
 
 @dataclass(slots=True)
 class InFlightTask:
-    """A task that is out: with one replica, or with two. Only the attempts named here may count."""
+    """A task that one or two replicas hold. Only the attempts in `attempts` may count."""
 
     task: Task
     attempts: dict[str, Attempt] = field(default_factory=dict["str", "Attempt"])
 
     @property
     def may_be_copied(self) -> bool:
-        """Whether a second attempt may begin: a suspect has one, so that a death has one possible cause.
+        """Whether a second attempt may begin.
 
-        What is handed back comes again by itself.
+        A suspect task has one attempt, so that a death has one possible cause. The rows of a task that is handed back
+        become a new task by themselves.
         """
         is_handed_back = any(attempt.is_handed_back for attempt in self.attempts.values())
         return len(self.attempts) == 1 and not self.task.is_suspect and not is_handed_back
@@ -26,11 +27,12 @@ class InFlightTask:
 
 @dataclass(slots=True, eq=False)
 class Attempt:
-    """One attempt at a task: what one replica is to speak into a part of its own.
+    """One attempt at a task: one replica speaks it into a part of its own.
 
     Attributes:
-        is_dropped: It cannot count any more: what it stores is an orphan.
-        is_handed_back: Its replica was told to hand back the rows that are not done; the others count.
+        is_copy: Another attempt at the task began before it.
+        is_dropped: It cannot count any more: the objects that it stores are orphans.
+        is_handed_back: The replica is to hand back the rows that are not done; the others count.
     """
 
     part: str
@@ -44,12 +46,12 @@ class Attempt:
 
 @dataclass(slots=True)
 class ReplicaQueue:
-    """What a replica holds, the oldest first, which is the one that it speaks.
+    """The attempts that a replica holds. It speaks the oldest, which comes first.
 
     Attributes:
-        since_s: When it began to speak the oldest.
-        share: How much of the oldest is seen to be spoken, 0 … 1.
-        is_draining: Its node goes away: it gets nothing new.
+        since_s: Time at which it began to speak the oldest.
+        share: Observed progress of the oldest, 0 … 1.
+        is_draining: Its node is going away, so it gets no new task.
     """
 
     replica: int
@@ -67,15 +69,15 @@ class ReplicaQueue:
         return any(attempt.in_flight.task.is_suspect and not attempt.is_dropped for attempt in self.attempts.values())
 
     def add(self, attempt: Attempt) -> None:
-        """Behind all others."""
+        """Append an attempt."""
         if not self.attempts:
             self.since_s, self.share = attempt.sent_at_s, 0.0
         self.attempts[attempt.part] = attempt
 
     def remove(self, part: str, now_s: float, *, has_spoken: bool) -> tuple[Attempt, float]:
-        """Take out what was answered: the attempt, and the seconds that it took."""
+        """Remove an attempt that was answered; the attempt, and the seconds that it took."""
         head, attempt = self.head, self.attempts.pop(part)
-        # Two that are spoken together end one after the other: each took the time since the last.
+        # Attempts that are spoken together end one after the other: each took the time since the one before.
         spent_s = now_s - max(attempt.sent_at_s, self.since_s)
         if attempt is head or has_spoken:
             self.since_s = now_s

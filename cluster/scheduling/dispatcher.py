@@ -1,10 +1,10 @@
-"""Which replica speaks what, and which attempt counts. Pure: time and the names of parts are passed in.
+"""Assigns tasks to replicas, and decides which attempt counts. Pure: time and the names of parts are passed in.
 
-Guaranteed: every shard taken comes back exactly once, as receipts and poisoned rows that together hold its rows. While
-there is work, every replica has one task to speak and one waiting. When nothing is left to hand out, an idle replica
-gets the task that would end last, if it ends it sooner: as a copy where it is being spoken, taken away where it still
-waits. The first receipt of a task counts, the others' parts are orphans. A task has two attempts at most, and one that
-a replica died of has one: a death has one possible cause. Not known here: Ray, how a replica is told.
+Guaranteed: every shard that was added comes back exactly once, as receipts and poisoned rows that together hold its
+rows. While there is work, every replica speaks one task and has one waiting. When no task is left to hand out, an idle
+replica gets the task that would end last, if it would end it sooner: a running task is copied, a waiting one is moved.
+The first receipt of a task counts; the parts of other attempts are orphans. A task has at most two attempts, and one
+after a replica died of it, so that a death has one possible cause. The pool sends the tasks to the replicas.
 """
 
 from __future__ import annotations
@@ -22,31 +22,31 @@ from .speed import SpeedEstimates, remaining_s
 from .task_queue import TaskQueue
 
 TASKS_IN_FLIGHT = 2
-"""One running, one waiting behind it: the replica never waits for the driver."""
+"""One task runs and one waits behind it, so that the replica never waits for the driver."""
 
 SHARDS_AHEAD = 2
-"""Shards that wait here for each replica: enough to even out what the slowest holds."""
+"""Shards that wait in the queue for each replica: enough to even out the tasks of the slowest one."""
 
 GAIN = 0.8
-"""A copy has to end within this part of the time that the task would still take where it is."""
+"""A copy has to end within this share of the time that the running attempt would still take."""
 
 SLOW = 1.25
-"""A replica is slow that needs more than this times the typical seconds per estimated second."""
+"""A replica is slow if it needs more than this times the typical seconds per estimated second."""
 
 LEAST_SHARE = 0.05
 """Share of a task below which its speed cannot be told."""
 
 
 IN_TIME = 0.5
-"""Of the time that a node has left, a task has to be done in this part: estimates are off, and clips want storing."""
+"""A task has to end within this share of the time left to its node: estimates are off, and clips have to be stored."""
 
 
 class Dispatcher:
     """The work of one run and its replicas.
 
     Args:
-        new_part: A name for a part of this shard, never given before: what a dead or late attempt leaves behind can
-            never be mistaken for another.
+        new_part: Returns a new, unique name for a part of a shard, so that the objects of a dead or late attempt cannot
+            be mistaken for another's.
     """
 
     def __init__(self, new_part: Callable[[Shard], str], limits: Timeouts = PATIENT) -> None:
@@ -77,10 +77,10 @@ class Dispatcher:
 
     @property
     def wants_more(self) -> bool:
-        """Whether shards are to be added: enough have to wait here to even out what the slowest replica holds.
+        """Whether more shards should be added.
 
-        They have to wait still when `send` has given every replica work: the end must be in sight before the last
-        shard is handed out whole.
+        Enough shards have to wait to even out the tasks of the slowest replica, also after `send` has given work to
+        every replica: the last shards must not be handed out whole.
         """
         willing = self._willing()
         num_free = sum(max(0, TASKS_IN_FLIGHT - len(queue.attempts)) for queue in willing)
@@ -91,7 +91,7 @@ class Dispatcher:
 
         Args:
             shards: Those of a window.
-            is_all: No more will come: from then on the work is balanced between the replicas.
+            is_all: These are the last shards; from now on the work is balanced between the replicas.
         """
         for shard in shards:
             self._open.add(shard)
@@ -126,14 +126,14 @@ class Dispatcher:
                 self._speeds.record_progress(replica, share * queue.head.in_flight.task.cost_s, now_s - queue.since_s)
 
     def record_receipt(self, replica: int, part: str, receipt: Receipt | None, now_s: float) -> None:
-        """Record the answer of a replica; None: the attempt was dropped, nothing of it counts."""
+        """Record the answer of a replica; None: the attempt was dropped, and none of its rows count."""
         attempt, spent_s = self._queues[replica].remove(part, now_s, has_spoken=receipt is not None)
         in_flight = attempt.in_flight
         if attempt.is_dropped:
             self._orphaned_parts.append(part)
             return
         del in_flight.attempts[part]
-        if receipt is None:  # not told to: the replica has left the job and joined it again
+        if receipt is None:  # it was not dropped from here: the replica has left the job and joined it again
             self._orphaned_parts.append(part)
             self._retry(in_flight, "", is_blamed=False)
             return
@@ -151,9 +151,9 @@ class Dispatcher:
 
         Args:
             replica: Its number.
-            cause: What it died of, in words.
-            raised: The part whose speaking raised; None: the running one is blamed.
-            is_blamed: Whether a row may be the cause of the death; not if the machine was taken away.
+            cause: The cause of its death, in words.
+            raised: The part whose call raised; None: the running task is blamed.
+            is_blamed: Whether a row may be the cause of the death; False if the machine was taken away.
         """
         queue = self._queues.pop(replica)
         self._speeds.remove(replica)
@@ -165,10 +165,10 @@ class Dispatcher:
                 self._retry(attempt.in_flight, cause, is_blamed=is_blamed and attempt.part == guilty)
 
     def drain(self, replica: int, left_s: float, now_s: float) -> None:
-        """The node of this replica goes away in `left_s` seconds: no new task, and waiting ones go to others.
+        """Send a replica no new task, because its node goes away in `left_s` seconds; its waiting task goes to another.
 
-        The running task ends if that is in time; else the replica hands back the rows that are not done. To be called
-        again while the node is there.
+        The running task continues if it will end in time; else the replica hands back the rows that are not done. Call
+        this again and again while the node is there.
         """
         queue = self._queues[replica]
         queue.is_draining = True
@@ -184,26 +184,30 @@ class Dispatcher:
                 self._retry(attempt.in_flight, "", is_blamed=False)
 
     def drops(self) -> list[Attempt]:
-        """Attempts that cannot count any more, each given once: their replicas are to be told."""
+        """Attempts that their replicas should drop, because they cannot count. Each is returned once."""
         dropped, self._dropped = self._dropped, []
         return [e for e in dropped if e.replica in self._queues and e.part in self._queues[e.replica].attempts]
 
     def hand_backs(self) -> list[Attempt]:
-        """Attempts whose unfinished rows are to be handed back, each given once: their replicas are to be told."""
+        """Attempts whose replicas should hand back unfinished rows. Each is returned once."""
         handed_back, self._handed_back = self._handed_back, []
         return [attempt for attempt in handed_back if attempt.replica in self._queues]
 
     def finished(self) -> list[CompletedShard]:
-        """Completed shards, each given once."""
+        """Completed shards. Each is returned once."""
         return self._open.finished()
 
     def orphaned_parts(self) -> list[str]:
-        """Orphaned parts: no manifest will name them, no replica writes them any more. Each is given once."""
+        """Parts that no manifest will name and no replica writes any more. Each is returned once."""
         orphaned_parts, self._orphaned_parts = self._orphaned_parts, []
         return orphaned_parts
 
     def _rebalance(self, willing: list[ReplicaQueue], all_speeds: float, now_s: float) -> list[Attempt]:
-        """Take back what waits at slow replicas until long after all else could be done; what they speak until then."""
+        """Take waiting tasks from slow replicas that would start them too late.
+
+        Returns:
+            Attempts that slow replicas speak now and would end too late, to be copied
+        """
         ends = {queue.replica: list(self._ends(queue, now_s)) for queue in willing}
         held_s = sum(end[-1][0] / self._speeds.of(replica) for replica, end in ends.items() if end)
         all_s = (self._task_queue.left_s + held_s) / max(all_speeds, 1e-9)
@@ -240,7 +244,7 @@ class Dispatcher:
         return attempt
 
     def _copy(self, idle: ReplicaQueue, now_s: float) -> Attempt | None:
-        """The task that would end last, sent to an idle replica that ends it sooner."""
+        """Send the task that would end last to an idle replica, if that would end it sooner."""
         pace = self._speeds.of(idle.replica)
         found = [
             (end_s, attempt, is_spoken)
@@ -257,7 +261,7 @@ class Dispatcher:
         return copy
 
     def _ends(self, queue: ReplicaQueue, now_s: float) -> Iterator[tuple[float, Attempt, bool]]:
-        """In how many seconds each task of a replica is expected to end, and whether it is being spoken."""
+        """For each task of a replica: seconds until it is expected to end, the attempt, whether it is running."""
         end_s, elapsed_s, head = 0.0, now_s - queue.since_s, queue.head
         for attempt in queue.attempts.values():
             expected_s = self.expected_s(attempt)
@@ -265,20 +269,20 @@ class Dispatcher:
                 end_s += remaining_s(expected_s, elapsed_s, queue.share)
             elif not attempt.is_dropped:
                 end_s += expected_s
-            # What a model says of itself may be far off; before anything is known, only standing still counts.
+            # A model's own estimates may be far off: before any task was measured, only a lack of progress counts.
             is_credible = attempt is not head or self._speeds.is_known or elapsed_s > self._limits.still_s(expected_s)
             if is_credible and not attempt.is_dropped:
                 yield end_s, attempt, attempt is head
 
     def _drop(self, attempt: Attempt) -> None:
-        """Drop an attempt: whatever comes of it cannot count."""
+        """Drop an attempt: its receipt cannot count any more."""
         attempt.is_dropped = True
         del attempt.in_flight.attempts[attempt.part]
         self._dropped.append(attempt)
 
     def _retry(self, in_flight: InFlightTask, cause: str, *, is_blamed: bool) -> None:
         task = in_flight.task
-        if in_flight.attempts:  # another replica is at it
+        if in_flight.attempts:  # another replica speaks it
             in_flight.task = replace(task, deaths=task.deaths + is_blamed)
             return
         outcome = after_death(task, cause, is_blamed=is_blamed)

@@ -1,8 +1,8 @@
-"""Whether a replica lives, from its answers: asked every second, silent, or answering without getting on. Pure.
+"""Whether a replica lives, from its answers to a question every second: it may be silent, or make no progress. Pure.
 
-Time counts only while the driver looks: one that was busy elsewhere for minutes takes no replica for dead.
-Not known here: why a replica is silent. A row may be the cause (text that never lets go of the interpreter), so a
-replica that is given up for silence is blamed on what it was speaking, like any death.
+Time counts only while the driver looks: a driver that was busy for minutes does not take its replicas for dead. A row
+may be the cause of silence (text that never lets go of the interpreter). So the task that a silent replica was speaking
+is blamed when the replica is given up, as at any death.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from ...actors.replica.receipt import ReplicaProgress
 
 LOOKED_S = 5.0
-"""Between two looks no more than this counts."""
+"""At most so many seconds count between two looks."""
 
 GIVEN_UP = 3.0
-"""Times the limit after which standing still is told: then the replica is given up."""
+"""A replica is given up after this many times the seconds without progress after which it is reported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +23,11 @@ class Timeouts:
     """When a replica counts as frozen, stalled or overdue, in seconds.
 
     Attributes:
-        frozen_s: Seconds without an answer: the replica is given up; while it loads, ten times as long.
-        stalled_s: Seconds without anything new from any replica: the run says why.
-        overdue_s: At least so many seconds, and `overdue` times what a task should take, without getting on:
-            it stands still.
-        ask_s: Seconds between two questions how far a replica is.
+        frozen_s: Seconds without an answer after which a replica is given up; ten times as long while it loads.
+        stalled_s: Seconds without progress of any replica after which the run reports why.
+        overdue_s: Least seconds without progress after which a replica stands still.
+        overdue: The replica stands still after `overdue` times the expected seconds of its task, if that is longer.
+        ask_s: Seconds between two questions for a replica's progress.
     """
 
     frozen_s: float = 60.0
@@ -37,7 +37,7 @@ class Timeouts:
     ask_s: float = 1.0
 
     def still_s(self, expected_s: float) -> float:
-        """Seconds without getting on after which a task of this expected length stands still."""
+        """Seconds without progress after which a task of `expected_s` stands still."""
         return max(self.overdue_s, self.overdue * expected_s)
 
 
@@ -49,9 +49,11 @@ class Liveness:
     """The signs of life of one replica.
 
     Attributes:
-        silent_s: Since it was asked something that it has not answered.
-        still_s: Since it was seen to get on with what it holds.
-        has_answered: Its process is there: before, it may wait for resources.
+        came_at_s: Time at which the replica was started.
+        progress: Its last answer.
+        silent_s: Seconds since an unanswered question.
+        still_s: Seconds since its last progress.
+        has_answered: Its process has started; before, it may wait for resources.
     """
 
     came_at_s: float
@@ -67,7 +69,7 @@ class Liveness:
         self.still_s = self.still_s + counted_s if has_work else 0.0
 
     def record_progress(self, progress: ReplicaProgress) -> bool:
-        """Record an answer of the replica; whether its progress is another than before."""
+        """Record an answer of the replica; True if its progress has changed."""
         self.silent_s, self.has_answered = 0.0, True
         has_moved = progress != self.progress
         if has_moved:
@@ -76,18 +78,21 @@ class Liveness:
         return has_moved
 
     def record_movement(self) -> None:
-        """Record that it gets on: a batch, a receipt, a new task."""
+        """Record progress: a batch, a receipt, a new task."""
         self.still_s = 0.0
 
     def is_frozen(self, limits: Timeouts, *, is_ready: bool) -> bool:
-        """Whether it is to be given up, because it was there and is silent."""
+        """Whether the replica has answered before and is silent for too long now, so that it has to be given up."""
         return self.has_answered and self.silent_s > limits.frozen_s * (1 if is_ready else 10)
 
     def is_still(self, limits: Timeouts, expected_s: float) -> bool:
-        """Whether it answers and gets on with nothing, much longer than its task should take."""
+        """Whether the replica has made no progress for much longer than its task should take."""
         return self.still_s > limits.still_s(expected_s)
 
     def is_stuck(self, limits: Timeouts, expected_s: float, others_still_s: float) -> bool:
-        """Whether it is to be given up, because it stands still while others get on: so the store is not the cause."""
+        """Whether the replica stands still while others make progress, so that it has to be given up.
+
+        If no replica makes progress, the store may be the cause.
+        """
         limit_s = limits.still_s(expected_s)
         return self.still_s > GIVEN_UP * limit_s and others_still_s < limit_s / 2

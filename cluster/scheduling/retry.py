@@ -1,7 +1,7 @@
-"""What to do with work whose replica died: try again, cut it in two, or give the row up. Pure.
+"""The policy for tasks whose replica died: try again, cut in two, or fail the row. Pure.
 
-A shard may die with its replica for reasons of the machine, so it is tried again. One that takes two replicas with
-it is suspected: it is halved, and the halves again, until the row that kills is alone and everything else spoken.
+A replica may die for reasons of its machine, so its task is tried again. A task that two replicas died of is halved,
+and its halves again, until the row that kills replicas is alone and all others are spoken.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Task:
     """Utterances of one shard to be spoken by one replica.
 
     Attributes:
-        deaths: Replicas that died of it.
+        deaths: Number of replicas that died while they spoke it.
         cost_s: Estimated seconds on one replica.
     """
 
@@ -31,7 +31,7 @@ class Task:
 
     @property
     def is_suspect(self) -> bool:
-        """Whether it has to be spoken alone, so that the next death has one possible cause."""
+        """Whether a replica must hold no other task beside it, so that the next death has one possible cause."""
         return self.deaths > 0
 
     def cut(self, num_rows: int) -> tuple[Task, Task]:
@@ -39,7 +39,7 @@ class Task:
         return self._of(self.utterances[:num_rows]), self._of(self.utterances[num_rows:])
 
     def left(self, rows: Collection[int]) -> Task:
-        """What is left of it where these rows are."""
+        """The task with these rows only."""
         return self._of(tuple(utterance for utterance in self.utterances if utterance.row in rows))
 
     def _of(self, utterances: tuple[Utterance, ...]) -> Task:
@@ -49,7 +49,11 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class PoisonRow:
-    """A row that took one replica after another with it; `cause` is what the last one said."""
+    """A row that killed one replica after another.
+
+    Attributes:
+        cause: The last error of the last replica, in words.
+    """
 
     shard: Shard
     utterance: Utterance
@@ -61,9 +65,9 @@ def after_death(task: Task, cause: str, *, is_blamed: bool) -> list[Task] | Pois
     """The tasks that replace one whose replica died, or the row to give up.
 
     Args:
-        task: What the replica held.
-        cause: What it died of, in words.
-        is_blamed: Whether the task may be the cause: it was being spoken, and the machine was not taken away.
+        task: The task that the replica held.
+        cause: The cause of the death, in words.
+        is_blamed: Whether the task may be the cause: it was running, and the machine was not taken away.
     """
     if not is_blamed:
         return [task]
@@ -75,7 +79,7 @@ def after_death(task: Task, cause: str, *, is_blamed: bool) -> list[Task] | Pois
         return [replace(task, deaths=deaths)]
     if deaths < DEATHS_BEFORE_HALVING:
         return [replace(task, deaths=deaths)]
-    # A half stays under suspicion: its next death halves it at once.
+    # A half stays suspect: its next death halves it at once.
     suspect = replace(task, deaths=DEATHS_BEFORE_HALVING - 1)
     return list(suspect.cut(num_rows // 2))
 

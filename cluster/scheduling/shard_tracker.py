@@ -1,6 +1,6 @@
-"""Shards of which something is still out, and what has come back of each. Pure.
+"""Shards with unfinished tasks, and the outcomes of their finished ones. Pure.
 
-Guaranteed: a shard is finished once, when as many of its tasks have ended as it was cut into.
+Guaranteed: a shard is finished once, when all tasks that it was cut into have ended.
 """
 
 from __future__ import annotations
@@ -39,16 +39,16 @@ class ShardTracker:
         return bool(self._open)
 
     def add(self, shard: Shard) -> None:
-        """A shard, as one task."""
+        """Add a shard, as one task."""
         assert shard.id not in self._open, f"shard {shard.id} came twice"
         self._open[shard.id] = _Open()
 
     def cut(self, shard: Shard, num_more: int) -> None:
-        """One of its tasks has become `num_more` tasks more."""
+        """Count `num_more` more tasks: one of the shard's tasks was cut."""
         self._open[shard.id].num_tasks += num_more
 
     def close(self, shard: Shard, outcome: Receipt | PoisonRow) -> None:
-        """One of its tasks has ended."""
+        """Record the outcome of one of the shard's tasks."""
         entry = self._open[shard.id]
         if isinstance(outcome, PoisonRow):
             entry.poisoned.append(outcome)
@@ -60,6 +60,6 @@ class ShardTracker:
             self._finished.append(CompletedShard(shard, tuple(entry.receipts), tuple(entry.poisoned)))
 
     def finished(self) -> list[CompletedShard]:
-        """Completed shards, each given once."""
+        """Completed shards. Each is returned once."""
         finished, self._finished = self._finished, []
         return finished

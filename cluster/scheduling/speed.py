@@ -1,16 +1,16 @@
-"""How fast each replica is, and when it will be done, from the tasks it has finished. Pure.
+"""The speed of each replica, from the tasks that it has finished, and the time that a task still takes. Pure.
 
-A speed is given as seconds by the clock per estimated second. It compares replicas with each other: that all are
-slower than the estimates changes no decision. Not known here: tasks, how decisions are made.
+A speed is measured seconds per estimated second. It compares replicas with each other: if all are slower than the
+estimates, no decision changes.
 """
 
 from __future__ import annotations
 
 KEPT = 0.7
-"""Weight of earlier tasks when one is recorded: the last four or so count, so a node that gets slower is noticed."""
+"""Weight of earlier tasks when one is recorded: about the last four count, so a node that slows down is noticed."""
 
 LATE = 0.5
-"""A late task is expected to take this share of its time so far again: one twice as late as expected is copied."""
+"""A late task is expected to take this share of its elapsed time in addition, so that very late tasks are copied."""
 
 
 class SpeedEstimates:
@@ -23,11 +23,11 @@ class SpeedEstimates:
 
     @property
     def is_known(self) -> bool:
-        """Whether any replica has handed anything in."""
+        """Whether any task was recorded."""
         return self._cost_s > 0
 
     def record_task(self, replica: int, cost_s: float, spent_s: float) -> None:
-        """Record a finished task: estimated at `cost_s`, done in `spent_s` by the clock."""
+        """Record a finished task: estimated at `cost_s`, measured at `spent_s`."""
         if cost_s <= 0 or spent_s < 0:
             return
         own_cost_s, own_spent_s = self._own.get(replica, (0.0, 0.0))
@@ -42,11 +42,11 @@ class SpeedEstimates:
 
     @property
     def typical(self) -> float:
-        """Seconds per estimated second of all together; 1 before anything is known."""
+        """Seconds per estimated second over all replicas; 1 before a task was recorded."""
         return max(self._spent_s, 1e-9) / self._cost_s if self._cost_s > 0 else 1.0
 
     def of(self, replica: int) -> float:
-        """Seconds per estimated second: as handed in, else as seen, else as of all."""
+        """Seconds per estimated second: of finished tasks, else of observed progress, else of all replicas."""
         if replica in self._own:
             cost_s, spent_s = self._own[replica]
             return max(spent_s, 1e-9) / cost_s
@@ -64,7 +64,7 @@ def remaining_s(expected_s: float, elapsed_s: float, share: float) -> float:
     Args:
         expected_s: Seconds that it was expected to take.
         elapsed_s: Seconds since it began.
-        share: How much of it is seen to be done, 0 … 1; 0 where nothing is seen. The larger, the more it is believed.
+        share: Observed progress, 0 … 1; 0 if none was observed. The larger it is, the more weight it has.
     """
     by_time_s = max(expected_s - elapsed_s, LATE * elapsed_s)
     if share <= 0:

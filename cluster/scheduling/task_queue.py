@@ -1,9 +1,9 @@
-"""Work that no replica holds yet: tasks to try again, and shards that were added. Pure.
+"""Tasks that no replica holds yet: those to try again, and shards that were added. Pure.
 
-Guaranteed: what goes in comes out once, in the order of its expected length, whole or in pieces that together hold
-all its rows. Shards are handed out whole until the last of them is in sight; from there on a replica gets a part of
-what is left that fits its speed, smaller and smaller, so that all end together whatever their speeds and however far
-off the estimates are. Not known here: replicas, what becomes of a task.
+Guaranteed: each task comes out once, in the order of its expected length, whole or in pieces that together hold all its
+rows. Shards are handed out whole until the last one was added. From then on a replica gets a piece of the remaining
+work that fits its speed. Pieces become smaller and smaller, so that all replicas end together, whatever their speeds
+and however far off the estimates are.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from ...actors.records.utterance import Shard
 from .retry import Task
 
 PARTS_OF_SHARE = 3
-"""At the end a replica gets this part of its share of what is left: the rest makes up for wrong estimates."""
+"""At the end a replica gets one part in so many of its share of the remaining work; the rest corrects estimates."""
 
 LEAST_ROWS = 8
 ENOUGH_S = 1.0
-"""Fewer rows than `LEAST_ROWS` fill no batch; unless they take so many expected seconds, they stay together."""
+"""Fewer rows than `LEAST_ROWS` fill no batch: a piece has as many, or else takes `ENOUGH_S` expected seconds."""
 
 LEAST_S = 0.25
-"""Expected seconds of a piece: below them its calls cost more than the balance gains."""
+"""Least expected seconds of a piece: a shorter one costs more in calls than it gains in balance."""
 
 
 MANY_ROWS = 50_000
-"""Of cheap shards, more wait here than of expensive ones, up to so many rows: they lie in memory."""
+"""More cheap shards wait in the queue than expensive ones, up to so many rows, which are in memory."""
 
 
 class TaskQueue:
-    """What is still to be handed out."""
+    """The tasks that are still to be handed out."""
 
     def __init__(self) -> None:
         self._again: deque[Task] = deque()
@@ -46,16 +46,16 @@ class TaskQueue:
 
     @property
     def left_s(self) -> float:
-        """Estimated seconds of all that waits here, on one replica."""
+        """Estimated seconds of all waiting tasks, on one replica."""
         return max(0.0, self._left_s)
 
     @property
     def is_all_seen(self) -> bool:
-        """Whether no shard is left beyond those that wait here."""
+        """Whether the last shard was added."""
         return self._is_all_seen
 
     def wants(self, num_shards: int) -> bool:
-        """Whether less work waits here than `num_shards` of the most expensive shards have, and more may come."""
+        """Whether more shards may come, and less work waits than `num_shards` of the most expensive shards have."""
         if self._is_all_seen:
             return False
         is_little = self._left_s < num_shards * self._most_s and self._num_rows < MANY_ROWS
@@ -66,7 +66,7 @@ class TaskQueue:
 
         Args:
             shards: Those of a window.
-            is_all: No more will come.
+            is_all: These are the last shards.
         """
         assert not self._is_all_seen, "the work was said to be all"
         for shard in shards:
@@ -80,19 +80,23 @@ class TaskQueue:
             self._ahead = deque(sorted(self._ahead, key=_longest, reverse=True))
 
     def put_back(self, tasks: Iterable[Task]) -> None:
-        """Tasks that are to be tried again, before everything else."""
+        """Put back tasks, to be handed out before all others."""
         tasks = list(tasks)
         self._again.extendleft(reversed(tasks))
         self._left_s += sum(task.cost_s for task in tasks)
         self._num_rows += sum(len(task.utterances) for task in tasks)
 
     def take(self, share: float, pace: float, *, is_alone: bool) -> tuple[Task, bool] | None:
-        """The next task for a replica, and whether it was cut off one whose rest stays here; None if there is none.
+        """Take the next task for a replica; None if there is none.
 
         Args:
-            share: The share of the work of all replicas that this one does, above 0 and up to 1.
-            pace: Its seconds per estimated second.
-            is_alone: It has nothing else to do: only then does it get a suspect, so that the next death has one cause.
+            share: The replica's share of the work of all replicas, above 0 and up to 1.
+            pace: The replica's seconds per estimated second.
+            is_alone: The replica holds no other task. Only then does it get a suspect task, so that the next death has
+                one cause.
+
+        Returns:
+            The task, and whether it was cut off a task whose rest stays in the queue
         """
         task = self._first(is_alone=is_alone)
         if task is None:
@@ -118,7 +122,7 @@ class TaskQueue:
 
 
 def _rows_of(task: Task, piece_s: float, enough_s: float) -> int:
-    """How many rows make a piece of this cost; all of them where the rest would be a crumb."""
+    """The number of rows for a piece of this cost; all rows if the rest would be too small."""
     num_rows = len(task.utterances)
     if task.cost_s <= 1.5 * piece_s or num_rows == 1:
         return num_rows

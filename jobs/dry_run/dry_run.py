@@ -20,7 +20,9 @@ from ...errors import RowError, SpeechmillError
 from ..corpus.printable import printable
 from ..output.output_file import OutputFile
 from ..planning.windows import windows
-from ..run.prepare import describe_model, open_corpus, replica_config, text_rules
+from ..resolve.corpus import open_corpus
+from ..resolve.model import describe_model, replica_config
+from ..resolve.text import text_rules
 from ..spec.job import JobSpec
 from .batch_estimate import BatchPlan, BatchPlanner
 

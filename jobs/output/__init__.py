@@ -1,1 +1,1 @@
-"""What lies in an output, written and read."""
+"""The objects of an output, written and read."""

@@ -1,4 +1,4 @@
-"""Objects that are read whole, up to a size: what lies in an output may have been edited, or be a hole on a disk."""
+"""Objects read whole, up to a size: an edited object, or a sparse file on a disk, may be larger than the memory."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ...cluster.storage import Storage
 from ...errors import JobError
 
 SMALL_BYTES = 1 << 26
-"""Of an object with a few fields, such as job.json."""
+"""Limit for an object with a few fields, such as job.json."""
 MANIFEST_BYTES = 1 << 30
 
 
@@ -20,8 +20,8 @@ def get_bounded(storage: Storage, key: str, max_bytes: int = SMALL_BYTES) -> byt
     """The whole object.
 
     Raises:
-        StorageMissing: For one of more than `max_bytes`
-        TooLarge: For one of more than `max_bytes`
+        StorageMissing: There is no such object
+        TooLarge: The object has more than `max_bytes`
     """
     with storage.open(key) as file:
         size = file.seek(0, io.SEEK_END)

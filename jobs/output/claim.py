@@ -1,8 +1,8 @@
-"""A run's claim on an output: the number under which all that it commits is named.
+"""A run's claim on an output: the run number that the names of all its commits carry.
 
-Guaranteed, by `cluster/commit`: of all claims one counts at a time, and nothing that a run sends after another one has
-claimed the output is counted, or deletes what is. The lease is checked before each request, so that a run that lost it
-stops early. Not known here: shards, and what is in a manifest.
+Guaranteed by `cluster/commit`: one claim counts at a time. Requests that a run sends after another run has claimed the
+output add nothing that counts, and delete nothing that counts. The lease is checked before each request, so that a run
+without it stops early. This module does not interpret shards or manifests.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from .plan_log import delete_plan
 from .reader import named_keys
 
 SWEPT = (AUDIO_PREFIX, TEXT_PREFIX, MANIFEST_PREFIX)
-"""By a run: the output may have been one of another task before."""
+"""Prefixes that a run sweeps; all of them, because the output may have held another task before."""
 
 
 SWEEP_THREADS = 16
-"""Manifests that are read at once for the names in them."""
+"""Manifests read at once for the names in them."""
 
 
 class MayWrite(Protocol):
-    """A lease, as far as a writer needs one.
+    """The part of a lease that a writer needs.
 
     Attributes:
         is_exclusive: Whether the store keeps conditions on writes
@@ -46,12 +46,12 @@ class MayWrite(Protocol):
     is_exclusive: bool
 
     def check(self) -> None:
-        """Raise LeaseLost if another driver may write by now."""
+        """Raise LeaseLost if another driver may hold the lease."""
         ...
 
 
 class Claim:
-    """An output that was claimed by this run. Several threads may commit to it."""
+    """The claim of this run on an output. Several threads may commit to it."""
 
     def __init__(self, storage: Storage, lease: MayWrite, job: JobFile, claimed: WriteRoot) -> None:
         self._storage, self._lease, self._job = storage, lease, job
@@ -60,16 +60,16 @@ class Claim:
 
     @classmethod
     def begin(cls, storage: Storage, lease: MayWrite, found: OutputFile | None, job: JobFile) -> Claim:
-        """Begin an output anew, over what is there if anything is: from then on none of that counts.
+        """Begin an output anew. Objects that it held before do not count any more.
 
         Raises:
-            LeaseLost: If another run was faster
+            LeaseLost: Another run has claimed it first
         """
         tag, base = secrets.token_hex(2), found.base if found else None
         how: dict[str, Any] = {"tag": tag, "nonce": _nonce(), "is_conditional": lease.is_exclusive}
         claim = cls(storage, lease, job, _written(storage, lease, begin(base, job.body, **how)))
         with guarded(lease.check):
-            delete_plan(storage)  # of another job; without it, corpora are planned anew
+            delete_plan(storage)  # it is another job's
             if found is not None and not found.root.run:
                 storage.delete([COMPLETE_KEY])
         return claim
@@ -84,15 +84,17 @@ class Claim:
         listed: Callable[[str], Iterator[Entry]],
         count: Callable[[PartName], None],
     ) -> Claim:
-        """Go on with an output. The parts that count now are counted from then on, without the damaged manifests.
+        """Continue an output. Its parts go on to count, except those with damaged manifests.
 
         Args:
+            found: The output's `job.json`
+            damaged: Keys of the damaged manifests
             listed: Lists the manifests, in any order
-            count: Is told each part that goes on to count
+            count: Called with each part that goes on to count
 
         Raises:
-            LeaseLost: If another run was faster
-            JobError: For an output of format 2
+            LeaseLost: Another run has claimed it first
+            JobError: The output has format 2
         """
         how: dict[str, Any] = {"nonce": _nonce(), "is_conditional": lease.is_exclusive}
         if found.root.is_complete:
@@ -109,17 +111,17 @@ class Claim:
         return cls(storage, lease, found.job, claimed)
 
     def check(self) -> None:
-        """Raise LeaseLost if another driver may have claimed the output by now."""
+        """Raise LeaseLost if another driver may have claimed the output."""
         self._lease.check()
 
     @property
     def stamp(self) -> str:
-        """Of the names of audio: "r5f3a-7"."""
+        """The stamp in the names of audio objects: "r5f3a-7"."""
         return str(self._run.stamp)
 
     @property
     def is_first(self) -> bool:
-        """Whether no run was before this one, so that nothing of another can lie there."""
+        """Whether this run is the output's first, so that no other run can have left objects."""
         return self._run.stamp.run == 1
 
     def begin_commit(self) -> str:
@@ -129,31 +131,31 @@ class Claim:
         return str(stamp)
 
     def landed(self, manifest_key: str) -> None:
-        """The manifest is stored."""
+        """Record that the manifest is stored."""
         with self._numbering:
             self._run = self._run.commit_landed(manifest_key)
 
     def complete(self, complete: Complete) -> None:
-        """Write the mark that nothing is missing.
+        """Write the mark of completeness.
 
         Raises:
-            LeaseLost: For an output that was deleted
-            OutputGone: For an output that was deleted
+            LeaseLost: Another run has claimed the output
+            OutputGone: `job.json` was deleted
         """
         body = completed(self._job.body, complete)
         _written(self._storage, self._lease, self._run.complete(body, nonce=_nonce()))
 
     def sweep(self) -> int:
-        """Delete what cannot count any more; how many keys."""
+        """Delete objects that cannot count any more; the number of keys."""
         root = self._run.file.root
         if (found := OutputFile.read(self._storage)) is not None and found.root.tag == root.tag:
-            root = found.root  # later by now, if this run has completed it
+            root = found.root  # newer, if this run has completed the output
         with guarded(self._lease.check):
             return sweep(self._storage, root)
 
 
 def sweep(storage: Storage, root: Root, prefixes: Iterable[str] = SWEPT) -> int:
-    """Delete what cannot count under this root; how many keys."""
+    """Delete objects that cannot count under this root; the number of keys."""
     num_deleted = 0
     with ThreadPoolExecutor(SWEEP_THREADS, "sweep") as threads:
         coming: dict[str, Future[set[str]]] = {}
@@ -163,7 +165,7 @@ def sweep(storage: Storage, root: Root, prefixes: Iterable[str] = SWEPT) -> int:
             if not isinstance(machine, Sweep):
                 return
             if isinstance(answer, Page):
-                # Of a run that continues nearly every manifest is asked for: one after the other they take hours.
+                # In a continued run nearly every manifest has to be read; one after the other that takes hours.
                 for key in machine.step(answer).unread:
                     coming[key] = threads.submit(named_keys, storage, PartName.parse(key))
             elif not machine.unread:
@@ -180,10 +182,11 @@ def _written(
     see: Callable[[Machine, StoreAnswer], None] | None = None,
     listed: Callable[[str], Iterator[Entry]] | None = None,
 ) -> WriteRoot:
-    """Drive a claim, or a completion, to its end.
+    """Carry out a claim or a completion.
 
     Raises:
-        LeaseLost: If another run was faster
+        LeaseLost: Another run has claimed the output first
+        OutputGone: `job.json` was deleted
     """
     with guarded(lease.check):
         lease.check()

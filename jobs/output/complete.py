@@ -1,6 +1,6 @@
-"""The mark that every row of the corpus is in a committed manifest: it stands in `job.json`, with the root.
+"""The mark of completeness: every row of the corpus is in a committed manifest. It is in `job.json`, beside the root.
 
-In format 2 it was an object of its own, `complete.json`, which is still read.
+In format 2 it was a separate object, `complete.json`, which is still read.
 """
 
 from __future__ import annotations
@@ -50,15 +50,15 @@ class Complete:
 
     @property
     def body(self) -> dict[str, Any]:
-        """As it is written."""
+        """The mark as it is written."""
         return asdict(self) | {"audio_s": round(self.audio_s, 3)}
 
     @classmethod
     def of(cls, value: object, source: str) -> Complete:
-        """Read it back from the object at `source`.
+        """Read the mark from the JSON value of the object at `source`.
 
         Raises:
-            JobError: For one that cannot be read
+            JobError: The value is no such mark
         """
         what = f"{source} has a mark of completeness that cannot be read"
         mark = checked(_StoredMark, value, what, "restore it, or run the job with --repair")

@@ -1,6 +1,6 @@
-"""Whether an output still holds what it says: names are compared, objects looked for, none is opened.
+"""A check of the names in an output: are all manifests there, and objects for each? No object is opened.
 
-What is in the objects is `verify`'s to prove. Not known here: what is to be done about it.
+`verify` checks the content of the objects.
 """
 
 from __future__ import annotations
@@ -28,10 +28,11 @@ MAX_NAMED = 3
 
 @dataclass(frozen=True, slots=True)
 class Holdings:
-    """What a look at the names found.
+    """The result of a check of the names.
 
     Attributes:
-        problems: What is missing, a sentence each; empty where nothing is
+        ledger: The committed parts
+        problems: A sentence for each kind of loss; empty if nothing is missing
     """
 
     ledger: Ledger
@@ -39,7 +40,7 @@ class Holdings:
 
     @classmethod
     def of(cls, storage: Storage, output: OutputFile) -> Holdings:
-        """Look at an output: at its manifests, and if it is complete, at what is missing of them and of their clips."""
+        """Check an output: list its manifests, and if it is complete, find missing manifests and missing clips."""
         ledger, names = Ledger(), NO_NAMES
         for part in counted_parts(storage, output):
             ledger.add(part)
@@ -61,9 +62,9 @@ def counted_parts(storage: Storage, output: OutputFile) -> Iterator[PartName]:
     """The parts that count.
 
     Raises:
-        JobError: For an object among the manifests that is none
+        JobError: A key under the manifests' prefix is not a manifest's
     """
-    # Some services keep an empty object of an upload that broke off (SeaweedFS does); every manifest has a row.
+    # An upload that broke off may leave an empty object (in SeaweedFS it does); a manifest is never empty.
     for entry in list_manifests(storage):
         part = output.counted(entry.key) if entry.size else None
         if part is not None:
@@ -71,9 +72,9 @@ def counted_parts(storage: Storage, output: OutputFile) -> Iterator[PartName]:
 
 
 def lost_parts(storage: Storage, output: OutputFile) -> Iterator[PartName]:
-    """Parts that count and have rows that are ok, of whose shards no object is there."""
+    """Parts that count and have spoken rows, but no object of their shard is there."""
     if not output.is_text and (layout := Layout.of(storage, output.job.spec)).container.name == "files":
-        # An object a clip: to look for each shard costs less than to list them all.
+        # Each clip is an object: one look for each shard costs less than a list of them all.
         def is_lost(part: PartName) -> PartName | None:
             return None if any(storage.list(shard_prefix(part.shard_id, layout.key_prefixes))) else part
 
@@ -87,7 +88,7 @@ def lost_parts(storage: Storage, output: OutputFile) -> Iterator[PartName]:
 
 
 def _shards(storage: Storage, output: OutputFile) -> Iterator[str]:
-    """The shards of which an object is there, each at least once."""
+    """The ids of shards that have an object, each at least once."""
     if output.is_text:
         found = (text_shard_of(entry.key) for entry in storage.list(TEXT_PREFIX))
     else:
@@ -101,7 +102,7 @@ def _shards(storage: Storage, output: OutputFile) -> Iterator[str]:
 
 
 def _hashes(shards: Iterator[str]) -> NDArray[np.uint64]:
-    """Eight bytes a shard, sorted: of a million shards, 8 MB."""
+    """Hashes of shards, sorted, 8 bytes each: a million shards take 8 MB."""
     return np.unique(np.fromiter(map(_hash, shards), np.uint64))
 
 

@@ -1,7 +1,7 @@
-"""What makes two runs the same job: everything that decides which audio a row becomes and where it lies.
+"""The identity of a job: every setting that decides which audio a row becomes and where the audio is stored.
 
-`job.json` in the output holds it beside the whole resolved job. Batch sizes, replicas and addresses are not part of
-it, so that a run may continue on another cluster. No secret is ever written: the job holds none.
+`job.json` in the output holds the identity beside the whole resolved job. Batch sizes, replicas and addresses are not
+part of it, so that a run may continue on another cluster. A job holds no secret, so none is ever written.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ from ..spec.job import JobSpec
 from .stored import Amount, Stored, checked
 
 FORMAT = 3
-"""Of the output's layout; another number is another layout."""
+"""The format of the output's layout; each layout has its own number."""
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The keys that two runs must share, flat, with plain values."""
+    """The settings that two runs of one job must share, flat, with plain values."""
 
     keys: Mapping[str, Any]
 
     @property
     def fingerprint(self) -> str:
-        """64 hexadecimal digits that change when any key does."""
+        """64 hexadecimal digits that change with any key."""
         return hashlib.sha256(json.dumps(self.keys, sort_keys=True).encode()).hexdigest()
 
     def differences(self, other: Identity) -> list[str]:
-        """Keys in which the two differ, each with both values."""
+        """The keys that differ, each with both values."""
         names = sorted(self.keys.keys() | other.keys.keys())
         return [
             printable(f"{name}: {_shown(self.keys.get(name))} there, {_shown(other.keys.get(name))} now")
@@ -53,13 +53,13 @@ def identity_of(spec: JobSpec, info: ModelInfo, device: str, corpus_fingerprint:
     """The identity of a job with its model and device resolved.
 
     Raises:
-        SpecError: For options that JSON cannot hold
+        SpecError: JSON cannot hold an option
     """
     columns = spec.input.model_dump(include={"id", "text", "seed", "voice", "speed", "max_chars"})
     layout = spec.input.model_dump(include={"delimiter", "header", "columns"})
     options = {f"model.options.{name}": value for name, value in spec.model.options.items()}
     try:
-        # As it will be read back: what JSON changes (the keys of a map) must not look like another job.
+        # Through JSON and back: a change that JSON makes (in the keys of a map) must not look like another job.
         options = json.loads(json.dumps(options, allow_nan=False, ensure_ascii=False).encode())
     except (TypeError, ValueError, RecursionError) as error:
         raise SpecError(f"model.options: {error}; use text, numbers, true, false, lists and maps") from error
@@ -70,7 +70,7 @@ def identity_of(spec: JobSpec, info: ModelInfo, device: str, corpus_fingerprint:
             "seed": spec.seed,
             "input (the corpus itself)": corpus_fingerprint,
             **{f"input.{name}": value for name, value in columns.items()},
-            # Left out where the job says nothing of them: outputs begun before these keys go on.
+            # Left out if the job does not set them: outputs begun before these keys existed can be continued.
             **{f"input.{name}": value for name, value in layout.items() if value not in (None, True)},
             "model.name": spec.model.name,
             "model.revision": info.revision,
@@ -88,7 +88,7 @@ def identity_of(spec: JobSpec, info: ModelInfo, device: str, corpus_fingerprint:
             **({"text.paragraph_pause_s": pause_s} if (pause_s := spec.text.paragraph_pause_s) != 0.6 else {}),
             "output.container": spec.output.container,
             **({"text.pause_s": spec.text.pause_s, "output.audio": spec.output.audio} if spec.task == "speak" else {}),
-            # Left out where there are none: outputs begun before this key go on.
+            # Left out if there are none: outputs begun before this key existed can be continued.
             **({"output.key_prefixes": prefixes} if (prefixes := spec.output.key_prefixes) else {}),
             "sharding rules": SHARDING_RULES,
             **{f"sharding.{name}": value for name, value in spec.sharding.model_dump().items()},
@@ -120,11 +120,13 @@ class _StoredJob(Stored):
 
 @dataclass(frozen=True, slots=True)
 class JobFile:
-    """What `job.json` holds: the job as it was first run here.
+    """The job in `job.json`, as it was first run here.
 
     Attributes:
-        device: That the model was resolved for
-        cost: The estimates that cut the shards: a resumed run cuts with the same
+        version: The version of speechmill that began the output
+        spec: The whole resolved job
+        device: The device that the model was resolved for
+        cost: The estimates that cut the shards; a continued run cuts with the same
     """
 
     version: str
@@ -135,7 +137,7 @@ class JobFile:
 
     @property
     def body(self) -> dict[str, Any]:
-        """What `job.json` says beside its root."""
+        """The content of `job.json` beside its root."""
         return {
             "speechmill": self.version,
             "fingerprint": self.identity.fingerprint,
@@ -147,10 +149,10 @@ class JobFile:
 
     @classmethod
     def of(cls, body: object, source: str) -> JobFile:
-        """The job in the body of `job.json`, which lies at `source`.
+        """The job in the body of a `job.json` that is stored at `source`.
 
         Raises:
-            JobError: For one that cannot be read
+            JobError: The body is no job
         """
         stored = checked(
             _StoredJob, body, f"{source} is not a speechmill job", "restore it, or choose another output.uri"
@@ -159,7 +161,7 @@ class JobFile:
         return cls(stored.speechmill, stored.spec, Identity(stored.identity), stored.device, cost)
 
     def refuse_if_changed(self, now: Identity, output: str) -> None:
-        """Raise JobChanged, naming every key, when this job is not the one that runs now."""
+        """Raise JobChanged if this job is not the one that runs now; the message names every key that differs."""
         if (found := self.identity.keys.get("format")) != FORMAT:
             raise JobChanged(
                 f"{output} was begun by another version of speechmill (format {found} there, {FORMAT} now): it can be "

@@ -1,8 +1,8 @@
-"""What is done, read off the names of the committed manifests: one listing, no object opened.
+"""The committed parts of an output, from the names of the manifests: one listing, no object is opened.
 
-A part is done when its manifest is there. Its name carries the shard, its counts and the digest of its rows, so a
-resumed run knows what to skip and notices a corpus that is no longer the one it began with. A window all of whose
-parts are done is a bit from then on; only the parts of other windows are kept.
+A part is done when its manifest is there. The manifest's name holds the shard, its counts and the digest of its rows.
+So a continued run can skip the part, and a changed corpus is noticed. A window whose parts are all done is kept as one
+bit; the parts of other windows are kept one by one.
 """
 
 from __future__ import annotations
@@ -21,11 +21,15 @@ from .row_bitmap import RowBitmap
 from .totals import Totals
 
 MANY_WINDOWS = 1_000
-"""Manifests of more windows than this are listed in several pieces at once."""
+"""Above so many windows, manifests are listed in several pieces at once."""
 
 
 class Ledger:
-    """The committed parts of one output; `plans` say which windows are complete. Threads may share it."""
+    """The committed parts of one output. Threads may share it.
+
+    Args:
+        plans: The plans of the first windows; they tell which windows are complete
+    """
 
     def __init__(self, plans: Sequence[WindowPlan] = ()) -> None:
         self._plans = plans
@@ -48,7 +52,7 @@ class Ledger:
         return self._num_parts
 
     def add(self, part: PartName) -> None:
-        """Count a part in; the second manifest of a shard is not counted again (`verify` reports it)."""
+        """Count a part. A second manifest of the same shard is not counted (`verify` reports it)."""
         with self._lock:
             parts = self._open.setdefault(part.window, {})
             if part.shard_id in parts or part.window in self._complete:
@@ -62,7 +66,7 @@ class Ledger:
                 self._close(part.window)
 
     def expect(self, window: int, num_parts: int) -> None:
-        """A window has so many parts, all of which `is_done` was asked for or will be added."""
+        """Set the number of parts of a window; `is_done` was called for each of them, or they will be added."""
         with self._lock:
             if len(self._open.get(window, ())) == num_parts:
                 self._close(window)
@@ -70,7 +74,7 @@ class Ledger:
                 self._expected[window] = num_parts
 
     def is_complete(self, window: int) -> bool:
-        """Whether every part of the window is known to be committed."""
+        """Whether every part of the window is committed, as far as this ledger can tell."""
         with self._lock:
             return window in self._complete
 
@@ -78,7 +82,7 @@ class Ledger:
         """Whether the shard is committed.
 
         Raises:
-            JobChanged: If other rows were committed under its id
+            JobChanged: Other rows were committed under its id
         """
         window = int(shard_id.partition("-")[0])
         with self._lock:
@@ -99,20 +103,20 @@ class Ledger:
 
 
 def window_digest(parts: Mapping[str, str]) -> str:
-    """Of all parts of a window, by their shards: 12 hexadecimal digits."""
+    """The digest of all parts of a window, in the order of their shards: 12 hexadecimal digits."""
     lines = [f"{shard_id} {digest}\n" for shard_id, digest in sorted(parts.items())]
     return blake2b("".join(lines).encode(), digest_size=6).hexdigest()
 
 
 def list_manifests(storage: Storage, num_windows: int = 0) -> Iterator[Entry]:
-    """All manifests, those of a window together; several pieces at once where so many windows are planned."""
+    """All manifests, those of a window together. With many planned windows, pieces are listed at once."""
     pieces = _prefixes(num_windows) if num_windows > MANY_WINDOWS else [MANIFEST_PREFIX]
     for entries in in_order(lambda prefix: list(storage.list(prefix)), pieces):
         yield from entries
 
 
 def _prefixes(num_windows: int) -> Iterable[str]:
-    """Prefixes that every manifest has exactly one of: of a hundred windows each, as far as windows are planned."""
+    """Prefixes of manifests: every manifest has exactly one. Each covers a hundred of the planned windows."""
     planned = f"{min((num_windows - 1) // 100, 9999):04d}"
     yield from (f"{MANIFEST_PREFIX}{hundred:04d}" for hundred in range(int(planned) + 1))
     for length in reversed(range(4)):

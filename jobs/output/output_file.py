@@ -1,6 +1,6 @@
-"""What `job.json` says: the job, the root (which manifests count), and of a complete output the final counts.
+"""The content of `job.json`: the job, the root (which manifests count), and the final counts of a complete output.
 
-Outputs of format 2 are read too: their root says that all manifests without a stamp count. Not known here: manifests.
+Outputs of format 2 are read too: in them, all manifests without a stamp count. No manifest is opened here.
 """
 
 from __future__ import annotations
@@ -23,16 +23,17 @@ from .stored import parsed
 
 _COMPLETE = "complete"
 FORMATS_WITHOUT_ROOT = (None, 1, 2)
-"""Of an output of another format, a `job.json` without a root has lost it: its manifests would count for nothing."""
+"""In any other format, a `job.json` without a root is damaged: none of its manifests would count."""
 
 
 @dataclass(frozen=True, slots=True)
 class OutputFile:
-    """An output as its `job.json` was at one moment.
+    """The `job.json` of an output at one moment.
 
     Attributes:
-        base: Root and body, with the tag that the next claim is compared with
-        complete: None while rows are missing
+        base: Root and body, with the version tag that the next conditional write is compared with
+        job: The job that began the output
+        complete: The final counts; None while rows are missing
     """
 
     base: Found
@@ -41,10 +42,10 @@ class OutputFile:
 
     @classmethod
     def read(cls, storage: Storage) -> OutputFile | None:
-        """None where there is none.
+        """Read it; None if there is no `job.json`.
 
         Raises:
-            JobError: For one that cannot be read
+            JobError: `job.json` is damaged, or not written by speechmill
         """
         for entry in storage.list(ROOT_KEY):
             if entry.key == ROOT_KEY and entry.size > SMALL_BYTES:
@@ -63,10 +64,10 @@ class OutputFile:
 
     @classmethod
     def load(cls, storage: Storage) -> OutputFile:
-        """The same.
+        """Read it.
 
         Raises:
-            JobError: Where there is no output
+            JobError: There is no `job.json`, or it is damaged
         """
         found = cls.read(storage)
         if found is None:
@@ -78,16 +79,16 @@ class OutputFile:
         return self.base.file.root
 
     def counted(self, key: str) -> PartName | None:
-        """The part whose manifest lies there, None if it does not count.
+        """The part whose manifest has this key; None if it does not count.
 
         Raises:
-            JobError: For a key of another kind
+            JobError: The key is not a manifest's
         """
         part = PartName.parse(key)
         return part if is_counted(self.root, part) else None
 
     def names_fault(self, counted: NameDigest) -> str:
-        """How the manifests that count differ from those that a complete job had; "" where they do not."""
+        """How the manifests that count differ from those of the completed job; "" if they do not."""
         promised = self.root.names
         if promised is None or counted == promised:
             return ""
@@ -112,7 +113,7 @@ def completed(body: dict[str, Any], complete: Complete) -> dict[str, Any]:
 
 
 def _complete_of(storage: Storage, file: RootFile) -> object:
-    """The mark as it was written, {} where it is not there."""
+    """The mark of completeness as it was written; {} if it is missing."""
     if file.root.run:
         return file.body.get(_COMPLETE, {})
     try:

@@ -1,12 +1,12 @@
-"""The plan log: what was planned of each window, kept in the output, so that a resumed run need not read it again.
+"""The plan log: the plan of each window, kept in the output, so that a continued run need not read the window again.
 
-Guaranteed: what is read back was written whole by a run of the same job over the same corpus with the same cost
-estimates; anything else counts as not there, and with it all that follows. The log only saves reading: what is done,
-the manifests alone say. So it is written behind the planner's back, and a driver that dies first plans those windows
-again. Not known here: how windows are cut.
+Guaranteed: a plan that is read back was written whole, by a run of the same job over the same corpus with the same cost
+estimates. Any other object counts as missing, and so do all chunks after it. The log only saves reading: the manifests
+alone decide which parts are done. So a thread writes it while planning goes on, and a driver that dies before the write
+plans those windows again.
 
-`plan/000000.json` holds the windows of one chunk, and is written anew with each of them; `plan/000000.ids`, of a
-corpus whose rows bring ids, the hashes of the ids of a chunk that is full, 8 bytes each.
+`plan/000000.json` holds the windows of one chunk and is written anew for each of them. `plan/000000.ids` holds the
+hashes of the ids of a full chunk, 8 bytes each, if the rows of the corpus have ids.
 """
 
 from __future__ import annotations
@@ -33,22 +33,22 @@ from .stored import Amount, Count, Stored, checked, parsed
 
 MAX_WINDOWS = 32
 MAX_ROWS = 1 << 18
-"""A chunk is full with this many windows, or rows: so many are read again where the ids of the last one are missing."""
+"""A chunk is full with this many windows or rows. If the ids of the last chunk are missing, so many are read again."""
 _DIGEST_BYTES = 16
 _KEY = re.compile(re.escape(PLAN_PREFIX) + r"[0-9]{6,18}\.(json|ids)")
 
 
 @dataclass(frozen=True, slots=True)
 class WindowPlan:
-    """What was planned of a window.
+    """The plan of a window.
 
     Attributes:
-        end: Where the next window begins
-        num_parts: Manifests that the window has when all of its rows are committed
-        digest: Of these parts, see `ledger.window_digest`
-        repeated: The rows whose ids were used before, a bit each; empty where there are none
+        end: Position in the corpus where the next window begins
+        num_parts: Number of manifests of the window once all its rows are committed
+        digest: Digest of these parts, see `ledger.window_digest`
+        repeated: A bit for each row, set if its id was used before; empty if there are no such rows
         cost_s: Estimated seconds on one replica
-        fraction_read: Share of the input's bytes up to its end, 1 for the last window
+        fraction_read: Share of the input's bytes up to the window's end; 1 for the last window
     """
 
     num_rows: int
@@ -70,7 +70,7 @@ class WindowPlan:
 
 
 def bits_of(positions: Sequence[int]) -> bytes:
-    """Positions in a window as `WindowPlan.repeated` has them."""
+    """Positions in a window, as the bits of `WindowPlan.repeated`."""
     if not positions:
         return b""
     bits = np.zeros(positions[-1] + 1, np.uint8)
@@ -79,13 +79,13 @@ def bits_of(positions: Sequence[int]) -> bytes:
 
 
 def is_plan_key(key: str) -> bool:
-    """Whether an object is one of the log's."""
+    """Whether the key belongs to the plan log."""
     return _KEY.fullmatch(key) is not None
 
 
 def delete_plan(storage: Storage) -> None:
-    """Remove the log."""
-    # A folder of this name may be the user's.
+    """Delete the plan log of an output."""
+    # Only these keys: the user may have a folder of this name.
     storage.delete(entry.key for entry in storage.list(PLAN_PREFIX) if is_plan_key(entry.key))
 
 
@@ -93,8 +93,7 @@ class PlanLog:
     """The log of one output.
 
     Attributes:
-        fingerprint: Of all that decides how windows are read and cut; a log with another one is not this job's
-        windows: What was planned, from the first window on
+        windows: The plans, from the first window on
     """
 
     def __init__(self, storage: Storage, fingerprint: str, window_rows: int) -> None:
@@ -109,7 +108,12 @@ class PlanLog:
 
     @classmethod
     def read(cls, storage: Storage, fingerprint: str, window_rows: int) -> PlanLog:
-        """The log of an output, as far as it can be read."""
+        """The log of an output, up to its first missing or damaged chunk.
+
+        Args:
+            fingerprint: Changes with every setting that decides how windows are read and cut; a log with another one
+                belongs to another job
+        """
         log = cls(storage, fingerprint, window_rows)
         for windows in in_order(log._read_chunk, count()):
             log.windows += windows
@@ -122,11 +126,15 @@ class PlanLog:
         return -(-len(self.windows) // self.chunk_windows)
 
     def start_of(self, window: int) -> Position:
-        """Where a window begins, of those in the log and the one after them."""
+        """Where a window of the log begins, or the one after them."""
         return self.windows[window - 1].end if window else Position()
 
     def add(self, plan: WindowPlan, ids: Hashes | None) -> None:
-        """Append a window and begin to write it; `ids` are the new ones in it. Raises what the last write raised."""
+        """Append a window and begin to write it. Raises the error of the write before.
+
+        Args:
+            ids: Hashes of the ids that are new in this window
+        """
         self.windows.append(plan)
         if ids is not None:
             self._ids.append(ids)
@@ -134,31 +142,31 @@ class PlanLog:
         objects = {_key(chunk, "json"): self._encoded(chunk)}
         if len(self.windows) % self.chunk_windows == 0:
             if self._ids:
-                # First the ids: where the log has a full chunk, they need not be read again.
+                # The ids come first: a full chunk in the log then always has them.
                 objects = {_key(chunk, "ids"): self._sealed(chunk, np.sort(np.concatenate(self._ids)))} | objects
             self._ids = []
         self.flush()
         self._written = self._writer.submit(self._put, objects)
 
     def keep_ids(self, ids: Sequence[Hashes]) -> None:
-        """The ids of the last chunk of a log that was read, if it is not full: they are written once it is."""
+        """Keep the ids of the last chunk of a log that was read, if it is not full: they are written once it is."""
         self._ids = list(ids)
 
     def flush(self) -> None:
-        """Wait until all is written. Raises what the write raised."""
+        """Wait until the log is written. Raises the error of the write."""
         if self._written is not None:
             self._written.result()
             self._written = None
 
     def close(self) -> None:
-        """Write what is left."""
+        """Finish writing, and end the thread."""
         try:
             self.flush()
         finally:
             self._writer.shutdown()
 
     def read_ids(self, chunk: int) -> Hashes | None:
-        """The hashes of the new ids of a chunk, sorted; None where they are missing or damaged."""
+        """The hashes of the new ids of a chunk, sorted; None if they are missing or damaged."""
         try:
             raw = self._get(_key(chunk, "ids"))
         except StorageMissing:
@@ -167,7 +175,7 @@ class PlanLog:
         return ids if self._sealed(chunk, ids) == raw else None
 
     def delete_ids(self) -> None:
-        """Remove the ids: nothing is left to plan."""
+        """Delete the hashes of ids, which only planning needs."""
         keys = (entry.key for entry in self._storage.list(PLAN_PREFIX))
         self._storage.delete(key for key in keys if is_plan_key(key) and key.endswith(".ids"))
 
@@ -175,7 +183,7 @@ class PlanLog:
         """An object of the log.
 
         Raises:
-            StorageMissing: No object is there, or one too large to be written by speechmill
+            StorageMissing: There is no such object, or speechmill cannot have written one of this size
         """
         try:
             return get_bounded(self._storage, key)
@@ -202,7 +210,7 @@ class PlanLog:
         return seal.digest() + data
 
     def _read_chunk(self, chunk: int) -> list[WindowPlan]:
-        """The windows of a chunk; none where it is missing, damaged or another job's."""
+        """The windows of a chunk; none if it is missing, damaged or another job's."""
         source = self._storage.location(_key(chunk, "json"))
         try:
             body = parsed(self._get(_key(chunk, "json")), source)
@@ -217,7 +225,7 @@ class PlanLog:
         return plans if all(self._is_possible(plan) for plan in plans) else []
 
     def _is_possible(self, plan: WindowPlan) -> bool:
-        """Whether it can be a window of this job."""
+        """Whether the plan can be of a window of this job."""
         has_rows = 0 < plan.num_rows <= self.window_rows
         return has_rows and all(row < plan.num_rows for row in plan.repeated_rows[-1:])
 

@@ -1,8 +1,8 @@
-"""Read a speech corpus back: manifests, then containers, then decoded clips, a part in memory at a time.
+"""Read a speech corpus back: manifests, then containers, then decoded clips, one part in memory at a time.
 
-Guaranteed: works on finished and on unfinished outputs and gives what is committed, every clip once, its bytes those
-that the manifest promised. Clips come part by part; inside a part in the order in which they are stored.
-What is read may have been edited by anyone: it is checked, and nothing of it is executed or unpacked to disk.
+Guaranteed: finished and unfinished outputs can be read. Every committed clip comes once, and its bytes match the digest
+in its manifest. Clips come part by part, and inside a part in the order in which they are stored. Objects may have been
+edited: their content is checked, never executed, and never unpacked to disk.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from .output_file import OutputFile
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How an output keeps its audio, as its job.json says."""
+    """How an output stores its audio, from its `job.json`."""
 
     container: Container
     audio_format: AudioFormat
@@ -36,10 +36,10 @@ class Layout:
 
     @classmethod
     def of(cls, storage: Storage, spec: Mapping[str, Any]) -> Layout:
-        """By the job's specification.
+        """The layout in the job's specification.
 
         Raises:
-            JobError: For an output of text, or one that this version cannot read
+            JobError: The output holds text, or this version cannot read it
         """
         if spec.get("task") == "refine":
             raise JobError(
@@ -59,7 +59,7 @@ def load_part(storage: Storage, part: PartName) -> list[Record]:
     """The records of a part, in row order.
 
     Raises:
-        JobError: An object is damaged; the message names it and the line
+        JobError: The manifest is damaged; the message names it and the line
     """
     data, source = get_bounded(storage, part.key, MANIFEST_BYTES), storage.location(part.key)
     if part.content and content_digest(data) != part.content:
@@ -71,7 +71,7 @@ def named_keys(storage: Storage, part: PartName) -> set[str]:
     """The keys of the objects that a part's manifest names.
 
     Raises:
-        JobError: For one that cannot be read
+        JobError: The manifest is damaged
     """
     return {record.audio for record in load_part(storage, part) if record.audio is not None}
 
@@ -79,12 +79,12 @@ def named_keys(storage: Storage, part: PartName) -> set[str]:
 def read(uri: str, s3: S3Options | None = None) -> Iterator[Clip]:
     """The clips of the output at `uri`, one after the other.
 
-    A clip's metadata holds the row's own columns and row, text, voice, seed, speed, model and model_revision, which win
-    over columns of that name.
+    A clip's metadata holds the row's own columns, and row, text, voice, seed, speed, model and model_revision. These
+    replace columns of the same name.
 
     Raises:
-        JobError: Where there is no output or one of text, and later for an object that is missing or not what its
-            manifest says; `speechmill verify` names them all
+        JobError: There is no output, or it holds text. While clips are read: an object is missing, or differs from its
+            manifest; `speechmill verify` names all such objects
     """
     storage = open_storage(uri, s3)
     output = OutputFile.load(storage)
@@ -92,7 +92,7 @@ def read(uri: str, s3: S3Options | None = None) -> Iterator[Clip]:
 
 
 def _clips(storage: Storage, output: OutputFile, container: Container) -> Iterator[Clip]:
-    """What the root counts: the protocol says what is read next, and what it means where something is missing."""
+    """The clips of all parts that count. The protocol decides what is read next, and what a missing object means."""
     executor, machine, error = Executor(storage), Read(output.base), None
     shard_id = ""
     records: dict[Place, Record] = {}

@@ -1,7 +1,7 @@
-"""A set of row numbers in a bit each, in blocks that exist once a row in them does.
+"""A set of row numbers, one bit each, in blocks that are made when a row in them is added.
 
-Guaranteed: memory is bounded by the rows that were added, an eighth of a byte each when they lie together, whatever
-numbers someone wrote into a manifest.
+Guaranteed: memory is bounded by the number of rows added, whatever their numbers: an eighth of a byte for each of a
+dense range, and a block of 8 KiB for a row alone.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ BLOCK_ROWS = 1 << 16
 
 
 class RowBitmap:
-    """Which rows were seen."""
+    """A set of row numbers."""
 
     def __init__(self) -> None:
         self._blocks: dict[int, bytearray] = {}
@@ -32,7 +32,7 @@ class RowBitmap:
         return block is not None and bool(block[row % BLOCK_ROWS // 8] & 1 << row % 8)
 
     def add(self, row: int) -> bool:
-        """Take a row in; False if it was there already."""
+        """Add a row; False if it was there already."""
         if row in self:
             return False
         block = self._blocks.setdefault(row // BLOCK_ROWS, bytearray(BLOCK_ROWS // 8))
@@ -52,7 +52,7 @@ class RowBitmap:
                 row = self._next_block(row, num_rows)
                 continue
             if row % 8 == 0 and block[row % BLOCK_ROWS // 8] == (0xFF if first is None else 0):
-                row += 8  # all eight go on as the rows before them
+                row += 8  # all eight are in the same state as the rows before them
                 continue
             if row in self:
                 if first is not None:
@@ -65,6 +65,6 @@ class RowBitmap:
             yield first, num_rows - 1
 
     def _next_block(self, row: int, num_rows: int) -> int:
-        """Where the next block with rows begins; a gap may be longer than there is time to count through."""
+        """The first row of the next block, so that a huge gap is not counted row by row."""
         later = (block for block in self._blocks if block > row // BLOCK_ROWS)
         return min(min(later, default=num_rows) * BLOCK_ROWS, num_rows)

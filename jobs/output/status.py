@@ -1,4 +1,4 @@
-"""How far an output is, read from the store alone: it works for a running job, a dead one, and a finished one."""
+"""The state of an output, read from the store alone, whether its run is active, dead or finished."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from .output_file import OutputFile
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What is committed. How many rows the corpus has is known only when the job is complete.
+    """Counts of the committed rows. They are those of the whole corpus when `is_complete`.
 
     Attributes:
-        task: "speak", or "refine": then there is no audio
-        is_complete: Every row was committed; with `problems`, the output is damaged: something has gone missing since
-        driver: The process that writes the output now, "" if none does
+        task: "speak", or "refine", which makes no audio
+        is_complete: Every row was committed
+        driver: The process that writes the output now; "" if there is none
+        problems: Objects of a complete output that are missing now, a sentence for each kind
         num_unspoken: Rows that are ok and leave out some of their text
     """
 
@@ -39,7 +40,7 @@ class Status:
 
     @property
     def is_damaged(self) -> bool:
-        """Whether it does not hold what it says that it holds."""
+        """Whether committed objects are missing."""
         return bool(self.problems)
 
 
@@ -47,7 +48,7 @@ def status(storage: Storage) -> Status:
     """Read the status of an output.
 
     Raises:
-        StorageMissing: If there is none
+        StorageMissing: There is no output
     """
     output = OutputFile.read(storage)
     if output is None:

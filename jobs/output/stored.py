@@ -1,7 +1,7 @@
-"""JSON as it is read from a store, where anything may lie: checked by a model before any of it is used.
+"""JSON from a store. An object may have been edited, so a model checks its values before they are used.
 
-Guaranteed: types are exact (true is no number, "1" is none either), numbers are finite, and what is wrong is told as
-JobError with the object, the key, the value and what to do. Not known here: what the objects are for.
+Guaranteed: types are exact (neither true nor "1" is a number) and numbers are finite. A wrong value raises JobError
+with the object, the key, the value and what to do.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ def _amount(value: object) -> int | float:
 
 
 Amount = Annotated[int | float, PlainValidator(_amount)]
-"""Whole or not; it stays what it was, and so is written again as it stood."""
+"""An int or a float. Its type is kept, so that it is written again as it was read."""
 
 
 class Stored(BaseModel):
-    """Keys of a JSON object that a run writes; others are refused."""
+    """The keys of a JSON object that a run writes; other keys are refused."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=())
 
@@ -37,16 +37,16 @@ S = TypeVar("S", bound=Stored)
 
 
 def checked(kind: type[S], value: object, source: str, advice: str) -> S:
-    """The value as what it should be.
+    """The value, checked against a model.
 
     Args:
-        kind: what should stand there.
-        value: a JSON value.
-        source: the object, as it begins a message: "s3://bucket/out/job.json is no job".
-        advice: what to do, as it ends a message.
+        kind: The model.
+        value: A JSON value.
+        source: The beginning of a message, which names the object: "s3://bucket/out/job.json is no job".
+        advice: The end of a message: what to do.
 
     Raises:
-        JobError: It is something else.
+        JobError: The value does not fit the model.
     """
     try:
         return kind.model_validate(value)
@@ -64,7 +64,7 @@ def parsed(data: bytes, source: str) -> dict[str, Any]:
     """The JSON object in the content of an object.
 
     Raises:
-        JobError: The text is anything else; the message names `source`
+        JobError: The content is not a JSON object; the message names `source`
     """
     try:
         value: object = json.loads(data)

@@ -1,8 +1,8 @@
-"""What refined rows are kept in: `text/<shard>-<stamp>.jsonl`, a JSON object a line, as a later job reads its corpus.
+"""The objects of refined rows: `text/<shard>-<stamp>.jsonl`, a JSON object a line, which a later job reads as a corpus.
 
-Guaranteed: the content follows from the records of the part alone, and the driver writes it right before their
-manifest, under a name with the same stamp. What a run that was replaced left behind is swept at the end of the next, so
-that `text/*.jsonl` of a complete output holds every refined row once.
+Guaranteed: the content depends on the records of the part alone. The driver writes it right before the manifest, under
+a name with the same stamp. Objects left by a replaced run are swept at the end of the next run, so that `text/*.jsonl`
+of a complete output holds every refined row once.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ _OWNED = re.compile(re.escape(TEXT_PREFIX) + r"([0-9]{6,}-[0-9]{4,})(?:-r[0-9a-f
 
 
 def text_key(part: PartName) -> str:
-    """The key of the refined rows of a part."""
+    """The key of the object with the refined rows of a part."""
     return f"{TEXT_PREFIX}{part.shard_id}{'-' if part.stamp else ''}{part.stamp}.jsonl"
 
 
 def text_shard_of(key: str) -> str | None:
-    """The shard whose refined rows lie under the key, None if it is not a shard's."""
+    """The shard whose refined rows are stored under the key; None if the key is another one's."""
     match = _OWNED.fullmatch(key)
     return match[1] if match else None
 
 
 def encode_texts(records: Iterable[Record]) -> bytes:
-    """The refined ones of these records as JSON lines, in the order given; of none, no bytes."""
+    """The refined records as JSON lines, in the order given; no bytes if none is refined."""
     return "".join(_line(record) + "\n" for record in records if record.refined is not None).encode("utf-8")
 
 
 def text_faults(data: bytes, records: Sequence[Record]) -> Iterator[str]:
-    """Where these lines are not those of the records; a line that is spelt in another way is no fault."""
+    """Differences between these lines and the records. The spelling of the JSON may differ."""
     refined = [record for record in records if record.refined is not None]
     *lines, rest = data.split(b"\n")
     if rest or len(lines) != len(refined):
@@ -54,12 +54,12 @@ def text_faults(data: bytes, records: Sequence[Record]) -> Iterator[str]:
 
 
 def _spelt(values: Mapping[str, object], name: str) -> str | None:
-    """A value as JSON, which tells 1 from 1.0 and from true; None where there is none."""
+    """A value as JSON, in which 1, 1.0 and true differ; None if there is no such key."""
     return dumps({"": values[name]}) if name in values else None
 
 
 def _line(record: Record) -> str:
-    """Columns as a job looks for them; they win over the row's own of these names, which the manifest keeps."""
+    """A line with the columns that a job reads. They replace the row's own columns of these names."""
     own = {
         "id": record.id,
         "text": record.refined,
@@ -79,7 +79,7 @@ def _parsed(line: str | bytes) -> dict[str, object] | None:
 
 
 def _without_repetition(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """Of a key that comes twice, readers take one or the other."""
+    """Refuse a repeated key: readers would differ in which value they take."""
     result = dict(pairs)
     if len(result) != len(pairs):
         raise ValueError("a key that comes twice")

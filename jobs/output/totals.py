@@ -19,7 +19,7 @@ class Totals:
         return self.num_ok + self.num_failed
 
     def plus(self, num_ok: int, num_failed: int, audio_s: float, num_unspoken: int = 0) -> Totals:
-        """These totals with a part more."""
+        """These totals plus those of a part."""
         return Totals(
             self.num_ok + num_ok,
             self.num_failed + num_failed,

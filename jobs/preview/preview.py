@@ -17,7 +17,9 @@ from ...actors.text.segments import spoken_segments
 from ...cluster.sharding.cost_cache import recall
 from ...cluster.sharding.sharding import CostModel
 from ...errors import JobError, RowError, RunStopped
-from ..run.prepare import describe_model, open_corpus, text_rules
+from ..resolve.corpus import open_corpus
+from ..resolve.model import describe_model
+from ..resolve.text import text_rules
 from ..spec.job import JobSpec
 
 

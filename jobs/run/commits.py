@@ -1,6 +1,6 @@
-"""Parts between the pool and the ledger: handed to the committer, and counted once they are stored.
+"""Parts on their way from the pool to the ledger: the committer stores them, then the ledger counts them.
 
-Guaranteed: a row counts as committed when its manifest is in the store, not before.
+Guaranteed: a row counts as committed only when its manifest is in the store.
 """
 
 from __future__ import annotations
@@ -30,41 +30,41 @@ class Commits:
 
     @property
     def has_room(self) -> bool:
-        """Whether more may be spoken; false while too much waits for the store."""
+        """Whether more rows may be spoken; false while too many parts wait for the store."""
         return self._committer.has_room
 
     @property
     def is_idle(self) -> bool:
-        """Whether all is stored and counted."""
+        """Whether every part is stored and counted."""
         return self._committer.is_idle
 
     @property
     def notice(self) -> str:
-        """What a person should know while the store takes nothing."""
+        """A message to the user while the store takes nothing; else empty."""
         return self._committer.notice
 
     @property
     def totals(self) -> Totals:
-        """What is committed, runs before included."""
+        """Committed rows and audio, those of earlier runs included."""
         return self._ledger.totals
 
     def add_shard(self, completed: CompletedShard) -> None:
-        """Hand in a completed shard."""
+        """Queue a completed shard to be stored."""
         self._committer.add(PendingPart.of_shard(completed, self._info, is_text=self._is_text))
         self._tracker.record_batches(sum((receipt.batches for receipt in completed.receipts), BatchStats()))
 
     def add_rejected(self, window: Window) -> None:
-        """Hand in the rows of a window that cannot be spoken, unless an earlier run did."""
+        """Queue the rejected rows of a window to be stored, unless an earlier run has stored them."""
         part = PendingPart.of_rejected(window, self._info)
         if part is not None and not self._ledger.is_done(part.name.shard_id, part.name.digest):
             self._committer.add(part)
 
     def add_cleanup(self, cleanup: Callable[[], object]) -> None:
-        """Have something removed when no part waits."""
+        """Queue a cleanup, to be run when no part waits."""
         self._committer.add_cleanup(cleanup)
 
     def settle(self, timeout_s: float) -> None:
-        """Count what is stored as committed; wait for a part at most so long. Raises what writing raised."""
+        """Count stored parts as committed; wait at most `timeout_s` for one. Raises the error of a failed write."""
         for part in self._committer.stored(timeout_s):
             name = part.name
             self._ledger.add(name)

@@ -1,9 +1,10 @@
 """Manifests on their way into the store: a few threads write them, so that the driver does not wait for each.
 
-Guaranteed: a part gets the number of its commit when its writing begins, and the lease is checked right before each
-object; the manifest is the last; `stored` names a part once, after its manifest is in the store, and raises the first
-error of any write, after which no write is begun. Parts are independent of each other and may be stored in any order.
-Deliberately not known: what rows mean. How much waits is bounded by the caller, which asks `has_room`.
+Guaranteed: a part gets the number of its commit when its writing begins. The lease is checked right before each object,
+and the manifest is written last. `stored` returns a part once, after its manifest is in the store, and raises the first
+error of any write; after an error no write begins. Parts are independent and may be stored in any order.
+
+This module does not interpret rows. The caller bounds the queue: it adds parts only while `has_room`.
 """
 
 from __future__ import annotations
@@ -37,11 +38,11 @@ MAX_WAITING_BYTES = 64 << 20
 SLOW_S = 10.0
 """A part that waits longer is worth a notice."""
 CLOSE_S = 5.0
-"""So long what waits may still be written when a run is interrupted."""
+"""When a run is interrupted, waiting parts may still be written for this time."""
 
 
 class Numbering(Protocol):
-    """A claim, as far as commits need one."""
+    """The part of a claim that commits need."""
 
     def begin_commit(self) -> str:
         """The stamp of one manifest."""
@@ -53,7 +54,7 @@ class Numbering(Protocol):
 
 
 class Committer:
-    """Writes the parts of one output. One thread adds and asks; leaving the `with` block ends the writing."""
+    """Writes the parts of one output. Only one thread may call it; leaving the `with` block ends the writing."""
 
     def __init__(
         self, storage: Storage, lease: MayWrite, claim: Numbering, clock: Callable[[], float] = time.monotonic
@@ -73,14 +74,14 @@ class Committer:
         self._pending: dict[str, tuple[PendingPart, float]] = {}  # not told yet; of the caller's thread alone
 
     def add(self, part: PendingPart) -> None:
-        """Have a part stored soon."""
+        """Queue a part to be stored."""
         self._pending[part.name.shard_id] = part, self._clock()
         with self._changed:
             self._waiting.append(part)
             self._wake()
 
     def add_cleanup(self, cleanup: Callable[[], object]) -> None:
-        """Have something removed when no part waits. JobError and RunStopped are ignored: cleanup is best effort."""
+        """Queue a cleanup, to be run when no part waits. Its JobError and RunStopped are ignored: it is best effort."""
         with self._changed:
             self._cleanups.append(cleanup)
             self._num_cleanups += 1
@@ -95,7 +96,7 @@ class Committer:
 
     @property
     def is_idle(self) -> bool:
-        """Whether all that was added is stored, and told, and no cleanup is left."""
+        """Whether every added part is stored and was returned by `stored`, and no cleanup is left."""
         return not self._pending and not self._num_cleanups
 
     @property
@@ -106,7 +107,7 @@ class Committer:
 
     @property
     def pending(self) -> tuple[Totals, float]:
-        """Rows and audio that were added and are not told to be stored, and their cost in seconds."""
+        """Rows and audio of parts that `stored` has not returned yet, and their estimated cost in seconds."""
         totals, cost_s = Totals(), 0.0
         for part, _ in self._pending.values():
             totals = totals.plus(part.name.num_ok, part.name.num_failed, part.name.audio_ms / 1000)
@@ -115,7 +116,7 @@ class Committer:
 
     @property
     def notice(self) -> str:
-        """What a person should know while the store takes nothing; empty while all is well."""
+        """A message to the user while the store takes nothing; else empty."""
         if not self._pending:
             return ""
         shard_id, (_, since_s) = next(iter(self._pending.items()))
@@ -129,9 +130,11 @@ class Committer:
         )
 
     def stored(self, timeout_s: float = 0.0) -> list[PendingPart]:
-        """The parts that were stored since the last call; waits for one, at most so long, if there is none.
+        """Parts stored since the last call; if there are none, wait at most `timeout_s` for one.
 
-        Raises what a write raised: JobError, RunStopped.
+        Raises:
+            JobError: A write raised it
+            RunStopped: A write raised it
         """
         with self._changed:
             if timeout_s:
@@ -144,7 +147,10 @@ class Committer:
         return stored
 
     def close(self, timeout_s: float = CLOSE_S) -> None:
-        """Let what waits be written, at most so long, and nothing after an error; the rest is spoken again."""
+        """Wait at most `timeout_s` for waiting parts to be written, not at all after an error; drop the rest.
+
+        The next run speaks the rows of dropped parts again.
+        """
         with self._changed:
             self._is_closed = True
             self._changed.notify_all()

@@ -1,4 +1,4 @@
-"""The end of a job: the mark that nothing is missing, written when nothing is."""
+"""The end of a job: writes the mark of completeness once every row is committed."""
 
 from __future__ import annotations
 
@@ -16,17 +16,19 @@ from .prepare import ResolvedJob
 def complete_output(
     job: ResolvedJob, claim: Claim, log: PlanLog, committed: Totals, num_rows: int, batches: BatchStats
 ) -> Complete:
-    """Write the mark of completeness, and remove what served the run alone.
+    """Write the mark of completeness, and remove objects that only a run needs.
 
     Args:
-        committed: All that is in the manifests
-        num_rows: Of the corpus, as it was read
-        batches: Of this run
+        committed: Rows and audio of all committed manifests
+        num_rows: Rows of the corpus, as it was read
+        batches: Batches of this run
 
     Raises:
-        CorpusChanged: Where manifests and corpus do not agree
-        JobChanged: Where manifests and corpus do not agree
-        LeaseLost: Another driver has the lease; what the store raises passes
+        CorpusChanged: An input file has changed since the run began
+        JobChanged: The manifests and the corpus have different numbers of rows
+        LeaseLost: Another driver has the lease
+        JobError: The store raised it
+        RunStopped: The store raised it
     """
     job.corpus.refuse_changed()
     if committed.num_rows != num_rows:

@@ -1,7 +1,7 @@
-"""One run from the job to its result: what the output holds, the lease, the cluster and its replicas.
+"""One run from the job to its result: the state of the output, the lease, the cluster and its replicas.
 
-Guaranteed: everything that can be wrong with a job is said before a replica starts, and nothing is written without the
-lease. Not known here: what becomes of rows and parts (`run.py`).
+Guaranteed: errors of a job are raised before a replica starts, and nothing is written without the lease. Rows and parts
+are handled in `run.py`.
 """
 
 from __future__ import annotations
@@ -45,9 +45,10 @@ def run(
     """Run a job to its end, or continue it.
 
     Args:
-        overwrite: Begin the output anew: nothing that it holds counts from then on
-        repair: Speak again what a complete output has lost, or holds damaged; otherwise that raises OutputDamaged
-        trace: A file for what each replica spoke when, as Chrome and Perfetto read it
+        overwrite: Begin the output anew; its present content does not count any more
+        repair: Speak lost or damaged rows of a complete output again; without it they raise OutputDamaged
+        observe: Called with a snapshot in every step of the run
+        trace: Path of a trace file for Chrome and Perfetto: when each replica spoke which task
 
     Raises:
         JobError: The job is wrong; no replica was started
@@ -62,7 +63,7 @@ def run(
         open_trace(trace) as spans,
     ):
         if open_output(spec)[1] != begin.output:
-            # Until the lease was there, another driver had it, and began or ended the output.
+            # Before this run got the lease, another driver had it, and began or completed the output.
             begin = _Beginning.of(spec, overwrite=overwrite)
             if begin.is_complete and not repair:
                 return _complete(begin)
@@ -76,7 +77,7 @@ def _complete(begin: _Beginning) -> Result:
     """The result of a job that was complete before.
 
     Raises:
-        OutputDamaged: Where something has gone missing since
+        OutputDamaged: Objects of the output are missing
     """
     output = _there(begin)
     holdings = Holdings.of(begin.storage, output)
@@ -90,7 +91,11 @@ def _complete(begin: _Beginning) -> Result:
 
 
 def _damaged(begin: _Beginning, *, is_thorough: bool) -> list[str]:
-    """Keys of the manifests whose rows are spoken again: of which nothing is stored, or (if thorough) not rightly."""
+    """Keys of the manifests whose rows are spoken again.
+
+    Args:
+        is_thorough: Check the content of all objects; without it, only parts with no object at all are found
+    """
     output = _there(begin)
     if is_thorough:
         return damaged_manifests(begin.storage, output)
@@ -104,7 +109,7 @@ def _there(begin: _Beginning) -> OutputFile:
 
 @contextmanager
 def _still_there(storage: Storage) -> Generator[None]:
-    """An output that goes away while it is written is no fault of the job: OutputGone, in place of StorageMissing."""
+    """Raise OutputGone in place of StorageMissing when the output disappears during the run: the job is not wrong."""
     try:
         yield
     except StorageMissing as error:
@@ -120,10 +125,12 @@ def _still_there(storage: Storage) -> Generator[None]:
 
 @dataclass(frozen=True, slots=True)
 class _Beginning:
-    """What a run finds.
+    """The state of an output when a run begins.
 
     Attributes:
-        output: What is there, if anything is; `found` is the job to be continued
+        output: Its `job.json`; None if it has none
+        found: The job to be continued; None if the run begins the output
+        job: The job of this run
     """
 
     storage: Storage
@@ -148,7 +155,7 @@ class _Beginning:
 
     @classmethod
     def _of(cls, spec: JobSpec, storage: Storage, output: OutputFile | None, *, overwrite: bool) -> _Beginning:
-        # A job that never committed anything binds no other: its file may be replaced.
+        # A job without a committed part may be replaced by another job.
         is_bound = output is not None and (
             output.complete is not None or next(counted_parts(storage, output), None) is not None
         )
@@ -157,12 +164,12 @@ class _Beginning:
 
     @property
     def is_complete(self) -> bool:
-        """Whether it is to be continued, and nothing is left to be done."""
+        """Whether the output belongs to this job and is complete."""
         return self.found is not None and self.output is not None and self.output.complete is not None
 
     @classmethod
     def _of_complete(cls, spec: JobSpec) -> _Beginning | None:
-        """What a run finds in an output of this job that is complete, so that nothing has to be written; else None."""
+        """The beginning of a run whose output is complete already, so that nothing has to be written; else None."""
         storage = open_storage(spec.output.uri, spec.output.s3.options())
         try:
             output = OutputFile.read(storage)
@@ -170,7 +177,7 @@ class _Beginning:
                 return None
             return cls._of(spec, storage, output, overwrite=False)
         except SpeechmillError:
-            return None  # that nothing can be written is what has to be said first
+            return None  # the caller reports the denied write first
 
 
 def _run(
@@ -187,7 +194,7 @@ def _run(
             committer = stack.enter_context(Committer(begin.storage, lease, claim))
             return stack.enter_context(Run(job, log, ledger, claim, committer, observe))
 
-        # What continues an output has its device, so its corpus is read once, here; else the cluster decides it.
+        # A continued run has the device of its output, so the corpus is read here, once; a new one asks the cluster.
         run = None if begin.found is None else opened(*_resumed(begin, lease, damaged))
         if run is not None and not run.has_work():
             return run.complete()
@@ -210,7 +217,7 @@ def _run(
 
 
 def _resumed(begin: _Beginning, lease: Lease, damaged: Sequence[str]) -> tuple[ResolvedJob, PlanLog, Ledger, Claim]:
-    """Claim an output to go on with it: its job, its plan, and what is committed."""
+    """Claim an output to continue it: its job, its plan log, the ledger of its committed parts, the claim."""
     log = begin.job.plan_log()
     ledger = Ledger(log.windows)
     listed = partial(_listed, begin.storage, len(log.windows))
@@ -223,7 +230,7 @@ def _listed(storage: Storage, num_windows: int, prefix: str) -> Iterator[Entry]:
 
 
 def _source(spec: JobSpec, resources: Resources, found: JobFile | None) -> tuple[Borrowed | ReplicaPlan, str]:
-    """Where the replicas come from, and the device that they have."""
+    """The source of the replicas, and their device."""
     cluster, device = spec.cluster, _known_device(spec, found)
     if found is not None and device == "cuda" and not resources.gpus and resources.is_local:
         raise SpecError(f"{spec.output.uri} was begun on GPUs and goes on only there; this machine has none")
@@ -239,7 +246,7 @@ def _source(spec: JobSpec, resources: Resources, found: JobFile | None) -> tuple
 
 
 def _known_device(spec: JobSpec, found: JobFile | None) -> str | None:
-    """The device, where it does not depend on what the cluster has; an output stays with the one it began on."""
+    """The device, if job or output fix it; None if it depends on the cluster. An output keeps its device."""
     if spec.model.device != "auto":
         return spec.model.device
     return found.device if found else None

@@ -11,17 +11,17 @@ class ExitStatus(IntEnum):
     """How a command ended."""
 
     OK = 0
-    """Every row was spoken, or as many as the job allows; what was checked is well."""
+    """Every row was spoken, or no more failed than the job allows; a check found no fault."""
     FAILED = 1
-    """Rows failed beyond the allowance, or what was checked is damaged."""
+    """More rows failed than the job allows, or a check found damage."""
     WRONG_JOB = 2
-    """Nothing was begun: the job, or the command, has to be changed."""
+    """Nothing was begun: the job or the command has to be changed."""
     STOPPED = 3
-    """The same command continues."""
+    """The run stopped early; the same command continues it."""
     INTERRUPTED = 130
-    """By Ctrl-C or SIGTERM; the same command continues."""
+    """Ctrl-C or SIGTERM ended the run; the same command continues it."""
     OUTPUT_CLOSED = 141
-    """The reader of standard output has closed it: as after SIGPIPE."""
+    """The reader of standard output has closed it; the status is the one that SIGPIPE gives."""
 
     @classmethod
     def of(cls, error: SpeechmillError) -> ExitStatus:
@@ -37,7 +37,7 @@ class ExitStatus(IntEnum):
 
 
 class OutputClosed(SystemExit):
-    """The reader of standard output has closed it. No error, so that what handles errors lets it pass."""
+    """The reader of standard output has closed it. A SystemExit, so that handlers of errors let it pass."""
 
     def __init__(self) -> None:
         super().__init__(ExitStatus.OUTPUT_CLOSED)

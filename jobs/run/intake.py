@@ -1,7 +1,6 @@
-"""What is to be spoken, window by window: shards for the pool, rejected rows for the commits.
+"""The intake of a run, window by window: shards go to the pool, rejected rows to the commits.
 
-Guaranteed: windows are taken in order, and only while the store takes what is spoken. Not known here: how windows are
-planned, and what becomes of shards.
+Guaranteed: windows are taken in order, and only while the store keeps up. Planning and speaking happen elsewhere.
 """
 
 from __future__ import annotations
@@ -19,11 +18,11 @@ from .progress import Tracker
 
 
 class ShardTaker(Protocol):
-    """A pool, as far as shards are handed to it."""
+    """The part of a pool that takes shards."""
 
     @property
     def is_idle(self) -> bool:
-        """Whether it has nothing to do."""
+        """Whether no shard is out or waits."""
         ...
 
     @property
@@ -40,7 +39,7 @@ class Intake:
     """Takes the planned windows of one run. `stop` ends the planning.
 
     Attributes:
-        num_rows: Of the windows that were taken
+        num_rows: Rows of the windows taken so far
     """
 
     def __init__(
@@ -65,20 +64,20 @@ class Intake:
 
     @property
     def is_done(self) -> bool:
-        """Whether nothing is left to be fed."""
+        """Whether every shard was fed to the pool."""
         return not self._shards and self.is_planned
 
     def has_work(self, wait_s: float) -> bool:
-        """Whether a shard is left that is not committed; reads the corpus until one is found."""
+        """Whether an uncommitted shard is left; reads the corpus until one is found."""
         while not self._shards and not self.is_planned:
             if self._commits.has_room:
                 self._take(wait_s)
-            else:  # of windows that are all rejected there may be many
+            else:  # many windows may have rejected rows only
                 self._commits.settle(wait_s)
         return bool(self._shards)
 
     def feed(self, pool: ShardTaker) -> None:
-        """Give the pool what is planned, as long as it wants more and the store takes what is spoken."""
+        """Feed planned shards to the pool, while it wants more and the store keeps up."""
         if not self._commits.has_room:
             return
         if not pool.wants_more or not pool.is_idle or self.is_planned:
@@ -95,7 +94,7 @@ class Intake:
 
     @property
     def notice(self) -> str:
-        """What a person should know while the replicas wait for the corpus; empty while all is well."""
+        """A message to the user while the replicas wait for the corpus; else empty."""
         waited_s = self._clock() - self._hungry_since_s
         if waited_s < SLOW_S:
             return ""
@@ -105,15 +104,15 @@ class Intake:
         )
 
     def begin(self) -> None:
-        """Replicas are there: from now on they may wait."""
+        """Start the clock of `notice`: replicas are there and may wait for the corpus."""
         self._hungry_since_s = self._clock()
 
     def stop(self) -> None:
-        """Plan no further."""
+        """End the planning."""
         self._planning.stop()
 
     def _take(self, timeout_s: float = 0.0) -> bool:
-        """Take a planned window; whether there was one."""
+        """Take a planned window, waiting at most `timeout_s`; False if there was none."""
         planned = self._planning.take(timeout_s)
         if planned is None:
             return False

@@ -1,4 +1,4 @@
-"""What a run learns of costs, kept on this machine for `plan` and for the next output."""
+"""Costs learned during a run, kept on this machine for `plan` and for the next output."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ...cluster.sharding.sharding import CostModel
 
 
 class Learning:
-    """The costs of one model, corrected by what its shards took."""
+    """The costs of one model, corrected by the measured times of its shards."""
 
     def __init__(self, model: ModelConfig, info: ModelInfo, cost: CostModel) -> None:
         """`cost`: the estimates that cut the shards."""
@@ -22,11 +22,11 @@ class Learning:
         self._costs = CostLearner(cost)
 
     def record(self, completed: CompletedShard) -> None:
-        """Learn from a shard."""
+        """Learn from the time that a shard took."""
         self._costs.record_shard(completed.shard.utterances, completed.receipts)
 
     def keep(self, profiles: Iterable[Profile]) -> None:
-        """Keep the corrected costs, and the profiles of replicas' hardware that this machine does not know yet."""
+        """Keep the corrected costs, and those profiles of replicas that this machine does not have yet."""
         if (corrected := self._costs.corrected) is not None:
             remember(self._model, self._info, corrected)
         cache = ProfileCache()

@@ -1,7 +1,7 @@
-"""A run as Prometheus sees it: Ray metrics of the driver, set from the same snapshots that the display shows.
+"""Prometheus metrics of a run: Ray gauges of the driver, set from the snapshots that the display shows.
 
-Every node of a Ray cluster exports them, as `ray_speechmill_job_…`, tagged with the job's name. Not known here: what
-a snapshot is made of. Where Ray exports nothing, nothing is lost but the figures.
+Every node of a Ray cluster exports them as `ray_speechmill_job_…`, tagged with the job's name. A run works the same
+where Ray exports nothing.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Telemetry:
 
 
 def values_of(snapshot: Snapshot) -> dict[str, float]:
-    """The gauges' values; those that are not known yet are left out."""
+    """The values of the gauges; unknown ones are left out."""
     batches = [state.progress.batches for state in snapshot.replicas]
     values: dict[str, float | None] = {
         "rows_done": snapshot.rows_done,

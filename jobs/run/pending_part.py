@@ -1,6 +1,6 @@
-"""A part that is to be committed: what the driver makes of a completed shard, or of a window's rejected rows. Pure.
+"""A part that is to be committed, made of a completed shard or of a window's rejected rows. Pure.
 
-Guaranteed: its name and its manifest count the same rows, each row of the shard once.
+Guaranteed: its name and its manifest count the same rows, and each row of the shard once.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ class PendingPart:
     """A part to be stored.
 
     Attributes:
-        name: As far as it is known: its stamp is given when it is written
-        texts: Its refined rows; None where there is audio
+        name: The part's name without its stamp, which is added when the part is written
+        manifest: The content of the manifest: JSON lines
+        texts: The refined rows as JSON lines; None for audio
         cost_s: Estimated seconds on one replica
     """
 
@@ -33,7 +34,7 @@ class PendingPart:
 
     @classmethod
     def of_shard(cls, completed: CompletedShard, info: ModelInfo, *, is_text: bool) -> Self:
-        """The part of a shard: its receipts' records in order, then the rows that no replica survived."""
+        """The part of a shard: the records of its receipts in order, then those of its poisoned rows."""
         shard, receipts = completed.shard, completed.receipts
         name = PartName(
             window=shard.window,
@@ -55,7 +56,7 @@ class PendingPart:
 
     @classmethod
     def of_rejected(cls, window: Window, info: ModelInfo) -> Self | None:
-        """The part of a window's rejected rows; None where there are none."""
+        """The part of a window's rejected rows; None if it has none."""
         if not window.rejected:
             return None
         records = [Record.of_failure(failure, info.name, info.revision) for failure in window.rejected]
@@ -67,7 +68,7 @@ class PendingPart:
 
 
 def poisoned_record(row: PoisonRow, info: ModelInfo) -> Record:
-    """The record of a row that replicas died of."""
+    """The record of a row that killed its replicas."""
     return Record.of_utterance(
         row.utterance,
         model=info.name,

@@ -1,7 +1,7 @@
-"""How far a run is, as one immutable snapshot; the arithmetic of totals, rates and time left. Pure.
+"""The progress of a run as one immutable snapshot: totals, rates and time left. Pure.
 
-Rows count as done when a replica has spoken or refined them; the snapshot says apart how many of them are committed.
-What a display makes of it is in `display`.
+A row counts as done when a replica has spoken or refined it. The snapshot counts committed rows separately. `display`
+shows it.
 """
 
 from __future__ import annotations
@@ -20,14 +20,15 @@ class Snapshot:
     """One moment of a run.
 
     Attributes:
-        rows_done: Spoken, refined or failed, committed or not; `rows_committed` of them are safe
-        rows_total: Of the corpus; an estimate until the reader is at its end (`is_total_exact`)
+        rows_done: Rows spoken, refined or failed, committed or not
+        rows_committed: Rows whose manifest is stored
+        rows_total: Rows of the corpus; an estimate until the whole corpus was read (`is_total_exact`)
         rtfx: Seconds of audio per second of this run, since the first replica was ready; 0 before
-        batch_fill: Cells that hold a token / all cells, of this run; None before the first batch
+        batch_fill: Cells that hold a token / all cells, in this run; None before the first batch
         num_out_of_memory: Batches of this run that did not fit and were packed again
-        notice: What holds the run up, for a person; empty while all is well
+        notice: A message to the user about a delay; empty if there is none
         eta_s: Seconds left at the rate of this run; None while unknown
-        task: "speak", or "refine": then there is no audio
+        task: "speak", or "refine", which makes no audio
         rows_per_s: Rows done per second of this run, since the first replica was ready; 0 before
     """
 
@@ -50,7 +51,7 @@ class Snapshot:
 
 
 class Tracker:
-    """Collects what the run reports and says where it stands; the clock is passed in with every call."""
+    """Counts the progress of a run; every call gets the time as an argument."""
 
     def __init__(self, committed: Totals, started_s: float, task: str = "speak") -> None:
         self._task = task
@@ -79,16 +80,16 @@ class Tracker:
         self._cost_done_s += cost_s
 
     def record_pending(self, totals: Totals, cost_s: float) -> None:
-        """Rows that replicas have handed in and the store has not taken by now, and their cost."""
+        """Record the rows that wait for the store now, and their cost."""
         self._storing, self._cost_storing_s = totals, cost_s
 
     def record_batches(self, batches: BatchStats) -> None:
-        """Batches of receipts."""
+        """Record the batches of receipts."""
         self._batches += batches
 
     @property
     def figures(self) -> RunFigures:
-        """What this run has done: committed rows and their batches, the rest as of the last snapshot."""
+        """The figures of this run: committed rows and their batches; the others as of the last snapshot."""
         return RunFigures(
             new_rows=self._committed.num_rows - self._before.num_rows,
             new_audio_s=self._new_audio_s,
@@ -108,7 +109,7 @@ class Tracker:
             self._speaking_since_s = now_s
 
     def snapshot(self, now_s: float, replicas: Sequence[ReplicaState], num_deaths: int, notice: str = "") -> Snapshot:
-        """Where the run stands, with what the replicas hold uncommitted."""
+        """The present state of the run, rows that replicas have not handed in included."""
         speaking_s = now_s - self._speaking_since_s if self._speaking_since_s is not None else 0.0
         self._speaking_s, self._num_replicas, self._num_deaths = speaking_s, len(replicas), num_deaths
         storing = self._storing

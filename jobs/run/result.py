@@ -13,7 +13,13 @@ from .exit_status import ExitStatus
 
 @dataclass(frozen=True, slots=True)
 class RunFigures:
-    """What one run did: rows that ended, audio made, seconds from the first shard to the last."""
+    """The figures of one run.
+
+    Attributes:
+        new_rows: Rows spoken, refined or failed in this run
+        new_audio_s: Seconds of audio made in this run
+        speaking_s: Seconds from the first shard to the last
+    """
 
     new_rows: int = 0
     new_audio_s: float = 0.0
@@ -28,11 +34,10 @@ class Result:
     """How a run ended.
 
     Attributes:
-        task: "speak", or "refine": then there is no audio
-        num_rows, num_ok, num_failed, audio_s: Of the whole output, runs before included
-        new_rows, new_audio_s, speaking_s: Of this run: rows that ended, audio made, and seconds from the first shard to
-            the last
-        batches: Of this run: fill, predicted and actual seconds and bytes
+        task: "speak", or "refine", which makes no audio
+        num_rows, num_ok, num_failed, audio_s: Figures of the whole output, earlier runs included
+        new_rows, new_audio_s, speaking_s: Figures of this run, see `RunFigures`
+        batches: The batches of this run: fill, predicted and actual seconds and bytes
         is_allowed: Whether the failed rows are within the job's allowance
         num_unspoken: Rows that are ok and leave out some of their text
     """
@@ -54,7 +59,7 @@ class Result:
 
     @classmethod
     def of(cls, spec: JobSpec, complete: Complete, figures: RunFigures) -> Self:
-        """The result of a complete job, and of the run that looked at it or completed it."""
+        """The result of a run, made of the counts of the complete job and the figures of the run."""
         return cls(
             output=spec.output.uri,
             task=spec.task,

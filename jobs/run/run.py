@@ -1,9 +1,9 @@
-"""The loop of a run: feed shards, collect what was spoken of them, commit it.
+"""The loop of a run: feed shards, collect completed ones, commit them.
 
-Guaranteed: every row of the corpus ends in exactly one committed manifest; a manifest is written when everything
-that it names is stored, and the mark of completeness when every manifest is. While the store is slow, shards are fed
-until too much waits for it. Killed at any moment, the driver leaves an output that the next run continues. Audio never
-passes through here; refined texts do, inside the receipts.
+Guaranteed: every row of the corpus ends in exactly one committed manifest. A manifest is written after all objects that
+it names, and the mark of completeness after all manifests. While the store is slow, shards are fed until too many parts
+wait for it. If the driver is killed at any moment, the next run continues the output. Audio never passes through the
+driver; refined texts do, inside the receipts.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from .trace import Trace
 
 COLLECT_S = 0.5
 PLAN_S = 0.05
-"""The same while replicas have no work and the next window is being planned."""
+"""Seconds to wait instead while replicas have no work and the next window is being planned."""
 FINISH_S = 20.0
 """Grace period for losing attempts to finish uploading, so that their objects can be swept."""
 
@@ -40,7 +40,7 @@ Observer = Callable[[Snapshot], None]
 
 
 class Run:
-    """One run over one output that it has claimed. Use as a context manager; leaving it ends the planning."""
+    """One run over an output that it has claimed. Use it as a context manager; leaving it ends the planning."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class Run:
         committer: Committer,
         observe: Observer | None,
     ) -> None:
-        """`ledger`: what is committed, as `claim` found it."""
+        """`ledger`: the parts that were committed when `claim` was made."""
         self._job = job
         self._log = log
         self._claim = claim
@@ -72,11 +72,11 @@ class Run:
 
     @property
     def stamp(self) -> str:
-        """The run's, in the names of its parts."""
+        """The run's stamp in the names of its parts."""
         return self._claim.stamp
 
     def has_work(self) -> bool:
-        """Whether a shard is left that is not committed; reads the corpus until one is found."""
+        """Whether an uncommitted shard is left; reads the corpus until one is found."""
         return self._intake.has_work(COLLECT_S)
 
     def speak_all(self, pool: Pool, telemetry: Telemetry, trace: Trace | None) -> None:
@@ -84,7 +84,7 @@ class Run:
         intake, commits = self._intake, self._commits
         intake.begin()
         while not (intake.is_done and pool.is_idle and commits.is_idle):
-            self._claim.check()  # also while nothing is there to be committed
+            self._claim.check()  # also while no part waits to be committed
             intake.feed(pool)
             if not pool.is_idle:
                 self._tracker.record_start(time.monotonic())
@@ -100,11 +100,11 @@ class Run:
         self._learning.keep(pool.profiles.values())
 
     def sweep_others(self) -> None:
-        """Remove what the output held before it was begun anew, while the rest goes on."""
+        """Queue the removal of objects that the output held before it was begun anew."""
         self._commits.add_cleanup(self._claim.sweep)
 
     def complete(self) -> Result:
-        """Write the mark that nothing is missing, when nothing is. See `complete_output` for what it raises."""
+        """Store the last parts and write the mark of completeness. Raises as `complete_output` does."""
         while not self._commits.is_idle:
             self._commits.settle(COLLECT_S)
         figures, num_rows = self._tracker.figures, self._intake.num_rows
@@ -112,9 +112,9 @@ class Run:
         return Result.of(self._job.spec, done, figures)
 
     def sweep(self, pool: Pool) -> None:
-        """Remove orphans: what attempts stored that came second, or whose replica died."""
+        """Queue the removal of orphans: objects of attempts that came second or whose replica died."""
         for part in pool.orphaned_parts():
-            # What stays does no harm: no manifest names it, and `verify` finds it.
+            # An orphan that stays does no harm: no manifest names it, and `verify` finds it.
             self._commits.add_cleanup(partial(self._job.parts.sweep, part))
 
     def _show(self, pool: Pool, telemetry: Telemetry, trace: Trace | None) -> None:

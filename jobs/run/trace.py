@@ -1,7 +1,7 @@
-"""What every replica spoke, when, as a trace file that Chrome (chrome://tracing) and Perfetto open.
+"""A trace file of all attempts, for Chrome (chrome://tracing) and Perfetto.
 
-Guaranteed: the file can be read at any moment, also of a run that was killed: the format needs no end. Times are in
-microseconds since the run began. Not known here: Ray, what a span is good for.
+Guaranteed: the file can be read at any moment, also after the run was killed, because the format needs no end. Times
+are in microseconds since the first attempt began.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Trace:
         out.write("[\n")
 
     def add(self, span: AttemptSpan) -> None:
-        """One attempt at a task, from when it was sent to its answer."""
+        """Append one attempt at a task, from its sending to its answer."""
         if self._began_s is None:
             self._began_s = span.began_s
         if span.replica not in self._named:
@@ -55,10 +55,10 @@ class Trace:
 
 @contextmanager
 def open_trace(path: str | None) -> Generator[Trace | None]:
-    """A trace file of this name, None for none.
+    """A trace file at `path`; None if `path` is None.
 
     Raises:
-        SpecError: If it cannot be written
+        SpecError: The file cannot be written
     """
     if path is None:
         yield None

@@ -1,8 +1,8 @@
 """Admission of streams: which request is served now, which one waits, and which one is refused.
 
-Guaranteed: never more than `max_streams` at once nor more than `max_waiting` in the queue; first come, first served; no
-place stays empty while a request waits. `Admission` decides, and is given its clock; `AdmissionGate` waits for it.
-Not known here: HTTP, speech, why a client leaves.
+Guaranteed: at most `max_streams` requests are served at once, and at most `max_waiting` wait. Requests are served in
+order of arrival, and no place stays empty while one waits. `Admission` decides and gets the time as an argument;
+`AdmissionGate` lets coroutines wait for its decisions.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ DRAIN_RETRY_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class AdmissionLimits:
-    """What a client may ask for, and how long everything may take.
+    """The most that a request may ask for, and the most time that its steps may take.
 
     Attributes:
         max_chars: Characters of a text
         max_body_bytes: Bytes of a request's body
-        body_s: Seconds for a body to arrive
+        body_s: Seconds until the body has arrived
         max_streams: Speeches at once
         max_waiting: Requests that wait for their turn
-        max_wait_s: Seconds that one waits
-        first_audio_s: Seconds from its turn to its first audio
-        idle_write_s: Seconds that a reader may take nothing
-        total_s: Seconds from its turn to its end, the reader's own pace included
+        max_wait_s: Seconds that a request waits
+        first_audio_s: Seconds from a request's turn to its first audio
+        idle_write_s: Seconds in which the client takes no data
+        total_s: Seconds from a request's turn to its end, delays by the client included
     """
 
     max_chars: int = 4_096
@@ -59,7 +59,7 @@ class AdmissionLimits:
 
 
 class AdmissionState(Enum):
-    """What became of a request for a place."""
+    """The answer to a request for a place."""
 
     SPEAKING = "speaking"
     WAITING = "waiting"
@@ -67,7 +67,7 @@ class AdmissionState(Enum):
 
 
 class Admission:
-    """The places, and who has them. Tickets are the caller's own numbers, each used once."""
+    """The places and the queue. Requests are identified by tickets: the caller's own numbers, each used once."""
 
     def __init__(self, limits: AdmissionLimits) -> None:
         self._limits = limits
@@ -86,7 +86,7 @@ class Admission:
         return len(self._waiting)
 
     def ask(self, ticket: int, now_s: float) -> AdmissionState:
-        """Take a place, or one in the queue, or none."""
+        """Take a place if one is free, else a place in the queue, else none."""
         if len(self._speaking) < self._limits.max_streams:
             self._speaking[ticket] = now_s
             return AdmissionState.SPEAKING
@@ -96,7 +96,7 @@ class Admission:
         return AdmissionState.REFUSED
 
     def leave(self, ticket: int, now_s: float) -> int | None:
-        """Give up whatever the ticket has; the ticket that has its place now, if one waited for it."""
+        """Free the place of a ticket, or its place in the queue; the waiting ticket that gets the place now, if any."""
         self._waiting.pop(ticket, None)
         since_s = self._speaking.pop(ticket, None)
         if since_s is None:
@@ -109,9 +109,9 @@ class Admission:
         return following
 
     def retry_s(self, now_s: float) -> float:
-        """How long a request that comes now would wait for a place, by how long the last ones took."""
+        """Expected seconds that a new request would wait for a place, from the times of the last ones."""
         running_s = [now_s - since_s for since_s in self._speaking.values()]
-        # Those that still speak count for what they took so far: the first ones, or all, may take very long.
+        # Running ones count with their time so far: at first there are no others, and all may take very long.
         took_s = max(_mean(self._recent_s), _mean(running_s))
         return min(MAX_RETRY_S, took_s * (len(self._waiting) + 1) / self._limits.max_streams)
 
@@ -121,7 +121,7 @@ def _mean(values: deque[float] | list[float]) -> float:
 
 
 class AdmissionGate:
-    """Where requests wait for their turn; all of one event loop."""
+    """Lets requests wait for their turn; all in one event loop."""
 
     def __init__(self, limits: AdmissionLimits, metrics: Metrics, clock: Callable[[], float] = time.monotonic) -> None:
         self._max_wait_s = limits.max_wait_s
@@ -136,13 +136,13 @@ class AdmissionGate:
         self.is_draining = False
 
     def check_open(self) -> None:
-        """Raise HttpProblem 503 when no request is admitted any more."""
+        """Raise HttpProblem 503 if no request is admitted any more."""
         if self.is_draining:
             headers = {**retry_after(DRAIN_RETRY_S), **CLOSE}
             raise HttpProblem(503, "the service is shutting down; ask again", code="draining", headers=headers)
 
     def drain(self) -> None:
-        """Admit no request from now on; those inside finish, those in the queue too."""
+        """Admit no request from now on; requests inside finish, queued ones included."""
         self.is_draining = True
 
     async def drained(self) -> None:
@@ -151,10 +151,10 @@ class AdmissionGate:
 
     @contextmanager
     def inside(self) -> Generator[None]:
-        """Be counted as inside: `drained` waits for it.
+        """Count a request as inside, so that `drained` waits for it.
 
         Raises:
-            Problem: 503 once the door is shut
+            HttpProblem: 503 once the service drains
         """
         self.check_open()
         self._num_inside += 1
@@ -168,10 +168,10 @@ class AdmissionGate:
 
     @asynccontextmanager
     async def place(self) -> AsyncGenerator[float]:
-        """Have a place, and know how many seconds it took to get it; left, cancelled or failed, it is free again.
+        """Hold a place for the block, and yield the seconds waited for it. The end of the block frees the place.
 
         Raises:
-            Problem: 429 when the queue is full, or the turn does not come in time
+            HttpProblem: 429 if the queue is full, or the turn does not come in time
         """
         self._num_tickets += 1
         ticket, asked_s = self._num_tickets, self._clock()
@@ -200,7 +200,7 @@ class AdmissionGate:
 
     def _leave(self, ticket: int) -> None:
         following = self._admission.leave(ticket, self._clock())
-        # One whose waiting ended in the same moment is on its way here itself, and hands the place on.
+        # A request whose waiting has just ended calls `_leave` itself, and hands the place on.
         turn = self._turns.get(following) if following is not None else None
         if turn is not None and not turn.done():
             turn.set_result(None)

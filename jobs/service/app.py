@@ -1,7 +1,7 @@
-"""The HTTP application: which paths there are, who may use them, and what each answers.
+"""The HTTP application: its paths, the key that they need, and their answers.
 
-Guaranteed: every error has OpenAI's form, whatever went wrong; a key is compared by its hash, in constant time.
-Not known here: Ray, where the model runs, or how a speech is made.
+Guaranteed: every error has OpenAI's form; a key is compared by its hash, in constant time. The application does not use
+Ray: a `Synthesizer` speaks.
 """
 
 from __future__ import annotations
@@ -57,13 +57,14 @@ def create_app(
     `app.state.drain()` admits no request any more, and `await app.state.drained()` returns when the last one has ended.
 
     Args:
-        token_sha256: Of the key that clients have to send, in hex; None lets everybody in
-        chunk_chars: What the model speaks at once: characters, 0 if it has sound before a segment is done
-        allow_origins: Origins whose pages may ask, "*" for all; none but the service's own by default
-        on_start: Done before the first request, and on_stop after the last
+        token_sha256: SHA-256 of the key that clients have to send, in hex; None: no key is needed
+        chunk_chars: Characters that the model speaks at once; 0 if it has sound before a segment is done
+        allow_origins: Origins whose pages may send requests, "*" for all; by default only the service's own page
+        on_start: Called before the first request
+        on_stop: Called after the last request
 
     Raises:
-        SpecError: For a hash that is none
+        SpecError: `token_sha256` is no SHA-256
     """
     info = speaker.info
     metrics = metrics or Metrics()
@@ -113,7 +114,7 @@ def _life(
 
 
 class _Gate:
-    """Lets in who has the key, while anybody is let in."""
+    """Refuses requests without the key, and all requests while the service drains."""
 
     def __init__(self, token_sha256: str | None, admission_gate: AdmissionGate) -> None:
         if token_sha256 is not None and not re.fullmatch(r"[0-9a-fA-F]{64}", token_sha256):
@@ -122,7 +123,7 @@ class _Gate:
         self._admission_gate = admission_gate
 
     async def __call__(self, request: Request) -> None:
-        """Raise Problem 401 or 503, or let the request pass."""
+        """Raise HttpProblem 401 or 503, or let the request pass."""
         if self._wanted is not None:
             given = [value for name, value in request.scope["headers"] if name == b"authorization"]
             scheme, _, token = given[0].partition(b" ") if len(given) == 1 else (b"", b"", b"")
@@ -134,7 +135,7 @@ class _Gate:
 
 
 def _open_paths(service: SpeechService) -> APIRouter:
-    """The page, and how the service is; for everybody."""
+    """The paths that need no key: the page, and the state of the service."""
     router = APIRouter()
     files = PageFiles(PAGE)
 
@@ -145,7 +146,7 @@ def _open_paths(service: SpeechService) -> APIRouter:
     async def page(request: Request) -> Response:
         return files.response(request.scope["route"].name, request)
 
-    # A route for each, and none for what is not there: so a wrong method and a wrong path stay two things.
+    # Each file has its own route, so that a wrong method (405) and a wrong path (404) get different answers.
     for file in files.names():
         for path in (f"/{file}", f"/page/{file}"):
             router.add_api_route(path, page, methods=_READ, name=file)
@@ -176,7 +177,7 @@ async def _readiness(service: SpeechService) -> str:
 
 
 def _kept_paths(service: SpeechService, gate: _Gate, chunk_chars: int) -> APIRouter:
-    """What needs the key."""
+    """The paths that need the key."""
     router = APIRouter(prefix="/v1", dependencies=[Depends(gate)])
     info = service.offer.info
     model = {"id": info.name, "object": "model", "created": int(time.time()), "owned_by": "speechmill"}
@@ -227,7 +228,7 @@ async def _answer_problem(request: Request, error: Exception) -> Response:
 
 
 async def _answer_http(request: Request, error: Exception) -> Response:
-    """What the router refuses: unknown paths, and methods that a path does not have."""
+    """The answer to requests that the router refuses: unknown paths, and wrong methods."""
     assert isinstance(error, HTTPException)
     status = HTTPStatus(error.status_code)
     told = {

@@ -1,7 +1,7 @@
-"""The body of a request, bounded in bytes and seconds, and of the one type that is read.
+"""The body of a request: JSON only, with limits on its bytes and seconds.
 
-Requiring `application/json` also keeps pages of other sites out: a browser asks before it sends that across sites.
-Not known here: what the bytes mean.
+The type `application/json` also keeps pages of other sites out: a browser asks for permission before it sends this type
+to another site. The bytes are not parsed here.
 """
 
 from __future__ import annotations
@@ -17,10 +17,9 @@ from .http_problem import CLOSE, HttpProblem
 async def read_body(request: Request, limits: AdmissionLimits) -> bytes:
     """The whole body.
 
-    Raises starlette's ClientDisconnect when the client leaves before its end.
-
     Raises:
-        Problem: 413 as soon as it is too large, 408 when it takes too long, 415 for other types
+        HttpProblem: 413 as soon as the body is too large, 408 if it takes too long, 415 for another type
+        starlette.requests.ClientDisconnect: The client left before the body's end
     """
     _check_type(request)
     declared = request.headers.get("content-length", "")

@@ -1,7 +1,6 @@
-"""Who a response goes to: a client that may be slow, stop reading, or be gone at any moment.
+"""Writes to a client that may be slow, stop reading, or disconnect at any moment.
 
-Guaranteed: no write lasts longer than it may, and work for a client that has left is cancelled at once.
-Not known here: what is written.
+Guaranteed: no write lasts longer than `idle_write_s`, and work for a client that has left is cancelled at once.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ _GONE = "the client left"
 
 
 class ClientStalled(Exception):
-    """The client took nothing for too long."""
+    """The client took no data for too long."""
 
 
 class ClientGone(Exception):
@@ -24,11 +23,13 @@ class ClientGone(Exception):
 
 
 class ClientStream:
-    """The client's side of one response.
+    """The connection to the client of one response.
+
+    Args:
+        heard: Called right before audio begins to be sent
 
     Attributes:
-        heard: Is told right before audio begins to be sent
-        has_begun: Whether anything was sent, so that another status is out of the question
+        has_begun: Whether anything was sent, so that the status is fixed
     """
 
     def __init__(self, send: Send, idle_write_s: float, heard: Callable[[], None]) -> None:
@@ -44,11 +45,16 @@ class ClientStream:
         await self._write({"type": "http.response.start", "status": status, "headers": raw})
 
     async def take(self, data: bytes, *, is_last: bool = False) -> None:
-        """Send a part of the body. Raises, as all do, ReaderStalled when that takes too long, and ReaderGone."""
+        """Send a part of the body.
+
+        Raises:
+            ClientStalled: The write takes too long; `begin` and `respond` raise it, too
+            ClientGone: The client has left; `begin` and `respond` raise it, too
+        """
         await self._write({"type": "http.response.body", "body": data, "more_body": not is_last})
 
     async def respond(self, response: Response) -> None:
-        """Send something else in place of audio."""
+        """Send a whole response in place of audio."""
         headers = response.raw_headers
         await self._write({"type": "http.response.start", "status": response.status_code, "headers": headers})
         await self.take(bytes(response.body), is_last=True)
@@ -65,7 +71,7 @@ class ClientStream:
 
 
 async def unless_gone(receive: Receive, work: Coroutine[None, None, None]) -> None:
-    """Do the work; when the client leaves before its end, cancel it, wait until it has, and raise ReaderGone."""
+    """Do the work. If the client leaves first, cancel the work, wait until it has ended, and raise ClientGone."""
     working = asyncio.ensure_future(work)
     leaving = asyncio.ensure_future(_left(receive))
     try:

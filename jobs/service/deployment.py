@@ -1,7 +1,7 @@
 """The service as a Ray Serve application: each Serve replica answers HTTP and has one replica of the model beside it.
 
-Two processes, because a model computes and HTTP must not wait. `build` is what Serve configuration files name:
-`import_path: speechmill.jobs.service.deployment:build`, its `args` as in service.yaml.
+They are two processes, because a model computes and HTTP must not wait. Serve's configuration files name `build`:
+`import_path: speechmill.jobs.service.deployment:build`, with `args` as in service.yaml.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _HEALTH_TIMEOUT_S = 30.0
 
 
 class Service:
-    """One Serve replica: the application, and the replica of the model that it streams from."""
+    """One Serve replica: the application, and the model's replica that it streams from."""
 
     async def __init__(self, spec: Mapping[str, Any], plan: ReplicaPlan, token_sha256: str | None) -> None:
         self._spec = ServiceSpec.parse(spec, "service")
@@ -45,7 +45,7 @@ class Service:
         await self._speaker.start()
 
     def __serve_build_asgi_app__(self) -> Any:
-        """The application; Serve asks for it before the first request."""
+        """The application; Serve calls this before the first request."""
         return create_app(
             self._speaker,
             self._spec.limits.limits(self._device),
@@ -57,12 +57,12 @@ class Service:
         )
 
     async def check_health(self) -> None:
-        """Serve asks now and then, and replaces this replica when it raises."""
+        """Raise if the model's replica cannot be kept alive. Serve calls this every few seconds."""
         await self._speaker.check()
 
 
 class ServeMetrics(Metrics):
-    """The service's figures as Ray metrics, which every node exports to Prometheus as `ray_speechmill_…`."""
+    """The service's metrics as Ray metrics, which every node exports to Prometheus as `ray_speechmill_…`."""
 
     def __init__(self) -> None:
         self._requests = Counter("speechmill_requests", "Requests answered, by status.", ("status",))
@@ -95,10 +95,10 @@ class ServeMetrics(Metrics):
 
 
 def build(args: Mapping[str, Any]) -> Application:
-    """The application of a service file's keys, for this cluster. The bearer token comes from the environment.
+    """The application for the keys of a service file, on this cluster. The bearer token comes from the environment.
 
     Raises:
-        SpecError: The job is wrong; the message names the key
+        SpecError: The service file is wrong; the message names the key
         ModelError: The model, its weights or its options are wrong; the message names the key or file
     """
     spec = ServiceSpec.parse(args, "service")
@@ -107,10 +107,10 @@ def build(args: Mapping[str, Any]) -> Application:
 
 
 def plan_of(spec: ServiceSpec, found: Resources) -> ReplicaPlan:
-    """How many replicas the cluster gets, and what each holds.
+    """The number of replicas, and the resources of each.
 
     Raises:
-        SpecError: The job is wrong; the message names the key
+        SpecError: The service file is wrong; the message names the key
     """
     cluster = spec.cluster
     assert cluster.replicas != "service", "the specification refuses it"
@@ -119,13 +119,13 @@ def plan_of(spec: ServiceSpec, found: Resources) -> ReplicaPlan:
 
 
 def bound(spec: ServiceSpec, plan: ReplicaPlan, token: str | None) -> Application:
-    """The application with its replicas planned; of the token only the hash travels."""
+    """The application with its planned replicas. Only the hash of the token is sent to them."""
     limits = spec.limits.limits(plan.device)
     digest = None if token is None else hashlib.sha256(token.encode()).hexdigest()
     deployment: Any = serve.deployment(
         name="Service",
         num_replicas=plan.num_replicas,
-        # The application itself refuses with 429: Serve lets some more in than there are places.
+        # The application itself refuses with 429, so Serve lets in some more requests than there are places.
         max_ongoing_requests=2 * (limits.max_streams + limits.max_waiting) + 32,
         ray_actor_options={"num_cpus": 0},
         health_check_period_s=_HEALTH_S,
@@ -139,7 +139,7 @@ def read_token() -> str | None:
     """The bearer token of SPEECHMILL_API_TOKEN, or of the file that SPEECHMILL_API_TOKEN_FILE names; None for none.
 
     Raises:
-        SpecError: For an empty one, one that no header can hold, and a file that cannot be read
+        SpecError: The token is empty or cannot be sent in a header, or the file cannot be read
     """
     token, where = os.environ.get(TOKEN), TOKEN
     if token is None and (path := os.environ.get(f"{TOKEN}_FILE")) is not None:

@@ -1,7 +1,6 @@
-"""Samples to the bytes of a response while they are made, without holding up the event loop.
+"""Encodes samples as they are made into the bytes of a response, without blocking the event loop.
 
-Guaranteed: long encodings run in threads, second by second; closing is safe at any time, a running encoding included.
-Not known here: what the bytes of a format look like, or who reads them.
+Guaranteed: long encodings run in threads, second by second. An encoder may be closed at any time, even while it runs.
 """
 
 from __future__ import annotations
@@ -19,10 +18,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _CHEAP = ("pcm", "wav")
-"""Formats whose encoding is copying: a thread would cost more."""
+"""Formats whose encoding only copies: a thread would cost more."""
 
 _FIRST_S = 0.25
-"""Seconds of audio that are encoded first: enough for bytes in every format, and a whole second of opus takes 13 ms."""
+"""Seconds of audio encoded first: enough to get bytes in every format; a whole second of opus would take 13 ms."""
 
 
 def formats_at(sample_rate: int) -> tuple[str, ...]:
@@ -42,14 +41,14 @@ def mime_of(name: str, sample_rate: int) -> str:
     """The media type of a format at this rate.
 
     Raises:
-        SpecError: If there is no such thing
+        SpecError: There is no such format, or it does not have this rate
     """
     with LiveEncoder(name, sample_rate) as encoder:
         return encoder.mime
 
 
 class Encoding:
-    """An encoder that is fed by a coroutine, and closed by its owner."""
+    """An encoder for a coroutine, which feeds it and closes it."""
 
     def __init__(self, name: str, sample_rate: int) -> None:
         self._encoder = LiveEncoder(name, sample_rate)
@@ -59,7 +58,7 @@ class Encoding:
         self.mime = self._encoder.mime
 
     def parts(self, pcm: NDArray[np.int16]) -> Iterator[NDArray[np.int16]]:
-        """int16 [num_samples] second by second, each to be fed on its own; less of the very first."""
+        """Cut int16 [num_samples] into parts of a second, to be fed one by one; the very first is shorter."""
         first, self._first_samples = pcm[: self._first_samples], 0
         if len(first):
             yield first
@@ -67,7 +66,7 @@ class Encoding:
             yield pcm[start : start + self._part_samples]
 
     async def feed(self, part: NDArray[np.int16]) -> bytes:
-        """The bytes that a part makes ready; there may be none yet."""
+        """Encode a part; the bytes that are ready, maybe none."""
         feed = self._encoder.feed
         return feed(part) if self._is_cheap else await asyncio.to_thread(feed, part)
 
@@ -77,15 +76,15 @@ class Encoding:
         return finish() if self._is_cheap else await asyncio.to_thread(finish)
 
     def close(self) -> None:
-        """Free what is held. A cancelled coroutine leaves its thread behind: its second of audio is waited for."""
+        """Free the encoder. If a cancelled coroutine has left its thread running, wait for it: a second of audio."""
         self._encoder.close()
 
 
 async def encoded(pcm: NDArray[np.int16], sample_rate: int, name: str) -> bytes:
-    """A whole file of int16 [num_samples], as a job writes it; for pcm the samples, little-endian.
+    """A whole file of int16 [num_samples], as a job writes it; pcm: the samples, little-endian.
 
     Raises:
-        RowRejected: If there are no samples
+        RowRejected: There are no samples
     """
     if name == "pcm":
         return pcm.astype("<i2", copy=False).tobytes()

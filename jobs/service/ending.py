@@ -1,7 +1,7 @@
-"""The end of a service: its application is taken away, and Ray Serve itself where nothing else runs on it.
+"""The end of a service: deletes its application, and shuts down Ray Serve if it has no other application.
 
-Guaranteed: streams end and slow readers get what was spoken for them, within the time for that; other applications of a
-cluster, and the controller and the proxies that they need, stay. Not known here: what was served.
+Guaranteed: running streams end and slow clients get their remaining audio, within `drain_s`. Other applications on a
+cluster stay, with the controller and the proxies that they need.
 """
 
 from __future__ import annotations
@@ -15,15 +15,16 @@ import psutil
 _LOOK_EVERY_S = 0.2
 _ANSWER_S = 10.0
 _MORE_S = 60.0
-"""For what goes away after the last stream, on a busy machine."""
+"""Seconds on top of `drain_s` for Serve to end the application on a busy machine, after the last stream."""
 
 logger = logging.getLogger(__name__)
 
 
 def end_service(name: str, port: int, drain_s: float, *, is_local: bool) -> None:
-    """Take the application away, at most `drain_s` seconds for its streams; and Serve, if that was all of it.
+    """Delete the application, and shut down Serve if it has no other one.
 
     Args:
+        drain_s: Seconds that streams may take to end
         is_local: The Ray session ends with this process, and Serve with it
     """
     from ray import serve
@@ -36,7 +37,7 @@ def end_service(name: str, port: int, drain_s: float, *, is_local: bool) -> None
         if is_local:
             _wait_for_readers(lambda: num_connected(port), end_s)
         elif not serve.status().applications:
-            # Proxies are ended at once, with what slow readers have not taken yet.
+            # Proxies end at once and drop data that slow clients have not taken yet.
             _wait_for_readers(lambda: _num_connected_there(port), end_s)
             if not serve.status().applications:  # still
                 serve.shutdown()
@@ -45,7 +46,7 @@ def end_service(name: str, port: int, drain_s: float, *, is_local: bool) -> None
 
 
 def num_connected(port: int) -> int:
-    """Connections of clients to this machine; the proxy closes idle ones after some seconds."""
+    """Number of client connections to this machine; the proxy closes idle ones after some seconds."""
     found = psutil.net_connections("tcp")
     return sum(c.status == psutil.CONN_ESTABLISHED and c.laddr[1] == port for c in found if len(c.laddr) == 2)
 
@@ -68,7 +69,7 @@ def _wait_for_readers(count: Callable[[], int], end_s: float) -> None:
 
 
 def _num_connected_there(port: int) -> int:
-    """The same on the nodes of the cluster that have a proxy; a node that does not answer has none."""
+    """Number of client connections to all nodes with a proxy; a node that does not answer has none."""
     import ray
     from ray import serve
     from ray.exceptions import RayError

@@ -1,6 +1,6 @@
-"""The page that comes with the service: files of one folder, read once, under a policy that lets nothing else in.
+"""The page of the service: the files of one folder, read once, with a content policy that allows nothing else.
 
-Guaranteed: only what lay in the folder at the start can be fetched, whatever the path. Not known here: what is in them.
+Guaranteed: only files that were in the folder at the start can be fetched, whatever the path.
 """
 
 from __future__ import annotations
@@ -66,21 +66,21 @@ class _File:
 
 
 class PageFiles:
-    """A folder's files by their names; other kinds of files than a page needs are left out."""
+    """The files of a folder by name. Only the types that a page needs are served."""
 
     def __init__(self, folder: Path) -> None:
         found = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.suffix in _TYPES)
         self._files: Mapping[str, _File] = {path.relative_to(folder).as_posix(): _read(path) for path in found}
 
     def names(self) -> Sequence[str]:
-        """All of them."""
+        """The names of all files."""
         return tuple(self._files)
 
     def response(self, name: str, request: Request) -> Response:
-        """The file of that name, or 304 for a browser that has it.
+        """The file of that name, or 304 if the browser has it.
 
         Raises:
-            HTTPException: 404, there is no such file
+            HTTPException: 404: there is no such file
         """
         file = self._files.get(name)
         if file is None:

@@ -1,6 +1,6 @@
-"""What an HTTP client is told when something is wrong: a status, and OpenAI's form of an error as JSON.
+"""An error as an HTTP answer: a status, and JSON in OpenAI's form.
 
-Guaranteed: the answer is ASCII whatever the message quotes. Not known here: what went wrong, or who asked.
+Guaranteed: the answer is ASCII, whatever the message quotes.
 """
 
 from __future__ import annotations
@@ -21,9 +21,11 @@ class HttpProblem(SpeechmillError):
     """A request that is answered with an error.
 
     Args:
-        status: 4xx or 5xx
-        param: The key of the request that is wrong, where it is one
-        code: A word for programs
+        status: HTTP status, 4xx or 5xx
+        message: The error in words
+        code: The error as a word for programs
+        param: The wrong key of the request; None if no key is wrong
+        headers: Headers of the answer
     """
 
     def __init__(
@@ -43,13 +45,13 @@ class HttpProblem(SpeechmillError):
 
     @property
     def kind(self) -> str:
-        """What OpenAI calls the type of an error."""
+        """OpenAI's type of the error."""
         if self.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             return "server_error"
         return "rate_limit_error" if self.status == HTTPStatus.TOO_MANY_REQUESTS else "invalid_request_error"
 
     def body(self) -> dict[str, object]:
-        """The answer's content."""
+        """The content of the answer."""
         error = {"message": str(self), "type": self.kind, "param": self.param, "code": self.code}
         return {"error": error}
 
@@ -60,5 +62,5 @@ class HttpProblem(SpeechmillError):
 
 
 def retry_after(seconds: float) -> dict[str, str]:
-    """The header that says when to come again: whole seconds, at least 1."""
+    """The header with the time of the next try: whole seconds, at least 1."""
     return {"Retry-After": str(max(1, math.ceil(seconds)))}

@@ -1,6 +1,6 @@
-"""What the service counts, as calls that do nothing; a subclass reports the figures.
+"""The metrics of the service. The calls of this class do nothing; a subclass reports the figures.
 
-The calls come from the event loop, one at a time. They must be quick and must not raise.
+The event loop makes the calls, one at a time. They must be quick and must not raise.
 """
 
 from __future__ import annotations
@@ -10,19 +10,19 @@ class Metrics:
     """Counters, gauges and times of the service; this one keeps none."""
 
     def answered(self, status: int) -> None:
-        """A request has ended with this status; 499 for a client that left before its answer began."""
+        """Count a request by its status; 499: the client left before the answer began."""
 
     def first_audio(self, seconds: float) -> None:
-        """So long after the request its first audio was sent."""
+        """Record the seconds from a request to its first audio."""
 
     def audio(self, seconds: float) -> None:
-        """So much audio was spoken for a request, whole or broken off."""
+        """Record the seconds of audio made for a request, whole or broken off."""
 
     def speaking(self, count: int) -> None:
-        """So many are spoken to now."""
+        """Set the number of streams that are spoken now."""
 
     def waiting(self, count: int) -> None:
-        """So many wait for their turn now."""
+        """Set the number of requests that wait for their turn now."""
 
     def cancelled(self) -> None:
-        """A client left before its speech was whole, or took nothing for too long."""
+        """Count a client that left before its speech was whole, or took no data for too long."""

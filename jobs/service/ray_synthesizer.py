@@ -1,7 +1,7 @@
 """A replica on the Ray cluster as a `Synthesizer`: started, kept alive, streamed from.
 
-Guaranteed: a replica that dies is replaced, and until the new one is warm the speaker is not ready; a stream whose
-reader goes away is cancelled. Not known here: HTTP, what is done with the audio.
+Guaranteed: a replica that dies is replaced, and `is_ready` is false until the new one is warm. A stream whose reader
+leaves is cancelled.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ from ...errors import ReplicasLost, SpeechmillError
 
 LOG = logging.getLogger("speechmill.service")
 MAX_DEATHS_IN_A_ROW = 2
-"""Of replicas that were not warm in between, beside three for the replica itself; then the service is unhealthy."""
+"""Deaths in a row after which the service is unhealthy; three for the replica itself come on top."""
 _AGAIN_S = 1.0
 
 
 class RaySynthesizer:
-    """One replica of a service. `start` it, then it speaks; `stop` ends it."""
+    """One replica of a service. Call `start` before `speak`; `stop` ends the replica."""
 
     def __init__(self, service: str, config: ReplicaConfig, plan: ReplicaPlan) -> None:
-        """`plan` says what one replica takes; there is one here, however many it plans."""
+        """`plan`: the resources of a replica; one is started, whatever the number in the plan."""
         source = Spawned(replace(plan, num_replicas=1), config, service)
         self._replicas = ReplicaSupervisor(source, max_deaths_in_a_row=MAX_DEATHS_IN_A_ROW)
         self._info = describe(config.model)
@@ -52,8 +52,8 @@ class RaySynthesizer:
         """Start the replica and wait until it is warm.
 
         Raises:
-            ModelError: If it dies
-            ReplicasLost: If it dies
+            ModelError: The model cannot be loaded
+            ReplicasLost: The replica died
         """
         (actor,) = self._replicas.admit()
         try:
@@ -67,7 +67,7 @@ class RaySynthesizer:
         return found
 
     async def is_ready(self) -> bool:
-        """Whether a text would be spoken right away."""
+        """Whether the replica is warm, so that it speaks a text right away."""
         return self._warm is not None
 
     async def speak(self, speech: SpeechInput, /) -> AsyncGenerator[AudioChunk, None]:
@@ -86,17 +86,17 @@ class RaySynthesizer:
             cause = cause_of(error)
             if isinstance(cause, SpeechmillError):
                 raise cause from error
-            # The model is not to be trusted after what no model should raise.
+            # A model should not raise this, so the replica is at fault.
             self._replace(actor, error)
             raise ReplicasLost(f"the replica failed: {summary(error)}") from error
         finally:
             ray.cancel(chunks)
 
     async def check(self) -> None:
-        """Look whether the replica lives.
+        """Replace the replica if it is dead.
 
         Raises:
-            ReplicasLost: If none can be kept alive
+            ReplicasLost: Too many replicas died in a row
         """
         if (actor := self._warm) is not None:
             try:
@@ -113,7 +113,7 @@ class RaySynthesizer:
         self._replicas.end()
 
     def _replace(self, actor: Any, error: Exception) -> None:
-        """Start another in its place, once for each that died."""
+        """Start another replica in place of a dead one; once for each."""
         if self._replicas.give_up(actor, error):
             self._warm = None
             LOG.warning("the replica died; another is started")
@@ -131,4 +131,4 @@ class RaySynthesizer:
             try:
                 self._replicas.check()
             except ReplicasLost:
-                return  # `check` says so
+                return  # `check` raises it again

@@ -1,7 +1,6 @@
-"""What a client asks to be spoken: OpenAI's request, and `seed` and `stream`; every value checked against the model.
+"""The request of a client: OpenAI's keys, and `seed` and `stream`; every value is checked against the model.
 
-Guaranteed: whatever the bytes are, the result is an input that the model takes, or a `HttpProblem` that names the key.
-Not known here: how bytes arrive, or what becomes of the input.
+Guaranteed: any bytes become an input that the model takes, or a `HttpProblem` that names the wrong key.
 """
 
 from __future__ import annotations
@@ -26,11 +25,12 @@ _SHOWN_KEYS = 3
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What a request may ask for.
+    """The choice that a request has.
 
     Attributes:
-        formats: Of audio that can hold the model's sample rate
-        max_chars: Of a text
+        info: The model
+        formats: Audio formats that can hold the model's sample rate
+        max_chars: The most characters of a text
     """
 
     info: ModelInfo
@@ -71,7 +71,7 @@ class SpeechRequest(BaseModel):
         """A request from the bytes of a body.
 
         Raises:
-            Problem: 400; it tells every wrong key
+            HttpProblem: 400; the message names every wrong key
         """
         values = _decoded(body)
         unknown = [key for key in values if key not in cls.model_fields]
@@ -89,10 +89,10 @@ class SpeechRequest(BaseModel):
         raise _wrong(str(details[0]["loc"][0]), "; ".join(told), "missing_parameter" if is_missing else "invalid_value")
 
     def speech_input(self, offer: Offer) -> SpeechInput:
-        """What the model is to speak.
+        """The input of the model.
 
         Raises:
-            Problem: 400, or 404 for another model, naming what there is
+            HttpProblem: 400 for a wrong value, 404 for another model; the message names the choice
         """
         info = offer.info
         if self.model not in ("", info.name):
@@ -118,7 +118,7 @@ class SpeechRequest(BaseModel):
 
 
 def unknown_model(name: str, info: ModelInfo) -> HttpProblem:
-    """What a client is told that asks for a model which is not served."""
+    """The answer to a request for a model that is not served."""
     told = f"the model {_shown(name)} does not exist here; {did_you_mean(name, [info.name])}"
     return HttpProblem(404, told, param="model", code="model_not_found")
 

@@ -1,7 +1,7 @@
-"""One request from its arrival to its end, as the log and the metrics tell it; and the net under all of them.
+"""The log line and the metrics of each request; also the last handler of unforeseen errors.
 
-Guaranteed: one line per request, with neither its text nor its token, nor anything else that a client wrote; and an
-unforeseen error is answered as any other, or, once the answer has begun, ends it without its end.
+Guaranteed: each request has one line, which holds neither its text nor its token nor any other input of the client. An
+unforeseen error is answered like any other. Once the answer has begun, such an error breaks it off without its end.
 """
 
 from __future__ import annotations
@@ -20,21 +20,22 @@ from .metrics import Metrics
 LOG = logging.getLogger("speechmill.service")
 
 CLIENT_LEFT = 499
-"""What nginx calls a request whose client left before the answer; it is never sent."""
+"""nginx's status for a request whose client left before the answer; it is never sent."""
 
 _QUIET = ("/health", "/ready")
 
 
 @dataclass(slots=True)
 class RequestLog:
-    """What is known of a request so far.
+    """The figures of a request so far.
 
     Attributes:
-        status: 0 until the answer has begun
-        num_chars: Of its text
-        first_audio_s: Seconds from its arrival to its first audio
-        audio_s: Seconds of audio that were spoken
-        ending: Why it did not end as it should have, "" if it did
+        began_s: Time of its arrival
+        status: HTTP status; 0 until the answer has begun
+        num_chars: Characters of its text
+        first_audio_s: Seconds from its arrival to its first audio; None before
+        audio_s: Seconds of audio made for it
+        ending: Why it did not end well; "" if it did
     """
 
     began_s: float = field(default_factory=time.monotonic)
@@ -45,7 +46,7 @@ class RequestLog:
     ending: str = ""
 
     def now_s(self) -> float:
-        """Seconds since it arrived."""
+        """Seconds since the request arrived."""
         return time.monotonic() - self.began_s
 
     def line(self, method: str, route: str) -> str:
@@ -59,12 +60,12 @@ class RequestLog:
 
 
 def visit_of(scope: Scope) -> RequestLog:
-    """The visit that a request belongs to."""
+    """The log of the request with this scope."""
     return scope["state"]["visit"]
 
 
 class RequestLogs:
-    """ASGI middleware, around everything: a `RequestLog` for every HTTP request."""
+    """The outermost ASGI middleware: makes a `RequestLog` for every HTTP request."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
@@ -96,7 +97,7 @@ class RequestLogs:
             self._tell(request_log, scope)
 
     def _tell(self, request_log: RequestLog, scope: Scope) -> None:
-        # The route, not the path: that may hold anything.
+        # The route, not the path: a path is a client's input.
         route = getattr(scope.get("route"), "path", "-")
         level = logging.DEBUG if route in _QUIET else logging.INFO
         LOG.log(level, "%s", request_log.line(scope["method"], route))
@@ -104,10 +105,10 @@ class RequestLogs:
 
 
 def log_error(error: BaseException) -> None:
-    """Where an unforeseen error came from; not its message, which may quote the text."""
+    """Log the type and traceback of an unforeseen error, without its message, which may quote the text."""
     LOG.error("%s\n%s", type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
 
 
 def internal_error() -> HttpProblem:
-    """What a client is told of an error that is not its own."""
+    """The answer to a request that failed by no fault of the client."""
     return HttpProblem(500, "something went wrong here; the log of the service tells more", code="internal_error")

@@ -1,7 +1,7 @@
-"""Speech on its way to a client: the bytes as they are made, or a whole file with its length.
+"""Speech as a response: the bytes as they are made, or a whole file with its length.
 
-Guaranteed: nothing is sent before there is audio to send, so that what fails until then can be told by its status;
-a stream is ended only when its speech is whole. Not known here: where the samples come from.
+Guaranteed: nothing is sent before there is audio, so that earlier failures have an HTTP status of their own. A stream
+gets its end only if its speech is whole.
 """
 
 from __future__ import annotations
@@ -21,31 +21,31 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _WRITE_BYTES = 65_536
-"""A whole file is written in such parts, so that a slow reader is told from one that takes nothing."""
+"""A whole file is written in parts of this size, so that a slow client can be told from a stalled one."""
 
 _NO_TOKENS = {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0}
-"""OpenAI's end of a stream says what it cost in tokens; here nothing does."""
+"""The count of tokens at the end of OpenAI's streams; here it is always 0."""
 
 Headers = Mapping[str, str]
 
 
 class AudioResponse(Protocol):
-    """Where pieces of a speech go, one after the other; `begin` first, and `close` at last, come what may."""
+    """A response that takes the pieces of a speech in order. Call `begin` first, and `close` last in any case."""
 
     def begin(self, headers: Headers) -> None:
-        """What is known now that the first audio is there; sent with it."""
+        """Take the headers, which are known when the first audio is there; they are sent with it."""
         ...
 
     async def take(self, pcm: NDArray[np.int16]) -> None:
-        """The next piece, int16 [num_samples]."""
+        """Take the next piece, int16 [num_samples]."""
         ...
 
     async def finish(self) -> None:
-        """The speech is whole."""
+        """End the response: the speech is whole."""
         ...
 
     def close(self) -> None:
-        """Free what is held."""
+        """Free resources."""
         ...
 
 
@@ -63,7 +63,7 @@ class StreamedResponse:
         self._headers = {"Content-Type": self._mime, **headers}
 
     async def take(self, pcm: NDArray[np.int16]) -> None:
-        """Send what the samples make ready."""
+        """Encode the samples, and send the bytes that are ready."""
         for part in self._encoding.parts(pcm):
             await self._pass_on(await self._encoding.feed(part))
 
@@ -91,7 +91,7 @@ class StreamedResponse:
 
 
 class EventResponse(StreamedResponse):
-    """The same as OpenAI's server-sent events."""
+    """The bytes of an encoder as OpenAI's server-sent events."""
 
     def begin(self, headers: Headers) -> None:
         """Keep the headers for the first event."""
@@ -106,7 +106,7 @@ class EventResponse(StreamedResponse):
 
 
 class WholeResponse:
-    """A file as a job writes it, once it is whole."""
+    """A whole file, as a job writes it."""
 
     def __init__(self, reader: ClientStream, name: str, sample_rate: int) -> None:
         self._reader = reader
@@ -124,7 +124,7 @@ class WholeResponse:
         self._pieces.append(pcm)
 
     async def finish(self) -> None:
-        """Encode and send all of it."""
+        """Encode all samples and send the file."""
         data = await encoded(np.concatenate(self._pieces), self._sample_rate, self._name)
         about = {"Content-Type": mime_of(self._name, self._sample_rate), "Content-Length": str(len(data))}
         await self._reader.begin(200, {**self._headers, **about})
@@ -133,11 +133,11 @@ class WholeResponse:
             await self._reader.take(part, is_last=start + len(part) == len(data))
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: there is nothing to free."""
 
 
 def problem_event(problem: HttpProblem) -> bytes:
-    """Why a stream of events breaks off, as one of them; its end is left out all the same."""
+    """An event that tells why a stream breaks off; the event of its end is not sent after it."""
     return _event({"type": "error", **problem.body()})
 
 

@@ -1,7 +1,7 @@
-"""What `speechmill serve` does: the service on this machine or on a Ray cluster, until it is told to stop.
+"""`speechmill serve`: runs the service on this machine or on a Ray cluster until a signal stops it.
 
-Guaranteed: what is wrong with the model, the token or the port is said before anything is started; a stop lets running
-streams end, for `limits.drain_s` seconds. Not known here: HTTP, models.
+Guaranteed: errors of the model, the token or the port are raised before a replica is started. After a stop, running
+streams may take `limits.drain_s` seconds to end.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ _ANSWER_S = 10.0
 
 
 def run_service(spec: ServiceSpec, *, insecure: bool = False) -> None:
-    """Serve until SIGTERM or SIGINT; in the main thread.
+    """Serve until SIGTERM or SIGINT. Call it in the main thread.
 
     Args:
-        insecure: Without a token also where others are heard
+        insecure: Allow a service without a token on an address that other machines reach
 
     Raises:
-        SpecError: The job is wrong; the message names the key
+        SpecError: The service file is wrong; the message names the key
         ModelError: The model, its weights or its options are wrong; the message names the key or file
         ReplicasLost: No replica is left, or none can be started
     """
@@ -65,7 +65,7 @@ def run_service(spec: ServiceSpec, *, insecure: bool = False) -> None:
 
 
 def _stopped() -> threading.Event:
-    """Set by SIGTERM and SIGINT from now on; Ray's own handler, which is there by now, would end the process."""
+    """An event that SIGTERM and SIGINT set from now on; it replaces Ray's handler, which would end the process."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -91,7 +91,7 @@ def _deploy(spec: ServiceSpec, plan: ReplicaPlan, token: str | None) -> None:
 
 
 def _times(name: str) -> list[str]:
-    """How long the replicas took, for those that answer."""
+    """Lines with the starting times of the replicas that answer."""
     import ray
     from ray.exceptions import RayError
 
@@ -106,7 +106,7 @@ def _times(name: str) -> list[str]:
 
 
 def _why(name: str) -> str:
-    """What Serve has to say of an application that did not start: the last line of the longest message."""
+    """Serve's reason for an application that did not start: the last line of its messages that names an error."""
     from ray import serve
 
     status = serve.status().applications.get(name)

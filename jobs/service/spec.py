@@ -1,6 +1,6 @@
-"""service.yaml as typed values, unknown keys refused by name; every key has a default, so that a service needs no file.
+"""service.yaml as typed values. Unknown keys are refused by name; every key has a default, so a service needs no file.
 
-What is valid here is well-formed; whether the model is there is asked by `serve`, before anything starts.
+The checks here concern the file alone; `serve` checks before it starts whether the model is there.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 class HttpSpec(Section):
-    """Where the service listens. Off the loopback interface it wants a token.
+    """The address of the service. It needs a token unless it is a loopback address.
 
     Attributes:
-        metrics_port: For Prometheus, where the service starts Ray itself; 0 for none
+        metrics_port: Port for Prometheus, if the service starts Ray itself; 0 for none
     """
 
     host: str = "127.0.0.1"
@@ -31,15 +31,15 @@ class HttpSpec(Section):
 
     @property
     def is_loopback(self) -> bool:
-        """Whether only this machine is heard."""
+        """Whether only this machine reaches the service."""
         return self.host in LOOPBACK
 
 
 class LimitsSpec(Section):
-    """What one client may ask for, and how much is taken on at once, by each replica; seconds where a name says `_s`.
+    """Limits of one request, and of the load of each replica; names ending in `_s` are seconds.
 
-    `max_streams` is by the device where it is null. `batch_s` bounds the batches of a job that borrows the replicas: a
-    stream that comes in the middle of one waits for its end.
+    If `max_streams` is null, it depends on the device. `batch_s` bounds the batches of a job that borrows the replicas:
+    a stream that arrives during a batch waits for its end.
     """
 
     max_chars: Annotated[int, Field(ge=1, le=100_000)] = 4_096
@@ -54,7 +54,7 @@ class LimitsSpec(Section):
     batch_s: Annotated[float, Field(gt=0)] = 0.1
 
     def limits(self, device: str) -> AdmissionLimits:
-        """The same, as the application takes it."""
+        """The limits of the application on a device ("cpu" or "cuda")."""
         return AdmissionLimits(
             max_chars=self.max_chars,
             max_body_bytes=self.max_body_bytes,
@@ -90,12 +90,12 @@ class ServiceSpec(Document):
         return self
 
     def model_config_on(self, device: str) -> ModelConfig:
-        """The model on a device."""
+        """The configuration of the model on a device ("cpu" or "cuda")."""
         model = self.model
         return ModelConfig(model.name, device, model.backend, model.voice, model.path, options=model.options)
 
     def replica_config(self, model: ModelConfig) -> ReplicaConfig:
-        """What the replicas are told."""
+        """The configuration of the replicas."""
         batch_size = self.model.batch_size
         return ReplicaConfig(
             model=model,

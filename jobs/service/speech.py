@@ -1,7 +1,7 @@
-"""The answer to a request for speech: its turn, its first audio, its stream, and every way that this can end early.
+"""The answer to a request for speech: its turn, its first audio, its stream, and every early end.
 
-Guaranteed: however it ends, the place is free again and the speaker's generator closed; a speech that is not whole
-never ends as if it were. Not known here: what a request looks like, or where the model runs.
+Guaranteed: after any end, the place is free and the synthesizer's generator is closed. An incomplete speech never ends
+as a complete one does.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from .synthesizer import Synthesizer
 
 REPLICA_RETRY_S = 5.0
 CLOSE_S = 10.0
-"""So long a speaker may take to give up a text; its place is free after it in any case."""
+"""Seconds that a synthesizer may take to stop speaking a text; after them its place is free in any case."""
 
 
 @dataclass(frozen=True, slots=True)
 class SpeechService:
-    """What all requests share."""
+    """Objects that all requests share."""
 
     speaker: Synthesizer
     limits: AdmissionLimits
@@ -78,7 +78,7 @@ class SpokenResponse(Response):
         self._service.metrics.first_audio(self._request_log.first_audio_s)
 
     async def _answer(self, reader: ClientStream) -> None:
-        """Speak, or tell what is wrong: by the status while there is one to choose, else by leaving out the end."""
+        """Speak. An error becomes the status of the answer; once the answer has begun, its end is left out instead."""
         try:
             with closing(self._new_answer(reader)) as answer:
                 await self._speak(answer)
@@ -101,7 +101,7 @@ class SpokenResponse(Response):
         return kind(reader, self._request.response_format, self._sample_rate)
 
     async def _speak(self, answer: AudioResponse) -> None:
-        """Give all chunks to the answer, from the place that this takes and leaves."""
+        """Take a place, pass all chunks to the answer, and free the place."""
         service, limits = self._service, self._service.limits
         service.admission_gate.check_open()
         async with (
@@ -118,7 +118,7 @@ class SpokenResponse(Response):
                 self._request_log.audio_s += len(chunk.samples) / self._sample_rate
                 with _own_fault():
                     await answer.take(pcm16(chunk.samples))
-                # Neither a write nor a chunk that is there already lets go of the loop, and others wait for it.
+                # Let other requests run: neither a write nor a chunk that is ready gives up the event loop.
                 await asyncio.sleep(0)
                 chunk = await anext(chunks, None)
 
@@ -135,11 +135,11 @@ class SpokenResponse(Response):
 
 
 class BrokenOutput(Exception):
-    """The model gave something that is no audio."""
+    """The model returned samples that are no audio."""
 
 
 async def _first(chunks: AsyncGenerator[AudioChunk, None]) -> AudioChunk:
-    """The first chunk that holds audio, with the timings that came until then."""
+    """The first chunk with audio, and the timings up to it."""
     timings: dict[str, float] = {}
     async for chunk in chunks:
         timings.update(chunk.timings)
@@ -150,7 +150,7 @@ async def _first(chunks: AsyncGenerator[AudioChunk, None]) -> AudioChunk:
 
 @contextmanager
 def _own_fault() -> Generator[None]:
-    """Samples that cannot be encoded are not the client's fault, as a RowError of the speaker is."""
+    """Raise BrokenOutput for samples that cannot be encoded: unlike other RowErrors, it is not the client's fault."""
     try:
         yield
     except RowError as error:
@@ -164,7 +164,7 @@ async def _closing(
     try:
         yield chunks
     finally:
-        # The client may leave now: that must neither reach what is tidied up, nor free the place before its end.
+        # If the client leaves now, that must neither cancel the closing, nor free the place before its end.
         task, cancelled = asyncio.create_task(_close(chunks)), None
         end_s = time.monotonic() + CLOSE_S
         while not task.done() and (left_s := end_s - time.monotonic()) > 0:
@@ -185,7 +185,7 @@ async def _close(chunks: AsyncGenerator[AudioChunk, None]) -> None:
 
 
 def _told(error: Exception) -> HttpProblem:
-    """What a client is told of an error; the only place where errors of other parts become statuses."""
+    """The answer to an error. Errors of other modules become HTTP statuses only here."""
     match error:
         case HttpProblem():
             return error
@@ -195,7 +195,7 @@ def _told(error: Exception) -> HttpProblem:
             told = "what spoke this was lost; ask again"
             return HttpProblem(503, told, code="replica_lost", headers=retry_after(REPLICA_RETRY_S))
         case ModelError():
-            # It names a voice or a setting, and may name a path: for the log, not for a client.
+            # The message may name a path, so it goes to the log and not to the client.
             LOG.error("%s", error)
             return HttpProblem(
                 500, "the model cannot speak this here; the log of the service tells more", code="model_error"

@@ -1,7 +1,4 @@
-"""What speaks, as the HTTP application sees it: a text in, chunks of sound out, each as soon as it is there.
-
-Not known here: HTTP, Ray, or where the model runs.
-"""
+"""The interface of the HTTP application to a model: a text in, chunks of audio out, each as soon as it is ready."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ from ...actors.records.speech import AudioChunk, SpeechInput
 
 
 class Synthesizer(Protocol):
-    """A model somewhere that can speak several texts at once."""
+    """A model that can speak several texts at once."""
 
     @property
     def info(self) -> ModelInfo:
@@ -21,16 +18,19 @@ class Synthesizer(Protocol):
         ...
 
     def speak(self, speech: SpeechInput, /) -> AsyncGenerator[AudioChunk, None]:
-        """Speak a text. Closing the generator, or cancelling the task that waits for it, ends the work at once; the
-        generator should then end soon, for it may be cancelled as well.
+        """Speak a text. To end the work early, close the generator or cancel the task that waits for it.
 
-        Raises while it is read: RowError for a text that cannot be spoken, ReplicasLost when the replica died.
+        The closing should take little time, because it may be cancelled, too.
 
         Args:
-            speech: Valid for the model, its voice named
+            speech: An input that is valid for the model, with a voice
+
+        Raises:
+            RowError: The text cannot be spoken; raised while the chunks are read
+            ReplicasLost: The replica died; raised while the chunks are read
         """
         ...
 
     async def is_ready(self) -> bool:
-        """Whether a text would be spoken right away: the model is loaded and warm."""
+        """Whether the model is loaded and warm, so that it speaks a text right away."""
         ...

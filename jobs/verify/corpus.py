@@ -18,7 +18,8 @@ from ..corpus import Corpus
 from ..output.output_file import OutputFile
 from ..output.reader import load_part
 from ..planning.windows import windows
-from ..run.prepare import describe_model, open_corpus
+from ..resolve.corpus import open_corpus
+from ..resolve.model import describe_model
 from ..spec.job import InputSpec, JobSpec
 from .report import Findings
 

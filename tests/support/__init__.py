@@ -1,1 +1,1 @@
-"""Helpers of tests that are no fixtures."""
+"""Helpers of tests that are not fixtures."""

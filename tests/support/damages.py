@@ -1,6 +1,6 @@
-"""Damages to an output: what disks, people and programs do to its objects, one at a time, drawn at random.
+"""Damages to an output, as disks, people and programs cause them: one at a time, drawn at random.
 
-A damage takes the objects of a sound output and gives them back otherwise. Not known here: what finds it.
+A damage changes the objects of a sound output in place. The tests find it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from speechmill.actors.records.manifest import PartName, content_digest
 
 Objects = dict[str, bytes]
 Damage = Callable[[random.Random, Objects, str], None]
-"""Changes some of the objects in place, the one of this key above all; or none, where it cannot."""
+"""Changes objects in place, above all the one with this key; changes none if the damage does not apply."""
 
 VALUES: list[Any] = [None, "", "x", 0, 1, -1, 2**62, 0.5, True, [], {}, {"a": 1}, "tone", "0" * 64, "audio/x"]
 
@@ -43,7 +43,7 @@ def go_on(draw: random.Random, objects: Objects, key: str) -> None:
 
 
 def lose_a_block(draw: random.Random, objects: Objects, key: str) -> None:
-    """As a file of which the disk has lost a sector: zeros."""
+    """Zero a block, as in a file on a disk with a lost sector."""
     data, at = objects[key], draw.randrange(len(objects[key]))
     size = min(draw.choice([1, 16, 512]), len(data) - at)
     objects[key] = data[:at] + bytes(size) + data[at + size :]
@@ -168,7 +168,7 @@ def _put_lines(objects: Objects, key: str, lines: list[dict[str, Any]]) -> None:
 
 
 def renamed(damage: Damage) -> Damage:
-    """A damage to a manifest, under the name that fits its content by then; the root still has the name before."""
+    """A damage to a manifest that also renames it to fit its new content; the root still has the old name."""
 
     def damage_and_rename(draw: random.Random, objects: Objects, key: str) -> None:
         damage(draw, objects, key)
@@ -209,7 +209,7 @@ def edit_a_sidecar(draw: random.Random, objects: Objects, key: str) -> None:
 
 
 def swap_members(draw: random.Random, objects: Objects, key: str) -> None:
-    """Their contents; the names stay."""
+    """Swap the contents of members; the names stay."""
     members = members_of(objects, key)
     ending = draw.choice([".json", members[0][0][-4:]])
     at = [at for at, (name, _) in enumerate(members) if name.endswith(ending)][:2]
@@ -239,7 +239,7 @@ def shuffle_members(draw: random.Random, objects: Objects, key: str) -> None:
 
 
 def pack_otherwise(draw: random.Random, objects: Objects, key: str) -> None:
-    """With a time in each header, as `tar` packs it."""
+    """Pack again with a time in each header, as `tar` does."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=draw.choice([tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])) as tar:
         for name, data in members_of(objects, key):
@@ -291,7 +291,7 @@ def edit_a_column(draw: random.Random, objects: Objects, key: str) -> None:
 
 
 def take_rows(draw: random.Random, objects: Objects, key: str) -> None:
-    """Some twice, some not at all, in another order."""
+    """Take some rows twice and some not at all, in another order."""
     table = _table(objects, key)
     rows = list(range(table.num_rows))
     taken = draw.choice([[*rows, *rows], [*rows, rows[0]], rows[1:], rows[:-1], rows[::-1], [rows[0]] * len(rows)])
@@ -313,7 +313,7 @@ def change_columns(draw: random.Random, objects: Objects, key: str) -> None:
 
 
 def write_table_again(draw: random.Random, objects: Objects, key: str) -> None:
-    """The same table, in other pages."""
+    """Write the same table in other pages."""
     _put_table(objects, key, _table(objects, key))
 
 
@@ -381,10 +381,10 @@ OTHERS = (flip_a_bit, cut_off, drop)
 
 
 def damages_of(key: str, *, is_complete: bool) -> tuple[Damage, ...]:
-    """What may become of the object of this key.
+    """The damages that apply to the object with this key.
 
-    Of an output that is not complete, no root names the manifests of the last run: a manifest whose name was forged to
-    fit another content is a manifest.
+    If an output is not complete, no root names the manifests of its last run. So a manifest counts if its name was
+    forged to fit another content.
     """
     kind = key.split("/", maxsplit=1)[0]
     if kind == "manifest":

@@ -1,6 +1,6 @@
-"""An HTTP proxy on loopback that answers in a server's place: S3's errors, late answers, none at all.
+"""An HTTP proxy on loopback that injects faults: S3's errors, late answers, no answers.
 
-It sees requests, where `tcpproxy` sees bytes. Signatures pass, as paths and headers do.
+It works on requests, `tcpproxy` on bytes. Signatures stay valid, because paths and headers pass unchanged.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Asked:
 
 @dataclass(slots=True)
 class _Fault:
-    """What is done with requests that `when` says yes to; `left` times."""
+    """A fault for the next `left` requests for which `when` is true."""
 
     when: Callable[[Asked], bool]
     status: int | None
@@ -57,7 +57,7 @@ class FaultyProxy:
 
     @property
     def endpoint(self) -> str:
-        """The URL of the server as seen through the proxy."""
+        """The URL of the server through the proxy."""
         return f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def answer(self, status: int, code: str, count: int = 1 << 30, when: Callable[[Asked], bool] = everything) -> None:
@@ -66,26 +66,26 @@ class FaultyProxy:
             self._faults.append(_Fault(when, status, code, count))
 
     def hang(self, count: int = 1 << 30, when: Callable[[Asked], bool] = everything) -> None:
-        """Take the next `count` requests of a kind and say nothing, until `well`."""
+        """Accept the next `count` requests of a kind and do not answer them, until `well`."""
         with self._lock:
             self._faults.append(_Fault(when, None, "", count))
 
     def well(self) -> None:
-        """No more faults; what hung is broken off."""
+        """End all faults; hanging requests are broken off."""
         with self._lock:
             self._faults.clear()
             self._released.set()
             self._released = threading.Event()
 
     def close(self) -> None:
-        """Take it down for good."""
+        """End the proxy."""
         self.well()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join(10)
 
     def fault_of(self, asked: Asked) -> tuple[_Fault | None, threading.Event]:
-        """The fault that a request meets, and what ends its hanging."""
+        """The fault of a request, and the event that ends its hanging."""
         time.sleep(self.delay_s)
         with self._lock:
             self.num_asked += 1
@@ -103,7 +103,7 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 128
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Clients go away as they please."""
+        """Ignore errors: clients may disconnect at any time."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -120,10 +120,10 @@ class _Handler(BaseHTTPRequestHandler):
         super().finish()
 
     def log_message(self, format: str, *args: object) -> None:
-        """Nothing: tests say what they saw."""
+        """Log nothing."""
 
     def do_PUT(self) -> None:
-        """All methods alike."""
+        """Handle a request; all methods share this."""
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         fault, released = self.faults.fault_of(Asked(self.command, self.path, dict(self.headers)))
         if fault is None:

@@ -1,4 +1,4 @@
-"""An HTTP server on loopback whose files a test may change, with and without ranges, and a double of a dataset hub."""
+"""An HTTP server on loopback whose files a test may change, with or without ranges; and a double of a dataset hub."""
 
 from __future__ import annotations
 
@@ -102,9 +102,9 @@ class HubDouble(FileServer):
     """The parts of the hub's HTTP API that list and read a dataset.
 
     Attributes:
-        commits: By repository and revision ("owner/name", "main"): the commit that it names.
+        commits: The commit of each repository and revision ("owner/name", "main").
         trees: Files by commit.
-        token: Wanted in each request, where there is one.
+        token: The token that each request needs; none if it is empty.
     """
 
     def __init__(self) -> None:

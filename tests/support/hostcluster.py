@@ -1,7 +1,6 @@
 """A Ray cluster, an S3 server and a desk, each on a host of its own (`hosts.py`), as in a machine room.
 
 The head has no cores for replicas; each worker has one. Only the nodes have the store's keys, and the desk for `run`.
-Not known here: jobs.
 """
 
 from __future__ import annotations
@@ -55,12 +54,12 @@ class HostCluster:
         self._up(self.workers, f"--address={self.address}", "--num-cpus=1")
 
     def is_up(self, node: Host) -> bool:
-        """Whether its Ray has not ended."""
+        """Whether Ray is running on a node."""
         ray = self._rays.get(node.name)
         return ray is not None and ray.poll() is None
 
     def _up(self, nodes: Iterable[Host], *arguments: str) -> None:
-        """Start Ray on these nodes together; again, where it gives itself up because the machine is busy."""
+        """Start Ray on these nodes at once; try again if it gives up because the machine is busy."""
         logs: dict[str, Path] = {}
         for left in reversed(range(START_TRIES)):
             down = [node for node in nodes if not self.is_up(node)]
@@ -84,14 +83,14 @@ class HostCluster:
             assert left, "".join(log.read_text(errors="replace") for log in logs.values())
 
     def put(self, key: str, data: bytes) -> str:
-        """A new bucket with one object in it; the bucket."""
+        """Make a bucket with one object; the bucket's name."""
         with self.store.network():
             bucket = self.server.new_bucket()
             self.server.client().put_object(Bucket=bucket, Key=key, Body=data)
         return bucket
 
     def records(self, uri: str) -> list[Record]:
-        """What the manifests of an output say, one by one."""
+        """The records of an output's manifests."""
         with self.desk.network():
             storage = open_storage(uri, S3Options(endpoint_url=self.server.endpoint))
             return [
@@ -111,21 +110,21 @@ class HostCluster:
 
 
 class Running:
-    """A command on a host, and the JSON lines that it says."""
+    """A command on a host, and the JSON lines that it prints."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self.process = process
         self.last: dict[str, Any] = {}
 
     def events(self) -> Iterator[dict[str, Any]]:
-        """What it says, as it says it."""
+        """The events of the command, as they come."""
         assert self.process.stdout is not None
         for line in self.process.stdout:
             self.last = json.loads(line)
             yield self.last
 
     def until(self, happens: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        """Wait for an event; fails with what the command said if there is none."""
+        """Wait for an event; if it does not come, fail with the command's output."""
         for event in self.events():
             if happens(event):
                 return event
@@ -152,7 +151,7 @@ def host_cluster(folder: Path) -> Generator[HostCluster]:
             with store.network():
                 server.start()
             cluster = HostCluster(made, server, folder)
-            for name, value in cluster.keys.items():  # for what this process reads of the store
+            for name, value in cluster.keys.items():  # this process reads the store, too
                 patch.setenv(name, value)
             cluster.start()
             yield cluster

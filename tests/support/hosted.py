@@ -1,7 +1,7 @@
-"""Replicas that share one process, for tests that start none: they load, answer and speak as those of a run do.
+"""Replicas that share one process, for tests that need no process of their own; else they work as those of a run.
 
-Each is the actor's own class (`cluster/pool/actor.py`); only that they have a process each is left out, and with it
-that one can be killed. A process costs a second or two of imports, more than most tests do with it.
+Each is of the actor's own class (`cluster/pool/actor.py`). It has no process of its own, so it cannot be killed. A
+process costs a second or two of imports, more than the work of most tests.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ray import cloudpickle
 from speechmill.cluster.pool.actor import ReplicaActor
 from speechmill.cluster.pool.replica_source import Spawned
 
-# The host's process cannot import this file: what it needs of it travels with the actor.
+# The host's process cannot import this file, so the classes here travel with the actor.
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
 
@@ -27,7 +27,7 @@ class Host:
         self._replicas: dict[str, ReplicaActor] = {}
 
     async def make(self, name: str, config: Any) -> None:
-        """A new replica."""
+        """Make a replica."""
         self._replicas[name] = ReplicaActor(config)
 
     async def forget(self, name: str) -> None:
@@ -40,7 +40,7 @@ class Host:
 
 
 class HostedActor:
-    """One replica of a host; it is called as an actor of its own would be."""
+    """One replica of a host, with the interface of an actor."""
 
     def __init__(self, host: Any, name: str) -> None:
         self.host, self.name = host, name
@@ -64,7 +64,7 @@ class Hosted(Spawned):
     """The replicas of a run, in the host's process."""
 
     def come(self) -> list[Any]:
-        """Those that are due."""
+        """The replicas that are due."""
         due, self._num_due = self._num_due, 0
         return [self._made(uuid.uuid4().hex) for _ in range(due)]
 
@@ -74,17 +74,17 @@ class Hosted(Spawned):
         return HostedActor(host, name)
 
     def lost(self, actor: HostedActor, job: str) -> None:
-        """End it and have another one come."""
+        """End a replica, and let another one come."""
         self.end(actor, job)
         self._num_due += 1
 
     def end(self, actor: HostedActor, job: str) -> None:
-        """End it."""
+        """End a replica."""
         actor.host.forget.remote(actor.name)
 
 
 def _host() -> Any:
-    """The host of this cluster and of this job's environment, started by the first who asks; it outlives the jobs."""
+    """The host of this cluster and of this job's environment, started at the first call; it outlives the jobs."""
     remote: Any = ray.remote(Host)
     environment = ray.get_runtime_context().runtime_env.get("env_vars", {})
     name = f"host {sorted(environment.items())}"

@@ -1,9 +1,8 @@
 """Several hosts on one machine: each with its own addresses, name, process table, /tmp and /dev/shm.
 
-A host is a set of kernel namespaces, a switch one more, with a bridge for each network and a port for each host on it.
-All interfaces are born in the switch, so nothing of this machine's own network is touched. Namespaces last as long as
-their first processes, and the kernel kills these when this process dies, however it dies: nothing has to be cleaned up.
-Not known here: what runs on the hosts.
+A host is a set of kernel namespaces. A switch is another set, with a bridge for each network and a port for each host.
+All interfaces are created in the switch, so this machine's own network is not touched. Namespaces last as long as their
+first processes, and the kernel kills these when this process dies in any way, so nothing has to be cleaned up.
 """
 
 from __future__ import annotations
@@ -21,31 +20,31 @@ from pathlib import Path
 import psutil
 
 NETWORKS = {"cluster": "10.87.1", "store": "10.87.2"}
-"""Where hosts talk to each other, and where they reach the store: each can fail alone, as where storage has its own."""
+"""The network between hosts and the network to the store; each can fail alone."""
 
 HOME = "/tmp/home"
-"""Every host's own folder; what runs there begins in it."""
+"""Every host's own folder, the working directory of its programs."""
 
 _TOOLS = {"ip": "iproute2", "unshare": "util-linux", "nsenter": "util-linux", "setpriv": "util-linux"}
 _OWN_MEMORY = f"mount -t tmpfs tmpfs /tmp; mount -t tmpfs tmpfs /dev/shm; mkdir {HOME};"
 _UNSHARE = ("setpriv", "--pdeathsig", "KILL", "unshare", "--net", "--pid", "--fork", "--kill-child=KILL")
 _ENTER = ("--net", "--mount", "--uts", "--pid")
 _KEEP = "echo up; sleep infinity & wait"
-"""A shell that waits also reaps the processes that others left behind."""
+"""A shell that waits also reaps orphaned processes."""
 _CLONE_NEWNET = 0x40000000
 _LEADS_OUT = ("proxy", "aws_", "ray_", "tmpdir")
-"""Beginnings or ends of names that lead to a service of this machine's user, or to a folder that a host has not."""
+"""Beginnings or ends of variables that name a service of this machine's user, or a folder that a host does not have."""
 
 
 class NoHosts(Exception):
-    """Why no hosts can be made on a machine."""
+    """The machine cannot make hosts; the message says why."""
 
 
 class Space:
-    """Namespaces, and the process that keeps them."""
+    """A set of namespaces, and the process that keeps them alive."""
 
     def __init__(self, *namespaces: str, first: str = "") -> None:
-        """`first` is what its first process does before it keeps them.
+        """`first`: commands that the first process runs at its start.
 
         Raises:
             NoHosts: This machine makes no hosts
@@ -77,7 +76,7 @@ class Space:
             raise NoHosts(f"ip {' '.join(arguments)}: {done.stderr.strip()}")
 
     def close(self) -> None:
-        """End it, with all that runs in it."""
+        """End the space, with all its processes."""
         self._keeper.kill()  # the kernel kills the first process of the space, and that takes all others with it
         self._keeper.communicate()
 
@@ -97,17 +96,17 @@ class Host(Space):
         return f"{NETWORKS[network]}.{self.number}"
 
     def plugged(self, switch: Switch) -> None:
-        """Remember what it is plugged into."""
+        """Remember the switch that the host is plugged into."""
         self._switch = switch
 
     def link(self, network: str, *, is_up: bool) -> None:
-        """Take its cable out of the switch, or put it in again: packets vanish, and nobody is told."""
+        """Unplug the host's cable, or plug it in again: packets are lost without an error."""
         assert self._switch is not None
         self._switch.ip("link", "set", f"{network}{self.number}", "up" if is_up else "down")
 
     @contextmanager
     def cut_off(self, *networks: str) -> Generator[None]:
-        """Without these networks inside."""
+        """Unplug the host from these networks during the block."""
         for network in networks:
             self.link(network, is_up=False)
         try:
@@ -117,16 +116,16 @@ class Host(Space):
                 self.link(network, is_up=True)
 
     def inside(self, path: str) -> Path:
-        """Its absolute path, as this process reaches it."""
+        """The path on this machine of an absolute path on the host."""
         return Path(f"/proc/{self.pid}/root{path}")
 
     def write(self, name: str, text: str) -> str:
-        """A file in its own folder; its path there."""
+        """Write a file in the host's folder; its path on the host."""
         self.inside(f"{HOME}/{name}").write_text(text, encoding="utf-8")
         return f"{HOME}/{name}"
 
     def start(self, *command: str, log: Path | None = None, **environment: str) -> subprocess.Popen[str]:
-        """Start a program there. Its output is that of the returned process, or goes into a file of this machine."""
+        """Start a program on the host; its output goes to the returned process, or to the file `log` of ours."""
         with contextlib.ExitStack() as stack:
             output = subprocess.PIPE if log is None else stack.enter_context(log.open("ab"))
             process = subprocess.Popen(
@@ -142,13 +141,13 @@ class Host(Space):
         return process
 
     def call(self, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run a program there to its end."""
+        """Run a program on the host to its end."""
         process = self.start(*command, **environment)
         said, error = process.communicate()
         return subprocess.CompletedProcess(command, process.returncode, said, error)
 
     def end_all(self) -> None:
-        """Kill -9 whatever runs there, as a power cut would; the host itself stays."""
+        """Kill -9 all programs of the host, as a power cut would; the host itself stays."""
         doomed = [process for process in psutil.process_iter() if self._has(process)]
         for process in doomed:
             with suppress(psutil.Error):
@@ -156,7 +155,7 @@ class Host(Space):
         psutil.wait_procs(doomed, timeout=30)
 
     def close(self) -> None:
-        """End it, with all that runs on it."""
+        """End the host, with all its programs."""
         super().close()
         for process in self._started:
             with process:  # waits, and closes its pipes
@@ -171,9 +170,9 @@ class Host(Space):
 
     @contextmanager
     def network(self) -> Generator[None]:
-        """Inside, the thread that asks stands in the host's networks, and so does what it starts; its files stay.
+        """In the block, this thread and the processes that it starts use the host's networks, and this machine's files.
 
-        Only connections that are opened inside count: make a new client for it.
+        Only connections that are opened in the block do so: make a new client.
         """
         with Path("/proc/thread-self/ns/net").open() as ours, Path(f"/proc/{self.pid}/ns/net").open() as its:
             _enter(its.fileno())
@@ -193,7 +192,7 @@ class Switch(Space):
             self.ip("link", "set", network, "up")
 
     def plug(self, host: Host, networks: Sequence[str] = tuple(NETWORKS)) -> None:
-        """A cable from the host to each of these networks."""
+        """Plug the host into each of these networks."""
         host.plugged(self)
         for network in networks:
             port = f"{network}{host.number}"
@@ -227,7 +226,7 @@ def hosts(*names: str) -> Iterator[list[Host]]:
 
 
 def _environment() -> dict[str, str]:
-    """As after `activate` in a fresh shell of the host: its `python` is the one that runs the tests."""
+    """The environment after `activate` in a fresh shell of the host: `python` is the one that runs the tests."""
     kept = {name: value for name, value in os.environ.items() if not _leads_out(name.lower())}
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     return kept | {"PATH": path, "HOME": HOME, "SPEECHMILL_CACHE": f"{HOME}/cache", "NO_PROXY": "*"}

@@ -1,7 +1,6 @@
-"""Profiles of slow tones, made without waiting: a replica that finds one need not measure for its nine seconds.
+"""Profiles of slow tones, made without waiting: a replica that finds one need not measure for nine seconds.
 
-The model is measured as a replica would do it, by a clock that its pauses put forward: what is found is the same.
-Not known here: what is spoken then.
+The model is measured as in a replica, by a clock that its pauses advance, so the profile is the same.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from speechmill.actors.models.base import ModelConfig
 
 
 class _Clock:
-    """The clock of this process, and the pauses that nobody waits for."""
+    """The clock of this process; pauses advance it without waiting."""
 
     def __init__(self) -> None:
         self._slept_s = 0.0
@@ -31,7 +30,7 @@ class _Clock:
 
 
 def measured(**options: Any) -> dict[str, Any]:
-    """These options of tone, and their profile is in the cache of this process and of those that it starts."""
+    """The given options of tone, after their profile was put into the cache of this process and its children."""
     config = ModelConfig("tone", options=options)
     model = tone.Tone(ModelConfig("tone", options=options | {"slow_file": ""}))
     key = calibration.key_of(config, model.info)

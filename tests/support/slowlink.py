@@ -1,9 +1,9 @@
-"""A narrow, far and bad line to a server, as a program: few bytes a second, long on their way, now and then broken off.
+"""A slow and bad line to a server, as a program: low throughput, high latency, and connections that break now and then.
 
     python slowlink.py LISTEN_HOST LISTEN_PORT TARGET_HOST TARGET_PORT BYTES_PER_S ONE_WAY_S BREAK_EVERY
 
-All connections share the line, in each direction. Every BREAK_EVERY-th connection is reset after some bytes, another
-number each time. Standard output gets "up", then "broken" for each that was broken off.
+All connections share the line, in each direction. Every BREAK_EVERY-th connection is reset after a number of bytes that
+differs each time. Standard output gets "up", then "broken" for each reset connection.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 
 _CHUNK_BYTES = 16_384
 _MAX_ON_THE_WAY = 64
-"""Chunks that a direction of a connection may hold."""
+"""The most chunks on their way in a direction of a connection."""
 _LAST_BYTE = 200_000
-"""A connection that is to be broken off does not live longer."""
+"""The longest life of a connection that is to be broken."""
 
 
 @dataclass(slots=True)
@@ -37,7 +37,7 @@ class Direction:
 
 @dataclass(slots=True)
 class Connection:
-    """What passes through one connection, both ways together."""
+    """The bytes of one connection, both directions together."""
 
     writers: list[asyncio.StreamWriter]
     bytes_left: float
@@ -66,7 +66,7 @@ class SlowLink:
     chance: random.Random = field(default_factory=lambda: random.Random(0))
 
     async def serve(self, host: str, port: int) -> None:
-        """Until it is killed."""
+        """Serve until the process is killed."""
         ways = Direction(self.bytes_per_s), Direction(self.bytes_per_s)
 
         async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -109,10 +109,10 @@ def put(storage: Storage, claim: Claim | Format2, index: int | None, records: li
 
 @pytest.fixture
 def tell(tmp_path: Path) -> Tell:
-    """The law of hostile input: `tell("plan", "job.yaml", status=2, names=["job.yaml"])`, and what was said.
+    """Check the law of hostile input, `tell("plan", "job.yaml", status=2, names=["job.yaml"])`; returns the output.
 
-    The command ends in time, within memory, with that status (or one of several) and no stack trace; what it says is
-    printable, not long, names what it has to, and not the password `hunter2`; nothing outside `out` is made or changed.
+    The command ends in time, within memory, with that status (or one of several) and without a stack trace. Its output
+    is printable, short, contains `names` and not the password `hunter2`. Nothing outside `out` is made or changed.
     """
 
     def run_one(
@@ -139,7 +139,7 @@ def tell(tmp_path: Path) -> Tell:
 
 
 def _tree(folder: Path) -> dict[str, tuple[int, int]]:
-    """All that lies beside the output, and the names beside its folder."""
+    """All files beside the output, and the names beside its folder."""
     found = dict.fromkeys(os.listdir(folder.parent), (0, 0))  # noqa: PTH208 - names
     for root, folders, files in os.walk(folder):
         if Path(root) == folder:
@@ -152,7 +152,7 @@ def _tree(folder: Path) -> dict[str, tuple[int, int]]:
 
 @contextmanager
 def _bounded() -> Iterator[None]:
-    """What hangs is ended, and what takes memory without end has an end."""
+    """Limit the time and the memory of the block."""
 
     def give_up(*_: object) -> None:
         raise AssertionError(f"it hangs: no end after {PATIENCE_S} s")

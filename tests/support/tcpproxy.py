@@ -1,4 +1,4 @@
-"""A TCP proxy on loopback that misbehaves on demand: refuses, resets, breaks an answer off, or holds what is sent."""
+"""A TCP proxy on loopback that injects faults: it refuses, resets, breaks an answer off, or holds bytes back."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class TcpProxy:
 
     @property
     def endpoint(self) -> str:
-        """The URL of the server as seen through the proxy."""
+        """The URL of the server through the proxy."""
         return f"http://127.0.0.1:{self.port}"
 
     def up(self) -> None:
@@ -43,7 +43,7 @@ class TcpProxy:
         self._spawn(self._accept, self._listener)
 
     def down(self) -> None:
-        """Refuse new connections and reset those that are open."""
+        """Refuse new connections and reset open ones."""
         if self._listener is not None:
             with contextlib.suppress(OSError):
                 self._listener.shutdown(socket.SHUT_RDWR)  # wakes the accepting thread
@@ -56,7 +56,7 @@ class TcpProxy:
         self._passes.clear()
 
     def release(self) -> None:
-        """Let what was held pass, and all that follows."""
+        """Let held bytes pass, and all later ones."""
         self._passes.set()
 
     def hang_up(self) -> None:
@@ -67,7 +67,7 @@ class TcpProxy:
             self._reset(each)
 
     def reset_next(self, count: int) -> None:
-        """Reset the next `count` connections as soon as they are made, and those that are open now."""
+        """Reset all open connections, and the next `count` ones as soon as they are made."""
         with self._lock:
             self._resets_left = count
         self.hang_up()
@@ -78,7 +78,7 @@ class TcpProxy:
             self._cut_after = after_bytes
 
     def close(self) -> None:
-        """Take it down for good."""
+        """End the proxy."""
         self.release()
         self.down()
         for thread in self._threads:

@@ -1,7 +1,4 @@
-"""Waiting in tests: for what has to happen, however long a busy machine takes; the limit is for what hangs.
-
-Not known here: what is waited for.
-"""
+"""Waiting in tests for an event, however long a busy machine takes; the limit only ends a test that hangs."""
 
 from __future__ import annotations
 
@@ -10,13 +7,13 @@ from collections.abc import Callable
 from typing import TypeVar
 
 HANG_S = 600.0
-"""What has not come by then never will: only a test that fails waits so long. Below pytest's own limit."""
+"""Seconds to wait; only a failing test waits so long. It is below pytest's own limit."""
 
 T = TypeVar("T")
 
 
 def eventually(happens: Callable[[], T], what: str = "it", every_s: float = 0.05) -> T:
-    """Ask until the answer is true; that answer. Fails, saying `what`, when it hangs."""
+    """Call `happens` until its answer is true, and return that; after the limit, fail with a message about `what`."""
     end_s = time.monotonic() + HANG_S
     while True:
         found = happens()

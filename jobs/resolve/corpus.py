@@ -1,0 +1,46 @@
+"""The corpus that a job names, opened with the voices and speeds of the job's model."""
+
+from __future__ import annotations
+
+from ...actors.models.base import ModelInfo
+from ..corpus import Column, Corpus, InputOptions
+from ..spec.job import JobSpec
+
+
+def open_corpus(spec: JobSpec, info: ModelInfo) -> Corpus:
+    """The corpus that the job names, its columns checked.
+
+    Raises:
+        CorpusError: The corpus cannot be read; the message names the file and place
+    """
+    source = spec.input
+
+    def column(name: str) -> Column | None:
+        value = getattr(source, name)
+        # A column that the job names is required; a default column is used if it exists.
+        return None if value is None else Column(value, required=name in source.model_fields_set)
+
+    corpus = Corpus(
+        InputOptions(
+            uri=source.uri if isinstance(source.uri, str) else tuple(source.uri),
+            id=column("id"),
+            text=source.text,
+            seed=column("seed"),
+            voice=column("voice"),
+            speed=column("speed"),
+            format=source.format,
+            delimiter=source.delimiter,
+            header=source.header,
+            columns=tuple(source.columns or ()),
+            max_chars=source.max_chars,
+            default_voice=info.default_voice,
+            default_speed=spec.model.speed,
+            speeds=info.speeds,
+            voices=info.voices,
+            voice_forms=info.voice_forms,
+            job_seed=spec.seed,
+            s3=source.s3.options(),
+        )
+    )
+    corpus.check()
+    return corpus
