@@ -12,6 +12,7 @@ from .run.result import Result
 from .spec.job import JobSpec
 
 if TYPE_CHECKING:
+    from .preview.preview import TextPreview
     from .run.run import Observer
     from .submission.handle import SubmittedJob
 
@@ -64,6 +65,18 @@ class Job:
             JobError: The job cannot be done as asked; the message says what to do
         """
         return plan(self.spec, measure=measure)
+
+    def text(self, rows: int = 20) -> list[TextPreview]:
+        """What would be said of the first rows: spoken form, segments, tokens, what is left out, seconds.
+
+        Loads the model in this process and speaks nothing.
+
+        Raises:
+            JobError: The job cannot be done as asked; the message says what to do
+        """
+        from .preview.preview import preview
+
+        return list(preview(self.spec, rows))
 
     def run(
         self,

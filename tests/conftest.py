@@ -41,6 +41,9 @@ settings.register_profile("quick", deadline=None, derandomize=True, database=Non
 settings.register_profile("soak", deadline=None, max_examples=2_000, database=None, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "speechmill"))
 
+# Threads of torch sleep while they wait for each other; on a busy machine they would spin. Child processes inherit it.
+os.environ.setdefault("GOMP_SPINCOUNT", "0")
+
 # A process is of one mind about Ray's tokens: of two Rays in one, each would cancel the other's actors.
 os.environ["RAY_AUTH_MODE"] = "disabled"
 

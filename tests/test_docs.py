@@ -1,6 +1,8 @@
 """The site of guides and API builds without a warning: every link leads somewhere, every docstring can be read."""
 
+import ast
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -40,3 +42,19 @@ def test_a_link_out_of_the_docs_becomes_a_name_and_one_into_them_a_page() -> Non
     assert linked("docs/job.md", "see [it](../configs/demo.yaml)") == "see it (`configs/demo.yaml`)"
     kept = "[x](https://example.org), [y](#here) and [z](../nowhere.md)"
     assert linked("docs/job.md", kept) == kept
+
+
+_SENTENCE = re.compile(r"(^|[.:;`)] )Raises [A-Z`]", re.M)
+_COLUMN = re.compile(r"^[a-z_]\w*(, [a-z_]\w*)* {2,}\S", re.M)
+
+
+@pytest.mark.parametrize("room", ["actors", "cluster", "jobs", "errors.py"])
+def test_docstrings_have_googles_sections(room: str) -> None:
+    """Arguments, attributes and errors stand where tools look for them."""
+    path = ROOT / room
+    for file in [path] if path.is_file() else sorted(path.rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                text = ast.get_docstring(node) or ""
+                assert not _SENTENCE.search(text), f"{file}:{node.lineno} {node.name}: give it a section Raises"
+                assert not _COLUMN.search(text), f"{file}:{node.lineno} {node.name}: give it a section Args"

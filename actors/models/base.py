@@ -77,6 +77,11 @@ class ModelInfo:
         varies: Whether another seed changes more than noise: False where words, length and melody stay
         mixes_voices: Whether `speak` takes batches of several voices; False where the voice is the weights
         tasks: What a job may ask of it: "speak", and "refine" where it writes text as it is spoken
+        takes_words: Whether it is given words only: numbers, symbols and abbreviations are written out before
+            `prepare`, in those of its languages that there are tables of
+        voice_languages: Voices, each with the language that its texts are read in, where that is not the first
+        text_language: The language of texts whose voice has none; "" for the one that a text has more of
+        kept_text: A regular expression of what passes to `prepare` untouched: control tags, phoneme spellings
     """
 
     name: str
@@ -97,6 +102,10 @@ class ModelInfo:
     varies: bool = True
     mixes_voices: bool = True
     tasks: tuple[str, ...] = ("speak",)
+    takes_words: bool = False
+    voice_languages: tuple[tuple[str, str], ...] = ()
+    text_language: str = ""
+    kept_text: str = ""
 
     def voice_fault(self, voice: str) -> str:
         """What is wrong with a voice, to follow its name in a message; "" for one that the model has."""
@@ -163,9 +172,9 @@ class Model(ABC):
             waves = self.speak([segment])
         yield from waves
 
-    def unspoken(self, text: str) -> str:
-        """Characters of a piece of text that mean something and that the model leaves out, each once."""
-        return ""
+    def unspoken(self, text: str) -> Sequence[str]:
+        """Characters or words of a piece of text that mean something and that the model leaves out, each once."""
+        return ()
 
     def memory(self) -> Memory | None:
         """The memory that batches are measured in; None for the device's, which is right for all but special cases."""

@@ -40,9 +40,10 @@ class Record:
         audio_bytes: Size of the encoded clip; `audio_sha256` is of those bytes
         pcm_sha256: Of the 16-bit samples, see `audio.pcm_sha256`
         num_segments: Pieces that the text was spoken in
-        unspoken: Characters of the text that mean something and that the model cannot say, each once
+        unspoken: Words and characters of the text that mean something and are not spoken, each once, spaces between
         refined: The text as it is spoken, in a job that refines text; `text` stays the corpus's
-        normalized_text: The text after its numbers and abbreviations were spelt out
+        normalized_text: The text as a model was given it that takes words: numbers, symbols and abbreviations written
+            out, without what is unspoken
         attempt: How often the row was begun before, 0 for the first time
         scores: By what a clip was measured with
         alignment: Pieces of the text in order, each with the seconds of audio where it begins and ends
@@ -240,6 +241,7 @@ class PartName:
         digest: Of the rows as the corpus has them, lowercase hex
         stamp: The run that wrote it and the number of its commit: "r5f3a-7.n42"; "" in format 2
         content: Hash of the manifest's bytes (`content_digest`); "" in format 2
+        num_unspoken: Rows that are ok and leave out some of their text; told in the name where there are any
     """
 
     window: int
@@ -250,16 +252,18 @@ class PartName:
     digest: str
     stamp: str = ""
     content: str = ""
+    num_unspoken: int = 0
 
     @classmethod
     def of(cls, window: int, index: int | None, digest: str, records: Iterable[Record]) -> PartName:
         """The name of a manifest that holds these records."""
-        num_ok = num_failed = audio_ms = 0
+        num_ok = num_failed = audio_ms = num_unspoken = 0
         for record in records:
+            num_unspoken += record.status == "ok" and bool(record.unspoken)
             num_ok += record.status == "ok"
             num_failed += record.status == "failed"
             audio_ms += record.audio_ms
-        return cls(window, index, num_ok, num_failed, audio_ms, digest)
+        return cls(window, index, num_ok, num_failed, audio_ms, digest, num_unspoken=num_unspoken)
 
     @property
     def shard_id(self) -> str:
@@ -270,6 +274,8 @@ class PartName:
     def key(self) -> str:
         """The manifest's key in the output."""
         counts = f"ok{self.num_ok}.failed{self.num_failed}.ms{self.audio_ms}"
+        if self.num_unspoken:
+            counts += f".un{self.num_unspoken}"
         stamp, content = f".{self.stamp}" if self.stamp else "", f".{self.content}" if self.content else ""
         return f"{MANIFEST_PREFIX}{self.window:06d}/{self._shard}{stamp}.{counts}.{self.digest}{content}.jsonl"
 
@@ -286,9 +292,10 @@ class PartName:
         """
         match = _KEY.fullmatch(key)
         if match:
-            window, shard, stamp, num_ok, num_failed, audio_ms, digest, content = match.groups(default="")
+            window, shard, stamp, num_ok, num_failed, audio_ms, num_unspoken, digest, content = match.groups(default="")
             index = None if shard == REJECTED else int(shard)
-            name = cls(int(window), index, int(num_ok), int(num_failed), int(audio_ms), digest, stamp, content)
+            counts = int(num_ok), int(num_failed), int(audio_ms)
+            name = cls(int(window), index, *counts, digest, stamp, content, int(num_unspoken or 0))
             # Numbers have one spelling: "07" where "7" is meant would be a second name of the same part.
             if name.key == key and bool(stamp) == bool(content):
                 return name
@@ -299,7 +306,7 @@ _EXAMPLE = PartName(12, 3, 98, 2, 412345, "9f2c1a", "r5f3a-7.n42", "30081746a2ed
 _KEY = re.compile(
     re.escape(MANIFEST_PREFIX) + r"([0-9]{6,18})/([0-9]{4,18}|rejected)"
     r"(?:\.(r[0-9a-f]{4,16}-[1-9][0-9]{0,17}\.n(?:0|[1-9][0-9]{0,17})))?"
-    r"\.ok([0-9]{1,18})\.failed([0-9]{1,18})\.ms([0-9]{1,18})\.([0-9a-f]{1,64})(?:\.([0-9a-f]{16}))?\.jsonl"
+    r"\.ok([0-9]{1,18})\.failed([0-9]{1,18})\.ms([0-9]{1,18})(?:\.un([0-9]{1,18}))?\.([0-9a-f]{1,64})(?:\.([0-9a-f]{16}))?\.jsonl"
 )
 
 

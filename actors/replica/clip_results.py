@@ -62,7 +62,7 @@ class Clips(Rows["NDArray[np.float32]"]):
         """Join, encode, hash and store one clip. Runs in an encoder thread."""
         utterance, info, config = pieces.utterance, self._info, self._config
         try:
-            pcm = pcm16(join(pieces.made, info.sample_rate, config.pause_s))
+            pcm = pcm16(join(pieces.made, info.sample_rate, pieces.pauses_s))
             encoded = encode(pcm, info.sample_rate, config.audio_format)
         except RowError as error:
             self._report(ReplicaProgress(rows=1, failed=1))
@@ -87,5 +87,6 @@ class Clips(Rows["NDArray[np.float32]"]):
             pcm_sha256=pcm_sha256(pcm),
             num_segments=len(pieces.pieces),
             unspoken=pieces.unspoken,
+            normalized_text=pieces.spoken.text if info.takes_words else None,
             **audio,
         )

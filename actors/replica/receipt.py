@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..batcher.stats import NO_BATCHES, BatchStats
 from ..models.base import ModelConfig
+from ..text.front_end import TextRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,11 +17,13 @@ class JobConfig:
         model: The model of the job; a replica with another model refuses the job
         audio_format: The format of clips, as in `output.audio`
         pause_s: Seconds of silence between the segments of a row
+        text: How texts are read
     """
 
     model: ModelConfig
     audio_format: str
     pause_s: float = 0.0
+    text: TextRules = field(default_factory=TextRules)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,7 @@ class Receipt:
         batches: The batches of the call
         bytes_written: Bytes of encoded audio
         manifest: JSON lines, one per utterance, in row order
+        num_unspoken: Rows that are spoken without some of their text
         left: Rows that were handed back; they are not spoken and not in the manifest
     """
 
@@ -65,16 +69,22 @@ class Receipt:
     bytes_written: int
     manifest: bytes
     left: tuple[int, ...] = ()
+    num_unspoken: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class ReplicaProgress:
-    """The counts of a replica for one job: for the live display only."""
+    """The counts of a replica for one job: for the live display only.
+
+    Attributes:
+        unspoken: Rows with text that the model leaves out
+    """
 
     rows: int = 0
     failed: int = 0
     audio_s: float = 0.0
     batches: BatchStats = NO_BATCHES
+    unspoken: int = 0
 
     def __add__(self, other: ReplicaProgress) -> ReplicaProgress:
         return ReplicaProgress(
@@ -82,4 +92,5 @@ class ReplicaProgress:
             self.failed + other.failed,
             self.audio_s + other.audio_s,
             self.batches + other.batches,
+            self.unspoken + other.unspoken,
         )

@@ -13,6 +13,8 @@ from typing import Any, Generic, TypeVar
 from ..models.base import ModelInfo
 from ..records.manifest import Record
 from ..records.utterance import Segment, Utterance
+from ..text.front_end import SpokenText
+from ..text.segments import SpokenSegments
 from .receipt import ReplicaProgress
 
 RowPiece = TypeVar("RowPiece")
@@ -25,12 +27,19 @@ class Pieces(Generic[RowPiece]):
 
     Attributes:
         pieces: A result for each segment; None until it is there
-        unspoken: Characters of the utterance that the model leaves out
+        spoken: The whole text as it is spoken, and the parts that are left out
+        pauses_s: Seconds of silence before each piece
     """
 
     utterance: Utterance
     pieces: list[RowPiece | None]
-    unspoken: str
+    spoken: SpokenText
+    pauses_s: Sequence[float]
+
+    @property
+    def unspoken(self) -> str:
+        """What the model leaves out, as a manifest says it."""
+        return " ".join(self.spoken.unspoken)
 
     @property
     def made(self) -> list[RowPiece]:
@@ -50,9 +59,12 @@ class Rows(ABC, Generic[RowPiece]):
         self._waiting: dict[int, Pieces[RowPiece]] = {}
         self._failed: list[Record] = []
 
-    def expect(self, utterance: Utterance, num_segments: int, unspoken: str) -> None:
-        """Add a row that consists of `num_segments` segments."""
-        self._waiting[utterance.row] = Pieces(utterance, [None] * num_segments, unspoken)
+    def expect(self, utterance: Utterance, planned: SpokenSegments) -> None:
+        """Add a row that consists of these segments."""
+        pieces: list[RowPiece | None] = [None] * len(planned.segments)
+        self._waiting[utterance.row] = Pieces(utterance, pieces, planned.spoken, planned.pauses_s)
+        if planned.spoken.unspoken:
+            self._report(ReplicaProgress(unspoken=1))
 
     def is_expected(self, segment: Segment) -> bool:
         """Whether the segment has yet to be made, and its row has not failed."""

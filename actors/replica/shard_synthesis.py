@@ -26,7 +26,8 @@ from ..device.memory import is_out_of_memory
 from ..records.manifest import Record, encode_records
 from ..records.part import PartWriter
 from ..records.utterance import Segment, Utterance
-from ..text.splitting import fit_segments
+from ..text.front_end import FrontEnd
+from ..text.segments import spoken_segments
 from .clip_results import Clips
 from .loaded_model import LoadedModel
 from .receipt import JobConfig, Receipt, ReplicaProgress
@@ -66,6 +67,7 @@ class ShardSynthesis:
         info = voice.model.info
         self._rows: Rows[Any] = Texts(info, report) if part is None else Clips(info, config, part, encode_soon, report)
         self._report, self._is_enough = report, is_enough
+        self._front_end, self._pause_s = FrontEnd(info, config.text), config.pause_s
         self._left: tuple[int, ...] = ()
         self._spoken_last: Segment | None = None
         self._surprise: Exception | None = None
@@ -136,6 +138,7 @@ class ShardSynthesis:
             bytes_written=sum(record.audio_bytes or 0 for record in records),
             manifest=encode_records(records),
             left=self._left,
+            num_unspoken=sum(bool(record.unspoken) for record in records if record.status == "ok"),
         )
 
     def abort(self) -> None:
@@ -158,18 +161,16 @@ class ShardSynthesis:
             raise self._surprise from error
 
     def _segments(self, utterance: Utterance) -> list[Segment]:
-        info = self._model.info
         try:
             with self._turn():
-                segments = fit_segments(utterance, info.split_chars, info.max_length, self._model.prepare)
+                planned = spoken_segments(utterance, self._model, self._front_end, self._pause_s)
         except (JobError, RunStopped):
             raise
         except Exception as error:
             self._rows.fail(utterance, self._reason(error))
             return []
-        unspoken = "".join(dict.fromkeys(char for segment in segments for char in self._model.unspoken(segment.text)))
-        self._rows.expect(utterance, len(segments), unspoken)
-        return segments
+        self._rows.expect(utterance, planned)
+        return list(planned.segments)
 
     def _speak(self, batch: Sequence[Segment]) -> Spoken:
         """The batch's waveforms. Errors of the model pass."""

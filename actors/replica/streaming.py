@@ -17,7 +17,8 @@ from ..models.base import Model
 from ..records.stream_handle import StreamHandle
 from ..records.utterance import Prepared, Segment
 from ..text.clauses import ChunkSize, chunk_tokens_of, spoken_pieces
-from ..text.splitting import fit_pieces
+from ..text.front_end import FrontEnd
+from ..text.splitting import fit_pieces, split_text
 from .priority_lock import PriorityLock
 
 if TYPE_CHECKING:
@@ -60,7 +61,8 @@ def speak_stream(
     """
     pause = silence(model.info.sample_rate, pause_s)
     tokens = chunk_tokens_of(text, streaming_text_chunk_size)
-    stream = _Stream(model, voice or model.info.default_voice, seed, speed, tokens, listener or StreamHandle(), turns)
+    voice = voice or model.info.default_voice
+    stream = _Stream(model, voice, seed, speed, tokens, listener or StreamHandle(), turns, FrontEnd(model.info))
     return stream.pieces(text, pause, begun)
 
 
@@ -75,6 +77,7 @@ class _Stream:
     chunk_tokens: int | None
     listener: StreamHandle
     turns: PriorityLock | None
+    front_end: FrontEnd
 
     def pieces(
         self, text: str | Iterable[str], pause: NDArray[np.float32], begun: Callable[[Segment], None] | None
@@ -108,7 +111,14 @@ class _Stream:
         """The piece in parts that fit the model, each with its tokens."""
         with self._turn() as has_turn, self.listener.spending("text"):
             info = self.model.info
-            return list(fit_pieces([piece], self.voice, info.max_length, self.model.prepare)) if has_turn else []
+            if not has_turn:
+                return []
+            pieces = [
+                cut
+                for part in self.front_end.read(piece, self.voice).parts
+                for cut in split_text(part.text, info.split_chars, is_read=info.takes_words)
+            ]
+            return list(fit_pieces(pieces, self.voice, info.max_length, self.model.prepare))
 
     def _waves(self, segment: Segment) -> Iterator[NDArray[np.float32]]:
         """The model's waveforms. The lock is held for each of them, and not while the listener takes it."""

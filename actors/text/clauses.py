@@ -49,9 +49,10 @@ _OPENERS = "\"'“‘([«¿¡「『（【《"
 class _Enough:
     """What a piece needs before it may end.
 
-    chars       so many Latin characters, or as much of others
-    wide        characters that are as much as four Latin ones
-    at_clauses  it may end with a clause, not with a sentence only
+    Attributes:
+        chars: So many Latin characters, or as much of others
+        wide: Characters that are as much as four Latin ones
+        at_clauses: It may end with a clause, not with a sentence only
     """
 
     chars: int
@@ -72,7 +73,9 @@ def chunk_tokens_of(text: str | Iterable[str], size: ChunkSize) -> int | None:
     """The size of a text's chunks in text tokens, None for whole sentences.
 
     "auto" is 10 for a text that arrives in parts, and whole sentences for one that is there.
-    Raises SpecError for what is no size.
+
+    Raises:
+        SpecError: For what is no size
     """
     if size == "auto":
         return None if isinstance(text, str) else CHUNK_TOKENS
@@ -88,9 +91,12 @@ def chunk_tokens_of(text: str | Iterable[str], size: ChunkSize) -> int | None:
 def spoken_pieces(text: str | Iterable[str], max_chars: int, chunk_tokens: int | None = None) -> Iterator[str]:
     """The pieces of a text, or of one that arrives in parts, to be spoken one after the other.
 
-    chunk_tokens   a piece after the first ends with the clause or sentence by which it has so many text tokens (four
-                   characters are one, and so is a character of Chinese, Japanese or Korean); None: whole sentences
-    Raises TextTooLong for a word longer than `max_chars`, when it is reached.
+    Args:
+        chunk_tokens: A piece after the first ends with the clause or sentence by which it has so many text tokens (four
+            characters are one, and so is a character of Chinese, Japanese or Korean); None: whole sentences
+
+    Raises:
+        TextTooLong: For a word longer than `max_chars`, when it is reached
     """
     if max_chars < 1:
         raise ValueError(f"max_chars is {max_chars}; it has to be at least 1")
@@ -155,7 +161,8 @@ def _parts(text: str | Iterable[str]) -> Iterator[str | None]:
 def _piece_end(text: str, max_chars: int, enough: _Enough, *, is_whole: bool) -> int | None:
     """Where the first piece of a text ends; None if that depends on what has not arrived, 0 if nothing is left.
 
-    is_whole   nothing arrives any more
+    Args:
+        is_whole: Nothing arrives any more
     """
     limit = max_chars + _LOOK_AHEAD_CHARS
     blank = text.find("\n\n", 0, limit)

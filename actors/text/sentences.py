@@ -3,12 +3,16 @@
 A full stop ends a sentence unless it belongs to an abbreviation, an initial, a number of a list, or is followed by
 a small letter. Where it may do both ("Inc.", "U.S.", "p.m."), it ends one before a word that usually starts one.
 Whether a mark ends a sentence depends on the word before it, the word after it, and where the sentence began.
+Abbreviations are those that the front end reads, by the same decision. In a text that it has read, every full stop
+that is left ends a sentence.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+
+from .reading.english.abbreviations import STARTERS, abbreviations, read_abbreviation
 
 CJK = "\u3041-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 """Han and kana, as in a regular expression's set: scripts without spaces between words."""
@@ -23,46 +27,39 @@ _NEXT = re.compile(r"\s*[\"'“‘(\[«¿¡「『（【《]*(?P<word>\w{0,16})(?
 _BEFORE = re.compile(r"[^\s\"'“‘(\[«—–-]+\Z")
 _DOTTED = re.compile(r"[^\W\d_]{1,3}(?:\.[^\W\d_]{1,3})+")
 _LOOK_BACK = 24
+_LOOK_AHEAD = 48
 
 
-def _words(words: str) -> frozenset[str]:
-    return frozenset(words.split())
+def sentence_spans(text: str, start: int, end: int, *, is_read: bool = False) -> list[tuple[int, int]]:
+    """The sentences of `text[start:end]` without the white space around them, in order; none is empty.
 
-
-_NEVER = _words(
-    "dr mr mrs ms mx prof rev hon gen col capt lt sgt maj cmdr gov sen rep pres messrs vs cf viz approx e.g i.e"
-)
-_BEFORE_NUMBER = _words(
-    "no nos p pp vol vols fig figs ch sec art eq op c ca jan feb mar apr jun jul aug sep sept oct nov dec"
-)
-_MAYBE = _words("jr sr inc ltd co corp bros etc al st mt ft ave blvd rd dept est")
-_STARTERS = _words(
-    "a after an and as at before but for he her here his how however i if in it its my no not on or our she so that "
-    "the their then there these they this those we what when where while who why yes you your"
-)
-
-
-def sentence_spans(text: str, start: int, end: int) -> list[tuple[int, int]]:
-    """The sentences of `text[start:end]` without the white space around them, in order; none is empty."""
+    Args:
+        is_read: The front end has read the text: no full stop is left that belongs to an abbreviation
+    """
     spans: list[tuple[int, int]] = []
     start = skip_space(text, start, end)
     end = skip_space_back(text, start, end)
     first = start
-    for sentence_end in sentence_ends(text, start, end):
+    for sentence_end in sentence_ends(text, start, end, is_read=is_read):
         assert sentence_end is not None, "nothing is open in a text that ends"
         spans.append((first, sentence_end))
         first = skip_space(text, sentence_end, end)
     return [*spans, (first, end)] if first < end else spans
 
 
-def sentence_ends(text: str, start: int, end: int, *, is_open: bool = False) -> Iterator[int | None]:
+def sentence_ends(
+    text: str, start: int, end: int, *, is_open: bool = False, is_read: bool = False
+) -> Iterator[int | None]:
     """Where sentences of `text[start:end]` end, in order, but for the end of the text itself; `start` begins one.
 
-    is_open   the text goes on behind `end`: ends that hold however it goes on, then None if the next one hangs on that
+    Args:
+        is_open: The text goes on behind `end`: ends that hold however it goes on, then None if the next one hangs on
+            that
+        is_read: See `sentence_spans`
     """
     first = start
     for match in _MARK.finditer(text, start, end):
-        is_end = _is_end(text, first, match, end, is_open=is_open)
+        is_end = _is_end(text, first, match, end, is_open=is_open, is_read=is_read)
         if is_end is None or (is_open and match.end() == end):  # a mark may follow the mark
             yield None
             return
@@ -85,7 +82,7 @@ def skip_space_back(text: str, start: int, end: int) -> int:
     return end
 
 
-def _is_end(text: str, first: int, match: re.Match[str], end: int, *, is_open: bool) -> bool | None:
+def _is_end(text: str, first: int, match: re.Match[str], end: int, *, is_open: bool, is_read: bool) -> bool | None:
     """Whether the mark ends the sentence that began at `first`; None if that hangs on what comes behind `end`."""
     mark, closing = match["mark"], match["close"]
     if mark is None:
@@ -97,14 +94,37 @@ def _is_end(text: str, first: int, match: re.Match[str], end: int, *, is_open: b
     if may_be_small and (word[:1].islower() or (is_cut_off and not word)):
         return False if word else None
     before = _BEFORE.search(text, max(first, match.start() - _LOOK_BACK), match.start())
-    if mark != "." or before is None:
+    if mark != "." or before is None or is_read:
         return True
-    token = before[0].lower()
-    is_of_list = before.start() == first and (len(token) == 1 or (len(token) <= 3 and token.isdigit()))
-    if is_of_list or token in _NEVER or (token in _BEFORE_NUMBER and word[:1].isdigit()):
-        return False
-    is_initial = len(token) == 1 and token.isalpha() and before[0] != "I"
-    if is_initial or token in _MAYBE or _DOTTED.fullmatch(token):
-        is_starter = word.lower() in _STARTERS and not (following and following["dot"])
+    return _ends_with(text, first, match, before, following, end, is_cut_off=is_cut_off)
+
+
+def _ends_with(
+    text: str,
+    first: int,
+    match: re.Match[str],
+    before: re.Match[str],
+    following: re.Match[str] | None,
+    end: int,
+    *,
+    is_cut_off: bool,
+) -> bool | None:
+    """Whether a full stop behind a word ends the sentence that began at `first`."""
+    word = following["word"] if following else ""
+    token = before[0]
+    if before.start() == first and (len(token) == 1 or (len(token) <= 3 and token.isdigit())):
+        return False  # of a list
+    if token in abbreviations():
+        # What decides lies in the words around it: no more is looked at, so that a text may arrive in parts.
+        head = max(first, match.start() - _LOOK_BACK - 24)
+        reading = read_abbreviation(
+            text[head : min(end, match.end() + _LOOK_AHEAD)], match.start() - len(token) - head, match.start() - head
+        )
+        if is_cut_off:
+            return None
+        if reading is not None:
+            return reading.is_stop
+    if (len(token) == 1 and token.isalpha() and token != "I") or _DOTTED.fullmatch(token):
+        is_starter = word.lower() in STARTERS and not (following and following["dot"])
         return None if is_cut_off else is_starter
     return True

@@ -19,7 +19,7 @@ from .sentences import CJK, sentence_spans, skip_space
 
 TextSpan = tuple[int, int]
 
-RULES = 1
+RULES = 2
 """The version of how texts are cut: raise it with any change, for another cut is another sound."""
 
 SHORT_CHARS = 40
@@ -50,18 +50,23 @@ def normalise(text: str) -> str:
     return "\n\n".join(filter(None, (_SPACE.sub(" ", paragraph).strip() for paragraph in paragraphs)))
 
 
-def split_text(text: str, max_chars: int) -> list[str]:
+def split_text(text: str, max_chars: int, *, is_read: bool = False) -> list[str]:
     """Cut a text into pieces of at most `max_chars` characters: its sentences, where they fit.
 
     Sentences under 40 characters join a neighbour; longer ones than `max_chars` are cut at clause ends, else between
     words, into pieces of similar length. Pieces without a letter or digit join a neighbour where there is room.
-    Raises TextTooLong for a word longer than `max_chars`.
+
+    Args:
+        is_read: The front end has read the text: every full stop in it ends a sentence
+
+    Raises:
+        TextTooLong: For a word longer than `max_chars`
     """
     if max_chars < 1:
         raise ValueError(f"max_chars is {max_chars}; it has to be at least 1")
     spans: list[TextSpan] = []
     for start, end in _paragraph_spans(text):
-        sentences = _join_unspeakable(text, sentence_spans(text, start, end), max_chars)
+        sentences = _join_unspeakable(text, sentence_spans(text, start, end, is_read=is_read), max_chars)
         for first, last in _join_short(sentences, max_chars):
             spans.extend(_cut(text, first, last, max_chars))
     return [text[start:end] for start, end in _join_unspeakable(text, spans, max_chars)]
@@ -75,8 +80,9 @@ def fit_segments(
 ) -> list[Segment]:
     """The utterance as segments of at most `max_length`, by the length that `prepare(piece, voice)` says.
 
-    Raises TextTooLong for a piece that cannot be cut any more, and RowRejected when nothing can be spoken; what
-    `prepare` raises passes.
+    Raises:
+        TextTooLong: For a piece that cannot be cut any more
+        RowRejected: If nothing can be spoken; what `prepare` raises passes
     """
     pieces = split_text(normalise(utterance.text), max_chars)
     fitting = list(fit_pieces(pieces, utterance.voice, max_length, prepare))
@@ -96,7 +102,8 @@ def fit_pieces(
 ) -> Iterator[tuple[str, Prepared]]:
     """The pieces as the model reads them, cut further where they are longer than `max_length`; none without a token.
 
-    Raises TextTooLong for a piece that cannot be cut any more; what `prepare` raises passes.
+    Raises:
+        TextTooLong: For a piece that cannot be cut any more; what `prepare` raises passes
     """
     waiting = list(reversed(pieces))
     while waiting:

@@ -34,8 +34,8 @@ ReadAnswer = tuple[Place, bytes | JobError]
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What a container is told of a clip beside its bytes: its name, and what stands beside it, follow from this."""
+class ClipInfo:
+    """A clip but for its bytes: the names and the sidecar that a container gives it follow from this."""
 
     row: int
     id: str
@@ -106,7 +106,7 @@ class Container(ABC):
         """
 
     @abstractmethod
-    def audit(self, storage: Storage, told: Mapping[Place, Told], extension: str) -> Iterator[ReadAnswer | Fault]:
+    def audit(self, storage: Storage, told: Mapping[Place, ClipInfo], extension: str) -> Iterator[ReadAnswer | Fault]:
         """The same, and a fault for all else in these objects that a writer would not have made of these clips.
 
         Each object is read once, from its beginning to its end.
@@ -197,15 +197,15 @@ def by_object(places: Sequence[Place]) -> dict[str, list[Member]]:
     return {key: list(members) for key, members in objects.items()}
 
 
-def by_key(told: Mapping[Place, Told]) -> dict[str, dict[Member, Told]]:
+def by_key(told: Mapping[Place, ClipInfo]) -> dict[str, dict[Member, ClipInfo]]:
     """What was told of the clips of each object."""
-    objects: dict[str, dict[Member, Told]] = {}
+    objects: dict[str, dict[Member, ClipInfo]] = {}
     for (key, member), clip in told.items():
         objects.setdefault(key, {})[member] = clip
     return objects
 
 
-def misnamed(key: str, name: object, clip: Told, extension: str) -> Iterator[Fault]:
+def misnamed(key: str, name: object, clip: ClipInfo, extension: str) -> Iterator[Fault]:
     """A fault where a clip does not bear the name that its row and id make."""
     wanted = f"{stem(clip.row, clip.id)}.{extension}"
     if name != wanted:

@@ -13,12 +13,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from ...errors import JobError
 from ..storage.base import Storage
 from .base import (
+    ClipInfo,
     Container,
     ContainerWriter,
     Fault,
     Place,
     ReadAnswer,
-    Told,
     by_object,
     misnamed,
     part_prefix,
@@ -56,7 +56,7 @@ class Files(Container):
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)
 
-    def audit(self, storage: Storage, told: Mapping[Place, Told], extension: str) -> Iterator[ReadAnswer | Fault]:
+    def audit(self, storage: Storage, told: Mapping[Place, ClipInfo], extension: str) -> Iterator[ReadAnswer | Fault]:
         for (key, _), clip in told.items():
             yield from misnamed(key, key.rpartition("/")[2], clip, extension)
         yield from self.read(storage, list(told))

@@ -15,13 +15,13 @@ from ...actors.records.manifest import dumps
 from ...errors import JobError
 from ..storage.base import Storage
 from .base import (
+    ClipInfo,
     Container,
     ContainerWriter,
     Fault,
     Member,
     Place,
     ReadAnswer,
-    Told,
     by_key,
     by_object,
     local_disk,
@@ -60,7 +60,7 @@ class Parquet(Container):
         for key, members in by_object(places).items():
             yield from _read_table(storage, key, members)
 
-    def audit(self, storage: Storage, told: Mapping[Place, Told], extension: str) -> Iterator[ReadAnswer | Fault]:
+    def audit(self, storage: Storage, told: Mapping[Place, ClipInfo], extension: str) -> Iterator[ReadAnswer | Fault]:
         from .table_audit import audit_table
 
         for key, clips in by_key(told).items():
@@ -82,7 +82,7 @@ def schema() -> Any:  # pyarrow has no types
     return pa.schema([(name, types[name]) for name in order], metadata={"huggingface": described})
 
 
-def cells(clip: Told, encoded: bytes, extension: str) -> dict[str, object]:
+def cells(clip: ClipInfo, encoded: bytes, extension: str) -> dict[str, object]:
     """The row of the table that a clip becomes, by column."""
     values = {name: clip.sidecar[name] for name in ("text", "voice", *_NUMBERS)}
     values["id"], values["metadata"] = clip.id, dumps(cast("Mapping[str, object]", clip.sidecar["metadata"]))
@@ -103,7 +103,7 @@ class _ParquetWriter(ContainerWriter):
         self._table: pq.ParquetWriter | None = None
 
     def add(self, row: int, id: str, encoded: bytes, sidecar: Mapping[str, object]) -> Place:
-        self._group.append(cells(Told(row, id, sidecar), encoded, self._extension))
+        self._group.append(cells(ClipInfo(row, id, sidecar), encoded, self._extension))
         self._group_bytes += len(encoded)
         self._num_rows += 1
         if len(self._group) >= GROUP_ROWS or self._group_bytes >= GROUP_BYTES:

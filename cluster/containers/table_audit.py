@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import JobError
 from ..storage.base import Storage
-from .base import Fault, Member, ReadAnswer, Told, unanswered
+from .base import ClipInfo, Fault, Member, ReadAnswer, unanswered
 from .parquet import READ_ROWS, cells, schema
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def audit_table(
-    storage: Storage, key: str, told: Mapping[Member, Told], extension: str
+    storage: Storage, key: str, told: Mapping[Member, ClipInfo], extension: str
 ) -> Iterator[ReadAnswer | Fault]:
     """Answers for the rows that were told of, in the order of the table, and its faults."""
     import pyarrow as pa
@@ -43,7 +43,7 @@ def audit_table(
 class _Audit:
     """One pass over a table. `left` are the clips that were not met yet; the caller takes them away."""
 
-    def __init__(self, key: str, table: pq.ParquetFile, left: Mapping[Member, Told], extension: str) -> None:
+    def __init__(self, key: str, table: pq.ParquetFile, left: Mapping[Member, ClipInfo], extension: str) -> None:
         self._key, self._table, self._left, self._extension = key, table, left, extension
         self._is_ours = bool(table.schema_arrow.equals(schema(), check_metadata=True))
 
@@ -77,7 +77,7 @@ class _Audit:
         if self._is_ours and not bounds.fit(self._table.metadata.row_group(group)):
             yield self._fault(f"the statistics of row group {group} are not those of its rows")
 
-    def _cells(self, clip: Told, found: dict[str, Any], wanted: dict[str, Any]) -> Iterator[Fault]:
+    def _cells(self, clip: ClipInfo, found: dict[str, Any], wanted: dict[str, Any]) -> Iterator[Fault]:
         names = [name for name in wanted if found[name] != wanted[name]]
         if names:
             yield self._fault(f"row {clip.row}: its row of the table differs from the manifest in {', '.join(names)}")

@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from ...errors import JobError
 from ..storage.base import Storage
-from .base import Fault, Member, ReadAnswer, Told, misnamed, stem, unanswered
+from .base import ClipInfo, Fault, Member, ReadAnswer, misnamed, stem, unanswered
 from .webdataset import READ_BYTES, beside, header_of
 
 BLOCK = tarfile.BLOCKSIZE
@@ -23,7 +23,9 @@ MAX_STRANGERS = 20
 """Members that are no row's: after so many, a tar is another one, and is not read on."""
 
 
-def audit_tar(storage: Storage, key: str, told: Mapping[Member, Told], extension: str) -> Iterator[ReadAnswer | Fault]:
+def audit_tar(
+    storage: Storage, key: str, told: Mapping[Member, ClipInfo], extension: str
+) -> Iterator[ReadAnswer | Fault]:
     """Answers for the members that were told of, in the order of the tar, and its faults."""
     left = dict(told)
     for member, clip in told.items():
@@ -45,7 +47,7 @@ def audit_tar(storage: Storage, key: str, told: Mapping[Member, Told], extension
 class _Audit:
     """One pass over a tar. `left` are the clips that were not met yet; the caller takes them away."""
 
-    def __init__(self, key: str, file: BinaryIO, left: Mapping[Member, Told]) -> None:
+    def __init__(self, key: str, file: BinaryIO, left: Mapping[Member, ClipInfo]) -> None:
         self._key, self._file, self._left = key, file, left
         self._size = file.seek(0, io.SEEK_END)
         self._at = file.seek(0)
@@ -58,7 +60,7 @@ class _Audit:
             EOFError: The tar ends too early
             ValueError: A header is none
         """
-        beside_it: Told | None = None
+        beside_it: ClipInfo | None = None
         num_strangers = 0
         while (block := self._read(BLOCK)) != bytes(BLOCK):
             header = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")  # pyright: ignore[reportArgumentType]
@@ -89,7 +91,7 @@ class _Audit:
             yield self._fault(f"row {beside_it.row}: no JSON file follows its clip")
         yield from self._end()
 
-    def _beside(self, clip: Told, found: bytes) -> Iterator[Fault]:
+    def _beside(self, clip: ClipInfo, found: bytes) -> Iterator[Fault]:
         wanted = beside(clip)
         if found != wanted:
             yield self._fault(f"row {clip.row}: the JSON file beside its clip {_difference(found, wanted)}")

@@ -15,13 +15,13 @@ from ...actors.records.manifest import dumps
 from ...errors import JobError
 from ..storage.base import Storage
 from .base import (
+    ClipInfo,
     Container,
     ContainerWriter,
     Fault,
     Member,
     Place,
     ReadAnswer,
-    Told,
     by_key,
     by_object,
     local_disk,
@@ -47,14 +47,14 @@ class WebDataset(Container):
         for key, members in by_object(places).items():
             yield from _read_tar(storage, key, members)
 
-    def audit(self, storage: Storage, told: Mapping[Place, Told], extension: str) -> Iterator[ReadAnswer | Fault]:
+    def audit(self, storage: Storage, told: Mapping[Place, ClipInfo], extension: str) -> Iterator[ReadAnswer | Fault]:
         from .tar_audit import audit_tar
 
         for key, clips in by_key(told).items():
             yield from audit_tar(storage, key, clips, extension)
 
 
-def beside(clip: Told) -> bytes:
+def beside(clip: ClipInfo) -> bytes:
     """The JSON file beside a clip."""
     return dumps({"id": clip.id, "row": clip.row, **clip.sidecar}).encode("utf-8")
 
@@ -76,7 +76,7 @@ class _TarWriter(ContainerWriter):
 
     def add(self, row: int, id: str, encoded: bytes, sidecar: Mapping[str, object]) -> Place:
         name = stem(row, id)
-        described = beside(Told(row, id, sidecar))
+        described = beside(ClipInfo(row, id, sidecar))
         with local_disk():
             if self._file is None or self._tar is None:
                 self._file = scratch_file(".tar")

@@ -1,4 +1,4 @@
-"""The command line: `speechmill run | plan | say | serve | status | verify | weights | check-model`.
+"""The command line: `speechmill run | plan | text | say | serve | status | verify | weights | check-model`.
 
 Beside them `submit | list | logs | stop`, for jobs on a cluster: submission/commands.py.
 
@@ -24,6 +24,7 @@ from . import submission as commands
 from .check_model import check_model
 from .exits import ended_with_its_reader, reported, stop, terminated_like_interrupted
 from .options import EndpointOption, JobFileArgument, JsonOption, OutputArgument, RegionOption, SetOption
+from .text import text_preview
 
 app = typer.Typer(
     help="Turns a text corpus into a speech corpus. Run a job file, look at what it did.",
@@ -226,6 +227,7 @@ def verify(
 
 commands.register(app)
 app.command("check-model")(check_model)
+app.command("text")(text_preview)
 
 
 def main() -> None:

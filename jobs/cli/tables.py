@@ -25,6 +25,8 @@ def show_result(result: Result, console: Console) -> None:
     is_text = result.task == "refine"
     table.add_row("refined" if is_text else "spoken", f"{result.num_ok:,}")
     table.add_row("failed", f"{result.num_failed:,}" + ("" if result.is_allowed else "  (more than allowed)"))
+    if result.num_unspoken:
+        table.add_row("with unspoken text", f"{result.num_unspoken:,}")
     if not is_text:
         table.add_row("audio", audio_length(result.audio_s))
     if result.speaking_s > 0 and is_text:
@@ -40,6 +42,8 @@ def show_result(result: Result, console: Console) -> None:
     console.print(table)
     if result.num_failed:
         console.print('Failed rows are in the manifests with their reasons: "status": "failed".')
+    if result.num_unspoken:
+        console.print('What was left out stands in the manifests: "unspoken". To fail such rows: text.unspoken: fail.')
 
 
 def show_plan(plan: Plan, console: Console) -> None:
@@ -49,6 +53,8 @@ def show_plan(plan: Plan, console: Console) -> None:
     table.add_row("rejected", f"{plan.num_rejected:,}")
     table.add_row("characters", f"{plan.num_chars:,}")
     table.add_row("windows, shards", f"{plan.num_windows:,}, {plan.num_shards:,}")
+    if plan.num_unspoken:
+        table.add_row("with unspoken text", f"{'about ' * plan.is_sampled}{plan.num_unspoken:,}")
     if plan.task == "speak":
         table.add_row("audio, about", audio_length(plan.audio_s))
     table.add_row("model", Text(plan.model))
@@ -58,6 +64,8 @@ def show_plan(plan: Plan, console: Console) -> None:
     show_batches(plan, console)
     for failure in plan.examples:
         console.print(f"rejected: {failure.reason}", markup=False, highlight=False, soft_wrap=True)
+    for example in plan.unspoken_examples:
+        console.print(f"unspoken: {example}", markup=False, highlight=False, soft_wrap=True)
 
 
 def show_batches(plan: Plan, console: Console) -> None:
@@ -137,6 +145,8 @@ def show_status(status: Status, console: Console) -> None:
     table.add_row("state", state if status.is_complete else open_state)
     table.add_row("rows committed", f"{status.num_ok + status.num_failed:,}")
     table.add_row("failed", f"{status.num_failed:,}")
+    if status.num_unspoken:
+        table.add_row("with unspoken text", f"{status.num_unspoken:,}")
     if status.task == "speak":
         table.add_row("audio", audio_length(status.audio_s))
     table.add_row("parts", f"{status.num_parts:,}")

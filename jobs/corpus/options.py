@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from ...actors.models.voice_reference import VoiceForm
 from ...cluster.storage.base import S3Options
 
 Format = Literal["csv", "tsv", "ljspeech", "filelist", "txt", "jsonl", "parquet"]
@@ -45,6 +46,7 @@ class InputOptions:
         max_chars: Longer texts fail.
         speeds: Slowest and fastest speed allowed.
         voices: The voices allowed; empty for any.
+        voice_forms: Forms of voices that are allowed beside them, such as "seed".
         metadata: "all" columns that are none of the above, or the names of those to keep.
     """
 
@@ -63,6 +65,7 @@ class InputOptions:
     default_speed: float = 1.0
     speeds: tuple[float, float] = (0.25, 4.0)
     voices: tuple[str, ...] = ()
+    voice_forms: tuple[VoiceForm, ...] = ()
     job_seed: int = 0
     metadata: Literal["all"] | tuple[str, ...] = "all"
     s3: S3Options | None = None

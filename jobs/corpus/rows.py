@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ...actors.models.voice_reference import form_of
 from ...actors.records.utterance import Failure, JsonScalar, Utterance
 from ...errors import RowRejected
 from .bloom_filter import Hashes
@@ -32,8 +33,8 @@ _TOGETHER = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
-    """Consecutive rows as they were made.
+class MadeRows:
+    """Consecutive rows, each an utterance or a failure.
 
     Attributes:
         spoken: Positions in `rows` of the utterances.
@@ -66,7 +67,7 @@ class RowMaker:
         uri, unit, number = place
         return self.make_all(row, uri, unit, [(number, fields)]).rows[0]
 
-    def make_all(self, first_row: int, uri: str, unit: str, raw: Sequence[RawRow], decimal: str = ".") -> Made:
+    def make_all(self, first_row: int, uri: str, unit: str, raw: Sequence[RawRow], decimal: str = ".") -> MadeRows:
         """Make consecutive rows of one file.
 
         Args:
@@ -93,10 +94,10 @@ class RowMaker:
                     columns.append(row, *checked)
         made, hashes = columns.utterances(self._options.job_seed)
         if not failed:
-            return Made(list(made), list(range(len(raw))), hashes)
+            return MadeRows(list(made), list(range(len(raw))), hashes)
         spoken = [position for position in range(len(raw)) if position not in failed]
         others = iter(made)
-        return Made([failed.get(at) or next(others) for at in range(len(raw))], spoken, hashes)
+        return MadeRows([failed.get(at) or next(others) for at in range(len(raw))], spoken, hashes)
 
     def _checked_or_failed(
         self, row: int, place: tuple[str, str, int], fields: dict[str, object] | Broken, decimal: str
@@ -162,12 +163,16 @@ class RowMaker:
     def _checked_voice(self, voice: object) -> str:
         if not isinstance(voice, str):
             raise RowRejected(f"voice {short(voice)} is not a name")
-        if self._voices and voice not in self._voices:
+        if self._voices and voice not in self._voices and not self._has_form(voice):
             near = difflib.get_close_matches(voice, sorted(self._voices), n=1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
             known = ", ".join(self._options.voices[:20])
             raise RowRejected(f"unknown voice {short(voice)}{hint} (voices: {known})")
         return voice
+
+    def _has_form(self, voice: str) -> bool:
+        """Whether the model takes any voice that is spelled so."""
+        return bool(self._options.voice_forms) and form_of(voice) in self._options.voice_forms
 
     def _checked_speed(self, given: object, decimal: str) -> float:
         slowest, fastest = self._options.speeds

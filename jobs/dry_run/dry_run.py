@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 from ...actors.batcher.stats import BatchStats
 from ...actors.device.machine import num_cores
 from ...actors.models.registry import is_autoregressive
-from ...actors.records.utterance import Failure
+from ...actors.records.utterance import Failure, Utterance
 from ...actors.replica.loaded_model import tuned
+from ...actors.text.front_end import FrontEnd, named
 from ...cluster.session import Resources, plan_replicas
 from ...cluster.sharding.cost_cache import recall
 from ...cluster.sharding.sharding import CostModel, shard_window
 from ...cluster.storage import open_storage
-from ...errors import SpeechmillError
+from ...errors import RowError, SpeechmillError
+from ..corpus.printable import printable
 from ..output.output_file import OutputFile
 from ..planning.windows import windows
 from ..resolve.corpus import open_corpus
 from ..resolve.model import describe_model, replica_config
+from ..resolve.text import text_rules
 from ..spec.job import JobSpec
 from .batch_estimate import BatchPlan, BatchPlanner
 
 MAX_EXAMPLES = 5
+MAX_READ = 20_000
+"""Rows whose texts are read, to tell how many have unspoken text: of more, the share of these is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +42,8 @@ class Plan:
         is_stepwise: The model speaks step by step, and forms no batches.
         batches: Predicted by a profile; None where this machine knows none of the model.
         actual: The batches of the run that completed this output; None if none has.
+        num_unspoken: Rows with text that there are no words for; by the share of the first rows where `is_sampled`.
+        unspoken_examples: The first of them, each with what is left out.
     """
 
     task: str
@@ -54,6 +62,9 @@ class Plan:
     is_stepwise: bool
     batches: BatchPlan | None
     actual: BatchStats | None
+    num_unspoken: int = 0
+    unspoken_examples: tuple[str, ...] = ()
+    is_sampled: bool = False
 
     @property
     def wall_s(self) -> float:
@@ -80,6 +91,7 @@ def plan(spec: JobSpec, *, measure: bool = False) -> Plan:
     rows = rejected = chars = shards = num_windows = 0
     audio_s = replica_s = 0.0
     examples: list[Failure] = []
+    reading = _Reading(FrontEnd(info, text_rules(spec)))
     for window in windows(corpus.rows(), spec.sharding.window_rows):
         num_windows += 1
         rows += window.num_rows
@@ -92,6 +104,7 @@ def plan(spec: JobSpec, *, measure: bool = False) -> Plan:
         if planner is not None:
             for shard in cut:
                 planner.shard(shard.utterances)
+        reading.read(window.utterances)
         examples += itertools.islice(window.rejected, MAX_EXAMPLES - len(examples))
     batches = planner.plan() if planner else None
     estimated_by = "the last run" if recalled else "the model's own figures"
@@ -118,7 +131,36 @@ def plan(spec: JobSpec, *, measure: bool = False) -> Plan:
         is_stepwise=is_autoregressive(config),
         batches=batches,
         actual=_actual(spec),
+        num_unspoken=reading.predicted(rows - rejected),
+        unspoken_examples=tuple(reading.examples),
+        is_sampled=rows - rejected > reading.num_read,
     )
+
+
+@dataclass(slots=True)
+class _Reading:
+    """The texts of the first rows, read as they will be spoken."""
+
+    front_end: FrontEnd
+    num_read: int = 0
+    num_unspoken: int = 0
+    examples: list[str] = field(default_factory=list[str])
+
+    def read(self, utterances: Sequence[Utterance]) -> None:
+        """Read some rows more, up to a limit."""
+        for utterance in utterances[: MAX_READ - self.num_read]:
+            self.num_read += 1
+            try:
+                unspoken = self.front_end.read(utterance.text, utterance.voice).unspoken
+            except RowError:
+                continue  # its reason is told when it is spoken
+            self.num_unspoken += bool(unspoken)
+            if unspoken and len(self.examples) < MAX_EXAMPLES:
+                self.examples.append(printable(f"row {utterance.row} ({utterance.id}): {named(unspoken)}"))
+
+    def predicted(self, num_rows: int) -> int:
+        """Of so many rows, those with unspoken text."""
+        return round(self.num_unspoken * num_rows / self.num_read) if self.num_read else 0
 
 
 def _actual(spec: JobSpec) -> BatchStats | None:

@@ -21,6 +21,7 @@ class _StoredMark(Stored):
     num_ok: Count
     num_failed: Count
     audio_s: Amount
+    num_unspoken: Count = 0
     batches: dict[str, Amount] | None = None
 
     @model_validator(mode="after")
@@ -34,13 +35,18 @@ class _StoredMark(Stored):
 
 @dataclass(frozen=True, slots=True)
 class Complete:
-    """The final counts of a job: rows of the corpus, how they ended, and the batches of the run that completed it."""
+    """The final counts of a job: rows of the corpus, how they ended, and the batches of the run that completed it.
+
+    Attributes:
+        num_unspoken: Rows that are ok and leave out some of their text
+    """
 
     num_rows: int
     num_ok: int
     num_failed: int
     audio_s: float
     batches: BatchStats | None = None
+    num_unspoken: int = 0
 
     @property
     def body(self) -> dict[str, Any]:
@@ -58,5 +64,10 @@ class Complete:
         mark = checked(_StoredMark, value, what, "restore it, or run the job with --repair")
         batches: dict[str, Any] = mark.batches or {}
         return cls(
-            mark.num_rows, mark.num_ok, mark.num_failed, float(mark.audio_s), BatchStats(**batches) if batches else None
+            mark.num_rows,
+            mark.num_ok,
+            mark.num_failed,
+            float(mark.audio_s),
+            BatchStats(**batches) if batches else None,
+            mark.num_unspoken,
         )

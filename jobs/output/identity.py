@@ -15,6 +15,7 @@ from typing import Any, Self
 from pydantic import ConfigDict, model_validator
 
 from ...actors.models.base import ModelInfo
+from ...actors.text.lexicon import lexicon_digest
 from ...actors.text.splitting import RULES as TEXT_RULES
 from ...cluster.sharding.sharding import RULES as SHARDING_RULES
 from ...cluster.sharding.sharding import CostModel
@@ -80,6 +81,11 @@ def identity_of(spec: JobSpec, info: ModelInfo, device: str, corpus_fingerprint:
             "model.speed": spec.model.speed,
             **options,
             "text rules": TEXT_RULES,
+            # Left out where the job says nothing of them.
+            **({"text.markup": spec.text.markup} if spec.text.markup != "none" else {}),
+            **({"text.unspoken": spec.text.unspoken} if spec.text.unspoken != "report" else {}),
+            **({"lexicon (its entries)": lexicon_digest(spec.text.lexicon)} if spec.text.lexicon else {}),
+            **({"text.paragraph_pause_s": pause_s} if (pause_s := spec.text.paragraph_pause_s) != 0.6 else {}),
             "output.container": spec.output.container,
             **({"text.pause_s": spec.text.pause_s, "output.audio": spec.output.audio} if spec.task == "speak" else {}),
             # Left out if there are none: outputs begun before this key existed can be continued.

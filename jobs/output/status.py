@@ -21,6 +21,7 @@ class Status:
         task: "speak", or "refine", which makes no audio
         is_complete: Every row was committed
         driver: The process that writes the output now; "" if there is none
+        num_unspoken: Rows that are ok and leave out some of their text
         problems: Objects of a complete output that are missing now, a sentence for each kind
     """
 
@@ -33,6 +34,7 @@ class Status:
     num_ok: int
     num_failed: int
     audio_s: float
+    num_unspoken: int = 0
     driver: str = ""
     problems: tuple[str, ...] = ()
 
@@ -63,6 +65,7 @@ def status(storage: Storage) -> Status:
         num_ok=ledger.totals.num_ok,
         num_failed=ledger.totals.num_failed,
         audio_s=ledger.totals.audio_s,
+        num_unspoken=ledger.totals.num_unspoken,
         driver=_driver(storage),
         problems=holdings.problems,
     )

@@ -37,6 +37,7 @@ def open_corpus(spec: JobSpec, info: ModelInfo) -> Corpus:
             default_speed=spec.model.speed,
             speeds=info.speeds,
             voices=info.voices,
+            voice_forms=info.voice_forms,
             job_seed=spec.seed,
             s3=source.s3.options(),
         )

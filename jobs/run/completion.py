@@ -37,7 +37,9 @@ def complete_output(
             "changed since. Restore it, or start anew with --overwrite."
         )
     told = batches if batches.cells_total else None
-    complete = Complete(committed.num_rows, committed.num_ok, committed.num_failed, committed.audio_s, told)
+    complete = Complete(
+        committed.num_rows, committed.num_ok, committed.num_failed, committed.audio_s, told, committed.num_unspoken
+    )
     claim.complete(complete)
     log.delete_ids()
     if not claim.is_first:

@@ -43,6 +43,7 @@ class PendingPart:
             num_failed=sum(receipt.num_failed for receipt in receipts) + len(completed.poisoned),
             audio_ms=sum(receipt.audio_ms for receipt in receipts),
             digest=shard.digest,
+            num_unspoken=sum(receipt.num_unspoken for receipt in receipts),
         )
         assert name.num_ok + name.num_failed == len(shard.utterances), f"rows lost in shard {shard.id}: {name}"
         if len(receipts) == 1 and not completed.poisoned:

@@ -15,6 +15,7 @@ from ...actors.models.base import ModelConfig, ModelInfo
 from ...actors.records.keys import AUDIO_PREFIX, DRIVER_KEY, MANIFEST_PREFIX, PLAN_PREFIX, ROOT_KEY, TEXT_PREFIX
 from ...actors.records.manifest import PartName
 from ...actors.replica.receipt import JobConfig, ReplicaConfig
+from ...actors.text.front_end import FrontEnd
 from ...cluster.containers.base import part_prefix
 from ...cluster.containers.parts import Parts
 from ...cluster.sharding.cost_cache import recall
@@ -28,6 +29,7 @@ from ..output.plan_log import PlanLog
 from ..output.texts import text_key
 from ..resolve.corpus import open_corpus
 from ..resolve.model import describe_model, replica_config
+from ..resolve.text import text_rules
 from ..spec.job import JobSpec
 
 
@@ -61,7 +63,7 @@ class ResolvedJob:
 
     @property
     def job_config(self) -> JobConfig:
-        return JobConfig(self.model, self.spec.output.audio, self.spec.text.pause_s)
+        return JobConfig(self.model, self.spec.output.audio, self.spec.text.pause_s, text_rules(self.spec))
 
     @property
     def plan_fingerprint(self) -> str:
@@ -110,6 +112,7 @@ def prepare(spec: JobSpec, storage: Storage, found: JobFile | None, device: str)
         JobChanged: The output was begun by another job
     """
     config, info = describe_model(spec, device)
+    FrontEnd(info, text_rules(spec))  # refuses a lexicon that the model cannot follow
     corpus = open_corpus(spec, info)
     _refuse_own_output(spec, storage)
     identity = identity_of(spec, info, device, corpus.fingerprint)

@@ -39,6 +39,7 @@ class Result:
         new_rows, new_audio_s, speaking_s: Figures of this run, see `RunFigures`
         batches: The batches of this run: fill, predicted and actual seconds and bytes
         is_allowed: Whether the failed rows are within the job's allowance
+        num_unspoken: Rows that are ok and leave out some of their text
     """
 
     output: str
@@ -54,6 +55,7 @@ class Result:
     num_replicas: int
     num_deaths: int
     is_allowed: bool
+    num_unspoken: int = 0
 
     @classmethod
     def of(cls, spec: JobSpec, complete: Complete, figures: RunFigures) -> Self:
@@ -72,6 +74,7 @@ class Result:
             num_replicas=figures.num_replicas,
             num_deaths=figures.num_deaths,
             is_allowed=spec.failure.allows(complete.num_failed, complete.num_rows),
+            num_unspoken=complete.num_unspoken,
         )
 
     @property

@@ -131,9 +131,18 @@ class ModelSpec(Section):
 
 
 class TextSpec(Section):
-    """Long texts are spoken in segments, joined by `pause_s` seconds of silence."""
+    """How texts are read. Long ones are spoken in segments, joined by `pause_s` seconds of silence.
+
+    `paragraph_pause_s` is the silence between paragraphs. `markup` is what marks in texts are: none, to be stripped, or
+    SSML. A row with text that the model cannot say is `ok` and reports it, or fails. `lexicon` is a file of words and
+    their readings.
+    """
 
     pause_s: Annotated[float, Field(ge=0, le=10)] = 0.2
+    paragraph_pause_s: Annotated[float, Field(ge=0, le=10)] = 0.6
+    markup: Literal["none", "strip", "ssml"] = "none"
+    unspoken: Literal["report", "fail"] = "report"
+    lexicon: str | None = None
 
 
 class OutputSpec(Section):

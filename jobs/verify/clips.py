@@ -12,7 +12,7 @@ from ...actors.audio.encoding import AudioFormat
 from ...actors.records.keys import AUDIO_PREFIX
 from ...actors.records.manifest import PartName, Record
 from ...cluster.commit.names import UNSTAMPED, ObjectName, Stamp
-from ...cluster.containers.base import Fault, Place, Told, shard_of, shard_prefix
+from ...cluster.containers.base import ClipInfo, Fault, Place, shard_of, shard_prefix
 from ...cluster.storage.base import Storage
 from ...errors import JobError, RowRejected
 from ..output.reader import Layout
@@ -44,7 +44,7 @@ class ClipCheck:
     ) -> set[str]:
         """Check the clips of a part, whose shard has these objects (key: bytes); the keys that it names."""
         wanted = self._wanted(part, records, objects, findings)
-        told = {place: Told(record.row, record.id, record.sidecar) for place, record in wanted.items()}
+        told = {place: ClipInfo(record.row, record.id, record.sidecar) for place, record in wanted.items()}
         for found in self._layout.container.audit(self._storage, told, self._layout.audio_format.extension):
             if isinstance(found, Fault):
                 findings.problem(f"{found.key}, {found.text}")

@@ -62,6 +62,7 @@ KEYS: dict[str, str] = {
         "ttfa_p50_ms ttfa_p99_ms underruns rtf ttfa_beside_p50_ms batch_share seam_error seam_error_default "
         "ratio_upstream_ttfa device machine"
     ),
+    "text": "right_ours right_hibari right_wetext right_other sentences_per_s plain_per_s cases machine",
     "throughput": (
         "rtfx ratio_package_loop ratio_ray_data ratio_package_loop_wall ratio_ray_data_wall cpu_s_per_audio_s "
         "driver_cpu_share batch_fill rows cores device machine"
@@ -106,6 +107,12 @@ def streaming(found: dict[str, Any]) -> None:
     assert found["seam_error"] < 1e-5, "so much is decoded ahead that nothing of a seam is left"
 
 
+def text(found: dict[str, Any]) -> None:
+    assert found["right_ours"] >= 0.9
+    assert found["right_hibari"] < found["right_ours"]
+    assert found["cases"] > 10
+
+
 def throughput(found: dict[str, Any]) -> None:
     assert found["rtfx"] > 0
     assert 0 < found["batch_fill"] <= 1
@@ -113,7 +120,7 @@ def throughput(found: dict[str, Any]) -> None:
 
 
 LAWS: dict[str, Callable[[dict[str, Any]], None]] = {
-    law.__name__: law for law in (batching, chattts, driver_memory, scale, service, streaming, throughput)
+    law.__name__: law for law in (batching, chattts, driver_memory, scale, service, streaming, text, throughput)
 }
 
 

@@ -23,7 +23,7 @@ from ..base import BatchLimit, ModelConfig, ModelInfo
 from .checkpoint.layout import SAMPLE_RATE
 from .checkpoint.weights import Checkpoint
 from .options import Options, Preset, read_options
-from .text.normalise import TAG, Normalised, normalise
+from .text.normalise import LANGUAGES, TAG, Normalised, normalise
 from .text.tokens import FRAME_TOKENS, Tokenizer
 from .voices.voices import Voices, is_file, read_homophones, read_statistics
 
@@ -41,7 +41,7 @@ SPLIT_CHARS = 300
 """Of English some twenty seconds; Chinese, at a token a character, is cut by MAX_TOKENS before it."""
 REFINE = "[oral_2][laugh_0][break_6]"
 """The tags that texts are refined with where the job names none."""
-_VERSION = 1
+_VERSION = 2
 """Of what our own code makes of a row: it changes whenever that sounds different."""
 _DTYPES = {"cpu": "float32", "cuda": "bfloat16"}
 # Seconds per row and per character; a first guess, which the run corrects from what its shards take.
@@ -100,7 +100,7 @@ class Chattts(StepwiseModel):
         # What a sample says is put in when the row is spoken: it is not text that could be cut shorter.
         return Prepared.of(self._tokenizer.speak_prompt(said, preset.prompt, has_speaker=preset.clip is None))
 
-    def unspoken(self, text: str) -> str:
+    def unspoken(self, text: str) -> Sequence[str]:
         """Characters of a text that carry meaning and are not spoken, each once."""
         return self._normalised(text).dropped
 
@@ -199,7 +199,11 @@ class _Configured:
 
     @classmethod
     def open(cls, config: ModelConfig) -> _Configured:
-        """Raises ModelError for anything that is wrong, the default voice included."""
+        """Read and check all that a configuration names.
+
+        Raises:
+            ModelError: Something is wrong, the default voice included
+        """
         options = _checked(config)
         checkpoint = Checkpoint.open(Path(config.path) if config.path else None)
         voices = _voices(options, checkpoint)
@@ -227,8 +231,11 @@ class _Configured:
             char_s=char_s,
             audio_char_s=_AUDIO_CHAR_S,
             speeds=(1.0, 1.0) if config.task == "speak" else (0.25, 4.0),
-            languages=(self.options.language,) if self.options.language else ("en", "zh"),
             tasks=("speak", "refine"),
+            languages=LANGUAGES[::-1] if self.options.language == "zh" else LANGUAGES,
+            takes_words=True,
+            text_language=self.options.language or "",
+            kept_text=TAG.pattern,
         )
 
 

@@ -16,8 +16,7 @@ from ...engine.chunks import ChunkPolicy
 from ...engine.request import Sampling
 from ..voice_reference import DEFAULT_VOICE, VOICE_KEYS, ClonedVoice, VoiceReference, read_voice
 from .checkpoint.layout import FULL
-from .text.normalise import is_tags
-from .text.rewriting import Language
+from .text.normalise import Language, is_tags
 
 SPOKEN = Sampling(temperature=(0.3,), top_p=0.7, top_k=20, penalty=1.05, min_steps=1, max_steps=2_048)
 """What ChatTTS speaks with. An end at the first step would be an empty clip, so it is not drawn."""

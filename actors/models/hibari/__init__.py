@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from ....errors import ModelError, RowRejected, did_you_mean
 from ...records.utterance import Prepared, Segment
 from ..base import BatchLimit, Model, ModelConfig, ModelInfo
+from .phonemes import Phonemes, phoneme_spelling, unspoken_letters
 from .voices import (
     DEFAULT_VOICE,
     check_voice,
@@ -32,14 +33,13 @@ if TYPE_CHECKING:
 
     from .batched import BatchedVoice
     from .int8 import Int8Voice
-    from .phonemes import Phonemes
 
 MAX_PHONEMES = 400
 SPLIT_CHARS = 300
 """Characters of English that stay below MAX_PHONEMES: of 3,000 lines of LJ Speech none had over 1.27 phonemes each."""
 _BACKENDS = {"cpu": ("onnx", "torch"), "cuda": ("torch",)}
 # The last number is our own code's: it changes whenever that makes other samples of the same row.
-_REVISIONS = {"onnx": "int8-1", "torch": "torch-1"}
+_REVISIONS = {"onnx": "int8-2", "torch": "torch-2"}
 _LIMITS = {
     ("onnx", "cpu"): BatchLimit(max_rows=1, max_cells=MAX_PHONEMES + 2),
     ("torch", "cpu"): BatchLimit(max_rows=64, max_cells=16 * (MAX_PHONEMES + 2)),
@@ -81,6 +81,9 @@ class Hibari(Model):
             audio_char_s=_AUDIO_CHAR_S,
             varies=False,
             mixes_voices=False,
+            takes_words=True,
+            voice_languages=tuple((name, "en-GB") for name in voice_names() if is_british(name)),
+            kept_text=phoneme_spelling(),
         )
 
     def __init__(self, config: ModelConfig) -> None:
@@ -101,8 +104,6 @@ class Hibari(Model):
         Raises:
             RowRejected: For a voice that does not exist or text that the pronunciation rules cannot read
         """
-        from .phonemes import Phonemes
-
         voice = voice or self.info.default_voice
         if fault := self.info.voice_fault(voice):
             raise RowRejected(f'voice "{voice}" {fault}')
@@ -110,6 +111,10 @@ class Hibari(Model):
         if british not in self._phonemes:
             self._phonemes[british] = Phonemes(british)
         return Prepared.of(self._phonemes[british].ids(text))
+
+    def unspoken(self, text: str) -> Sequence[str]:
+        """Letters of a text that have no sound in English, each once."""
+        return unspoken_letters(text)
 
     def speak(self, segments: Sequence[Segment]) -> list[NDArray[np.float32]]:
         """Speak a batch of one voice: float32 [num_samples] at 24 kHz per segment, in the order given.

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 import pytest
 
 from speechmill.cluster.containers import CONTAINERS, Place, container_of
-from speechmill.cluster.containers.base import Fault, Told
+from speechmill.cluster.containers.base import ClipInfo, Fault
 from speechmill.cluster.storage.local.store import LocalStorage
 from speechmill.errors import JobError
 
@@ -31,7 +31,7 @@ class CountingStorage(LocalStorage):
         return super().open(key)
 
 
-def told_of(row: int, row_id: str) -> Told:
+def told_of(row: int, row_id: str) -> ClipInfo:
     """With what JSON, UTF-8 and parquet make something else of."""
     sidecar: Mapping[str, object] = {
         "id": row_id,
@@ -44,12 +44,12 @@ def told_of(row: int, row_id: str) -> Told:
         "num_samples": 240 + row,
         "duration_s": (240 + row) / 24000,
     }
-    return Told(row, row_id, sidecar)
+    return ClipInfo(row, row_id, sidecar)
 
 
-def write(name: str, storage: LocalStorage, ids: list[str]) -> tuple[dict[Place, Told], dict[Place, bytes]]:
+def write(name: str, storage: LocalStorage, ids: list[str]) -> tuple[dict[Place, ClipInfo], dict[Place, bytes]]:
     writer = container_of(name).open_part(storage, PART, "flac")
-    told: dict[Place, Told] = {}
+    told: dict[Place, ClipInfo] = {}
     clips: dict[Place, bytes] = {}
     for row, row_id in enumerate(ids):
         clip, data = told_of(row, row_id), f"clip {row}".encode() * (row + 1)
@@ -59,7 +59,7 @@ def write(name: str, storage: LocalStorage, ids: list[str]) -> tuple[dict[Place,
     return told, clips
 
 
-def audited(name: str, storage: LocalStorage, told: dict[Place, Told]) -> tuple[dict[Place, Any], list[Fault]]:
+def audited(name: str, storage: LocalStorage, told: dict[Place, ClipInfo]) -> tuple[dict[Place, Any], list[Fault]]:
     found = list(container_of(name).audit(storage, told, "flac"))
     answers = [answer for answer in found if not isinstance(answer, Fault)]
     assert len(answers) == len({place for place, _ in answers})
@@ -94,7 +94,7 @@ def test_a_clip_of_which_something_else_was_told_is_a_fault(name: str, field: st
     place, clip = list(told.items())[1]
     other: object = {"metadata": {"n": 1.0}}.get(field, 7)
     row_id = "other" if field == "id" else clip.id
-    told[place] = Told(clip.row, row_id, {**clip.sidecar, field: other, "id": row_id})
+    told[place] = ClipInfo(clip.row, row_id, {**clip.sidecar, field: other, "id": row_id})
     _, faults = audited(name, storage, told)
     assert bool(faults) == (name != "files" or field == "id")
     assert not faults or any("row 1" in fault.text for fault in faults), faults

@@ -14,7 +14,7 @@ import tarfile
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -27,6 +27,7 @@ from speechmill.cluster.containers.base import part_prefix, shard_of, stem
 from speechmill.cluster.storage import open_storage
 from speechmill.cluster.storage.local.store import LocalStorage
 from speechmill.errors import JobError, SpecError, StorageFull, StorageMissing, StorageUnavailable
+from speechmill.jobs.spec.job import OutputSpec
 
 PART = "000012-0003-9f2c1a"
 HOSTILE = [
@@ -371,3 +372,8 @@ def test_a_writer_that_is_killed_leaves_nothing_on_the_disk(name: str, temporary
     ended = subprocess.run([sys.executable, "-c", program], env=environment, check=False)
     assert ended.returncode == -signal.SIGKILL
     assert list(temporary.iterdir()) == []
+
+
+def test_a_job_may_name_each_container_of_the_registry() -> None:
+    field = OutputSpec.model_fields["container"]
+    assert set(get_args(field.annotation)) == {"jsonl", *CONTAINERS}

@@ -94,6 +94,13 @@ def test_speed_and_voice_have_defaults() -> None:
     assert (row.speed, row.voice) == (2.0, "river")
 
 
+def test_a_voice_by_its_seed_is_taken_where_the_model_takes_any() -> None:
+    row = make({"text": "x", "voice": "seed:3"}, voices=("heart", "river"), voice_forms=("seed",))
+    assert row.voice == "seed:3"
+    assert "unknown voice 'seed:3'" in reason({"voice": "seed:3"}, voices=("heart", "river"))
+    assert "unknown voice 'sed:3'" in reason({"voice": "sed:3"}, voices=("heart", "river"), voice_forms=("seed",))
+
+
 def test_an_unknown_voice_fails_and_the_nearest_is_named() -> None:
     told = reason({"voice": "hart"}, voices=("heart", "river"))
     assert told == "unknown voice 'hart'; did you mean 'heart'? (voices: heart, river)"

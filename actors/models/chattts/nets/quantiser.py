@@ -36,7 +36,11 @@ class Codebook:
     """Between values of a group, float32 [..., digits], and its codes, int64 [..., residuals]."""
 
     def __init__(self, sizes: Sizes, device: torch.device) -> None:
-        """Raises ValueError if the number of levels is even, as then no digit stands for 0."""
+        """The quantiser of these sizes.
+
+        Raises:
+            ValueError: The number of levels is even, so that no digit stands for 0
+        """
         levels, digits = sizes.fsq_levels, sizes.fsq_digits
         if levels % 2 == 0:
             raise ValueError(f"fsq_levels is {levels}; allowed: odd numbers")

@@ -1,8 +1,8 @@
-"""Text as ChatTTS can read it: letters, Chinese characters, commas, full stops, and its own control tags.
+"""Words as ChatTTS can read them: letters, Chinese characters, commas, full stops, and its own control tags.
 
 Guarantees that the result holds nothing else, that control tags pass untouched and in order, that normalising it again
-in its language changes nothing, and that what cannot be said is named in `dropped` instead of vanishing. Numbers and
-symbols become words in `words`. Knows neither tokens nor voices.
+in its language changes nothing, and that what cannot be said is named in `dropped` instead of vanishing. The front end
+writes out numbers and symbols; text that has not passed it yet passes it here. Knows neither tokens nor voices.
 
 Upstream ChatTTS drops digits, question marks and accented letters; here they are said, or reported.
 """
@@ -13,27 +13,22 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from typing import Literal
 
-from .rewriting import Language
-from .words import CHINESE, in_words
+from ....text.front_end import text_language, words_of
+from ....text.reading.folding import plain_latin
+from .contractions import in_full
+
+Language = Literal["en", "zh"]
+LANGUAGES: tuple[Language, ...] = ("en", "zh")
 
 TAG = re.compile(r"\[(?:uv_break|v_break|lbreak|llbreak|laugh|break_[0-7]|laugh_[0-2]|oral_[0-9]|speed_[0-9])\]")
 """Control tags that a text may hold; any other word in brackets is text."""
 
-_CHINESE_CHAR = re.compile(f"[{CHINESE}]")
-_ENGLISH_WORD = re.compile(r"[A-Za-z]+")
-_TO_FOLD = re.compile(r"[^ -_a-~]")
+CHINESE = "\u4e00-\u9fff"
+_TO_FOLD = re.compile(rf"[^ -~{CHINESE}，。、]")
 _UNSAID = re.compile(rf"[^{CHINESE}A-Za-z，。、,. ]")
-_FOLDED = {
-    **dict.fromkeys("‘’ʼ′`´", "'"),
-    **dict.fromkeys("“”„«»″", '"'),
-    **dict.fromkeys("‐‑‒−", "-"),
-    **{char: char for char in "–²³№"},  # `words` reads them
-    **dict(zip("æÆœŒøØłŁđĐıßðþ〇…", ("ae", "Ae", "oe", "Oe", *"oOlLdDi", "ss", "th", "th", "零", ","), strict=True)),
-}
-_FORMS = re.compile(rf"[ -~{CHINESE}，。、：；！？（）°¥£¢]+")
-"""What a form of another character may be folded to."""
+_FOLDED = {**dict.fromkeys("‘’ʼ′`´", "'"), **dict.fromkeys("“”„«»″", '"'), "…": ",", "〇": "零"}
 _MOST_AGAIN = 4
 """Once more is enough for all but texts of single letters, whose marks become the full stops of abbreviations."""
 _FULL_STOPS = "!?！？"
@@ -57,16 +52,15 @@ def is_tags(text: str) -> bool:
 
 def language_of(text: str) -> Language:
     """The language that has more of the text: Chinese characters against English words, tags not counted."""
-    text = _fold(TAG.sub(" ", text))
-    is_chinese = len(_CHINESE_CHAR.findall(text)) > len(_ENGLISH_WORD.findall(text))
-    return "zh" if is_chinese else "en"
+    return "zh" if text_language(TAG.sub(" ", text)) == "zh" else "en"
 
 
 def normalise(text: str, language: Language | None = None, homophones: Mapping[str, str] | None = None) -> Normalised:
     """The text in what ChatTTS reads; "" when there is nothing to say. Raises nothing.
 
-    language     of the whole text; by its characters where None
-    homophones   characters to be written as others that sound alike and are read better
+    Args:
+        language: Of the whole text; by its characters where None
+        homophones: Characters to be written as others that sound alike and are read better
     """
     known = language or language_of(text)
     dropped: dict[str, None] = {}
@@ -99,11 +93,20 @@ def _parts(text: str) -> Iterable[tuple[str, str]]:
 
 def _said(piece: str, language: Language, homophones: Mapping[str, str], dropped: dict[str, None]) -> str:
     """One text between tags."""
-    text = in_words(_fold(piece), language)
+    words, unspoken = words_of(piece, language, LANGUAGES)
+    dropped.update(dict.fromkeys(char for word in unspoken for char in word if not _is_silent(char)))
+    text = _TO_FOLD.sub(lambda match: _folded(match[0]), in_full(words))
     if homophones:
         text = "".join(homophones.get(char, char) for char in text)
     text = re.sub(r"(?<=[A-Za-z])-(?=[A-Za-z])", " ", text)
     return _UNSAID.sub(lambda match: _replacement(match[0], dropped), text).translate(_MARKS[language])
+
+
+def _folded(char: str) -> str:
+    """A letter without its accent, a mark as a plain one; what has no such form as it is."""
+    if "\u0300" <= char <= "\u036f" or "\ufe00" <= char <= "\ufe0f":
+        return ""
+    return _FOLDED.get(char) or plain_latin(char) or char
 
 
 def _replacement(char: str, dropped: dict[str, None]) -> str:
@@ -117,34 +120,13 @@ def _replacement(char: str, dropped: dict[str, None]) -> str:
         return ","
     if category in ("Cf", "Cs"):  # joiners and the like; halves of a character
         return ""
-    if category[0] not in "ZC":
+    if not _is_silent(char):
         dropped[char] = None
     return " "
 
 
-def _fold(text: str) -> str:
-    """Typographic characters as plain ones, Latin letters without accents, digits of any script as ASCII digits.
-
-    What has no such form stays as it was written, so that it is reported so.
-    """
-    return _TO_FOLD.sub(lambda match: _folded(match[0]), text)
-
-
-@lru_cache(maxsize=65_536)
-def _folded(char: str) -> str:
-    if char in _FOLDED:
-        return _FOLDED[char]
-    if "\u0300" <= char <= "\u036f" or "\ufe00" <= char <= "\ufe0f" or char == "\u20e3":
-        return ""  # an accent by itself; what chooses between forms of a character
-    if char.isdecimal():
-        return str(unicodedata.decimal(char))
-    plain = unicodedata.normalize("NFKC", char).replace("⁄", "/")
-    letter = unicodedata.normalize("NFD", plain)[0]
-    if len(plain) == 1 and letter.isascii() and letter.isalpha():
-        return letter
-    if char != plain and plain[0] in "0123456789":
-        return f" {plain} "  # a fraction, an exponent, a number in a circle: no part of the number before it
-    return plain if _FORMS.fullmatch(plain) else char
+def _is_silent(char: str) -> bool:
+    return unicodedata.category(char)[0] in "ZCP"
 
 
 def _tidy(pieces: Iterable[str]) -> str:

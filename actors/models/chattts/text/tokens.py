@@ -28,7 +28,11 @@ class Tokenizer:
     """A tokenizer.json in the format of the tokenizers library."""
 
     def __init__(self, file: Path, sizes: Sizes) -> None:
-        """Raises ModelError if it cannot be read."""
+        """Read the tokenizer's file.
+
+        Raises:
+            ModelError: It cannot be read
+        """
         try:
             self._tokenizer = tokenizers.Tokenizer.from_file(str(file))
         except Exception as error:  # the library raises nothing narrower
@@ -41,9 +45,10 @@ class Tokenizer:
     def speak_prompt(self, text: str, settings: str, *, has_speaker: bool, spoken: str = "") -> list[int]:
         """What the model continues with the codes of `text`.
 
-        settings      control tags, such as "[speed_5]"
-        has_speaker   whether a voice is put in at `speaker_id`
-        spoken        the words of the audio that follows the prompt, if any does
+        Args:
+            settings: Control tags, such as "[speed_5]"
+            has_speaker: Whether a voice is put in at `speaker_id`
+            spoken: The words of the audio that follows the prompt, if any does
         """
         speaker = "[spk_emb]" if has_speaker else "[empty_spk]"
         return self.ids(f"[Stts]{speaker}{_unframed(spoken)}{_unframed(settings)}{_unframed(text).strip()}[Ptts]")

@@ -40,7 +40,11 @@ class Voices:
     """
 
     def __init__(self, options: Options, hidden: int, num_vq: int, statistics: NDArray[np.float16] | None) -> None:
-        """Raises ModelError for a preset whose strings are damaged, or whose sample is no file."""
+        """Read the presets.
+
+        Raises:
+            ModelError: The strings of a preset are damaged, or its sample is no file
+        """
         self._options, self._hidden, self._statistics = options, hidden, statistics
         self._prompts: dict[str, NDArray[np.uint16]] = {}
         for name, preset in (("", options.default), *options.voices.items()):

@@ -90,8 +90,11 @@ def test_a_row_sounds_the_same_whoever_is_spoken_beside_it(tiny_folder: Path, al
     made = model(tiny_folder, slots)
     rows = segments(made, NUM_ROWS)
     random.Random(slots).shuffle(rows)
+    rows = rows[:10] if slots == 1 else rows  # one after the other, as in `alone`
     # Sums are rounded in another way with another number of slots, and on another processor.
-    assert_alike(spoken(made, rows), alone, num_on_the_edge=1)
+    waves = spoken(made, rows)
+    assert waves.keys() == {(row.row, row.index) for row in rows}
+    assert_alike(waves, {key: alone[key] for key in waves}, num_on_the_edge=1)
     assert len({len(wave) for wave in alone.values()}) > 4, "rows of many lengths"
 
 
@@ -248,8 +251,8 @@ def test_an_unknown_voice_costs_its_row(tiny_folder: Path) -> None:
     made = model(tiny_folder)
     with pytest.raises(RowRejected, match=r"calmer.*calm"):
         made.prepare("Hello.", "calmer")
-    assert made.prepare("🙂 …", "").tokens == ()
-    assert made.unspoken("Привет 5 ☃") == "Привет☃"
+    assert made.prepare("한 …", "").tokens == ()
+    assert "".join(made.unspoken("Привет 5 한")) == "Привет한"
 
 
 def test_a_stream_is_the_row_in_pieces_beside_the_rows_of_a_job(tiny_folder: Path, alone: Waves) -> None:

@@ -36,7 +36,7 @@ def line(number):
 def loaded(compile):
     options = Options(incomplete="keep", compile=compile)
     speech = ChatttsSpeech(Checkpoint.open(Path(sys.argv[1])), "cpu", "float32", options)
-    assert speech.reserve(10**9, 5, 200, 100, 64) == 5
+    assert speech.reserve(10**9, 2, 200, 100, 64) == 2
     return speech
 
 def spoken(speech):

@@ -1,0 +1,1 @@
+"""Text as it is said: numbers, symbols, abbreviations and addresses in words."""

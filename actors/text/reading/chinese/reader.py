@@ -1,0 +1,197 @@
+"""Chinese as it is said: the one pass over a text that finds what is not said as it is written.
+
+Guaranteed: the spans are in order and do not overlap; every digit and symbol lies in one. Latin words pass as they are.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from ..addresses import find_address
+from ..english.numerals import roman
+from ..records import FOREIGN, Span
+from ..symbols import emoji_name, emoji_pattern, symbol_name
+from .numerals import cardinal, spelled
+from .numeric import VULGAR, currencies, read_code, read_money, read_numeric
+
+HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff〇"
+_HOT = re.compile(
+    rf"[^{HAN}\sA-Za-zÀ-ÖØ-öø-ɏ，。、；：！？“”‘’（）《》〈〉「」『』【】…—.,;:!?()'\"\[\]\u3041-\u30ff-]|[A-Za-z][A-Za-z.:/@]*(?:[/@.:#+$€£¥]|\d| ?\d)|[IVX]+(?=[级級章世号號])|(?<![\dA-Za-z])-(?=[\d¥￥$€£])|(?<![A-Za-z])\.(?=\d)|(?<=\d)[-—]|第[IVXLC]+"
+)
+_SIGN = re.compile(r"(?P<sign>[-−+±~～≈])(?=\.?\d)")
+_SIGNS = {"-": "负", "−": "负", "+": "加", "±": "正负", "~": "约", "～": "约", "≈": "约等于"}
+_NO = re.compile(r"[Nn][Oo]\. ?(?P<digits>\d+)")
+_PIECES = re.compile(r"\d+|[A-Za-z]+|.")
+_MARKS = {
+    ".": "点",
+    "/": "斜杠",
+    "@": "艾特",
+    "-": "杠",
+    "_": "下划线",
+    ":": "冒号",
+    "?": "问号",
+    "=": "等于",
+    "&": "和",
+    "#": "井号",
+    "%": "百分号",
+    "+": "加",
+    "~": "波浪号",
+    "\\": "反斜杠",
+}
+_OPERATORS = {
+    "<=": "小于等于",
+    ">=": "大于等于",
+    "!=": "不等于",
+    "==": "等于",
+    "->": "到",
+    "=>": "推出",
+    "+/-": "正负",
+    "+-": "正负",
+}
+_OPERATOR = re.compile("|".join(re.escape(sign) for sign in sorted(_OPERATORS, key=len, reverse=True)))
+_LINE = re.compile(r"([^\w\s])\1{2,}")
+_FOREIGN = re.compile(rf"(?:(?![A-Za-zÀ-ÖØ-öø-ɏ{HAN}\u3041-\u30ff])[^\W\d_])+")
+_SUPER = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹]+|[₀₁₂₃₄₅₆₇₈₉]+")
+_PLAIN_DIGITS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹₀₁₂₃₄₅₆₇₈₉", "01234567890123456789")
+_TERM = re.compile(r"[\dA-Za-z)）²³] ?\Z")
+
+
+class ChineseReader:
+    """Chinese, in simplified or traditional characters."""
+
+    def spans(self, text: str) -> Iterator[Span]:
+        """What is said otherwise than it is written, in order."""
+        position = 0
+        while True:
+            hot = _HOT.search(text, position)
+            if hot is None:
+                return
+            span = _read(text, hot.start())
+            if span is None:
+                position = hot.start() + 1
+                if hot[0][0].isalpha() and hot[0][0].isascii():
+                    word = re.compile("[A-Za-z]+").match(text, hot.start())
+                    position = word.end() if word is not None else position
+                continue
+            yield span
+            position = span.end
+
+
+def _read(text: str, start: int) -> Span | None:
+    char = text[start]
+    before = text[start - 1] if start else " "
+    if char.isascii() and (char.isalnum() or char in "~/"):
+        found = find_address(text, start)
+        if found is not None and not (before.isascii() and before.isalnum()):
+            return Span(start, found[1], found[0], _address(text[start : found[1]]))
+    paid = read_money(text, start)
+    if paid is not None and not (before.isascii() and before.isalpha()):
+        return Span(start, paid[2], paid[0], paid[1])
+    if (char.isdigit() and char.isascii()) or char in VULGAR or (char == "." and text[start + 1 : start + 2].isdigit()):
+        found = read_numeric(text, start)
+        return Span(start, found[2], found[0], found[1]) if found is not None else None
+    if char == "第":
+        match = re.compile("第([IVXLC]+)").match(text, start)
+        value = roman(match[1]) if match is not None else None
+        return Span(start, start + 1 + len(match[1]), "roman", f"第{cardinal(value)}") if match and value else None
+    if char.isascii() and char.isalpha():
+        return _latin(text, start)
+    if char == "+":
+        found = read_numeric(text, start)
+        if found is not None and found[0] == "phone":
+            return Span(start, found[2], found[0], found[1])
+    sign = _SIGN.match(text, start)
+    if sign is not None and not _TERM.search(text[max(0, start - 2) : start]):
+        found = read_numeric(text, sign.end())
+        if found is not None:
+            word = _SIGNS[sign["sign"]]
+            if sign["sign"] in "-−" and found[0] == "unit" and found[1].endswith(("摄氏度", "华氏度")):
+                word = "零下"
+            return Span(start, found[2], found[0], word + found[1])
+    return _symbol(text, start, before)
+
+
+def _latin(text: str, start: int) -> Span | None:
+    no = _NO.match(text, start)
+    if no is not None:
+        return Span(
+            start,
+            no.end(),
+            "code",
+            f"第{cardinal(no['digits'])}号"
+            if text[no.end() : no.end() + 1] not in ("号", "號")
+            else f"第{cardinal(no['digits'])}",
+        )
+    code = read_code(text, start)
+    if code is not None:
+        return Span(start, code[2], code[0], code[1])
+    match = re.compile("[IVX]{1,6}(?=[级級章世号])").match(text, start)
+    value = roman(match[0]) if match is not None else None
+    return Span(start, match.end(), "roman", cardinal(value)) if match and value else None
+
+
+def _address(text: str) -> str:
+    words: list[str] = []
+    for piece in map(str, _PIECES.findall(text)):
+        if piece.isdigit():
+            words.append(cardinal(piece) if (len(piece) < 3 and piece[0] != "0") or piece == "0" else spelled(piece))
+        else:
+            words.append(_MARKS.get(piece, piece))
+    return " ".join(words) if not text[0].isdigit() else "".join(words)
+
+
+def _symbol(text: str, start: int, before: str) -> Span | None:
+    char = text[start]
+    line = _LINE.match(text, start)
+    if line is not None:
+        return Span(start, line.end(), "line", "...")
+    if (
+        char in "-−"
+        and _TERM.search(text[max(0, start - 2) : start])
+        and re.match(r" ?(?:[\d(]|[A-Za-z](?![A-Za-z]))", text[start + 1 : start + 4])
+    ):
+        return Span(start, start + 1, "maths", "减")
+    if char in "-–—_" or char.isspace():
+        return Span(start, start + 1, "symbol", "下划线") if char == "_" else None
+    operator = _OPERATOR.match(text, start)
+    if operator is not None:
+        return Span(start, operator.end(), "maths", _OPERATORS[operator[0]])
+    if char == "*" and before.isdigit() and text[start + 1 : start + 2].isdigit():
+        return Span(start, start + 1, "maths", "乘以")
+    if (
+        char == "/"
+        and re.search("[元块角分米克升斤个人次天月年]\\Z", before)
+        and re.match(f"[{HAN}]", text[start + 1 : start + 2])
+    ):
+        return Span(start, start + 1, "unit", "每")
+    if char in "§№" and re.match(r" ?\d", text[start + 1 : start + 3]):
+        number = read_numeric(text, start + 1 + (text[start + 1] == " "))
+        assert number is not None
+        return Span(start, number[2], "symbol", f"第{number[1]}节" if char == "§" else f"编号{number[1]}")
+    super_digits = _SUPER.match(text, start)
+    if super_digits is not None:
+        digits = super_digits[0].translate(_PLAIN_DIGITS)
+        is_power = char in "⁰¹²³⁴⁵⁶⁷⁸⁹" and (before.isalnum() or before in ")）")
+        named = (
+            {"2": "的平方", "3": "的立方"}.get(digits, f"的{cardinal(digits)}次方") if is_power else cardinal(digits)
+        )
+        return Span(start, super_digits.end(), "maths", named)
+    emoji = emoji_pattern("zh").match(text, start)
+    if emoji is not None:
+        return Span(start, emoji.end(), "emoji", emoji_name("zh", emoji[0]))
+    if char in currencies():
+        return Span(start, start + 1, "symbol", currencies()[char])
+    name = symbol_name("zh", char)
+    if name:
+        return Span(start, start + 1, "symbol", name)
+    foreign = _FOREIGN.match(text, start)
+    if foreign is not None:
+        return Span(start, foreign.end(), FOREIGN, foreign[0])
+    return None if char.isspace() else Span(start, start + 1, FOREIGN, char) if not _is_mark(char) else None
+
+
+def _is_mark(char: str) -> bool:
+    import unicodedata
+
+    return unicodedata.category(char)[0] in "PZC"

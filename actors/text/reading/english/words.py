@@ -1,0 +1,351 @@
+"""English words that are not said as they are written: acronyms, codes, Roman numerals, initials, months beside numbers.
+
+Guaranteed: each function reads what begins at `start` and says where it ends, or declines with None.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+from ..tables import read_table
+from .abbreviations import abbreviations, may_start, read_abbreviation
+from .dates import DAYS, MONTHS, named_date
+from .numerals import cardinal, ordinal, pairs, roman, spelled, year
+from .units import units
+
+LATIN = "A-Za-zÀ-ÖØ-öø-ɏḀ-ỿªº"
+WORD = re.compile(rf"[{LATIN}]+(?:'[{LATIN}]+)*")
+_CODE = re.compile(
+    r"(?P<head>[A-Za-z]{1,12})(?P<joint>[-–.]?)(?P<digits>\d+)(?P<tail>(?:[A-Za-z]{1,3}\d*|[-–]\d+[A-Za-z]?|-[A-Z]{1,3}\d+)*)"
+    r"(?P<point>(?:\.\d+)*)(?P<plural>s?)(?![\w%])"
+)
+_PIECES = re.compile(r"[A-Za-z]+|\d+|[-–.]")
+NUMBERED = frozenset(
+    "Nos nos Vol vol Vols vols Fig Figs Figs Eq Eqs Ch ch Chs pp Hwy hwy Rte Rt Apt apt Rm rm Ext ext Ste Sec Art Bldg Ver ver NO".split()
+)
+"""Abbreviations that are known without a full stop where a number follows."""
+_DOTTED = re.compile(r"(?:[A-Za-z]\.){2,}[A-Za-z]?(?![A-Za-z])|(?:[A-Za-z]{1,3}\.){2,}(?![A-Za-z])")
+_CAPITALS = re.compile(r"(?P<letters>[A-Z]{2,}(?:&[A-Z]{1,3})*|[A-Z](?:&[A-Z]{1,3})+)(?P<tail>'s|s'|s|'S)?(?![\w])")
+_MIXED_CASE = re.compile(r"[a-z]{0,3}[A-Z]+[a-z]*[A-Z]+[A-Za-z]*(?!\w)")
+_CAMEL = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+_ROMAN = re.compile(r"[IVXLCDM]+(?P<th>th|st|nd|rd)?(?P<plural>'s)?(?![\w'])|[ivxl]+(?![\w'])")
+_BEFORE = re.compile(rf"([{LATIN}'.]+),? \Z")
+_SAYABLE = re.compile(r"(?:[BCDFGHJ-NP-TV-Z]{0,2}[AEIOUY]{1,2}){2,}[BCDFGHJ-NP-TV-Z]{0,2}\Z")
+_PARTS = frozenset(
+    "act appendix apollo article annex bowl book canto chapter class clause column company exhibit figure grade group "
+    "iteration level line mark model note number page pages part parts phase plate problem rank room round rule schedule "
+    "scene section sections series stage star step table theorem tier title tome type type unit version vol volume volumes "
+    "war wars week world ww game gemini generation factor final fantasy rocky episode season study trial tract king's "
+    "wave layer lamp division district corps legion panzer category option point example question".split()
+)
+_TITLES = frozenset(
+    "king queen pope emperor empress tsar czar prince princess duke sultan saint pharaoh kaiser shah".split()
+)
+_NO_NUMERAL = frozenset(
+    "the a an i he she it we they in on at by to of and or my his her our your their this that with from for is was no as if "
+    "but not so mr mrs ms dr".split()
+)
+_ORDINAL_AFTER = re.compile(
+    r" (?:century|centuries|Olympi|Games|Congress|Corps|Legion|Dynasty|dynasty|Conference|Summit|Amendment|Army|edition)"
+)
+_NO_VOWEL = re.compile(r"[b-df-hj-np-tv-xz]{2,5}(?![\w'])")
+_SOUNDS = frozenset(
+    "hm hmm mm mmm sh shh shhh pst psst brr brrr nth tsk pfft zzz grr grrr rhythm cwm crwth th st nd rd ll ve vs".split()
+)
+_FIRST = re.compile(r"(?P<name>[A-Z][a-z]+) I(?![\w'])")
+_SPEAKER = re.compile(
+    r" (?:am|was|have|had|will|would|do|did|think|can|could|know|see|saw|said|love|want|read|like|need|feel)\b"
+)
+_BEHIND_FIRST = re.compile(
+    r"['’]s|[.,;:!?)]|\s*\Z| (?:of|and|the|died|was|is|had|reigned|became|ruled|came|built|made|waved|spoke|who|[a-z]+ed)\b"
+)
+_COMPASS = re.compile(r"(?P<side>[NS]\.?[EW]|[NSEW])\.?(?![\w'])")
+_COMPASS_NAMES = {"N": "north", "S": "south", "E": "east", "W": "west", "NE": "northeast", "NW": "northwest"} | {
+    "SE": "southeast",
+    "SW": "southwest",
+}
+_ROADS = (
+    "St|Ave|Av|Rd|Dr|Blvd|Ln|Ct|Pl|Pkwy|Hwy|Street|Avenue|Road|Drive|Boulevard|Lane|Court|Place|Parkway|Highway|Way"
+)
+_ROAD_AHEAD = re.compile(rf" (?:\d+(?:st|nd|rd|th)|[A-Z][\w']+(?: [A-Z][\w']+)?) (?:{_ROADS})\b")
+_BEHIND_ROAD = re.compile(rf"\b(?:{_ROADS})\.?,? \Z")
+_FULL_NAMES = DAYS | {name[:3]: name for name in MONTHS} | {name: name for name in MONTHS} | {"Sept": "September"}
+_SPAN_NAMES = "|".join(sorted(_FULL_NAMES, key=len, reverse=True))
+_DAYS_OR_MONTHS = re.compile(rf"({_SPAN_NAMES})\.? ?[-–—] ?({_SPAN_NAMES})\b")
+_SMALL_ROMANS = frozenset(
+    "ii iii iv vi vii viii ix xi xii xiii xiv xv xvi xvii xviii xix xx xxi xxii xxiii xxiv xxv i v x".split()
+)
+
+
+@cache
+def acronyms() -> dict[str, str]:
+    """Words in capitals and their readings."""
+    return {word: reading or word for word, reading in read_table("en/acronyms")}
+
+
+@cache
+def regnal_names() -> frozenset[str]:
+    """Names of rulers."""
+    return frozenset(row[0] for row in read_table("en/regnal_names"))
+
+
+def read_word(text: str, start: int, *, is_shouted: bool) -> tuple[str, str, int] | None:
+    """What begins with a letter at `start`, as its kind, its words and its end; None where it is said as written."""
+    for kind, read in _READERS:
+        found = read(text, start)
+        if found is not None:
+            return kind, *found
+    return _capitals(text, start, is_shouted=is_shouted) or _vowelless(text, start)
+
+
+def _vowelless(text: str, start: int) -> tuple[str, str, int] | None:
+    """Small letters that make no word: a unit by its name, others by themselves."""
+    match = _NO_VOWEL.match(text, start)
+    if match is None or match[0].lower() in _SOUNDS:
+        return None
+    unit = units().get(match[0])
+    if unit is not None and len(match[0]) > 1:
+        return "unit", unit.other, match.end()
+    return "letters", " ".join(match[0].upper()), match.end()
+
+
+def is_vowelless(word: str) -> bool:
+    """Whether small letters make no word, and are said otherwise than they are written."""
+    return _NO_VOWEL.fullmatch(word) is not None and word not in _SOUNDS
+
+
+def _direction(text: str, start: int) -> tuple[str, int] | None:
+    """A point of the compass in an address: "N. Main St.", "Ave. NW"."""
+    match = _COMPASS.match(text, start)
+    if match is None:
+        return None
+    is_behind = _BEHIND_ROAD.search(text, max(0, start - 14), start) is not None
+    if not is_behind and _ROAD_AHEAD.match(text, match.end()) is None:
+        return None
+    end = match.end() - (is_behind and match[0].endswith("."))
+    return _COMPASS_NAMES[match["side"].replace(".", "")], end
+
+
+def _date(text: str, start: int) -> tuple[str, int] | None:
+    match = WORD.match(text, start)
+    if match is None:
+        return None
+    span = _DAYS_OR_MONTHS.match(text, start)
+    if span is not None:
+        return f"{_FULL_NAMES[span[1]]} to {_FULL_NAMES[span[2]]}", span.end()
+    day = DAYS.get(match[0])
+    if day is not None and re.match(r"\.?,? (?:\d|[A-Z][a-z]{2,8}\.? \d)", text[match.end() : match.end() + 16]):
+        return day, match.end() + (text[match.end()] == ".")
+    return named_date(text, start) if match[0][0].isupper() else None
+
+
+def _dotted(text: str, start: int) -> tuple[str, int] | None:
+    """Letters with full stops: initials, "U.S.", "p.m.", "Ph.D."; those that the table has by their meaning."""
+    match = _DOTTED.match(text, start)
+    if match is not None:
+        letters = match[0]
+        end = match.end()
+        known = abbreviations().get(letters.rstrip("."))
+        stop = ""
+        if letters.endswith(".") and may_start(text, end):
+            stop = "."
+        if known is not None:
+            return known[0].reading + ("" if known[0].ends == "never" else stop), end
+        pieces = [
+            piece if len(piece) == 1 or piece[1:].isupper() else " ".join(piece)
+            for piece in letters.split(".")
+            if piece
+        ]
+        tail = ""
+        if text.startswith("'s", end):
+            tail, end = "'s", end + 2
+        return " ".join(pieces).upper() + tail + stop, end
+    if text[start].isalpha() and text[start + 1 : start + 2] == "." and (start == 0 or not text[start - 1].isalnum()):
+        following = re.match(r"\s?(?:[A-Z][\w'’-]*|&)", text[start + 2 : start + 34])
+        before = text[max(0, start - 2) : start]
+        is_initial = following is not None and not may_start(text, start + 2) and not before.endswith(("&",))
+        if (is_initial and text[start] != "I") or (is_initial and re.search(r"[A-Z]\. \Z|\A\Z", before)):
+            return text[start], start + 2
+    return None
+
+
+def _abbreviation(text: str, start: int) -> tuple[str, int] | None:
+    match = re.compile(rf"[{LATIN}][{LATIN}'./]*").match(text, start)
+    if match is None:
+        return None
+    word = match[0]
+    name = word.rstrip(".'/")
+    end = start + len(name)
+    if text[end : end + 1] == ".":
+        found = read_abbreviation(text, start, end)
+        if found is not None:
+            return found.words + ("." if found.is_stop else ""), end + 1
+    for candidate in (word, name):
+        entries = [entry for entry in abbreviations().get(candidate, ()) if entry.when == "bare"]
+        if entries and (candidate != name or text[end : end + 1] != "/"):
+            return entries[0].reading, start + len(candidate)
+    if name in NUMBERED:
+        number = re.match(r" (?=#?\d)", text[end : end + 2])
+        entries = [entry for entry in abbreviations().get(name, ()) if entry.when == "number"]
+        if number is not None and entries and text[end : end + 1] == " ":
+            return entries[0].reading, end
+    return None
+
+
+def _code(text: str, start: int) -> tuple[str, int] | None:
+    """Letters with digits: "B12", "BA117", "COVID-19", "A1B2", "CO2", "MP3", "v2.5"."""
+    match = _CODE.match(text, start)
+    if match is None:
+        return None
+    head, point = match["head"], match["point"]
+    if match["joint"] and ((head[1:].islower() and len(head) > 4) or head.islower()):
+        return None
+    if match["joint"] == "." and len(head) > 1:
+        return None
+    if head in ("v", "V", "ver", "Ver") and not match["tail"]:
+        numbers = [
+            cardinal(piece) if piece[0] != "0" else spelled(piece)
+            for piece in re.findall(r"\d+", match["digits"] + point)
+        ]
+        return f"version {' point '.join(numbers)}", match.end()
+    words: list[str] = []
+    body = match[0].removesuffix("s") if match["plural"] else match[0]
+    pieces = _PIECES.findall(body)
+    for place, piece in enumerate(pieces):
+        if piece == ".":
+            words.append("point")
+        elif piece[0].isdigit():
+            words.append(_digits(piece, is_after_point=place > 0 and pieces[place - 1] == "."))
+        elif piece[0].isalpha():
+            words.append(_letters(piece))
+    if match["plural"]:
+        words[-1] = (
+            words[-1] + ("es" if words[-1].endswith("x") else "s")
+            if not words[-1].endswith("y")
+            else words[-1][:-1] + "ies"
+        )
+    return " ".join(words), match.end()
+
+
+def _digits(digits: str, *, is_after_point: bool) -> str:
+    if is_after_point or digits[0] == "0" or len(digits) > 4:
+        return spelled(digits)
+    return cardinal(digits) if len(digits) < 3 else pairs(digits)
+
+
+def _letters(letters: str) -> str:
+    known = acronyms().get(letters)
+    if known is not None:
+        return known
+    if len(letters) > 2 and (not letters.isupper() or (len(letters) > 4 and _SAYABLE.match(letters))):
+        return letters
+    return " ".join(letters.upper())
+
+
+def counted_names() -> frozenset[str]:
+    """Names and words behind which "I" is the first: rulers, and parts of books."""
+    return regnal_names() | frozenset(word.capitalize() for word in _PARTS)
+
+
+def _first(text: str, start: int) -> tuple[str, int] | None:
+    """A ruler, a war or a part of a book with the number I."""
+    match = _FIRST.match(text, start)
+    if match is None:
+        return None
+    name = match["name"]
+    if name in regnal_names():
+        return (f"{name} the first", match.end()) if _BEHIND_FIRST.match(text, match.end()) is not None else None
+    if name.lower() not in _PARTS or _SPEAKER.match(text, match.end()) is not None:
+        return None
+    return f"{name} one", match.end()
+
+
+def _roman(text: str, start: int) -> tuple[str, int] | None:
+    match = _ROMAN.match(text, start)
+    if match is None:
+        return None
+    letters = re.match(r"[IVXLCDM]+|[ivxl]+", match[0])
+    assert letters is not None
+    value = roman(letters[0])
+    if value is None:
+        return None
+    if match["th"]:
+        return (ordinal(value), match.end()) if len(letters[0]) > 1 or letters[0] in "VX" else None
+    before = _BEFORE.search(text, max(0, start - 28), start)
+    previous = before[1] if before is not None else ""
+    low = previous.lower().rstrip(".")
+    tail = match["plural"] or ""
+    if letters[0].islower():
+        is_part = low in _PARTS or low in ("p", "pp", "ch")
+        return (cardinal(value), match.end()) if letters[0] in _SMALL_ROMANS and is_part else None
+    is_single = len(letters[0]) == 1
+    if is_single and (letters[0] in "CDLM" or (low not in _PARTS and previous not in regnal_names())):
+        return None
+    if letters[0] == "I" and low not in _PARTS and not _BEHIND_FIRST.match(text, match.end()):
+        return None
+    if low in _PARTS:
+        return cardinal(value) + tail, match.end()
+    if value > 1_000 and len(letters[0]) > 3:
+        return year(value) + tail, match.end()
+    if _ORDINAL_AFTER.match(text, match.end()) is not None and not is_single:
+        return ordinal(value) if low == "the" else f"the {ordinal(value)}", match.end()
+    if set(letters[0]) & set("CDM") or (set(letters[0]) == {"L"}) or letters[0] in ("XL", "LI", "LV", "LX"):
+        return None
+    if low in _NO_NUMERAL or not previous:
+        return (
+            (ordinal(value) if low == "the" else cardinal(value), match.end())
+            if len(letters[0]) > 2 and previous
+            else None
+        )
+    if not previous[:1].isupper():
+        return (cardinal(value), match.end()) if len(letters[0]) > 2 else None
+    ruler = text[max(0, start - 48) : start].lower().split()
+    is_ruler = previous in regnal_names() or any(word in _TITLES for word in ruler[-4:])
+    return (f"the {ordinal(value)}" if is_ruler else cardinal(value)) + tail, match.end()
+
+
+def _capitals(text: str, start: int, *, is_shouted: bool) -> tuple[str, str, int] | None:
+    """An acronym: said as a word where the table says so or it looks like one, else letter by letter."""
+    whole = WORD.match(text, start)
+    if whole is not None and whole[0] in acronyms():
+        return "acronym", acronyms()[whole[0]], whole.end()
+    match = _CAPITALS.match(text, start)
+    if match is None:
+        mixed = _MIXED_CASE.match(text, start)
+        if mixed is None or is_shouted:
+            return None
+        return _mixed_case(mixed)
+    letters, tail = match["letters"], (match["tail"] or "").lower()
+    if is_shouted and "&" not in letters:
+        word = letters.lower()
+        return "shouted", (word if re.search("[aeiouy]", word) else " ".join(letters)) + tail, match.end()
+    if letters in acronyms():
+        return "acronym", acronyms()[letters] + tail, match.end()
+    if "&" in letters:
+        return "acronym", " and ".join(" ".join(part) for part in letters.split("&")) + tail, match.end()
+    if len(letters) > 3 and _SAYABLE.match(letters) and (len(letters) > 4 or letters[1] in "AEIOU"):
+        return "acronym", letters + tail, match.end()
+    if len(letters) > 6:
+        return "acronym", letters.lower() + tail, match.end()
+    return "acronym", " ".join(letters) + ("'s" if tail == "s" else tail), match.end()
+
+
+def _mixed_case(match: re.Match[str]) -> tuple[str, str, int] | None:
+    """Names with capitals inside: "iPhone" and "YouTube" are words, "GHz" and "eBPF" have letters."""
+    pieces = _CAMEL.findall(match[0])
+    if all(len(piece) < 2 or not piece.isupper() for piece in pieces):
+        return None
+    words = [" ".join(piece) if piece.isupper() and len(piece) < 5 else piece for piece in pieces]
+    return "acronym", " ".join(words), match.end()
+
+
+_READERS = (
+    ("roman", _first),
+    ("address", _direction),
+    ("date", _date),
+    ("initials", _dotted),
+    ("abbreviation", _abbreviation),
+    ("roman", _roman),
+    ("code", _code),
+)

@@ -1,0 +1,1 @@
+"""What would be said of a text or a corpus."""
