@@ -1,1 +1,1 @@
-"""What would be said of a text or a corpus."""
+"""Preview: the spoken form of a text or a corpus, without audio."""

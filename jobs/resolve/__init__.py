@@ -1,1 +1,1 @@
-"""What a job file names, found and checked: its model and its corpus. Runs, `plan` and `verify` share it."""
+"""What a job file names, found and checked: its model, its corpus, its rules for texts."""
