@@ -31,7 +31,7 @@ _PREFIX = {
 _NUMBER = re.compile(
     r"(?P<whole>[1-9]\d{0,2}(?:[,，]\d{3})+(?!\d)|[1-9]\d{0,2}(?: \d{3})+(?! ?\d)|\d+)(?:\.(?P<part>\d+)(?!\.\d))?|\.(?P<only>\d+)"
 )
-_MEASURES = "个個只隻条條本张張位件块塊台臺次天年岁歲杯瓶斤家间間层層名座辆輛双雙对對倍种種头頭棵把碗句页頁章节節项項门門部幅颗顆场場套群片支枝盒袋包箱份米元角里公克千万萬亿億小分秒周星月匹架艘朵滴步点點"
+_MEASURES = "个個只隻条條本张張位件块塊台臺次天年岁歲杯瓶斤家间間层層名座辆輛双雙对對倍种種头頭棵把碗句页頁章节節项項门門部幅颗顆场場套群片支枝人餐盒袋包箱份米元角里公克千万萬亿億小分秒周星月匹架艘朵滴步点點"
 _DATE = re.compile(r"(?P<y>\d{4})(?P<sep>[-/.])(?P<m>\d{1,2})(?P=sep)(?P<d>\d{1,2})(?![\d]|[-/.]\d)(?P<day>[日号])?")
 _YMD = re.compile(r"(?P<y>\d{4}|\d{2})年(?:(?P<m>\d{1,2})月(?:(?P<d>\d{1,2})(?P<day>[日号號]))?)?")
 _MD = re.compile(r"(?P<m>\d{1,2})月(?P<d>\d{1,2})(?P<day>[日号號])")
@@ -52,14 +52,15 @@ _VULGAR = {
 VULGAR = "".join(_VULGAR)
 _POWER = re.compile(r"(?P<s>[⁻⁺]?)(?P<p>[⁰¹²³⁴⁵⁶⁷⁸⁹]+)|\^(?P<s2>-?)(?P<p2>\d+)")
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
-_TO = re.compile(r" ?(?:[-–—−~～]{1,2}|至|到) ?(?=[\d.¥￥$€£])")
+_TO = re.compile(r" ?(?:[-–—−~～]{1,2}) ?(?=[\d.¥￥$€£])")
 _SCALE = re.compile(r" ?(?:[万亿萬億兆百千十]+)|(?P<short>[kK])(?![A-Za-z])|(?P<million>[mM])(?![A-Za-z²³/])")
 _UNIT = re.compile(
     r" ?(?P<sym>°[CF](?![A-Za-z])|[%‰‱°º℃℉]|[A-Za-zµΩΩℓ]+)(?P<pow>[²³]|\^?[23](?!\d))?(?:/(?P<under>[A-Za-z]+)(?P<upow>[²³])?)?(?![A-Za-z\d])"
 )
+_NAMED_LETTER = re.compile("[A-Z][级級座股型班区區组組类類档星照卡栋棟]")
 _DIALLED = re.compile(r"(?:拨打?|撥打?|打|呼叫|热线|熱線|电话|電話|报警)[:：是]?\s?\Z")
 _CODE = re.compile(
-    r"(?:密码|密碼|验证码|驗證碼|编号|編號|邮编|郵編|代码|代碼|号码|號碼|房间|房間|房号|房間號|房间号|账号|賬號|卡号|学号|学号|口令|尾号|车牌|特工|股票|号是|号为|转)[:：是为為]?\s?\Z"
+    r"(?:密码|密碼|验证码|驗證碼|编号|編號|邮编|郵編|代码|代碼|号码|號碼|房间|房間|房号|房間號|房间号|账号|賬號|卡号|学号|学号|口令|尾号|车牌|特工|股票|号是|号为|转|QQ|微信|ID|id)[:：是为為]?\s?\Z"
 )
 _YEAR_AFTER = re.compile(r"年(?!代|级|級|龄|龄|的历史|时间|來|来|以上|内|前|后|后|之)")
 _LETTERS = re.compile(r"(?P<letters>[A-Za-z]{1,5}) ?(?P<joint>[-–])?(?P<digits>\d+)(?P<tail>[A-Za-z]?)(?![\dA-Za-z.])")
@@ -128,14 +129,20 @@ def read_money(text: str, start: int) -> Found | None:
         rest = _value(text, again.end() if again else second.end())
         if rest is not None:
             words, end = f"{words}到{rest[0]}", rest[1]
-    return "money", f"{sign}{words}{currencies()[match['cur']]}", end
+    name = currencies()[match["cur"]]
+    for written in (name, "元"):
+        if text.startswith(written, end) and name.endswith(written):
+            end += len(written)
+            break
+    return "money", f"{sign}{words}{name}", end
 
 
 def _phone(text: str, start: int) -> Found | None:
     match = _PHONE.match(text, start)
     if match is None:
         return None
-    if match[0].isdigit() and len(match[0]) < 10:
+    num_digits = sum(map(str.isdigit, match[0]))
+    if num_digits < 7 or (match[0].isdigit() and num_digits < 10):
         return None
     return (
         "phone",
@@ -234,7 +241,7 @@ def _value(text: str, start: int, *, is_counting: bool = False, is_money: bool =
     whole, part = re.sub(r"\D", "", match["whole"] or "0"), match["part"] or match["only"] or ""
     scale = _SCALE.match(text, match.end())
     words = decimal(whole, part, is_counting=is_counting or (scale is not None and whole == "2"))
-    if scale is not None and not is_money and (scale["million"] or (scale["short"] == "K" and len(whole) == 1)):
+    if scale is not None and not is_money and (scale["million"] or (scale["short"] == "K" and not 1 < len(whole) < 4)):
         scale = None  # a unit, or a name such as 4K
     if scale is None:
         return words, match.end()
@@ -279,6 +286,8 @@ def _range(text: str, start: int, words: str, end: int, ranged: re.Match[str]) -
         joint = "比"
     elif text[end : end + 1] in "-−" and _is_sum(text, start, ranged.end()):
         return None
+    elif _is_score_of(text, start, ranged):
+        joint = "比"
     else:
         joint = "到"
     first = _with_unit(text, words, end) if ranged.start() > end else ("number", words, end)
@@ -286,6 +295,13 @@ def _range(text: str, start: int, words: str, end: int, ranged: re.Match[str]) -
     if rest is None:
         return None
     return "range", f"{first[1]}{joint}{rest[1]}", rest[2]
+
+
+def _is_score_of(text: str, start: int, ranged: re.Match[str]) -> bool:
+    """Whether two small numbers with a hyphen do not ascend: a score, and no range."""
+    first = re.match(r"\d{1,2}(?=-)", text[start : start + 3])
+    second = re.match(r"\d{1,2}(?!\d)", text[ranged.end() : ranged.end() + 3])
+    return ranged[0] == "-" and first is not None and second is not None and int(first[0]) >= int(second[0])
 
 
 def _is_sum(text: str, start: int, second: int) -> bool:
@@ -315,6 +331,8 @@ def _with_unit(text: str, words: str, end: int) -> Found:
 
 def _unit_words(unit: re.Match[str], words: str) -> str | None:
     name = units().get(unit["sym"].replace("μ", "µ"))
+    if name is not None and _NAMED_LETTER.match(unit.string, unit.start()):
+        return None
     if name is None:
         return None
     kind = {"²": "平方", "³": "立方", "2": "平方", "3": "立方"}.get((unit["pow"] or "").removeprefix("^"), "")
@@ -336,6 +354,8 @@ def _digits(text: str, start: int, digits: str, before: str, end: int) -> Found 
     if digits[0] == "0" and len(digits) > 1:
         return "code", spelled(digits), end
     if len(digits) in (3, 5) and _DIALLED.search(before) and not (following and following in _MEASURES):
+        return "phone", spelled(digits, is_phone=True), end
+    if len(digits) > 2 and text[end : end + 2] in ("热线", "電話", "电话", "客服"):
         return "phone", spelled(digits, is_phone=True), end
     if len(digits) > 2 and _CODE.search(before) and not (following and following in _MEASURES):
         return "code", spelled(digits), end

@@ -17,7 +17,7 @@ from .numeric import VULGAR, currencies, read_code, read_money, read_numeric
 
 HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff〇"
 _HOT = re.compile(
-    rf"[^{HAN}\sA-Za-zÀ-ÖØ-öø-ɏ，。、；：！？“”‘’（）《》〈〉「」『』【】…—.,;:!?()'\"\[\]\u3041-\u30ff-]|[A-Za-z][A-Za-z.:/@]*(?:[/@.:#+$€£¥]|\d| ?\d)|[IVX]+(?=[级級章世号號])|(?<![\dA-Za-z])-(?=[\d¥￥$€£])|(?<![A-Za-z])\.(?=\d)|(?<=\d)[-—]|第[IVXLC]+"
+    rf"[^{HAN}\sA-Za-zÀ-ÖØ-öø-ɏ，。、；：！？“”‘’（）《》〈〉「」『』【】…—.,;:!?()'\"\[\]\u3041-\u30ff-]|[A-Za-z][A-Za-z.:/@]*(?:[/@.:#+$€£¥]|\d| ?\d)|[IVX]+(?=[级級章世号號期型类類代届])|(?<![\dA-Za-z])-(?=[\d¥￥$€£])|(?<![A-Za-z])\.(?=\d)|(?<=\d)[-—]|第[IVXLC]+"
 )
 _SIGN = re.compile(r"(?P<sign>[-−+±~～≈])(?=\.?\d)")
 _SIGNS = {"-": "负", "−": "负", "+": "加", "±": "正负", "~": "约", "～": "约", "≈": "约等于"}
@@ -54,6 +54,8 @@ _LINE = re.compile(r"([^\w\s])\1{2,}")
 _FOREIGN = re.compile(rf"(?:(?![A-Za-zÀ-ÖØ-öø-ɏ{HAN}\u3041-\u30ff])[^\W\d_])+")
 _SUPER = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹]+|[₀₁₂₃₄₅₆₇₈₉]+")
 _PLAIN_DIGITS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹₀₁₂₃₄₅₆₇₈₉", "01234567890123456789")
+_SUM = re.compile(r"- ?[\dA-Za-z(]+(?: ?[=＝等+×÷-])|- (?=\d)")
+_SUM_BEFORE = re.compile(r"[=+×] ?\w+ ?\Z")
 _TERM = re.compile(r"[\dA-Za-z)）²³] ?\Z")
 
 
@@ -102,7 +104,11 @@ def _read(text: str, start: int) -> Span | None:
         if found is not None and found[0] == "phone":
             return Span(start, found[2], found[0], found[1])
     sign = _SIGN.match(text, start)
-    if sign is not None and not _TERM.search(text[max(0, start - 2) : start]):
+    if (
+        sign is not None
+        and before not in "日号號月年点时分秒元米度级周"
+        and not _TERM.search(text[max(0, start - 2) : start])
+    ):
         found = read_numeric(text, sign.end())
         if found is not None:
             word = _SIGNS[sign["sign"]]
@@ -126,7 +132,7 @@ def _latin(text: str, start: int) -> Span | None:
     code = read_code(text, start)
     if code is not None:
         return Span(start, code[2], code[0], code[1])
-    match = re.compile("[IVX]{1,6}(?=[级級章世号])").match(text, start)
+    match = re.compile("[IVX]{1,6}(?=[级級章世号號期型类類代届])").match(text, start)
     value = roman(match[0]) if match is not None else None
     return Span(start, match.end(), "roman", cardinal(value)) if match and value else None
 
@@ -146,6 +152,10 @@ def _symbol(text: str, start: int, before: str) -> Span | None:
     line = _LINE.match(text, start)
     if line is not None:
         return Span(start, line.end(), "line", "...")
+    if char in "-–—~～" and before in "日号號月年点时分秒元米度级周" and text[start + 1 : start + 2].isdigit():
+        return Span(start, start + 1, "range", "到")
+    if char == "-" and not _SUM.match(text, start) and not _SUM_BEFORE.search(text, max(0, start - 8), start):
+        return None
     if (
         char in "-−"
         and _TERM.search(text[max(0, start - 2) : start])
@@ -159,11 +169,8 @@ def _symbol(text: str, start: int, before: str) -> Span | None:
         return Span(start, operator.end(), "maths", _OPERATORS[operator[0]])
     if char == "*" and before.isdigit() and text[start + 1 : start + 2].isdigit():
         return Span(start, start + 1, "maths", "乘以")
-    if (
-        char == "/"
-        and re.search("[元块角分米克升斤个人次天月年]\\Z", before)
-        and re.match(f"[{HAN}]", text[start + 1 : start + 2])
-    ):
+    is_rate = re.match("[天人次日月年小分秒个只斤周克升米公千]", text[start + 1 : start + 2])
+    if char == "/" and is_rate and re.match("[元块角分米克升斤个人次天月年A-Za-z]", before):
         return Span(start, start + 1, "unit", "每")
     if char in "§№" and re.match(r" ?\d", text[start + 1 : start + 3]):
         number = read_numeric(text, start + 1 + (text[start + 1] == " "))
