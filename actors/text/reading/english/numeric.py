@@ -41,7 +41,9 @@ _FEET = re.compile(
     r"(?P<feet>\d+)\s?(?:'|′|ft\.? )\s?(?P<inches>\d+(?:\.\d+)?|\d+ \d/\d|\d*[½¼¾])\s?(?:\"|″|''|′′|in\b\.?)"
 )
 _INCHES = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s?(?:″|\"(?=[ ,.;)]|\Z))")
-_ONLY_FEET = re.compile(r"(?P<number>\d+)\s?(?:′|'(?= (?:tall|wide|long|deep|high)\b))")
+_ONLY_FEET = re.compile(
+    r"(?P<number>\d+)\s?(?:′|'(?= (?:tall|wide|long|deep|high)\b| [x×] |(?<=[x×] \d')|(?<=[x×] \d\d')))"
+)
 _DURATION = re.compile(
     r"(?P<h>\d+) ?h(?:rs?)? ?(?P<m>\d{1,2})(?: ?m(?:ins?)?(?: ?(?P<s>\d{1,2}) ?s(?:ecs?)?)?)?(?![\w])"
 )

@@ -58,6 +58,7 @@ _FOREIGN = re.compile(
 )
 _CROSS = re.compile(r"[xX×] (?=\.?\d)")
 _MEASURED = re.compile(r"× [\d.]+ ?(?:cm|mm|m|ft|in|inch|inches|feet|px)\b")
+_UNSPACED_MINUS = re.compile(r"-(?:\d[\d.]*|[a-zA-Z]) ?=")
 _SIDE = re.compile(r"(?:\d|\d ?(?:cm|mm|m|ft|in|inches|feet|px|\"|″|'|′)|(?<![=+×]) \d+) \Z")
 
 
@@ -208,7 +209,12 @@ def _symbol(text: str, start: int, before: str) -> Span | None:
         return Span(start, start + 1, "maths", "minus") if char == "−" or _is_difference(text, start) else None
     if char == "." and not before.strip() and text[start + 1 : start + 2].isalpha():
         return Span(start, start + 1, "symbol", "dot")
-    if char == "-" and before.isdigit() and re.match(r"\d[\d.]* ?=", text[start + 1 : start + 16]):
+    if (
+        char == "-"
+        and before.isalnum()
+        and _UNSPACED_MINUS.match(text, start)
+        and not text[start - 2 : start - 1].isalpha()
+    ):
         return Span(start, start + 1, "maths", "minus")
     if char == "…" and before.isalnum() and text[start + 1 : start + 2].isalnum():
         return Span(start, start + 1, "line", "...")

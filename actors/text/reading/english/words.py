@@ -17,7 +17,7 @@ from .units import units
 LATIN = "A-Za-zÀ-ÖØ-öø-ɏḀ-ỿªº"
 WORD = re.compile(rf"[{LATIN}]+(?:'[{LATIN}]+)*")
 _CODE = re.compile(
-    r"(?P<head>[A-Za-z]{1,12})(?P<joint>[-–.]?)(?P<digits>\d+)(?P<tail>(?:[A-Za-z]{1,3}\d*|[-–]\d+[A-Za-z]?|-[A-Z]{1,3}\d+)*)"
+    r"(?P<head>[A-Za-z]{1,12})(?P<joint>[-–.]?)(?P<digits>\d+)(?P<tail>(?:(?!s(?!\w))[A-Za-z]{1,3}\d*|[-–]\d+[A-Za-z]?|-[A-Z]{1,3}\d+)*)"
     r"(?P<point>(?:\.\d+)*)(?P<plural>s?)(?![\w%])"
 )
 _PIECES = re.compile(r"[A-Za-z]+|\d+|[-–.]")
@@ -203,7 +203,7 @@ def _code(text: str, start: int) -> tuple[str, int] | None:
         return None
     if match["joint"] == "." and len(head) > 1:
         return None
-    if head in ("v", "V", "ver", "Ver") and not match["tail"]:
+    if (head in ("v", "ver", "Ver") or (head == "V" and point)) and not match["tail"]:
         numbers = [
             cardinal(piece) if piece[0] != "0" else spelled(piece)
             for piece in re.findall(r"\d+", match["digits"] + point)
