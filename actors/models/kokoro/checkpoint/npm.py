@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.error import URLError
 
 from .....errors import ModelError
-from ....batcher.cache import cache_folder
+from ....device.disk_cache import cache_folder
 from ..voices.names import NAMES
 from .published import NPM_PACKAGE, NPM_SHA512, NPM_VERSION
 

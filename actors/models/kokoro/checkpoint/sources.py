@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .....errors import ModelError
-from ....batcher.cache import cache_folder
+from ....device.disk_cache import cache_folder
 from ...file_digests import sha256
 from ..nets.sizes import FULL, Sizes, sizes_of
 from ..voices.tables import VoiceFiles, demo_voice_files, voice_files
@@ -169,7 +169,7 @@ def _open_folder(folder: Path, is_published: bool) -> tuple[Path, Sizes, str]:
         )
     try:
         sizes = sizes_of(json.loads(config.read_bytes()))
-        digests = {path.name: sha256(path, cache_folder() / "hashes") for path in (file, config)}
+        digests = {path.name: sha256(path) for path in (file, config)}
     except (OSError, ValueError) as error:
         raise ModelError(f"kokoro: {config} is none of Kokoro v1.0: {error}; fetch the file again") from error
     for name, digest in digests.items():

