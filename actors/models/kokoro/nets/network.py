@@ -58,16 +58,20 @@ class KokoroNetwork(nn.Module):
         self.text_encoder = TextEncoder(sizes)
         self.decoder = Decoder(sizes)
 
-    def with_precise_prosody(self) -> KokoroNetwork:
-        """Itself, with everything that decides on lengths and pitch in float64."""
-        for part in (self.bert, self.bert_encoder, self.predictor):
+    def with_precise_ends(self) -> KokoroNetwork:
+        """Itself, with float64 where it pays: what decides on lengths and pitch, and the step to the spectrum.
+
+        The last convolution and the transform in float32 are nearly all of the rounding in a waveform: measured 2e-5
+        of its peak with them, 3e-6 without.
+        """
+        for part in (self.bert, self.bert_encoder, self.predictor, self.decoder.generator.conv_post):
             part.double()
         return self
 
     def with_rough_convolutions(self, dtype: torch.dtype) -> KokoroNetwork:
-        """Itself, with the convolutions of the decoder in `dtype`; norms, source and spectrum stay as they are."""
+        """Itself, with the decoder's convolutions in `dtype`; norms, source and spectrum stay as they are."""
         for part in self.decoder.modules():
-            if isinstance(part, Convolution | Upsampling) and part is not self.decoder.generator.conv_post:
+            if isinstance(part, Convolution | Upsampling):
                 part.to(dtype)
         return self
 

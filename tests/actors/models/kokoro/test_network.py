@@ -17,7 +17,7 @@ SPEEDS = (1.0, 0.7, 2.0, 1.3)
 
 @pytest.fixture(scope="module")
 def network() -> KokoroNetwork:
-    return random_network().with_precise_prosody()
+    return random_network().with_precise_ends()
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +102,7 @@ def test_noise_changes_the_sound_and_not_its_length(
 
 def test_rough_convolutions_change_little(rows: list[tuple[Tensor, Tensor, float]]) -> None:
     """bfloat16 keeps lengths and pitch exactly, and the sound roughly."""
-    exact, rough = (random_network().with_precise_prosody() for _ in range(2))
+    exact, rough = (random_network().with_precise_ends() for _ in range(2))
     rough.with_rough_convolutions(torch.bfloat16)
     one, other = spoken(exact, rows[:2], [0, 1]), spoken(rough, rows[:2], [0, 1])
     for wave, roughly in zip(one, other, strict=True):
