@@ -30,7 +30,7 @@ VoiceForm = Literal["seed", "by_seed", "blend", "vector"]
 BY_SEED = "by_seed"
 """A voice drawn from the row's own seed, as text spells it."""
 _PART = r"([^+:\s]+)(?::([0-9]*\.?[0-9]+))?"
-_BLEND = re.compile(rf"{_PART}(?:\+{_PART})*")
+_BLEND = re.compile(rf"{_PART}(?:\+{_PART})+")
 _PARTS = re.compile(_PART)
 _SEED = re.compile(r"seed:([0-9]{1,19})")
 _VECTOR = "vector:"
@@ -172,7 +172,7 @@ def decode_vector(vector: str, size: int) -> NDArray[np.float32]:
 
 
 def _blend(voice: str) -> BlendedVoice | None:
-    if not ({"+", ":"} & set(voice) and _BLEND.fullmatch(voice)):
+    if "+" not in voice or not _BLEND.fullmatch(voice):
         return None
     parts = [(name, float(share or 1)) for name, share in _PARTS.findall(voice)]
     total = sum(share for _, share in parts)

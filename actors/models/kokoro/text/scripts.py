@@ -1,7 +1,7 @@
 """A text cut by script: what English reads, what Chinese or Japanese reads, and what is given in phonemes.
 
-Guarantees that the pieces are the whole text, in order. Digits and marks go with what they stand at: with the script that
-follows without a space where that is Han or kana, else with what was before. Standard library only.
+Guarantees that the pieces are the whole text, in order. Digits and marks go with what they stand at: with the script
+that follows without a space where that is Han or kana, else with what was before. Standard library only.
 """
 
 from __future__ import annotations
@@ -58,6 +58,24 @@ def runs(text: str) -> list[Run]:
 def unreadable(text: str) -> str:
     """The letters of scripts that no reader knows, each once."""
     return "".join(dict.fromkeys(char for char in _GIVEN.sub("", text) if script_of(char) == "other"))
+
+
+def without_unreadable(text: str) -> str:
+    """The text without the letters that `unreadable` names."""
+    is_given = (bool(_GIVEN.fullmatch(piece)) for piece in _pieces(text))
+    return "".join(
+        piece if given else "".join(char for char in piece if script_of(char) != "other")
+        for piece, given in zip(_pieces(text), is_given, strict=True)
+    )
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """Given pronunciations, and what stands between them."""
+    at = 0
+    for given in _GIVEN.finditer(text):
+        yield from (text[at : given.start()], given[0])
+        at = given.end()
+    yield text[at:]
 
 
 def _split(text: str) -> Iterator[Run]:

@@ -1,7 +1,7 @@
 """The style of a segment: of a voice by name, of a blend, or of a voice drawn from a seed.
 
-Guarantees that the same voice and seed give the same numbers everywhere, whatever else is spoken: draws are hashes of the
-seed, and blends are sums of whole tables, row by row, so that a blend is a voice of the same kind. Imports no torch.
+Guarantees that the same voice and seed give the same numbers everywhere, whatever else is spoken: draws are hashes of
+the seed, and blends are sums of whole tables, row by row: a blend is a voice of the same kind. Imports no torch.
 """
 
 from __future__ import annotations

@@ -106,7 +106,6 @@ def test_rough_convolutions_change_little(rows: list[tuple[Tensor, Tensor, float
     rough.with_rough_convolutions(torch.bfloat16)
     one, other = spoken(exact, rows[:2], [0, 1]), spoken(rough, rows[:2], [0, 1])
     for wave, roughly in zip(one, other, strict=True):
-        assert wave.dtype == roughly.dtype == torch.float32
         assert wave.shape == roughly.shape
         difference = float((wave - roughly).norm() / wave.norm())
         assert 1e-4 < difference < 0.2
