@@ -48,17 +48,17 @@ def dequantised(raw: bytes, path: Path) -> Weights:
 
 
 def _tensors(node: OnnxNode, stored: dict[str, OnnxArray]) -> Iterator[tuple[str, OnnxArray]]:
-    inputs = node.inputs
+    inputs = list(node.inputs)
     weight = stored.get(inputs[1]) if len(inputs) > 1 else None
     if node.kind == "DynamicQuantizeLSTM":
         yield from _recurrent(node, stored)
     elif node.kind == "Gather" and inputs[0].endswith("weight_quantized"):
         base = inputs[0].removesuffix("_quantized")
-        yield base.removeprefix("encoder."), stored[inputs[0]].astype(np.float32) * stored[f"{base}_scale"]
+        yield base.removeprefix("encoder."), stored[inputs[0]].astype(np.float32) * _float(stored[f"{base}_scale"])
     elif weight is None:
         return
     elif node.kind in ("ConvInteger", "MatMulInteger"):
-        scale = stored[f"{inputs[1].removesuffix('_quantized')}_scale"]
+        scale = _float(stored[f"{inputs[1].removesuffix('_quantized')}_scale"])
         zero = stored[inputs[3]].astype(np.float32) if len(inputs) > 3 else np.float32(0)
         value = (weight.astype(np.float32) - zero) * scale
         yield f"{_module(node.name)}.weight", value if node.kind == "ConvInteger" else value.T
@@ -73,12 +73,16 @@ def _recurrent(node: OnnxNode, stored: dict[str, OnnxArray]) -> Iterator[tuple[s
     biases = stored[node.inputs[3]]
     for direction, suffix in enumerate(("", "_reverse")):
         for at, kind in ((1, "ih"), (2, "hh")):
-            scale = stored[f"{node.inputs[at].removesuffix('_quantized')}_scale"]
+            scale = _float(stored[f"{node.inputs[at].removesuffix('_quantized')}_scale"])
             weight = stored[node.inputs[at]][direction].astype(np.float32) * scale[direction]
             yield f"{name}.weight_{kind}_l0{suffix}", _gates(weight.T)
         of_input, of_hidden = np.split(biases[direction], 2)
         yield f"{name}.bias_ih_l0{suffix}", _gates(of_input)
         yield f"{name}.bias_hh_l0{suffix}", _gates(of_hidden)
+
+
+def _float(value: OnnxArray) -> NDArray[np.float32]:
+    return value.astype(np.float32)
 
 
 def _gates(value: OnnxArray) -> OnnxArray:

@@ -67,10 +67,26 @@ class Source:
 
         return read_checkpoint(self.weights_file)
 
+    def check(self) -> None:
+        """Read everything once.
+
+        Raises:
+            ModelError: A tensor or a voice is not as it has to be, with the file's name
+        """
+        import torch
+
+        from ..nets.network import KokoroNetwork
+
+        with torch.device("meta"):
+            network = KokoroNetwork(self.sizes)
+        self.fill(network)
+        for name in self.voices.names:
+            self.voices.table(name, self.sizes.style)
+
     def fill(self, network: KokoroNetwork) -> None:
         """Load the weights into a network, every one of them. Raises ModelError, which names the file."""
         try:
-            network.load_state_dict(self.load(), strict=True)
+            network.load_state_dict(self.load(), strict=True, assign=network.bert_encoder.weight.is_meta)
         except RuntimeError as error:
             reason = " ".join(str(error).split())[:300]
             file = self.weights_file or "the demo"

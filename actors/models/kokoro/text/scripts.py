@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import Literal, NamedTuple
 
 Script = Literal["latin", "han", "kana", "phonemes", "other", "any"]
@@ -29,7 +28,6 @@ _GIVEN = re.compile(r"\[[^\]]*\]\(/([^/)]*)/\)")
 """`[word](/phonemes/)`."""
 
 
-@lru_cache(maxsize=4096)
 def script_of(char: str) -> Script:
     """The script of a character."""
     if not char.isalpha() and not _KANA.match(char):
@@ -81,18 +79,18 @@ def _pieces(text: str) -> Iterator[str]:
 def _split(text: str) -> Iterator[Run]:
     is_japanese = any(script_of(char) == "kana" for char in text)
     east: Script = "kana" if is_japanese else "han"
-    scripts = [east if script in ("han", "kana") else script for script in map(script_of, text)]
+    scripts: list[Script] = [east if script in ("han", "kana") else script for script in map(script_of, text)]
     # From the end: a number, with its marks, right before Han or kana is read in that language: 2024年, 12.5元.
-    following: Script = "any"
-    for at in range(len(text) - 1, -1, -1):
+    is_before_east = False
+    for at in reversed(range(len(text))):
         if scripts[at] != "any":
-            following = scripts[at]
-        elif following in ("han", "kana") and (text[at].isdigit() or (text[at] in ".,:%" and at)):
-            scripts[at] = following
+            is_before_east = scripts[at] == east
+        elif is_before_east and (text[at].isdigit() or (text[at] in ".,:%" and at)):
+            scripts[at] = east
         else:
-            following = "any"
-    first = next((script for script in scripts if script != "any"), "any")
-    start, current = 0, first
+            is_before_east = False
+    current: Script = next((script for script in scripts if script != "any"), "any")
+    start = 0
     for at, script in enumerate(scripts):
         if script not in ("any", current):
             yield Run(current, text[start:at])

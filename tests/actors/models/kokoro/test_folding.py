@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from kokoro_files import TINY, random_network, unfolded
+from support.kokoro_files import TINY, random_network, unfolded
 
 from speechmill.actors.models.kokoro.checkpoint.folding import folded, read_checkpoint
 from speechmill.actors.models.kokoro.nets.network import KokoroNetwork

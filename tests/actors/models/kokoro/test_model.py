@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from kokoro_files import VOICES, write_folder
 from numpy.typing import NDArray
+from support.kokoro_files import VOICES, write_folder
 
 from speechmill.actors.models.base import ModelConfig
 from speechmill.actors.models.kokoro.model import MAX_PHONEMES, Kokoro

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from kokoro_files import TINY, random_network
+from support.kokoro_files import TINY, random_network
 from torch import Tensor
 
 from speechmill.actors.models.kokoro.nets.harmonics import BINS, HOP, HarmonicSource, Transform

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from kokoro_files import ROWS, TINY, VOICES, write_folder
+from support.kokoro_files import ROWS, TINY, VOICES, write_folder
 
 from speechmill.actors.models.kokoro.checkpoint import npm, sources
 from speechmill.actors.models.kokoro.checkpoint.sources import open_source

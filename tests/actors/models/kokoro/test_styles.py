@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from kokoro_files import ROWS, TINY, VOICES, write_folder
+from support.kokoro_files import ROWS, TINY, VOICES, write_folder
 
 from speechmill.actors.models.kokoro.options import default_voice, read_options
 from speechmill.actors.models.kokoro.voices.names import LANGUAGES, NAMES, OPENAI_VOICES, language_of, pool

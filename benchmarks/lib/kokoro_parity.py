@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from kokoro_files import unfolded, write_config
+from support.kokoro_files import unfolded, write_config
 
 from speechmill.actors.models.kokoro.checkpoint.folding import read_checkpoint
 from speechmill.actors.models.kokoro.checkpoint.sources import demo_weights
@@ -57,7 +57,7 @@ def compare(folder: Path, peer: str) -> dict[str, Any]:
         network.eval().requires_grad_(False)
     inputs = _inputs(exact)
     np.savez(folder / "inputs.npz", **inputs)
-    subprocess.run([peer, str(Path(__file__).parent / "kokoro_upstream.py"), str(folder)], check=True)
+    subprocess.run([peer, str(Path(__file__).parent / "lib" / "kokoro_upstream.py"), str(folder)], check=True)
     theirs = np.load(folder / "outputs.npz")
     figures: dict[str, Any] = {"loader": loader, "same_durations": True}
     for row in range(len(SPEEDS)):
