@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from ...errors import ModelError, RowError, did_you_mean
 from ..records.stream_handle import StreamHandle
 from ..records.utterance import Prepared, Segment
-from .voice_reference import BlendedVoice, VoiceForm, form_of, parse_voice
+from .voice_reference import VoiceForm, unknown_name
 
 if TYPE_CHECKING:
     import numpy as np
@@ -111,13 +111,10 @@ class ModelInfo:
     def voice_fault(self, voice: str) -> str:
         """What is wrong with a voice, to follow its name in a message; "" for one that the model has."""
         named = voice or self.default_voice
-        if not self.voices or named in self.voices:
+        if not self.voices or not (unknown := unknown_name(named, self.voices, self.voice_forms)):
             return ""
-        if form_of(named) in self.voice_forms:
-            reference = parse_voice(named)
-            parts = reference.parts if isinstance(reference, BlendedVoice) else ()
-            unknown = [name for name, _ in parts if name not in self.voices]
-            return f"blends {unknown[0]}, {did_you_mean(unknown[0], self.voices)}" if unknown else ""
+        if unknown != named:
+            return f"blends {unknown}, which is none: {did_you_mean(unknown, self.voices)}"
         return f"is not a voice of {self.name}: {did_you_mean(named, self.voices)}"
 
     def speed_fault(self, speed: float) -> str:

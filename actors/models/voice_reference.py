@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -118,6 +118,17 @@ def parse_voice(voice: str, is_vector: Callable[[str], bool] = lambda text: Fals
 def form_of(voice: str) -> VoiceForm | None:
     """Which form a voice has that is no name; None for a name."""
     return _FORMS.get(type(parse_voice(voice)))
+
+
+def unknown_name(voice: str, names: Collection[str], forms: Collection[VoiceForm]) -> str:
+    """The name in a voice that is none of `names`: the voice itself, or a part of a blend; "" where all are known."""
+    if voice in names:
+        return ""
+    reference = parse_voice(voice)
+    if _FORMS.get(type(reference)) not in forms:
+        return voice
+    parts = reference.parts if isinstance(reference, BlendedVoice) else ()
+    return next((name for name, _ in parts if name not in names), "")
 
 
 def read_voice(keys: Mapping[str, object], where: str) -> VoiceReference:

@@ -89,7 +89,8 @@ def _split(text: str) -> Iterator[Run]:
             scripts[at] = east
         else:
             is_before_east = False
-    current: Script = next((script for script in scripts if script != "any"), "any")
+    letters: list[Script] = [script for script in scripts if script != "any"]
+    current: Script = letters[0] if letters else "any"
     start = 0
     for at, script in enumerate(scripts):
         if script not in ("any", current):
