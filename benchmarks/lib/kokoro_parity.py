@@ -24,7 +24,7 @@ from speechmill.actors.models.kokoro.checkpoint.folding import read_checkpoint
 from speechmill.actors.models.kokoro.checkpoint.sources import demo_weights
 from speechmill.actors.models.kokoro.nets.network import FRAME, KokoroNetwork
 from speechmill.actors.models.kokoro.nets.sizes import FULL
-from speechmill.actors.models.kokoro.text.vocabulary import ids_of
+from speechmill.actors.models.kokoro.text.phonemes import ids_of
 from speechmill.actors.models.kokoro.voices.tables import demo_tables
 
 PHONEMES = ("hˈaɪ.", "ðə kˈɛTᵊl ɪz ˌɔn, ænd ðə dˈɔɹ ɪz ˈOpᵊn.", "ni↓xau↓, ʂɨ↘ʨje↘.")

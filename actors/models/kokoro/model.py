@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from ....errors import ModelError, RowRejected
 from ...records.utterance import Prepared, Segment
 from ..base import BatchLimit, Model, ModelConfig, ModelInfo
+from ..hibari.phonemes import phoneme_spelling
 from ..voice_reference import OwnSeedVoice, SeededVoice, parse_voice
 from .checkpoint.sources import Source, open_source
 from .options import Options, default_voice, read_options
@@ -40,6 +41,8 @@ _LIMITS = {
 # which the run corrects from what its shards take.
 _COSTS = {"cpu": (0.05, 0.075), "cuda": (0.002, 0.0002)}
 _AUDIO_CHAR_S = 0.066
+_TAGS = {"en-us": "en", "en-gb": "en-GB", "pt-br": "pt-BR"} | {tag: tag for tag in ("es", "fr", "hi", "it", "ja", "zh")}
+"""Languages as the front end has them."""
 
 
 class Kokoro(Model):
@@ -82,7 +85,7 @@ class Kokoro(Model):
         """Speak a batch: float32 [num_samples] at 24 kHz per segment, in the order given. Raises BatchOutOfMemory."""
         return self.synthesis.speak(segments)
 
-    def unspoken(self, text: str) -> str:
+    def unspoken(self, text: str) -> Sequence[str]:
         """Letters of other scripts than Latin, Han and kana, each once."""
         return unreadable(text)
 
@@ -120,12 +123,21 @@ def _describe(config: ModelConfig, options: Options) -> tuple[ModelInfo, Source]
         voice_forms=("seed", "by_seed", "blend"),
         languages=("en", "zh", "ja"),
         varies=False,
+        takes_words=True,
+        voice_languages=_voice_languages(names) if options.language == "auto" else (),
+        text_language="" if options.language == "auto" else _TAGS[options.language],
+        kept_text=phoneme_spelling(),
     )
     if fault := info.voice_fault(info.default_voice):
         raise ModelError(f'model.voice "{info.default_voice}" {fault}')
     default = own_name(info.default_voice) if _is_named(info.default_voice) else default_voice(names)
     options.drawn_from(names, default)
     return info, source
+
+
+def _voice_languages(names: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """The language in which the texts of a voice are put into words, where that is not decided by the text."""
+    return tuple((name, _TAGS[language_of(name)]) for name in names if language_of(name) not in ("en-us", "zh"))
 
 
 def _is_named(voice: str) -> bool:

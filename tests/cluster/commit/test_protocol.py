@@ -48,7 +48,14 @@ def test_the_protocol_imports_the_standard_library_alone(module: str) -> None:
         elif isinstance(node, ast.ImportFrom) and not node.level:
             assert str(node.module).split(".")[0] in sys.stdlib_module_names
         elif isinstance(node, ast.ImportFrom):
-            assert node.module in {"names", "root", "operations", "errors", "actors.records.manifest", "actors.records.keys"}
+            assert node.module in {
+                "names",
+                "root",
+                "operations",
+                "errors",
+                "actors.records.manifest",
+                "actors.records.keys",
+            }
 
 
 def test_machines_are_values() -> None:

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import re
 
+from ...hibari.phonemes import vocabulary
 from .readers import MARKS, READ, read
-from .scripts import Run, Script, runs, without_unreadable
-from .vocabulary import ids_of
+from .scripts import Run, Script, runs
+
+PAD = 0
+"""At both ends of a row. A symbol that the network learned, and no mask."""
 
 
 def tokens_of(text: str, language: str) -> tuple[int, ...]:
@@ -26,12 +29,24 @@ def tokens_of(text: str, language: str) -> tuple[int, ...]:
     return ids_of(phonemes_of(text, language))
 
 
+def ids_of(phonemes: str) -> tuple[int, ...]:
+    """Tokens between two pads, without the characters that are no symbols; empty where nothing is pronounced.
+
+    The symbols are those of hibari-tts, which was trained on Kokoro's speech: 114 characters, one token each.
+    """
+    symbols = vocabulary()
+    known = [phoneme for phoneme in phonemes if phoneme in symbols]
+    if not any(phoneme.isalpha() for phoneme in known):
+        return ()
+    return (PAD, *(symbols[phoneme] for phoneme in known), PAD)
+
+
 def phonemes_of(text: str, language: str) -> str:
     """The phonemes of `tokens_of`, as text."""
     pieces = runs(text)
     if all(piece.script in ("latin", "any", "other", "phonemes") for piece in pieces) and language.startswith("en"):
         # In one go: a word's reading depends on its neighbours, given ones among them.
-        return read(without_unreadable(text), language)
+        return read(text, language)
     read_pieces = [_read(piece, language) for piece in pieces]
     joined = " ".join(filter(None, (piece.strip() for piece in read_pieces)))
     return re.sub(r" (?=[,.!?;:…])", "", joined)

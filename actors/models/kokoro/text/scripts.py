@@ -1,7 +1,7 @@
 """A text cut by script: what English reads, what Chinese or Japanese reads, and what is given in phonemes.
 
 Guarantees that the pieces are the whole text, in order. Digits and marks go with what they stand at: with the script
-that follows without a space where that is Han or kana, else with what was before. Standard library only.
+that follows without a space where that is Han or kana, else with what was before.
 """
 
 from __future__ import annotations
@@ -9,7 +9,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
+from functools import cache
 from typing import Literal, NamedTuple
+
+from ...hibari.phonemes import phoneme_spelling
 
 Script = Literal["latin", "han", "kana", "phonemes", "other", "any"]
 """Of a letter; "any" for digits, marks and spaces, "other" for letters that no reader knows."""
@@ -24,8 +27,6 @@ class Run(NamedTuple):
 
 _HAN = re.compile("[\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 _KANA = re.compile("[\u3041-\u3096\u309d-\u309f\u30a1-\u30fa\u30fc-\u30ff\u31f0-\u31ff\uff66-\uff9f]")
-_GIVEN = re.compile(r"\[[^\]]*\]\(/([^/)]*)/\)")
-"""`[word](/phonemes/)`."""
 
 
 def script_of(char: str) -> Script:
@@ -45,35 +46,23 @@ def runs(text: str) -> list[Run]:
     """The text in pieces of one script each; those of kana and Han are one, "kana" where there is any kana."""
     made: list[Run] = []
     at = 0
-    for given in _GIVEN.finditer(text):
+    for given in _given().finditer(text):
         made += _split(text[at : given.start()])
-        made.append(Run("phonemes", given[1]))
+        made.append(Run("phonemes", given[0].rpartition("](/")[2].removesuffix("/)")))
         at = given.end()
     made += _split(text[at:])
     return made
 
 
-def unreadable(text: str) -> str:
+def unreadable(text: str) -> tuple[str, ...]:
     """The letters of scripts that no reader knows, each once."""
-    return "".join(dict.fromkeys(char for char in _GIVEN.sub("", text) if script_of(char) == "other"))
+    return tuple(dict.fromkeys(char for char in _given().sub("", text) if script_of(char) == "other"))
 
 
-def without_unreadable(text: str) -> str:
-    """The text without the letters that `unreadable` names."""
-    is_given = (bool(_GIVEN.fullmatch(piece)) for piece in _pieces(text))
-    return "".join(
-        piece if given else "".join(char for char in piece if script_of(char) != "other")
-        for piece, given in zip(_pieces(text), is_given, strict=True)
-    )
-
-
-def _pieces(text: str) -> Iterator[str]:
-    """Given pronunciations, and what stands between them."""
-    at = 0
-    for given in _GIVEN.finditer(text):
-        yield from (text[at : given.start()], given[0])
-        at = given.end()
-    yield text[at:]
+@cache
+def _given() -> re.Pattern[str]:
+    """`[word](/phonemes/)`."""
+    return re.compile(phoneme_spelling())
 
 
 def _split(text: str) -> Iterator[Run]:
