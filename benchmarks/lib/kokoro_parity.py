@@ -1,24 +1,20 @@
-"""Kokoro against upstream kokoro 0.9.4, number by number, on the same weights and the same noise.
+"""Kokoro against upstream kokoro 0.9.4, number by number, on the same weights and the same noise; and upstream's speed.
 
-    python benchmarks/kokoro_parity.py --peer PYTHON [--json FILE]
-
-PYTHON is that of a virtual environment with torch, transformers, loguru and kokoro 0.9.4 (the last with `--no-deps`).
 The weights are the int8 ones of the extra `kokoro-demo` in float32, written as a checkpoint of the published form,
 which both sides load: the loader is compared as well. Differences are the largest over the peak.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import subprocess
-import tempfile
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from support.kokoro_files import unfolded, write_config
 
 from speechmill.actors.models.kokoro.checkpoint.folding import read_checkpoint
 from speechmill.actors.models.kokoro.checkpoint.sources import demo_weights
@@ -27,25 +23,25 @@ from speechmill.actors.models.kokoro.nets.sizes import FULL
 from speechmill.actors.models.kokoro.text.phonemes import ids_of
 from speechmill.actors.models.kokoro.voices.tables import demo_tables
 
+TESTS = Path(__file__).parents[2] / "tests"
+UPSTREAM = Path(__file__).with_name("kokoro_upstream.py")
 PHONEMES = ("hˈaɪ.", "ðə kˈɛTᵊl ɪz ˌɔn, ænd ðə dˈɔɹ ɪz ˈOpᵊn.", "ni↓xau↓, ʂɨ↘ʨje↘.")
 SPEEDS = (1.0, 1.2, 0.8)
 
 
-def main() -> None:
-    """Compare, print, and write what was found."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--peer", required=True, help="Python of an environment with kokoro 0.9.4")
-    parser.add_argument("--json", type=Path, help="where to write the figures")
-    arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        figures = compare(Path(folder), arguments.peer)
-    print(json.dumps(figures, indent=2))
-    if arguments.json:
-        arguments.json.write_text(json.dumps(figures), encoding="utf-8")
+def write_random_folder(folder: Path) -> str:
+    """A tiny folder of random weights, as the tests have it."""
+    sys.path.insert(0, str(TESTS))
+    from support.kokoro_files import write_folder
+
+    return str(write_folder(folder))
 
 
 def compare(folder: Path, peer: str) -> dict[str, Any]:
     """Every comparison, the largest difference of any row over that row's peak."""
+    sys.path.insert(0, str(TESTS))
+    from support.kokoro_files import unfolded, write_config
+
     write_config(folder, FULL)
     stored = {name: torch.from_numpy(value.copy()) for name, value in demo_weights().items()}
     torch.save(unfolded(stored), folder / "kokoro-v1_0.pth")
@@ -57,7 +53,7 @@ def compare(folder: Path, peer: str) -> dict[str, Any]:
         network.eval().requires_grad_(False)
     inputs = _inputs(exact)
     np.savez(folder / "inputs.npz", **inputs)
-    subprocess.run([peer, str(Path(__file__).parent / "lib" / "kokoro_upstream.py"), str(folder)], check=True)
+    subprocess.run([peer, str(UPSTREAM), str(folder)], check=True)
     theirs = np.load(folder / "outputs.npz")
     figures: dict[str, Any] = {"loader": loader, "same_durations": True}
     for row in range(len(SPEEDS)):
@@ -73,6 +69,20 @@ def compare(folder: Path, peer: str) -> dict[str, Any]:
             difference = float(np.abs(ours - peers).max() / np.abs(peers).max())
             figures[name] = max(figures.get(name, 0.0), difference)
     return figures
+
+
+def upstream_seconds(
+    folder: Path, peer: str, tokens: Sequence[Sequence[int]], styles: Sequence[Any]
+) -> tuple[float, float]:
+    """Seconds that upstream's loop takes for rows, and the seconds of audio; on the weights that `compare` wrote."""
+    arrays: dict[str, Any] = {f"ids{row}": np.array(ids) for row, ids in enumerate(tokens)}
+    arrays |= {f"style{row}": style for row, style in enumerate(styles)}
+    arrays["speeds"] = np.ones(len(tokens))
+    np.savez(folder / "inputs.npz", **arrays)
+    command = [peer, str(UPSTREAM), str(folder), "time"]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    seconds, audio_s = json.loads(done.stdout.splitlines()[-1])
+    return seconds, audio_s
 
 
 def _inputs(network: KokoroNetwork) -> dict[str, Any]:
@@ -98,7 +108,3 @@ def _speak(network: KokoroNetwork, inputs: dict[str, Any], row: int) -> tuple[An
     noise = torch.from_numpy(inputs[f"noise{row}"]) @ weights / weights.norm()
     prosody = network.prosody(ids, [ids.shape[1]], style.double(), torch.tensor([SPEEDS[row]]))
     return network.sound(prosody, [0], noise[None])[0].double().numpy(), prosody.durations[0].numpy()
-
-
-if __name__ == "__main__":
-    main()

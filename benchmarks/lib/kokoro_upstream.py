@@ -1,16 +1,19 @@
-"""What upstream kokoro 0.9.4 says of given inputs; run by the Python that has it (`kokoro_parity.py` calls it).
+"""What upstream kokoro 0.9.4 says of given inputs, run by the Python that has it (`kokoro_parity.py` calls it).
 
-    python kokoro_upstream.py FOLDER
+    python kokoro_upstream.py FOLDER [time]
 
 FOLDER has `config.json`, `kokoro-v1_0.pth` in the published form and `inputs.npz`; `outputs.npz` is written there.
 Only the network is loaded, without the package's text front end. In place of its random numbers stand those of the
-inputs, and where it is asked for, angles whose sign is a rounding error in upstream's are +0 or +pi, as here.
+inputs, and where it is asked for, angles whose sign is a rounding error in upstream's are +0 or +pi, as here. With
+"time", the rows are spoken once, one by one and as upstream is, and two numbers are printed: seconds, and of audio.
 """
 
 from __future__ import annotations
 
 import importlib.util
+import json
 import sys
+import time
 import types
 from pathlib import Path
 from typing import Any
@@ -67,11 +70,27 @@ def speak(model: Any, inputs: Any, row: int, dtype: torch.dtype) -> tuple[Tensor
     return audio, durations
 
 
+def timed(model: Any, inputs: Any) -> tuple[float, float]:
+    """Seconds that all rows take, after one that is not counted, and seconds of audio."""
+    torch.set_num_threads(1)
+    rows = [
+        (torch.from_numpy(inputs[f"ids{n}"])[None], torch.from_numpy(inputs[f"style{n}"])[None])
+        for n in range(len(inputs["speeds"]))
+    ]
+    model.forward_with_tokens(*rows[0], 1.0)
+    began = time.perf_counter()
+    samples = sum(model.forward_with_tokens(ids, style, 1.0)[0].numel() for ids, style in rows)
+    return time.perf_counter() - began, samples / 24_000
+
+
 def main() -> None:
     """Every row in float64 with and without its edges set, and in float32 as it is."""
     folder = Path(sys.argv[1])
     inputs = np.load(folder / "inputs.npz")
     model = upstream_model(folder)
+    if sys.argv[2:] == ["time"]:
+        print(json.dumps(timed(model, inputs)))
+        return
     stft = model.decoder.generator.stft
     made: dict[str, Any] = {}
     for name, dtype, has_edges in (

@@ -66,9 +66,9 @@ class Kokoro(Model):
         names, default = source.voices.names, self.info.default_voice
         pool = options.drawn_from(names, own_name(default) if _is_named(default) else default_voice(names))
         self._language = options.language
-        self._styles = Styles(source.voices, source.sizes.style, default, pool)
+        self.styles = Styles(source.voices, source.sizes.style, default, pool)
         self.synthesis = Synthesis(
-            source, self._styles, config.device, options.dtype, options.is_deterministic(config.device)
+            source, self.styles, config.device, options.dtype, options.is_deterministic(config.device)
         )
 
     def prepare(self, text: str, voice: str) -> Prepared:
@@ -93,7 +93,7 @@ class Kokoro(Model):
         """Of the voice that has the largest share. Voices of a seed are all of one language, unless a pool mixes."""
         if self._language != "auto":
             return self._language
-        parts = self._styles.parts(voice)
+        parts = self.styles.parts(voice)
         return language_of(max(parts, key=lambda part: part[1])[0])
 
 

@@ -33,6 +33,7 @@ class Synthesis:
 
     def __init__(self, source: Source, styles: Styles, device: str, dtype: str, is_deterministic: bool) -> None:
         """Load the weights. Raises ModelError where they are not those of this network."""
+        self.device = device
         self._device = torch.device(device)
         self._styles, self._is_deterministic, self._dtype = styles, is_deterministic, dtype
         network = KokoroNetwork(source.sizes).with_precise_ends()
