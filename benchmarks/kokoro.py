@@ -1,9 +1,9 @@
 """Kokoro: seconds of audio per second by batch and number format, where the time goes, and memory against prediction.
 
-Rows are the English ones of `configs/kokoro.csv`, each with its own voice out of those at hand and a seed. Weights are
-those of the extra `kokoro-demo`, or of `--weights`. With `--peer PYTHON`, upstream kokoro 0.9.4 speaks the same phonemes
-with the same weights in its own loop, row by row, in the same run, and both are compared number by number. PYTHON is
-that of a virtual environment with torch, transformers, loguru and kokoro 0.9.4 (the last with `--no-deps`).
+Rows are the English ones of `configs/kokoro.csv`, each with its own seed and one of the voices at hand. The weights are
+those of the extra `kokoro-demo`, or of `--weights`. With `--peer PYTHON`, upstream kokoro 0.9.4 speaks the same
+phonemes with the same weights in its own loop, row by row, in the same run, and both are compared number by number.
+PYTHON is that of a virtual environment with torch, transformers, loguru and kokoro 0.9.4 (the last with `--no-deps`).
 
 Memory is predicted as a job does: from what small batches took, by rows times the longest.
 

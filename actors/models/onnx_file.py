@@ -56,7 +56,11 @@ class OnnxNode:
 
 
 def nodes(raw: bytes, path: Path) -> list[OnnxNode]:
-    """Every operation in the order of the graph. Raises ModelError naming `path`, as `initializers`."""
+    """Every operation in the order of the graph.
+
+    Raises:
+        ModelError: The file is damaged; the message names it
+    """
     with _reading(path):
         return [_node(value) for number, value in _fields(_graph(raw)) if number == _GRAPH_NODE]
 

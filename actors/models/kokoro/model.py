@@ -50,7 +50,11 @@ class Kokoro(Model):
 
     @classmethod
     def describe(cls, config: ModelConfig) -> ModelInfo:
-        """The model under this configuration. Raises ModelError for a wrong device, backend, voice, path or option."""
+        """The model under this configuration.
+
+        Raises:
+            ModelError: For a wrong device, backend, voice, path or option
+        """
         return _describe(config, read_options(config.options, config.device))[0]
 
     def __init__(self, config: ModelConfig) -> None:
@@ -74,7 +78,8 @@ class Kokoro(Model):
     def prepare(self, text: str, voice: str) -> Prepared:
         """Phoneme tokens between two pads, as many as the text takes; none when nothing in it is pronounced.
 
-        Raises RowRejected for a voice that does not exist, and for text that cannot be read.
+        Raises:
+            RowRejected: For a voice that does not exist, and for text that cannot be read
         """
         voice = voice or self.info.default_voice
         if fault := self.info.voice_fault(voice):
@@ -82,7 +87,11 @@ class Kokoro(Model):
         return Prepared.of(tokens_of(text, self._language_of(voice)))
 
     def speak(self, segments: Sequence[Segment]) -> list[NDArray[np.float32]]:
-        """Speak a batch: float32 [num_samples] at 24 kHz per segment, in the order given. Raises BatchOutOfMemory."""
+        """Speak a batch: float32 [num_samples] at 24 kHz per segment, in the order given.
+
+        Raises:
+            BatchOutOfMemory: The batch does not fit into memory
+        """
         return self.synthesis.speak(segments)
 
     def unspoken(self, text: str) -> Sequence[str]:

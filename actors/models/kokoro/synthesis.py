@@ -32,7 +32,11 @@ class Synthesis:
     """The network on one device, with its voices."""
 
     def __init__(self, source: Source, styles: Styles, device: str, dtype: str, is_deterministic: bool) -> None:
-        """Load the weights. Raises ModelError where they are not those of this network."""
+        """Load the weights.
+
+        Raises:
+            ModelError: They are not those of this network
+        """
         self.device = device
         self._device = torch.device(device)
         self._styles, self._is_deterministic, self._dtype = styles, is_deterministic, dtype
@@ -45,7 +49,11 @@ class Synthesis:
         self._noise = NoiseTable(HALF_FRAME // 2, self._device)
 
     def speak(self, segments: Sequence[Segment]) -> list[NDArray[np.float32]]:
-        """float32 [num_samples] at 24 kHz of each segment, within -1 … 1. Raises BatchOutOfMemory."""
+        """float32 [num_samples] at 24 kHz of each segment, within -1 … 1.
+
+        Raises:
+            BatchOutOfMemory: The batch does not fit into memory
+        """
         try:
             with torch.inference_mode(), _arithmetic(is_tf32=self._dtype == "tf32"):
                 if self._is_deterministic:

@@ -30,7 +30,11 @@ _OF_PREDICTOR = re.compile(r"(F0|N)(\.\d+|_proj)|shared|lstm")
 
 
 def dequantised(raw: bytes, path: Path) -> Weights:
-    """All tensors of the graph in `raw`, which was read from `path`. Raises ModelError."""
+    """All tensors of the graph in `raw`, which was read from `path`.
+
+    Raises:
+        ModelError: It cannot be had, or is damaged
+    """
     stored = initializers(raw, path)
     state: Weights = {}
     try:

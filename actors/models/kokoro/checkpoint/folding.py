@@ -23,7 +23,8 @@ _AFFINE = re.compile(r".*\.norm\.(weight|bias)")
 def read_checkpoint(path: Path) -> dict[str, Tensor]:
     """The tensors of a file of the published form, float64: folding rounds, and prosody is computed in float64.
 
-    Raises ModelError, which names the file.
+    Raises:
+        ModelError: A file is missing or damaged; the message names it
     """
     try:
         stored = torch.load(path, map_location="cpu", weights_only=True)
@@ -40,7 +41,8 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
 def folded(published: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Weight norm applied: the direction `weight_v` times the length `weight_g`, over all axes but the first.
 
-    Raises ValueError for an affine weight that is not 1, or 0, and for a direction without its length.
+    Raises:
+        ValueError: For an affine weight that is not 1, or 0, and for a direction without its length
     """
     return dict(_folded(published))
 

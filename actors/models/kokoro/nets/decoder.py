@@ -38,9 +38,10 @@ class Generator(nn.Module):
     def forward(self, x: Tensor, f0: Tensor, noise: Tensor, style: Tensor, half: Span) -> Tensor:
         """[batch, 300 * half.size] at 24 kHz, of `conv_post`'s number format; nothing meant past the end of a row.
 
-        x       [batch, sizes.generator, half.size]
-        f0      float64 [batch, half.size], Hz
-        noise   float32 [batch, 300 * half.size]
+        Args:
+            x: [batch, sizes.generator, half.size]
+            f0: float64 [batch, half.size], Hz
+            noise: float32 [batch, 300 * half.size]
         """
         coarse, fine = half.times(10), half.times(60, plus=1)
         source = self.transform.analyse(self.m_source(f0, noise), fine.to(torch.float64)).to(x.dtype)
@@ -74,10 +75,11 @@ class Decoder(nn.Module):
     ) -> Tensor:
         """[batch, 600 * span.size] at 24 kHz; what lies past the end of a row is not to be used.
 
-        text     [batch, hidden, span.size], what is said in each frame
-        f0       float64 [batch, half.size], Hz; `energy` likewise
-        noise    float32 [batch, 600 * span.size]
-        style    [batch, sizes.style]
+        Args:
+            text: [batch, hidden, span.size], what is said in each frame
+            f0: float64 [batch, half.size], Hz; `energy` likewise
+            noise: float32 [batch, 600 * span.size]
+            style: [batch, sizes.style]
         """
         curves = [self.F0_conv(f0[:, None].to(text.dtype)), self.N_conv(energy[:, None].to(text.dtype))]
         beside = [self.asr_res(text), *curves]

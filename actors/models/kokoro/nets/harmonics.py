@@ -35,9 +35,10 @@ class HarmonicSource(nn.Module):
     def forward(self, f0: Tensor, noise: Tensor) -> Tensor:
         """float64 [batch, 300 * half_frames].
 
-        f0      float64 [batch, half_frames], Hz; 10 or less is unvoiced
-        noise   float32 [batch, 300 * half_frames], unit normal. Through the linear layer, nine independent normals are
-                one, times the norm of its weights
+        Args:
+            f0: float64 [batch, half_frames], Hz; 10 or less is unvoiced
+            noise: float32 [batch, 300 * half_frames], unit normal. Through the linear layer, nine independent normals
+                are one, times the norm of its weights
         """
         weights = self.l_linear.weight[0].double()
         voiced = (f0 > _VOICED_HZ).double().repeat_interleave(HALF_FRAME, 1)
@@ -91,7 +92,8 @@ class Transform(nn.Module):
     def analyse(self, wave: Tensor, hops: Span) -> Tensor:
         """Magnitudes and angles of every hop: float64 [batch, 22, hops.size], zeros past the end of a row.
 
-        wave   float64 [batch, 5 * (hops.size - 1)]
+        Args:
+            wave: float64 [batch, 5 * (hops.size - 1)]
         """
         half = SIZE // 2
         end = (hops.counts[:, 0].long() - 1) * HOP

@@ -31,11 +31,12 @@ FRAME = 2 * HALF_FRAME
 class Prosody:
     """A batch whose lengths are known.
 
-    styles       [batch, 2 * sizes.style], as given
-    text         [batch, tokens, hidden], what is said
-    durations    int64 [batch, tokens], in frames; 0 past the end of a row
-    num_frames   of each row, on the host
-    f0, energy   float64 [batch, 2 * most frames], per half frame, pitch in Hz
+    Attributes:
+        styles: [batch, 2 * sizes.style], as given
+        text: [batch, tokens, hidden], what is said
+        durations: int64 [batch, tokens], in frames; 0 past the end of a row
+        num_frames: Of each row, on the host
+        f0, energy: float64 [batch, 2 * most frames], per half frame, pitch in Hz
     """
 
     styles: Tensor
@@ -78,10 +79,11 @@ class KokoroNetwork(nn.Module):
     def prosody(self, ids: Tensor, lengths: Sequence[int], styles: Tensor, speeds: Tensor) -> Prosody:
         """How each row is said.
 
-        ids       int64 [batch, tokens], a pad (0) at both ends of each row
-        lengths   tokens of each row, pads counted
-        styles    [batch, 2 * sizes.style], of the voice and then of its manner
-        speeds    [batch], 2 is twice as fast
+        Args:
+            ids: int64 [batch, tokens], a pad (0) at both ends of each row
+            lengths: Tokens of each row, pads counted
+            styles: [batch, 2 * sizes.style], of the voice and then of its manner
+            speeds: [batch], 2 is twice as fast
         """
         precise = self.bert_encoder.weight.dtype
         manner = styles[:, self.sizes.style :].to(precise)
@@ -98,7 +100,8 @@ class KokoroNetwork(nn.Module):
     def sound(self, prosody: Prosody, rows: Sequence[int], noise: Tensor) -> Tensor:
         """Waveforms of some rows: [len(rows), 600 * most frames] at 24 kHz; nothing that is meant past the end of each.
 
-        noise   float32 [len(rows), 600 * most frames], unit normal; what differs between seeds
+        Args:
+            noise: float32 [len(rows), 600 * most frames], unit normal; what differs between seeds
         """
         picked = torch.tensor(rows, device=prosody.text.device)
         dtype = prosody.text.dtype

@@ -66,8 +66,9 @@ class Predictor(nn.Module):
     def durations(self, encoded: Tensor, speeds: Tensor, span: Span) -> Tensor:
         """Frames of each phoneme, at least 1: int64 [batch, tokens], 0 past the end of each row.
 
-        encoded   of `text_encoder`
-        speeds    [batch], 2 is twice as fast
+        Args:
+            encoded: Of `text_encoder`
+            speeds: [batch], 2 is twice as fast
         """
         x = self.duration_proj["linear_layer"](span.run_lstm(self.lstm, encoded))
         frames = torch.round(torch.sigmoid(x).sum(2) / speeds[:, None]).clamp(min=1)
@@ -76,7 +77,8 @@ class Predictor(nn.Module):
     def curves(self, spread: Tensor, manner: Tensor, span: Span, half: Span) -> tuple[Tensor, Tensor]:
         """Pitch in Hz (0 or less: none) and energy of every half frame: [batch, half.size] each, zeros after a row.
 
-        spread   what `text_encoder` gave, for each frame that of its phoneme: [batch, span.size, hidden + style]
+        Args:
+            spread: What `text_encoder` gave, for each frame that of its phoneme: [batch, span.size, hidden + style]
         """
         x = span.clear(span.run_lstm(self.shared, spread).transpose(1, 2))
         return (

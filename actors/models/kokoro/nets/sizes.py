@@ -18,11 +18,12 @@ MAX_TOKENS = 512
 class Sizes:
     """What may differ between networks of this architecture; the defaults are those of Kokoro-82M v1.0.
 
-    hidden       channels of the text, the prosody and the decoder's input
-    style        numbers of a voice, and as many of its manner: a row of a voice's table has both
-    durations    the most frames of a token at speed 1
-    generator    channels of the generator's input; half as many at 800 Hz, a quarter at 4,800 Hz
-    bert, bert_heads, bert_inner, bert_layers   the encoder of phonemes, one layer's weights used `bert_layers` times
+    Attributes:
+        hidden: Channels of the text, the prosody and the decoder's input
+        style: Numbers of a voice, and as many of its manner: a row of a voice's table has both
+        durations: The most frames of a token at speed 1
+        generator: Channels of the generator's input; half as many at 800 Hz, a quarter at 4,800 Hz
+        bert, bert_heads, bert_inner, bert_layers: The encoder of phonemes, one layer's weights used `bert_layers` times
     """
 
     hidden: int = 512
@@ -62,7 +63,11 @@ _READ: Mapping[str, tuple[str, ...]] = {
 
 
 def sizes_of(config: object) -> Sizes:
-    """The sizes in a `config.json` that was read. Raises ValueError, which names the key that is wrong."""
+    """The sizes in a `config.json` that was read.
+
+    Raises:
+        ValueError: It is of another network; the message names the key
+    """
     for keys, expected in _FIXED.items():
         if (found := _get(config, keys)) != expected:
             raise ValueError(f"{'.'.join(keys)} is {found!r}, and this network has {expected!r}")

@@ -16,10 +16,11 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 class Span:
     """Lengths of the rows of a batch at one rate.
 
-    lengths   steps of each row, on the host
-    size      steps of the longest: the padded tensor's last axis
-    mask      [batch, 1, size], 1 inside a row and 0 past its end; None where no row is padded
-    counts    [batch, 1, 1], the lengths as numbers to divide by
+    Attributes:
+        lengths: Steps of each row, on the host
+        size: Steps of the longest: the padded tensor's last axis
+        mask: [batch, 1, size], 1 inside a row and 0 past its end; None where no row is padded
+        counts: [batch, 1, 1], the lengths as numbers to divide by
     """
 
     def __init__(self, lengths: Sequence[int], device: torch.device, dtype: torch.dtype) -> None:

@@ -28,7 +28,11 @@ MARKS = str.maketrans("，。！？；：、（）「」", ",.!?;:,()“”")
 
 
 def read(text: str, language: str) -> str:
-    """How a text of one language is pronounced. Raises RowRejected."""
+    """How a text of one language is pronounced.
+
+    Raises:
+        RowRejected: The text cannot be read, with the reason
+    """
     if language in _NAMES:
         raise RowRejected(
             f"kokoro reads no {_NAMES[language]} text: the only reader of it is under the GPL. Give the text in "

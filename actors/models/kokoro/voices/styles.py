@@ -35,11 +35,15 @@ class Styles:
         self._lock = threading.Lock()
 
     def style(self, voice: str, seed: int, num_phonemes: int) -> NDArray[np.float32]:
-        """float32 [2 * style] of a segment. Raises ModelError for a table that cannot be read.
+        """float32 [2 * style] of a segment.
 
-        voice          as a row has it, "" for the default
-        seed           of the row
-        num_phonemes   of the segment, pads not counted
+        Args:
+            voice: As a row has it, "" for the default
+            seed: Of the row
+            num_phonemes: Of the segment, pads not counted
+
+        Raises:
+            ModelError: For a table that cannot be read
         """
         mixed = np.zeros(2 * self._style)
         for name, share in self.parts(voice, seed):

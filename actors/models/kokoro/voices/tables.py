@@ -39,7 +39,11 @@ class VoiceFiles:
         return tuple(sorted(self.paths))
 
     def table(self, name: str, style: int) -> Table:
-        """float32 [510, 2 * style] of a voice. Raises ModelError, which names the file."""
+        """float32 [510, 2 * style] of a voice.
+
+        Raises:
+            ModelError: A file is missing or damaged; the message names it
+        """
         path = self.paths[name]
         try:
             table = _read(path, name)
@@ -54,7 +58,11 @@ class VoiceFiles:
 
 
 def voice_files(folder: Path) -> VoiceFiles:
-    """The voices in a folder, `NAME.pt` or `NAME.bin`. Raises ModelError where there is none."""
+    """The voices in a folder, `NAME.pt` or `NAME.bin`.
+
+    Raises:
+        ModelError: Where there is none
+    """
     paths = {path.stem: path for suffix in (".bin", ".pt") for path in folder.glob(f"*{suffix}") if _is_name(path.stem)}
     if not paths:
         raise ModelError(f"kokoro: {folder} has no voice in it, such as af_heart.pt; fetch the voices again")
@@ -66,7 +74,11 @@ def voice_files(folder: Path) -> VoiceFiles:
 
 
 def demo_voice_files() -> VoiceFiles:
-    """The five voices of the extra `kokoro-demo`. Raises ModelError where it is not installed."""
+    """The five voices of the extra `kokoro-demo`.
+
+    Raises:
+        ModelError: Where it is not installed
+    """
     package, file = DEMO_VOICES
     spec = find_spec(package)
     path = Path((spec.submodule_search_locations or [""])[0]) / file if spec else None
