@@ -74,17 +74,24 @@ class Phonemes:
         Raises:
             RowRejected: The row cannot be spoken, with the reason
         """
-        pieces = self._spelling.split(text)
-        readable = "".join(piece if place % 2 else _readable(piece) for place, piece in enumerate(pieces))
-        try:
-            phonemes = str(self._g2p(readable))
-        except Exception as error:  # whatever a rule of the package trips over, it is this row's text
-            reason = f"{type(error).__name__}: {error}"
-            raise RowRejected(f"hibari cannot read the text {text[:40]!r} ({reason}); spell it out") from error
-        known = [phoneme for phoneme in phonemes if phoneme in self._ids]
+        known = [phoneme for phoneme in self.phonemes(text) if phoneme in self._ids]
         if not any(phoneme.isalpha() for phoneme in known):
             return ()
         return (_PAD, *(self._ids[phoneme] for phoneme in known), _PAD)
+
+    def phonemes(self, text: str) -> str:
+        """How `text` is pronounced, its marks among the phonemes.
+
+        Raises:
+            RowRejected: The text cannot be read, with the reason
+        """
+        pieces = self._spelling.split(text)
+        readable = "".join(piece if place % 2 else _readable(piece) for place, piece in enumerate(pieces))
+        try:
+            return str(self._g2p(readable))
+        except Exception as error:  # whatever a rule of the package trips over, it is this row's text
+            reason = f"{type(error).__name__}: {error}"
+            raise RowRejected(f"hibari cannot read the text {text[:40]!r} ({reason}); spell it out") from error
 
 
 def _readable(text: str) -> str:
