@@ -15,6 +15,7 @@ from speechmill.actors.models.base import ModelConfig
 from speechmill.actors.models.kokoro.model import MAX_PHONEMES, Kokoro
 from speechmill.actors.models.registry import describe
 from speechmill.actors.records.utterance import Prepared, Segment, Utterance
+from speechmill.actors.text.front_end import FrontEnd
 from speechmill.actors.text.splitting import fit_segments
 from speechmill.errors import BatchOutOfMemory, ModelError, RowRejected
 from speechmill.jobs.conformance.check_model import check_model
@@ -159,3 +160,22 @@ def test_a_batch_that_does_not_fit_says_so(batched: Kokoro, monkeypatch: pytest.
 def test_it_keeps_all_laws(folder: Path) -> None:
     report = check_model("kokoro", weights=str(folder), options={"deterministic": False}, texts=TEXTS)
     assert report.is_ok, [finding for finding in report.findings if finding.outcome == "broken"]
+
+
+@pytest.mark.parametrize(
+    ("text", "voice", "said", "unspoken"),
+    [
+        ("It costs $5.", "af_heart", "It costs five dollars.", ()),
+        ("花了12元。", "zm_yunxi", "花了十二元。", ()),
+        ("今日は3時です。", "jf_alpha", "今日は3時です。", ()),
+        ("明日は10時に。", "by_seed", "明日は10時に。", ()),
+        ("[read](/ɹˈɛd/) it, мир", "bf_emma", "[read](/ɹˈɛd/) it,", ("мир",)),
+    ],
+)
+def test_texts_go_through_the_front_end_but_for_japanese(
+    batched: Kokoro, text: str, voice: str, said: str, unspoken: tuple[str, ...]
+) -> None:
+    """English and Chinese are put into words; there are no tables of Japanese, whose own reader knows numbers."""
+    read = FrontEnd(batched.info).read(text, voice)
+    assert [part.text for part in read.parts] == [said]
+    assert read.unspoken == unspoken
