@@ -19,7 +19,7 @@ _WORDS = frozenset(
     "example doc log bat bin bash jar java class zip tar rar iso img gif opus mobi tiff swift page tmp ogg mov conf ini".split()
 )
 _SPELLED = frozenset(
-    "org edu mil int io ai tv uk us eu www http https ftp ssh html htm php asp pdf csv txt xml json".split()
+    "mil int io ai tv uk us eu www http https ftp ssh html htm php asp pdf csv txt xml json".split()
 )
 _SAID = {
     "json": "jason",
@@ -32,6 +32,10 @@ _SAID = {
     "jsonl": "jason L",
     "docx": "doc X",
     "com": "com",
+    "org": "org",
+    "edu": "edu",
+    "net": "net",
+    "info": "info",
     "gov": "gov",
     "parquet": "parquet",
     "webp": "web P",
