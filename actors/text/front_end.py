@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from ...errors import RowRejected
 from .lexicon import Lexicon
 from .markup import Markup, Piece, pieces_of
-from .reading.analyser import Analysis, Reader, analyse
+from .reading.analyser import Analysis, Reader, analyse, without_quote_marks
 from .reading.chinese.reader import HAN, ChineseReader
 from .reading.english.reader import EnglishReader
 from .reading.folding import fold
@@ -112,7 +112,8 @@ class FrontEnd:
             if piece.phonemes and (self._kept is None or self._kept.fullmatch(piece.text) is None):
                 raise RowRejected(f"SSML phoneme: {piece.text[:60]} holds what {self._info.name} takes for no phonemes")
             is_inline = piece.is_inline
-            for paragraph in normalise(piece.text).split(_PARAGRAPH):
+            raw = without_quote_marks(piece.text) if self._languages else piece.text
+            for paragraph in normalise(raw).split(_PARAGRAPH):
                 if not paragraph:
                     continue
                 said, missed = self._paragraph(paragraph, piece, voice)

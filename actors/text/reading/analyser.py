@@ -20,6 +20,7 @@ _SPACES = re.compile(r" {2,}")
 _BEFORE_MARK = re.compile(r" +(?=[,.;:!?](?:\s|\Z))")
 
 
+_QUOTE_MARKS = re.compile(r"(?m)^[ \t]*(?:>[ \t]?(?:(?:>[ \t]?)+|(?=[^\W\d]|[\"'“‘(*-]|$)))(?!=)")
 _AS_WRITTEN = frozenset((FOREIGN, "url", "mail", "host", "file", "path"))
 """Kinds whose first letter is small where it is written so."""
 
@@ -50,6 +51,8 @@ class Reader(Protocol):
 
 def analyse(text: str, reader: Reader, *, is_chinese: bool = False, is_start: bool = True) -> Analysis:
     """The analysis of a text whose white space is normal; `is_start`: a sentence begins with it."""
+    if is_start and ">" in text:
+        text = without_quote_marks(text)
     folded = fold(text, keeps_wide_marks=is_chinese)
     spans = list(reader.spans(folded))
     pieces: list[str] = []
@@ -64,6 +67,11 @@ def analyse(text: str, reader: Reader, *, is_chinese: bool = False, is_start: bo
     pieces.append(folded[last:])
     spoken = _BEFORE_MARK.sub("", _SPACES.sub(" ", "".join(pieces))).strip() if spans else folded
     return Analysis(folded, spans, spoken, tuple(unspoken))
+
+
+def without_quote_marks(text: str) -> str:
+    """The text without the marks that mail puts before quoted lines, as in "> She wrote"; ">5 kg" is greater than."""
+    return _QUOTE_MARKS.sub("", text) if ">" in text else text
 
 
 def _spaced(span: Span, text: str, pieces: list[str], *, is_chinese: bool, is_start: bool) -> str:

@@ -41,6 +41,14 @@ def emoji_name(language: str, found: str) -> str:
     return names.get(found) or names.get(_TONES.sub("", found)) or names.get(found.replace("\ufe0f", ""), "")
 
 
+def run_end(text: str, found: re.Match[str]) -> int:
+    """Where a run of one emoji ends: it is named once."""
+    end, width = found.end(), len(found[0])
+    while text.startswith(found[0], end):
+        end += width
+    return end
+
+
 @lru_cache(maxsize=65_536)
 def symbol_name(language: str, char: str) -> str:
     """What a character is called; "" where neither the tables nor Unicode name it in that language."""

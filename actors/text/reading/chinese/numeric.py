@@ -38,6 +38,7 @@ _MD = re.compile(r"(?P<m>\d{1,2})月(?P<d>\d{1,2})(?P<day>[日号號])")
 _TIME = re.compile(
     r"(?P<h>[01]?\d|2[0-4])[:：](?P<min>[0-5]\d)(?:[:：](?P<s>[0-5]\d))?(?![:：]?\d)(?P<half> ?[AaPp]\.?[Mm]\.?)?"
 )
+_SCALED = re.compile(r"(?P<a>\d{1,3}(?:,\d{3})+|\d+)[:：](?P<b>[1-9]\d{0,2}(?:,\d{3})+|\d{3,})(?![\d:])")
 _RATIO = re.compile(r"(?P<a>\d+(?:\.\d+)?)[:：](?P<b>\d+(?:\.\d+)?)(?:[:：](?P<c>\d+))?")
 _PHONE = re.compile(
     r"\+\d{1,3}(?:[ -]?\d{2,11}){1,5}(?!\d)|1[3-9]\d[ -]?\d{4}[ -]?\d{4}(?!\d)|\(?0\d{2,3}\)?[ -]?\d{7,8}(?:-\d{1,5})?(?!\d)"
@@ -106,7 +107,7 @@ def read_numeric(text: str, start: int) -> Found | None:
     if char in _VULGAR:
         over, under = _VULGAR[char]
         return "fraction", f"{cardinal(under)}分之{cardinal(over)}", start + 1
-    for read in (_phone, _date, _time, _version, _fraction):
+    for read in (_phone, _date, _scale, _time, _version, _fraction):
         found = read(text, start)
         if found is not None:
             return found
@@ -214,6 +215,15 @@ def _clock(text: str, match: re.Match[str]) -> str:
 def _is_score(text: str, start: int, match: re.Match[str]) -> bool:
     before = text[max(0, start - 6) : start]
     return re.search(r"(?:比分|比例|比率|比|以|战胜|赔率)[是为约]?\s?\Z", before) is not None or len(match["min"]) < 2
+
+
+def _scale(text: str, start: int) -> Found | None:
+    """Numbers in groups with a colon between, as of a map: "1:50,000"."""
+    match = _SCALED.match(text, start)
+    if match is None:
+        return None
+    numbers = [re.sub(r"\D", "", match[name]) for name in ("a", "b")]
+    return "ratio", "比".join(map(cardinal, numbers)), match.end()
 
 
 def _version(text: str, start: int) -> Found | None:

@@ -9,16 +9,24 @@ import re
 from collections.abc import Iterator
 
 from ..addresses import find_address
+from ..emoticons import EMOTICON_STARTS, find_emoticon
+from ..english.chemistry import match_ion
 from ..english.numerals import roman
 from ..records import FOREIGN, Span
-from ..symbols import emoji_name, emoji_pattern, symbol_name
+from ..symbols import emoji_name, emoji_pattern, run_end, symbol_name
 from .numerals import cardinal, spelled
 from .numeric import VULGAR, currencies, read_code, read_money, read_numeric
 
 HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff〇"
 _HOT = re.compile(
-    rf"[^{HAN}\sA-Za-zÀ-ÖØ-öø-ɏ，。、；：！？“”‘’（）《》〈〉「」『』【】…—.,;:!?()'\"\[\]\u3041-\u30ff-]|[A-Za-z][A-Za-z.:/@]*(?:[/@.:#+$€£¥]|\d| ?\d)|[IVX]+(?=[级級章世号號期型类類代届])|(?<![\dA-Za-z])-(?=[\d¥￥$€£])|(?<![A-Za-z])\.(?=\d)|(?<=\d)[-—]|第[IVXLC]+"
+    rf"[^{HAN}\sA-Za-zÀ-ÖØ-öø-ɏ，。、；：！？“”‘’（）《》〈〉「」『』【】…—.,;:!?()'\"\[\]\u3041-\u30ff-]|[A-Za-z][A-Za-z.:/@]*(?:[/@.:#+$€£¥]|\d| ?\d)|[IVX]+(?=[级級章世号號期型类類代届])|(?<![\dA-Za-z])-(?=[\d¥￥$€£])|(?<![A-Za-z])\.(?=\d)|(?<=\d)[-—]|第[IVXLC]+|(?<=[周一二三四五六日天月])[-–—~～](?=[周星一二三四五六七八九十])|(?<=[A-Za-z])-(?=[A-Za-z](?![A-Za-z]))|[A-Z][A-Za-z\d]*[¹²³⁴⁵⁶⁷⁸]?[⁺⁻]|[:;=]-?['dDpPoO)(/|*]|xD|XD|T_T|\^_?\^|"
+    rf"(?<=[{HAN}])[A-Z]·?[A-Z\d]{{5,6}}"
 )
+_PLATE = re.compile(r"(?P<city>[A-Z])·?(?P<code>(?=[A-Z]{0,3}\d)[A-Z\d]{5,6})(?![A-Za-z\d])")
+_PROVINCES = frozenset("京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼使领")
+_MATHS_NEAR = re.compile(r"[≥≤≠≈<>=＝＋+×÷√²³∈∞±]|已知|方程|函数|不等式|若|设|证明|求|正数|负数|实数|整数|差")
+_DAYS = re.compile(r"[周週月][一二三四五六日天]?\Z|[一二三四五六日天十]\Z")
+_ORDERED = re.compile("[单單号號务題题间間件目房第案]\\s?\\Z")
 _SIGN = re.compile(r"(?P<sign>[-−+±~～≈])(?=\.?\d)")
 _SIGNS = {"-": "负", "−": "负", "+": "加", "±": "正负", "~": "约", "～": "约", "≈": "约等于"}
 _NO = re.compile(r"[Nn][Oo]\. ?(?P<digits>\d+)")
@@ -83,6 +91,10 @@ class ChineseReader:
 def _read(text: str, start: int) -> Span | None:
     char = text[start]
     before = text[start - 1] if start else " "
+    if char in EMOTICON_STARTS:
+        emoticon = find_emoticon(text, start, "zh")
+        if emoticon is not None:
+            return Span(start, emoticon[1], "emoji", emoticon[0])
     if char.isascii() and (char.isalnum() or char in "~/"):
         found = find_address(text, start)
         if found is not None and not (before.isascii() and before.isalnum()):
@@ -119,6 +131,16 @@ def _read(text: str, start: int) -> Span | None:
 
 
 def _latin(text: str, start: int) -> Span | None:
+    before = text[max(0, start - 1) : start]
+    plate = _PLATE.match(text, start) if before in _PROVINCES and before else None
+    if plate is not None:
+        code = "".join(spelled(p) if p.isdigit() else p for p in re.findall(r"[A-Z]|\d+", plate["code"]))
+        return Span(start, plate.end(), "code", plate["city"] + code)
+    ion = match_ion(text, start) if not (before.isascii() and before.isalpha()) else None
+    if ion is not None:
+        pieces, charge, is_positive, end = ion
+        letters = "".join(cardinal(piece) if piece.isdigit() else piece for piece in pieces)
+        return Span(start, end, "chemistry", f"{letters}{'正' if is_positive else '负'}{cardinal(charge or '1')}价")
     no = _NO.match(text, start)
     if no is not None:
         return Span(
@@ -149,11 +171,27 @@ def _address(text: str) -> str:
 
 def _symbol(text: str, start: int, before: str) -> Span | None:
     char = text[start]
+    emoji = None if char.isascii() else emoji_pattern("zh").match(text, start)
+    if emoji is not None and char not in "©®™":
+        return Span(start, run_end(text, emoji), "emoji", emoji_name("zh", emoji[0]))
     line = _LINE.match(text, start)
     if line is not None:
         return Span(start, line.end(), "line", "...")
     if char in "-–—~～" and before in "日号號月年点时分秒元米度级周" and text[start + 1 : start + 2].isdigit():
         return Span(start, start + 1, "range", "到")
+    if (
+        char in "-–—~～"
+        and _DAYS.search(text[max(0, start - 2) : start])
+        and re.match("[周週星]|[一二三四五六七八九十]{1,2}月", text[start + 1 : start + 4])
+    ):
+        return Span(start, start + 1, "range", "到")
+    if char == "-" and _is_difference(text, start):
+        return Span(start, start + 1, "maths", "减")
+    if char == "#" and text[start + 1 : start + 2].isdigit() and _ORDERED.search(text, max(0, start - 2), start):
+        digits = re.compile(r"\d+").match(text, start + 1)
+        assert digits is not None
+        words = spelled(digits[0]) if len(digits[0]) > 3 or digits[0][0] == "0" else cardinal(digits[0])
+        return Span(start, digits.end(), "code", f"{'' if before in '号號第' else '号'}{words}")
     if char == "-" and not _SUM.match(text, start) and not _SUM_BEFORE.search(text, max(0, start - 8), start):
         return None
     if (
@@ -186,7 +224,7 @@ def _symbol(text: str, start: int, before: str) -> Span | None:
         return Span(start, super_digits.end(), "maths", named)
     emoji = emoji_pattern("zh").match(text, start)
     if emoji is not None:
-        return Span(start, emoji.end(), "emoji", emoji_name("zh", emoji[0]))
+        return Span(start, run_end(text, emoji), "emoji", emoji_name("zh", emoji[0]))
     if char in currencies():
         return Span(start, start + 1, "symbol", currencies()[char])
     name = symbol_name("zh", char)
@@ -196,6 +234,15 @@ def _symbol(text: str, start: int, before: str) -> Span | None:
     if foreign is not None:
         return Span(start, foreign.end(), FOREIGN, foreign[0])
     return None if char.isspace() else Span(start, start + 1, FOREIGN, char) if not _is_mark(char) else None
+
+
+def _is_difference(text: str, start: int) -> bool:
+    """Whether a hyphen between two single Latin letters is a minus: something of mathematics stands near."""
+    return (
+        re.search(r"(?<![A-Za-z])[A-Za-z]\Z", text[max(0, start - 2) : start]) is not None
+        and re.match(r"[A-Za-z](?![A-Za-z\d])", text[start + 1 : start + 3]) is not None
+        and _MATHS_NEAR.search(text, max(0, start - 12), start + 14) is not None
+    )
 
 
 def _is_mark(char: str) -> bool:

@@ -41,7 +41,7 @@ def abbreviations() -> dict[str, tuple[Abbreviation, ...]]:
     for name, reading, when, ends in read_table("en/abbreviations"):
         entry = Abbreviation(reading, when, ends)
         known.setdefault(name, []).append(entry)
-        if when in ("number", "always", "inside", "bare") and name[0].islower():
+        if when in ("number", "always", "inside", "bare", "ordinal") and name[0].islower():
             capital = name[0].upper() + name[1:]
             known.setdefault(capital, []).append(entry)
             if when == "number":
@@ -78,11 +78,20 @@ def read_abbreviation(text: str, start: int, end: int) -> Reading | None:
 _BEFORE_DAYS = frozenset(
     "on by last next this every each until till since from to through and or or before after".split()
 )
+_BEFORE_MONTHS = frozenset(
+    "in since until till by of from to through last next this early mid late before after during for every each and or "
+    "between around".split()
+)
+_NAMES_TOO = frozenset(("January", "March", "April", "June", "July"))
+"""Months whose short form is a name or a word too: it needs a preposition."""
+_DETERMINERS = frozenset("the a an our my his her their your this that every each any".split())
 _ORDER = {
     "verse": -1,
     "number": 0,
     "month": 1,
+    "ordinal": 1,
     "name": 3,
+    "office": 4,
     "street": 2,
     "after-name": 4,
     "day": 5,
@@ -102,7 +111,12 @@ def _holds(entry: Abbreviation, text: str, end: int, previous: str, word: str) -
         return _NUMBER.match(text, end + 1) is not None
     if entry.when == "month":
         is_beside = word[:1].isdigit() or previous.strip(",.").isdigit() or previous[-2:] in ("st", "nd", "rd", "th")
-        return is_beside or word[:1].islower() or text[end + 1 : end + 2] in (",", ";", ")")
+        is_behind = previous.lower() in _BEFORE_MONTHS or entry.reading not in _NAMES_TOO
+        return is_beside or is_behind or word[:1].islower() or text[end + 1 : end + 2] in (",", ";", ")")
+    if entry.when == "ordinal":
+        return re.search(r"\d(?:st|nd|rd|th)\Z", previous) is not None
+    if entry.when == "office":
+        return previous.lower() in _DETERMINERS
     if entry.when == "verse":
         return re.match(r" ?\d+:\d", text[end + 1 : end + 8]) is not None
     if entry.when == "state":
@@ -125,6 +139,7 @@ def _holds(entry: Abbreviation, text: str, end: int, previous: str, word: str) -
         return (
             previous.lower().strip(",") in _BEFORE_DAYS
             or (not is_capital and word != "")
+            or (not word and previous.islower() and previous not in _DETERMINERS and entry.reading != "Sunday")
             or text[end + 1 : end + 2] == ","
         )
     return True
@@ -144,6 +159,8 @@ def _is_road(text: str, previous: str, word: str, end: int) -> bool:
 def _is_stop(entry: Abbreviation, text: str, end: int, word: str, following: re.Match[str] | None) -> bool:
     if entry.ends == "never":
         return False
+    if entry.when in ("month", "ordinal") and word[:1].isupper():
+        return text[end + 1 : end + 2].isspace() and not word.isupper()
     if entry.ends == "number":
         return not text[end + 1 :].strip()
     return may_start(text, end + 1)

@@ -18,9 +18,7 @@ _WORDS = frozenset(
     "com net gov info biz app dev site online shop store tech blog cloud news wiki live club page link name local test "
     "example doc log bat bin bash jar java class zip tar rar iso img gif opus mobi tiff swift page tmp ogg mov conf ini".split()
 )
-_SPELLED = frozenset(
-    "org edu mil int io ai tv uk us eu www http https ftp ssh html htm php asp pdf csv txt xml json".split()
-)
+_SPELLED = frozenset("mil int io ai tv uk us eu www http https ftp ssh html htm php asp pdf csv txt xml json".split())
 _SAID = {
     "json": "jason",
     "jpeg": "J peg",
@@ -32,6 +30,10 @@ _SAID = {
     "jsonl": "jason L",
     "docx": "doc X",
     "com": "com",
+    "org": "org",
+    "edu": "edu",
+    "net": "net",
+    "info": "info",
     "gov": "gov",
     "parquet": "parquet",
     "webp": "web P",

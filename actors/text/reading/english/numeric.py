@@ -12,7 +12,7 @@ from collections.abc import Callable
 from .dates import clock_time, decade, named_date, numeric_date
 from .money import money_behind, money_in_front
 from .numbers import MINUSES, SPACE, VULGAR, Number, digits_of, read_number, with_scale
-from .numerals import cardinal, decimal, fraction, ordinal, pairs, spelled, year
+from .numerals import cardinal, decimal, fraction, ordinal, pairs, plural, spelled, year
 from .units import read_unit
 
 Found = tuple[str, str, int]
@@ -27,6 +27,10 @@ _GROUPS = re.compile(r"\d{4}(?:[ -]\d{4}){2,4}(?!\d)|\d{3}-\d{2}-\d{4}(?!\d)|\d{
 _VERSION = re.compile(r"\d+(?:\.\d+){2,}(?P<tail>[-.+]?(?:rc|alpha|beta|a|b|post|dev|pre|SNAPSHOT)[-.]?\d*)?(?![\w])")
 _ORDINAL = re.compile(r"(?P<number>\d{1,3}(?:,\d{3})+|\d+)(?:st|nd|rd|th|ST|ND|RD|TH)(?![A-Za-z])")
 _FRACTION = re.compile(r"(?P<over>\d+)(?P<slash>[/⁄]|(?<=24)-(?=7\b))(?P<under>\d+)(?P<th>ths?|rds?|nds?)?(?![\d/])")
+_SCALED = re.compile(
+    r"(?P<a>\d{1,3}(?:,\d{3})+|\d+) ?: ?(?P<b>[1-9]\d{0,2}(?:,\d{3})+|[1-9]\d{0,2}(?: \d{3})+)(?![\d:]|,\d)"
+    r"|(?P<a2>\d{1,3}(?:,\d{3})+) ?: ?(?P<b2>\d+)(?![\d:,])"
+)
 _RATIO = re.compile(r"(?P<a>\d+(?:\.\d+)?)(?P<joint>:| : )(?P<b>\d+(?:\.\d+)?)(?::(?P<c>\d+))?(?![\d:]\d|\d)")
 _CHAPTER = re.compile(
     r"(?<!\A)(?<=[\w.,;:] )[A-Z][a-z]+\.? \Z|\A(?:Psalms?|Genesis|Exodus|Matthew|Mark|Luke|John|Acts|Romans|Isaiah|Surah?) \Z"
@@ -37,6 +41,20 @@ _TIMES = re.compile(
 _IN_NAME = re.compile(
     r"\b(?:[A-Z][a-z]+|exit|seat|room|gate|class|apartment|row|platform|unit|section|grade|type|form|page|figure|channel|building|block|suite|flat|apt|at|number)\.? \Z"
 )
+_PLURAL = re.compile(r"(?P<number>\d{1,4})s(?![\w/²'’-])(?P<of> of\b)?")
+_MANY = {"10": "tens", "100": "hundreds", "1000": "thousands"}
+_MANY_BEFORE = re.compile(
+    r"(?:\b(?:one|two|three|four|five|six|seven|eight|nine|ten|dozen|several|many|few|some|both|these|those|all|no|more|other|extra|old|"
+    r"new|big|of|with|rolled|throw|threw|triple|double|pocket|crisp|size|sizes|twin|vintage|retired)"
+    r"|\b(?:low|lower|high|upper|mid|middle|early|late)|\b(?:[Ii]n|[Ii]nto|[Oo]f|[Bb]y|[Tt]hrough) (?:the|his|her|their|my|your|our|its|the (?:low|mid|high)))[ -]\Z",
+    re.IGNORECASE,
+)
+_TIMED_AFTER = re.compile(
+    r" (?:timers?|delays?|timeouts?|clips?|ads?|spots?|intervals?|breaks?|windows?|countdowns?|sprints?|exposures?|videos?|"
+    r"pauses?|rests?|holds?|planks?|bursts?|sets?|cooldowns?|later|earlier|ago|after|before|mark|response|latency)\b"
+)
+_OTHER_PLURAL = re.compile(r",? (?:and|or|&) \d{1,2}s\b")
+_BEHIND_PLURAL = re.compile(r"\ds,? (?:and|or|&) \Z")
 _FEET = re.compile(
     r"(?P<feet>\d+)\s?(?:'|′|ft\.? )\s?(?P<inches>\d+(?:\.\d+)?|\d+ \d/\d|\d*[½¼¾])\s?(?:\"|″|''|′′|in\b\.?)"
 )
@@ -76,15 +94,17 @@ _YEAR = re.compile(r"1[0-9]\d\d|20\d\d")
 _COUNTED = re.compile(
     r"[ -](?:more |other |new |old |small |large |big |different |[a-z]+ed )?(?P<noun>[a-z]+(?:s|people|men|women|children|feet|teeth|percent))\b"
 )
+_NO_NOUNS = frozenset("was is has this his as its perhaps does always unless".split())
 _ERA = re.compile(r" ?(?P<era>BCE|BC|CE|AD|B\.C\.E?\.?|A\.D\.|C\.E\.)(?![A-Za-z])")
 _ROAD = re.compile(
     r"[A-Z]?(?: (?:[NSEW]\.?|[A-Z][\w'’-]*\.?|\d+(?:st|nd|rd|th))){0,3} (?:St|Ave|Av|Rd|Dr|Blvd|Ln|Ct|Pl|Sq|Ter|Pkwy|Hwy|Cir|Street|"
     r"Avenue|Road|Drive|Boulevard|Lane|Court|Place|Square|Terrace|Parkway|Highway|Way|Crescent|Row|Hill|Gardens|Close|Broadway)\b"
 )
 _SPELL_AFTER = re.compile(
-    r"(?i:\b(?:pin|codes?|zip|extension|ext|dial|call|text|press|agent|password|passcode|combination|serial|account|tracking|"
+    r"(?i:\b(?:pin|codes?|zip|extension|ext|dial(?:led|ed|s|ling|ing)?|call(?:ed|s|ing)?|text(?:ed)?|press|phone[ds]?|rang|ring|answers? on|answered on|agent|password|passcode|combination|serial|account|tracking|"
     r"reference|pincode|postcode|id|license|plate|isbn|hotline)(?:\.|:| is| no\.?| number| #)?:? #?)\Z|, [A-Z]{2} \Z"
 )
+_CALL_BEHIND = re.compile(r" (?:calls?|operators?|dispatch(?:ers?)?|hotline|helpline)\b(?! (?:were|from \d))")
 _PAIR_AFTER = re.compile(
     r"\b(?:flight|room|rooms|bus|route|highway|interstate|suite|apartment|apt|unit|gate|train|channel|boeing|airbus|line|a|order|invoice|ticket|ste)\.? #?\Z",
     re.IGNORECASE,
@@ -233,6 +253,34 @@ def _ratio(text: str, start: int) -> tuple[str, int] | None:
     numbers = [match["a"], match["b"], *([match["c"]] if match["c"] else [])]
     joint = " " if len(numbers) == 2 and _CHAPTER.search(text, max(0, start - 24), start) else " to "
     return joint.join(decimal(*([*number.split("."), ""])[:2]) for number in numbers), match.end()
+
+
+def _scale(text: str, start: int) -> tuple[str, int] | None:
+    """Numbers in groups with a colon between, as of a map: "1:50,000"."""
+    match = _SCALED.match(text, start)
+    if match is None or (" " in (match["b"] or "").replace(",", "") and match["a"] != "1"):
+        return None
+    first, second = match["a"] or match["a2"], match["b"] or match["b2"]
+    return f"{cardinal(re.sub(r'[^0-9]', '', first))} to {cardinal(re.sub(r'[^0-9]', '', second))}", match.end()
+
+
+def _plural(text: str, start: int) -> tuple[str, int] | None:
+    """Numbers that are counted, and no seconds: "two 747s", "the low 60s", "1s and 0s", "100s of them"."""
+    match = _PLURAL.match(text, start)
+    if match is None:
+        return None
+    digits, before = match["number"], text[max(0, start - 32) : start]
+    if match["of"] and digits in _MANY:
+        return f"{_MANY[digits]} of", match.end()
+    if _TIMED_AFTER.match(text, match.end()) is not None:
+        return None
+    is_binary = len(digits) == 1 and (_OTHER_PLURAL.match(text, match.end()) or _BEHIND_PLURAL.search(before))
+    is_many = _MANY_BEFORE.search(before) is not None
+    if not (is_binary or is_many or (len(digits) in (3, 4) and digits in _PLANES)):
+        return None
+    if len(digits) == 3 and digits[1:] == "00":
+        return f"{cardinal(digits[0])} hundreds", match.end()
+    return plural(pairs(digits) if len(digits) > 2 else cardinal(digits)), match.end()
 
 
 def _feet(text: str, start: int) -> tuple[str, int] | None:
@@ -484,7 +532,11 @@ def _digits_only(text: str, start: int, number: Number) -> Found | None:
         return "digits", spelled(digits), end
     if has_more or (text[end : end + 1].isalpha() and not re.match(r"[A-Z](?= [A-Z])", text[end : end + 3])):
         return None
-    if len(digits) > 2 and _SPELL_AFTER.search(before) and not read_unit(text, end):
+    if len(digits) in (3, 5, 6) and _CALL_BEHIND.match(text, end):
+        return "code", spelled(digits), end
+    if len(digits) > 2 and _SPELL_AFTER.search(before) and not read_unit(text, end) and not _is_counted(text, end):
+        return "code", spelled(digits), end
+    if len(digits) > 4 and before.endswith("#"):
         return "code", spelled(digits), end
     if digits in _PLANES and _PAIR_AFTER.search(before) and _COUNTED.match(text, end) is None:
         return "code", pairs(digits), end
@@ -502,9 +554,14 @@ def _digits_only(text: str, start: int, number: Number) -> Found | None:
     return None
 
 
-def _is_year(text: str, before: str, digits: str, end: int) -> bool:
+def _is_counted(text: str, end: int) -> bool:
+    """Whether a noun in the plural follows a number."""
     counted = _COUNTED.match(text, end)
-    if counted is not None and counted["noun"] not in ("was", "is", "has", "this", "his", "as", "its", "perhaps"):
+    return counted is not None and counted["noun"] not in _NO_NOUNS
+
+
+def _is_year(text: str, before: str, digits: str, end: int) -> bool:
+    if _is_counted(text, end):
         return False
     if (
         read_unit(text, end) is not None
@@ -519,6 +576,7 @@ def _is_year(text: str, before: str, digits: str, end: int) -> bool:
 
 _RULES: tuple[tuple[str, Callable[[str, int], tuple[str, int] | None]], ...] = (
     ("version", _version),
+    ("ratio", _scale),
     ("time", clock_time),
     ("duration", _duration),
     ("unit", _feet),
@@ -526,5 +584,6 @@ _RULES: tuple[tuple[str, Callable[[str, int], tuple[str, int] | None]], ...] = (
     ("date", named_date),
     ("fraction", _fraction),
     ("year", decade),
+    ("number", _plural),
     ("ordinal", _ordinal),
 )

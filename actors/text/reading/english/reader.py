@@ -13,16 +13,19 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from ..addresses import find_address
+from ..emoticons import EMOTICON_STARTS, find_emoticon, may_be_emoticon
 from ..records import FOREIGN, Span
-from ..symbols import emoji_name, emoji_pattern, greek_name, symbol_name
+from ..symbols import emoji_name, emoji_pattern, greek_name, run_end, symbol_name
 from .abbreviations import abbreviations
 from .addresses import address_words, tag_words
 from .dates import DAYS, MONTH_WORDS, decade, short_year
 from .money import currencies, money_in_front
 from .numbers import VULGAR
+from .numerals import cardinal, spelled
 from .numeric import power_words, read_numeric
+from .roads import ROAD_NAMES
 from .units import units
-from .words import LATIN, NUMBERED, WORD, counted_names, is_vowelless, read_word
+from .words import FLOORS, LATIN, NUMBERED, WORD, counted_names, is_vowelless, read_word
 
 _CHUNK = re.compile(r"\S+")
 _PLAIN = re.compile(
@@ -36,6 +39,14 @@ _MONEY = re.compile(
     r"[-−–+]*(?:[^\W\d_]{0,3}[$€£¥₹₩₽₺₴₪₫₱₦₡₲₵₸₮₭฿₼₾֏៛৳₿₣₤₧₨￥￦¢]|[A-Z]{3} ?\d|kr\.? ?\d|[FKRDzS][A-Za-zčł$.]{0,3} ?\d)"
 )
 _TAG = re.compile(r"#(?=[^\W\d]|\d+[A-Za-z_])[\w-]*\w|@\w[\w.-]*\w|@\w")
+_NUMBERED_CODE = re.compile(r"#(?P<code>(?=[A-Z\d-]*\d)[A-Z\d]+(?P<dash>(?:-[A-Z\d]+)+)?)(?![\w])(?<!#)(?<!#[A-Z])")
+_CODE_PIECES = re.compile(r"[A-Z]|\d+")
+_ORDERED = re.compile(
+    r"\b(?:order|part|item|model|ticket|case|invoice|serial|code|ref|reference|tracking|batch|lot|unit|room|seat|gate|flight|confirmation|"
+    r"booking|claim|policy|account|sku|number|locker|bay|bin|slot|receipt|po)s?:? \Z",
+    re.IGNORECASE,
+)
+_STARS = re.compile(r"(?P<full>★{1,5}|⭐{2,5})(?P<half>½?)(?P<empty>☆{0,4})(?<=..)(?![★☆⭐])")
 _SILENT = frozenset(
     "\"'“”„«»‹›()[]{}.,;:!?…—–-¿¡‐‒―·`‖、。「」『』〈〉《》【】，．：；！？（）\u200c\u200d\ufe0e\ufe0f"
 )
@@ -95,6 +106,10 @@ class EnglishReader:
         """The span that begins at `start`; None where a plain word or mark does."""
         char = text[start]
         before = text[start - 1] if start else " "
+        if char in EMOTICON_STARTS:
+            emoticon = find_emoticon(text, start, "en")
+            if emoticon is not None:
+                return Span(start, emoticon[1], "emoji", emoticon[0])
         is_inside = before.isalnum() or before == "_"
         if has_address and not is_inside:
             found = find_address(text, start)
@@ -142,7 +157,7 @@ class EnglishReader:
 def _is_plain(chunk: str) -> bool:
     """Whether a chunk between spaces is a word, with its marks, that is said as it is written wherever it stands."""
     match = _PLAIN.match(chunk)
-    if match is None:
+    if match is None or may_be_emoticon(chunk):
         return False
     word = match["word"]
     if not word:
@@ -162,6 +177,8 @@ _BARE_CANDIDATES = frozenset(
         *(symbol.rstrip(".") for symbol in currencies() if symbol[0].isalpha()),
         *counted_names(),
         *NUMBERED,
+        *ROAD_NAMES,
+        *FLOORS,
     ]
 )
 
@@ -199,6 +216,12 @@ def _bare_unit(text: str, start: int) -> Span | None:
 def _symbol(text: str, start: int, before: str) -> Span | None:
     """A symbol, an emoji, or letters of another script."""
     char = text[start]
+    stars = _STARS.match(text, start)
+    if stars is not None:
+        return Span(start, stars.end(), "rating", _star_words(stars))
+    emoji = None if char in _SILENT or char.isascii() else emoji_pattern("en").match(text, start)
+    if emoji is not None and char not in "©®™":
+        return Span(start, run_end(text, emoji), "emoji", emoji_name("en", emoji[0]))
     line = _LINE.match(text, start)
     if line is not None:
         return Span(start, line.end(), "line", "...") if line[1] != "." else None
@@ -229,6 +252,9 @@ def _symbol(text: str, start: int, before: str) -> Span | None:
     operator = _OPERATOR.match(text, start)
     if operator is not None:
         return Span(start, operator.end(), "maths", _OPERATORS[operator[0]])
+    code = _NUMBERED_CODE.match(text, start)
+    if code is not None and not before.isalnum() and (code["dash"] or _ORDERED.search(text, max(0, start - 24), start)):
+        return Span(start, code.end(), "code", f"number {_code_words(code['code'])}")
     tag = _TAG.match(text, start)
     if tag is not None and not before.isalnum():
         sign = "hashtag" if char == "#" else "at"
@@ -264,7 +290,7 @@ def _symbol(text: str, start: int, before: str) -> Span | None:
         return _letters(text, start)
     emoji = emoji_pattern("en").match(text, start)
     if emoji is not None:
-        return Span(start, emoji.end(), "emoji", emoji_name("en", emoji[0]))
+        return Span(start, run_end(text, emoji), "emoji", emoji_name("en", emoji[0]))
     if char in currencies():
         return Span(start, start + 1, "symbol", currencies()[char].one)
     name = symbol_name("en", char)
@@ -275,6 +301,23 @@ def _symbol(text: str, start: int, before: str) -> Span | None:
         return Span(start, foreign.end(), FOREIGN, foreign[0])
     # Marks without a letter, and what formats others, are nothing to say.
     return None if unicodedata.category(char) in _FORMATS else Span(start, start + 1, FOREIGN, char)
+
+
+def _star_words(match: re.Match[str]) -> str:
+    full, empty = len(match["full"]), len(match["empty"])
+    head = cardinal(str(full)) + (" and a half" if match["half"] else "")
+    if empty:
+        return f"{head} out of {cardinal(str(full + empty + bool(match['half'])))} stars"
+    return f"{head} {'star' if full == 1 and not match['half'] else 'stars'}"
+
+
+def _code_words(code: str) -> str:
+    """A code behind a number sign: letters and digits one by one, a comma for its dashes."""
+    groups = [
+        " ".join(spelled(piece) if piece.isdigit() else piece for piece in _CODE_PIECES.findall(group))
+        for group in code.split("-")
+    ]
+    return ", ".join(groups)
 
 
 def _is_difference(text: str, start: int) -> bool:

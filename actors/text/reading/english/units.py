@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 
 from ..tables import read_table
+from .roads import is_compass
 
 PREFIXES = {
     "f": "femto",
@@ -127,6 +128,8 @@ def read_unit(text: str, start: int) -> Measure | None:
 
 def _stands(text: str, unit: Unit, gap: str, symbol: str, end: int) -> bool:
     is_spaced = gap.endswith((" ", "\u00a0", "\u202f", "\u2009"))
+    if symbol in ("N", "S", "W") and is_spaced and is_compass(text, end):
+        return False
     if "-" in gap and ((len(symbol) < 2 and symbol not in "gmWV") or unit.when == "space"):
         return False
     if unit.when == "tight":

@@ -10,8 +10,10 @@ from functools import cache
 
 from ..tables import read_table
 from .abbreviations import abbreviations, may_start, read_abbreviation
+from .chemistry import read_ion
 from .dates import DAYS, MONTHS, named_date
 from .numerals import cardinal, ordinal, pairs, roman, spelled, year
+from .roads import read_road
 from .units import units
 
 LATIN = "A-Za-zÀ-ÖØ-öø-ɏḀ-ỿªº"
@@ -25,6 +27,8 @@ NUMBERED = frozenset(
     "Nos nos Vol vol Vols vols Fig Figs Figs Eq Eqs Ch ch Chs pp Hwy hwy Rte Rt Apt apt Rm rm Ext ext Ste Sec Art Bldg Ver ver NO".split()
 )
 """Abbreviations that are known without a full stop where a number follows."""
+FLOORS = frozenset("Fl fl Flr flr".split())
+"""Those that are known without a full stop behind an ordinal."""
 _DOTTED = re.compile(r"(?:[A-Za-z]\.){2,}[A-Za-z]?(?![A-Za-z])|(?:[A-Za-z]{1,3}\.){2,}(?![A-Za-z])")
 _CAPITALS = re.compile(r"(?P<letters>[A-Z]{2,}(?:&[A-Z]{1,3})*|[A-Z](?:&[A-Z]{1,3})+)(?P<tail>'s|s'|s|'S)?(?![\w])")
 _MIXED_CASE = re.compile(r"[a-z]{0,3}[A-Z]+[a-z]*[A-Z]+[A-Za-z]*(?!\w)")
@@ -60,19 +64,32 @@ _SPEAKER = re.compile(
 _BEHIND_FIRST = re.compile(
     r"['’]s|[.,;:!?)]|\s*\Z| (?:of|and|the|died|was|is|had|reigned|became|ruled|came|built|made|waved|spoke|who|[a-z]+ed)\b"
 )
-_COMPASS = re.compile(r"(?P<side>[NS]\.?[EW]|[NSEW])\.?(?![\w'])")
-_COMPASS_NAMES = {"N": "north", "S": "south", "E": "east", "W": "west", "NE": "northeast", "NW": "northwest"} | {
-    "SE": "southeast",
-    "SW": "southwest",
-}
-_ROADS = (
-    "St|Ave|Av|Rd|Dr|Blvd|Ln|Ct|Pl|Pkwy|Hwy|Street|Avenue|Road|Drive|Boulevard|Lane|Court|Place|Parkway|Highway|Way"
+_FULL_NAMES = (
+    DAYS
+    | {name[:3]: name for name in MONTHS}
+    | {name: name for name in (*MONTHS, *DAYS.values(), *(f"{day}s" for day in DAYS.values()))}
+    | {"Sept": "September"}
 )
-_ROAD_AHEAD = re.compile(rf" (?:\d+(?:st|nd|rd|th)|[A-Z][\w']+(?: [A-Z][\w']+)?) (?:{_ROADS})\b")
-_BEHIND_ROAD = re.compile(rf"\b(?:{_ROADS})\.?,? \Z")
-_FULL_NAMES = DAYS | {name[:3]: name for name in MONTHS} | {name: name for name in MONTHS} | {"Sept": "September"}
 _SPAN_NAMES = "|".join(sorted(_FULL_NAMES, key=len, reverse=True))
 _DAYS_OR_MONTHS = re.compile(rf"({_SPAN_NAMES})\.? ?[-–—] ?({_SPAN_NAMES})\b")
+_LETTERS_ALWAYS = frozenset(
+    "UK EU UN USA UAE FBI CIA EPA FDA IMF IRS IRA AI UFO UFOS CEO CFO CTO IPO GDP VIP NBA NFL NHL MLB BBC NBC CNN ABC DNA RNA "
+    "HIV NHS MP MPS TV PC DVD ATM ADHD USB IBM AP AG II III IV VI VII VIII IX XI XII EV EVS IPCC IAEA WTO".split()
+)
+"""Letters that stay letters in a text of capitals, where a word is made of nearly any others."""
+_NEXT_WORD = re.compile(r"[^\w]{0,2}(\w*)")
+_BEFORE_NAME = re.compile(
+    r"(?:\A|[.!?:;–—,\"“(] |\b(?:THE|A|AN|NEW|FORMER|EX|ALL|MOST|MORE|MAJOR|EVERY|SOME|BY|IN)[ -])\Z"
+)
+_BEFORE_PRONOUN = re.compile(
+    r"\b(?:TELL|TELLS|TOLD|LET|LETS|GIVE|GIVES|GAVE|HELP|HELPS|SHOW|SHOWS|MAKE|MAKES|OF|FOR|WITH|TO|JOIN|ASK|FOLLOW|CALL) \Z"
+)
+_VERBS_BEHIND_PRONOUN = frozenset(["BOTH", "IS", "AND"])
+_BEHIND_US = frozenset(
+    "TROOPS ARMY NAVY SENATE HOUSE CONGRESS PRESIDENT DOLLAR DOLLARS FORCES GOVERNMENT ECONOMY SANCTIONS TARIFFS ELECTION "
+    "ELECTIONS TRADE STOCKS MARKETS MARKET OPEN JUDGE COURT SUPREME MILITARY BORDER CITIZEN CITIZENS OFFICIALS OFFICIAL BANKS "
+    "BANK DEBT STATE STATES SOLDIERS SOLDIER AIR COAST EMBASSY EXPORTS IMPORTS JOBS INFLATION GDP POLICY OIL ENVOY".split()
+)
 _SMALL_ROMANS = frozenset(
     "ii iii iv vi vii viii ix xi xii xiii xiv xv xvi xvii xviii xix xx xxi xxii xxiii xxiv xxv i v x".split()
 )
@@ -113,18 +130,6 @@ def _vowelless(text: str, start: int) -> tuple[str, str, int] | None:
 def is_vowelless(word: str) -> bool:
     """Whether small letters make no word, and are said otherwise than they are written."""
     return _NO_VOWEL.fullmatch(word) is not None and word not in _SOUNDS
-
-
-def _direction(text: str, start: int) -> tuple[str, int] | None:
-    """A point of the compass in an address: "N. Main St.", "Ave. NW"."""
-    match = _COMPASS.match(text, start)
-    if match is None:
-        return None
-    is_behind = _BEHIND_ROAD.search(text, max(0, start - 14), start) is not None
-    if not is_behind and _ROAD_AHEAD.match(text, match.end()) is None:
-        return None
-    end = match.end() - (is_behind and match[0].endswith("."))
-    return _COMPASS_NAMES[match["side"].replace(".", "")], end
 
 
 def _date(text: str, start: int) -> tuple[str, int] | None:
@@ -185,6 +190,12 @@ def _abbreviation(text: str, start: int) -> tuple[str, int] | None:
         entries = [entry for entry in abbreviations().get(candidate, ()) if entry.when == "bare"]
         if entries and (candidate != name or text[end : end + 1] != "/"):
             return entries[0].reading, start + len(candidate)
+    if (
+        name in FLOORS
+        and re.search(r"\d(?:st|nd|rd|th) \Z", text[max(0, start - 4) : start])
+        and text[end : end + 1] != "."
+    ):
+        return "floor", end
     if name in NUMBERED:
         number = re.match(r" (?=#?\d)", text[end : end + 2])
         entries = [entry for entry in abbreviations().get(name, ()) if entry.when == "number"]
@@ -317,7 +328,7 @@ def _capitals(text: str, start: int, *, is_shouted: bool) -> tuple[str, str, int
             return None
         return _mixed_case(mixed)
     letters, tail = match["letters"], (match["tail"] or "").lower()
-    if is_shouted and "&" not in letters:
+    if is_shouted and "&" not in letters and not _is_spelled_among_capitals(text, start, letters):
         word = letters.lower()
         return "shouted", (word if re.search("[aeiouy]", word) else " ".join(letters)) + tail, match.end()
     if letters in acronyms():
@@ -331,6 +342,20 @@ def _capitals(text: str, start: int, *, is_shouted: bool) -> tuple[str, str, int
     return "acronym", " ".join(letters) + ("'s" if tail == "s" else tail), match.end()
 
 
+def _is_spelled_among_capitals(text: str, start: int, letters: str) -> bool:
+    """Whether a word of a text in capitals is said by its letters: no word is spelled so, or it stands as a name does."""
+    if letters in _LETTERS_ALWAYS:
+        return True
+    if letters == "US":
+        following = _NEXT_WORD.match(text, start + 2)
+        head = text[max(0, start - 24) : start]
+        is_name = _BEFORE_NAME.search(head) is not None or (
+            following is not None and following[1] in _BEHIND_US and _BEFORE_PRONOUN.search(head) is None
+        )
+        return is_name and following is not None and following[1] not in _VERBS_BEHIND_PRONOUN
+    return False
+
+
 def _mixed_case(match: re.Match[str]) -> tuple[str, str, int] | None:
     """Names with capitals inside: "iPhone" and "YouTube" are words, "GHz" and "eBPF" have letters."""
     pieces = _CAMEL.findall(match[0])
@@ -342,7 +367,8 @@ def _mixed_case(match: re.Match[str]) -> tuple[str, str, int] | None:
 
 _READERS = (
     ("roman", _first),
-    ("address", _direction),
+    ("address", read_road),
+    ("chemistry", read_ion),
     ("date", _date),
     ("initials", _dotted),
     ("abbreviation", _abbreviation),
