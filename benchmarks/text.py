@@ -27,7 +27,7 @@ from speechmill.actors.text.front_end import reader_of
 from speechmill.actors.text.reading.analyser import analyse
 
 HERE = Path(__file__).parent
-CASES = [HERE / "text_sentences_en.tsv", HERE / "text_sentences_zh.tsv"]
+CASES = [HERE / "lib" / "text_sentences_en.tsv", HERE / "lib" / "text_sentences_zh.tsv"]
 ENGLISH = ("hibari", "other")
 """Those that read no Chinese: they are judged by the English sentences."""
 DEMO = HERE.parent / "configs" / "demo.csv"

@@ -20,7 +20,7 @@ from speechmill.actors.text.reading.english.numerals import cardinal, ordinal, r
 from speechmill.actors.text.reading.english.units import units
 from speechmill.actors.text.sentences import sentence_spans
 
-BENCHMARKS = Path(speechmill.__file__).parent / "benchmarks"
+BENCHMARKS = Path(speechmill.__file__).parent / "benchmarks" / "lib"
 UNITS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
 UNITS += ["thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"]
 TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
