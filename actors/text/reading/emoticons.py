@@ -15,7 +15,9 @@ EMOTICON_STARTS = frozenset(form[0] for form in _FORMS)
 _ANY = "|".join(re.escape(form) for form in sorted(_FORMS, key=len, reverse=True))
 _EMOTICON = re.compile(rf"(?P<form>{_ANY})(?P<more>\)*|\(*)(?![\w/<>=:;(-])")
 _AT_END = re.compile(rf"(?:{_ANY})(?:\)*|\(*)[.,!?…\"']*\Z")
-_HEART_AHEAD = re.compile(r"\s*(?:\Z|[!.,?;)\"'”…~*]|[^\x00-\x7f]|(?:you|u|it|my|this|that|y'?all|him|her|them|me|your|these|u guys|NY)\b|<3)")
+_HEART_AHEAD = re.compile(
+    r"\s*(?:\Z|[!.,?;)\"'”…~*]|[^\x00-\x7f]|(?:you|u|it|my|this|that|y'?all|him|her|them|me|your|these|u guys|NY)\b|<3)"
+)
 _COMPARED = re.compile(
     r"(?:(?:^|[^\w'])(?!I\b|[uU]\b)[A-Za-z]|\d|[)\]%²³αβγδεθλμσ]|\b(?:is|are|was|were|be|of|than|if|with|at|for|when|where|while|values?|counts?|scores?|levels?|"
     r"ratios?|rates?|sizes?|ages?|aged|grade|only|pH|or|keep|stays?|index|risk|delta))[ ]?\Z"
@@ -24,7 +26,7 @@ _COMPARED = re.compile(
 
 @cache
 def _names(language: str) -> dict[str, str]:
-    return dict(read_table(f"{language}/emoticons"))
+    return {row[0]: row[1] for row in read_table(f"{language}/emoticons")}
 
 
 def may_be_emoticon(chunk: str) -> bool:
@@ -42,11 +44,20 @@ def find_emoticon(text: str, start: int, language: str) -> tuple[str, int] | Non
         if before.strip() and before.isascii():
             return None
     elif form == "<3":
-        if before.isdigit() or (before.isalpha() and before.isascii()) or _COMPARED.search(text, max(0, start - 16), start):
+        if (
+            before.isdigit()
+            or (before.isalpha() and before.isascii())
+            or _COMPARED.search(text, max(0, start - 16), start)
+        ):
             return None
-        if not re.search(r"(?:\A|\b(?:I|i|we|We|you|u|YOU) )\Z", text[max(0, start - 5) : start]) and not _HEART_AHEAD.match(text, match.end("form")):
+        if not re.search(
+            r"(?:\A|\b(?:I|i|we|We|you|u|YOU) )\Z", text[max(0, start - 5) : start]
+        ) and not _HEART_AHEAD.match(text, match.end("form")):
             return None
-        if text.startswith(" ", match.end("form")) and re.match(r" (?:days?|hours?|mg|g|kg|km|cm|years?|months?|weeks?|mins?|minutes?|of|or|and)\b", text[match.end("form") :][:10]):
+        if text.startswith(" ", match.end("form")) and re.match(
+            r" (?:days?|hours?|mg|g|kg|km|cm|years?|months?|weeks?|mins?|minutes?|of|or|and)\b",
+            text[match.end("form") :][:10],
+        ):
             return None
         return _names(language)[form], match.end("form")
     elif before.isdigit():

@@ -179,7 +179,11 @@ def _symbol(text: str, start: int, before: str) -> Span | None:
         return Span(start, line.end(), "line", "...")
     if char in "-–—~～" and before in "日号號月年点时分秒元米度级周" and text[start + 1 : start + 2].isdigit():
         return Span(start, start + 1, "range", "到")
-    if char in "-–—~～" and _DAYS.search(text[max(0, start - 2) : start]) and re.match("[周週星]|[一二三四五六七八九十]{1,2}月", text[start + 1 : start + 4]):
+    if (
+        char in "-–—~～"
+        and _DAYS.search(text[max(0, start - 2) : start])
+        and re.match("[周週星]|[一二三四五六七八九十]{1,2}月", text[start + 1 : start + 4])
+    ):
         return Span(start, start + 1, "range", "到")
     if char == "-" and _is_difference(text, start):
         return Span(start, start + 1, "maths", "减")

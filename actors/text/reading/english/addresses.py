@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from ..symbols import symbol_name
-from .numerals import cardinal, spelled
+from .numerals import cardinal, spelled, year
 
 _MARKS = {
     ".": "dot", "/": "slash", "@": "at", "-": "dash", "_": "underscore", ":": "colon", "?": "question mark", "=": "equals",
@@ -18,9 +18,7 @@ _WORDS = frozenset(
     "com net gov info biz app dev site online shop store tech blog cloud news wiki live club page link name local test "
     "example doc log bat bin bash jar java class zip tar rar iso img gif opus mobi tiff swift page tmp ogg mov conf ini".split()
 )
-_SPELLED = frozenset(
-    "mil int io ai tv uk us eu www http https ftp ssh html htm php asp pdf csv txt xml json".split()
-)
+_SPELLED = frozenset("mil int io ai tv uk us eu www http https ftp ssh html htm php asp pdf csv txt xml json".split())
 _SAID = {
     "json": "jason",
     "jpeg": "J peg",
@@ -103,7 +101,9 @@ def tag_words(text: str) -> str:
             words.append(_MARKS[piece])
             continue
         for part in _CAMEL.findall(piece) or [piece]:
-            if part.isdigit() and part.isascii():
+            if part.isdigit() and len(part) == 4 and part[:2] in ("19", "20"):
+                words.append(year(part))
+            elif part.isdigit() and part.isascii():
                 words.append(cardinal(part) if (len(part) < 3 and part[0] != "0") or len(part) == 4 else spelled(part))
             else:
                 words.append(part)

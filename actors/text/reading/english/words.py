@@ -78,11 +78,13 @@ _LETTERS_ALWAYS = frozenset(
 )
 """Letters that stay letters in a text of capitals, where a word is made of nearly any others."""
 _NEXT_WORD = re.compile(r"[^\w]{0,2}(\w*)")
-_BEFORE_NAME = re.compile(r"(?:\A|[.!?:;–—,\"“(] |\b(?:THE|A|AN|NEW|FORMER|EX|ALL|MOST|MORE|MAJOR|EVERY|SOME|BY|IN)[ -])\Z")
+_BEFORE_NAME = re.compile(
+    r"(?:\A|[.!?:;–—,\"“(] |\b(?:THE|A|AN|NEW|FORMER|EX|ALL|MOST|MORE|MAJOR|EVERY|SOME|BY|IN)[ -])\Z"
+)
 _BEFORE_PRONOUN = re.compile(
     r"\b(?:TELL|TELLS|TOLD|LET|LETS|GIVE|GIVES|GAVE|HELP|HELPS|SHOW|SHOWS|MAKE|MAKES|OF|FOR|WITH|TO|JOIN|ASK|FOLLOW|CALL) \Z"
 )
-_VERBS_BEHIND_PRONOUN = frozenset(["BOTH", "IS", "AND"])
+_ARTICLES = frozenset(("THE", "A", "AN"))
 _BEHIND_US = frozenset(
     "TROOPS ARMY NAVY SENATE HOUSE CONGRESS PRESIDENT DOLLAR DOLLARS FORCES GOVERNMENT ECONOMY SANCTIONS TARIFFS ELECTION "
     "ELECTIONS TRADE STOCKS MARKETS MARKET OPEN JUDGE COURT SUPREME MILITARY BORDER CITIZEN CITIZENS OFFICIALS OFFICIAL BANKS "
@@ -164,7 +166,12 @@ def _dotted(text: str, start: int) -> tuple[str, int] | None:
         if text.startswith("'s", end):
             tail, end = "'s", end + 2
         return " ".join(pieces).upper() + tail + stop, end
-    if text[start].isalpha() and text[start + 1 : start + 2] == "." and (start == 0 or not text[start - 1].isalnum()):
+    if (
+        text[start].isalpha()
+        and not _is_versus(text, start)
+        and text[start + 1 : start + 2] == "."
+        and (start == 0 or not text[start - 1].isalnum())
+    ):
         following = re.match(r"\s?(?:[A-Z][\w'’-]*|&)", text[start + 2 : start + 34])
         before = text[max(0, start - 2) : start]
         is_initial = following is not None and not may_start(text, start + 2) and not before.endswith(("&",))
@@ -173,11 +180,16 @@ def _dotted(text: str, start: int) -> tuple[str, int] | None:
     return None
 
 
+def _is_versus(text: str, start: int) -> bool:
+    """Whether "v." stands between the names of a case."""
+    return text[start] == "v" and re.search(r"[A-Z][\w.'’]* \Z", text[max(0, start - 24) : start]) is not None
+
+
 def _abbreviation(text: str, start: int) -> tuple[str, int] | None:
     match = re.compile(rf"[{LATIN}][{LATIN}'./]*").match(text, start)
     if match is None:
         return None
-    word = match[0]
+    word = match[0].partition("./")[0]
     name = word.rstrip(".'/")
     end = start + len(name)
     if text[end : end + 1] == ".":
@@ -188,10 +200,14 @@ def _abbreviation(text: str, start: int) -> tuple[str, int] | None:
         entries = [entry for entry in abbreviations().get(candidate, ()) if entry.when == "bare"]
         if entries and (candidate != name or text[end : end + 1] != "/"):
             return entries[0].reading, start + len(candidate)
-    if name in FLOORS and re.search(r"\d(?:st|nd|rd|th) \Z", text[max(0, start - 4) : start]) and text[end : end + 1] != ".":
+    if (
+        name in FLOORS
+        and re.search(r"\d(?:st|nd|rd|th) \Z", text[max(0, start - 4) : start])
+        and text[end : end + 1] != "."
+    ):
         return "floor", end
     if name in NUMBERED:
-        number = re.match(r" (?=#?\d)", text[end : end + 2])
+        number = re.match(r" (?=#?\d)", text[end : end + 3])
         entries = [entry for entry in abbreviations().get(name, ()) if entry.when == "number"]
         if number is not None and entries and text[end : end + 1] == " ":
             return entries[0].reading, end
@@ -208,14 +224,17 @@ def _code(text: str, start: int) -> tuple[str, int] | None:
         return None
     if match["joint"] == "." and len(head) > 1:
         return None
-    if head in ("v", "V", "ver", "Ver") and not match["tail"]:
+    if (head in ("v", "ver", "Ver") or (head == "V" and point)) and not match["tail"]:
         numbers = [
             cardinal(piece) if piece[0] != "0" else spelled(piece)
             for piece in re.findall(r"\d+", match["digits"] + point)
         ]
         return f"version {' point '.join(numbers)}", match.end()
+    if head == "q" and match["tail"] == "h":
+        return f"every {cardinal(match['digits'])} hours", match.end()
     words: list[str] = []
-    body = match[0].removesuffix("s") if match["plural"] else match[0]
+    is_plural = bool(match["plural"]) or (match["tail"] == "s" and head.isupper())
+    body = match[0].removesuffix("s") if is_plural else match[0]
     pieces = _PIECES.findall(body)
     for place, piece in enumerate(pieces):
         if piece == ".":
@@ -224,7 +243,7 @@ def _code(text: str, start: int) -> tuple[str, int] | None:
             words.append(_digits(piece, is_after_point=place > 0 and pieces[place - 1] == "."))
         elif piece[0].isalpha():
             words.append(_letters(piece))
-    if match["plural"]:
+    if is_plural:
         words[-1] = (
             words[-1] + ("es" if words[-1].endswith("x") else "s")
             if not words[-1].endswith("y")
@@ -341,12 +360,12 @@ def _is_spelled_among_capitals(text: str, start: int, letters: str) -> bool:
     if letters in _LETTERS_ALWAYS:
         return True
     if letters == "US":
-        following = _NEXT_WORD.match(text, start + 2)
         head = text[max(0, start - 24) : start]
-        is_name = _BEFORE_NAME.search(head) is not None or (
-            following is not None and following[1] in _BEHIND_US and _BEFORE_PRONOUN.search(head) is None
-        )
-        return is_name and following is not None and following[1] not in _VERBS_BEHIND_PRONOUN
+        following = _NEXT_WORD.match(text, start + 2)
+        word = following[1] if following is not None else ""
+        if _BEFORE_NAME.search(head) is not None:
+            return head[-4:].strip() in _ARTICLES or word not in ("BOTH", "IS", "AND")
+        return word in _BEHIND_US and _BEFORE_PRONOUN.search(head) is None
     return False
 
 
