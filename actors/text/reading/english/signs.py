@@ -17,7 +17,7 @@ _ORDERED = re.compile(
     r"booking|claim|policy|account|sku|number|locker|bay|bin|slot|receipt|po|apt|apartment|suite|ste)s?[:.]? \Z",
     re.IGNORECASE,
 )
-_STARS = re.compile(r"(?P<full>★{1,5}|⭐{2,5})(?P<half>½?)(?P<empty>☆{0,4})(?<=..)(?![★☆⭐])")
+_STARS = re.compile(r"(?P<full>★{2,5}|★(?=[½☆])|⭐{2,5})(?P<half>½?)(?P<empty>☆{0,4})(?![★☆⭐])")
 
 
 def read_numbered(text: str, start: int, before: str) -> Found | None:
