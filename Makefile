@@ -1,6 +1,7 @@
 # make demo   speak the demo corpus        make check     format, lint, types, tests without Ray or a server
 # make setup  install without running      make test      make check, and all tests with real processes: what CI runs
 #                                          make soak      what is long: ten minutes of chaos, large searches
+# make demo-voices   24 lines in voices of all kinds, by Kokoro (a minute or two; 65 MB more)
 # make docs    guides and API, as pages    make quality   transcribe the demo and score it (a minute or two)
 # Everything lands in .tools (uv) and .venv; Python 3.11+, git and make are all that has to be there.
 
@@ -18,7 +19,7 @@ ALWAYS_IMPORTED := ray, torch, numpy, pyarrow, onnxruntime, boto3, pydantic, typ
 
 export VIRTUAL_ENV := $(CURDIR)/.venv
 
-.PHONY: setup demo check lint test docs soak format quality lock clean
+.PHONY: setup demo demo-voices check lint test docs soak format quality lock clean
 
 setup: .venv/.runtime
 
@@ -26,6 +27,12 @@ demo: .venv/.runtime
 	@$(BIN)/speechmill run configs/demo.yaml --overwrite --set cluster.replicas=$(DEMO_REPLICAS)
 	@$(BIN)/speechmill verify out/demo
 	@echo "Listen: $(CURDIR)/out/demo/audio    What each file says: $(CURDIR)/out/demo/manifest"
+
+demo-voices: .venv/.runtime
+	@$(UV) pip install --quiet --constraint requirements-dev.lock --editable ".[kokoro-demo]"
+	@$(BIN)/speechmill run configs/demo_voices.yaml --overwrite --set cluster.replicas=$(DEMO_REPLICAS)
+	@$(BIN)/speechmill verify out/demo_voices
+	@echo "Listen: $(CURDIR)/out/demo_voices/audio    Which voice each has: configs/demo_voices.csv"
 
 lint: .venv/.dev
 	$(BIN)/ruff format --check .

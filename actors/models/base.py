@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from ...errors import ModelError, RowError, did_you_mean
 from ..records.stream_handle import StreamHandle
 from ..records.utterance import Prepared, Segment
-from .voice_reference import VoiceForm, form_of
+from .voice_reference import VoiceForm, unknown_name
 
 if TYPE_CHECKING:
     import numpy as np
@@ -71,7 +71,8 @@ class ModelInfo:
         base_s, char_s: Estimated seconds of one replica: base_s + char_s * characters, per row
         audio_char_s: Estimated seconds of audio per character
         speeds: Slowest and fastest allowed speed
-        voice_forms: What else a row may name where `voices` are given: "seed" for "seed:N", "vector" for "vector:…"
+        voice_forms: What else a row may name where `voices` are given: "seed" for "seed:N", "by_seed" for the row's
+            own seed, "blend" for "a:0.7+b:0.3", "vector" for "vector:…"
         languages: That it speaks, as in "en" or "pt-BR": the first one that there are probe texts of is measured and
             checked with
         varies: Whether another seed changes more than noise: False where words, length and melody stay
@@ -110,8 +111,10 @@ class ModelInfo:
     def voice_fault(self, voice: str) -> str:
         """What is wrong with a voice, to follow its name in a message; "" for one that the model has."""
         named = voice or self.default_voice
-        if not self.voices or named in self.voices or form_of(named) in self.voice_forms:
+        if not self.voices or not (unknown := unknown_name(named, self.voices, self.voice_forms)):
             return ""
+        if unknown != named:
+            return f"blends {unknown}, which is none: {did_you_mean(unknown, self.voices)}"
         return f"is not a voice of {self.name}: {did_you_mean(named, self.voices)}"
 
     def speed_fault(self, speed: float) -> str:

@@ -10,6 +10,7 @@ from .base import AutoregressiveModel, Model, ModelConfig, ModelInfo
 MODELS = {
     "chattts": ("speechmill.actors.models.chattts.model", "Chattts"),
     "hibari": ("speechmill.actors.models.hibari", "Hibari"),
+    "kokoro": ("speechmill.actors.models.kokoro.model", "Kokoro"),
     "tone": ("speechmill.actors.models.tone", "Tone"),
 }
 

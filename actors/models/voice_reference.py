@@ -1,4 +1,4 @@
-"""What a voice may be, for every model: a name, a seed, a clip with its transcript, or a vector. Pure.
+"""What a voice may be, for every model: a name, a blend, a seed, a clip with its transcript, or a vector. Pure.
 
 A row, a job and a request spell a voice as text (`parse_voice`); `model.options.voices` describes one by keys
 (`read_voice`). Clips are named in the job alone: a corpus may come from anywhere, and must not choose which files are
@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -24,9 +24,14 @@ MAX_SEED = 2**63 - 1
 VOICE_KEYS = ("speaker", "seed", "sample", "transcript")
 """Keys that `read_voice` reads."""
 
-VoiceForm = Literal["seed", "vector"]
+VoiceForm = Literal["seed", "by_seed", "blend", "vector"]
 """What a row may name in place of a voice that the model has."""
 
+BY_SEED = "by_seed"
+"""A voice drawn from the row's own seed, as text spells it."""
+_PART = r"([^+:\s]+)(?::([0-9]*\.?[0-9]+))?"
+_BLEND = re.compile(rf"{_PART}(?:\+{_PART})+")
+_PARTS = re.compile(_PART)
 _SEED = re.compile(r"seed:([0-9]{1,19})")
 _VECTOR = "vector:"
 
@@ -43,6 +48,18 @@ class SeededVoice:
     """A voice drawn from a number, 0 … 2**63 - 1: the same in every row."""
 
     seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class OwnSeedVoice:
+    """A voice drawn from the seed of the row that is spoken."""
+
+
+@dataclass(frozen=True, slots=True)
+class BlendedVoice:
+    """Named voices mixed; `parts` are their names and shares, which sum to 1."""
+
+    parts: tuple[tuple[str, float], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +84,20 @@ class VectorVoice:
 
 DEFAULT_VOICE = NamedVoice()
 
-VoiceReference = NamedVoice | SeededVoice | ClonedVoice | VectorVoice
+_FORMS: Mapping[type, VoiceForm] = {
+    SeededVoice: "seed",
+    OwnSeedVoice: "by_seed",
+    BlendedVoice: "blend",
+    VectorVoice: "vector",
+}
+
+VoiceReference = NamedVoice | BlendedVoice | SeededVoice | OwnSeedVoice | ClonedVoice | VectorVoice
 
 
 def parse_voice(voice: str, is_vector: Callable[[str], bool] = lambda text: False) -> VoiceReference:
-    """What a voice stands for, as text spells it: "", a name, "seed:N", "vector:…".
+    """What a voice stands for, as text spells it: "", a name, "a:0.7+b:0.3", "seed:N", "by_seed", "vector:…".
+
+    The shares of a blend are taken relative to their sum; a part without one has the share 1.
 
     Anything else is a name; whether there is a voice of this name is the model's knowledge.
 
@@ -84,13 +110,25 @@ def parse_voice(voice: str, is_vector: Callable[[str], bool] = lambda text: Fals
         return SeededVoice(int(number[1]))
     if voice.startswith(_VECTOR) or is_vector(voice):
         return VectorVoice(voice)
-    return NamedVoice(voice)
+    if voice == BY_SEED:
+        return OwnSeedVoice()
+    return _blend(voice) or NamedVoice(voice)
 
 
 def form_of(voice: str) -> VoiceForm | None:
     """Which form a voice has that is no name; None for a name."""
+    return _FORMS.get(type(parse_voice(voice)))
+
+
+def unknown_name(voice: str, names: Collection[str], forms: Collection[VoiceForm]) -> str:
+    """The name in a voice that is none of `names`: the voice itself, or a part of a blend; "" where all are known."""
+    if voice in names:
+        return ""
     reference = parse_voice(voice)
-    return "seed" if isinstance(reference, SeededVoice) else "vector" if isinstance(reference, VectorVoice) else None
+    if _FORMS.get(type(reference)) not in forms:
+        return voice
+    parts = reference.parts if isinstance(reference, BlendedVoice) else ()
+    return next((name for name, _ in parts if name not in names), "")
 
 
 def read_voice(keys: Mapping[str, object], where: str) -> VoiceReference:
@@ -142,6 +180,14 @@ def decode_vector(vector: str, size: int) -> NDArray[np.float32]:
     if values.shape != (size,) or not np.isfinite(values).all():
         raise RowRejected(f"the voice's vector has another size, or a number that is not finite; needed: {wanted}")
     return values
+
+
+def _blend(voice: str) -> BlendedVoice | None:
+    if "+" not in voice or not _BLEND.fullmatch(voice):
+        return None
+    parts = [(name, float(share or 1)) for name, share in _PARTS.findall(voice)]
+    total = sum(share for _, share in parts)
+    return BlendedVoice(tuple((name, share / total) for name, share in parts)) if total > 0 else None
 
 
 def _text(value: object, where: str) -> str:

@@ -32,6 +32,7 @@ LANGUAGES = ("en", "zh")
 """Those that numbers, symbols and abbreviations are written out in."""
 
 _HAN = re.compile(f"[{HAN}]")
+_KANA = re.compile("[\u3041-\u3096\u30a1-\u30fa\u30fc]")
 _WORD = re.compile(r"[A-Za-z]+")
 _CHINESE_CHUNK = re.compile(rf"((?<!\S)[^\s{HAN}]*+[{HAN}]\S*+)")
 _PARAGRAPH = "\n\n"
@@ -158,10 +159,10 @@ class FrontEnd:
         if not self._languages:
             return ""
         of_voice = dict(self._info.voice_languages).get(voice or self._info.default_voice, "")
-        if of_voice:
-            return of_voice
-        if self._info.text_language:
-            return self._info.text_language
+        if said := of_voice or self._info.text_language:
+            return said if _known((said,)) else ""
+        if "ja" in self._info.languages and _KANA.search(text):
+            return ""
         return text_language(text) if len(self._languages) > 1 else self._languages[0]
 
 

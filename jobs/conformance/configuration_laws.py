@@ -29,7 +29,7 @@ def describes_itself(subject: Subject) -> None:
         (info == subject.info, "the loaded model's `info` is another one"),
         (bool(info.name and info.revision and info.backend), "name, revision and backend must not be empty"),
         (low <= info.sample_rate <= high, f"sample_rate is {info.sample_rate} Hz"),
-        (not info.voices or info.default_voice in info.voices, f"default_voice {info.default_voice!r} is no voice"),
+        (not info.voice_fault(info.default_voice), f"default_voice {info.default_voice!r} is no voice"),
         (info.max_length >= 1 and info.split_chars >= 1, "max_length and split_chars must be 1 or more"),
         (info.batch_limit.max_rows >= 1 and info.batch_limit.max_cells >= 1, "batch_limit allows no row"),
         (info.base_s >= 0 and info.char_s > 0 and info.audio_char_s > 0, "base_s, char_s or audio_char_s is no cost"),

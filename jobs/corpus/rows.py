@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ...actors.models.voice_reference import form_of
+from ...actors.models.voice_reference import unknown_name
 from ...actors.records.utterance import Failure, JsonScalar, Utterance
 from ...errors import RowRejected
 from .bloom_filter import Hashes
@@ -163,16 +163,12 @@ class RowMaker:
     def _checked_voice(self, voice: object) -> str:
         if not isinstance(voice, str):
             raise RowRejected(f"voice {short(voice)} is not a name")
-        if self._voices and voice not in self._voices and not self._has_form(voice):
-            near = difflib.get_close_matches(voice, sorted(self._voices), n=1)
+        if self._voices and (unknown := unknown_name(voice, self._voices, self._options.voice_forms)):
+            near = difflib.get_close_matches(unknown, sorted(self._voices), n=1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
             known = ", ".join(self._options.voices[:20])
-            raise RowRejected(f"unknown voice {short(voice)}{hint} (voices: {known})")
+            raise RowRejected(f"unknown voice {short(unknown)}{hint} (voices: {known})")
         return voice
-
-    def _has_form(self, voice: str) -> bool:
-        """Whether the model takes any voice that is spelled so."""
-        return bool(self._options.voice_forms) and form_of(voice) in self._options.voice_forms
 
     def _checked_speed(self, given: object, decimal: str) -> float:
         slowest, fastest = self._options.speeds

@@ -73,7 +73,7 @@ def say(
     tokens = chunk_tokens_of(text, streaming_text_chunk_size)
     if isinstance(model, str):
         config = ModelConfig(model, device, voice=voice, path=path, options=options or {})
-        model = _loaded(config)
+        model = loaded(config)
     elif path is not None or options:
         raise SpecError("path and options belong to a model that is named; this one is loaded already")
     _check(model, voice, seed, speed)
@@ -90,7 +90,8 @@ def say(
     return Speech(model, pieces)
 
 
-def _loaded(config: ModelConfig) -> Model:
+def loaded(config: ModelConfig) -> Model:
+    """A model for one speaker at a time."""
     if not issubclass(model_class(config.name), AutoregressiveModel):
         return load(config)
     from ...actors.replica.loaded_model import tuned

@@ -48,6 +48,10 @@ KEYS: dict[str, str] = {
         "bandwidth_fraction peak_bytes dtype ratio_upstream ratio_upstream_batched useful_slots_upstream device rows "
         "machine"
     ),
+    "kokoro": (
+        "rtfx ratio_original batch dtype device peak_over_prediction rows audio_s prosody_share rtfx_by_run "
+        "rtfx_original parity machine"
+    ),
     "driver_memory": "rows num_ok idle_bytes peak_bytes above_idle_bytes rows_per_s device machine",
     "scale": (
         "rows plan_rows_per_s driver_rss_bytes resume_s resume_further_s resume_cpu_s resume_rss_bytes planning device "
@@ -91,6 +95,13 @@ def driver_memory(found: dict[str, Any]) -> None:
     assert found["above_idle_bytes"] == found["peak_bytes"] - found["idle_bytes"]
 
 
+def kokoro(found: dict[str, Any]) -> None:
+    assert found["rtfx"] == max(found["rtfx_by_run"].values()) > 0
+    assert len(found["rtfx_by_run"]) == 4
+    assert found["ratio_original"] is None
+    assert 0 < found["prosody_share"] <= 1
+
+
 def scale(found: dict[str, Any]) -> None:
     assert [size["rows"] for size in found["planning"]] == [found["rows"]]
     assert found["resume_s"] <= found["resume_further_s"]
@@ -120,7 +131,7 @@ def throughput(found: dict[str, Any]) -> None:
 
 
 LAWS: dict[str, Callable[[dict[str, Any]], None]] = {
-    law.__name__: law for law in (batching, chattts, driver_memory, scale, service, streaming, text, throughput)
+    law.__name__: law for law in (batching, chattts, driver_memory, kokoro, scale, service, streaming, text, throughput)
 }
 
 

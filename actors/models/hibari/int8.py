@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ....errors import ModelError
 from ...records.utterance import Segment
 from ..noise import table_starts
-from .onnx_file import read_bytes, with_frame_major_head
+from ..onnx_file import read_bytes, with_frame_major_head
 from .synthesis import Synthesis
 
 if TYPE_CHECKING:

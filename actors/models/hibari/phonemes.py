@@ -28,6 +28,10 @@ _LINK = re.compile(r"\]\(")
 _LETTER_A = re.compile(r"(?<![\w'])A(?= (?:[A-Z](?![\w'.])|[A-Z]'s))|(?<=\b[A-Z] )A(?![\w.])|(?<=\b[A-Z] )A(?=\.\s*\Z)")
 _KNOWN_LETTERS = frozenset("áàâäåæãçéèêëíìîïñóòôöøúùûüýÿœßþ")
 """Letters beside A to Z that the package reads as they are."""
+_SPACES = re.compile(r"\s+")
+_MARKS = str.maketrans({"’": "'", "‒": "-", "―": "—"})
+_STOP = re.compile(r"(?<=\w)\.(?=\s|\Z)")
+_END = re.compile(r" \.")
 _OTHER = re.compile(r"[^\x00-\x7f]")
 _PAD = 0
 
@@ -74,17 +78,25 @@ class Phonemes:
         Raises:
             RowRejected: The row cannot be spoken, with the reason
         """
-        pieces = self._spelling.split(text)
-        readable = "".join(piece if place % 2 else _readable(piece) for place, piece in enumerate(pieces))
-        try:
-            phonemes = str(self._g2p(readable))
-        except Exception as error:  # whatever a rule of the package trips over, it is this row's text
-            reason = f"{type(error).__name__}: {error}"
-            raise RowRejected(f"hibari cannot read the text {text[:40]!r} ({reason}); spell it out") from error
-        known = [phoneme for phoneme in phonemes if phoneme in self._ids]
+        known = [phoneme for phoneme in self.phonemes(text) if phoneme in self._ids]
         if not any(phoneme.isalpha() for phoneme in known):
             return ()
         return (_PAD, *(self._ids[phoneme] for phoneme in known), _PAD)
+
+    def phonemes(self, text: str) -> str:
+        """How `text` is pronounced, its marks among the phonemes.
+
+        Raises:
+            RowRejected: The text cannot be read, with the reason
+        """
+        pieces = self._spelling.split(text)
+        readable = "".join(piece if place % 2 else _readable(piece) for place, piece in enumerate(pieces))
+        try:
+            # Without the package's own rules for written forms: they would read "no." as "number" once more.
+            return _END.sub(".", str(self._g2p(_marked(readable), normalize_text=False)))
+        except Exception as error:  # whatever a rule of the package trips over, it is this row's text
+            reason = f"{type(error).__name__}: {error}"
+            raise RowRejected(f"hibari cannot read the text {text[:40]!r} ({reason}); spell it out") from error
 
 
 def _readable(text: str) -> str:
@@ -94,6 +106,12 @@ def _readable(text: str) -> str:
     if text.isascii():
         return text
     return _OTHER.sub(lambda match: _letter(match[0]), text)
+
+
+def _marked(text: str) -> str:
+    """The text with the marks that the package's tokens know, a full stop apart from its word: "Jan." is a token."""
+    text = _SPACES.sub(" ", text.translate(_MARKS)).strip()
+    return _STOP.sub(" .", text)
 
 
 def _letter(char: str) -> str:

@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from ....errors import ModelError, did_you_mean
-from .onnx_file import read_bytes
+from ..onnx_file import read_bytes
 
 DEFAULT_VOICE = "heart"
 

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 
 from ....errors import ModelError
+from ..onnx_file import OnnxArray, initializers, read_bytes
 from .network import HibariNetwork
-from .onnx_file import OnnxArray, initializers, read_bytes
 
 _QUANTIZED = "_quantized"
 _FIXED = {

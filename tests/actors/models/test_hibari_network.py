@@ -13,9 +13,9 @@ import torch
 from onnx import helper, numpy_helper
 
 from speechmill.actors.models.hibari.network import HibariNetwork
-from speechmill.actors.models.hibari.onnx_file import initializers, with_frame_major_head
 from speechmill.actors.models.hibari.phonemes import Phonemes
 from speechmill.actors.models.hibari.weights import load_network
+from speechmill.actors.models.onnx_file import initializers, with_frame_major_head
 from speechmill.errors import ModelError
 
 PUBLISHED = Path(hibari.__file__).parent / "assets" / "hibari.onnx"

@@ -59,3 +59,21 @@ def test_a_word_without_end_is_read_in_pieces() -> None:
 def test_a_number_beyond_all_names_is_the_rows_own_failure() -> None:
     with pytest.raises(RowRejected, match="cannot read the text '9999"):
         AMERICAN.ids("9" * 48)
+
+
+@pytest.mark.parametrize(
+    ("text", "word", "other"),
+    [
+        ("We asked, and they said no. Then it rained.", "no", "number"),
+        ("It is either yes or no.", "no", "number"),
+        ("Here is a ripe fig. It is sweet.", "fig", "figure"),
+        ("His name is Jan. He sings.", "Jan", "January"),
+        ("Half of Gen Z agrees.", "Gen", "General"),
+        ("Our friend Richard Ode came.", "Richard", "Richard the"),
+    ],
+)
+def test_words_are_not_read_as_abbreviations_or_numerals_once_more(text: str, word: str, other: str) -> None:
+    """The front end has decided what each is."""
+    said = f" {AMERICAN.phonemes(text)} "
+    assert f" {AMERICAN.phonemes(word)}" in said
+    assert AMERICAN.phonemes(other) not in said

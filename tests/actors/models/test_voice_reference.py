@@ -13,8 +13,10 @@ from speechmill.actors.models.base import ModelConfig
 from speechmill.actors.models.tone import Tone
 from speechmill.actors.models.voice_reference import (
     DEFAULT_VOICE,
+    BlendedVoice,
     ClonedVoice,
     NamedVoice,
+    OwnSeedVoice,
     SeededVoice,
     VectorVoice,
     decode_vector,
@@ -34,7 +36,7 @@ def test_a_seed_is_a_voice(seed: int) -> None:
 
 @given(st.text(string.printable + "蘁", max_size=30))
 def test_everything_else_is_a_name(voice: str) -> None:
-    if not voice.startswith(("seed:", "vector:")):
+    if not voice.startswith(("seed:", "vector:")) and "+" not in voice and voice != "by_seed":
         assert parse_voice(voice) == NamedVoice(voice)
         assert form_of(voice) is None
     assert parse_voice(voice, is_vector=lambda text: True) in (VectorVoice(voice), parse_voice(voice))
@@ -43,6 +45,23 @@ def test_everything_else_is_a_name(voice: str) -> None:
 @pytest.mark.parametrize("voice", ["seed:", "seed:-1", f"seed:{2**63}", "seed:1.5", "Seed:1", " seed:1"])
 def test_a_seed_that_is_none_is_a_name_that_no_model_has(voice: str) -> None:
     assert parse_voice(voice) == NamedVoice(voice)
+
+
+def test_a_blend_has_names_and_shares_of_their_sum() -> None:
+    assert parse_voice("a+b") == BlendedVoice((("a", 0.5), ("b", 0.5)))
+    assert parse_voice("a:3+b") == BlendedVoice((("a", 0.75), ("b", 0.25)))
+    assert parse_voice("a:.5+b:0.3+c:0.2") == BlendedVoice((("a", 0.5), ("b", 0.3), ("c", 0.2)))
+    assert form_of("a:0.7+b:0.3") == "blend"
+
+
+@pytest.mark.parametrize("voice", ["+", "a+", "+b", "a:0+b:0", "a:x+b", "a:-1+b", "a b+c", "a:1:2+b", "a:0.7"])
+def test_a_blend_that_is_none_is_a_name_that_no_model_has(voice: str) -> None:
+    assert parse_voice(voice) == NamedVoice(voice)
+
+
+def test_the_seed_of_the_row_itself_is_a_voice() -> None:
+    assert parse_voice("by_seed") == OwnSeedVoice()
+    assert form_of("by_seed") == "by_seed"
 
 
 @given(st.lists(st.floats(-9, 9, width=32), min_size=1, max_size=40))

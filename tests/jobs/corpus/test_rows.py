@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from speechmill.actors.models.voice_reference import VoiceForm
 from speechmill.actors.records.utterance import Failure, Utterance, seed_of
 from speechmill.jobs.corpus import Column, InputOptions
 from speechmill.jobs.corpus.reader import Broken
@@ -104,6 +105,15 @@ def test_a_voice_by_its_seed_is_taken_where_the_model_takes_any() -> None:
 def test_an_unknown_voice_fails_and_the_nearest_is_named() -> None:
     told = reason({"voice": "hart"}, voices=("heart", "river"))
     assert told == "unknown voice 'hart'; did you mean 'heart'? (voices: heart, river)"
+    told = reason({"voice": "heart+rivr"}, voices=("heart", "river"), voice_forms=("blend",))
+    assert told == "unknown voice 'rivr'; did you mean 'river'? (voices: heart, river)"
+
+
+@pytest.mark.parametrize(("voice", "form"), [("heart:2+river", "blend"), ("seed:7", "seed"), ("by_seed", "by_seed")])
+def test_a_voice_that_is_no_name_is_one_where_the_model_takes_its_form(voice: str, form: VoiceForm) -> None:
+    row = make({"text": "x", "voice": voice}, voices=("heart", "river"), voice_forms=(form,))
+    assert row.voice == voice
+    assert voice in reason({"voice": voice}, voices=("heart", "river"), voice_forms=("vector",))
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .....errors import ModelError
+from ...file_digests import sha256
 from .checks import ADVICE, check_tensors, check_tokenizer, sizes_of
-from .digests import sha256
 from .layout import CONFIG_FILE, PART_FILES, STATISTICS_FILE, TOKENIZER_FILE, Part, Sizes, tensors
 from .published import PUBLISHED, REPOSITORY, REVISION
 from .safetensors_file import TensorEntry, read_header

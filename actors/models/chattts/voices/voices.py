@@ -19,7 +19,15 @@ from numpy.typing import NDArray
 
 from .....errors import ModelError, RowError, RowRejected, did_you_mean
 from ...untrusted import load_pickled
-from ...voice_reference import ClonedVoice, NamedVoice, SeededVoice, VectorVoice, parse_voice
+from ...voice_reference import (
+    BlendedVoice,
+    ClonedVoice,
+    NamedVoice,
+    OwnSeedVoice,
+    SeededVoice,
+    VectorVoice,
+    parse_voice,
+)
 from ..options import Options, Preset
 from .speaker import decode_audio_prompt, decode_speaker, decode_statistics, sampled
 
@@ -73,7 +81,7 @@ class Voices:
         reference = parse_voice(voice, is_vector=lambda text: bool(_IS_STRING.fullmatch(text)))
         if isinstance(reference, VectorVoice):
             decode_speaker(voice, self._hidden)
-        if not isinstance(reference, NamedVoice):
+        if not isinstance(reference, NamedVoice | BlendedVoice):
             return replace(self._options.default, voice=reference)
         hint = did_you_mean(voice, self._options.voices) if self._options.voices else "the job names no voices."
         raise RowRejected(f'voice "{voice:.80}" is not a voice of this job, nor "seed:" and a number: {hint}')
@@ -87,7 +95,7 @@ class Voices:
                 return decode_speaker(speaker, self._hidden)
             case SeededVoice(seed):
                 return sampled(seed, self._hidden, self._statistics)
-            case NamedVoice():
+            case NamedVoice() | OwnSeedVoice() | BlendedVoice():  # no preset blends
                 return sampled(row_seed, self._hidden, self._statistics)
 
     @property

@@ -33,6 +33,7 @@ _BOUNDS = {"<=": "≤", ">=": "≥"}
 _POWER = re.compile(r"[⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+| ?\^ ?[-−]?(?:\d+|[a-z]\b)")
 _SMALL_DIGITS = re.compile("[₀₁₂₃₄₅₆₇₈₉]+|[⁰¹²³⁴⁵⁶⁷⁸⁹]+")
 _ABSOLUTE = re.compile(r"\|(?=[\w.²³ +−-]{1,24}\|)")
+_UNSPACED_MINUS = re.compile(r"-(?:\d[\d.]*|[a-zA-Z]) ?=")
 _BOUND = re.compile(r"[<>]=?|.")
 
 
@@ -70,7 +71,12 @@ def _between(text: str, start: int, before: str) -> tuple[str, str] | None:
         return ("maths", "times") if is_product else None
     if before == " " and text[start + 1 : start + 2] == " ":
         return ("maths", "minus") if char == "−" or _is_difference(text, start) else None
-    if char == "-" and before.isdigit() and re.match(r"\d[\d.]* ?=", text[start + 1 : start + 16]):
+    if (
+        char == "-"
+        and before.isalnum()
+        and _UNSPACED_MINUS.match(text, start)
+        and not text[start - 2 : start - 1].isalpha()
+    ):
         return "maths", "minus"
     if char == "–" and _JOINED.search(text, max(0, start - 6), start) and _JOINED_TO.match(text, start + 1):
         return "range", "to"

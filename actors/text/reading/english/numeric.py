@@ -52,7 +52,7 @@ _IN_NAME = re.compile(
 _PLURAL = re.compile(r"(?P<number>\d{1,4})s(?![\w/²'’-])(?P<of> of\b)?")
 _MANY = {"10": "tens", "100": "hundreds", "1000": "thousands"}
 _MANY_BEFORE = re.compile(
-    r"(?:\b(?:one|two|three|four|five|six|seven|eight|nine|ten|dozen|several|many|few|some|both|these|those|all|no|more|other|extra|old|"
+    r"(?:(?<![\w.,:])\d{1,2}|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|dozen|several|many|few|some|both|these|those|all|no|more|other|extra|old|"
     r"new|big|of|with|rolled|throw|threw|triple|double|pocket|crisp|size|sizes|twin|vintage|retired)"
     r"|\b(?:low|lower|high|upper|mid|middle|early|late)|\b(?:[Ii]n|[Ii]nto|[Oo]f|[Bb]y|[Tt]hrough) (?:the|his|her|their|my|your|our|its|the (?:low|mid|high)))[ -]\Z",
     re.IGNORECASE,
@@ -67,7 +67,9 @@ _FEET = re.compile(
     r"(?P<feet>\d+)\s?(?:'|′|ft\.? )\s?(?P<inches>\d+(?:\.\d+)?|\d+ \d/\d|\d*[½¼¾])\s?(?:\"|″|''|′′|in\b\.?)"
 )
 _INCHES = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s?(?:″|\"(?=[ ,.;)]|\Z))")
-_ONLY_FEET = re.compile(r"(?P<number>\d+)\s?(?:′|'(?= (?:tall|wide|long|deep|high)\b))")
+_ONLY_FEET = re.compile(
+    r"(?P<number>\d+)\s?(?:′|'(?= (?:tall|wide|long|deep|high)\b| [x×] |(?<=[x×] \d')|(?<=[x×] \d\d')))"
+)
 _DURATION = re.compile(
     r"(?P<h>\d+) ?h(?:rs?)? ?(?P<m>\d{1,2})(?: ?m(?:ins?)?(?: ?(?P<s>\d{1,2}) ?s(?:ecs?)?)?)?(?![\w])"
 )
@@ -302,7 +304,9 @@ def _plural(text: str, start: int) -> tuple[str, int] | None:
         return None
     is_binary = len(digits) == 1 and (_OTHER_PLURAL.match(text, match.end()) or _BEHIND_PLURAL.search(before))
     is_many = _MANY_BEFORE.search(before) is not None
-    if not (is_binary or is_many or (len(digits) in (3, 4) and digits in _PLANES)):
+    following = text[match.end() : match.end() + 14]
+    is_century = digits[1:] == "00" and re.match(r"(?: and \d00s)? (?:BCE?|AD|CE)\b", following) is not None
+    if not (is_binary or is_many or is_century or (len(digits) in (3, 4) and digits in _PLANES)):
         return None
     if len(digits) == 3 and digits[1:] == "00":
         return f"{cardinal(digits[0])} hundreds", match.end()

@@ -31,7 +31,7 @@ PREFIXES = {
 }
 _LETTERS = r"A-Za-zµΩΩÅℓ°º℃℉%‰‱"
 _UNIT = re.compile(
-    rf"(?P<gap>[ \u00a0\u202f\u2009]?-?)(?P<area>(?:sq|cu|fl)(?:\. ?| ))?(?P<symbol>°[CFKR](?![A-Za-z])|[%‰‱°º](?![A-Za-z])|[{_LETTERS}]+)"
+    rf"(?P<gap>[ \u00a0\u202f\u2009]?-?)(?P<area>(?:sq|cu|fl)(?:\. ?| ))?(?P<symbol>° ?[CF](?![A-Za-z'])|°[KR](?![A-Za-z])|[%‰‱°º](?![A-Za-z])|[{_LETTERS}]+)"
     rf"(?P<power>[²³⁴]|\^?[234](?![\w²³]|[.,]\d))?"
     rf"(?:(?P<inverse>[ ·]?(?P<per>[A-Za-z]+)?⁻(?P<per_power>[¹²³]))|(?P<over>/|·|⋅| ?per )(?P<under>[A-Za-zµ]+)(?P<under_power>[²³]|\^?[23](?!\w))?)?(?![A-Za-z0-9])"
 )
@@ -148,7 +148,7 @@ def _stands(text: str, unit: Unit, gap: str, symbol: str, end: int) -> bool:
 
 @lru_cache(maxsize=4_096)
 def _named(symbol: str, area: str, power: str, under: str, under_power: str, over: str) -> Unit | None:
-    symbol = symbol.replace("μ", "µ")
+    symbol = symbol.replace("μ", "µ").replace(" ", "")
     known = units().get(symbol)
     if known is None:
         return None

@@ -19,7 +19,7 @@ from .units import units
 LATIN = "A-Za-zÀ-ÖØ-öø-ɏḀ-ỿªº"
 WORD = re.compile(rf"[{LATIN}]+(?:'[{LATIN}]+)*")
 _CODE = re.compile(
-    r"(?P<head>[A-Za-z]{1,12})(?P<joint>[-–.]?)(?P<digits>\d+)(?P<tail>(?:[A-Za-z]{1,3}\d*|[-–]\d+[A-Za-z]?|-[A-Z]{1,3}\d+)*)"
+    r"(?P<head>[A-Za-z]{1,12})(?P<joint>[-–.]?)(?P<digits>\d+)(?P<tail>(?:(?!s(?!\w))[A-Za-z]{1,3}\d*|[-–]\d+[A-Za-z]?|-[A-Z]{1,3}\d+)*)"
     r"(?P<point>(?:\.\d+)*)(?P<plural>s?)(?![\w%])"
 )
 _PIECES = re.compile(r"[A-Za-z]+|\d+|[-–.]")
@@ -221,6 +221,8 @@ def _code(text: str, start: int) -> tuple[str, int] | None:
         return None
     head, point = match["head"], match["point"]
     if match["joint"] and ((head[1:].islower() and len(head) > 4) or head.islower()):
+        return None
+    if match["joint"] and head.lower() in ("mid", "pre", "post"):
         return None
     if match["joint"] == "." and len(head) > 1:
         return None

@@ -10,7 +10,7 @@ import hashlib
 import re
 from pathlib import Path
 
-from ....device.disk_cache import DiskCache
+from ..device.disk_cache import DiskCache
 
 
 def sha256(file: Path, memory: Path | None = None) -> str:

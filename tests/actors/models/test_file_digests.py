@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from speechmill.actors.models.chattts.checkpoint.digests import sha256
+from speechmill.actors.models.file_digests import sha256
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])

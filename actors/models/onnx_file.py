@@ -1,4 +1,4 @@
-"""The few parts of an ONNX file that this voice needs, read without the onnx package.
+"""The few parts of an ONNX file that models need whose weights are published as one, read without the onnx package.
 
 Guarantees that a file which is cut short or is no ONNX file raises ModelError naming it. Knows protobuf's wire
 format and the field numbers of onnx.proto; knows nothing of what the tensors mean.
@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Generator, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ....errors import ModelError
+from ...errors import ModelError
 
 OnnxArray = NDArray[np.generic]
 _MODEL_GRAPH, _GRAPH_NODE, _GRAPH_INITIALIZER, _GRAPH_OUTPUT = 7, 1, 5, 12
@@ -31,7 +32,7 @@ def read_bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise ModelError(f"hibari: cannot read the model file {path}: {error.strerror}; check model.path") from error
+        raise ModelError(f"cannot read the model file {path}: {error.strerror}; check model.path") from error
 
 
 def initializers(raw: bytes, path: Path) -> dict[str, OnnxArray]:
@@ -43,6 +44,25 @@ def initializers(raw: bytes, path: Path) -> dict[str, OnnxArray]:
     with _reading(path):
         graph = _graph(raw)
         return dict(_tensor(value) for number, value in _fields(graph) if number == _GRAPH_INITIALIZER)
+
+
+@dataclass(frozen=True, slots=True)
+class OnnxNode:
+    """An operation of a graph: its own name, its kind ("Conv"), and the names of the tensors that go in."""
+
+    name: str
+    kind: str
+    inputs: tuple[str, ...]
+
+
+def nodes(raw: bytes, path: Path) -> list[OnnxNode]:
+    """Every operation in the order of the graph.
+
+    Raises:
+        ModelError: The file is damaged; the message names it
+    """
+    with _reading(path):
+        return [_node(value) for number, value in _fields(_graph(raw)) if number == _GRAPH_NODE]
 
 
 def with_frame_major_head(raw: bytes, path: Path) -> bytes:
@@ -88,7 +108,7 @@ def _reading(path: Path) -> Generator[None]:
     try:
         yield
     except (IndexError, ValueError, KeyError, StopIteration) as error:
-        raise ModelError(f"hibari: {path} is not a whole ONNX model ({error}); fetch the file again") from error
+        raise ModelError(f"{path} is not a whole ONNX model ({error}); fetch the file again") from error
 
 
 def _varint(buffer: memoryview, at: int) -> tuple[int, int]:
@@ -156,6 +176,12 @@ def _text(value: int | memoryview) -> str:
     return bytes(_slice(value)).decode()
 
 
+def _node(value: int | memoryview) -> OnnxNode:
+    parts = list(_fields(_slice(value)))
+    name, kind = ("".join(_text(v) for n, v in parts if n == field) for field in (3, 4))
+    return OnnxNode(name, kind, tuple(_text(v) for n, v in parts if n == 1))
+
+
 def _name(value: int | memoryview) -> str:
     """Name of a ValueInfoProto."""
     return next((_text(v) for n, v in _fields(_slice(value)) if n == 1), "")
@@ -171,7 +197,7 @@ def _tensor(value: int | memoryview) -> tuple[str, OnnxArray]:
             kind = field
         elif number == 4:
             raw += bytes(_slice(field))
-        elif number == 5:
+        elif number in (5, 7):
             raw += np.array(_ints(field), _DTYPES[kind]).tobytes()
         elif number == 8:
             name = _text(field)
@@ -183,10 +209,15 @@ def _tensor(value: int | memoryview) -> tuple[str, OnnxArray]:
 def _ints(field: int | memoryview) -> list[int]:
     """A repeated integer, packed or not."""
     if isinstance(field, int):
-        return [field]
+        return [_signed(field)]
     values: list[int] = []
     at = 0
     while at < len(field):
         value, at = _varint(field, at)
-        values.append(value)
+        values.append(_signed(value))
     return values
+
+
+def _signed(value: int) -> int:
+    """A varint has negative numbers as 64 bits in two's complement."""
+    return value - (1 << 64) if value >> 63 else value

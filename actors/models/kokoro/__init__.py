@@ -1,0 +1,1 @@
+"""Kokoro: the model and its parts."""

@@ -1,0 +1,1 @@
+"""Where the weights of Kokoro come from, and their one form: the published names, weight norm folded."""

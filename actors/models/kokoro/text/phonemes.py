@@ -1,0 +1,72 @@
+"""From a text of any mixture of languages to tokens: cut by script, each piece read by its language's reader.
+
+Guarantees that a Latin word in a Chinese line is read as English, and that letters which no reader knows are left out
+of the phonemes (`unreadable` names them).
+"""
+
+from __future__ import annotations
+
+import re
+
+from ...hibari.phonemes import vocabulary
+from .readers import MARKS, READ, read
+from .scripts import Run, Script, runs
+
+PAD = 0
+"""At both ends of a row. A symbol that the network learned, and no mask."""
+
+
+def tokens_of(text: str, language: str) -> tuple[int, ...]:
+    """Tokens between two pads, as many as the text takes; empty when nothing in it is pronounced.
+
+    Args:
+        text: With `[word](/phonemes/)` where a pronunciation is given.
+        language: Of the voice. It decides the accent of Latin letters and whether Han without kana is Japanese.
+
+    Raises:
+        RowRejected: A piece that cannot be read, or whose reader is not installed.
+    """
+    return ids_of(phonemes_of(text, language))
+
+
+def ids_of(phonemes: str) -> tuple[int, ...]:
+    """Tokens between two pads, without the characters that are no symbols; empty where nothing is pronounced.
+
+    The symbols are those of hibari-tts, which was trained on Kokoro's speech: 114 characters, one token each.
+    """
+    symbols = vocabulary()
+    known = [phoneme for phoneme in phonemes if phoneme in symbols]
+    if not any(phoneme.isalpha() for phoneme in known):
+        return ()
+    return (PAD, *(symbols[phoneme] for phoneme in known), PAD)
+
+
+def phonemes_of(text: str, language: str) -> str:
+    """The phonemes of `tokens_of`, as text."""
+    pieces = runs(text)
+    if all(piece.script in ("latin", "any", "other", "phonemes") for piece in pieces) and language.startswith("en"):
+        # In one go: a word's reading depends on its neighbours, given ones among them.
+        return read(text, language)
+    read_pieces = [_read(piece, language) for piece in pieces]
+    joined = " ".join(filter(None, (piece.strip() for piece in read_pieces)))
+    return re.sub(r" (?=[,.!?;:…])", "", joined)
+
+
+def _read(piece: Run, language: str) -> str:
+    if piece.script == "phonemes":
+        return piece.text
+    text = piece.text.strip()
+    if piece.script == "other" or not text:
+        return ""
+    if piece.script == "any" and not any(char.isdigit() for char in text):
+        return text.translate(MARKS)
+    # A letter by itself in a line of another language is its name, and not the article.
+    return "ˈA" if text == "A" else read(text, _language(piece.script, language))
+
+
+def _language(script: Script, language: str) -> str:
+    if script in ("han", "kana"):
+        return "ja" if script == "kana" or language == "ja" else "zh"
+    if script == "latin" and language in READ:
+        return language if language.startswith("en") else "en-us"
+    return language

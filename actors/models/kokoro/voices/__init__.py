@@ -1,0 +1,1 @@
+"""The voices of Kokoro: names, tables, blends, and voices by seed."""
