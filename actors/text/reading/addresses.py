@@ -44,6 +44,8 @@ def find_address(text: str, start: int) -> tuple[str, int] | None:
     end = match.end()
     if kind == "ipv6" and "::" not in match[0] and (match[0].isdecimal() or match[0].count(":") < 7):
         return None
+    if kind == "file" and end - start < 5 and text[end : end + 1] == ".":
+        return None  # an abbreviation, such as "s.c."
     if kind in ("url", "host", "mail", "path"):
         while end > start and text[end - 1] in _ENDS:
             if text[end - 1] == ")" and text.count("(", start, end) >= text.count(")", start, end):

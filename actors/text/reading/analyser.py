@@ -65,6 +65,8 @@ def analyse(text: str, reader: Reader, *, is_chinese: bool = False, is_start: bo
             unspoken[folded[span.start : span.end]] = None
         last = span.end
     pieces.append(folded[last:])
+    if spans and ")(" in folded:
+        pieces = [piece.replace(")(", ") (") for piece in pieces]
     spoken = _BEFORE_MARK.sub("", _SPACES.sub(" ", "".join(pieces))).strip() if spans else folded
     return Analysis(folded, spans, spoken, tuple(unspoken))
 
@@ -90,7 +92,7 @@ def _spaced(span: Span, text: str, pieces: list[str], *, is_chinese: bool, is_st
     lead = (
         " " if before.isalnum() or (before in ".,;:!?%)'\"" and not before.isspace() and before not in "'\"(") else ""
     )
-    trail = " " if after.isalnum() or (after and unicodedata.category(after)[0] in "SN") else ""
+    trail = " " if after.isalnum() or (after and (unicodedata.category(after)[0] in "SN" or after == "(")) else ""
     if words.endswith(".") and after == ".":
         words = words[:-1]
     return f"{lead}{words}{trail}"

@@ -13,7 +13,7 @@ from .tables import read_table
 _FORMS = tuple(row[0] for row in read_table("en/emoticons"))
 EMOTICON_STARTS = frozenset(form[0] for form in _FORMS)
 _ANY = "|".join(re.escape(form) for form in sorted(_FORMS, key=len, reverse=True))
-_EMOTICON = re.compile(rf"(?P<form>{_ANY})(?P<more>\)*|\(*)(?![\w/<>=:;(-])")
+_EMOTICON = re.compile(rf"(?P<form>{_ANY})(?P<more>\)*|\(*)(?![\w/>=:;(-]|<(?!3))")
 _AT_END = re.compile(rf"(?:{_ANY})(?:\)*|\(*)[.,!?…\"']*\Z")
 _HEART_AHEAD = re.compile(
     r"\s*(?:\Z|[!.,?;)\"'”…~*]|[^\x00-\x7f]|(?:you|u|it|my|this|that|y'?all|him|her|them|me|your|these|u guys|NY)\b|<3)"
@@ -26,7 +26,7 @@ _COMPARED = re.compile(
 
 @cache
 def _names(language: str) -> dict[str, str]:
-    return dict(read_table(f"{language}/emoticons"))
+    return {row[0]: row[1] for row in read_table(f"{language}/emoticons")}
 
 
 def may_be_emoticon(chunk: str) -> bool:
@@ -45,13 +45,13 @@ def find_emoticon(text: str, start: int, language: str) -> tuple[str, int] | Non
             return None
     elif form == "<3":
         if (
-            before.isdigit()
+            (before.isdigit() and text[max(0, start - 2) : start] != "<3")
             or (before.isalpha() and before.isascii())
-            or _COMPARED.search(text, max(0, start - 16), start)
+            or (not before.isdigit() and _COMPARED.search(text, max(0, start - 16), start))
         ):
             return None
         if not re.search(
-            r"(?:\A|\b(?:I|i|we|We|you|u|YOU) )\Z", text[max(0, start - 5) : start]
+            r"(?:\A|<3|\b(?:I|i|we|We|you|u|YOU) )\Z", text[max(0, start - 5) : start]
         ) and not _HEART_AHEAD.match(text, match.end("form")):
             return None
         if text.startswith(" ", match.end("form")) and re.match(

@@ -59,7 +59,7 @@ _PLAIN_LATIN = dict(
     )
 )
 _KEYCAP = re.compile("(?<=[0-9#*])\ufe0f?\u20e3")
-_SUBSCRIPTS = re.compile(r"(?<=[A-Za-z)])[₀-₉]+")
+_SUBSCRIPTS = re.compile(r"(?<=[A-Za-z)])(?<!log)[₀-₉]+")
 _SUBSCRIPT_DIGITS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 _EXPONENTS = frozenset("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼₀₁₂₃₄₅₆₇₈₉₊₋")
 _PLAIN_FORMS = re.compile("[!-~À-ÖØ-öø-ɏ€£¥\u0370-\u03ff\u4e00-\u9fff\u3041-\u30ff²³°µΩ]+")

@@ -85,6 +85,7 @@ _BEFORE_MONTHS = frozenset(
 _NAMES_TOO = frozenset(("January", "March", "April", "June", "July"))
 """Months whose short form is a name or a word too: it needs a preposition."""
 _DETERMINERS = frozenset("the a an our my his her their your this that every each any".split())
+_SENTENCE_BEHIND = re.compile(r"[\"'”’)\]]*\s+[\"'“‘(\[]*[A-Z][a-z]")
 _ORDER = {
     "verse": -1,
     "number": 0,
@@ -140,7 +141,7 @@ def _holds(entry: Abbreviation, text: str, end: int, previous: str, word: str) -
             previous.lower().strip(",") in _BEFORE_DAYS
             or (not is_capital and word != "")
             or (not word and previous.islower() and previous not in _DETERMINERS and entry.reading != "Sunday")
-            or text[end + 1 : end + 2] == ","
+            or text[end + 1 : end + 2] in (",", "/")
         )
     return True
 
@@ -159,8 +160,8 @@ def _is_road(text: str, previous: str, word: str, end: int) -> bool:
 def _is_stop(entry: Abbreviation, text: str, end: int, word: str, following: re.Match[str] | None) -> bool:
     if entry.ends == "never":
         return False
-    if entry.when in ("month", "ordinal") and word[:1].isupper():
-        return text[end + 1 : end + 2].isspace() and not word.isupper()
+    if entry.when in ("month", "ordinal") and _SENTENCE_BEHIND.match(text, end + 1) is not None:
+        return True
     if entry.ends == "number":
         return not text[end + 1 :].strip()
     return may_start(text, end + 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from ..symbols import symbol_name
-from .numerals import cardinal, spelled
+from .numerals import cardinal, spelled, year
 
 _MARKS = {
     ".": "dot", "/": "slash", "@": "at", "-": "dash", "_": "underscore", ":": "colon", "?": "question mark", "=": "equals",
@@ -101,7 +101,9 @@ def tag_words(text: str) -> str:
             words.append(_MARKS[piece])
             continue
         for part in _CAMEL.findall(piece) or [piece]:
-            if part.isdigit() and part.isascii():
+            if part.isdigit() and len(part) == 4 and part[:2] in ("19", "20"):
+                words.append(year(part))
+            elif part.isdigit() and part.isascii():
                 words.append(cardinal(part) if (len(part) < 3 and part[0] != "0") or len(part) == 4 else spelled(part))
             else:
                 words.append(part)

@@ -14,7 +14,7 @@ ELEMENT = (
     "N[abdeiop]?|O[gs]?|P[abdmortu]?|R[abefghnu]|S[bcegimnr]?|T[abcehilms]|U|V|W|X[e]|Y[b]?|Z[nr])"
 )
 _FORMULA = rf"(?:{ELEMENT}\d*){{1,6}}"
-_RAISED = re.compile(rf"(?P<formula>{_FORMULA}|e)(?P<charge>[¹²³⁴⁵⁶⁷⁸]?)(?P<sign>[⁺⁻])(?![⁰¹²³⁴⁵⁶⁷⁸⁹\w])")
+_RAISED = re.compile(rf"(?P<formula>{_FORMULA}|e)(?P<charge>[¹²³⁴⁵⁶⁷⁸]?)(?P<sign>[⁺⁻])(?![⁰¹²³⁴⁵⁶⁷⁸⁹A-Za-z\d])")
 _ON_LINE = re.compile(
     r"(?P<formula>Ca|Mg|Fe|Zn|Cu|Al|Mn|Ba|Pb|Hg|Ni|Sr|Cr|Sn)(?P<charge>[234])(?P<sign>\+)(?![\w+=])"
     r"|(?P<formula1>Na|NH4|H3O)(?P<sign1>\+)(?![\w+=])(?! ?\d)"

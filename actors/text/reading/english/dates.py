@@ -34,6 +34,10 @@ _ISO = re.compile(
     r"(?P<year>[12]\d{3})(?P<sep>[-/.])(?P<month>\d{1,2})(?P=sep)(?P<day>\d{1,2})(?![\d]|[-/.]\d)(?:T(?P<time>\d\d:\d\d(?::\d\d)?)(?P<zone>Z)?)?"
 )
 _NUMERIC = re.compile(r"(?P<a>\d{1,2})(?P<sep>[-/.])(?P<b>\d{1,2})(?P=sep)(?P<year>\d{4}|\d{2})(?![\d]|[-/.]\d)")
+_MONTH_DAY = re.compile(
+    r"(?P<a>0?[1-9]|[12]\d|3[01])/(?P<b>0?[1-9]|[12]\d|3[01])(?![\d/])(?=\s*\Z|[.,;:!?)]|(?: (?:at|from|to|for|in|and|with|we|the|he|she|they|you|I)\b))"
+)
+_ON = re.compile(r"\b(?:[Oo]n|[Dd]ue|[Ss]ince) \Z")
 _TIME = re.compile(
     r"(?P<hour>2[0-4]|[01]?\d)(?:[:.](?P<minute>[0-5]\d)(?::(?P<second>[0-5]\d)(?:\.(?P<part>\d+))?)?)?"
     r"(?P<half>[ \u00a0\u202f]?(?:[aApP]\.[mM]\.?|[aApP][mM])(?![A-Za-z]))?"
@@ -115,6 +119,12 @@ def numeric_date(text: str, start: int, *, is_day_first: bool) -> tuple[str, int
         if match["time"]:
             words += f", {_time(match['time'].split(':'))}" + (" Z" if match["zone"] else "")
         return words, match.end()
+    short = _MONTH_DAY.match(text, start)
+    if short is not None and _ON.search(text, max(0, start - 8), start) and short[0] not in ("9/11", "24/7"):
+        a, b = short["a"], short["b"]
+        month, day = (b, a) if (is_day_first and int(b) < 13) or int(a) > 12 else (a, b)
+        if 1 <= int(month) <= 12 and 1 <= int(day) <= 31:
+            return f"{MONTHS[int(month) - 1]} {_day(day)}", short.end()
     match = _NUMERIC.match(text, start)
     if match is None or (
         match["sep"] in "-." and len(match["year"]) == 2 and not (len(match["a"]) == len(match["b"]) == 2)
@@ -230,7 +240,7 @@ def decade(text: str, start: int) -> tuple[str, int] | None:
     if len(number) == 2:
         before = text[max(0, start - 10) : start].lower()
         is_years = match["apostrophe"] or re.search(
-            r"(?:the|his|her|their|my|our|your|its|early|mid|late|in|[-–]|\ds(?: and| or| to|,| &)) ?\Z", before
+            r"(?:the|his|her|their|my|our|your|its|early|mid|late|[-–]|\ds(?: and| or| to|,| &)) ?\Z", before
         )
         return (plural(cardinal(number)), match.end()) if is_years else None
     if number[1:] == "000":

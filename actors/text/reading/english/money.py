@@ -68,6 +68,7 @@ class Amount:
 
 
 _RANGE = re.compile(r" ?[-–—~] ?")
+_SCALED = re.compile(r"\b(?:thousand|million|billion|trillion)\b(?! \w+ hundred)")
 _PER = re.compile(r" ?/ ?(?P<what>[A-Za-z]+)(?![\w])")
 _MINUS = {"-": "minus ", "−": "minus ", "–": "minus ", "+": "plus ", "": ""}
 
@@ -77,6 +78,8 @@ def money_in_front(text: str, start: int) -> Amount | None:
     match = _patterns()[0].match(text, start)
     if match is None or (match["currency"].isalpha() and start and text[start - 1].isalnum()):
         return None
+    if match["currency"] == "COP" and not match["gap"]:
+        return None  # a conference by its number
     if match["currency"] in ("T", "K") or (match["gap"] and match["currency"] in ("R", "Ft", "Fr.")):
         return None
     currency = currencies()[match["currency"]]
@@ -92,13 +95,21 @@ def money_in_front(text: str, start: int) -> Amount | None:
         if second is not None and (again is None or again["currency"] == match["currency"]):
             first = read_number(text, match.end())
             bare = with_scale(text, first, is_money=True) if first else None
-            head = sign + bare.words if bare and again is None and not bare.part.strip() and bare.end == end else words
+            is_shared = (
+                bare is not None
+                and again is None
+                and bare.end == end
+                and (not bare.part.strip() or _SCALED.search(second.words))
+            )
+            head = sign + bare.words if bare is not None and is_shared else words
             return _per(text, f"{head} to {second.words}", second.end)
     if (
         read.end == end
         and re.search(r"\b[Aa]n? \Z", text[max(0, start - 3) : start])
         and re.match(r"(?: |-)(?!of\b|or\b|and\b|to\b|in\b|at\b|is\b|a\b|per\b|for\b)[a-z]{3,}", text[end : end + 8])
     ):
+        words = _singular(words, currency)
+    if read.end == end and re.match(r"-an?-[a-z]", text[end : end + 4]):
         words = _singular(words, currency)
     if match["currency"] == "£" and text[end : end + 1] == "p" and not text[end + 1 : end + 2].isalnum():
         end += 1  # pence are named already

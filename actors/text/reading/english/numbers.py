@@ -27,10 +27,10 @@ _MIXED = re.compile(
     rf"(?P<whole>\d+)?{SPACE}?(?P<char>[{VULGAR}])|(?P<int>\d+)[ -](?P<over>\d{{1,2}})[/⁄](?P<under>\d{{1,3}})(?![\d/])"
 )
 _SCALE = re.compile(
-    rf"{SPACE}?(?:(?P<word>hundred|thousand|million|billion|trillion|quadrillion|lakhs?|crores?)\b|(?P<short>[kK]|mn|mm|bn|tn|trn|MM|M|Mn|Bn|B|T|m|b|t|mil|mill|mio|bln|mln)(?![\w%]|[²³]|/(?!(?:yr|year|mo|month|wk|week|day|hr|hour|person)\b)[a-z]))"
+    rf"{SPACE}?(?:(?P<word>hundred|thousand|million|billion|trillion|quadrillion|lakhs?|crores?)\b|(?P<short>[kK]|mn|mm|bn|tn|trn|MM|M|Mn|Bn|B|T|m|b|t|mil|mill|mio|Mio|mrd|Mrd|bln|mln)(?![\w%]|[²³]|/(?!(?:yr|year|mo|month|wk|week|day|hr|hour|person)\b)[a-z]))"
 )
 _SHORT = {"k": "thousand", "m": "million", "mn": "million", "mm": "million", "mil": "million", "mill": "million"} | {
-    "mio": "million", "mln": "million", "b": "billion", "bn": "billion", "bln": "billion", "t": "trillion",
+    "mio": "million", "mrd": "billion", "mln": "million", "b": "billion", "bn": "billion", "bln": "billion", "t": "trillion",
     "tn": "trillion", "trn": "trillion",
 }  # fmt: skip
 _COUNTED = re.compile(r" (?:[a-z]+ ){0,1}(?:[a-z]{2,}s|people|men|women|children|of)\b")
@@ -56,7 +56,7 @@ class Number:
     def is_one(self) -> bool:
         """Whether what is counted is named in the singular."""
         return (self.whole == "1" and not self.part) or (
-            self.words.startswith("one ") and "half" in self.words and not self.whole
+            not self.whole  # less than one, as a fraction
         )
 
 
@@ -107,7 +107,7 @@ def with_scale(text: str, number: Number, *, is_money: bool = False) -> Number:
 def _is_scale(text: str, match: re.Match[str], number: Number, *, is_tight: bool) -> bool:
     """Whether letters behind a number that is no money count it."""
     short = match["short"]
-    if short in ("bn", "mn", "tn", "trn", "mln", "bln", "mio", "Bn", "Mn"):
+    if short in ("bn", "mn", "tn", "trn", "mln", "bln", "mio", "Mio", "mrd", "Mrd", "Bn", "Mn"):
         return True
     if not is_tight or short in ("t", "b", "T", "B", "mm", "MM", "mil", "mill"):
         return short in ("B", "MM") and is_tight and bool(number.part)

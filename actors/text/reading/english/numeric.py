@@ -31,6 +31,14 @@ _SCALED = re.compile(
     r"(?P<a>\d{1,3}(?:,\d{3})+|\d+) ?: ?(?P<b>[1-9]\d{0,2}(?:,\d{3})+|[1-9]\d{0,2}(?: \d{3})+)(?![\d:]|,\d)"
     r"|(?P<a2>\d{1,3}(?:,\d{3})+) ?: ?(?P<b2>\d+)(?![\d:,])"
 )
+_PRESSURE = re.compile(r" ?mm ?Hg\b")
+_PRESSURE_BEFORE = re.compile(r"\b(?:BP|[Bb]lood pressure)(?: (?:is|was|of|at|reads?|measured|to))*:? \Z")
+_BASIS = re.compile(
+    r"\b(?:rates?|rose|fell|fall|cut|cuts|hiked?|by|up|down|yields?|raised?|widened|narrowed|tightened|gained|lost|added) (?:[a-z]+ )?[+−-]?\Z"
+)
+_RACE = re.compile(r" (?:relay|race|dash|sprint|hurdles|freestyle|butterfly|final|record|run|track)\b")
+_OF_SIZE = re.compile(r"(?:\b[Aa]n?|\b[Tt]he|'s|\bnew) \Z")
+_RECORD = re.compile(r"\d{1,3}(?:–\d{1,3}){2}(?![\d–])")
 _RATIO = re.compile(r"(?P<a>\d+(?:\.\d+)?)(?P<joint>:| : )(?P<b>\d+(?:\.\d+)?)(?::(?P<c>\d+))?(?![\d:]\d|\d)")
 _CHAPTER = re.compile(
     r"(?<!\A)(?<=[\w.,;:] )[A-Z][a-z]+\.? \Z|\A(?:Psalms?|Genesis|Exodus|Matthew|Mark|Luke|John|Acts|Romans|Isaiah|Surah?) \Z"
@@ -44,14 +52,14 @@ _IN_NAME = re.compile(
 _PLURAL = re.compile(r"(?P<number>\d{1,4})s(?![\w/²'’-])(?P<of> of\b)?")
 _MANY = {"10": "tens", "100": "hundreds", "1000": "thousands"}
 _MANY_BEFORE = re.compile(
-    r"(?:\b(?:one|two|three|four|five|six|seven|eight|nine|ten|dozen|several|many|few|some|both|these|those|all|no|more|other|extra|old|"
+    r"(?:(?<![\w.,:])\d{1,2}|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|dozen|several|many|few|some|both|these|those|all|no|more|other|extra|old|"
     r"new|big|of|with|rolled|throw|threw|triple|double|pocket|crisp|size|sizes|twin|vintage|retired)"
     r"|\b(?:low|lower|high|upper|mid|middle|early|late)|\b(?:[Ii]n|[Ii]nto|[Oo]f|[Bb]y|[Tt]hrough) (?:the|his|her|their|my|your|our|its|the (?:low|mid|high)))[ -]\Z",
     re.IGNORECASE,
 )
 _TIMED_AFTER = re.compile(
     r" (?:timers?|delays?|timeouts?|clips?|ads?|spots?|intervals?|breaks?|windows?|countdowns?|sprints?|exposures?|videos?|"
-    r"pauses?|rests?|holds?|planks?|bursts?|sets?|cooldowns?|later|earlier|ago|after|before|mark|response|latency)\b"
+    r"pauses?|rests?|holds?|planks?|bursts?|sets?|cooldowns?|response|latency)\b"
 )
 _OTHER_PLURAL = re.compile(r",? (?:and|or|&) \d{1,2}s\b")
 _BEHIND_PLURAL = re.compile(r"\ds,? (?:and|or|&) \Z")
@@ -110,6 +118,7 @@ _PAIR_AFTER = re.compile(
     re.IGNORECASE,
 )
 _PLANES = frozenset("707 717 727 737 747 757 767 777 787 911 380 320 330 350".split())
+_PLANE_BEHIND = re.compile(r" (?:MAX|Max|Dreamliner|neo|jets?|planes?|aircraft|airliners?|pilots?|crash|landed)\b")
 _RATED = re.compile(r"\b(?:scored?|rated?|rating|got|gave|graded?|review|is a|was a|solid)(?: it| a| of| at)* \Z")
 _RATED_DECIMAL = re.compile(r"/(?P<of>5|10|20|100)(?![\d/.]\d|\d)")
 _EURO = re.compile(r" ?(?:€|EUR\b|kr\b|zł|Kč)")
@@ -225,6 +234,12 @@ def _fraction(text: str, start: int) -> tuple[str, int] | None:
     over, under = match["over"], match["under"]
     if match[0] in _IDIOMS and not re.match(r" (?:of|cup|inch|mile)", text[match.end() : match.end() + 6]):
         return _IDIOMS[match[0]], match.end()
+    if _PRESSURE.match(text, match.end()) or _PRESSURE_BEFORE.search(text, max(0, start - 24), start):
+        unit = read_unit(text, match.end())
+        words = f"{cardinal(over)} over {cardinal(under)}"
+        return (words, match.end()) if unit is None else (f"{words} {unit.other}", unit.end)
+    if over == under in ("5", "10", "100"):
+        return f"{cardinal(over)} out of {cardinal(under)}", match.end()
     if under in ("5", "10", "20", "100") and _RATED.search(text, max(0, start - 24), start):
         return f"{cardinal(over)} out of {cardinal(under)}", match.end()
     if match["th"] or (
@@ -250,9 +265,20 @@ def _ratio(text: str, start: int) -> tuple[str, int] | None:
     match = _RATIO.match(text, start)
     if match is None or (match["joint"] == " : " and not match["b"]):
         return None
+    if len(match["a"]) > 3 and _YEAR.fullmatch(match["b"]) and not match["c"]:
+        return f"{cardinal(match['a'])} {year(match['b'])}", match.end()  # a standard and its edition
     numbers = [match["a"], match["b"], *([match["c"]] if match["c"] else [])]
     joint = " " if len(numbers) == 2 and _CHAPTER.search(text, max(0, start - 24), start) else " to "
+    last = re.match(r"[-–](\d{1,3})(?![\d:])", text[match.end() : match.end() + 6]) if joint == " " else None
+    if last is not None:
+        return f"{cardinal(match['a'])} {cardinal(match['b'])} to {cardinal(last[1])}", match.end() + len(last[0])
     return joint.join(decimal(*([*number.split("."), ""])[:2]) for number in numbers), match.end()
+
+
+def _record(text: str, start: int) -> tuple[str, int] | None:
+    """Three numbers with dashes between, as of a team: "11–5–1"."""
+    match = _RECORD.match(text, start)
+    return (" ".join(map(cardinal, match[0].split("–"))), match.end()) if match is not None else None
 
 
 def _scale(text: str, start: int) -> tuple[str, int] | None:
@@ -272,11 +298,15 @@ def _plural(text: str, start: int) -> tuple[str, int] | None:
     digits, before = match["number"], text[max(0, start - 32) : start]
     if match["of"] and digits in _MANY:
         return f"{_MANY[digits]} of", match.end()
-    if _TIMED_AFTER.match(text, match.end()) is not None:
+    if _TIMED_AFTER.match(text, match.end()) or re.match(
+        r" (?:later|earlier|ago)\b", text[match.end() : match.end() + 9]
+    ):
         return None
     is_binary = len(digits) == 1 and (_OTHER_PLURAL.match(text, match.end()) or _BEHIND_PLURAL.search(before))
     is_many = _MANY_BEFORE.search(before) is not None
-    if not (is_binary or is_many or (len(digits) in (3, 4) and digits in _PLANES)):
+    following = text[match.end() : match.end() + 14]
+    is_century = digits[1:] == "00" and re.match(r"(?: and \d00s)? (?:BCE?|AD|CE)\b", following) is not None
+    if not (is_binary or is_many or is_century or (len(digits) in (3, 4) and digits in _PLANES)):
         return None
     if len(digits) == 3 and digits[1:] == "00":
         return f"{cardinal(digits[0])} hundreds", match.end()
@@ -308,7 +338,8 @@ def _feet(text: str, start: int) -> tuple[str, int] | None:
         return words + sides[match["side"]], match.end()
     match = _INCHES.match(text, start)
     if match is not None and ("″" in match[0] or not _is_quoted(text, start)):
-        name = "inch" if match["number"] == "1" else "inches"
+        is_size = _OF_SIZE.search(text, max(0, start - 5), start) and re.match(r" [A-Za-z]", text[match.end() :][:2])
+        name = "inch" if match["number"] == "1" or is_size else "inches"
         return f"{decimal(*([*match['number'].split('.'), ''])[:2])} {name}", match.end()
     match = _ONLY_FEET.match(text, start)
     if match is not None:
@@ -401,8 +432,12 @@ def _measured(text: str, start: int, number: Number) -> Found:
     ):
         unit = None
     if unit is not None and not (number.whole in ("3", "4", "5") and text[number.end : unit.end] in ("G", "D", "K")):
-        is_one = scaled.is_one or _qualifies(text, start, unit.end)
+        is_timed = unit.one == "second" and _TIMED_AFTER.match(text, unit.end) is not None
+        is_timed = is_timed or (unit.one == "meter" and _RACE.match(text, unit.end) is not None)
+        is_one = scaled.is_one or is_timed or _qualifies(text, start, unit.end)
         words = f"{scaled.words} {unit.words(is_one=is_one)}"
+        if text[scaled.end : unit.end].strip() == "bps" and _BASIS.search(text, max(0, start - 16), start):
+            words = f"{scaled.words} basis {'point' if is_one else 'points'}"
         side = _SIDE.match(text, unit.end) if unit.one == "degree" else None
         return ("unit", words, unit.end) if side is None else ("unit", f"{words} {_SIDES[side[1]]}", side.end())
     per = _PER_BARE.match(text, scaled.end)
@@ -538,7 +573,11 @@ def _digits_only(text: str, start: int, number: Number) -> Found | None:
         return "code", spelled(digits), end
     if len(digits) > 4 and before.endswith("#"):
         return "code", spelled(digits), end
-    if digits in _PLANES and _PAIR_AFTER.search(before) and _COUNTED.match(text, end) is None:
+    if (
+        digits in _PLANES
+        and (_PAIR_AFTER.search(before) or _PLANE_BEHIND.match(text, end))
+        and _COUNTED.match(text, end) is None
+    ):
         return "code", pairs(digits), end
     if len(digits) in (3, 4):
         road = _ROAD.match(text, end)
@@ -546,7 +585,9 @@ def _digits_only(text: str, start: int, number: Number) -> Found | None:
             letter = f" {text[end]}" if text[end : end + 1].isupper() else ""
             return "address", pairs(digits) + letter, end + bool(letter)
         if re.search(
-            r"(?:#|\b(?:flight|room|suite|bus|invoice|order|highway|route|ste|apt)\.? #?)\Z", before, re.IGNORECASE
+            r"(?:#|\b(?:flight|room|suite|bus|invoice|order|highway|route|ste|apt|P\.?O\.? box)\.? #?)\Z",
+            before,
+            re.IGNORECASE,
         ):
             return "code", pairs(digits), end
     if _YEAR.fullmatch(digits) and _is_year(text, before, digits, end):
@@ -577,13 +618,14 @@ def _is_year(text: str, before: str, digits: str, end: int) -> bool:
 _RULES: tuple[tuple[str, Callable[[str, int], tuple[str, int] | None]], ...] = (
     ("version", _version),
     ("ratio", _scale),
+    ("score", _record),
     ("time", clock_time),
     ("duration", _duration),
     ("unit", _feet),
     ("ratio", _ratio),
     ("date", named_date),
     ("fraction", _fraction),
-    ("year", decade),
     ("number", _plural),
+    ("year", decade),
     ("ordinal", _ordinal),
 )

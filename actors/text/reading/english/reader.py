@@ -17,13 +17,14 @@ from ..emoticons import EMOTICON_STARTS, find_emoticon, may_be_emoticon
 from ..records import FOREIGN, Span
 from ..symbols import emoji_name, emoji_pattern, greek_name, run_end, symbol_name
 from .abbreviations import abbreviations
-from .addresses import address_words, tag_words
+from .addresses import address_words
 from .dates import DAYS, MONTH_WORDS, decade, short_year
+from .maths import read_maths
 from .money import currencies, money_in_front
 from .numbers import VULGAR
-from .numerals import cardinal, spelled
-from .numeric import power_words, read_numeric
+from .numeric import read_numeric
 from .roads import ROAD_NAMES
+from .signs import read_numbered, read_stars
 from .units import units
 from .words import FLOORS, LATIN, NUMBERED, WORD, counted_names, is_vowelless, read_word
 
@@ -38,26 +39,11 @@ _SHOUTED_WORD = re.compile(r"(?<!\w)[A-Z][A-Z']+(?!\w)")
 _MONEY = re.compile(
     r"[-−–+]*(?:[^\W\d_]{0,3}[$€£¥₹₩₽₺₴₪₫₱₦₡₲₵₸₮₭฿₼₾֏៛৳₿₣₤₧₨￥￦¢]|[A-Z]{3} ?\d|kr\.? ?\d|[FKRDzS][A-Za-zčł$.]{0,3} ?\d)"
 )
-_TAG = re.compile(r"#(?=[^\W\d]|\d+[A-Za-z_])[\w-]*\w|@\w[\w.-]*\w|@\w")
-_NUMBERED_CODE = re.compile(r"#(?P<code>(?=[A-Z\d-]*\d)[A-Z\d]+(?P<dash>(?:-[A-Z\d]+)+)?)(?![\w])(?<!#)(?<!#[A-Z])")
-_CODE_PIECES = re.compile(r"[A-Z]|\d+")
-_ORDERED = re.compile(
-    r"\b(?:order|part|item|model|ticket|case|invoice|serial|code|ref|reference|tracking|batch|lot|unit|room|seat|gate|flight|confirmation|"
-    r"booking|claim|policy|account|sku|number|locker|bay|bin|slot|receipt|po)s?:? \Z",
-    re.IGNORECASE,
-)
-_STARS = re.compile(r"(?P<full>★{1,5}|⭐{2,5})(?P<half>½?)(?P<empty>☆{0,4})(?<=..)(?![★☆⭐])")
 _SILENT = frozenset(
     "\"'“”„«»‹›()[]{}.,;:!?…—–-¿¡‐‒―·`‖、。「」『』〈〉《》【】，．：；！？（）\u200c\u200d\ufe0e\ufe0f"
 )
 _FORMATS = frozenset("Mn Mc Me Cc Cf Cs Zs Zl Zp Pc Pd Ps Pe Pi Pf Po".split())
 _LINE = re.compile(r"([^\w\s])\1{2,}")
-_OPERATORS = {
-    "->": "to", "=>": "implies", "<-": "from", "<=": "is less than or equal to", ">=": "is greater than or equal to",
-    "!=": "is not equal to", "==": "equals", "<>": "is not equal to", "+-": "plus or minus", "+/-": "plus or minus",
-    "&&": "and", "||": "or", "<<": "is much less than", ">>": "is much greater than", "<->": "left right arrow",
-}  # fmt: skip
-_OPERATOR = re.compile("|".join(re.escape(sign) for sign in sorted(_OPERATORS, key=len, reverse=True)))
 _DIGITS = frozenset("0123456789")
 _SIGNS = frozenset("-−–+±~∼≈")
 _MARKS = (
@@ -67,9 +53,9 @@ _ODD_LETTER = rf"(?![{LATIN}²³¹¼-¾⁰-₉⅐-↉①-⓿❶-➓])[^\W\d_]"
 _FOREIGN = re.compile(
     rf"(?:{_ODD_LETTER}|[{_MARKS}])(?:{_ODD_LETTER}|[{_MARKS}]|(?<=\w)['’\u200c\u200d](?={_ODD_LETTER}))*"
 )
+_COURSE = re.compile(r"[xX] ?(?=\d+ ?(?:d|days?|wks?|weeks?|months?|mos?|yrs?|years?)\b)")
 _CROSS = re.compile(r"[xX×] (?=\.?\d)")
 _MEASURED = re.compile(r"× [\d.]+ ?(?:cm|mm|m|ft|in|inch|inches|feet|px)\b")
-_UNSPACED_MINUS = re.compile(r"-(?:\d[\d.]*|[a-zA-Z]) ?=")
 _SIDE = re.compile(r"(?:\d|\d ?(?:cm|mm|m|ft|in|inches|feet|px|\"|″|'|′)|(?<![=+×]) \d+) \Z")
 
 
@@ -130,6 +116,8 @@ class EnglishReader:
             found = self._number(text, start) if char != "(" or _is_area_code(text, start) else None
             if found is not None:
                 return found
+        if char in "xX" and before == " " and (course := _COURSE.match(text, start)) is not None:
+            return Span(start, course.end(), "rate", "for")
         if (
             char in "xX×"
             and before == " "
@@ -216,76 +204,31 @@ def _bare_unit(text: str, start: int) -> Span | None:
 def _symbol(text: str, start: int, before: str) -> Span | None:
     """A symbol, an emoji, or letters of another script."""
     char = text[start]
-    stars = _STARS.match(text, start)
+    stars = read_stars(text, start)
     if stars is not None:
-        return Span(start, stars.end(), "rating", _star_words(stars))
+        return Span(start, stars[1], "rating", stars[0])
     emoji = None if char in _SILENT or char.isascii() else emoji_pattern("en").match(text, start)
     if emoji is not None and char not in "©®™":
         return Span(start, run_end(text, emoji), "emoji", emoji_name("en", emoji[0]))
     line = _LINE.match(text, start)
     if line is not None:
-        return Span(start, line.end(), "line", "...") if line[1] != "." else None
+        return Span(start, line.end(), "line", "...") if line[1] not in ".!?" else None
     if char == "'":
         years = decade(text, start) or short_year(text, start)
-        return Span(start, years[1], "year", years[0]) if years is not None and not before.isalnum() else None
-    if char in "-−–" and before == " " and text[start + 1 : start + 2] == " ":
-        return Span(start, start + 1, "maths", "minus") if char == "−" or _is_difference(text, start) else None
+        is_inside = before.isalnum() and not re.search(r"\b[QH][1-4]\Z", text[max(0, start - 3) : start])
+        return Span(start, years[1], "year", years[0]) if years is not None and not is_inside else None
     if char == "." and not before.strip() and text[start + 1 : start + 2].isalpha():
         return Span(start, start + 1, "symbol", "dot")
-    if (
-        char == "-"
-        and before.isalnum()
-        and _UNSPACED_MINUS.match(text, start)
-        and not text[start - 2 : start - 1].isalpha()
-    ):
-        return Span(start, start + 1, "maths", "minus")
     if char == "…" and before.isalnum() and text[start + 1 : start + 2].isalnum():
         return Span(start, start + 1, "line", "...")
-    if (
-        char == "·"
-        and re.match(r" ?(?:\w\b|\d)", text[start + 1 : start + 4])
-        and re.search(r"(?:\b\w|\d|[²³)]) ?\Z", text[max(0, start - 3) : start])
-    ):
-        return Span(start, start + 1, "maths", "times")
+    maths = read_maths(text, start, before)
+    if maths is not None:
+        return Span(start, maths[2], maths[0], maths[1])
     if char in _SILENT:
         return None
-    operator = _OPERATOR.match(text, start)
-    if operator is not None:
-        return Span(start, operator.end(), "maths", _OPERATORS[operator[0]])
-    code = _NUMBERED_CODE.match(text, start)
-    if code is not None and not before.isalnum() and (code["dash"] or _ORDERED.search(text, max(0, start - 24), start)):
-        return Span(start, code.end(), "code", f"number {_code_words(code['code'])}")
-    tag = _TAG.match(text, start)
-    if tag is not None and not before.isalnum():
-        sign = "hashtag" if char == "#" else "at"
-        return Span(start, tag.end(), "tag", f"{sign} {tag_words(tag[0][1:])}")
-    if char == "#" and text[start + 1 : start + 2].isdigit():
-        return Span(start, start + 1, "symbol", "number")
-    if char == "№":
-        end = start + 1 + (text[start + 1 : start + 2] == " ")
-        return Span(start, end, "symbol", "number")
-    if char == "#" and re.search(r"(?<!\w)[A-GJ]\Z", text[max(0, start - 2) : start]):
-        return Span(start, start + 1, "symbol", "sharp")
-    inside = re.compile(r"\|(?=[\w.²³ +-]{1,24}\|)").match(text, start)
-    if inside is not None and not before.isalnum():
-        close = text.index("|", start + 1)
-        words = f"the absolute value of {text[start + 1 : close]}" if text[start + 1 : close].isalpha() else ""
-        if words:
-            return Span(start, close + 1, "maths", words)
-    power = re.compile(r"[⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+| ?\^ ?[-−]?(?:\d+|[a-z]\b)").match(text, start)
-    if (
-        power is not None
-        and (before in ")] " or before.isalnum())
-        and not re.search(r"[^\W\d]{3}\Z", text[max(0, start - 3) : start])
-    ):
-        return Span(start, power.end(), "maths", _power(power[0], text, start))
-    if char in "₀₁₂₃₄₅₆₇₈₉⁰¹²³⁴⁵⁶⁷⁸⁹":
-        from .numerals import cardinal
-
-        digits = re.compile("[₀₁₂₃₄₅₆₇₈₉]+|[⁰¹²³⁴⁵⁶⁷⁸⁹]+").match(text, start)
-        assert digits is not None
-        plain = digits[0].translate(str.maketrans("₀₁₂₃₄₅₆₇₈₉⁰¹²³⁴⁵⁶⁷⁸⁹", "01234567890123456789"))
-        return Span(start, digits.end(), "number", cardinal(plain))
+    code = read_numbered(text, start, before)
+    if code is not None:
+        return Span(start, code[2], code[0], code[1])
     if char.isalpha() and char.isascii() is False:
         return _letters(text, start)
     emoji = emoji_pattern("en").match(text, start)
@@ -301,42 +244,6 @@ def _symbol(text: str, start: int, before: str) -> Span | None:
         return Span(start, foreign.end(), FOREIGN, foreign[0])
     # Marks without a letter, and what formats others, are nothing to say.
     return None if unicodedata.category(char) in _FORMATS else Span(start, start + 1, FOREIGN, char)
-
-
-def _star_words(match: re.Match[str]) -> str:
-    full, empty = len(match["full"]), len(match["empty"])
-    head = cardinal(str(full)) + (" and a half" if match["half"] else "")
-    if empty:
-        return f"{head} out of {cardinal(str(full + empty + bool(match['half'])))} stars"
-    return f"{head} {'star' if full == 1 and not match['half'] else 'stars'}"
-
-
-def _code_words(code: str) -> str:
-    """A code behind a number sign: letters and digits one by one, a comma for its dashes."""
-    groups = [
-        " ".join(spelled(piece) if piece.isdigit() else piece for piece in _CODE_PIECES.findall(group))
-        for group in code.split("-")
-    ]
-    return ", ".join(groups)
-
-
-def _is_difference(text: str, start: int) -> bool:
-    """Whether a spaced hyphen is a minus: between terms of which one is a number, with an equals sign or another term."""
-    head, tail = text[max(0, start - 16) : start], text[start + 1 : start + 18]
-    if not re.search(r"(?:\d|\b[a-zA-Z]|[)²³]) \Z", head) or not re.match(r" (?:\d|[a-zA-Z]\b|[(√])", tail):
-        return False
-    return (
-        re.match(r" [\w.²³]+(?:\s*[=<>≤≥≠≈+×÷*/]| - | (?:is|equals|gives|makes)\b)", tail) is not None
-        or re.search(r"[=+×÷*/] ?[\w.²³]+ \Z", head) is not None
-    )
-
-
-def _power(found: str, text: str, start: int) -> str:
-    if "^" in found and found[-1].isalpha():
-        return f"to the power of {found[-1]}"
-    found = found.replace(" ", "")
-    sign = found[0] if found[0] in "⁻⁺" else found[1] if found[0] == "^" and found[1] in "-−" else ""
-    return power_words(sign, found.lstrip("^⁻⁺-−"))
 
 
 def _letters(text: str, start: int) -> Span:

@@ -18,9 +18,12 @@ _ROADS = (
     "St|Ave|Av|Rd|Dr|Blvd|Ln|Ct|Pl|Pkwy|Hwy|Street|Avenue|Road|Drive|Boulevard|Lane|Court|Place|Parkway|Highway|Way"
 )
 _AHEAD = re.compile(
-    rf"\.? (?:\d+(?:st|nd|rd|th)(?![\w-])(?! (?:century|anniversary|floor|birthday))|(?:\d+(?:st|nd|rd|th)|[A-Z][\w']+(?: [A-Z][\w']+)?) (?:{_ROADS})\b)"
+    rf"\.? (?:\d+(?:st|nd|rd|th)(?![\w-])(?! (?:century|anniversary|floor|birthday))|(?:\d+(?:st|nd|rd|th)|[A-Z][\w']+(?: [A-Z][\w']+)?) (?:{_ROADS})\b|(?:Broadway|Main)\b(?! [A-Z]))"
 )
 _BEHIND = re.compile(rf"\b(?:{_ROADS})\.?,? \Z")
+_HEADING = re.compile(
+    r"\b(?:[Gg]o|[Gg]oes|[Hh]ead|[Hh]eads|[Hh]eading|[Dd]rive|[Dd]ue|[Ff]acing|[Tt]ravel(?:ing|ed)?|I-\d{1,3}|[Rr]oute \d{1,3}|[Hh]wy\.? \d{1,3}) \Z"
+)
 _HOUSE = re.compile(
     r"(?:\A|[^\w.])(?:\d+[A-Za-z]? (?:[NSEW]{1,2}\.? )?(?:[A-Z][\w'’-]*\.? ){1,3}|(?:[NSEW]{1,2}\.? )?\d+(?:st|nd|rd|th) )\Z"
 )
@@ -38,6 +41,12 @@ def read_road(text: str, start: int) -> tuple[str, int] | None:
     """A point of the compass or a kind of road in an address: "N. Main St.", "Ave. NW", "12 Oak Rd"."""
     match = _COMPASS.match(text, start)
     if match is not None:
+        if (
+            _HEADING.search(text, max(0, start - 12), start)
+            and match.end() - start < 3
+            and text[match.end() - 1] != "."
+        ):
+            return _COMPASS_NAMES[match["side"]], match.end()
         is_behind = _BEHIND.search(text, max(0, start - 14), start) is not None
         side_end = match.end() - match[0].endswith(".")
         if not is_behind and not is_compass(text, side_end):

@@ -35,9 +35,10 @@ _UNIT = re.compile(
     rf"(?P<power>[²³⁴]|\^?[234](?![\w²³]|[.,]\d))?"
     rf"(?:(?P<inverse>[ ·]?(?P<per>[A-Za-z]+)?⁻(?P<per_power>[¹²³]))|(?P<over>/|·|⋅| ?per )(?P<under>[A-Za-zµ]+)(?P<under_power>[²³]|\^?[23](?!\w))?)?(?![A-Za-z0-9])"
 )
+_CUPS = re.compile(r" c\.(?= (?:of\b|[a-z]{3,}))")
 _SIZES = re.compile(
     r"\.?(?= (?:wide|long|tall|deep|high|thick|across|apart|by|x|×|of|per|pipes?|screens?|thinner|bigger|longer)\b"
-    r"|[;:!?)]|,? (?:and|or|to) \d|\.?\Z|\. [A-Z])"
+    r"|[;:!?)]|\.? ?=|,? (?:and|or|to) \d|\.?\Z|\. [A-Z])"
 )
 _POWERS = {"²": "square", "³": "cubic", "2": "square", "3": "cubic", "⁴": "quartic", "4": "quartic"}
 _AFTER = {"square": "squared", "cubic": "cubed", "quartic": "to the fourth"}
@@ -95,6 +96,8 @@ class Measure:
 
 def read_unit(text: str, start: int) -> Measure | None:
     """The unit that begins at `start`, right behind a number, with the space or hyphen before it; None for none."""
+    if text.startswith(" c.", start) and (cups := _CUPS.match(text, start)) is not None:
+        return Measure("cup", "cups", cups.end(), is_joined=False)
     match = _UNIT.match(text, start)
     if match is None:
         return None
@@ -118,7 +121,7 @@ def read_unit(text: str, start: int) -> Measure | None:
         return None
     if (
         text[end : end + 1] == "."
-        and re.match(r"\. ?[a-z,;]", text[end : end + 3])
+        and re.match(r"\. ?[a-z,;@&=]|\. \d{1,2} ?oz\b", text[end : end + 8])
         and text[end - 1].isalpha()
         and not text[end - 1].isupper()
     ):

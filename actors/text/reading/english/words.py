@@ -84,7 +84,7 @@ _BEFORE_NAME = re.compile(
 _BEFORE_PRONOUN = re.compile(
     r"\b(?:TELL|TELLS|TOLD|LET|LETS|GIVE|GIVES|GAVE|HELP|HELPS|SHOW|SHOWS|MAKE|MAKES|OF|FOR|WITH|TO|JOIN|ASK|FOLLOW|CALL) \Z"
 )
-_VERBS_BEHIND_PRONOUN = frozenset(["BOTH", "IS", "AND"])
+_ARTICLES = frozenset(("THE", "A", "AN"))
 _BEHIND_US = frozenset(
     "TROOPS ARMY NAVY SENATE HOUSE CONGRESS PRESIDENT DOLLAR DOLLARS FORCES GOVERNMENT ECONOMY SANCTIONS TARIFFS ELECTION "
     "ELECTIONS TRADE STOCKS MARKETS MARKET OPEN JUDGE COURT SUPREME MILITARY BORDER CITIZEN CITIZENS OFFICIALS OFFICIAL BANKS "
@@ -166,7 +166,12 @@ def _dotted(text: str, start: int) -> tuple[str, int] | None:
         if text.startswith("'s", end):
             tail, end = "'s", end + 2
         return " ".join(pieces).upper() + tail + stop, end
-    if text[start].isalpha() and text[start + 1 : start + 2] == "." and (start == 0 or not text[start - 1].isalnum()):
+    if (
+        text[start].isalpha()
+        and not _is_versus(text, start)
+        and text[start + 1 : start + 2] == "."
+        and (start == 0 or not text[start - 1].isalnum())
+    ):
         following = re.match(r"\s?(?:[A-Z][\w'’-]*|&)", text[start + 2 : start + 34])
         before = text[max(0, start - 2) : start]
         is_initial = following is not None and not may_start(text, start + 2) and not before.endswith(("&",))
@@ -175,11 +180,16 @@ def _dotted(text: str, start: int) -> tuple[str, int] | None:
     return None
 
 
+def _is_versus(text: str, start: int) -> bool:
+    """Whether "v." stands between the names of a case."""
+    return text[start] == "v" and re.search(r"[A-Z][\w.'’]* \Z", text[max(0, start - 24) : start]) is not None
+
+
 def _abbreviation(text: str, start: int) -> tuple[str, int] | None:
     match = re.compile(rf"[{LATIN}][{LATIN}'./]*").match(text, start)
     if match is None:
         return None
-    word = match[0]
+    word = match[0].partition("./")[0]
     name = word.rstrip(".'/")
     end = start + len(name)
     if text[end : end + 1] == ".":
@@ -197,7 +207,7 @@ def _abbreviation(text: str, start: int) -> tuple[str, int] | None:
     ):
         return "floor", end
     if name in NUMBERED:
-        number = re.match(r" (?=#?\d)", text[end : end + 2])
+        number = re.match(r" (?=#?\d)", text[end : end + 3])
         entries = [entry for entry in abbreviations().get(name, ()) if entry.when == "number"]
         if number is not None and entries and text[end : end + 1] == " ":
             return entries[0].reading, end
@@ -212,6 +222,8 @@ def _code(text: str, start: int) -> tuple[str, int] | None:
     head, point = match["head"], match["point"]
     if match["joint"] and ((head[1:].islower() and len(head) > 4) or head.islower()):
         return None
+    if match["joint"] and head.lower() in ("mid", "pre", "post"):
+        return None
     if match["joint"] == "." and len(head) > 1:
         return None
     if (head in ("v", "ver", "Ver") or (head == "V" and point)) and not match["tail"]:
@@ -220,8 +232,11 @@ def _code(text: str, start: int) -> tuple[str, int] | None:
             for piece in re.findall(r"\d+", match["digits"] + point)
         ]
         return f"version {' point '.join(numbers)}", match.end()
+    if head == "q" and match["tail"] == "h":
+        return f"every {cardinal(match['digits'])} hours", match.end()
     words: list[str] = []
-    body = match[0].removesuffix("s") if match["plural"] else match[0]
+    is_plural = bool(match["plural"]) or (match["tail"] == "s" and head.isupper())
+    body = match[0].removesuffix("s") if is_plural else match[0]
     pieces = _PIECES.findall(body)
     for place, piece in enumerate(pieces):
         if piece == ".":
@@ -230,7 +245,7 @@ def _code(text: str, start: int) -> tuple[str, int] | None:
             words.append(_digits(piece, is_after_point=place > 0 and pieces[place - 1] == "."))
         elif piece[0].isalpha():
             words.append(_letters(piece))
-    if match["plural"]:
+    if is_plural:
         words[-1] = (
             words[-1] + ("es" if words[-1].endswith("x") else "s")
             if not words[-1].endswith("y")
@@ -347,12 +362,12 @@ def _is_spelled_among_capitals(text: str, start: int, letters: str) -> bool:
     if letters in _LETTERS_ALWAYS:
         return True
     if letters == "US":
-        following = _NEXT_WORD.match(text, start + 2)
         head = text[max(0, start - 24) : start]
-        is_name = _BEFORE_NAME.search(head) is not None or (
-            following is not None and following[1] in _BEHIND_US and _BEFORE_PRONOUN.search(head) is None
-        )
-        return is_name and following is not None and following[1] not in _VERBS_BEHIND_PRONOUN
+        following = _NEXT_WORD.match(text, start + 2)
+        word = following[1] if following is not None else ""
+        if _BEFORE_NAME.search(head) is not None:
+            return head[-4:].strip() in _ARTICLES or word not in ("BOTH", "IS", "AND")
+        return word in _BEHIND_US and _BEFORE_PRONOUN.search(head) is None
     return False
 
 
