@@ -16,11 +16,13 @@ from speechmill.errors import ModelError
 
 @pytest.mark.parametrize("name", MODELS)
 def test_every_registered_model_describes_itself(name: str, tmp_path: Path) -> None:
-    path = None
+    path, options = None, {}
+    if name == "kokoro":
+        options = {"weights": "demo"}  # those of the package index
     if name == "chattts":  # its weights are not in any package
         write_random(tmp_path, TINY, seed=0)
         path = str(tmp_path)
-    info = describe(ModelConfig(name, path=path))
+    info = describe(ModelConfig(name, path=path, options=options))
     assert info.name == name
     assert info.sample_rate >= 8_000
     assert info.max_length >= info.batch_limit.max_cells / info.batch_limit.max_rows or info.batch_limit.max_rows > 1

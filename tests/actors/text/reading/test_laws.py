@@ -77,11 +77,12 @@ def sentence(chance: random.Random) -> str:
     return f"{chance.choice(WORDS)} {forms[0]} {chance.choice(WORDS).lower()} {forms[1]} Ω & мир there."
 
 
-def test_a_meaningful_character_that_is_taken_out_changes_what_is_said_or_named() -> None:
+@pytest.mark.parametrize("count", [60, pytest.param(5_000, marks=pytest.mark.soak)])
+def test_a_meaningful_character_that_is_taken_out_changes_what_is_said_or_named(count: int) -> None:
     """Zeros that a number does not need, as in 0.5, are the only ones that may go without a sound."""
     chance = random.Random(7)
     lost: list[str] = []
-    for _ in range(60):
+    for _ in range(count):
         text = sentence(chance)
         whole = said_of(text)
         for place, char in enumerate(text):

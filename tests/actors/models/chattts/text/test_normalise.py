@@ -162,7 +162,7 @@ def test_a_price_is_said_in_dollars_and_cents(price: str) -> None:
         ('COVID-19, mp3', 'Covid nineteen, M P three'),
         ('2 + 2 = 4, 3 × 4, R&D, C++', 'Two plus two equals four, three times four, R and D, C plus plus'),
         ('abc@163.com', 'abc at one six three dot com'),
-        ('www.example.org/a-b', 'W W W dot example dot O R G slash a dash b'),
+        ('www.example.org/a-b', 'W W W dot example dot org slash a dash b'),
         ("I'll go, don't you? It's John's; let's", 'I will go, do not you. It is Johns, let us'),
         ("The shell isn't well", 'The shell is not well'),
         ('the U.S. and A. J. Smith', 'the U S and A J Smith'),
