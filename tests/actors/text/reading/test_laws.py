@@ -25,7 +25,7 @@ def analysis(text: str, language: str) -> Analysis:
 
 def said_of(text: str, language: str = "en") -> tuple[str, tuple[str, ...]]:
     found = analysis(text, language)
-    return re.sub(r"\s", "", found.spoken), found.unspoken
+    return " ".join(found.spoken.split()), found.unspoken
 
 
 @pytest.mark.parametrize(("language", "frame"), [("en", "He saw {} there."), ("zh", "他看见{}了。")])
