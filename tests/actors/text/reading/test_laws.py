@@ -96,11 +96,11 @@ def test_a_meaningful_character_that_is_taken_out_changes_what_is_said_or_named(
 @pytest.mark.parametrize(
     ("text", "unspoken"),
     [
-        ("The sign said 出口 in red.", ("出口",)),
-        ("They call it ต้มยำ in the shop.", ("ต้มยำ",)),
-        ("The word is мир and the city Москва.", ("мир", "Москва")),
+        ("A door with 入口 on it.", ("入口",)),
+        ("We ordered ผัดไทย for lunch.", ("ผัดไทย",)),
+        ("They wrote книга and река.", ("книга", "река")),
         ("The word שלום is kind, مرحبا too.", ("שלום", "مرحبا")),
-        ("The α and β rays.", ()),
+        ("Both α and β decay.", ()),
         ("It is ➽ so.", ()),
     ],
 )
