@@ -157,21 +157,14 @@ def decode(data: bytes, max_samples: int = MAX_DECODED_SAMPLES) -> tuple[NDArray
     return np.clip(cast("NDArray[np.float32]", samples), -1.0, 1.0), sample_rate
 
 
-def join(
-    pieces: Sequence[NDArray[np.float32]], sample_rate: int, pause_s: float | Sequence[float]
-) -> NDArray[np.float32]:
-    """Join the segments of an utterance, float32 [num_samples] each, with silence between them.
-
-    `pause_s` is the seconds between two segments, or the seconds before each one.
+def join(pieces: Sequence[NDArray[np.float32]], sample_rate: int, pauses_s: Sequence[float]) -> NDArray[np.float32]:
+    """Join the segments of an utterance, float32 [num_samples] each, with seconds of silence before each one.
 
     Raises:
         SpecError: For a pause that is negative or not finite
     """
-    pauses = [silence(sample_rate, pause) for pause in ([pause_s] if isinstance(pause_s, float | int) else pause_s)]
-    if isinstance(pause_s, float | int):
-        parts = [part for piece in pieces for part in (pauses[0], piece)][1:]
-    else:
-        parts = [part for pause, piece in zip(pauses, pieces, strict=True) for part in (pause, piece)]
+    pauses = (silence(sample_rate, pause_s) for pause_s in pauses_s)
+    parts = [part for pause, piece in zip(pauses, pieces, strict=True) for part in (pause, piece)]
     return np.concatenate(parts).astype(np.float32, copy=False) if parts else np.zeros(0, dtype=np.float32)
 
 

@@ -169,7 +169,7 @@ class Model(ABC):
         A model that speaks at once gives one. Raises as `speak` does.
 
         Args:
-            listener: Once he has gone, the stream ends; he may be told what the time until the first piece went to
+            listener: The stream ends when it is cancelled; it records what the time until the first piece is spent on
         """
         with listener.spending("speech"):
             waves = self.speak([segment])

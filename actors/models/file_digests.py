@@ -1,6 +1,6 @@
 """SHA-256 of large files, remembered by path, size and time of change: 1.2 GB of weights are read once, not each run.
 
-Guarantees the true digest of a file that nobody changes behind its time of change. A memory that cannot be read or
+Guarantees the true digest of a file whose time of change moves with its content. A memory that cannot be read or
 written costs time and nothing else.
 """
 

@@ -157,7 +157,8 @@ def test_channels_are_averaged() -> None:
 @given(st.lists(st.integers(0, 40), max_size=6), st.integers(0, 30))
 def test_joining_puts_silence_between_pieces_only(lengths: list[int], num_silent: int) -> None:
     pieces = [np.full(length, index + 1, dtype=np.float32) for index, length in enumerate(lengths)]
-    joined = join(pieces, 1000, num_silent / 1000)
+    pauses_s = [num_silent / 1000 if index else 0.0 for index in range(len(pieces))]
+    joined = join(pieces, 1000, pauses_s)
     assert joined.dtype == np.float32
     assert len(joined) == sum(lengths) + num_silent * max(0, len(lengths) - 1)
     assert np.array_equal(joined[joined != 0], np.concatenate([np.zeros(0, np.float32), *pieces]))
@@ -167,4 +168,4 @@ def test_joining_puts_silence_between_pieces_only(lengths: list[int], num_silent
 @pytest.mark.parametrize("pause_s", [-0.1, float("nan"), float("inf")])
 def test_an_impossible_pause_is_refused(pause_s: float) -> None:
     with pytest.raises(SpecError, match="pause"):
-        join([tone(3)], 24000, pause_s)
+        join([tone(3)], 24000, [pause_s])

@@ -60,7 +60,7 @@ def job_row(model: Tone | Hibari, pieces: Sequence[str], **row: object) -> NDArr
         for segment in fit_segments(utterance, model.info.split_chars, model.info.max_length, model.prepare):
             here = Segment(9, len(spoken), segment.text, segment.prepared, segment.seed, segment.voice, segment.speed)
             spoken += model.speak([here])
-    return join(spoken, model.info.sample_rate, PAUSE_S)
+    return join(spoken, model.info.sample_rate, [PAUSE_S if index else 0.0 for index in range(len(spoken))])
 
 
 @given(
