@@ -1,1 +1,1 @@
-"""The models. Each is one file or folder beside its siblings, plus one line in `registry`."""
+"""The judges of clips. Each is one file beside its siblings, plus one line in `registry`."""
