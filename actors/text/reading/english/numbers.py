@@ -35,6 +35,9 @@ _SHORT = {"k": "thousand", "m": "million", "mn": "million", "mm": "million", "mi
 }  # fmt: skip
 _COUNTED = re.compile(r" (?:[a-z]+ ){0,1}(?:[a-z]{2,}s|people|men|women|children|of)\b")
 MINUSES = "-−–"
+YEAR = re.compile(r"1[0-9]\d\d|20\d\d")
+Found = tuple[str, str, int]
+"""What a rule reads: its kind, its words, its end in the text."""
 
 
 @dataclass(frozen=True, slots=True)
