@@ -28,6 +28,7 @@ from .metrics import Metrics
 from .request_log import LOG, RequestLog, internal_error, log_error
 from .synthesizer import Synthesizer
 
+_SHOWN_CHARS = 80
 REPLICA_RETRY_S = 5.0
 CLOSE_S = 10.0
 """Seconds that a synthesizer may take to stop speaking a text; after them its place is free in any case."""
@@ -88,7 +89,7 @@ class SpokenResponse(Response):
         except (ClientGone, ClientStalled):
             raise
         except Exception as error:
-            problem = _told(error)
+            problem = _told(error, self._speech.voice)
             self._request_log.ending = problem.code
             if not reader.has_begun:
                 await reader.respond(problem.response())
@@ -198,8 +199,8 @@ async def _close(chunks: AsyncGenerator[AudioChunk, None]) -> None:
         log_error(error)
 
 
-def _told(error: Exception) -> HttpProblem:
-    """The answer to an error. Errors of other modules become HTTP statuses only here."""
+def _told(error: Exception, voice: str) -> HttpProblem:
+    """The answer to an error, of a request for a voice. Errors of other modules become HTTP statuses only here."""
     match error:
         case HttpProblem():
             return error
@@ -211,9 +212,9 @@ def _told(error: Exception) -> HttpProblem:
         case ModelError():
             # The message may name a path, so it goes to the log and not to the client.
             LOG.error("%s", error)
-            return HttpProblem(
-                500, "the model cannot speak this here; the log of the service tells more", code="model_error"
-            )
+            how = f' with the voice "{voice[:_SHOWN_CHARS]}"' if voice else ""
+            told = f"the model cannot speak this here{how}; the log of the service tells more"
+            return HttpProblem(500, told, code="model_error")
         case TimeoutError():
             return HttpProblem(504, "no audio was there in time", code="timeout")
         case _:

@@ -87,6 +87,7 @@ class AacEncoder:
 
     def _mux(self, frame: Any) -> None:
         import av
+        from av.error import FFmpegError
 
         try:
             if self._container is None:
@@ -96,7 +97,7 @@ class AacEncoder:
                     "aac", rate=self._sample_rate, layout="mono", bit_rate=bit_rate
                 )
             self._container.mux(self._stream.encode(frame))
-        except av.FFmpegError as error:
+        except FFmpegError as error:
             raise RowRejected(f"samples could not be encoded as aac: {error}") from error
 
     def _end(self) -> None:
