@@ -96,7 +96,9 @@ def request_schema(offer: Offer) -> Json:
     keys["speed"] |= {"minimum": offer.info.speeds[0], "maximum": offer.info.speeds[1]}
     for name in keys.keys() - {"input"} - set(IGNORED_KEYS):
         keys[name] = _or_null(keys[name])
-    return {"type": "object", "required": ["input"], "additionalProperties": False, "properties": keys}
+    # A key that is null is as good as absent, also an unknown one: clients send all keys that they know of.
+    others = {"type": "null"}
+    return {"type": "object", "required": ["input"], "additionalProperties": others, "properties": keys}
 
 
 def _key(name: str, found: Mapping[str, Any]) -> Json:
@@ -115,7 +117,8 @@ def _or_null(key: Json) -> Json:
 
 def _speech(offer: Offer) -> Json:
     audio = {mime_of(name, offer.info.sample_rate).partition(";")[0]: {} for name in offer.formats}
-    events: Json = {"text/event-stream": {"schema": _STRING}}
+    # OpenAPI 3.1 has no schema for a stream of events.
+    events: Json = {"text/event-stream": {}}
     body = {"schema": {"$ref": "#/components/schemas/SpeechRequest"}}
     spoken = {
         "description": "Speech. It is complete if the answer ends as HTTP says.",
