@@ -16,6 +16,7 @@ from speechmill.actors.models.kokoro.model import MAX_PHONEMES, Kokoro
 from speechmill.actors.models.registry import describe
 from speechmill.actors.records.utterance import Prepared, Segment, Utterance
 from speechmill.actors.text.front_end import FrontEnd
+from speechmill.actors.text.segments import spoken_segments
 from speechmill.actors.text.splitting import fit_segments
 from speechmill.errors import BatchOutOfMemory, ModelError, RowRejected
 from speechmill.jobs.conformance.check_model import check_model
@@ -75,6 +76,21 @@ def test_deterministic_rows_are_the_same_to_the_bit(folder: Path) -> None:
     rows = segments(6)
     alone, together = in_batches(model, rows, 1), in_batches(model, rows[::-1], 6)
     assert all(np.array_equal(together[row], wave) for row, wave in alone.items())
+
+
+def test_a_row_may_name_its_language(batched: Kokoro) -> None:
+    heard = {language: batched.prepare_in(language, "The bath water.", "af_heart") for language in ("en", "en-GB")}
+    assert heard["en"] == batched.prepare("The bath water.", "af_heart") != heard["en-GB"]
+    assert heard["en-GB"] == batched.prepare("The bath water.", "bf_emma")
+    rows = [
+        Utterance(0, "a", "It costs 5.", 1, "af_heart"),
+        Utterance(1, "b", "It costs 5.", 1, "af_heart", language="zh"),
+    ]
+    said = [spoken_segments(row, batched, FrontEnd(batched.info), 0.0) for row in rows]
+    assert [row.spoken.text for row in said] == ["It costs five.", "It costs 五."]
+    assert [segment.language for row in said for segment in row.segments] == ["", "zh"]
+    with pytest.raises(RowRejected, match="nobody"):
+        batched.prepare_in("en", "Hi.", "nobody")
 
 
 def test_a_voice_by_seed_follows_the_row(batched: Kokoro) -> None:
