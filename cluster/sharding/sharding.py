@@ -151,5 +151,5 @@ def digest(utterances: Sequence[Utterance]) -> str:
             hashed.update("".join(map(dumps, metadata)).encode())
         languages = [u.language for u in utterances]
         if any(languages):
-            hashed.update(dumps(languages).encode())
+            hashed.update("\0".join(languages).encode())
     return hashed.hexdigest()
