@@ -154,6 +154,7 @@ function use_token(event) {
   event.preventDefault();
   keep_token(by_id("token").value);
   by_id("token_form").hidden = true;
+  show_snippet();
   if (model === null) load_model();
   else speak();
 }
