@@ -6,6 +6,7 @@ the manifests, a few manifests and a few clips. Only rows of manifests that coun
 
 from __future__ import annotations
 
+import json
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -16,12 +17,13 @@ from ...actors.records.keys import MANIFEST_PREFIX
 from ...actors.records.manifest import PartName, Record
 from ...cluster.storage import Storage
 from ...errors import JobError
+from ..output.bounded_read import MANIFEST_BYTES, get_bounded
 from ..output.output_file import OutputFile
 from ..output.reader import Layout, load_part
 from .clip_store import ClipStore
 
 PAGE_ROWS = 24
-MAX_STEP_ROWS = 50_000
+MAX_STEP_ROWS = 200_000
 _NUM_PARTS = 32
 _NUM_CLIPS = 16
 _MAX_KEPT_BYTES = 8 << 20
@@ -87,6 +89,7 @@ class Browser:
             self._list()
         key, row = _place(query.after)
         wanted = query.text.strip().lower()
+        needles = [_as_stored(some) for some in (wanted, query.voice) if some]
         found: list[tuple[str, Record]] = []
         num_searched, unread = 0, list[str]()
         for name in self._names:
@@ -98,7 +101,7 @@ class Browser:
             if (query.status == "failed" and not name.num_failed) or (query.status == "ok" and not name.num_ok):
                 continue
             try:
-                records = self._part(name)
+                records = self._part(name, needles)
             except JobError as error:
                 unread.append(str(error))
                 continue
@@ -141,10 +144,15 @@ class Browser:
                 names.append(part)
         self._output, self._names = output, names
 
-    def _part(self, name: PartName) -> list[Record]:
+    def _part(self, name: PartName, needles: Sequence[str] = ()) -> list[Record]:
+        """The records of a manifest; none if one of the needles is nowhere in it: reading every line takes longer."""
         with self._lock:
             if (kept := self._parts.get(name.key)) is not None:
                 return kept
+        if needles:
+            text = get_bounded(self._storage, name.key, MANIFEST_BYTES).decode("utf-8", "replace").lower()
+            if not all(needle in text for needle in needles):
+                return []
         records = load_part(self._storage, name)
         self._keep(self._parts, name.key, records, _NUM_PARTS)
         return records
@@ -164,6 +172,11 @@ def _is_wanted(record: Record, query: RowQuery, text: str) -> bool:
         return False
     texts = (record.id, record.text, record.normalized_text or record.refined or "")
     return not text or any(text in some.lower() for some in texts)
+
+
+def _as_stored(text: str) -> str:
+    """How a text stands in the JSON of a manifest, in small letters."""
+    return json.dumps(text, ensure_ascii=False)[1:-1].lower()
 
 
 def _place(after: str) -> tuple[str, int]:

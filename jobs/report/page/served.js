@@ -73,8 +73,10 @@ async function show(after) {
     rows.append(...page.rows.map(cardOf));
     next = page.next;
     const count = rows.childElementCount;
-    const where = page.next ? `; ${page.searched} rows searched in this step, more to search` : "; that is all";
-    found.textContent = `${count} ${count === 1 ? "row" : "rows"}${where}`;
+    const nothing = `; ${page.searched} more rows searched, nothing found in them`;
+    const where = page.next ? (page.rows.length ? ", and maybe more" : nothing) : "; that is all";
+    const unread = page.unread.length ? `; some cannot be read: ${page.unread[0]}` : "";
+    found.textContent = `${count} ${count === 1 ? "row" : "rows"}${where}${unread}`;
     more.hidden = !page.next;
     more.textContent = page.rows.length ? "Show more" : "Search further";
   } catch (error) {

@@ -79,12 +79,14 @@ def test_every_row_is_found_once_whatever_the_pages(write_output: WriteOutput, m
         assert pages(browser, text="id 1") == [1, 10]
         assert pages(browser, voice="a", status="ok") == [0, 1, 3, 4, 5, 6, 7, 8, 9]
         assert pages(browser, text="nothing like it") == []
+        assert pages(browser, text='"row"') == [], "the names of the fields are no text"
 
 
 def test_a_damaged_manifest_is_named_and_the_others_are_searched(write_output: WriteOutput) -> None:
     storage = write_output("files", "wav")
     key = next(iter(storage.list("manifest/"))).key
     storage.put(key, storage.get(key)[:-20])
+    assert pages(Browser(storage), text="row 7") == [7]
     page = Browser(storage).find(RowQuery())
     assert sorted(record.row for _, record in page.rows) == [5, 6, 7, 8, 9, 10]
     assert len(page.unread) == 1
