@@ -22,6 +22,7 @@ from rich.console import Console
 from ...errors import SpecError
 from ..run.exit_status import ExitStatus
 from . import submission as commands
+from .alignment import alignment
 from .check_model import check_model
 from .exits import ended_with_its_reader, reported, stop, terminated_like_interrupted
 from .options import EndpointOption, JobFileArgument, JsonOption, OutputArgument, RegionOption, SetOption
@@ -239,6 +240,7 @@ def verify(
 commands.register(app)
 app.command("check-model")(check_model)
 app.command("report")(report)
+app.command("alignment")(alignment)
 app.command("text")(text_preview)
 app.command("voices")(voices)
 
