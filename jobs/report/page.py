@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,12 +26,16 @@ MAX_TEXT = 2_000
 """Characters of a text that the page shows."""
 
 
+HeardPiece = tuple[str, float | None, float | None]
+
+
 @dataclass(frozen=True, slots=True)
 class Card:
     """A row as the page shows it.
 
     Attributes:
-        words: Words with the seconds where they begin and end, where they are known
+        heard: The text as spoken in pieces, words with the seconds where they are heard and None for what is between
+            them; empty where that is not known
         search: Id, text and voice in small letters, for the filter
     """
 
@@ -43,7 +48,7 @@ class Card:
     facts: tuple[str, ...]
     error: str
     sound: Sound | None
-    words: tuple[tuple[str, float, float], ...]
+    heard: tuple[HeardPiece, ...]
     search: str
 
 
@@ -150,7 +155,7 @@ def _card_of(record: Record, groups: tuple[str, ...] = (), sound: Sound | None =
         tuple(facts),
         _cut(record.error or "", MAX_TEXT),
         sound,
-        tuple(record.alignment or ())[:400],
+        heard_pieces(spoken or record.text, record.alignment or ()),
         _cut(f"{record.id} {record.row} {record.voice} {record.text} {spoken}", 2 * MAX_TEXT).lower(),
     )
 
@@ -165,8 +170,25 @@ def as_json(record: Record, groups: tuple[str, ...] = ()) -> dict[str, object]:
         "spoken": shown.spoken,
         "facts": shown.facts,
         "error": shown.error,
-        "words": shown.words,
+        "heard": shown.heard,
     }
+
+
+def heard_pieces(text: str, words: Sequence[tuple[str, float, float]]) -> tuple[HeardPiece, ...]:
+    """A text cut at its words; nothing if they are not found in it one after the other, or it is too long to show."""
+    pieces: list[HeardPiece] = []
+    at = 0
+    for word, begin, end in words:
+        found = text.find(word, at)
+        if found < 0:
+            return ()
+        if found > at:
+            pieces.append((text[at:found], None, None))
+        pieces.append((word, begin, end))
+        at = found + len(word)
+    if not pieces or len(text) > MAX_TEXT:
+        return ()
+    return (*pieces, (text[at:], None, None))
 
 
 def _model(made: Collected) -> str:

@@ -16,11 +16,15 @@ function element(name, text, className) {
 
 function words(row) {
   const line = element("span", undefined, "words");
-  for (const [text, begin, end] of row.words) {
+  for (const [text, begin, end] of row.heard) {
+    if (begin === null) {
+      line.append(text);
+      continue;
+    }
     const word = element("span", text);
     word.dataset.begin = begin;
     word.dataset.end = end;
-    line.append(word, " ");
+    line.append(word);
   }
   return line;
 }
@@ -45,11 +49,13 @@ function cardOf(row) {
   }
   if (row.error) card.append(element("p", row.error, "error"));
   const texts = element("dl", undefined, "texts");
-  texts.append(element("dt", "text"), element("dd", row.text));
-  if (row.spoken || row.words.length) {
-    const spoken = element("dd");
-    spoken.append(row.words.length ? words(row) : row.spoken);
-    texts.append(element("dt", "as spoken"), spoken);
+  for (const [name, text] of [["text", row.text], ["as spoken", row.spoken]]) {
+    if (!text) continue;
+    const shown = element("dd");
+    const isSpoken = name === "as spoken" || !row.spoken;
+    shown.append(isSpoken && row.heard.length ? words(row) : text);
+    if (text.length > 240) shown.tabIndex = 0;
+    texts.append(element("dt", name), shown);
   }
   card.append(texts);
   const facts = element("ul", undefined, "facts");

@@ -24,6 +24,7 @@ from speechmill.cluster.storage import Storage, open_storage
 from speechmill.errors import JobError, SpecError
 from speechmill.jobs.cli.main import app
 from speechmill.jobs.output.reader import load_part
+from speechmill.jobs.report.page import heard_pieces
 from speechmill.jobs.report.report import make_report, write_page
 
 WriteOutput = Callable[..., Storage]
@@ -134,6 +135,18 @@ def test_texts_of_the_corpus_stay_text(tmp_path: Path, write_output: WriteOutput
     digest = base64.b64encode(hashlib.sha256(script[1]).digest()).decode()
     assert f"script-src 'sha256-{digest}';" in policy
     assert policy.startswith("default-src 'none'")
+
+
+def test_words_are_marked_in_the_text_that_is_heard() -> None:
+    words = [("Don't", 0.1, 0.2), ("stop", 0.2, 0.5)]
+    assert heard_pieces("“Don't” stop!", words) == (
+        ("“", None, None),
+        ("Don't", 0.1, 0.2),
+        ("” ", None, None),
+        ("stop", 0.2, 0.5),
+        ("!", None, None),
+    )
+    assert heard_pieces("Do not stop!", words) == heard_pieces("Don't stop!", []) == ()
 
 
 def test_an_output_without_rows_has_a_page(tmp_path: Path) -> None:
