@@ -26,7 +26,7 @@ _OUTCOME = {outcome: f"#0102{16 + number:02x}" for number, outcome in enumerate(
 _VARIABLES = {_INK: "--ink", _QUIET: "--quiet", _GRID: "--grid", _BAR: "--bar", _CARD: "--card"} | {
     colour: f"--{outcome.replace(' ', '-')}" for outcome, colour in _OUTCOME.items()
 }
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "speechmill",
     "font.size": 8.5,

@@ -45,7 +45,7 @@ class PartChoice:
         self._seed, self._max_rows = seed, max_rows
         self._drawn: list[tuple[int, str, PartName]] = []  # by the greatest draw
         self._drawn_rows = 0
-        self._failed: list[tuple[int, str, PartName]] = []
+        self._failed: list[tuple[float, str, PartName]] = []
         self._longest: list[tuple[float, str, PartName]] = []
         self._shortest: list[tuple[float, str, PartName]] = []
 
