@@ -5,16 +5,19 @@ from __future__ import annotations
 import io
 import tarfile
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from speechmill.actors.audio.encoding import sha256
 from speechmill.actors.records.manifest import PartName, Record
 from speechmill.cluster.containers import CONTAINERS, container_of
-from speechmill.cluster.storage import Storage
+from speechmill.cluster.storage import S3Options, Storage, open_storage, ranges
+from speechmill.cluster.storage.ranges import RangeReader
 from speechmill.errors import JobError
 from speechmill.jobs.output.reader import load_part
 from speechmill.jobs.report.clip_store import ClipStore, tar_index
+from speechmill.jobs.report.report import make_report
 
 WriteOutput = Callable[..., Storage]
 
@@ -69,3 +72,28 @@ def test_an_index_has_what_tarfile_finds() -> None:
     with tarfile.open(fileobj=io.BytesIO(out.getvalue())) as tar:
         wanted = {member.name: (member.offset_data, member.size) for member in tar}
     assert tar_index(io.BytesIO(out.getvalue())) == wanted
+
+
+@pytest.mark.parametrize("container", list(CONTAINERS))
+def test_clips_on_s3_are_ranges_of_their_objects_and_a_report_has_them(
+    container: str, write_output: WriteOutput, s3_env: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = S3Options(endpoint_url=s3_env.endpoint)
+    storage = write_output(container, "flac", open_storage(f"s3://{s3_env.new_bucket()}/run", options))
+    store = ClipStore(storage, container_of(container))
+    records = records_of(storage)
+    assert make_report(storage).page.count(b'src="data:audio/flac') == len(records)
+    assert sha256(store.read(records[0])) == records[0].audio_sha256
+    if container != "webdataset":
+        return
+    asked: list[int] = []
+    fetch = RangeReader._load
+
+    def observed(reader: RangeReader, wanted: int) -> None:
+        fetch(reader, wanted)
+        asked.append(len(reader._block))
+
+    monkeypatch.setattr(RangeReader, "_load", observed)
+    monkeypatch.setattr(ranges, "FIRST_BYTES", 512)
+    assert sha256(store.read(records[0])) == records[0].audio_sha256
+    assert sum(asked) <= (records[0].audio_bytes or 0) + 16_384, "the headers are known by now"
