@@ -83,6 +83,8 @@ class Job:
         *,
         overwrite: bool = False,
         repair: bool = False,
+        update: bool = False,
+        retry_failed: bool = False,
         observe: Observer | None = None,
         trace: str | None = None,
     ) -> Result:
@@ -91,6 +93,9 @@ class Job:
         Args:
             overwrite: Start anew; what the output holds counts for nothing from then on, and is deleted
             repair: Verify the output first, and speak again what it has lost or holds damaged
+            update: Continue an output whose corpus has changed: rows whose id, text, voice, seed and speed are as
+                before keep their clips, the others are spoken, and rows that are gone leave the manifests
+            retry_failed: Speak the rows again that failed while they were spoken
             observe: Called with a `Snapshot` about twice a second
             trace: A file for what each replica spoke when, which chrome://tracing and Perfetto open
 
@@ -100,8 +105,10 @@ class Job:
             OutputDamaged: If a complete output has lost something and `repair` is not asked for
         """
         from .run.driver import run  # Ray takes a second to import, and only a run needs it
+        from .run.update import Update
 
-        return run(self.spec, overwrite=overwrite, repair=repair, observe=observe, trace=trace)
+        how = Update(is_corpus_new=update, retry_failed=retry_failed) if update or retry_failed else None
+        return run(self.spec, overwrite=overwrite, repair=repair, update=how, observe=observe, trace=trace)
 
     def submit(
         self,

@@ -62,6 +62,12 @@ def run(
     repair: Annotated[
         bool, typer.Option("--repair", help="Verify the output first, and speak again what is missing or damaged.")
     ] = False,
+    update: Annotated[
+        bool, typer.Option("--update", help="The corpus has changed: keep the clips that still fit, speak the rest.")
+    ] = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Speak the rows again that failed as they were spoken.")
+    ] = False,
     trace: Annotated[
         str | None, typer.Option(metavar="FILE", help="Write what each replica spoke when, for Perfetto.")
     ] = None,
@@ -77,7 +83,14 @@ def run(
             display = display_for(job.spec.name, as_json=as_json)
             # Ray prints its notices; standard output is for results alone.
             with terminated_like_interrupted(), redirect_stdout(sys.stderr), display:
-                result = job.run(overwrite=overwrite, repair=repair, observe=display, trace=trace)
+                result = job.run(
+                    overwrite=overwrite,
+                    repair=repair,
+                    update=update,
+                    retry_failed=retry_failed,
+                    observe=display,
+                    trace=trace,
+                )
         except KeyboardInterrupt:
             stop(
                 f"Stopped. What is committed in {job.spec.output.uri} stays; run the same command to continue.",
@@ -91,6 +104,8 @@ def run(
             from .tables import show_result
 
             show_result(result, Console())
+            if (update or retry_failed) and not result.new_rows:
+                print("Nothing was left to speak: every row of the corpus has what the output holds of it.")
         raise typer.Exit(result.exit_code)
 
 

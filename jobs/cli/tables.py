@@ -150,6 +150,9 @@ def show_status(status: Status, console: Console) -> None:
     if status.task == "speak":
         table.add_row("audio", audio_length(status.audio_s))
     table.add_row("parts", f"{status.num_parts:,}")
+    if status.generation > 1:
+        kept = ", ".join(map(str, status.earlier))
+        table.add_row("generation", f"{status.generation}" + (f"; readable too: {kept}" if kept else ""))
     table.add_row("fingerprint", status.fingerprint[:16])
     console.print(table)
     _list(console, "problem", status.problems, len(status.problems))
@@ -170,6 +173,8 @@ def show_verified(report: VerifyReport, console: Console) -> None:
     table.add_row("problems", f"{report.num_problems:,}")
     swept = f", {report.num_swept:,} deleted" if report.num_swept else ""
     table.add_row("orphans", f"{report.num_orphans:,} ({size(report.orphan_bytes)}){swept}")
+    if report.num_earlier:
+        table.add_row("of earlier generations", f"{report.num_earlier:,} objects ({size(report.earlier_bytes)})")
     console.print(table)
     _list(console, "problem", report.problems, report.num_problems)
     _list(console, "orphan", report.orphans, report.num_orphans)

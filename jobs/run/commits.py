@@ -12,7 +12,7 @@ from ...actors.models.base import ModelInfo
 from ...cluster.scheduling.shard_tracker import CompletedShard
 from ..output.ledger import Ledger
 from ..output.totals import Totals
-from ..planning.windows import Window
+from ..planning.windows import KeptPart, Window
 from .committer import Committer
 from .pending_part import PendingPart
 from .progress import Tracker
@@ -59,6 +59,10 @@ class Commits:
         if part is not None and not self._ledger.is_done(part.name.shard_id, part.name.digest):
             self._committer.add(part)
 
+    def add_kept(self, kept: KeptPart) -> None:
+        """Queue rows that an update keeps to be stored."""
+        self._committer.add(PendingPart.of_kept(kept, is_text=self._is_text))
+
     def add_cleanup(self, cleanup: Callable[[], object]) -> None:
         """Queue a cleanup, to be run when no part waits."""
         self._committer.add_cleanup(cleanup)
@@ -68,5 +72,6 @@ class Commits:
         for part in self._committer.stored(timeout_s):
             name = part.name
             self._ledger.add(name)
-            self._tracker.record_commit(name.num_ok, name.num_failed, name.audio_ms / 1000, part.cost_s)
+            record = self._tracker.record_kept if part.is_kept else self._tracker.record_commit
+            record(name.num_ok, name.num_failed, name.audio_ms / 1000, part.cost_s)
         self._tracker.record_pending(*self._committer.pending)

@@ -13,7 +13,8 @@ from ...actors.records.manifest import PartName, Record, decode_records, encode_
 from ...cluster.scheduling.retry import PoisonRow
 from ...cluster.scheduling.shard_tracker import CompletedShard
 from ..output.texts import encode_texts
-from ..planning.windows import Window
+from ..planning.windows import KeptPart, Window
+from ..verify import rows_digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +26,14 @@ class PendingPart:
         manifest: The content of the manifest: JSON lines
         texts: The refined rows as JSON lines; None for audio
         cost_s: Estimated seconds on one replica
+        is_kept: Its rows were made by an earlier run
     """
 
     name: PartName
     manifest: bytes
     texts: bytes | None = None
     cost_s: float = 0.0
+    is_kept: bool = False
 
     @classmethod
     def of_shard(cls, completed: CompletedShard, info: ModelInfo, *, is_text: bool) -> Self:
@@ -61,6 +64,14 @@ class PendingPart:
             return None
         records = [Record.of_failure(failure, info.name, info.revision) for failure in window.rejected]
         return cls(PartName.of(window.index, None, window.rejected_digest, records), encode_records(records))
+
+    @classmethod
+    def of_kept(cls, kept: KeptPart, *, is_text: bool) -> Self:
+        """The part of rows that an update keeps."""
+        name = PartName.of(kept.window, kept.index, rows_digest(kept.records), kept.records)
+        is_with_texts = is_text and kept.index is not None
+        texts = encode_texts(kept.records) if is_with_texts else None
+        return cls(name, encode_records(kept.records), texts, is_kept=True)
 
     @property
     def num_bytes(self) -> int:

@@ -9,7 +9,7 @@ driver; refined texts do, inside the receipts.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from types import TracebackType
 from typing import Self
@@ -18,7 +18,7 @@ from ...cluster.pool.pool import Pool
 from ..output.claim import Claim
 from ..output.ledger import Ledger
 from ..output.plan_log import PlanLog
-from ..planning.planner import Planner
+from ..planning.planner import Planned, Planner
 from .commits import Commits
 from .committer import Committer
 from .completion import complete_output
@@ -50,15 +50,21 @@ class Run:
         claim: Claim,
         committer: Committer,
         observe: Observer | None,
+        planner: Iterable[Planned] | None = None,
     ) -> None:
-        """`ledger`: the parts that were committed when `claim` was made."""
+        """Begin to plan.
+
+        Args:
+            ledger: The parts that were committed when `claim` was made
+            planner: Plans the rest, in place of the windows of the corpus
+        """
         self._job = job
         self._log = log
         self._claim = claim
         self._observe = observe
         self._tracker = Tracker(ledger.totals, time.monotonic(), job.spec.task)
         self._commits = Commits(job.info, job.spec.task, ledger, committer, self._tracker)
-        planner = Planner(job.corpus, log, ledger, job.cost, job.spec.sharding.limits())
+        planner = planner or Planner(job.corpus, log, ledger, job.cost, job.spec.sharding.limits())
         self._intake = Intake(iter(planner), self._commits, self._tracker)
         self._learning = Learning(job.model, job.info, job.cost)
 
