@@ -138,6 +138,11 @@ class OutputFile:
         return f"manifests were replaced: {promised.num_names} are there, and not under the names that they had"
 
     @property
+    def is_updated(self) -> bool:
+        """Whether an update has made this state: its windows are not those of the corpus."""
+        return self.root.generation > 1
+
+    @property
     def is_text(self) -> bool:
         """Whether the job makes text in place of audio."""
         return self.job.spec.get("task") == "refine"

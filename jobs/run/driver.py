@@ -220,7 +220,7 @@ def _run(
             return stack.enter_context(Run(job, log, ledger, claim, committer, observe, planner))
 
         comparison = None
-        if begin.found is not None and (begin.update is not None or _there(begin).root.generation > 1):
+        if begin.found is not None and (begin.update is not None or _there(begin).is_updated):
             comparison = compared(begin.job, _there(begin), damaged, begin.update)
             if _there(begin).complete is not None and comparison.is_same and not begin.has_changed:
                 return _complete(begin)
