@@ -23,7 +23,17 @@ from ..run.exit_status import ExitStatus
 from . import submission as commands
 from .check_model import check_model
 from .exits import ended_with_its_reader, reported, stop, terminated_like_interrupted
-from .options import EndpointOption, JobFileArgument, JsonOption, OutputArgument, RegionOption, SetOption
+from .options import (
+    EndpointOption,
+    JobFileArgument,
+    JsonOption,
+    OutputArgument,
+    RegionOption,
+    RetryOption,
+    RowsOption,
+    SetOption,
+    UpdateOption,
+)
 from .text import text_preview
 from .voices import voices
 
@@ -62,12 +72,9 @@ def run(
     repair: Annotated[
         bool, typer.Option("--repair", help="Verify the output first, and speak again what is missing or damaged.")
     ] = False,
-    update: Annotated[
-        bool, typer.Option("--update", help="The corpus has changed: keep the clips that still fit, speak the rest.")
-    ] = False,
-    retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Speak the rows again that failed as they were spoken.")
-    ] = False,
+    update: UpdateOption = False,
+    retry_failed: RetryOption = False,
+    rows: RowsOption = None,
     trace: Annotated[
         str | None, typer.Option(metavar="FILE", help="Write what each replica spoke when, for Perfetto.")
     ] = None,
@@ -88,6 +95,7 @@ def run(
                     repair=repair,
                     update=update,
                     retry_failed=retry_failed,
+                    rows=rows,
                     observe=display,
                     trace=trace,
                 )
@@ -114,6 +122,9 @@ def plan(
     job_file: JobFileArgument,
     overrides: SetOption = None,
     measure: Annotated[bool, typer.Option("--measure", help="Load the model here and measure its batches.")] = False,
+    update: UpdateOption = False,
+    retry_failed: RetryOption = False,
+    rows: RowsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Say what a job would do: rows, shards, audio, batches, time. Starts nothing."""
@@ -121,7 +132,7 @@ def plan(
         from ..api import Job
         from .tables import show_plan
 
-        made = Job.load(job_file, overrides).plan(measure=measure)
+        made = Job.load(job_file, overrides).plan(measure=measure, update=update, retry_failed=retry_failed, rows=rows)
         if as_json:
             print(json.dumps(asdict(made) | {"wall_s": made.wall_s}))
         else:

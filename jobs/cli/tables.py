@@ -50,7 +50,14 @@ def show_plan(plan: Plan, console: Console) -> None:
     """A job on paper."""
     table = _table("plan")
     table.add_row("rows", f"{plan.num_rows:,}")
+    if plan.changes is not None:
+        changes = plan.changes
+        table.add_row("kept", f"{changes.num_kept:,}")
+        table.add_row("spoken", f"{changes.num_spoken:,}: {changes.num_changed:,} changed, {changes.num_added:,} new")
+        table.add_row("removed", f"{changes.num_removed:,}")
     table.add_row("rejected", f"{plan.num_rejected:,}")
+    if plan.num_rejected and not plan.is_allowed:
+        table.add_row("", "more than failure.max_failed_rows allows: the run will end with 1")
     table.add_row("characters", f"{plan.num_chars:,}")
     table.add_row("windows, shards", f"{plan.num_windows:,}, {plan.num_shards:,}")
     if plan.num_unspoken:

@@ -28,18 +28,20 @@ class Update:
     Attributes:
         is_corpus_new: The corpus may have changed since the output was begun
         retry_failed: Speak the rows again that failed while they were spoken
+        ids: Rows with other ids are not spoken; None: any may be
     """
 
     is_corpus_new: bool = True
     retry_failed: bool = False
+    ids: frozenset[str] | None = None
 
     @property
     def retried(self) -> Retried:
-        return Retried(self.retry_failed)
+        return Retried(self.retry_failed, self.ids)
 
 
 def compared(job: ResolvedJob, output: OutputFile, damaged: Iterable[str], update: Update | None) -> Comparison:
-    """Compare an output with its corpus. Raises as `compare`.
+    """Compare an output with its corpus. Raises as `compare`, and JobChanged for rows that may not be spoken.
 
     Args:
         damaged: Keys of manifests whose rows are spoken again
@@ -47,7 +49,10 @@ def compared(job: ResolvedJob, output: OutputFile, damaged: Iterable[str], updat
     """
     retried = NOT_RETRIED if update is None else update.retried
     window_rows = job.spec.sharding.window_rows
-    return compare(job.corpus, job.storage, output, window_rows, damaged=damaged, retried=retried)
+    comparison = compare(job.corpus, job.storage, output, window_rows, damaged=damaged, retried=retried)
+    if update is not None and update.ids is not None:
+        comparison.refuse_others(update.ids)
+    return comparison
 
 
 def claim_update(

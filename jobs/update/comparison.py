@@ -18,6 +18,7 @@ from ...actors.records.utterance import Failure, Utterance
 from ...cluster.commit.names import ObjectName, Stamp
 from ...cluster.commit.root import counts
 from ...cluster.storage import Storage
+from ...errors import JobChanged
 from ..corpus import Corpus
 from ..corpus.parallel import in_order
 from ..output.ledger import list_manifests
@@ -127,6 +128,20 @@ class Comparison:
             moved = [self._moved(record, row) for row, record in pairs if self._owner[row] == number]
             part = candidate.part
             yield KeptPart(part.window, part.index, tuple(sorted(moved, key=lambda record: record.row)))
+
+    def refuse_others(self, ids: frozenset[str]) -> None:
+        """Refuse to speak rows with other ids than these. Reads the rows that are not kept again.
+
+        Raises:
+            JobChanged: There are some; the message names the first
+        """
+        for rows in self.missing():
+            for row in rows:
+                if isinstance(row, Utterance) and row.id not in ids:
+                    raise JobChanged(
+                        f"row {row.row} (id {row.id!r:.80}) has changed too, or was never spoken, and --rows does not "
+                        "name it: an output holds every row of its corpus as it is. Name it, or leave --rows out"
+                    )
 
     def changes(self) -> Changes:
         """The counts. Reads the rows that are not kept again."""

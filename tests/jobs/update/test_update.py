@@ -1,4 +1,4 @@
-"""An output whose corpus has changed: what still fits is kept, the rest is spoken, and the result is as from scratch."""
+"""An output whose corpus has changed: what still fits is kept, the rest is spoken, the result is as from scratch."""
 
 from __future__ import annotations
 
@@ -11,13 +11,17 @@ import pytest
 from support.in_process import Killed, SpeakingHere
 
 import speechmill
+from speechmill.actors.models.chattts.checkpoint.layout import TINY
+from speechmill.actors.models.chattts.checkpoint.random_weights import write_random
+from speechmill.actors.models.tone import ToneOptions
 from speechmill.actors.records.manifest import Record
 from speechmill.cluster.storage import Storage, open_storage
-from speechmill.errors import JobChanged, JobError
+from speechmill.errors import JobChanged, JobError, SpecError
 from speechmill.jobs.output.holdings import counted_parts
 from speechmill.jobs.output.output_file import OutputFile
 from speechmill.jobs.output.reader import load_part
 from speechmill.jobs.output.status import status
+from speechmill.jobs.update.comparison import Changes
 from speechmill.jobs.verify import corpus_of, verify
 
 CONTAINERS = ["files", "webdataset", "parquet"]
@@ -30,7 +34,7 @@ def rows_of(count: int) -> list[Row]:
 
 
 def write(folder: Path, rows: list[Row]) -> None:
-    lines = "".join(f"{id},{text},{chapter}\n" for id, text, chapter in rows)
+    lines = "".join(f"{name},{text},{chapter}\n" for name, text, chapter in rows)
     (folder / "corpus.csv").write_text(f"id,text,chapter\n{lines}", encoding="utf-8")
 
 
@@ -135,9 +139,9 @@ def edited(rows: list[Row], chance: random.Random) -> list[Row]:
         elif kind == "shuffle" and chance.random() < 0.2:
             chance.shuffle(rows)
         else:
-            id, text, chapter = rows[at]
+            name, text, chapter = rows[at]
             new_text = {"text": f"Changed {fresh}", "empty": "", "reject": "xyzzy"}.get(kind, text)
-            rows[at] = (f"id-{fresh}" if kind == "id" else id, new_text, fresh if kind == "chapter" else chapter)
+            rows[at] = (f"id-{fresh}" if kind == "id" else name, new_text, fresh if kind == "chapter" else chapter)
     return rows
 
 
@@ -196,3 +200,195 @@ def test_an_update_ends_as_a_run_from_scratch(tmp_path: Path, speaking_here: Spe
             assert verify(storage, sweep=True).problems == ()
             assert verify(storage).num_earlier == 0
             states = {OutputFile.load(storage).root.generation: sounds(storage)}
+
+
+def test_nothing_is_done_where_nothing_has_changed(tmp_path: Path, speaking_here: SpeakingHere) -> None:
+    write(tmp_path, rows_of(30))
+    job = job_of(tmp_path)
+    job.run()
+    storage = open_storage(job.spec.output.uri)
+    before = {entry.key: entry.version for entry in storage.list("")}
+    speaking_here.num_pools = 0
+    assert job.run(update=True).new_rows == 0
+    assert job.run(retry_failed=True).new_rows == 0
+    after = {entry.key: entry.version for entry in storage.list("")}
+    assert {key for key in before.keys() | after.keys() if before.get(key) != after.get(key)} <= {"driver.json"}
+    with (tmp_path / "corpus.csv").open("a", encoding="utf-8") as file:
+        file.write("\n")  # another file of the same rows
+    result = job.run(update=True)
+    assert (result.new_rows, result.num_rows, speaking_here.num_pools) == (0, 30, 0)
+    check_sound(storage, job)
+    assert status(storage).generation == 2
+
+
+def test_a_changed_setting_is_no_update(tmp_path: Path, speaking_here: SpeakingHere) -> None:
+    write(tmp_path, rows_of(10))
+    job_of(tmp_path).run()
+    for sections in ({"seed": 3}, {"text": {"pause_s": 0.9}}):
+        with pytest.raises(JobChanged, match=r"differs in .*--update speaks rows of the corpus that have changed"):
+            job_of(tmp_path, **sections).run(update=True)
+    write(tmp_path, rows_of(11))
+    with pytest.raises(JobChanged, match="--update"):
+        job_of(tmp_path).run(retry_failed=True)
+
+
+def test_failed_rows_are_spoken_again_where_that_is_asked(
+    tmp_path: Path, speaking_here: SpeakingHere, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = rows_of(40)
+    write(tmp_path, [(name, "xyzzy" if name in ("id-3", "id-20") else text, more) for name, text, more in rows])
+    job = job_of(tmp_path)
+    assert job.run().num_failed == 2
+    speaking_here.taken()
+    assert job.run(retry_failed=True).num_failed == 2
+    assert speaking_here.taken() == {"id-3", "id-20"}
+    (tmp_path / "again.jsonl").write_text('{"id": "id-20", "wer": 0.5}\n', encoding="utf-8")
+    # The model is well again; no setting says so.
+    monkeypatch.setattr(ToneOptions, "reject", property(lambda options: "", lambda options, value: None))
+    assert job.run(retry_failed=True, rows=str(tmp_path / "again.jsonl")).num_failed == 1
+    assert speaking_here.taken() == {"id-20"}
+    assert job.run(update=True).new_rows == 0
+    assert job.run(retry_failed=True).num_failed == 0
+    assert speaking_here.taken() == {"id-3"}
+    storage = open_storage(job.spec.output.uri)
+    check_sound(storage, job)
+    assert status(storage).generation == 4
+
+
+def test_rows_outside_of_the_file_are_not_spoken(tmp_path: Path, speaking_here: SpeakingHere) -> None:
+    rows = rows_of(30)
+    write(tmp_path, rows)
+    job = job_of(tmp_path)
+    job.run()
+    rows[4], rows[9] = ("id-4", "Four.", "0"), ("id-9", "Nine.", "0")
+    write(tmp_path, rows)
+    speaking_here.taken()
+    (tmp_path / "ids.txt").write_text("id-4\n", encoding="utf-8")
+    with pytest.raises(JobChanged, match=r"row 9 \(id 'id-9'\) has changed too"):
+        job.run(update=True, rows=str(tmp_path / "ids.txt"))
+    (tmp_path / "ids.txt").write_text("id-4\nid-9\n", encoding="utf-8")
+    planned = job.plan(update=True, rows=str(tmp_path / "ids.txt"))
+    assert planned.changes == Changes(num_kept=28, num_changed=2, num_added=0, num_removed=0, num_rejected=0)
+    assert (planned.num_rows, speaking_here.taken()) == (2, set())
+    assert job.run(update=True, rows=str(tmp_path / "ids.txt")).new_rows == 2
+    with pytest.raises(SpecError, match="line 2"):
+        (tmp_path / "ids.txt").write_text('id-4\n{"id": 4}\n', encoding="utf-8")
+        job.run(update=True, rows=str(tmp_path / "ids.txt"))
+
+
+def test_a_run_that_never_ended_is_updated_too(tmp_path: Path, speaking_here: SpeakingHere) -> None:
+    rows = rows_of(60)
+    write(tmp_path, rows)
+    job = job_of(tmp_path, "parquet")
+    speaking_here.shards_left = 3
+    with pytest.raises(Killed):
+        job.run()
+    speaking_here.shards_left = 1
+    done = set(speaking_here.taken())
+    rows[0] = ("id-0", "Corrected.", "0")
+    rows.insert(3, ("early", "An early one.", "0"))
+    write(tmp_path, rows)
+    with pytest.raises(Killed):
+        job.run(update=True)
+    spoken = speaking_here.taken()
+    speaking_here.shards_left = None
+    job.run()  # the update goes on without being named
+    spoken |= speaking_here.taken()
+    assert spoken & done <= {"id-0"}
+    storage = open_storage(job.spec.output.uri)
+    check_sound(storage, job)
+    scratch = job_of(tmp_path, "parquet", "scratch")
+    scratch.run()
+    assert sounds(storage) == sounds(open_storage(scratch.spec.output.uri))
+    assert status(storage).earlier == ()
+
+
+def test_an_updated_output_is_repaired(tmp_path: Path, speaking_here: SpeakingHere) -> None:
+    rows = rows_of(40)
+    write(tmp_path, rows)
+    job = job_of(tmp_path, "webdataset")
+    job.run()
+    rows[5] = ("id-5", "Five.", "0")
+    write(tmp_path, rows)
+    job.run(update=True)
+    storage = open_storage(job.spec.output.uri)
+    whole = sounds(storage)
+    damaged = next(record.audio for record in records(storage).values() if record.kept is not None)
+    data = bytearray(storage.get(str(damaged)))
+    data[1000] ^= 4
+    storage.put(str(damaged), bytes(data))
+    assert verify(storage).num_problems
+    speaking_here.taken()
+    job.run(repair=True)
+    assert 0 < len(speaking_here.taken()) <= 8
+    assert sounds(storage) == whole
+    assert verify(storage, sweep=True).problems == ()
+    check_sound(storage, job)
+
+
+@pytest.mark.soak  # a model that takes seconds
+def test_refined_texts_are_updated(tmp_path: Path, speaking_here: SpeakingHere) -> None:
+    """Its objects are written anew: of the present state, each row is a line once."""
+    write_random(tmp_path / "tiny", TINY, seed=0)
+    options = {"refining": {"max_steps": 12}, "max_steps": 40, "incomplete": "keep"}
+    rows = [(f"id-{row}", f"The old mill turns, {row}.", f"{row}") for row in range(12)]
+
+    def job(out: str) -> speechmill.Job:
+        return speechmill.Job(
+            task="refine",
+            input={"uri": str(tmp_path / "corpus.csv")},
+            model={"name": "chattts", "path": str(tmp_path / "tiny"), "options": options, "batch_size": 4},
+            output={"uri": str(tmp_path / out)},
+            sharding={"shard_rows": 4},
+            failure={"max_failed_rows": 12},
+        )
+
+    write(tmp_path, rows)
+    job("out").run()
+    speaking_here.taken()
+    rows[5] = ("id-5", "Another one.", "5")
+    rows[6] = ("id-6", rows[6][1], "another page")
+    rows.pop(0)
+    write(tmp_path, rows)
+    job("out").run(update=True)
+    assert speaking_here.taken() == {"id-5"}
+    job("scratch").run()
+    storage, scratch = open_storage(str(tmp_path / "out")), open_storage(str(tmp_path / "scratch"))
+    assert verify(storage, sweep=True).problems == ()
+
+    def lines(storage: Storage) -> list[str]:
+        texts = [storage.get(entry.key).decode() for entry in storage.list("text/")]
+        return sorted(line for text in texts for line in text.splitlines())
+
+    assert lines(storage) == lines(scratch)
+    assert verify(storage, corpus=None).problems == ()
+
+
+@pytest.mark.parametrize("container", ["files", "webdataset"])
+def test_an_output_on_s3_is_updated(
+    tmp_path: Path, s3_env: Any, speaking_here: SpeakingHere, monkeypatch: pytest.MonkeyPatch, container: str
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", s3_env.endpoint)
+    rows = rows_of(40)
+    write(tmp_path, rows)
+    job = job_of(tmp_path, container, f"s3://{s3_env.new_bucket()}/out")
+    job.run()
+    storage = open_storage(job.spec.output.uri)
+    before, stored = sounds(storage), objects(storage)
+    rows[11] = ("id-11", "Eleven.", "1")
+    rows.pop(2)
+    rows.append(("last", "The last one.", "4"))
+    write(tmp_path, rows)
+    speaking_here.taken()
+    speaking_here.shards_left = 1
+    with pytest.raises(Killed):
+        job.run(update=True)
+    assert sounds(storage, 1) == before
+    speaking_here.shards_left = None
+    job.run(update=True)
+    assert speaking_here.taken() == {"id-11", "last"}
+    assert stored.items() <= objects(storage).items()
+    assert sounds(storage, 1) == before
+    assert verify(storage, sweep=True).problems == ()
+    check_sound(storage, job)
+    assert [record.id for _, record in sorted(records(storage).items())] == [row[0] for row in rows]
