@@ -107,7 +107,7 @@ class Job:
                 before keep their clips, the others are spoken, and rows that are gone leave the manifests
             retry_failed: Speak the rows again that failed while they were spoken
             rows: A file of ids, one a line, or of JSON lines with an id each: of an update, no other rows are spoken.
-                If others have changed too, it is refused
+                If others have changed too, it is refused. Where a line has a `seed`, its row is spoken with that one
             observe: Called with a `Snapshot` about twice a second
             trace: A file for what each replica spoke when, which chrome://tracing and Perfetto open
 
@@ -165,11 +165,11 @@ def _update(*, update: bool, retry_failed: bool, rows: str | None) -> Update | N
         SpecError: The file of rows is wrong, or nothing says what is done with the rows
     """
     from .run.update import Update
-    from .update.rows_file import read_ids
+    from .update.rows_file import read_rows
 
     if not (update or retry_failed):
         if rows is not None:
             raise SpecError("--rows limits --update or --retry-failed; give one of them too")
         return None
-    ids = None if rows is None else read_ids(rows)
-    return Update(is_corpus_new=update, retry_failed=retry_failed, ids=ids)
+    limit = None if rows is None else read_rows(rows)
+    return Update(is_corpus_new=update, retry_failed=retry_failed, rows=limit)

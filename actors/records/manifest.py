@@ -47,6 +47,7 @@ class Record:
         attempt: How often the row was begun before, 0 for the first time
         scores: By what a clip was measured with
         alignment: Pieces of the text in order, each with the seconds of audio where it begins and ends
+        asked_seed: The seed that the corpus gives the row, where an update was told to speak it with another one
         kept: Where an update has kept the clip: the `run` that made it, the `row` that it had then, and, if it has
             changed, the `metadata` that it had then. Names and sidecars of clips are never rewritten: they say this
 
@@ -81,6 +82,7 @@ class Record:
     attempt: int | None = None
     scores: Mapping[str, float] | None = None
     alignment: Sequence[tuple[str, float, float]] | None = None
+    asked_seed: int | None = None
     kept: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
@@ -235,6 +237,7 @@ _RESERVED: Mapping[str, tuple[type, ...]] = {
     "attempt": (int,),
     "scores": (dict,),
     "alignment": (list,),
+    "asked_seed": (int,),
     "kept": (dict,),
 }
 _AUDIO = (

@@ -5,7 +5,7 @@ Guaranteed: a row counts as committed only when its manifest is in the store.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from ...actors.batcher.stats import BatchStats
 from ...actors.models.base import ModelInfo
@@ -21,7 +21,17 @@ from .progress import Tracker
 class Commits:
     """The commits of one run."""
 
-    def __init__(self, info: ModelInfo, task: str, ledger: Ledger, committer: Committer, tracker: Tracker) -> None:
+    def __init__(
+        self,
+        info: ModelInfo,
+        task: str,
+        ledger: Ledger,
+        committer: Committer,
+        tracker: Tracker,
+        asked_seeds: Mapping[int, int],
+    ) -> None:
+        """`asked_seeds`: by row, the corpus's seed, where an update speaks another one."""
+        self._asked_seeds = asked_seeds
         self._info = info
         self._is_text = task == "refine"
         self._ledger = ledger
@@ -50,7 +60,7 @@ class Commits:
 
     def add_shard(self, completed: CompletedShard) -> None:
         """Queue a completed shard to be stored."""
-        self._committer.add(PendingPart.of_shard(completed, self._info, is_text=self._is_text))
+        self._committer.add(PendingPart.of_shard(completed, self._info, self._asked_seeds, is_text=self._is_text))
         self._tracker.record_batches(sum((receipt.batches for receipt in completed.receipts), BatchStats()))
 
     def add_rejected(self, window: Window) -> None:

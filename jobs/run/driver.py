@@ -176,7 +176,11 @@ class _Beginning:
         device = _known_device(spec, found) or "cpu"
         job = prepare(spec, storage, found, device, is_update=update is not None and update.is_corpus_new)
         begin = cls(storage, output, found, job, update if found is not None else None)
-        is_update = update is not None and (begin.has_changed or update.retry_failed)
+        # A corpus that looks the same is compared all the same: large files are known by samples of them.
+        is_complete = output is not None and output.complete is not None
+        is_update = update is not None and (
+            begin.has_changed or update.retry_failed or bool(update.seeds) or is_complete
+        )
         return begin if is_update else replace(begin, update=None)
 
     @property

@@ -5,7 +5,8 @@ Guaranteed: its name and its manifest count the same rows, and each row of the s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Self
 
 from ...actors.models.base import ModelInfo
@@ -15,6 +16,8 @@ from ...cluster.scheduling.shard_tracker import CompletedShard
 from ..output.texts import encode_texts
 from ..planning.windows import KeptPart, Window
 from ..verify import rows_digest
+
+NO_SEEDS: Mapping[int, int] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +39,14 @@ class PendingPart:
     is_kept: bool = False
 
     @classmethod
-    def of_shard(cls, completed: CompletedShard, info: ModelInfo, *, is_text: bool) -> Self:
-        """The part of a shard: the records of its receipts in order, then those of its poisoned rows."""
+    def of_shard(
+        cls, completed: CompletedShard, info: ModelInfo, asked_seeds: Mapping[int, int] = NO_SEEDS, *, is_text: bool
+    ) -> Self:
+        """The part of a shard: the records of its receipts in order, then those of its poisoned rows.
+
+        Args:
+            asked_seeds: By row, the corpus's seed, where an update speaks another one
+        """
         shard, receipts = completed.shard, completed.receipts
         name = PartName(
             window=shard.window,
@@ -49,11 +58,16 @@ class PendingPart:
             num_unspoken=sum(receipt.num_unspoken for receipt in receipts),
         )
         assert name.num_ok + name.num_failed == len(shard.utterances), f"rows lost in shard {shard.id}: {name}"
-        if len(receipts) == 1 and not completed.poisoned:
+        has_others = any(utterance.row in asked_seeds for utterance in shard.utterances) if asked_seeds else False
+        if len(receipts) == 1 and not completed.poisoned and not has_others:
             manifest = receipts[0].manifest
         else:
             records = [r for receipt in receipts for r in decode_records(receipt.manifest, shard.id)]
-            manifest = encode_records(records + [poisoned_record(row, info) for row in completed.poisoned])
+            records += [poisoned_record(row, info) for row in completed.poisoned]
+            manifest = encode_records(
+                replace(record, asked_seed=asked_seeds[record.row]) if record.row in asked_seeds else record
+                for record in records
+            )
         texts = encode_texts(decode_records(manifest, shard.id)) if is_text else None
         return cls(name, manifest, texts, shard.cost_s)
 

@@ -9,7 +9,7 @@ driver; refined texts do, inside the receipts.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from types import TracebackType
 from typing import Self
@@ -18,7 +18,8 @@ from ...cluster.pool.pool import Pool
 from ..output.claim import Claim
 from ..output.ledger import Ledger
 from ..output.plan_log import PlanLog
-from ..planning.planner import Planned, Planner
+from ..planning.planner import Planner
+from ..update.planner import UpdatePlanner
 from .commits import Commits
 from .committer import Committer
 from .completion import complete_output
@@ -50,7 +51,7 @@ class Run:
         claim: Claim,
         committer: Committer,
         observe: Observer | None,
-        planner: Iterable[Planned] | None = None,
+        planner: UpdatePlanner | None = None,
     ) -> None:
         """Begin to plan.
 
@@ -63,9 +64,10 @@ class Run:
         self._claim = claim
         self._observe = observe
         self._tracker = Tracker(ledger.totals, time.monotonic(), job.spec.task)
-        self._commits = Commits(job.info, job.spec.task, ledger, committer, self._tracker)
-        planner = planner or Planner(job.corpus, log, ledger, job.cost, job.spec.sharding.limits())
-        self._intake = Intake(iter(planner), self._commits, self._tracker)
+        asked_seeds = planner.asked_seeds if planner is not None else {}
+        self._commits = Commits(job.info, job.spec.task, ledger, committer, self._tracker, asked_seeds)
+        windows = planner or Planner(job.corpus, log, ledger, job.cost, job.spec.sharding.limits())
+        self._intake = Intake(iter(windows), self._commits, self._tracker)
         self._learning = Learning(job.model, job.info, job.cost)
 
     def __enter__(self) -> Self:

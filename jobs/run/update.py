@@ -7,7 +7,7 @@ plan of the run before.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from ...cluster.lease.lease import Lease
@@ -16,7 +16,7 @@ from ..output.claim import Claim
 from ..output.ledger import Ledger, list_manifests
 from ..output.output_file import OutputFile
 from ..output.plan_log import PlanLog, delete_plan
-from ..update.comparison import NOT_RETRIED, Comparison, Retried, compare
+from ..update.comparison import Comparison, Retried, compare
 from ..update.planner import UpdatePlanner
 from .prepare import ResolvedJob
 
@@ -28,16 +28,25 @@ class Update:
     Attributes:
         is_corpus_new: The corpus may have changed since the output was begun
         retry_failed: Speak the rows again that failed while they were spoken
-        ids: Rows with other ids are not spoken; None: any may be
+        rows: Ids of the rows that may be spoken, with the seed that is to be spoken in place of the corpus's, if any;
+            None: all rows
     """
 
     is_corpus_new: bool = True
     retry_failed: bool = False
-    ids: frozenset[str] | None = None
+    rows: Mapping[str, int | None] | None = None
+
+    @property
+    def seeds(self) -> dict[str, int]:
+        """By id, seeds in place of the corpus's."""
+        return {name: seed for name, seed in (self.rows or {}).items() if seed is not None}
 
     @property
     def retried(self) -> Retried:
-        return Retried(self.retry_failed, self.ids)
+        return Retried(self.retry_failed, None if self.rows is None else frozenset(self.rows))
+
+
+_NO_UPDATE = Update()
 
 
 def compared(job: ResolvedJob, output: OutputFile, damaged: Iterable[str], update: Update | None) -> Comparison:
@@ -47,11 +56,13 @@ def compared(job: ResolvedJob, output: OutputFile, damaged: Iterable[str], updat
         damaged: Keys of manifests whose rows are spoken again
         update: None if an update is continued, or its output repaired
     """
-    retried = NOT_RETRIED if update is None else update.retried
+    update = update or _NO_UPDATE
     window_rows = job.spec.sharding.window_rows
-    comparison = compare(job.corpus, job.storage, output, window_rows, damaged=damaged, retried=retried)
-    if update is not None and update.ids is not None:
-        comparison.refuse_others(update.ids)
+    comparison = compare(
+        job.corpus, job.storage, output, window_rows, damaged=damaged, retried=update.retried, seeds=update.seeds
+    )
+    if update.rows is not None:
+        comparison.refuse_others(frozenset(update.rows))
     return comparison
 
 

@@ -8,7 +8,7 @@ depends on the corpus and the manifests alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -25,7 +25,7 @@ from ..output.ledger import list_manifests
 from ..output.output_file import OutputFile
 from ..output.reader import load_part
 from ..planning.windows import KeptPart
-from .corpus_table import CorpusTable
+from .corpus_table import NO_SEEDS, CorpusTable, Rows
 from .keys import id_hash, key_of_record, metadata_hash
 
 
@@ -123,7 +123,7 @@ class Comparison:
         """The parts of which only some rows are kept, or under another number or with other metadata."""
         left = self._partly_kept()
         for (number, candidate), records in zip(left, self._loaded([each for _, each in left]), strict=True):
-            rows = self.table.find([key_of_record(record, candidate.part) for record in records])
+            rows = self._rows_of(records, candidate.part)
             pairs = [(row, record) for row, record in zip(rows.tolist(), records, strict=True) if row >= 0]
             moved = [self._moved(record, row) for row, record in pairs if self._owner[row] == number]
             part = candidate.part
@@ -182,10 +182,18 @@ class Comparison:
             kept["metadata"] = beside
         return replace(record, row=row, metadata=metadata, kept=kept)
 
+    def _rows_of(self, records: Sequence[Record], part: PartName) -> Rows:
+        """The rows of the corpus that these records may stand for; int64, -1 where there is none."""
+        rows = self.table.find([key_of_record(record, part) for record in records])
+        again = [at for at, record in enumerate(records) if record.asked_seed is not None and rows[at] < 0]
+        if again:
+            rows[again] = self.table.find([key_of_record(records[at], part, is_as_asked=True) for at in again])
+        return rows
+
     def take(self, number: int, candidate: _Candidate, records: Sequence[Record], retried: Retried) -> None:
         """Compare the records of a part."""
         part = candidate.part
-        rows = self.table.find([key_of_record(record, part) for record in records])
+        rows = self._rows_of(records, part)
         is_whole = candidate.is_present
         for record, row in zip(records, rows.tolist(), strict=True):
             is_held = row >= 0 and self._owner[row] < 0 and _is_held(record, candidate, retried)
@@ -217,6 +225,7 @@ def compare(
     *,
     damaged: Iterable[str] = (),
     retried: Retried = NOT_RETRIED,
+    seeds: Mapping[str, int] = NO_SEEDS,
 ) -> Comparison:
     """Compare an output with a corpus: reads the corpus once, and each manifest that counts.
 
@@ -224,13 +233,14 @@ def compare(
         block_rows: Rows of the corpus in memory at once
         damaged: Keys of manifests whose rows are spoken again
         retried: Failed rows that are spoken again
+        seeds: By id, seeds that rows have in place of their own
 
     Raises:
         CorpusError: The corpus cannot be read
         CorpusChanged: A file has changed since the corpus was found
         JobError: A manifest is damaged
     """
-    table = CorpusTable.read(corpus, block_rows)
+    table = CorpusTable.read(corpus, block_rows, seeds)
     candidates, next_window = _candidates(storage, output, frozenset(damaged))
     comparison = Comparison(storage, table, candidates, next_window)
     loaded = in_order(lambda candidate: load_part(storage, candidate.part), candidates)

@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 import tempfile
 import weakref
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -23,6 +23,7 @@ from .keys import key_of_row, metadata_hash
 
 _ROW = np.dtype([("high", "<u8"), ("low", "<u8"), ("metadata", "<u8")])
 Rows = NDArray[np.int64]
+NO_SEEDS: Mapping[str, int] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +43,13 @@ class CorpusTable:
         num_rows: Rows of the corpus
         metadata: uint64 [num_rows], hashes of the rows' metadata
         is_rejected: bool [num_rows], rows that cannot be spoken
+        asked_seeds: By row, the corpus's seed, where another one is spoken
     """
 
-    def __init__(self, corpus: Corpus, block_rows: int) -> None:
+    def __init__(self, corpus: Corpus, block_rows: int, seeds: Mapping[str, int] = NO_SEEDS) -> None:
         self._corpus = corpus
+        self._seeds = seeds
+        self.asked_seeds: dict[int, int] = {}
         self._block_rows = block_rows
         self._blocks: list[Block] = []
         self._spool = tempfile.TemporaryFile(prefix="speechmill-metadata-")  # noqa: SIM115 - it lives as the table does
@@ -56,14 +60,18 @@ class CorpusTable:
         self.num_rows = 0
 
     @classmethod
-    def read(cls, corpus: Corpus, block_rows: int) -> Self:
+    def read(cls, corpus: Corpus, block_rows: int, seeds: Mapping[str, int] = NO_SEEDS) -> Self:
         """Read a corpus from its first row to its last.
+
+        Args:
+            block_rows: Rows in memory at once
+            seeds: By id, seeds that rows have in place of their own
 
         Raises:
             CorpusError: The corpus cannot be read
             CorpusChanged: A file has changed since the corpus was found
         """
-        table = cls(corpus, block_rows)
+        table = cls(corpus, block_rows, seeds)
         found: list[bytes] = []
         lengths: list[NDArray[np.int64]] = []
         rejected: list[NDArray[np.bool_]] = []
@@ -86,13 +94,24 @@ class CorpusTable:
 
     def _add(self, rows: Sequence[Utterance | Failure]) -> tuple[bytes, NDArray[np.int64]]:
         """The entries of these rows, and the lengths of their metadata, which is spooled."""
-        voice = self._corpus.options.default_voice
+        voice, asked = self._corpus.options.default_voice, self.asked_seeds.get
+        rows = [self._seeded(row) for row in rows] if self._seeds else rows
         texts = [dumps(row.metadata) if row.metadata else "{}" for row in rows]
         spooled = [b"" if text == "{}" else text.encode("utf-8") for text in texts]
         self._spool.write(b"".join(spooled))
         pairs = zip(rows, texts, strict=True)
-        entries = [key_of_row(row, voice) + metadata_hash(text).to_bytes(8, "little") for row, text in pairs]
+        entries = [
+            key_of_row(row, voice, asked(row.row)) + metadata_hash(text).to_bytes(8, "little") for row, text in pairs
+        ]
         return b"".join(entries), np.fromiter(map(len, spooled), np.int64, len(spooled))
+
+    def _seeded(self, row: Utterance | Failure) -> Utterance | Failure:
+        """The row with the seed that it is spoken with."""
+        seed = self._seeds.get(row.id)
+        if isinstance(row, Failure) or seed is None or seed == row.seed:
+            return row
+        self.asked_seeds[row.row] = row.seed
+        return replace(row, seed=seed)
 
     def _index(self, entries: bytes, lengths: NDArray[np.int64], rejected: NDArray[np.bool_]) -> None:
         found: Any = np.frombuffer(entries, _ROW)
@@ -145,4 +164,4 @@ class CorpusTable:
             with stream.unchanged():
                 taken = stream.take(self._block_rows)
             taken.repeated(block.repeated)
-            yield [taken.rows[at] for at in wanted]
+            yield [self._seeded(taken.rows[at]) for at in wanted]

@@ -15,18 +15,33 @@ from ...actors.records.utterance import Failure, Utterance
 KEY_BYTES = 16
 
 
-def key_of_row(row: Utterance | Failure, default_voice: str) -> bytes:
-    """The key of a row of the corpus. Of a rejected row, everything counts, its reason and its number too."""
+def key_of_row(row: Utterance | Failure, default_voice: str, asked_seed: int | None = None) -> bytes:
+    """The key of a row of the corpus. Of a rejected row, everything counts, its reason and its number too.
+
+    Args:
+        asked_seed: The corpus's seed, where the row has another one by the file of `--rows`
+    """
     if isinstance(row, Failure):
         return _key("rejected", (row.id, row.reason, row.text, dumps(row.metadata)), row.row, 0.0)
-    return _key("spoken", (row.id, row.text, row.voice or default_voice), row.seed, row.speed)
+    return _key(_kind(asked_seed), (row.id, row.text, row.voice or default_voice), row.seed, row.speed)
 
 
-def key_of_record(record: Record, part: PartName) -> bytes:
-    """The key of the row that a record of this part is of."""
+def key_of_record(record: Record, part: PartName, *, is_as_asked: bool = False) -> bytes:
+    """The key of the row that a record of this part is of.
+
+    Args:
+        is_as_asked: Of the row as the corpus has it, although it was spoken with another seed
+    """
     if part.index is None:
         return _key("rejected", (record.id, record.error or "", record.text, dumps(record.metadata)), record.row, 0.0)
-    return _key("spoken", (record.id, record.text, record.voice), record.seed or 0, record.speed or 0.0)
+    seed, kind = record.seed or 0, _kind(record.asked_seed)
+    if is_as_asked and record.asked_seed is not None:
+        seed, kind = record.asked_seed, _kind(None)
+    return _key(kind, (record.id, record.text, record.voice), seed, record.speed or 0.0)
+
+
+def _kind(asked_seed: int | None) -> str:
+    return "spoken" if asked_seed is None else f"spoken in place of {asked_seed}"
 
 
 def metadata_hash(metadata: str) -> int:

@@ -6,7 +6,7 @@ them, once. New windows have numbers that no part has, so that no shard of their
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from ...actors.records.utterance import Failure, Utterance
 from ...cluster.sharding.sharding import CostModel, ShardLimits, shard_window
@@ -29,6 +29,11 @@ class UpdatePlanner:
         self._limits = limits
         self._window_rows = window_rows
         self._num_planned = 0
+
+    @property
+    def asked_seeds(self) -> Mapping[int, int]:
+        """By row, the corpus's seed, where another one is spoken."""
+        return self._comparison.table.asked_seeds
 
     def __iter__(self) -> Iterator[Planned]:
         """First what counts on, then what is spoken, so that no replica waits, then what is kept of parts.

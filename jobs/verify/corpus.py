@@ -120,7 +120,7 @@ class _Held:
         self._owners = np.full(num_rows, -1, np.int32)
         for number, records in enumerate(in_order(lambda part: list(_load(storage, part)), parts)):
             for record in records:
-                self._hashes[record.row] = _hash({name: getattr(record, name) for name in _COMPARED})
+                self._hashes[record.row] = _hash({name: _asked(record, name) for name in _COMPARED})
                 self._owners[record.row] = number
 
     def that_differ(self, rows: Iterable[Utterance | Failure], corpus: Corpus) -> Iterator[Record]:
@@ -159,7 +159,13 @@ def _differences(row: Utterance | Failure, record: Record, corpus: Corpus) -> li
     wanted = _wanted(row, corpus)
     if isinstance(row, Failure):
         wanted["status"] = "failed"
-    return [name for name, value in wanted.items() if _spelt(getattr(record, name)) != _spelt(value)]
+    return [name for name, value in wanted.items() if _spelt(_asked(record, name)) != _spelt(value)]
+
+
+def _asked(record: Record, name: str) -> object:
+    """A field as the corpus should have it."""
+    is_otherwise = name == "seed" and record.asked_seed is not None
+    return record.asked_seed if is_otherwise else getattr(record, name)
 
 
 def _wanted(row: Utterance | Failure, corpus: Corpus) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Mapping
 from pathlib import Path
@@ -380,7 +381,7 @@ def test_an_output_on_s3_is_updated(
     rows.append(("last", "The last one.", "4"))
     write(tmp_path, rows)
     speaking_here.taken()
-    speaking_here.shards_left = 1
+    speaking_here.shards_left = 0
     with pytest.raises(Killed):
         job.run(update=True)
     assert sounds(storage, 1) == before
@@ -392,3 +393,38 @@ def test_an_output_on_s3_is_updated(
     assert verify(storage, sweep=True).problems == ()
     check_sound(storage, job)
     assert [record.id for _, record in sorted(records(storage).items())] == [row[0] for row in rows]
+
+
+def test_rows_are_spoken_again_with_seeds_of_a_file(tmp_path: Path, speaking_here: SpeakingHere) -> None:
+    """The list of rows that a quality pass wants spoken again; a later update keeps what came of it."""
+    rows = rows_of(30)
+    write(tmp_path, rows)
+    job = job_of(tmp_path)
+    job.run()
+    storage = open_storage(job.spec.output.uri)
+    before = records(storage)
+    speaking_here.taken()
+    again = [{"id": f"id-{row}", "text": before[row].text, "seed": 900 + row, "attempt": 1} for row in (3, 17)]
+    (tmp_path / "again.jsonl").write_text("".join(json.dumps(row) + "\n" for row in again), encoding="utf-8")
+    assert job.run(update=True, rows=str(tmp_path / "again.jsonl")).new_rows == 2
+    assert speaking_here.taken() == {"id-3", "id-17"}
+    now = records(storage)
+    assert {row for row in now if now[row].pcm_sha256 != before[row].pcm_sha256} == {3, 17}
+    assert (now[3].seed, now[3].asked_seed) == (903, before[3].seed)
+    check_sound(storage, job)
+    assert job.run(update=True, rows=str(tmp_path / "again.jsonl")).new_rows == 0
+
+    rows[3] = ("id-3", rows[3][1], "another chapter")
+    rows.insert(0, ("first", "The first.", "0"))
+    write(tmp_path, rows)
+    job.run(update=True)
+    assert speaking_here.taken() == {"first"}
+    assert records(storage)[4].pcm_sha256 == now[3].pcm_sha256
+    check_sound(storage, job)
+
+    rows[18] = ("id-17", "Another text.", "1")
+    write(tmp_path, rows)
+    job.run(update=True)
+    assert speaking_here.taken() == {"id-17"}
+    assert records(storage)[18].asked_seed is None
+    check_sound(storage, job)
