@@ -46,6 +46,7 @@ class Record:
             out, without what is unspoken
         attempt: How often the row was begun before, 0 for the first time
         scores: By what a clip was measured with
+        language: Of the text, where the row names it
         alignment: Pieces of the text in order, each with the seconds of audio where it begins and ends
         asked_seed: The seed that the corpus gives the row, where an update was told to speak it with another one
         kept: Where an update has kept the clip: the `run` that made it, the `row` that it had then, and, if it has
@@ -82,6 +83,7 @@ class Record:
     attempt: int | None = None
     scores: Mapping[str, float] | None = None
     alignment: Sequence[tuple[str, float, float]] | None = None
+    language: str | None = None
     asked_seed: int | None = None
     kept: Mapping[str, Any] | None = None
 
@@ -151,6 +153,7 @@ class Record:
             voice=utterance.voice or default_voice,
             seed=utterance.seed,
             speed=utterance.speed,
+            language=utterance.language or None,
             model=model,
             model_revision=model_revision,
             metadata=dict(utterance.metadata),
@@ -237,6 +240,7 @@ _RESERVED: Mapping[str, tuple[type, ...]] = {
     "attempt": (int,),
     "scores": (dict,),
     "alignment": (list,),
+    "language": (str,),
     "asked_seed": (int,),
     "kept": (dict,),
 }

@@ -6,13 +6,16 @@ billion rows no two that differ share one. Everything else that decides audio is
 
 from __future__ import annotations
 
-import struct
+from dataclasses import fields
 from hashlib import blake2b
+from typing import cast
 
 from ...actors.records.manifest import PartName, Record, dumps
 from ...actors.records.utterance import Failure, Utterance
 
 KEY_BYTES = 16
+DECIDING = tuple(field.name for field in fields(Utterance) if field.name not in ("row", "metadata"))
+"""What decides a row's audio, of all that stands in it; a record has a field of each name."""
 
 
 def key_of_row(row: Utterance | Failure, default_voice: str, asked_seed: int | None = None) -> bytes:
@@ -22,8 +25,9 @@ def key_of_row(row: Utterance | Failure, default_voice: str, asked_seed: int | N
         asked_seed: The corpus's seed, where the row has another one by the file of `--rows`
     """
     if isinstance(row, Failure):
-        return _key("rejected", (row.id, row.reason, row.text, dumps(row.metadata)), row.row, 0.0)
-    return _key(_kind(asked_seed), (row.id, row.text, row.voice or default_voice), row.seed, row.speed)
+        return _hash(["rejected", row.row, row.id, row.reason, row.text, dumps(row.metadata)])
+    values = {name: getattr(row, name) for name in DECIDING}
+    return _spoken(values | {"voice": row.voice or default_voice}, asked_seed)
 
 
 def key_of_record(record: Record, part: PartName, *, is_as_asked: bool = False) -> bytes:
@@ -33,15 +37,12 @@ def key_of_record(record: Record, part: PartName, *, is_as_asked: bool = False) 
         is_as_asked: Of the row as the corpus has it, although it was spoken with another seed
     """
     if part.index is None:
-        return _key("rejected", (record.id, record.error or "", record.text, dumps(record.metadata)), record.row, 0.0)
-    seed, kind = record.seed or 0, _kind(record.asked_seed)
-    if is_as_asked and record.asked_seed is not None:
-        seed, kind = record.asked_seed, _kind(None)
-    return _key(kind, (record.id, record.text, record.voice), seed, record.speed or 0.0)
-
-
-def _kind(asked_seed: int | None) -> str:
-    return "spoken" if asked_seed is None else f"spoken in place of {asked_seed}"
+        error, metadata = record.error or "", dumps(record.metadata)
+        return _hash(["rejected", record.row, record.id, error, record.text, metadata])
+    values, asked_seed = {name: getattr(record, name) for name in DECIDING}, record.asked_seed
+    if is_as_asked and asked_seed is not None:
+        values["seed"], asked_seed = asked_seed, None
+    return _spoken(values, asked_seed)
 
 
 def metadata_hash(metadata: str) -> int:
@@ -54,9 +55,10 @@ def id_hash(id: str) -> int:
     return int.from_bytes(blake2b(id.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
 
 
-def _key(kind: str, texts: tuple[str, ...], number: int, speed: float) -> bytes:
-    encoded = [text.encode("utf-8", "surrogatepass") for text in (kind, *texts)]
-    hashed = blake2b(struct.pack("<qd", number, speed), digest_size=KEY_BYTES)
-    hashed.update(struct.pack(f"<{len(encoded)}q", *map(len, encoded)))
-    hashed.update(b"".join(encoded))
-    return hashed.digest()
+def _spoken(values: dict[str, object], asked_seed: int | None) -> bytes:
+    values["speed"] = float(cast("float", values["speed"] or 0.0))
+    return _hash(["spoken", *("" if value is None else value for value in values.values()), asked_seed])
+
+
+def _hash(values: list[object]) -> bytes:
+    return blake2b(dumps({"": values}).encode(), digest_size=KEY_BYTES).digest()

@@ -172,11 +172,12 @@ def _wanted(row: Utterance | Failure, corpus: Corpus) -> dict[str, object]:
     """What the corpus says of a row, by the names of a record's fields."""
     wanted: dict[str, object] = {"id": row.id, "text": row.text, "metadata": row.metadata}
     if isinstance(row, Failure):
-        return wanted | {"voice": "", "seed": None, "speed": None}
-    return wanted | {"voice": row.voice or corpus.options.default_voice, "seed": row.seed, "speed": row.speed}
+        return wanted | {"voice": "", "seed": None, "speed": None, "language": None}
+    wanted |= {"voice": row.voice or corpus.options.default_voice, "seed": row.seed, "speed": row.speed}
+    return wanted | {"language": row.language or None}
 
 
-_COMPARED = ("id", "text", "metadata", "voice", "seed", "speed")
+_COMPARED = ("id", "text", "metadata", "voice", "seed", "speed", "language")
 
 
 def _spelt(value: object) -> str:
