@@ -73,7 +73,7 @@ NOT_RETRIED = Retried()
 
 @dataclass(frozen=True, slots=True)
 class _Candidate:
-    """A part with clips that may fit. `is_present`: it counts in the present state, else in the one before."""
+    """A part with clips that may fit. `is_present`: it counts in the present state, else in one that is kept."""
 
     part: PartName
     is_present: bool
@@ -250,10 +250,13 @@ def compare(
 
 
 def _candidates(storage: Storage, output: OutputFile, damaged: frozenset[str]) -> tuple[list[_Candidate], int]:
-    """The parts with clips that may fit, those of the present state first; and the first window beyond all parts."""
+    """The parts with clips that may fit, those of the present state first; and the first window beyond all parts.
+
+    Of states that are kept, the newer ones come first; of each shard, the newest manifest is taken.
+    """
     root = output.root
     present: list[_Candidate] = []
-    before: list[_Candidate] = []
+    before: list[list[_Candidate]] = [[] for _ in root.earlier]
     shards: set[str] = set()
     next_window = 0
     for entry in list_manifests(storage):
@@ -266,7 +269,12 @@ def _candidates(storage: Storage, output: OutputFile, damaged: frozenset[str]) -
             shards.add(part.shard_id)  # of a damaged one too: its clips may be those of the state before
             if entry.key not in damaged:
                 present.append(_Candidate(part, True))
-        elif root.earlier and stamp.tag == root.tag and stamp in root.earlier[-1]:
-            before.append(_Candidate(part, False))
-    before = [candidate for candidate in before if candidate.part.shard_id not in shards]
-    return [*present, *before], next_window
+        elif stamp.tag == root.tag:
+            for state, candidates in zip(root.earlier, before, strict=True):
+                if stamp in state:
+                    candidates.append(_Candidate(part, False))
+    chosen = present
+    for candidates in reversed(before):
+        chosen = [*chosen, *(candidate for candidate in candidates if candidate.part.shard_id not in shards)]
+        shards.update(candidate.part.shard_id for candidate in candidates)
+    return chosen, next_window
