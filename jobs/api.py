@@ -116,6 +116,8 @@ class Job:
             RunStopped: If the run cannot go on (run again to continue)
             OutputDamaged: If a complete output has lost something and `repair` is not asked for
         """
+        if overwrite and (update or retry_failed):
+            raise SpecError("--overwrite begins the output anew, --update and --retry-failed go on with it: give one")
         from .run.driver import run  # Ray takes a second to import, and only a run needs it
 
         how = _update(update=update, retry_failed=retry_failed, rows=rows)

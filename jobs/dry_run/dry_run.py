@@ -149,10 +149,12 @@ def plan(spec: JobSpec, *, measure: bool = False, update: Update | None = None) 
     )
 
 
-def _compared(spec: JobSpec, device: str, update: Update) -> Comparison:
-    """The output compared with the corpus."""
+def _compared(spec: JobSpec, device: str, update: Update) -> Comparison | None:
+    """The output compared with the corpus; None if there is no output yet."""
     storage = open_storage(spec.output.uri, spec.output.s3.options())
-    output = OutputFile.load(storage)
+    output = OutputFile.read(storage)
+    if output is None:
+        return None
     if spec.model.device == "auto":
         device = output.job.device
     job = prepare(spec, storage, output.job, device, is_update=update.is_corpus_new)

@@ -6,6 +6,7 @@ billion rows no two that differ share one. Everything else that decides audio is
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields
 from hashlib import blake2b
 from typing import cast
@@ -55,9 +56,10 @@ def id_hash(id: str) -> int:
     return int.from_bytes(blake2b(id.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
 
 
-def _spoken(values: dict[str, object], asked_seed: int | None) -> bytes:
-    values["speed"] = float(cast("float", values["speed"] or 0.0))
-    return _hash(["spoken", *("" if value is None else value for value in values.values()), asked_seed])
+def _spoken(values: Mapping[str, object], asked_seed: int | None) -> bytes:
+    speed = float(cast("float", values["speed"] or 0.0))
+    all_values = {**values, "speed": speed}.values()
+    return _hash(["spoken", *("" if value is None else value for value in all_values), asked_seed])
 
 
 def _hash(values: list[object]) -> bytes:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from support.in_process import Killed, SpeakingHere
+from typer.testing import CliRunner
 
 import speechmill
 from speechmill.actors.models.chattts.checkpoint.layout import TINY
@@ -18,6 +19,7 @@ from speechmill.actors.models.tone import ToneOptions
 from speechmill.actors.records.manifest import Record
 from speechmill.cluster.storage import Storage, open_storage
 from speechmill.errors import JobChanged, JobError, SpecError
+from speechmill.jobs.cli.main import app
 from speechmill.jobs.output.holdings import counted_parts
 from speechmill.jobs.output.output_file import OutputFile
 from speechmill.jobs.output.reader import load_part
@@ -428,3 +430,33 @@ def test_rows_are_spoken_again_with_seeds_of_a_file(tmp_path: Path, speaking_her
     assert speaking_here.taken() == {"id-17"}
     assert records(storage)[18].asked_seed is None
     check_sound(storage, job)
+
+
+def test_the_command_line_updates(tmp_path: Path, speaking_here: SpeakingHere) -> None:
+    rows = rows_of(20)
+    write(tmp_path, rows)
+    job = job_of(tmp_path)
+    file = tmp_path / "job.yaml"
+    file.write_text(json.dumps(job.spec.model_dump(mode="json", exclude_unset=True)), encoding="utf-8")
+
+    def told(*arguments: str, status: int = 0) -> str:
+        done = CliRunner().invoke(app, list(arguments))
+        assert done.exit_code == status, done.output
+        return " ".join((done.stdout + done.stderr).replace("│", "").split())
+
+    assert "kept" not in told("plan", str(file), "--update")
+    told("run", str(file), "--update")  # there is nothing yet: it begins
+    assert "Nothing was left to speak" in told("run", str(file), "--update")
+    rows[3] = ("id-3", "Three.", "0")
+    write(tmp_path, rows[:-1])
+    assert "--update" in told("run", str(file), status=2)
+    assert "give one" in told("run", str(file), "--update", "--overwrite", status=2)
+    assert "give one of them too" in told("run", str(file), "--rows", str(file), status=2)
+    planned = told("plan", str(file), "--update")
+    assert "kept 18" in planned
+    assert "spoken 1: 1 changed, 0 new" in planned
+    assert "removed 1" in planned
+    told("run", str(file), "--update")
+    assert "generation 2; readable too: 1" in told("status", job.spec.output.uri)
+    assert "of earlier generations" in told("verify", job.spec.output.uri, "--sweep")
+    assert "readable too" not in told("status", job.spec.output.uri)
