@@ -113,7 +113,8 @@ class Comparison:
     @property
     def is_same(self) -> bool:
         """Whether the output holds the corpus as it is, under the present numbers and with the present metadata."""
-        return self.num_whole == self.table.num_rows and len(self.whole) == len(self._candidates)
+        num_present = sum(candidate.is_present for candidate in self._candidates)
+        return self.num_whole == self.table.num_rows and len(self.whole) == num_present
 
     def missing(self) -> Iterator[list[Utterance | Failure]]:
         """The rows that no part holds, in order, some at a time. Raises as `CorpusTable.read_again`."""

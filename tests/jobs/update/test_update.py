@@ -460,3 +460,29 @@ def test_the_command_line_updates(tmp_path: Path, speaking_here: SpeakingHere) -
     assert "generation 2; readable too: 1" in told("status", job.spec.output.uri)
     assert "of earlier generations" in told("verify", job.spec.output.uri, "--sweep")
     assert "readable too" not in told("status", job.spec.output.uri)
+
+
+def test_updates_that_were_killed_one_after_the_other_lose_no_clip(tmp_path: Path, speaking_here: SpeakingHere) -> None:
+    """Story: the second one looked at what the first had left, not at the state before, and spoke nearly all again."""
+    rows = rows_of(30)
+    write(tmp_path, rows)
+    job = job_of(tmp_path)
+    job.run()
+    speaking_here.taken()
+    speaking_here.shards_left = 0
+    for row in (1, 2, 3):
+        rows[row] = (f"id-{row}", f"Another text of {row}.", "0")
+        write(tmp_path, rows)
+        with pytest.raises(Killed):
+            job.run(update=True)
+    speaking_here.shards_left = None
+    job.run()
+    assert speaking_here.taken() == {"id-1", "id-2", "id-3"}
+    storage = open_storage(job.spec.output.uri)
+    assert status(storage).earlier == (1,)
+    check_sound(storage, job)
+
+    rows[1] = rows_of(30)[1]  # as it was first: its clip is still there
+    write(tmp_path, rows)
+    job.run(update=True)
+    check_sound(storage, job)
