@@ -1,7 +1,7 @@
 """All rows of a corpus by what decides their audio: a key a row is found by, and where the row can be read again.
 
-Memory takes 41 bytes a row, and three times as much while rows are sorted; metadata lies in a temporary file. Guaranteed: what is read again is what was read, or the
-read is refused because a file has changed.
+Memory takes 41 bytes a row, and three times as much while rows are sorted; metadata lies in a temporary file.
+Guaranteed: what is read again is what was read, or the read is refused because a file has changed.
 """
 
 from __future__ import annotations
