@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from ..errors import SpecError
 from .dry_run.dry_run import Plan, plan
 from .run.result import Result
 from .spec.job import JobSpec
@@ -14,6 +15,7 @@ from .spec.job import JobSpec
 if TYPE_CHECKING:
     from .preview.preview import TextPreview
     from .run.run import Observer
+    from .run.update import Update
     from .submission.handle import SubmittedJob
 
 logger = logging.getLogger(__name__)
@@ -55,16 +57,23 @@ class Job:
         job.spec = spec
         return job
 
-    def plan(self, *, measure: bool = False) -> Plan:
+    def plan(
+        self, *, measure: bool = False, update: bool = False, retry_failed: bool = False, rows: str | None = None
+    ) -> Plan:
         """Read the corpus and say what the job would do; starts nothing.
 
         Args:
             measure: Load the model in this process and measure what its batches cost, unless that is known
+            update: Compare the output with the corpus, and plan what `run` with `update` would do; also the manifests
+                are read
+            retry_failed: As for `run`
+            rows: As for `run`
 
         Raises:
             JobError: The job cannot be done as asked; the message says what to do
         """
-        return plan(self.spec, measure=measure)
+        how = _update(update=update, retry_failed=retry_failed, rows=rows)
+        return plan(self.spec, measure=measure, update=how)
 
     def text(self, rows: int = 20) -> list[TextPreview]:
         """What would be said of the first rows: spoken form, segments, tokens, what is left out, seconds.
@@ -83,6 +92,9 @@ class Job:
         *,
         overwrite: bool = False,
         repair: bool = False,
+        update: bool = False,
+        retry_failed: bool = False,
+        rows: str | None = None,
         observe: Observer | None = None,
         trace: str | None = None,
     ) -> Result:
@@ -91,6 +103,11 @@ class Job:
         Args:
             overwrite: Start anew; what the output holds counts for nothing from then on, and is deleted
             repair: Verify the output first, and speak again what it has lost or holds damaged
+            update: Continue an output whose corpus has changed: rows whose id, text, voice, seed and speed are as
+                before keep their clips, the others are spoken, and rows that are gone leave the manifests
+            retry_failed: Speak the rows again that failed while they were spoken
+            rows: A file of ids, one a line, or of JSON lines with an id each: of an update, no other rows are spoken.
+                If others have changed too, it is refused. Where a line has a `seed`, its row is spoken with that one
             observe: Called with a `Snapshot` about twice a second
             trace: A file for what each replica spoke when, which chrome://tracing and Perfetto open
 
@@ -99,9 +116,12 @@ class Job:
             RunStopped: If the run cannot go on (run again to continue)
             OutputDamaged: If a complete output has lost something and `repair` is not asked for
         """
+        if overwrite and (update or retry_failed):
+            raise SpecError("--overwrite begins the output anew, --update and --retry-failed go on with it: give one")
         from .run.driver import run  # Ray takes a second to import, and only a run needs it
 
-        return run(self.spec, overwrite=overwrite, repair=repair, observe=observe, trace=trace)
+        how = _update(update=update, retry_failed=retry_failed, rows=rows)
+        return run(self.spec, overwrite=overwrite, repair=repair, update=how, observe=observe, trace=trace)
 
     def submit(
         self,
@@ -138,3 +158,20 @@ class Job:
         for note in notes:
             logger.warning("%s", note)
         return job
+
+
+def _update(*, update: bool, retry_failed: bool, rows: str | None) -> Update | None:
+    """How an output is updated; None if it is not asked for.
+
+    Raises:
+        SpecError: The file of rows is wrong, or nothing says what is done with the rows
+    """
+    from .run.update import Update
+    from .update.rows_file import read_rows
+
+    if not (update or retry_failed):
+        if rows is not None:
+            raise SpecError("--rows limits --update or --retry-failed; give one of them too")
+        return None
+    limit = None if rows is None else read_rows(rows)
+    return Update(is_corpus_new=update, retry_failed=retry_failed, rows=limit)

@@ -30,6 +30,7 @@ import pytest
 from hypothesis import settings
 from support import raynode
 from support.faultyproxy import FaultyProxy
+from support.in_process import speaking_here  # noqa: F401  (a fixture)
 from support.s3server import S3Server
 from support.small_output import tell, write_output  # noqa: F401  (fixtures)
 from support.tcpproxy import TcpProxy

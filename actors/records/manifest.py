@@ -48,6 +48,9 @@ class Record:
         scores: By what a clip was measured with
         language: Of the text, where the row names it
         alignment: Pieces of the text in order, each with the seconds of audio where it begins and ends
+        asked_seed: The seed that the corpus gives the row, where an update was told to speak it with another one
+        kept: Where an update has kept the clip: the `run` that made it, the `row` that it had then, and, if it has
+            changed, the `metadata` that it had then. Names and sidecars of clips are never rewritten: they say this
 
     Raises:
         JobError: If the fields contradict each other
@@ -81,6 +84,8 @@ class Record:
     scores: Mapping[str, float] | None = None
     alignment: Sequence[tuple[str, float, float]] | None = None
     language: str | None = None
+    asked_seed: int | None = None
+    kept: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         if self.row < 0:
@@ -158,7 +163,15 @@ class Record:
     @property
     def sidecar(self) -> dict[str, object]:
         """What a reader of the audio alone is told of the row."""
-        return {name: getattr(self, name) for name in SIDECAR}
+        told = {name: getattr(self, name) for name in SIDECAR}
+        if self.kept is not None and "metadata" in self.kept:
+            told["metadata"] = self.kept["metadata"]
+        return told
+
+    @property
+    def row_beside_clip(self) -> int:
+        """The row's number as the clip's name and sidecar say it."""
+        return self.row if self.kept is None else self.kept["row"]
 
     @property
     def audio_ms(self) -> int:
@@ -228,6 +241,8 @@ _RESERVED: Mapping[str, tuple[type, ...]] = {
     "scores": (dict,),
     "alignment": (list,),
     "language": (str,),
+    "asked_seed": (int,),
+    "kept": (dict,),
 }
 _AUDIO = (
     *("audio", "audio_format", "audio_bytes", "audio_sha256", "sample_rate"),
@@ -376,11 +391,23 @@ def _checked(name: str, value: object) -> object:
         return {key: _finite_number(name, item) for key, item in cast("dict[str, object]", value).items()}
     if name == "alignment":
         return [_aligned(piece) for piece in cast("list[object]", value)]
+    if name == "kept":
+        return _checked_kept(cast("dict[str, object]", value))
     if isinstance(value, dict):
         for key, item in cast("dict[str, object]", value).items():
             if not isinstance(item, str | int | float | None):
                 raise JobError(f"metadata {key!r:.80} is a {type(item).__name__}; it has to be a single value")
     return cast("object", value)
+
+
+def _checked_kept(value: dict[str, object]) -> dict[str, object]:
+    run, row = value.get("run"), value.get("row")
+    is_known = value.keys() in ({"run", "row"}, {"run", "row", "metadata"})
+    if not is_known or type(run) is not int or type(row) is not int or not (0 < run < 10**18 and 0 <= row < MAX_NUMBER):
+        raise JobError(f"kept is {value!r:.80}; it has to be an object with run, row, and where it differs metadata")
+    if "metadata" in value:
+        _checked("metadata", value["metadata"])
+    return value
 
 
 def _finite_number(name: str, value: object) -> float:

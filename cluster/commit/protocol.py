@@ -12,6 +12,8 @@ before and after each. An operation whose answer got lost may be sent again, as 
     begin    root read -> put_if(root of the next run, which adopts nothing) -> answered -> sweep, while speaking
     resume   open root read -> manifests listed -> put_if(next run, which adopts what the list showed) -> answered
     repair   the same over a complete root; damaged manifests are not adopted
+    update   the same over either; manifests that do not fit any more are not adopted, and the replaced state is kept
+    forget   complete root read -> put_if(the same root, which keeps no replaced state)
     commit   audio landed -> text landed -> manifest
     complete all commits landed -> put_if(the same run, complete, with its own commits adopted)
     sweep    root read -> all that is adopted listed -> dead objects that nothing names deleted, page by page
@@ -19,6 +21,8 @@ before and after each. An operation whose answer got lost may be sent again, as 
 
 Rules 4 and 5 are of the data: the mark of completeness stands in the root itself (`Root.is_complete`), and the run in
 every name (`Stamp`). Rules 6, 7 and 9 are `root.counts` and `root.is_dead`.
+Rule 13: a manifest may name audio of an earlier run only if a manifest named it that the own root adopts or keeps,
+and both are of one shard. So no sweep, however old its root, deletes audio that such a manifest names.
 Not known here: stores, rows, and what else `job.json` holds (`RootFile.body`).
 """
 
@@ -51,7 +55,19 @@ from .operations import (
     StoreRequest,
     Written,
 )
-from .root import NO_NAMES, NO_NUMBERS, Adopted, Adoptions, NameDigest, Root, adopt, counts, is_dead
+from .root import (
+    NO_NAMES,
+    NO_NUMBERS,
+    Adopted,
+    Adoptions,
+    Generation,
+    NameDigest,
+    Root,
+    adopt,
+    counts,
+    is_dead,
+    is_kept,
+)
 
 
 class State(Enum):
@@ -143,8 +159,12 @@ class Resume:
     earlier run which lands after its page was listed does not count (rule 7); its shard is spoken again.
 
     Attributes:
-        base: The root as read before the listing: open, or complete to be repaired.
+        base: The root as read before the listing: open, or complete to be repaired or updated.
         damaged: Keys of manifests that are not adopted.
+        only: Keys of the manifests that may be adopted; None: all others. Where the caller has read what they hold, one
+            that landed since must not count: its rows are spoken again.
+        is_update: The state of `base` is replaced by the next generation, and kept.
+        seen: Every manifest that counted in it.
     """
 
     base: Found
@@ -155,6 +175,9 @@ class Resume:
     after: str | None = None
     adopted: Adoptions = ()
     names: NameDigest = NO_NAMES
+    only: frozenset[str] | None = None
+    is_update: bool = False
+    seen: Adoptions = ()
 
     @property
     def request(self) -> StoreRequest | None:
@@ -162,18 +185,32 @@ class Resume:
 
     def adopts(self, key: str) -> bool:
         """Whether a listed manifest is adopted: the driver's ledger counts exactly these."""
-        return key not in self.damaged and _is_counted(self.base.file.root, key) is not None
+        if key in self.damaged or (self.only is not None and key not in self.only):
+            return False
+        return _is_counted(self.base.file.root, key) is not None
 
     def step(self, answer: StoreAnswer) -> Resume | WriteRoot:
         assert isinstance(answer, Page)
         keys = [key for key in answer.keys if self.adopts(key)]
         adopted = adopt(self.adopted, (_name(key).stamp for key in keys))
-        names = self.names.plus(keys)
+        names, seen = self.names.plus(keys), self.seen
+        if self.is_update and not self.base.file.root.is_complete:
+            counted = (name for key in answer.keys if (name := _is_counted(self.base.file.root, key)) is not None)
+            seen = adopt(seen, (name.stamp for name in counted))
+        after = replace(self, after=answer.end or self.after, adopted=adopted, names=names, seen=seen)
         if not answer.is_last:
-            return replace(self, after=answer.end or self.after, adopted=adopted, names=names)
+            return after
+        return write_root(RootFile(after._root(), self.body), self.base.tag, names, is_conditional=self.is_conditional)
+
+    def _root(self) -> Root:
+        """The root that claims the output."""
         old = self.base.file.root
-        root = Root(old.run + 1, old.tag, self.nonce, adopted)
-        return write_root(RootFile(root, self.body), self.base.tag, names, is_conditional=self.is_conditional)
+        generation, earlier = old.generation, old.earlier
+        if self.is_update:
+            replaced = old.adopted if old.is_complete else self.seen
+            earlier = (*earlier, Generation(generation, replaced, old.names))
+            generation += 1
+        return Root(old.run + 1, old.tag, self.nonce, self.adopted, generation=generation, earlier=earlier)
 
 
 def resume(base: Found, body: Any, damaged: Iterable[str] = (), *, nonce: str, is_conditional: bool = True) -> Resume:
@@ -198,6 +235,30 @@ def repair(base: Found, body: Any, damaged: Iterable[str], *, nonce: str, is_con
         raise JobError("this output was made by an older version: repair it with that one, or use --overwrite")
     assert base.file.root.is_complete, "an open output is resumed"
     return Resume(base, body, nonce, frozenset(damaged), is_conditional)
+
+
+def update(
+    base: Found, body: Any, only: Iterable[str], damaged: Iterable[str] = (), *, nonce: str, is_conditional: bool = True
+) -> Resume:
+    """Go on with an output as another job, whose corpus has changed: of all that counts, these manifests are adopted.
+
+    The state of `base`, complete or open, is kept as a generation. A manifest of the run may name audio of the others
+    (rule 13).
+
+    Raises:
+        JobError: For one of format 2
+    """
+    if base.file.root.run == 0:
+        raise JobError("this output was made by an older version: it cannot be updated; use --overwrite")
+    return Resume(base, body, nonce, frozenset(damaged), is_conditional, only=frozenset(only), is_update=True)
+
+
+def forget(base: Found, body: Any, *, nonce: str, is_conditional: bool = True) -> WriteRoot:
+    """Keep no replaced state any more. By put_if (rule 3); rule 8: what only they held is dead once it is answered."""
+    root = base.file.root
+    assert root.is_complete, "an update may go on from the replaced states of an open output"
+    root = replace(root, nonce=nonce, earlier=())
+    return write_root(RootFile(root, body), base.tag, is_conditional=is_conditional)
 
 
 # Commits.
@@ -253,7 +314,10 @@ class ClaimedRun:
         assert not self.num_open, f"{self.num_open} commits have not landed"
         claim = self.file.root
         own: Adoptions = ((claim.run, self.landed),) if len(self.landed) else ()
-        root = replace(claim, nonce=nonce, adopted=(*claim.adopted, *own), is_complete=True, names=self.names)
+        earlier = tuple([state for state in claim.earlier if state.names is not None])
+        root = replace(
+            claim, nonce=nonce, adopted=(*claim.adopted, *own), is_complete=True, names=self.names, earlier=earlier
+        )
         return write_root(RootFile(root, body), self.tag, self.names, is_conditional=self.is_conditional)
 
 
@@ -290,11 +354,12 @@ class Sweep:
     Rule 8: `root` is a root that was read, or whose write was answered; it may be old by now.
     Rule 10: all that the root adopts is listed before anything is deleted: where a name is missing (a listing that
     lags), nothing tells which audio it names. A manifest that cannot be read stops the sweep for the same reason.
-    Only adopted manifests are read: those of the open run itself name nothing that is dead.
+    Only manifests that are adopted or kept are read: those of the open run itself name nothing that is dead, but what
+    one of these names too (rule 13).
 
     Attributes:
         prefixes: Prefixes of what is swept, still to be listed; the manifests' among them.
-        counted: Shard and key of the manifests that are adopted, sorted.
+        counted: Shard and key of the manifests that are adopted or kept, sorted.
         dead: Keys of the page that are dead unless named; `unread`: manifests that may name them.
     """
 
@@ -310,7 +375,7 @@ class Sweep:
     @classmethod
     def of(cls, root: Root, prefixes: Iterable[str]) -> Sweep:
         """A sweep of everything below these prefixes."""
-        return cls(root, tuple(prefixes), State.LIST if root.adopted else State.DELETE)
+        return cls(root, tuple(prefixes), State.LIST if root.adopted or root.earlier else State.DELETE)
 
     @property
     def request(self) -> StoreRequest | None:
@@ -338,8 +403,8 @@ class Sweep:
     def _listed(self, page: Page) -> Sweep:
         counted = [*self.counted]
         for key in page.keys:
-            name = _is_counted(self.root, key)
-            if name is not None and name.stamp.run in dict(self.root.adopted):
+            name = ObjectName.parse(key)
+            if name is not None and name.kind is Kind.MANIFEST and self._is_promised(name.stamp):
                 counted.append((name.shard_id, key))
         if not page.is_last:
             return replace(self, after=page.end or self.after, counted=tuple(counted))
@@ -347,10 +412,15 @@ class Sweep:
         state = State.DELETE if is_whole else State.STOPPED
         return replace(self, state=state, after=None, counted=tuple(sorted(counted)))
 
+    def _is_promised(self, stamp: Stamp) -> bool:
+        """Whether the root adopts or keeps a manifest of this stamp by its number."""
+        is_adopted = counts(self.root, stamp) and stamp.run in dict(self.root.adopted)
+        return is_adopted or is_kept(self.root, stamp)
+
     def _is_whole(self, keys: list[str]) -> bool:
-        """Rule 10: whether these are the manifests that the root adopts, all of them."""
-        is_named = self.root.names in (None, NO_NAMES.plus(keys))
-        return is_named and adopt((), (_name(key).stamp for key in keys)) == self.root.adopted
+        """Rule 10: whether these are the manifests that the root adopts or keeps, all of them."""
+        states = [Generation(self.root.generation, self.root.adopted, self.root.names), *self.root.earlier]
+        return all(_has_all(state, keys) for state in states)
 
     def _judged(self, page: Page) -> Sweep:
         names = {key: ObjectName.parse(key) for key in sorted((*page.keys, *page.empty))}
@@ -380,6 +450,9 @@ class Read:
 
     Rule 12: where something is missing, an object or a name that a complete root promises, the root is read again: if
     it is another one by now, all that was read may have been replaced, and nothing is damaged.
+
+    Attributes:
+        generation: The kept state whose root is `base` (`Root.at`); None for the present one.
     """
 
     base: Found
@@ -389,6 +462,7 @@ class Read:
     unread: tuple[str, ...] = ()
     objects: tuple[str, ...] = ()
     is_last: bool = False
+    generation: int | None = None
 
     @property
     def request(self) -> StoreRequest | None:
@@ -403,7 +477,8 @@ class Read:
     def step(self, answer: StoreAnswer) -> Read:
         root = self.base.file.root
         if self.state is State.LOOK:
-            is_same = isinstance(answer, Found) and answer.file.root == root
+            now = answer.file.root if isinstance(answer, Found) else None
+            is_same = (now.at(self.generation) if now and self.generation is not None else now) == root
             return replace(self, state=State.DAMAGED if is_same else State.CHANGED)
         if answer is MISSING:
             return replace(self, state=State.LOOK, unread=(), objects=())
@@ -430,6 +505,12 @@ def _is_counted(root: Root, key: str) -> ObjectName | None:
     """The name of a manifest that counts."""
     name = ObjectName.parse(key)
     return name if name is not None and name.kind is Kind.MANIFEST and counts(root, name.stamp) else None
+
+
+def _has_all(state: Generation, keys: list[str]) -> bool:
+    own = [key for key in keys if _name(key).stamp in state]
+    is_named = state.names in (None, NO_NAMES.plus(own))
+    return is_named and adopt((), (_name(key).stamp for key in own)) == state.adopted
 
 
 def _name(key: str) -> ObjectName:

@@ -35,11 +35,16 @@ ReadAnswer = tuple[Place, bytes | JobError]
 
 @dataclass(frozen=True, slots=True)
 class ClipInfo:
-    """A clip but for its bytes: the names and the sidecar that a container gives it follow from this."""
+    """A clip but for its bytes: the names and the sidecar that a container gives it follow from this.
+
+    Attributes:
+        is_kept: An update has kept it: its object may hold other clips, which are not told of
+    """
 
     row: int
     id: str
     sidecar: Mapping[str, object]
+    is_kept: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +118,7 @@ class Container(ABC):
 
         Args:
             storage: Where the objects are.
-            told: What the writer was told of each clip that the objects hold.
+            told: What the writer was told of each clip that the objects hold; of the kept clips of an object, not all.
             extension: That of the audio format, without a dot.
         """
 

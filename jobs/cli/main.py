@@ -25,7 +25,17 @@ from . import submission as commands
 from .alignment import alignment
 from .check_model import check_model
 from .exits import ended_with_its_reader, reported, stop, terminated_like_interrupted
-from .options import EndpointOption, JobFileArgument, JsonOption, OutputArgument, RegionOption, SetOption
+from .options import (
+    EndpointOption,
+    JobFileArgument,
+    JsonOption,
+    OutputArgument,
+    RegionOption,
+    RetryOption,
+    RowsOption,
+    SetOption,
+    UpdateOption,
+)
 from .report import report
 from .text import text_preview
 from .voices import voices
@@ -65,6 +75,9 @@ def run(
     repair: Annotated[
         bool, typer.Option("--repair", help="Verify the output first, and speak again what is missing or damaged.")
     ] = False,
+    update: UpdateOption = False,
+    retry_failed: RetryOption = False,
+    rows: RowsOption = None,
     trace: Annotated[
         str | None, typer.Option(metavar="FILE", help="Write what each replica spoke when, for Perfetto.")
     ] = None,
@@ -80,7 +93,15 @@ def run(
             display = display_for(job.spec.name, as_json=as_json)
             # Ray prints its notices; standard output is for results alone.
             with terminated_like_interrupted(), redirect_stdout(sys.stderr), display:
-                result = job.run(overwrite=overwrite, repair=repair, observe=display, trace=trace)
+                result = job.run(
+                    overwrite=overwrite,
+                    repair=repair,
+                    update=update,
+                    retry_failed=retry_failed,
+                    rows=rows,
+                    observe=display,
+                    trace=trace,
+                )
         except KeyboardInterrupt:
             stop(
                 f"Stopped. What is committed in {job.spec.output.uri} stays; run the same command to continue.",
@@ -94,6 +115,8 @@ def run(
             from .tables import show_result
 
             show_result(result, Console())
+            if (update or retry_failed) and not result.new_rows:
+                print("Nothing was left to speak: every row of the corpus has what the output holds of it.")
         raise typer.Exit(result.exit_code)
 
 
@@ -102,6 +125,9 @@ def plan(
     job_file: JobFileArgument,
     overrides: SetOption = None,
     measure: Annotated[bool, typer.Option("--measure", help="Load the model here and measure its batches.")] = False,
+    update: UpdateOption = False,
+    retry_failed: RetryOption = False,
+    rows: RowsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Say what a job would do: rows, shards, audio, batches, time. Starts nothing."""
@@ -109,7 +135,7 @@ def plan(
         from ..api import Job
         from .tables import show_plan
 
-        made = Job.load(job_file, overrides).plan(measure=measure)
+        made = Job.load(job_file, overrides).plan(measure=measure, update=update, retry_failed=retry_failed, rows=rows)
         if as_json:
             print(json.dumps(asdict(made) | {"wall_s": made.wall_s}))
         else:

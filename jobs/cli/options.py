@@ -14,3 +14,12 @@ SetOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
 EndpointOption = Annotated[str | None, typer.Option(help="S3 endpoint, if it is not AWS.")]
 RegionOption = Annotated[str | None, typer.Option(help="S3 region.")]
+UpdateOption = Annotated[
+    bool, typer.Option("--update", help="The corpus has changed: keep the clips that still fit, speak the rest.")
+]
+RetryOption = Annotated[
+    bool, typer.Option("--retry-failed", help="Speak the rows again that failed as they were spoken.")
+]
+RowsOption = Annotated[
+    str | None, typer.Option("--rows", metavar="FILE", help="Speak no other rows than these: ids, or JSON lines.")
+]

@@ -50,7 +50,14 @@ def show_plan(plan: Plan, console: Console) -> None:
     """A job on paper."""
     table = _table("plan")
     table.add_row("rows", f"{plan.num_rows:,}")
+    if plan.changes is not None:
+        changes = plan.changes
+        table.add_row("kept", f"{changes.num_kept:,}")
+        table.add_row("spoken", f"{changes.num_spoken:,}: {changes.num_changed:,} changed, {changes.num_added:,} new")
+        table.add_row("removed", f"{changes.num_removed:,}")
     table.add_row("rejected", f"{plan.num_rejected:,}")
+    if plan.num_rejected and not plan.is_allowed:
+        table.add_row("", "more than failure.max_failed_rows allows: the run will end with 1")
     table.add_row("characters", f"{plan.num_chars:,}")
     table.add_row("windows, shards", f"{plan.num_windows:,}, {plan.num_shards:,}")
     if plan.num_unspoken:
@@ -150,6 +157,9 @@ def show_status(status: Status, console: Console) -> None:
     if status.task == "speak":
         table.add_row("audio", audio_length(status.audio_s))
     table.add_row("parts", f"{status.num_parts:,}")
+    if status.generation > 1:
+        kept = ", ".join(map(str, status.earlier))
+        table.add_row("generation", f"{status.generation}" + (f"; readable too: {kept}" if kept else ""))
     table.add_row("fingerprint", status.fingerprint[:16])
     console.print(table)
     _list(console, "problem", status.problems, len(status.problems))
@@ -170,6 +180,8 @@ def show_verified(report: VerifyReport, console: Console) -> None:
     table.add_row("problems", f"{report.num_problems:,}")
     swept = f", {report.num_swept:,} deleted" if report.num_swept else ""
     table.add_row("orphans", f"{report.num_orphans:,} ({size(report.orphan_bytes)}){swept}")
+    if report.num_earlier:
+        table.add_row("of earlier generations", f"{report.num_earlier:,} objects ({size(report.earlier_bytes)})")
     console.print(table)
     _list(console, "problem", report.problems, report.num_problems)
     _list(console, "orphan", report.orphans, report.num_orphans)

@@ -23,7 +23,10 @@ from ..planning.windows import windows
 from ..resolve.corpus import open_corpus
 from ..resolve.model import describe_model, replica_config
 from ..resolve.text import text_rules
+from ..run.prepare import prepare
+from ..run.update import Update, compared
 from ..spec.job import JobSpec
+from ..update.comparison import Changes, Comparison
 from .batch_estimate import BatchPlan, BatchPlanner
 
 MAX_EXAMPLES = 5
@@ -44,6 +47,8 @@ class Plan:
         actual: The batches of the run that completed this output; None if none has.
         num_unspoken: Rows with text that there are no words for; by the share of the first rows where `is_sampled`.
         unspoken_examples: The first of them, each with what is left out.
+        changes: What an update does; the other figures are of what it speaks. None if no update is planned.
+        is_allowed: Whether so many rejected rows let the run end with 0.
     """
 
     task: str
@@ -65,16 +70,19 @@ class Plan:
     num_unspoken: int = 0
     unspoken_examples: tuple[str, ...] = ()
     is_sampled: bool = False
+    changes: Changes | None = None
+    is_allowed: bool = True
 
     @property
     def wall_s(self) -> float:
         return self.replica_s / self.num_replicas
 
 
-def plan(spec: JobSpec, *, measure: bool = False) -> Plan:
+def plan(spec: JobSpec, *, measure: bool = False, update: Update | None = None) -> Plan:
     """Plan a job as `run` would cut it; `measure` loads its model.
 
     Raises:
+        JobChanged: The output is another job's, or of an update that may not be done
         SpecError: The job is wrong; the message names the key
         ModelError: The model, its weights or its options are wrong; the message names the key or file
         CorpusError: The corpus cannot be read; the message names the file and place
@@ -92,7 +100,9 @@ def plan(spec: JobSpec, *, measure: bool = False) -> Plan:
     audio_s = replica_s = 0.0
     examples: list[Failure] = []
     reading = _Reading(FrontEnd(info, text_rules(spec)))
-    for window in windows(corpus.rows(), spec.sharding.window_rows):
+    comparison = None if update is None else _compared(spec, device, update)
+    found = corpus.rows() if comparison is None else itertools.chain.from_iterable(comparison.missing())
+    for window in windows(found, spec.sharding.window_rows):
         num_windows += 1
         rows += window.num_rows
         rejected += len(window.rejected)
@@ -134,7 +144,21 @@ def plan(spec: JobSpec, *, measure: bool = False) -> Plan:
         num_unspoken=reading.predicted(rows - rejected),
         unspoken_examples=tuple(reading.examples),
         is_sampled=rows - rejected > reading.num_read,
+        changes=comparison.changes() if comparison is not None else None,
+        is_allowed=spec.failure.allows(rejected, rows if comparison is None else comparison.table.num_rows),
     )
+
+
+def _compared(spec: JobSpec, device: str, update: Update) -> Comparison | None:
+    """The output compared with the corpus; None if there is no output yet."""
+    storage = open_storage(spec.output.uri, spec.output.s3.options())
+    output = OutputFile.read(storage)
+    if output is None:
+        return None
+    if spec.model.device == "auto":
+        device = output.job.device
+    job = prepare(spec, storage, output.job, device, is_update=update.is_corpus_new)
+    return compared(job, output, (), update)
 
 
 @dataclass(slots=True)

@@ -11,13 +11,26 @@ import secrets
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any, Protocol
 
 from ...actors.records.keys import AUDIO_PREFIX, COMPLETE_KEY, MANIFEST_PREFIX, ROOT_KEY, TEXT_PREFIX
 from ...actors.records.manifest import PartName
 from ...cluster.commit.executor import Executor
 from ...cluster.commit.operations import Page, StoreAnswer
-from ...cluster.commit.protocol import ClaimedRun, Machine, Resume, State, Sweep, WriteRoot, begin, repair, resume
+from ...cluster.commit.protocol import (
+    ClaimedRun,
+    Machine,
+    Resume,
+    State,
+    Sweep,
+    WriteRoot,
+    begin,
+    forget,
+    repair,
+    resume,
+    update,
+)
 from ...cluster.commit.root import Root
 from ...cluster.storage import Entry, Storage
 from ...cluster.storage.guard import guarded
@@ -83,6 +96,9 @@ class Claim:
         damaged: Iterable[str],
         listed: Callable[[str], Iterator[Entry]],
         count: Callable[[PartName], None],
+        *,
+        only: Iterable[str] | None = None,
+        updated: JobFile | None = None,
     ) -> Claim:
         """Continue an output. Its parts go on to count, except those with damaged manifests.
 
@@ -91,16 +107,22 @@ class Claim:
             damaged: Keys of the damaged manifests
             listed: Lists the manifests, in any order
             count: Called with each part that goes on to count
+            only: Keys of the manifests that may go on to count, where their rows were compared with the corpus
+            updated: The job from now on, of an update: the present state becomes a generation that is kept
 
         Raises:
             LeaseLost: Another run has claimed it first
             JobError: The output has format 2
         """
         how: dict[str, Any] = {"nonce": _nonce(), "is_conditional": lease.is_exclusive}
-        if found.root.is_complete:
+        if updated is not None:
+            machine = update(found.base, updated.body, only or (), damaged, **how)
+        elif found.root.is_complete:
             machine = repair(found.base, found.job.body, damaged, **how)
         else:
             machine = resume(found.base, found.job.body, frozenset(damaged), **how)
+        if only is not None:
+            machine = replace(machine, only=frozenset(only))
 
         def see(machine: Machine, answer: StoreAnswer) -> None:
             if isinstance(machine, Resume) and isinstance(answer, Page):
@@ -108,7 +130,7 @@ class Claim:
                     count(PartName.parse(key))
 
         claimed = _written(storage, lease, machine, see, listed)
-        return cls(storage, lease, found.job, claimed)
+        return cls(storage, lease, updated or found.job, claimed)
 
     def check(self) -> None:
         """Raise LeaseLost if another driver may have claimed the output."""
@@ -152,6 +174,20 @@ class Claim:
             root = found.root  # newer, if this run has completed the output
         with guarded(self._lease.check):
             return sweep(self._storage, root)
+
+
+def forget_earlier(storage: Storage, lease: MayWrite, found: OutputFile) -> OutputFile:
+    """Keep no earlier generation of a complete output any more; its `job.json` then.
+
+    Raises:
+        LeaseLost: A run has claimed the output first
+        OutputGone: `job.json` was deleted
+    """
+    assert found.complete is not None, "the output is complete"
+    job = replace(found.job, earlier={})
+    body = completed(job.body, found.complete)
+    _written(storage, lease, forget(found.base, body, nonce=_nonce(), is_conditional=lease.is_exclusive))
+    return OutputFile.load(storage)
 
 
 def sweep(storage: Storage, root: Root, prefixes: Iterable[str] = SWEPT) -> int:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Self
+from dataclasses import asdict, dataclass, field
+from typing import Annotated, Any, Self
 
-from pydantic import ConfigDict, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from ...actors.models.base import ModelInfo
 from ...actors.text.lexicon import lexicon_digest
@@ -24,6 +24,8 @@ from ..corpus.printable import printable
 from ..spec.job import JobSpec
 from .stored import Amount, Stored, checked
 
+CORPUS_KEY = "input (the corpus itself)"
+"""The key of the identity that an update may change."""
 FORMAT = 3
 """The format of the output's layout; each layout has its own number."""
 
@@ -68,7 +70,7 @@ def identity_of(spec: JobSpec, info: ModelInfo, device: str, corpus_fingerprint:
             "format": FORMAT,
             "task": spec.task,
             "seed": spec.seed,
-            "input (the corpus itself)": corpus_fingerprint,
+            CORPUS_KEY: corpus_fingerprint,
             **{f"input.{name}": value for name, value in columns.items()},
             # Left out if the job does not set them: outputs begun before these keys existed can be continued.
             **{f"input.{name}": value for name, value in layout.items() if value not in (None, True, "language")},
@@ -116,6 +118,7 @@ class _StoredJob(Stored):
     identity: dict[str, Any]
     device: str
     cost: _StoredCost
+    earlier: dict[Annotated[str, Field(pattern="^[1-9][0-9]{0,17}$")], dict[str, Any]] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +130,7 @@ class JobFile:
         spec: The whole resolved job
         device: The device that the model was resolved for
         cost: The estimates that cut the shards; a continued run cuts with the same
+        earlier: By number, the bodies that `job.json` had in the complete generations that are kept
     """
 
     version: str
@@ -134,6 +138,7 @@ class JobFile:
     identity: Identity
     device: str
     cost: CostModel
+    earlier: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     @property
     def body(self) -> dict[str, Any]:
@@ -145,6 +150,7 @@ class JobFile:
             "identity": dict(self.identity.keys),
             "device": self.device,
             "cost": asdict(self.cost),
+            **({"earlier": dict(self.earlier)} if self.earlier else {}),
         }
 
     @classmethod
@@ -158,21 +164,33 @@ class JobFile:
             _StoredJob, body, f"{source} is not a speechmill job", "restore it, or choose another output.uri"
         )
         cost = CostModel(**{name: float(value) for name, value in stored.cost})
-        return cls(stored.speechmill, stored.spec, Identity(stored.identity), stored.device, cost)
+        return cls(stored.speechmill, stored.spec, Identity(stored.identity), stored.device, cost, stored.earlier)
 
-    def refuse_if_changed(self, now: Identity, output: str) -> None:
-        """Raise JobChanged if this job is not the one that runs now; the message names every key that differs."""
+    def refuse_if_changed(self, now: Identity, output: str, *, is_update: bool = False) -> None:
+        """Raise JobChanged if this job is not the one that runs now; the message names every key that differs.
+
+        Args:
+            is_update: The corpus may have changed, and nothing else
+        """
         if (found := self.identity.keys.get("format")) != FORMAT:
             raise JobChanged(
                 f"{output} was begun by another version of speechmill (format {found} there, {FORMAT} now): it can be "
                 "read and verified. Finish it with that version, use another output.uri, or --overwrite to start anew."
             )
-        differences = self.identity.differences(now)
-        if differences:
-            raise JobChanged(
-                f"{output} holds another job; it differs in {'; '.join(differences)}. "
-                "Use another output.uri, or --overwrite to delete what is there and start anew."
-            )
+        keys = dict(self.identity.keys)
+        is_of_corpus = keys.get(CORPUS_KEY) != now.keys.get(CORPUS_KEY)
+        if is_update:
+            keys[CORPUS_KEY] = now.keys.get(CORPUS_KEY)
+        differences = Identity(keys).differences(now)
+        if not differences:
+            return
+        what = f"{output} holds another job; it differs in {'; '.join(differences)}. "
+        if is_update:
+            what += "--update speaks rows of the corpus that have changed, under the same settings. "
+        elif is_of_corpus and len(differences) == 1:
+            what += "To speak the rows that have changed and keep the others: --update. Else use "
+            raise JobChanged(what + "another output.uri, or --overwrite to delete what is there and start anew.")
+        raise JobChanged(what + "Use another output.uri, or --overwrite to delete what is there and start anew.")
 
 
 def _shown(value: object) -> str:

@@ -13,7 +13,7 @@ from ...actors.records.manifest import PartName
 from ...cluster.commit.executor import Executor
 from ...cluster.commit.names import Stamp
 from ...cluster.commit.operations import Found, RootFile
-from ...cluster.commit.root import NameDigest, Root, counts
+from ...cluster.commit.root import NameDigest, Root, counts, is_kept
 from ...cluster.storage import Storage
 from ...errors import JobError, StorageMissing
 from .bounded_read import SMALL_BYTES, TooLarge, get_bounded
@@ -22,6 +22,7 @@ from .identity import JobFile
 from .stored import parsed
 
 _COMPLETE = "complete"
+_EARLIER = "earlier"
 FORMATS_WITHOUT_ROOT = (None, 1, 2)
 """In any other format, a `job.json` without a root is damaged: none of its manifests would count."""
 
@@ -78,6 +79,37 @@ class OutputFile:
     def root(self) -> Root:
         return self.base.file.root
 
+    @property
+    def generations(self) -> list[int]:
+        """Numbers of the states that can be read: complete ones that an update has replaced, and the present one."""
+        return [*(int(number) for number in self.job.earlier), self.root.generation]
+
+    def at(self, generation: int | None, source: str) -> OutputFile:
+        """The output as it was in a generation; None: as it is.
+
+        Args:
+            source: The place of `job.json`, for messages
+
+        Raises:
+            JobError: No such generation is kept
+        """
+        if generation in (None, self.root.generation):
+            return self
+        root = self.root.at(generation or 0)
+        if root is None or str(generation) not in self.job.earlier:
+            raise JobError(f"{source} keeps no generation {generation}; it has {', '.join(map(str, self.generations))}")
+        body = self.job.earlier[str(generation)]
+        complete = Complete.of(body.get(_COMPLETE, {}), source)
+        return OutputFile(Found(RootFile(root, body), self.base.tag), JobFile.of(body, source), complete)
+
+    @property
+    def updated_from(self) -> dict[str, Any]:
+        """`JobFile.earlier` of the job that updates this output."""
+        if self.complete is None:
+            return dict(self.job.earlier)
+        body = {name: value for name, value in self.base.file.body.items() if name != _EARLIER}
+        return {**self.job.earlier, str(self.root.generation): body}
+
     def counted(self, key: str) -> PartName | None:
         """The part whose manifest has this key; None if it does not count.
 
@@ -87,6 +119,15 @@ class OutputFile:
         part = PartName.parse(key)
         return part if is_counted(self.root, part) else None
 
+    def is_kept(self, key: str) -> bool:
+        """Whether the manifest of this key counted in a state that an update has replaced, and that is kept.
+
+        Raises:
+            JobError: The key is not a manifest's
+        """
+        stamp = PartName.parse(key).stamp
+        return bool(stamp) and is_kept(self.root, Stamp.parse(stamp))
+
     def names_fault(self, counted: NameDigest) -> str:
         """How the manifests that count differ from those of the completed job; "" if they do not."""
         promised = self.root.names
@@ -95,6 +136,11 @@ class OutputFile:
         if counted.num_names != promised.num_names:
             return f"{counted.num_names} of {promised.num_names} manifests are there"
         return f"manifests were replaced: {promised.num_names} are there, and not under the names that they had"
+
+    @property
+    def is_updated(self) -> bool:
+        """Whether an update has made this state: its windows are not those of the corpus."""
+        return self.root.generation > 1
 
     @property
     def is_text(self) -> bool:

@@ -76,24 +76,30 @@ def named_keys(storage: Storage, part: PartName) -> set[str]:
     return {record.audio for record in load_part(storage, part) if record.audio is not None}
 
 
-def read(uri: str, s3: S3Options | None = None) -> Iterator[Clip]:
+def read(uri: str, s3: S3Options | None = None, *, generation: int | None = None) -> Iterator[Clip]:
     """The clips of the output at `uri`, one after the other.
 
     A clip's metadata holds the row's own columns, and row, text, voice, seed, speed, model and model_revision. These
     replace columns of the same name.
 
+    Args:
+        uri: A folder, or s3://bucket/prefix
+        s3: How to reach the store
+        generation: A state that an update has replaced, until `verify --sweep`; None: the present one
+
     Raises:
-        JobError: There is no output, or it holds text. While clips are read: an object is missing, or differs from its
-            manifest; `speechmill verify` names all such objects
+        JobError: There is no output, it holds text, or it keeps no such generation. While clips are read: an object is
+            missing, or differs from its manifest; `speechmill verify` names all such objects
     """
     storage = open_storage(uri, s3)
-    output = OutputFile.load(storage)
-    return _clips(storage, output, Layout.of(storage, output.job.spec).container)
+    now = OutputFile.load(storage)
+    output = now.at(generation, storage.location(ROOT_KEY))
+    return _clips(storage, output, Layout.of(storage, output.job.spec).container, None if output is now else generation)
 
 
-def _clips(storage: Storage, output: OutputFile, container: Container) -> Iterator[Clip]:
+def _clips(storage: Storage, output: OutputFile, container: Container, generation: int | None = None) -> Iterator[Clip]:
     """The clips of all parts that count. The protocol decides what is read next, and what a missing object means."""
-    executor, machine, error = Executor(storage), Read(output.base), None
+    executor, machine, error = Executor(storage), Read(output.base, generation=generation), None
     shard_id = ""
     records: dict[Place, Record] = {}
     while (request := machine.request) is not None:

@@ -23,6 +23,8 @@ class Status:
         driver: The process that writes the output now; "" if there is none
         problems: Objects of a complete output that are missing now, a sentence for each kind
         num_unspoken: Rows that are ok and leave out some of their text
+        generation: 1, and one more with each update
+        earlier: Numbers of the generations before that can still be read
     """
 
     output: str
@@ -37,6 +39,8 @@ class Status:
     num_unspoken: int = 0
     driver: str = ""
     problems: tuple[str, ...] = ()
+    generation: int = 1
+    earlier: tuple[int, ...] = ()
 
     @property
     def is_damaged(self) -> bool:
@@ -68,6 +72,8 @@ def status(storage: Storage) -> Status:
         num_unspoken=ledger.totals.num_unspoken,
         driver=_driver(storage),
         problems=holdings.problems,
+        generation=output.root.generation,
+        earlier=tuple(output.generations[:-1]),
     )
 
 

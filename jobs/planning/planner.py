@@ -20,7 +20,7 @@ from ..corpus import Block, Corpus, IdIndex, RowStream
 from ..output.ledger import Ledger, window_digest
 from ..output.plan_log import PlanLog, WindowPlan, bits_of
 from .id_loader import IdLoader
-from .windows import Window, no_collection
+from .windows import KeptPart, Window, no_collection
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +30,14 @@ class Planned:
     Attributes:
         window: None where all is committed.
         skipped_s: The part of the plan's cost that is committed.
+        kept: Parts of which an update keeps rows, and writes a manifest.
     """
 
     plan: WindowPlan
     window: Window | None
     todo: tuple[Shard, ...]
     skipped_s: float
+    kept: tuple[KeptPart, ...] = ()
 
 
 class Planner:

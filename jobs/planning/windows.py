@@ -10,6 +10,7 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from ...actors.records.manifest import Record
 from ...actors.records.utterance import Failure, Utterance
 from ...cluster.sharding.sharding import digest
 
@@ -40,11 +41,20 @@ class Window:
         return digest([Utterance(f.row, f.id, f.text, 0, metadata=f.metadata) for f in self.rejected])
 
 
-def windows(rows: Iterable[Utterance | Failure], size: int) -> Iterator[Window]:
+@dataclass(frozen=True, slots=True)
+class KeptPart:
+    """Rows whose clips an update keeps, of a part that does not count on as it is. `records` ascend by row."""
+
+    window: int
+    index: int | None
+    records: tuple[Record, ...]
+
+
+def windows(rows: Iterable[Utterance | Failure], size: int, first_index: int = 0) -> Iterator[Window]:
     """Rows in windows of `size`; the last one, maybe shorter, is marked. No rows, no window."""
     stream = iter(rows)
     ahead = next(stream, None)
-    index = 0
+    index = first_index
     while ahead is not None:
         taken: list[Utterance | Failure] = []
         for _ in range(size):

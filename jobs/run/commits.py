@@ -5,14 +5,14 @@ Guaranteed: a row counts as committed only when its manifest is in the store.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from ...actors.batcher.stats import BatchStats
 from ...actors.models.base import ModelInfo
 from ...cluster.scheduling.shard_tracker import CompletedShard
 from ..output.ledger import Ledger
 from ..output.totals import Totals
-from ..planning.windows import Window
+from ..planning.windows import KeptPart, Window
 from .committer import Committer
 from .pending_part import PendingPart
 from .progress import Tracker
@@ -21,7 +21,17 @@ from .progress import Tracker
 class Commits:
     """The commits of one run."""
 
-    def __init__(self, info: ModelInfo, task: str, ledger: Ledger, committer: Committer, tracker: Tracker) -> None:
+    def __init__(
+        self,
+        info: ModelInfo,
+        task: str,
+        ledger: Ledger,
+        committer: Committer,
+        tracker: Tracker,
+        asked_seeds: Mapping[int, int],
+    ) -> None:
+        """`asked_seeds`: by row, the corpus's seed, where an update speaks another one."""
+        self._asked_seeds = asked_seeds
         self._info = info
         self._is_text = task == "refine"
         self._ledger = ledger
@@ -50,7 +60,7 @@ class Commits:
 
     def add_shard(self, completed: CompletedShard) -> None:
         """Queue a completed shard to be stored."""
-        self._committer.add(PendingPart.of_shard(completed, self._info, is_text=self._is_text))
+        self._committer.add(PendingPart.of_shard(completed, self._info, self._asked_seeds, is_text=self._is_text))
         self._tracker.record_batches(sum((receipt.batches for receipt in completed.receipts), BatchStats()))
 
     def add_rejected(self, window: Window) -> None:
@@ -58,6 +68,10 @@ class Commits:
         part = PendingPart.of_rejected(window, self._info)
         if part is not None and not self._ledger.is_done(part.name.shard_id, part.name.digest):
             self._committer.add(part)
+
+    def add_kept(self, kept: KeptPart) -> None:
+        """Queue rows that an update keeps to be stored."""
+        self._committer.add(PendingPart.of_kept(kept, is_text=self._is_text))
 
     def add_cleanup(self, cleanup: Callable[[], object]) -> None:
         """Queue a cleanup, to be run when no part waits."""
@@ -68,5 +82,6 @@ class Commits:
         for part in self._committer.stored(timeout_s):
             name = part.name
             self._ledger.add(name)
-            self._tracker.record_commit(name.num_ok, name.num_failed, name.audio_ms / 1000, part.cost_s)
+            record = self._tracker.record_kept if part.is_kept else self._tracker.record_commit
+            record(name.num_ok, name.num_failed, name.audio_ms / 1000, part.cost_s)
         self._tracker.record_pending(*self._committer.pending)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 from ...actors.records.keys import MANIFEST_PREFIX
 from ...cluster.lease.lease import Lease
@@ -25,6 +26,8 @@ from ..output.ledger import Ledger, list_manifests
 from ..output.output_file import OutputFile
 from ..output.plan_log import PlanLog
 from ..spec.job import JobSpec
+from ..update.comparison import Comparison
+from ..update.planner import UpdatePlanner
 from ..verify import damaged_manifests
 from .committer import Committer
 from .metrics import Telemetry
@@ -32,6 +35,7 @@ from .prepare import ResolvedJob, open_output, prepare
 from .result import Result, RunFigures
 from .run import Observer, Run
 from .trace import Trace, open_trace
+from .update import Update, claim_update, compared
 
 
 def run(
@@ -39,6 +43,7 @@ def run(
     *,
     overwrite: bool = False,
     repair: bool = False,
+    update: Update | None = None,
     observe: Observer | None = None,
     trace: str | None = None,
 ) -> Result:
@@ -47,6 +52,7 @@ def run(
     Args:
         overwrite: Begin the output anew; its present content does not count any more
         repair: Speak lost or damaged rows of a complete output again; without it they raise OutputDamaged
+        update: Keep what still fits the corpus, and speak the rest; without it, a changed corpus is refused
         observe: Called with a snapshot in every step of the run
         trace: Path of a trace file for Chrome and Perfetto: when each replica spoke which task
 
@@ -54,7 +60,8 @@ def run(
         JobError: The job is wrong; no replica was started
         RunStopped: The run has ended early; the same command continues it
     """
-    begin = _Beginning.of(spec, overwrite=overwrite)
+    how: dict[str, Any] = {"overwrite": overwrite, "update": update}
+    begin = _Beginning.of(spec, **how)
     if begin.is_complete and not repair:
         return _complete(begin)
     with (
@@ -64,7 +71,7 @@ def run(
     ):
         if open_output(spec)[1] != begin.output:
             # Before this run got the lease, another driver had it, and began or completed the output.
-            begin = _Beginning.of(spec, overwrite=overwrite)
+            begin = _Beginning.of(spec, **how)
             if begin.is_complete and not repair:
                 return _complete(begin)
         damaged = _damaged(begin, is_thorough=repair) if begin.found is not None else []
@@ -131,15 +138,17 @@ class _Beginning:
         output: Its `job.json`; None if it has none
         found: The job to be continued; None if the run begins the output
         job: The job of this run
+        update: How the output is updated by this run; None if it is not
     """
 
     storage: Storage
     output: OutputFile | None
     found: JobFile | None
     job: ResolvedJob
+    update: Update | None = None
 
     @classmethod
-    def of(cls, spec: JobSpec, *, overwrite: bool) -> _Beginning:
+    def of(cls, spec: JobSpec, *, overwrite: bool, update: Update | None) -> _Beginning:
         """Check the job and look at its output.
 
         Raises:
@@ -151,21 +160,39 @@ class _Beginning:
             if not overwrite and (beginning := cls._of_complete(spec)) is not None:
                 return beginning
             raise
-        return cls._of(spec, storage, output, overwrite=overwrite)
+        return cls._of(spec, storage, output, overwrite=overwrite, update=update)
 
     @classmethod
-    def _of(cls, spec: JobSpec, storage: Storage, output: OutputFile | None, *, overwrite: bool) -> _Beginning:
+    def _of(
+        cls, spec: JobSpec, storage: Storage, output: OutputFile | None, *, overwrite: bool, update: Update | None
+    ) -> _Beginning:
         # A job without a committed part may be replaced by another job.
         is_bound = output is not None and (
-            output.complete is not None or next(counted_parts(storage, output), None) is not None
+            output.complete is not None
+            or bool(output.root.earlier)
+            or next(counted_parts(storage, output), None) is not None
         )
         found = output.job if output is not None and is_bound and not overwrite else None
-        return cls(storage, output, found, prepare(spec, storage, found, _known_device(spec, found) or "cpu"))
+        device = _known_device(spec, found) or "cpu"
+        job = prepare(spec, storage, found, device, is_update=update is not None and update.is_corpus_new)
+        begin = cls(storage, output, found, job, update if found is not None else None)
+        # A corpus that looks the same is compared all the same: large files are known by samples of them.
+        is_complete = output is not None and output.complete is not None
+        is_update = update is not None and (
+            begin.has_changed or update.retry_failed or bool(update.seeds) or is_complete
+        )
+        return begin if is_update else replace(begin, update=None)
+
+    @property
+    def has_changed(self) -> bool:
+        """Whether the corpus is another one than that of the output."""
+        return self.found is not None and self.found.identity.fingerprint != self.job.identity.fingerprint
 
     @property
     def is_complete(self) -> bool:
         """Whether the output belongs to this job and is complete."""
-        return self.found is not None and self.output is not None and self.output.complete is not None
+        is_complete = self.found is not None and self.output is not None and self.output.complete is not None
+        return is_complete and self.update is None
 
     @classmethod
     def _of_complete(cls, spec: JobSpec) -> _Beginning | None:
@@ -175,7 +202,7 @@ class _Beginning:
             output = OutputFile.read(storage)
             if output is None or output.complete is None:
                 return None
-            return cls._of(spec, storage, output, overwrite=False)
+            return cls._of(spec, storage, output, overwrite=False, update=None)
         except SpeechmillError:
             return None  # the caller reports the denied write first
 
@@ -190,12 +217,19 @@ def _run(
 ) -> Result:
     with ExitStack() as stack:
 
-        def opened(job: ResolvedJob, log: PlanLog, ledger: Ledger, claim: Claim) -> Run:
+        def opened(
+            job: ResolvedJob, log: PlanLog, ledger: Ledger, claim: Claim, planner: UpdatePlanner | None = None
+        ) -> Run:
             committer = stack.enter_context(Committer(begin.storage, lease, claim))
-            return stack.enter_context(Run(job, log, ledger, claim, committer, observe))
+            return stack.enter_context(Run(job, log, ledger, claim, committer, observe, planner))
 
+        comparison = None
+        if begin.found is not None and (begin.update is not None or _there(begin).is_updated):
+            comparison = compared(begin.job, _there(begin), damaged, begin.update)
+            if _there(begin).complete is not None and comparison.is_same and not begin.has_changed:
+                return _complete(begin)
         # A continued run has the device of its output, so the corpus is read here, once; a new one asks the cluster.
-        run = None if begin.found is None else opened(*_resumed(begin, lease, damaged))
+        run = None if begin.found is None else opened(*_resumed(begin, lease, damaged, comparison))
         if run is not None and not run.has_work():
             return run.complete()
         resources = stack.enter_context(session(spec.cluster.address))
@@ -216,13 +250,17 @@ def _run(
         return run.complete()
 
 
-def _resumed(begin: _Beginning, lease: Lease, damaged: Sequence[str]) -> tuple[ResolvedJob, PlanLog, Ledger, Claim]:
+def _resumed(
+    begin: _Beginning, lease: Lease, damaged: Sequence[str], comparison: Comparison | None
+) -> tuple[ResolvedJob, PlanLog, Ledger, Claim, UpdatePlanner | None]:
     """Claim an output to continue it: its job, its plan log, the ledger of its committed parts, the claim."""
+    if comparison is not None:
+        return claim_update(begin.job, _there(begin), lease, damaged, begin.update, comparison)
     log = begin.job.plan_log()
     ledger = Ledger(log.windows)
     listed = partial(_listed, begin.storage, len(log.windows))
     claim = Claim.resume(begin.storage, lease, _there(begin), damaged, listed, ledger.add)
-    return begin.job, log, ledger, claim
+    return begin.job, log, ledger, claim, None
 
 
 def _listed(storage: Storage, num_windows: int, prefix: str) -> Iterator[Entry]:

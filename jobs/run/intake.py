@@ -119,6 +119,8 @@ class Intake:
         plan = planned.plan
         if planned.window is not None:
             self._commits.add_rejected(planned.window)
+        for part in planned.kept:
+            self._commits.add_kept(part)
         self.num_rows += plan.num_rows
         self._tracker.record_window(plan.num_rows, plan.cost_s, planned.skipped_s, plan.fraction_read)
         self._shards += planned.todo

@@ -5,7 +5,8 @@ Guaranteed: its name and its manifest count the same rows, and each row of the s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Self
 
 from ...actors.models.base import ModelInfo
@@ -13,7 +14,10 @@ from ...actors.records.manifest import PartName, Record, decode_records, encode_
 from ...cluster.scheduling.retry import PoisonRow
 from ...cluster.scheduling.shard_tracker import CompletedShard
 from ..output.texts import encode_texts
-from ..planning.windows import Window
+from ..planning.windows import KeptPart, Window
+from ..verify import rows_digest
+
+NO_SEEDS: Mapping[int, int] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +29,24 @@ class PendingPart:
         manifest: The content of the manifest: JSON lines
         texts: The refined rows as JSON lines; None for audio
         cost_s: Estimated seconds on one replica
+        is_kept: Its rows were made by an earlier run
     """
 
     name: PartName
     manifest: bytes
     texts: bytes | None = None
     cost_s: float = 0.0
+    is_kept: bool = False
 
     @classmethod
-    def of_shard(cls, completed: CompletedShard, info: ModelInfo, *, is_text: bool) -> Self:
-        """The part of a shard: the records of its receipts in order, then those of its poisoned rows."""
+    def of_shard(
+        cls, completed: CompletedShard, info: ModelInfo, asked_seeds: Mapping[int, int] = NO_SEEDS, *, is_text: bool
+    ) -> Self:
+        """The part of a shard: the records of its receipts in order, then those of its poisoned rows.
+
+        Args:
+            asked_seeds: By row, the corpus's seed, where an update speaks another one
+        """
         shard, receipts = completed.shard, completed.receipts
         name = PartName(
             window=shard.window,
@@ -46,11 +58,16 @@ class PendingPart:
             num_unspoken=sum(receipt.num_unspoken for receipt in receipts),
         )
         assert name.num_ok + name.num_failed == len(shard.utterances), f"rows lost in shard {shard.id}: {name}"
-        if len(receipts) == 1 and not completed.poisoned:
+        has_others = any(utterance.row in asked_seeds for utterance in shard.utterances) if asked_seeds else False
+        if len(receipts) == 1 and not completed.poisoned and not has_others:
             manifest = receipts[0].manifest
         else:
             records = [r for receipt in receipts for r in decode_records(receipt.manifest, shard.id)]
-            manifest = encode_records(records + [poisoned_record(row, info) for row in completed.poisoned])
+            records += [poisoned_record(row, info) for row in completed.poisoned]
+            manifest = encode_records(
+                replace(record, asked_seed=asked_seeds[record.row]) if record.row in asked_seeds else record
+                for record in records
+            )
         texts = encode_texts(decode_records(manifest, shard.id)) if is_text else None
         return cls(name, manifest, texts, shard.cost_s)
 
@@ -61,6 +78,14 @@ class PendingPart:
             return None
         records = [Record.of_failure(failure, info.name, info.revision) for failure in window.rejected]
         return cls(PartName.of(window.index, None, window.rejected_digest, records), encode_records(records))
+
+    @classmethod
+    def of_kept(cls, kept: KeptPart, *, is_text: bool) -> Self:
+        """The part of rows that an update keeps."""
+        name = PartName.of(kept.window, kept.index, rows_digest(kept.records), kept.records)
+        is_with_texts = is_text and kept.index is not None
+        texts = encode_texts(kept.records) if is_with_texts else None
+        return cls(name, encode_records(kept.records), texts, is_kept=True)
 
     @property
     def num_bytes(self) -> int:

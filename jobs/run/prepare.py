@@ -105,8 +105,13 @@ def open_output(spec: JobSpec) -> tuple[Storage, OutputFile | None]:
     return storage, output
 
 
-def prepare(spec: JobSpec, storage: Storage, found: JobFile | None, device: str) -> ResolvedJob:
+def prepare(
+    spec: JobSpec, storage: Storage, found: JobFile | None, device: str, *, is_update: bool = False
+) -> ResolvedJob:
     """Check model and corpus against each other and the output, for a device ("cpu" or "cuda").
+
+    Args:
+        is_update: The corpus may be another one than that of `found`
 
     Raises:
         ModelError: The model, its weights or its options are wrong; the message names the key or file
@@ -120,7 +125,7 @@ def prepare(spec: JobSpec, storage: Storage, found: JobFile | None, device: str)
     _refuse_own_output(spec, storage)
     identity = identity_of(spec, info, device, corpus.fingerprint)
     if found is not None:
-        found.refuse_if_changed(identity, spec.output.uri)
+        found.refuse_if_changed(identity, spec.output.uri, is_update=is_update)
     cost = found.cost if found else recall(config, info) or CostModel.of(info)
     # The backend is fixed from here on: a replica must not choose again.
     model = replace(config, backend=info.backend)

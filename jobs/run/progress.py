@@ -79,6 +79,11 @@ class Tracker:
         self._committed = self._committed.plus(num_ok, num_failed, audio_s)
         self._cost_done_s += cost_s
 
+    def record_kept(self, num_ok: int, num_failed: int, audio_s: float, cost_s: float) -> None:
+        """Record a part that this run committed, and whose rows an earlier run has made."""
+        self.record_commit(num_ok, num_failed, audio_s, cost_s)
+        self._before = self._before.plus(num_ok, num_failed, audio_s)
+
     def record_pending(self, totals: Totals, cost_s: float) -> None:
         """Record the rows that wait for the store now, and their cost."""
         self._storing, self._cost_storing_s = totals, cost_s

@@ -19,6 +19,7 @@ from ..output.claim import Claim
 from ..output.ledger import Ledger
 from ..output.plan_log import PlanLog
 from ..planning.planner import Planner
+from ..update.planner import UpdatePlanner
 from .commits import Commits
 from .committer import Committer
 from .completion import complete_output
@@ -50,16 +51,23 @@ class Run:
         claim: Claim,
         committer: Committer,
         observe: Observer | None,
+        planner: UpdatePlanner | None = None,
     ) -> None:
-        """`ledger`: the parts that were committed when `claim` was made."""
+        """Begin to plan.
+
+        Args:
+            ledger: The parts that were committed when `claim` was made
+            planner: Plans the rest, in place of the windows of the corpus
+        """
         self._job = job
         self._log = log
         self._claim = claim
         self._observe = observe
         self._tracker = Tracker(ledger.totals, time.monotonic(), job.spec.task)
-        self._commits = Commits(job.info, job.spec.task, ledger, committer, self._tracker)
-        planner = Planner(job.corpus, log, ledger, job.cost, job.spec.sharding.limits())
-        self._intake = Intake(iter(planner), self._commits, self._tracker)
+        asked_seeds = planner.asked_seeds if planner is not None else {}
+        self._commits = Commits(job.info, job.spec.task, ledger, committer, self._tracker, asked_seeds)
+        windows = planner or Planner(job.corpus, log, ledger, job.cost, job.spec.sharding.limits())
+        self._intake = Intake(iter(windows), self._commits, self._tracker)
         self._learning = Learning(job.model, job.info, job.cost)
 
     def __enter__(self) -> Self:

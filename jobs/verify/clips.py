@@ -44,7 +44,10 @@ class ClipCheck:
     ) -> set[str]:
         """Check the clips of a part, whose shard has these objects (key: bytes); the keys that it names."""
         wanted = self._wanted(part, records, objects, findings)
-        told = {place: ClipInfo(record.row, record.id, record.sidecar) for place, record in wanted.items()}
+        told = {
+            place: ClipInfo(record.row_beside_clip, record.id, record.sidecar, record.kept is not None)
+            for place, record in wanted.items()
+        }
         for found in self._layout.container.audit(self._storage, told, self._layout.audio_format.extension):
             if isinstance(found, Fault):
                 findings.problem(f"{found.key}, {found.text}")
@@ -74,7 +77,7 @@ class ClipCheck:
                 findings.problem(f"{where} names {record.audio!r:.200}, which is not of this shard")
             elif record.audio not in objects:
                 absent[record.audio] = absent.get(record.audio, 0) + 1
-            elif not _is_of_run(part, record.audio):
+            elif not _is_of_run(part, record):
                 findings.problem(f"{where} names {record.audio!r:.200}, which another run has written")
             elif place in wanted:
                 findings.problem(f"{where} has the clip of row {wanted[place].row}")
@@ -94,11 +97,12 @@ class ClipCheck:
         return _decode_fault(record, data, self._layout.audio_format) if self._decode else None
 
 
-def _is_of_run(part: PartName, key: str) -> bool:
-    """Whether audio was written by the run that wrote the manifest."""
-    name = ObjectName.parse(key)
+def _is_of_run(part: PartName, record: Record) -> bool:
+    """Whether audio was written by the run that wrote the manifest, or by the earlier one that the record names."""
+    name = ObjectName.parse(record.audio or "")
     stamp = Stamp.parse(part.stamp) if part.stamp else UNSTAMPED
-    return name is None or (name.stamp.tag, name.stamp.run) == (stamp.tag, stamp.run)
+    run = stamp.run if record.kept is None else int(record.kept["run"])
+    return name is None or ((name.stamp.tag, name.stamp.run) == (stamp.tag, run) and run <= stamp.run)
 
 
 def _decode_fault(record: Record, data: bytes, audio_format: AudioFormat) -> str | None:

@@ -17,14 +17,16 @@ from ...cluster.lease.lease import Lease
 from ...cluster.storage.base import Storage
 from ...errors import JobError
 from ..corpus import Corpus
+from ..output.claim import MayWrite, forget_earlier
 from ..output.claim import sweep as sweep_dead
 from ..output.output_file import OutputFile
 from ..output.plan_log import is_plan_key
-from ..output.reader import Layout, load_part
+from ..output.reader import Layout, load_part, named_keys
+from ..output.texts import text_key
 from .clips import ClipCheck
 from .corpus import compare_corpus
 from .job import job_faults
-from .parts import Owner, is_manifest, parts_by_shard, walk
+from .parts import Owner, Parts, is_manifest, parts_by_shard, walk
 from .report import Findings, VerifyReport
 from .rows import RowCheck
 from .texts import TextCheck
@@ -47,7 +49,8 @@ def verify(
     Args:
         storage: Where it lies.
         decode: Also decode every clip; without, its bytes are still compared with their SHA-256.
-        sweep: Then delete orphans; refused while a run may be writing them and while there are problems.
+        sweep: Then delete orphans, and let go of earlier generations: what only they name is deleted too. Refused while
+            a run may be writing and while there are problems.
         force: Sweep all the same.
         corpus: Also compare every row with the corpus, see `corpus_of`.
         progress: Called after each part.
@@ -58,8 +61,8 @@ def verify(
         CorpusError: The corpus cannot be read.
     """
     output = OutputFile.load(storage)
-    with Lease.take(storage) if sweep else nullcontext():
-        return _verify(storage, output, decode=decode, sweep=sweep, force=force, corpus=corpus, progress=progress)[0]
+    with Lease.take(storage) if sweep else nullcontext() as lease:
+        return _verify(storage, output, decode=decode, sweep=lease, force=force, corpus=corpus, progress=progress)[0]
 
 
 def damaged_manifests(storage: Storage, output: OutputFile) -> list[str]:
@@ -72,7 +75,7 @@ def _verify(
     output: OutputFile,
     *,
     decode: bool,
-    sweep: bool = False,
+    sweep: MayWrite | None = None,
     force: bool = False,
     corpus: Corpus | None = None,
     progress: Progress | None = None,
@@ -85,21 +88,21 @@ def _verify(
         )
     for fault in job_faults(output):
         findings.problem(fault)
-    parts = parts_by_shard(storage, output, findings)
-    check = _Check(storage, owner, findings, RowCheck(output, findings))
+    parts, earlier = parts_by_shard(storage, output, findings)
+    check = _Check(storage, owner, findings, RowCheck(output, findings), earlier)
     num_done = 0
-    for shard_id, objects in walk(storage, owner, parts):
+    for shard_id, objects in walk(storage, owner, parts.keys() | earlier.keys()):
         if shard_id is None:
             check.unowned(objects)
             continue
-        check.shard(shard_id, parts[shard_id], objects)
+        check.shard(shard_id, parts.get(shard_id, []), objects)
         num_done += 1
         if progress:
-            progress(num_done, len(parts))
+            progress(num_done, len(parts.keys() | earlier.keys()))
     check.rows.finish()
     if corpus is not None:
         findings.compared(compare_corpus(storage, output, corpus, parts, check.rows.end, findings))
-    swept, refused = _sweep(storage, output, findings, force) if sweep else (0, None)
+    swept, refused = _sweep(storage, output, findings, sweep, force) if sweep else (0, None)
     task = "refine" if output.is_text else "speak"
     report = findings.report(storage.uri, task, complete, len(parts), check.rows.num_missing, swept, refused)
     return report, sorted(check.damaged)
@@ -118,11 +121,12 @@ class _Check:
         damaged: Keys of the manifests with a problem.
     """
 
-    def __init__(self, storage: Storage, owner: Owner, findings: Findings, rows: RowCheck) -> None:
+    def __init__(self, storage: Storage, owner: Owner, findings: Findings, rows: RowCheck, earlier: Parts) -> None:
         self._storage = storage
         self._owner = owner
         self._findings = findings
         self.rows = rows
+        self._earlier = earlier
         self.damaged: set[str] = set()
 
     def unowned(self, objects: Mapping[str, int]) -> None:
@@ -151,17 +155,38 @@ class _Check:
                 is_readable = False
             if self._findings.num_problems > num_problems or len(parts) > 1:
                 self.damaged.add(part.key)
-        for key, size in objects.items():
+        left = {key: size for key, size in objects.items() if key not in referenced}
+        earlier = self._named_earlier(shard_id) if left else set()
+        for key, size in left.items():
             # An unreadable manifest may name any of them.
-            if key not in referenced and is_readable:
+            if earlier is None or key in earlier:
+                self._findings.earlier(size)
+            elif is_readable:
                 self._findings.orphan(key, size)
 
+    def _named_earlier(self, shard_id: str) -> set[str] | None:
+        """The keys that a shard's manifests of earlier generations name; None if one cannot be read."""
+        named: set[str] = set()
+        for part in self._earlier.get(shard_id, ()):
+            try:
+                named |= named_keys(self._storage, part)
+            except JobError as error:
+                self._findings.problem(f"{error}; it is of an earlier generation")
+                return None
+            if part.index is not None:
+                named.add(text_key(part))
+        return named
 
-def _sweep(storage: Storage, output: OutputFile, findings: Findings, force: bool) -> tuple[int, str | None]:
+
+def _sweep(
+    storage: Storage, output: OutputFile, findings: Findings, lease: MayWrite, force: bool
+) -> tuple[int, str | None]:
     """Delete what cannot count any more; how many keys, or why none."""
     if not output.root.run:
         return 0, "nothing was deleted: the output is of an older version, whose names do not say what is over"
     if findings.num_problems and not force:
         return 0, "nothing was deleted: beside problems, an orphan may be the last copy of a clip"
+    if output.root.earlier and output.complete is not None:
+        output = forget_earlier(storage, lease, output)
     prefix = TEXT_PREFIX if output.is_text else AUDIO_PREFIX
     return sweep_dead(storage, output.root, (prefix, MANIFEST_PREFIX)), None

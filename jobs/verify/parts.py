@@ -24,16 +24,28 @@ Owner = ClipCheck | TextCheck
 """Knows whose an object is, and whether it is what a manifest says."""
 
 
-def parts_by_shard(storage: Storage, output: OutputFile, findings: Findings) -> dict[str, list[PartName]]:
-    """Manifests that count, by shard; more than one a shard is a problem that the caller names."""
-    parts: dict[str, list[PartName]] = {}
+Parts = dict[str, list[PartName]]
+"""Manifests by shard."""
+
+
+def parts_by_shard(storage: Storage, output: OutputFile, findings: Findings) -> tuple[Parts, Parts]:
+    """Manifests that count, and those that only earlier generations have.
+
+    More than one that counts of a shard is a problem that the caller names.
+    """
+    parts: Parts = {}
+    earlier: Parts = {}
     names, by_run, stamps = NO_NAMES, Counter[int](), dict[str, str]()
     for entry in storage.list(MANIFEST_PREFIX):
         if not is_manifest(entry.key):
             continue
         part = output.counted(entry.key)
         if part is None:
-            findings.orphan(entry.key, entry.size)
+            if output.is_kept(entry.key) and entry.size:
+                findings.earlier(entry.size)
+                earlier.setdefault(PartName.parse(entry.key).shard_id, []).append(PartName.parse(entry.key))
+            else:
+                findings.orphan(entry.key, entry.size)
             continue
         names = names.plus([part.key])
         if part.stamp:
@@ -48,7 +60,7 @@ def parts_by_shard(storage: Storage, output: OutputFile, findings: Findings) -> 
             if by_run[run] != len(adopted):
                 what = f"of run {run}, {len(adopted)} manifests were there when the next one began"
                 findings.problem(f"{what}; {by_run[run]} are there")
-    return parts
+    return parts, earlier
 
 
 def is_manifest(key: str) -> bool:

@@ -27,7 +27,8 @@ class VerifyReport:
         audio_s: Seconds of audio, as the manifests have them.
         problems: The first `MAX_NAMED` of `num_problems`, a sentence each.
         orphans: Keys under audio/ (or text/) that no manifest names, the first `MAX_NAMED` of `num_orphans`.
-        num_swept: Orphans deleted; `sweep_refused` says why none were, when that was asked.
+        num_earlier: Objects that only earlier generations name, `earlier_bytes` in all; they stay until a sweep.
+        num_swept: Objects deleted; `sweep_refused` says why none were, when that was asked.
         strays: Keys that are not speechmill's, the first `MAX_NAMED` of `num_strays`; they are left alone.
     """
 
@@ -49,6 +50,8 @@ class VerifyReport:
     num_orphans: int
     orphan_bytes: int
     orphans: tuple[str, ...]
+    num_earlier: int
+    earlier_bytes: int
     num_swept: int
     sweep_refused: str | None
     num_strays: int
@@ -67,6 +70,7 @@ class Findings:
         self.num_ok = self.num_failed = self.num_problems = 0
         self._audio_ms = self._num_clips = self._num_texts = self._audio_bytes = 0
         self._num_orphans = self._orphan_bytes = self._num_strays = 0
+        self._num_earlier = self._earlier_bytes = 0
         self._num_compared: int | None = None
         self._problems: list[str] = []
         self._orphans: list[str] = []
@@ -109,6 +113,11 @@ class Findings:
         if len(self._orphans) < MAX_NAMED:
             self._orphans.append(printable(key))
 
+    def earlier(self, num_bytes: int) -> None:
+        """An object that only an earlier generation names."""
+        self._num_earlier += 1
+        self._earlier_bytes += num_bytes
+
     def stray(self, key: str) -> None:
         """An object that is not speechmill's."""
         self._num_strays += 1
@@ -145,6 +154,8 @@ class Findings:
             num_orphans=self._num_orphans,
             orphan_bytes=self._orphan_bytes,
             orphans=tuple(self._orphans),
+            num_earlier=self._num_earlier,
+            earlier_bytes=self._earlier_bytes,
             num_swept=num_swept,
             sweep_refused=sweep_refused,
             num_strays=self._num_strays,

@@ -1,8 +1,9 @@
 """Drivers that execute the product's own machines over a model store, and what has to hold whatever happens.
 
-A role is "run:J" (a run of job J), "over:K" (with --overwrite), "repair:J", "sweep" or "read". Reading goes a page, a
-manifest or an object at a time; deletes land key by key. Whatever decides is the product's; mutations override here,
-or patch there, one decision at a time.
+A role is "run:J" (a run of job J), "over:K" (with --overwrite), "repair:J", "update:U" (J with another corpus, in
+which shard 0 is as before, and of the others some rows), "sweep", "forget" (a sweep that keeps no replaced state),
+"read" or "readold" (the state that was replaced last). Reading goes a page, a manifest or an object at a time; deletes
+land key by key. Whatever decides is the product's; mutations override here, or patch there, one decision at a time.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from speechmill.cluster.commit.operations import (
     Written,
 )
 from speechmill.cluster.commit.protocol import ClaimedRun, Commit, Read, Resume, State, WriteRoot
-from speechmill.cluster.commit.root import Root
+from speechmill.cluster.commit.root import Generation, Root
 
 from .space import Sent, World
 
@@ -56,6 +57,8 @@ class Driver:
         run: Once its claim is won
         have: Shards that are adopted, or begun by this run
         commits: Under way, by the key that each waits for
+        sources: Shards with their audio, which the manifests that an update writes may name
+        compared: Shards of which an update, or who continues it, has seen before its claim that they count on
     """
 
     role: str
@@ -68,6 +71,8 @@ class Driver:
     have: frozenset[str] = frozenset()
     commits: tuple[tuple[str, Commit], ...] = ()
     tries: int = 0
+    sources: tuple[tuple[str, str], ...] = ()
+    compared: frozenset[str] | None = None
 
 
 class ProtocolRules:
@@ -122,6 +127,15 @@ class ProtocolRules:
                 counted.setdefault(name.shard_id, []).append((key, value))
         return counted
 
+    def sources(self, store: dict[str, Any], root: Root) -> tuple[tuple[str, str], ...]:
+        """The audio of each shard that an update over this root may go on from: of what counts, or is kept."""
+        states = [root, *[kept for state in root.earlier if (kept := _as_root(root, state))]]
+        found: dict[str, str] = {}
+        for state in states:
+            for shard, many in self.counted(store, state).items():
+                found.setdefault(shard, many[0][1][1])
+        return tuple(sorted(found.items()))
+
     def deletes_first(self, world: World, driver: Driver, root: Root) -> Iterable[str]:
         """What is deleted before a begin is answered: nothing."""
         return ()
@@ -173,18 +187,37 @@ class ProtocolRules:
         driver = replace(driver, base=base)
         how: dict[str, Any] = {"nonce": f"{who}.{driver.tries}.claim", "is_conditional": self.is_conditional}
         why, machine = "", None
-        if driver.role == "read":
+        if driver.role in ("read", "readold"):
             machine = None if base is None else protocol.Read(base)
+            if base is not None and driver.role == "readold":
+                number = base.file.root.generation - 1
+                old = base.file.root.at(number)
+                machine = (
+                    None if old is None else Read(replace(base, file=replace(base.file, root=old)), generation=number)
+                )
             return "reads the root", replace(driver, machine=machine, is_over=machine is None)
         world.lease = who
-        if driver.role == "sweep":
+        if driver.role == "forget":
+            if base is not None and base.file.root.is_complete and base.file.root.earlier:
+                why, machine = "forget", protocol.forget(base, base.file.body, **how)
+        elif driver.role == "sweep":
             machine = None if base is None else protocol.Sweep.of(base.file.root, PREFIXES)
         elif base is None or driver.role == "over":
             why, machine = "begin", protocol.begin(base, driver.job, tag=TAG, **how)
             for key in self.deletes_first(world, driver, machine.file.root):
                 world.sent.append(Sent(who, "delete", key))
+        elif driver.role == "update" and base.file.body == "J":
+            only = [key for key, _ in self.counted(store, base.file.root).get(self.shards[0], ())]
+            why, machine = "update", protocol.update(base, driver.job, only, **how)
+            compared = frozenset(_shard(key) for key in only)
+            driver = replace(driver, sources=self.sources(store, base.file.root), compared=compared)
         elif base.file.body == driver.job and not self.is_complete(store):
             why, machine = "resume", protocol.resume(base, driver.job, **how)
+            if base.file.root.generation > 1:
+                counted = self.counted(store, base.file.root)
+                machine = replace(machine, only=frozenset(key for many in counted.values() for key, _ in many))
+                compared = frozenset(counted)
+                driver = replace(driver, sources=self.sources(store, base.file.root), compared=compared)
         elif base.file.body == driver.job and driver.role == "repair":
             damaged = [key for key, _ in self.counted(store, base.file.root).get(self.shards[-1], ())]
             why, machine = "repair", protocol.repair(base, driver.job, damaged, **how)
@@ -194,6 +227,13 @@ class ProtocolRules:
     def _claimed(self, world: World, who: int, driver: Driver) -> tuple[str, Driver]:
         claim = driver.machine
         label = "has claimed"
+        if driver.compared is not None:
+            if driver.compared - driver.have:
+                return "stops: less is listed than before", Driver(driver.role, driver.job, is_over=True)
+            driver = replace(driver, have=driver.compared)
+        if driver.why == "forget":
+            sweep = protocol.Sweep.of(claim.file.root, PREFIXES)
+            return f"{label}; sweeps", self._pump(world, who, replace(driver, why="", machine=sweep))
         if driver.why == "begin":
             # Its listings and deletes are sent at one moment here; the role "sweep" goes step by step.
             sweep = protocol.Sweep.of(claim.file.root, PREFIXES)
@@ -208,6 +248,12 @@ class ProtocolRules:
         run = driver.run
         assert run is not None
         for shard in self.shards:
+            if shard not in driver.have and shard in dict(driver.sources):
+                run, stamp = run.begin_commit()
+                key = self.manifest_key(shard, stamp, who)
+                commit = protocol.Commit((), ((key, (driver.job, dict(driver.sources)[shard])),))
+                driver = replace(driver, run=run, have=driver.have | {shard})
+                return f"keeps {shard}", self._pump_commit(world, who, driver, commit)
             if shard not in driver.have:
                 audio = f"{AUDIO_PREFIX}{shard}-{run.stamp}-a{who}.tar"
                 if self.is_audio_late:
@@ -322,6 +368,9 @@ class ProtocolRules:
     def _told(self, world: World, sent: Sent, before: RootFile | None) -> None:
         """What may be relied on from here."""
         is_root = sent.key == ROOT_KEY
+        if is_root and sent.why == "update" and (before.root.nonce if before else None) == sent.base:
+            world.done = None
+            world.acked = world.acked & {self.shards[0]}
         if is_root and sent.why in ("begin", "repair") and (before.root.nonce if before else None) == sent.base:
             world.done = None
             world.acked = frozenset() if sent.why == "begin" else world.acked - {self.shards[-1]}
@@ -358,10 +407,20 @@ class ProtocolRules:
             if len(many) > 1:
                 return "a shard counts twice"
             _, (job, audio) = many[0]
-            if job != found.file.body:
+            if job != found.file.body and (job, found.file.body) != ("J", "U"):
                 return "a manifest of another job counts"
             if audio not in store:
                 return "audio that a counted manifest names is gone"
+        for state in root.earlier:
+            kept = _as_root(root, state)
+            if kept is None:
+                continue
+            held = self.counted(store, kept)
+            keys = [key for many in held.values() for key, _ in many]
+            if kept.names != protocol.NO_NAMES.plus(keys):
+                return "a state that is kept has lost a manifest"
+            if any(audio not in store for many in held.values() for _, (_, audio) in many):
+                return "a state that is kept has lost audio"
         if is_complete and len(counted) < len(self.shards):
             return "complete, and a shard is missing"
         keys = [key for many in counted.values() for key, _ in many]
@@ -392,12 +451,18 @@ class ProtocolRules:
 
     def left_over(self, store: dict[str, Any]) -> set[str]:
         """What a sweep ought to have removed, or not."""
-        counted = self.counted(store, store[ROOT_KEY].root)
+        root = store[ROOT_KEY].root
         keep = {ROOT_KEY}
-        for many in counted.values():
-            keep |= {many[0][0], many[0][1][1]}
+        for state in [root, *[kept for state in root.earlier if (kept := _as_root(root, state))]]:
+            for many in self.counted(store, state).values():
+                keep |= {many[0][0], many[0][1][1]}
         texts = {key for key in store if key.startswith(TEXT_PREFIX)}
         return (set(store) ^ keep) - texts
+
+
+def _as_root(root: Root, state: Generation) -> Root | None:
+    """The root of a kept state as its readers need it; of one that was not complete, None."""
+    return root.at(state.number)
 
 
 def _shard(key: str) -> str:

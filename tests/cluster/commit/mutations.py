@@ -201,6 +201,28 @@ def read_without_second_look(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(protocol, "Read", NoSecondLook)
 
 
+class ForgetsAtOnce(Resume):
+    """An update keeps nothing of the state that it goes on from."""
+
+    def _root(self) -> Root:
+        return replace(Resume._root(self), earlier=())
+
+
+def update_without_the_state_before(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(protocol, "Resume", ForgetsAtOnce)
+
+
+class AdoptsWhatLanded(Resume):
+    """An update adopts all that is listed, also what it has not compared."""
+
+    def adopts(self, key: str) -> bool:
+        return key not in self.damaged and protocol._is_counted(self.base.file.root, key) is not None
+
+
+def update_by_listing(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(protocol, "Resume", AdoptsWhatLanded)
+
+
 @dataclass(frozen=True, slots=True)
 class Mutation:
     """A rule that is dropped, and a scenario that shows it: what is there, who runs, what lands twice."""
@@ -242,6 +264,10 @@ MUTATIONS = [
     Mutation(
         11, "manifest before its audio", "empty", "run:J", _GONE, do_not_await_audio, options=(("is_audio_late", True),)
     ),
+    Mutation(13, "an update keeps nothing of the state before", "complete", "update:U run:U sweep", _GONE,
+             update_without_the_state_before, num_shards=2),
+    Mutation(6, "an update adopts what it has not compared", "open", "run:J update:U", _TWICE, update_by_listing,
+             num_shards=2),
     Mutation(12, "no second look at the root", "complete", "over:K read", "a reader says damaged, and nothing is",
              read_without_second_look),
 ]  # fmt: skip

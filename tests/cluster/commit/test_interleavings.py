@@ -54,6 +54,15 @@ SCENARIOS = [
     Scenario(2, "complete", "repair:J sweep", 1),
     Scenario(2, "complete", "repair:J run:J sweep"),
     Scenario(1, "complete", "repair:J over:K"),
+    Scenario(2, "complete", "update:U sweep", 1),
+    Scenario(2, "complete", "update:U run:U"),
+    Scenario(2, "complete", "update:U update:U sweep"),
+    Scenario(2, "complete", "update:U forget", 1),
+    Scenario(2, "complete", "update:U forget readold"),
+    Scenario(2, "complete", "update:U read"),
+    Scenario(2, "complete", "update:U over:K"),
+    Scenario(2, "complete", "repair:J update:U"),
+    Scenario(2, "open", "run:J update:U"),
     Scenario(1, "empty", "run:J run:J", 1, (_LATE, _LOSERS)),
     Scenario(1, "open", "run:J over:K", 0, (_LATE, _LOSERS)),
     Scenario(1, "empty", "run:J run:J", 1, (("has_text", True),)),
@@ -74,6 +83,10 @@ LONG = [
     Scenario(2, "complete", "over:K sweep", 1),
     Scenario(2, "complete", "over:K read sweep"),
     Scenario(2, "open", "run:J over:K sweep"),
+    Scenario(2, "complete", "update:U run:U forget"),
+    Scenario(2, "complete", "update:U forget sweep", 1),
+    Scenario(2, "open", "run:J update:U sweep"),
+    Scenario(2, "complete", "update:U repair:J sweep"),
     Scenario(2, "empty", "run:J run:J", 0, (_LATE, _LOSERS)),
     Scenario(2, "empty", "run:J run:J", 0, (("retries", 1), _LOSERS)),
     Scenario(2, "empty", "run:J run:J", 1, (("has_text", True),)),
@@ -130,7 +143,7 @@ def test_nothing_is_lost_in_more_states(scenario: Scenario, record_property: Any
     check(scenario, record_property)
 
 
-ROLES = ["run:J", "run:K", "over:K", "over:J", "sweep", "repair:J", "read"]
+ROLES = ["run:J", "run:K", "over:K", "over:J", "sweep", "repair:J", "read", "update:U", "run:U", "forget", "readold"]
 
 
 def walk(num_walks: int, seed: int) -> int:
@@ -184,8 +197,8 @@ def test_each_rule_is_missed_where_it_is_dropped(
 
 
 def test_every_rule_has_its_mutation() -> None:
-    """Of the twelve in the protocol's text."""
-    assert {mutation.rule for mutation in MUTATIONS} == set(range(1, 13))
+    """Of the thirteen in the protocol's text."""
+    assert {mutation.rule for mutation in MUTATIONS} == set(range(1, 14))
 
 
 TODAYS_HOLES = [

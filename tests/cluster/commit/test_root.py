@@ -15,11 +15,13 @@ from speechmill.cluster.commit.root import (
     NO_NAMES,
     NO_NUMBERS,
     Adopted,
+    Generation,
     NameDigest,
     Root,
     adopt,
     counts,
     is_dead,
+    is_kept,
 )
 from speechmill.errors import JobError
 
@@ -29,15 +31,26 @@ STAMPS = st.builds(Stamp, st.sampled_from(["5f3a", "0000"]), st.integers(1, 9), 
 
 
 @st.composite
+def kept_states(draw: st.DrawFn, number: int, *, may_be_open: bool) -> Generation:
+    adopted = tuple(sorted(draw(ADOPTED).items()))
+    names = NameDigest(sum(len(some) for _, some in adopted), draw(st.integers(0, 2**256 - 1)))
+    return Generation(number, adopted, None if may_be_open and draw(st.booleans()) else names)
+
+
+@st.composite
 def roots(draw: st.DrawFn) -> Root:
     """Open and complete ones, of runs 7 and 8."""
     run, adopted = draw(st.integers(7, 8)), tuple(sorted(draw(ADOPTED).items()))
-    if draw(st.booleans()):
-        return Root(run, "5f3a", "0123456789abcdef", adopted)
+    is_open = draw(st.booleans())
+    states = [draw(kept_states(number, may_be_open=is_open)) for number in sorted(draw(st.sets(st.integers(1, 4))))]
+    updated: dict[str, Any] = {"generation": 5, "earlier": tuple(states)} if states else {}
+    if is_open:
+        return Root(run, "5f3a", "0123456789abcdef", adopted, **updated)
     if draw(st.booleans()):
         adopted = (*adopted, (run, NO_NUMBERS.plus(draw(NUMBERS))))
     num_names = sum(len(numbers) for _, numbers in adopted)
-    return Root(run, "5f3a", "0123456789abcdef", adopted, True, NameDigest(num_names, draw(st.integers(0, 2**256 - 1))))
+    names = NameDigest(num_names, draw(st.integers(0, 2**256 - 1)))
+    return Root(run, "5f3a", "0123456789abcdef", adopted, True, names, **updated)
 
 
 @given(st.lists(NUMBERS, min_size=1, max_size=4))
@@ -112,6 +125,12 @@ FAULTS = [
     ({"adopted": {"5": [3, [1, 1]]}}, "ascend"),
     ({"adopted": {"5": [3, ["1"]]}}, "'1'"),
     ({"more": 1}, "more"),
+    ({"generation": 0}, "generation is 0"),
+    ({"generation": 2, "earlier": {}}, "earlier is"),
+    ({"generation": 2, "earlier": [{"generation": 1}]}, "earlier is"),
+    ({"generation": 2, "earlier": [{"generation": 2, "adopted": {}}]}, "ascend"),
+    ({"generation": 2, "earlier": [{"generation": 1, "adopted": {"7": [0, []]}}]}, "'7'"),
+    ({"generation": 2, "earlier": [{"generation": 1, "adopted": {}, "num_manifests": 1, "names": "0" * 64}]}, "0, as"),
     ({"names": "0" * 64}, "names"),
 ]
 
@@ -125,7 +144,12 @@ def test_an_edited_root_is_refused(change: dict[str, Any], fault: str) -> None:
 
 @pytest.mark.parametrize(
     ("change", "fault"),
-    [({"num_manifests": 429}, "430, as adopted"), ({"names": "0"}, "names"), ({"num_manifests": None}, "None")],
+    [
+        ({"generation": 2, "earlier": [{"generation": 1, "adopted": {}}]}, "earlier is"),
+        ({"num_manifests": 429}, "430, as adopted"),
+        ({"names": "0"}, "names"),
+        ({"num_manifests": None}, "None"),
+    ],
 )
 def test_an_edited_complete_root_is_refused(change: dict[str, Any], fault: str) -> None:
     """Its counts have to fit each other."""
@@ -146,6 +170,11 @@ def test_nothing_else_is_a_root(value: object) -> None:
 def test_what_is_dead_does_not_count(root: Root, stamp: Stamp) -> None:
     """Law: nothing of the open run, of later ones or of another tag is dead."""
     assert not (counts(root, stamp) and is_dead(root, stamp))
+    assert not (is_kept(root, stamp) and is_dead(root, stamp))
+    for state in root.earlier:
+        view = root.at(state.number)
+        assert (view is None) == (state.names is None)
+        assert view is None or counts(view, stamp) == (stamp.tag == root.tag and stamp in state)
     if stamp.tag != root.tag or stamp.run > root.run or (stamp.run == root.run and not root.is_complete):
         assert not is_dead(root, stamp)
     if stamp.number is None or stamp.tag != root.tag:
@@ -157,7 +186,10 @@ def test_what_is_dead_is_dead_for_ever(root: Root, stamp: Stamp, data: st.DataOb
     """Law: whatever claim or completion follows, as it adopts only what counts."""
     numbers = data.draw(st.sets(st.integers(0, 45)))
     counted = [found for run in range(1, 9) for number in numbers if counts(root, found := Stamp("5f3a", run, number))]
+    some = data.draw(st.lists(st.sampled_from(counted), unique=True)) if counted else []
     following = [Root(root.run + 1, "5f3a", "1123456789abcdef", adopt((), counted))]
+    kept = (*root.earlier, Generation(root.generation, adopt((), counted)))
+    following.append(Root(root.run + 1, "5f3a", "", adopt((), some), generation=root.generation + 1, earlier=kept))
     if not root.is_complete:
         names = NO_NAMES
         following.append(Root(root.run, "5f3a", "2123456789abcdef", adopt((), counted), True, names))
