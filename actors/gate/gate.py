@@ -7,7 +7,7 @@ whatever a judge does. This module does not use Ray: judges elsewhere are an arg
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
@@ -49,20 +49,26 @@ class Gate:
     Args:
         hire: Makes dear judges that run elsewhere, if the job wants them there
 
+    Attributes:
+        is_elsewhere: Whether a judge runs elsewhere, so that a verdict is waited for more than it is worked for
+
     Raises:
         ModelError: A judge cannot be loaded
     """
 
     def __init__(self, config: GateConfig, hire: Hire | None = None) -> None:
         self.config = config
-        is_elsewhere = config.place.where == "actors" and hire is not None
+        self.is_elsewhere = hire is not None and any(map(is_dear, config.infos))
         with ExitStack() as stack:
             self._judges: list[AnsweringJudge] = []
+            self._rates: list[int | None] = []
             for judge, info in zip(config.judges, config.infos, strict=True):
-                if is_elsewhere and hire is not None and is_dear(info):
+                if hire is not None and is_dear(info):
                     made: AnsweringJudge = hire(judge, info)
+                    self._rates.append(None)  # it gets the clip as it is, and makes its own rate of it
                 else:
                     made = LocalJudge(judge, info, config.place.timeout_s)
+                    self._rates.append(info.sample_rate)
                 stack.callback(made.close)
                 self._judges.append(made)
             self._closing = stack.pop_all()
@@ -76,7 +82,7 @@ class Gate:
         def ask(number: int, clip: Hearing) -> Verdict:
             info = self.config.infos[number]
             began = time.perf_counter()
-            rate = info.sample_rate or clip.sample_rate
+            rate = self._rates[number] or clip.sample_rate
             if rate not in rates:
                 rates[rate] = replace(clip, samples=resampled(clip.samples, clip.sample_rate, rate), sample_rate=rate)
             verdict = self._judges[number].ask(rates[rate])
@@ -101,13 +107,21 @@ class Gate:
 
 
 def clip_of(
-    utterance: Utterance, info: ModelInfo, text: str, num_tokens: int, pcm: NDArray[np.int16], sample_rate: int
+    utterance: Utterance,
+    info: ModelInfo,
+    text: str,
+    num_tokens: int,
+    pcm: NDArray[np.int16],
+    sample_rate: int,
+    pauses_s: Sequence[float] = (),
 ) -> Hearing:
     """A clip as judges hear it.
 
     Args:
         text: As it is spoken
         num_tokens: The model's count of the text
+        pcm: int16 [num_samples] at `sample_rate` Hz, as they will be stored
+        pauses_s: Seconds of silence between segments
     """
     import numpy as np
 
@@ -121,6 +135,7 @@ def clip_of(
         pcm.astype(np.float32) / np.float32(PCM_SCALE),
         sample_rate,
         num_tokens,
+        tuple(pause_s for pause_s in pauses_s if pause_s > 0),
     )
 
 

@@ -168,7 +168,8 @@ class Clips(Rows["NDArray[np.float32]"]):
         """The verdict on an attempt, and what it cost."""
         info, rate = self._info, self._info.sample_rate
         text = pieces.spoken.text if info.takes_words else pieces.utterance.text
-        verdict, stats = gate.judge(clip_of(pieces.utterance, info, text, pieces.num_tokens, pcm, rate))
+        clip = clip_of(pieces.utterance, info, text, pieces.num_tokens, pcm, rate, pieces.pauses_s)
+        verdict, stats = gate.judge(clip)
         kept = pcm if gate.config.keeps_rejected else None
         return Trial(pieces.attempt, verdict, len(pcm) / rate, kept), stats
 

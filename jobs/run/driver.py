@@ -24,6 +24,7 @@ from ..output.identity import JobFile
 from ..output.ledger import Ledger, list_manifests
 from ..output.output_file import OutputFile
 from ..output.plan_log import PlanLog
+from ..resolve.quality import beside_judges
 from ..spec.job import JobSpec
 from ..verify import damaged_manifests
 from .committer import Committer
@@ -236,7 +237,7 @@ def _source(spec: JobSpec, resources: Resources, found: JobFile | None) -> tuple
         raise SpecError(f"{spec.output.uri} was begun on GPUs and goes on only there; this machine has none")
     borrowed = Borrowed(cluster.service) if cluster.replicas == "service" else None
     plan = plan_replicas(
-        resources,
+        beside_judges(spec, resources),
         "auto" if borrowed else cluster.replicas,
         borrowed.device if borrowed else device or "auto",
         cluster.gpus_per_replica,
