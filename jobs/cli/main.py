@@ -1,4 +1,5 @@
-"""The command line: `speechmill run | plan | text | say | serve | status | verify | weights | voices | check-model`.
+"""The command line: `speechmill run | plan | text | say | serve | status | verify | weights | voices | check-model |
+check-judge`.
 
 Beside them `submit | list | logs | stop`, for jobs on a cluster: submission/commands.py.
 
@@ -21,6 +22,7 @@ from rich.console import Console
 from ...errors import SpecError
 from ..run.exit_status import ExitStatus
 from . import submission as commands
+from .check_judge import check_judge
 from .check_model import check_model
 from .exits import ended_with_its_reader, reported, stop, terminated_like_interrupted
 from .options import EndpointOption, JobFileArgument, JsonOption, OutputArgument, RegionOption, SetOption
@@ -235,6 +237,7 @@ def verify(
 
 
 commands.register(app)
+app.command("check-judge")(check_judge)
 app.command("check-model")(check_model)
 app.command("text")(text_preview)
 app.command("voices")(voices)
