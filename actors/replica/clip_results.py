@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import RowError
 from ..audio.encoding import encode, join, pcm16, pcm_sha256, sha256
+from ..audio.finishing import finish
 from ..models.base import ModelInfo
 from ..records.manifest import SIDECAR, Record
 from ..records.part import PartWriter
@@ -59,18 +60,20 @@ class Clips(Rows["NDArray[np.float32]"]):
         self._clips.append(self._encode_soon(partial(self._encode, pieces)))
 
     def _encode(self, pieces: Pieces[NDArray[np.float32]]) -> Record:
-        """Join, encode, hash and store one clip. Runs in an encoder thread."""
+        """Join, finish, encode, hash and store one clip. Runs in an encoder thread."""
         utterance, info, config = pieces.utterance, self._info, self._config
         try:
-            pcm = pcm16(join(pieces.made, info.sample_rate, pieces.pauses_s))
-            encoded = encode(pcm, info.sample_rate, config.audio_format)
+            joined = join(pieces.made, info.sample_rate, pieces.pauses_s)
+            clip = finish(joined, info.sample_rate, config.finishing)
+            pcm = pcm16(clip.samples)
+            encoded = encode(pcm, clip.sample_rate, config.audio_format)
         except RowError as error:
             self._report(ReplicaProgress(rows=1, failed=1))
             return self._record(utterance, error=str(error) or type(error).__name__)
         audio: dict[str, Any] = {
-            "sample_rate": info.sample_rate,
+            "sample_rate": clip.sample_rate,
             "num_samples": len(pcm),
-            "duration_s": len(pcm) / info.sample_rate,
+            "duration_s": len(pcm) / clip.sample_rate,
         }
         told = self._described(utterance) | audio
         sidecar = {name: told[name] for name in SIDECAR}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ..audio.finishing import Finishing
 from ..batcher.stats import NO_BATCHES, BatchStats
 from ..models.base import ModelConfig
 from ..text.front_end import TextRules
@@ -18,12 +19,14 @@ class JobConfig:
         audio_format: The format of clips, as in `output.audio`
         pause_s: Seconds of silence between the segments of a row
         text: How texts are read
+        finishing: What becomes of a clip before it is encoded
     """
 
     model: ModelConfig
     audio_format: str
     pause_s: float = 0.0
     text: TextRules = field(default_factory=TextRules)
+    finishing: Finishing = field(default_factory=Finishing)
 
 
 @dataclass(frozen=True, slots=True)

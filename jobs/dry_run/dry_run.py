@@ -44,6 +44,8 @@ class Plan:
         actual: The batches of the run that completed this output; None if none has.
         num_unspoken: Rows with text that there are no words for; by the share of the first rows where `is_sampled`.
         unspoken_examples: The first of them, each with what is left out.
+        licence: Of the model's weights; "" where it is not known.
+        is_noncommercial: That licence forbids commercial use.
     """
 
     task: str
@@ -65,6 +67,8 @@ class Plan:
     num_unspoken: int = 0
     unspoken_examples: tuple[str, ...] = ()
     is_sampled: bool = False
+    licence: str = ""
+    is_noncommercial: bool = False
 
     @property
     def wall_s(self) -> float:
@@ -134,6 +138,8 @@ def plan(spec: JobSpec, *, measure: bool = False) -> Plan:
         num_unspoken=reading.predicted(rows - rejected),
         unspoken_examples=tuple(reading.examples),
         is_sampled=rows - rejected > reading.num_read,
+        licence=info.licence,
+        is_noncommercial=info.is_noncommercial,
     )
 
 

@@ -23,6 +23,7 @@ from ...cluster.commit.root import Root
 from ...cluster.storage import Entry, Storage
 from ...cluster.storage.guard import guarded
 from ...errors import LeaseLost, OutputGone
+from .card import delete_companions
 from .complete import Complete
 from .identity import JobFile
 from .output_file import OutputFile, completed
@@ -73,6 +74,8 @@ class Claim:
         claim = cls(storage, lease, job, _written(storage, lease, begin(base, job.body, **how)))
         with guarded(lease.check):
             delete_plan(storage)  # it is another job's
+            if found is not None:
+                delete_companions(storage, found.job)
             if found is not None and not found.root.run:
                 storage.delete([COMPLETE_KEY])
         return claim
