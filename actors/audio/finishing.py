@@ -104,10 +104,10 @@ def resample(samples: NDArray[np.float32], sample_rate: int, new_rate: int) -> N
 
     It may exceed -1 … 1 where it did not before.
     """
-    import torch
-
     if sample_rate == new_rate or not len(samples):
         return samples
+    import torch
+
     with torch.inference_mode():
         return _resampler(sample_rate, new_rate)(torch.from_numpy(np.ascontiguousarray(samples))).numpy()
 

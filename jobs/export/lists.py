@@ -24,7 +24,7 @@ class LJSpeech(Exporter):
         for key, split in (("metadata.csv", None), ("train.csv", "train"), ("validation.csv", "validation")):
             with self.listing(key) as write:
                 for clip in index.clips(split):
-                    write("|".join((clip.name, clip.text.replace("|", " "), clip.normalized_text.replace("|", " "))))
+                    write("|".join((clip.name, _field(clip.text), _field(clip.normalized_text))))
 
 
 class Kaldi(Exporter):
@@ -96,6 +96,11 @@ class AudioFolder(Exporter):
                 for clip in index.clips(split):
                     told = {"file_name": f"{clip.name}.wav", "duration_s": clip.duration_s}
                     write(_csv_line(told[name] if name in told else getattr(clip, name) for name in _FOLDER_COLUMNS))
+
+
+def _field(text: str) -> str:
+    """A text without the character that ends a field."""
+    return " ".join(text.replace("|", " ").split())
 
 
 def _utterance(clip: ExportedClip) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from ...actors.batcher.stats import BatchStats
+from ...actors.records.keys import CARD_KEY, METADATA_KEY
 from ...cluster.storage import Storage
 from ...cluster.storage.guard import guarded
 from ...errors import JobChanged, JobError, RunStopped
@@ -19,17 +20,22 @@ from ..output.totals import Totals
 from .prepare import ResolvedJob
 
 
-def write_companions(storage: Storage, complete: Complete) -> None:
+def write_companions(storage: Storage, complete: Complete, *, only_missing: bool = False) -> None:
     """Write what tools open an output by: the dataset card, and where clips are files, `metadata.csv`.
+
+    Args:
+        only_missing: Leave those that are there
 
     Raises:
         JobError: The store raised it, or a manifest is damaged
         RunStopped: The store raised it
     """
     output = OutputFile.load(storage)
-    if not output.is_text and Layout.of(storage, output.job.spec).container.name == "files":
+    is_files = not output.is_text and Layout.of(storage, output.job.spec).container.name == "files"
+    if is_files and not (only_missing and storage.exists(METADATA_KEY)):
         write_metadata(storage, output)
-    write_card(storage, output.job, complete)
+    if not (only_missing and storage.exists(CARD_KEY)):
+        write_card(storage, output.job, complete)
 
 
 def complete_output(

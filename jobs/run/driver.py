@@ -72,7 +72,7 @@ def run(
         damaged = _damaged(begin, is_thorough=repair) if begin.found is not None else []
         if begin.is_complete and not damaged and not Holdings.of(begin.storage, _there(begin)).problems:
             if repair:
-                _rewrite_companions(begin, lease)
+                _restore_companions(begin, lease)
             return _complete(begin)
         return _run(spec, begin, lease, damaged, observe, spans)
 
@@ -94,12 +94,12 @@ def _complete(begin: _Beginning) -> Result:
     return Result.of(begin.job.spec, output.complete, RunFigures())
 
 
-def _rewrite_companions(begin: _Beginning, lease: Lease) -> None:
-    """Write the card and `metadata.csv` of a complete output again."""
+def _restore_companions(begin: _Beginning, lease: Lease) -> None:
+    """Write the card and `metadata.csv` of a complete output, where they are missing."""
     complete = _there(begin).complete
     if complete is not None:
         with guarded(lease.check):
-            write_companions(begin.storage, complete)
+            write_companions(begin.storage, complete, only_missing=True)
 
 
 def _damaged(begin: _Beginning, *, is_thorough: bool) -> list[str]:
