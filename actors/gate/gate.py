@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from ..audio.encoding import PCM_SCALE
+from ..audio.finishing import resample
 from ..judges.base import Hearing, JudgeConfig, JudgeInfo, Verdict
 from ..models.base import ModelInfo
 from ..records.utterance import Utterance
@@ -84,7 +85,7 @@ class Gate:
             began = time.perf_counter()
             rate = self._rates[number] or clip.sample_rate
             if rate not in rates:
-                rates[rate] = replace(clip, samples=resampled(clip.samples, clip.sample_rate, rate), sample_rate=rate)
+                rates[rate] = replace(clip, samples=resample(clip.samples, clip.sample_rate, rate), sample_rate=rate)
             verdict = self._judges[number].ask(rates[rate])
             seconds[info.name] = time.perf_counter() - began
             audio_s[info.name] = len(clip.samples) / clip.sample_rate
@@ -146,12 +147,3 @@ def language_of(info: ModelInfo, voice: str, text: str = "") -> str:
     if len(info.languages) == 1:
         return info.languages[0]
     return text_language(text) if text and {"en", "zh"} == set(info.languages) else ""
-
-
-def resampled(samples: NDArray[np.float32], sample_rate: int, wanted: int) -> NDArray[np.float32]:
-    """The samples float32 [num_samples] at another rate: a function of these samples alone."""
-    import torch
-    from torchaudio.functional import resample
-
-    with torch.inference_mode():
-        return resample(torch.from_numpy(samples), sample_rate, wanted).numpy()

@@ -18,8 +18,8 @@ from ray.exceptions import GetTimeoutError, RayActorError, RayError, RayTaskErro
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from ...actors.audio.encoding import PCM_SCALE
+from ...actors.audio.finishing import resample
 from ...actors.gate.config import GateConfig, GatePlace, is_dear
-from ...actors.gate.gate import resampled
 from ...actors.gate.local_judge import TRIES, UNHEARD, LocalJudge
 from ...actors.judges.base import Hearing, JudgeConfig, JudgeInfo, Verdict
 from ...errors import ModelError, ReplicasLost
@@ -56,7 +56,7 @@ class JudgeActor:
         samples = pcm.astype(np.float32) / np.float32(PCM_SCALE)
         rate = info.sample_rate or clip.sample_rate
         if rate != clip.sample_rate:
-            samples = resampled(samples, clip.sample_rate, rate)
+            samples = resample(samples, clip.sample_rate, rate)
         return judge.ask(replace(clip, samples=samples, sample_rate=rate))
 
 

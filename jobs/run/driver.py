@@ -17,6 +17,7 @@ from ...cluster.pool.pool import Pool
 from ...cluster.pool.replica_source import Borrowed, Spawned
 from ...cluster.session import ReplicaPlan, Resources, plan_replicas, session
 from ...cluster.storage import Entry, Storage, open_storage
+from ...cluster.storage.guard import guarded
 from ...errors import OutputDamaged, OutputGone, SpecError, SpeechmillError, StorageDenied, StorageFull, StorageMissing
 from ..output.claim import Claim
 from ..output.holdings import Holdings, counted_parts, lost_parts
@@ -28,6 +29,7 @@ from ..resolve.quality import beside_judges
 from ..spec.job import JobSpec
 from ..verify import damaged_manifests
 from .committer import Committer
+from .completion import write_companions
 from .metrics import Telemetry
 from .prepare import ResolvedJob, open_output, prepare
 from .result import Result, RunFigures
@@ -70,6 +72,8 @@ def run(
                 return _complete(begin)
         damaged = _damaged(begin, is_thorough=repair) if begin.found is not None else []
         if begin.is_complete and not damaged and not Holdings.of(begin.storage, _there(begin)).problems:
+            if repair:
+                _restore_companions(begin, lease)
             return _complete(begin)
         return _run(spec, begin, lease, damaged, observe, spans)
 
@@ -89,6 +93,14 @@ def _complete(begin: _Beginning) -> Result:
         )
     assert output.complete is not None
     return Result.of(begin.job.spec, output.complete, RunFigures())
+
+
+def _restore_companions(begin: _Beginning, lease: Lease) -> None:
+    """Write the card and `metadata.csv` of a complete output, where they are missing."""
+    complete = _there(begin).complete
+    if complete is not None:
+        with guarded(lease.check):
+            write_companions(begin.storage, complete, only_missing=True)
 
 
 def _damaged(begin: _Beginning, *, is_thorough: bool) -> list[str]:
