@@ -131,7 +131,7 @@ def clip_of(
         utterance.id,
         text,
         voice,
-        language_of(info, voice, text),
+        utterance.language or language_of(info, voice, text),
         utterance.speed,
         pcm.astype(np.float32) / np.float32(PCM_SCALE),
         sample_rate,

@@ -1,4 +1,4 @@
-"""The rows of one call become clips: pieces are joined, finished, judged, encoded, added to the part. Each row ends exactly once.
+"""The rows of one call become clips: joined, finished, judged, encoded, added to the part. Each row ends exactly once.
 
 Guaranteed: a clip is encoded only after its verdict. What the judges reject is neither encoded nor stored nor counted,
 but for the attempt that the job wants kept; its segments go to `Retries`, unless the row was handed back meanwhile.
