@@ -83,6 +83,7 @@ class ModelInfo:
         voice_languages: Voices, each with the language that its texts are read in, where that is not the first
         text_language: The language of texts whose voice has none; "" for the one that a text has more of
         kept_text: A regular expression of what passes to `prepare` untouched: control tags, phoneme spellings
+        licence: Of the weights, as SPDX names it ("Apache-2.0", "CC-BY-NC-4.0"); "" where it is not known
     """
 
     name: str
@@ -107,6 +108,12 @@ class ModelInfo:
     voice_languages: tuple[tuple[str, str], ...] = ()
     text_language: str = ""
     kept_text: str = ""
+    licence: str = ""
+
+    @property
+    def is_noncommercial(self) -> bool:
+        """Whether the licence of the weights is known to forbid commercial use."""
+        return "-NC" in self.licence.upper()
 
     def voice_fault(self, voice: str) -> str:
         """What is wrong with a voice, to follow its name in a message; "" for one that the model has."""
@@ -151,6 +158,13 @@ class Model(ABC):
         Raises:
             RowError: The row cannot be spoken, with the reason
         """
+
+    def prepare_in(self, language: str, text: str, voice: str) -> Prepared:
+        """`prepare` for a row that names its language, one of `info.languages` or a region of it, as in "en-GB".
+
+        A model of one language has no choice. One of several overrides it; `Segment.language` says it again to `speak`.
+        """
+        return self.prepare(text, voice)
 
     @abstractmethod
     def speak(self, segments: Sequence[Segment]) -> list[NDArray[np.float32]]:

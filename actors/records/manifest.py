@@ -53,6 +53,7 @@ class Record:
         heard: What a recogniser understood
         unheard_by: The judges that could not tell
         rejected: The rejected attempts, each with `attempt`, `judge`, `reasons`, `duration_s` and perhaps `heard`
+        language: Of the text, where the row names it
         alignment: Pieces of the text in order, each with the seconds of audio where it begins and ends
 
     Raises:
@@ -90,6 +91,7 @@ class Record:
     unheard_by: Sequence[str] | None = None
     rejected: Sequence[Mapping[str, Any]] | None = None
     alignment: Sequence[tuple[str, float, float]] | None = None
+    language: str | None = None
 
     def __post_init__(self) -> None:
         if self.row < 0:
@@ -157,6 +159,7 @@ class Record:
             voice=utterance.voice or default_voice,
             seed=utterance.seed,
             speed=utterance.speed,
+            language=utterance.language or None,
             model=model,
             model_revision=model_revision,
             metadata=dict(utterance.metadata),
@@ -239,6 +242,7 @@ _RESERVED: Mapping[str, tuple[type, ...]] = {
     "unheard_by": (list,),
     "rejected": (list,),
     "alignment": (list,),
+    "language": (str,),
 }
 _AUDIO = (
     *("audio", "audio_format", "audio_bytes", "audio_sha256", "sample_rate"),

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
+from ...actors.audio.finishing import Finishing
 from ...cluster.sharding.sharding import ShardLimits
 from ...cluster.storage import S3Options
 from ...errors import SpecError, did_you_mean
@@ -61,7 +62,8 @@ class S3Spec(Section):
 class InputSpec(Section):
     """Where rows come from, and which columns mean what. A column set to null is not looked for.
 
-    `id`, `seed`, `voice` and `speed` are used when the corpus has them; named in the job, they have to be there.
+    `id`, `seed`, `voice`, `speed` and, for a model of several languages, `language` are used when the corpus has them;
+    named in the job, they have to be there.
     `delimiter`, `header` and `columns` say how csv and tsv are laid out where their first line does not.
     """
 
@@ -75,6 +77,7 @@ class InputSpec(Section):
     seed: str | None = "seed"
     voice: str | None = "voice"
     speed: str | None = "speed"
+    language: str | None = "language"
     max_chars: Annotated[int, Field(ge=1)] = 20_000
     s3: S3Spec = S3Spec()
 
@@ -196,13 +199,23 @@ class QualitySpec(Section):
 
 
 class OutputSpec(Section):
-    """Where the speech goes and how it is packed; `jsonl` is for text."""
+    """Where the speech goes and how it is packed; `jsonl` is for text.
+
+    `sample_rate`, `loudness_lufs` and `trim_silence` (seconds of silence that stay) change what the model made.
+    """
 
     uri: UriText
     container: Literal["jsonl", "files", "webdataset", "parquet"] = "files"
     audio: Literal["wav", "flac", "opus", "mp3"] = "flac"
+    sample_rate: Annotated[int, Field(ge=4_000, le=192_000)] | None = None
+    loudness_lufs: Annotated[float, Field(ge=-70, le=-5)] | None = None
+    trim_silence: Annotated[float, Field(ge=0, le=10)] | None = None
     key_prefixes: Literal[0, 16, 256, 4096] = 0
     s3: S3Spec = S3Spec()
+
+    def finishing(self) -> Finishing:
+        """What becomes of a clip before it is encoded."""
+        return Finishing(self.sample_rate, self.loudness_lufs, self.trim_silence)
 
 
 class ShardingSpec(Section):

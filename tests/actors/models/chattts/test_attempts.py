@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from support.picky import is_rejected
+from support.judges import is_rejected
 
 from speechmill.actors.audio.encoding import PCM_SCALE, pcm16
 from speechmill.actors.gate.config import GateConfig
@@ -55,7 +55,7 @@ def speak(
     """All rows, in shards two at a time: records, the share of slots that held a row, and attempts at a row."""
     gate = None
     if by is not None:
-        judge = JudgeConfig("support.picky:Picky", options={"by": by})
+        judge = JudgeConfig("support.judges:Picky", options={"by": by})
         gate = GateConfig((judge,), (describe_judge(judge),), attempts=3)
     config = ModelConfig("chattts", path=str(folder), options={"max_steps": max_steps, "incomplete": "keep"})
     made = Replica(ReplicaConfig(config, batch_rows=SLOTS))
