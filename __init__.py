@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .actors.judges.base import Hearing, Judge, JudgeConfig, JudgeInfo, Limit, Verdict
     from .actors.models.base import BatchLimit, Model, ModelConfig, ModelInfo
     from .actors.records.utterance import Clip, Failure, Prepared, Segment, Utterance
     from .cluster.storage import S3Options
@@ -27,8 +28,13 @@ _MODULES = {
     "BatchLimit": "actors.models.base",
     "Clip": "actors.records.utterance",
     "Failure": "actors.records.utterance",
+    "Hearing": "actors.judges.base",
     "Job": "jobs.api",
     "JobError": "errors",
+    "Judge": "actors.judges.base",
+    "JudgeConfig": "actors.judges.base",
+    "JudgeInfo": "actors.judges.base",
+    "Limit": "actors.judges.base",
     "Model": "actors.models.base",
     "ModelConfig": "actors.models.base",
     "ModelInfo": "actors.models.base",
@@ -41,6 +47,7 @@ _MODULES = {
     "SpeechmillError": "errors",
     "SubmittedJob": "jobs.submission.handle",
     "Utterance": "actors.records.utterance",
+    "Verdict": "actors.judges.base",
     "read": "jobs.output.reader",
     "say": "jobs.say.api",
 }
@@ -49,8 +56,13 @@ __all__ = [
     "BatchLimit",
     "Clip",
     "Failure",
+    "Hearing",
     "Job",
     "JobError",
+    "Judge",
+    "JudgeConfig",
+    "JudgeInfo",
+    "Limit",
     "Model",
     "ModelConfig",
     "ModelInfo",
@@ -63,6 +75,7 @@ __all__ = [
     "SpeechmillError",
     "SubmittedJob",
     "Utterance",
+    "Verdict",
     "read",
     "say",
 ]

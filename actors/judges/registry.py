@@ -7,7 +7,10 @@ import importlib
 from ...errors import ModelError, did_you_mean
 from .base import Judge, JudgeConfig, JudgeInfo
 
-JUDGES: dict[str, tuple[str, str]] = {}
+JUDGES = {
+    "duration": ("speechmill.actors.judges.duration", "Duration"),
+    "signal": ("speechmill.actors.judges.signal", "Signal"),
+}
 
 
 def judge_class(name: str) -> type[Judge]:
