@@ -74,10 +74,15 @@ class TableColumns:
     def rows(self) -> RowMaker:
         """Makes utterances of rows."""
         options = self.options
-        named = {name: Column(getattr(options, name), required=False) for name in ("voice", "speed", "seed")}
         return RowMaker(
             InputOptions(
-                uri=options.uri, id=Column("id", required=False), text=self.text, speeds=_SPEEDS, s3=options.s3, **named
+                uri=options.uri,
+                id=Column("id", required=False),
+                text=self.text,
+                seed=Column(options.seed, required=False),
+                voice=Column(options.voice, required=False),
+                speed=Column(options.speed, required=False),
+                speeds=_SPEEDS,
             )
         )
 

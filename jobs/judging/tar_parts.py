@@ -5,6 +5,7 @@ Guaranteed: a tar is read once, from its beginning to its end, a sample in memor
 
 from __future__ import annotations
 
+import io
 import json
 import tarfile
 from collections.abc import Iterator, Mapping
@@ -56,6 +57,8 @@ class TarPart(AudioPart):
     def clips(self) -> Iterator[FoundClip]:
         uri, files = self.match.uri, AudioFiles("")
         try:
+            with self._open() as raw:
+                self._check_end(raw)
             with self._open() as raw, tarfile.open(fileobj=raw, mode="r|*", bufsize=1 << 20) as tar:
                 for row, (key, members) in enumerate(_samples(tar)):
                     fields = _fields(key, members, self.options)
@@ -67,6 +70,14 @@ class TarPart(AudioPart):
         # Headers of headers of headers: `tarfile` calls itself for each.
         except (tarfile.TarError, EOFError, ValueError, RecursionError, OSError) as error:
             raise CorpusError(f"{uri} is no tar, or is damaged or cut short: {error}") from error
+
+    def _check_end(self, raw: BinaryIO) -> None:
+        """Raise EOFError for a tar that was cut: `tarfile` takes a cut between two files for its end."""
+        if self.match.name.lower().endswith(".tar"):
+            size = raw.seek(0, io.SEEK_END)
+            raw.seek(max(0, size - tarfile.BLOCKSIZE))
+            if size % tarfile.BLOCKSIZE or raw.read() != tarfile.NUL * tarfile.BLOCKSIZE:
+                raise EOFError("it has no end mark")
 
     def _open(self) -> BinaryIO:
         if self.match.store is not None:

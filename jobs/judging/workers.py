@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from ...actors.gate.config import GateConfig
 from ...actors.gate.stats import NO_GATE, GateStats
@@ -178,7 +178,7 @@ class Workers:
             if worker.task is None:
                 worker.is_ready, worker.answers = bool(ray.get(worker.answers)), None
                 return None
-            heard: HeardClips = ray.get(next(worker.answers))
+            heard = cast("HeardClips", ray.get(next(worker.answers)))
         except StopIteration:
             done = worker.task
             worker.task = worker.answers = None
