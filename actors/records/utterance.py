@@ -75,6 +75,8 @@ class Segment:
     Attributes:
         row, index: Which utterance, and which piece of it (0-based)
         prepared: What the model reads of the text
+        attempt: How often the row was spoken before and rejected by the job's judges. It is part of what is drawn, and
+            of nothing else: the voice stays, also where it comes from the seed
     """
 
     row: int
@@ -84,6 +86,7 @@ class Segment:
     seed: int
     voice: str
     speed: float
+    attempt: int = 0
 
     @property
     def tokens(self) -> tuple[int, ...]:

@@ -33,17 +33,22 @@ class SpokenSegments:
     spoken: SpokenText
 
 
-def spoken_segments(utterance: Utterance, model: Model, front_end: FrontEnd, pause_s: float) -> SpokenSegments:
+def spoken_segments(
+    utterance: Utterance, model: Model, front_end: FrontEnd, pause_s: float, spoken: SpokenText | None = None
+) -> SpokenSegments:
     """The row as the model takes it, `pause_s` seconds between segments of one paragraph.
 
     What the model's `prepare` raises passes.
+
+    Args:
+        spoken: What the front end has read before; None to read the text now
 
     Raises:
         TextTooLong: And RowRejected: for what cannot be cut, for a row with nothing to speak, and for one with unspoken
             text where the rules want none
     """
     info = model.info
-    spoken = front_end.read(utterance.text, utterance.voice)
+    spoken = spoken if spoken is not None else front_end.read(utterance.text, utterance.voice)
     segments: list[Segment] = []
     pauses_s: list[float] = []
     missed = dict.fromkeys(spoken.unspoken)

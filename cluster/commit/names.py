@@ -79,7 +79,8 @@ class ObjectName:
 
 _SHARD = r"[0-9]{6,18}-[0-9]{4,18}"
 _NUMBERED = rf"{_RUN}\.n({_WHOLE})"
-_COUNTS = r"ok[0-9]{1,18}\.failed[0-9]{1,18}\.ms[0-9]{1,18}(?:\.un[0-9]{1,18})?\.[0-9a-f]{1,64}(?:\.[0-9a-f]{16})?"
+_TOLD = r"(?:\.un[0-9]{1,18})?(?:\.q[0-9]{1,18}-[0-9]{1,18}-[0-9]{1,18})?"
+_COUNTS = rf"ok[0-9]{{1,18}}\.failed[0-9]{{1,18}}\.ms[0-9]{{1,18}}{_TOLD}\.[0-9a-f]{{1,64}}(?:\.[0-9a-f]{{16}})?"
 _MANIFEST = re.compile(
     rf"{re.escape(MANIFEST_PREFIX)}([0-9]{{6,18}})/([0-9]{{4,18}}|{REJECTED})(?:\.{_NUMBERED})?\.{_COUNTS}\.jsonl"
 )

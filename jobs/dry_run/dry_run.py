@@ -13,7 +13,7 @@ from ...actors.records.utterance import Failure, Utterance
 from ...actors.replica.loaded_model import tuned
 from ...actors.text.front_end import FrontEnd, named
 from ...cluster.session import Resources, plan_replicas
-from ...cluster.sharding.cost_cache import recall
+from ...cluster.sharding.cost_cache import recall, recall_attempts
 from ...cluster.sharding.sharding import CostModel, shard_window
 from ...cluster.storage import open_storage
 from ...errors import RowError, SpeechmillError
@@ -22,6 +22,7 @@ from ..output.output_file import OutputFile
 from ..planning.windows import windows
 from ..resolve.corpus import open_corpus
 from ..resolve.model import describe_model, replica_config
+from ..resolve.quality import resolve_gate
 from ..resolve.text import text_rules
 from ..spec.job import JobSpec
 from .batch_estimate import BatchPlan, BatchPlanner
@@ -44,6 +45,9 @@ class Plan:
         actual: The batches of the run that completed this output; None if none has.
         num_unspoken: Rows with text that there are no words for; by the share of the first rows where `is_sampled`.
         unspoken_examples: The first of them, each with what is left out.
+        judges, attempts: The judges of each clip, and the most attempts at a row
+        judged_share: Of the rows, those that costly judges are asked about
+        judge_s: Estimated CPU seconds of the judges
     """
 
     task: str
@@ -65,6 +69,10 @@ class Plan:
     num_unspoken: int = 0
     unspoken_examples: tuple[str, ...] = ()
     is_sampled: bool = False
+    judges: tuple[str, ...] = ()
+    attempts: int = 1
+    judged_share: float = 1.0
+    judge_s: float = 0.0
 
     @property
     def wall_s(self) -> float:
@@ -87,6 +95,8 @@ def plan(spec: JobSpec, *, measure: bool = False) -> Plan:
     cost = recalled or CostModel.of(info)
     planner = BatchPlanner.find(replica_config(spec, config), info)
     limits = spec.sharding.limits()
+    gate = resolve_gate(spec, info, device)
+    expected = 1.0 if gate is None else recall_attempts(config, info, gate.key)
     corpus = open_corpus(spec, info)
     rows = rejected = chars = shards = num_windows = 0
     audio_s = replica_s = 0.0
@@ -110,6 +120,7 @@ def plan(spec: JobSpec, *, measure: bool = False) -> Plan:
     estimated_by = "the last run" if recalled else "the model's own figures"
     if batches is not None and not recalled:
         replica_s, estimated_by = batches.predicted.predicted_s, "the profile"
+    replica_s *= expected
     cluster = spec.cluster
     # Of a cluster nothing is known without joining it; this machine stands for it.
     here = Resources(gpus=0.0, cpus=num_cores(), is_local=False)
@@ -134,6 +145,10 @@ def plan(spec: JobSpec, *, measure: bool = False) -> Plan:
         num_unspoken=reading.predicted(rows - rejected),
         unspoken_examples=tuple(reading.examples),
         is_sampled=rows - rejected > reading.num_read,
+        judges=tuple(known.name for known in gate.config.infos) if gate else (),
+        attempts=gate.config.attempts if gate else 1,
+        judged_share=spec.quality.share,
+        judge_s=expected * audio_s * gate.cost_s if gate else 0.0,
     )
 
 

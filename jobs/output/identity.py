@@ -49,8 +49,13 @@ class Identity:
         ]
 
 
-def identity_of(spec: JobSpec, info: ModelInfo, device: str, corpus_fingerprint: str) -> Identity:
+def identity_of(
+    spec: JobSpec, info: ModelInfo, device: str, corpus_fingerprint: str, quality: Mapping[str, Any] | None = None
+) -> Identity:
     """The identity of a job with its model and device resolved.
+
+    Args:
+        quality: What of the job's judges decides which clips are stored; none for a job without judges
 
     Raises:
         SpecError: JSON cannot hold an option
@@ -90,6 +95,7 @@ def identity_of(spec: JobSpec, info: ModelInfo, device: str, corpus_fingerprint:
             **({"text.pause_s": spec.text.pause_s, "output.audio": spec.output.audio} if spec.task == "speak" else {}),
             # Left out if there are none: outputs begun before this key existed can be continued.
             **({"output.key_prefixes": prefixes} if (prefixes := spec.output.key_prefixes) else {}),
+            **(quality or {}),
             "sharding rules": SHARDING_RULES,
             **{f"sharding.{name}": value for name, value in spec.sharding.model_dump().items()},
         }

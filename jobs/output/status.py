@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ...actors.records.keys import ROOT_KEY
+from ...actors.records.verdicts import NO_VERDICTS, VerdictCounts
 from ...cluster.lease.lease import Lease
 from ...cluster.storage import Storage
 from ...errors import JobError, StorageMissing
@@ -23,6 +24,7 @@ class Status:
         driver: The process that writes the output now; "" if there is none
         problems: Objects of a complete output that are missing now, a sentence for each kind
         num_unspoken: Rows that are ok and leave out some of their text
+        verdicts: Rows that did not simply pass the job's judges
     """
 
     output: str
@@ -37,6 +39,7 @@ class Status:
     num_unspoken: int = 0
     driver: str = ""
     problems: tuple[str, ...] = ()
+    verdicts: VerdictCounts = NO_VERDICTS
 
     @property
     def is_damaged(self) -> bool:
@@ -68,6 +71,7 @@ def status(storage: Storage) -> Status:
         num_unspoken=ledger.totals.num_unspoken,
         driver=_driver(storage),
         problems=holdings.problems,
+        verdicts=ledger.totals.verdicts,
     )
 
 

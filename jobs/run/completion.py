@@ -38,7 +38,13 @@ def complete_output(
         )
     told = batches if batches.cells_total else None
     complete = Complete(
-        committed.num_rows, committed.num_ok, committed.num_failed, committed.audio_s, told, committed.num_unspoken
+        committed.num_rows,
+        committed.num_ok,
+        committed.num_failed,
+        committed.audio_s,
+        told,
+        committed.num_unspoken,
+        committed.verdicts,
     )
     claim.complete(complete)
     log.delete_ids()

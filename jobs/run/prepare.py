@@ -29,6 +29,7 @@ from ..output.plan_log import PlanLog
 from ..output.texts import text_key
 from ..resolve.corpus import open_corpus
 from ..resolve.model import describe_model, replica_config
+from ..resolve.quality import ResolvedGate, resolve_gate
 from ..resolve.text import text_rules
 from ..spec.job import JobSpec
 
@@ -41,6 +42,7 @@ class ResolvedJob:
         cost: The estimates that cut its shards. They are those of the run that began the output. Without such a run
             they are the costs of this model in the last run on this machine, or else the model's own estimates
         found: The job in the output's `job.json`; None for a new output
+        gate: Its judges; None for none
     """
 
     spec: JobSpec
@@ -51,6 +53,7 @@ class ResolvedJob:
     identity: Identity
     cost: CostModel
     found: JobFile | None
+    gate: ResolvedGate | None = None
 
     @property
     def parts(self) -> Parts:
@@ -63,7 +66,8 @@ class ResolvedJob:
 
     @property
     def job_config(self) -> JobConfig:
-        return JobConfig(self.model, self.spec.output.audio, self.spec.text.pause_s, text_rules(self.spec))
+        gate = None if self.gate is None else self.gate.config
+        return JobConfig(self.model, self.spec.output.audio, self.spec.text.pause_s, text_rules(self.spec), gate)
 
     @property
     def plan_fingerprint(self) -> str:
@@ -115,13 +119,14 @@ def prepare(spec: JobSpec, storage: Storage, found: JobFile | None, device: str)
     FrontEnd(info, text_rules(spec))  # refuses a lexicon that the model cannot follow
     corpus = open_corpus(spec, info)
     _refuse_own_output(spec, storage)
-    identity = identity_of(spec, info, device, corpus.fingerprint)
+    gate = resolve_gate(spec, info, device)
+    identity = identity_of(spec, info, device, corpus.fingerprint, gate.keys if gate else None)
     if found is not None:
         found.refuse_if_changed(identity, spec.output.uri)
     cost = found.cost if found else recall(config, info) or CostModel.of(info)
     # The backend is fixed from here on: a replica must not choose again.
     model = replace(config, backend=info.backend)
-    return ResolvedJob(spec, model, info, corpus, storage, identity, cost, found)
+    return ResolvedJob(spec, model, info, corpus, storage, identity, cost, found, gate)
 
 
 def _refuse_own_output(spec: JobSpec, storage: Storage) -> None:
