@@ -15,21 +15,28 @@ class JudgeWorker:
     """Loaded judges that hear one part after the other, to be wrapped by `ray.remote`."""
 
     def __init__(self, config: GateConfig) -> None:
-        self._gate = Gate(config)
+        self._config = config
+        self._gate: Gate | None = None
 
-    def is_ready(self) -> bool:
-        """True, once the judges are loaded."""
-        return True
+    def load(self) -> None:
+        """Load the judges.
+
+        Raises:
+            ModelError: A judge, its weights or its options are wrong
+        """
+        self._gate = Gate(self._config)
 
     def hear(
         self, part: AudioPart, start: int = 0, chunk: int = CHUNK_CLIPS, passed_over: frozenset[int] = frozenset()
     ) -> Iterator[HeardClips]:
         """See `hear_part`; call it as a streaming generator."""
+        assert self._gate is not None, "load comes first"
         yield from hear_part(part, self._gate, start=start, chunk=chunk, passed_over=passed_over)
 
     def close(self) -> None:
         """End the judges."""
-        self._gate.close()
+        if self._gate is not None:
+            self._gate.close()
 
 
 def spawned(config: Any, cpus: float, gpus: float) -> Any:

@@ -56,6 +56,7 @@ class InProcess:
         """The parts, in order."""
         worker = JudgeWorker(self._config)
         try:
+            worker.load()
             for part in parts:
                 task = _Task(part)
                 for heard in worker.hear(part):
@@ -160,7 +161,7 @@ class Workers:
 
     def _spawn(self) -> _Running:
         actor = spawned(self._config, self._plan.cpus, self._plan.gpus)
-        return _Running(actor, answers=actor.is_ready.remote(), since_s=time.monotonic())
+        return _Running(actor, answers=actor.load.remote(), since_s=time.monotonic())
 
     def _begin(self, worker: _Running, task: _Task) -> None:
         worker.task, worker.since_s = task, time.monotonic()
@@ -176,7 +177,8 @@ class Workers:
 
         try:
             if worker.task is None:
-                worker.is_ready, worker.answers = bool(ray.get(worker.answers)), None
+                ray.get(worker.answers)
+                worker.is_ready, worker.answers = True, None
                 return None
             heard = cast("HeardClips", ray.get(next(worker.answers)))
         except StopIteration:
@@ -196,9 +198,6 @@ class Workers:
 
     def _lost(self, worker: _Running, workers: list[_Running], again: deque[_Task], error: Exception) -> None:
         workers.remove(worker)
-        cause = getattr(error, "cause", None)
-        if isinstance(cause, SpeechmillError):  # it could not load its judges
-            raise cause from error
         self._deaths += 1
         if self._deaths > MAX_DEATHS:
             told = (str(error).strip().splitlines() or [type(error).__name__])[0]

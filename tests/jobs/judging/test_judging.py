@@ -191,14 +191,24 @@ def test_few_clips_need_no_cluster_and_an_empty_table_is_judged(tmp_path) -> Non
     assert audio_corpus.PART_ROWS == 256
 
 
+@pytest.fixture
+def noting_in_workers(ray_head, joined_ray, monkeypatch) -> str:
+    """The judge by a name under which workers of the cluster find it."""
+    source = Path(__file__).parents[2] / "support" / "planted_judges.py"
+    (Path(ray_head.folder) / "judges_of_tests.py").write_text(source.read_text())
+    monkeypatch.syspath_prepend(ray_head.folder)
+    return "judges_of_tests:Noting"
+
+
 @pytest.mark.integration
 def test_workers_of_a_cluster_say_the_same_and_a_deadly_clip_costs_no_other(
-    joined_ray, made, write_corpus, tmp_path, monkeypatch
+    noting_in_workers, made, write_corpus, tmp_path, monkeypatch
 ) -> None:
     monkeypatch.setattr("speechmill.jobs.judging.table_parts.PART_ROWS", 10)
     uri, notes = write_corpus("jsonl", made), tmp_path / "notes"
-    options = {NOTING: {"notes": str(notes), "deadly": "number 17 of"}}
-    found = speechmill.judge(uri, str(tmp_path / "judged"), judges=[NOTING, "signal"], options=options, workers=2)
+    options = {noting_in_workers: {"notes": str(notes), "deadly": "number 17 of"}}
+    judges = [noting_in_workers, "signal"]
+    found = speechmill.judge(uri, str(tmp_path / "judged"), judges=judges, options=options, workers=2)
     assert (found.num_clips, found.num_rejected, found.num_unheard) == (40, 3, 1)
     clips = {clip.id: clip for clip in read_scores(open_storage(str(tmp_path / "judged")))}
     assert clips["r017"].verdict == "unheard"
@@ -212,8 +222,8 @@ def test_workers_of_a_cluster_say_the_same_and_a_deadly_clip_costs_no_other(
 
 @pytest.mark.integration
 def test_a_judge_that_cannot_be_loaded_ends_the_judging_with_its_message(
-    joined_ray, made, write_corpus, tmp_path
+    noting_in_workers, made, write_corpus, tmp_path
 ) -> None:
-    options = {NOTING: {"notes": str(tmp_path / "notes"), "is_broken": True}}
+    options = {noting_in_workers: {"notes": str(tmp_path / "notes"), "is_broken": True}}
     with pytest.raises(ModelError, match="its weights are torn"):
-        speechmill.judge(write_corpus("jsonl", made), judges=[NOTING], options=options, workers=2)
+        speechmill.judge(write_corpus("jsonl", made), judges=[noting_in_workers], options=options, workers=2)
