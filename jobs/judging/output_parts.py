@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Any, cast
 
 from ...actors.audio.encoding import sha256
-from ...actors.models.base import ModelConfig
+from ...actors.gate.gate import language_of
+from ...actors.models.base import ModelConfig, ModelInfo
 from ...actors.models.registry import describe
 from ...actors.records.manifest import PartName, Record
 from ...actors.records.utterance import Utterance
@@ -21,25 +23,20 @@ from .audio_corpus import AudioCorpus, AudioCorpusOptions, AudioPart, FoundClip,
 
 
 @dataclass(frozen=True, slots=True)
-class Languages:
-    """The language of each voice of the model that spoke an output; "" where the model is not known."""
-
-    usual: str = ""
-    of_voices: Mapping[str, str] | None = None
-
-    def of(self, voice: str) -> str:
-        return (self.of_voices or {}).get(voice, self.usual)
-
-
-@dataclass(frozen=True, slots=True)
 class OutputPart(AudioPart):
-    """The spoken rows of one manifest."""
+    """The spoken rows of one manifest.
+
+    Attributes:
+        language: Of all rows; "" for those that the model knows of its voices
+        model: What spoke them; None where that is not known here
+    """
 
     uri: str
     s3: S3Options | None
     part: PartName
     container: str
-    languages: Languages
+    language: str
+    model: ModelInfo | None
 
     def clips(self) -> Iterator[FoundClip]:
         storage = open_storage(self.uri, self.s3)
@@ -57,13 +54,16 @@ class OutputPart(AudioPart):
             speed=record.speed or 1.0,
             metadata=record.metadata,
         )
+        language = self.language
+        if not language and self.model is not None:
+            language = language_of(self.model, record.voice, record.text)
         where = storage.location(record.audio or "")
         return FoundClip(
             utterance,
             where if record.member is None else f"{where} {record.member}",
             partial(_load, found, record.audio_sha256),
             heard_text=record.normalized_text or "",
-            language=self.languages.of(record.voice),
+            language=language,
             attempt=attempt_of(record.attempt, record.metadata),
             num_tokens=getattr(record, "num_tokens", None) or 0,
         )
@@ -85,14 +85,24 @@ def output_corpus(storage: Storage, options: AudioCorpusOptions) -> AudioCorpus:
     layout = Layout.of(storage, output.job.spec)
     parts = sorted(counted_parts(storage, output), key=lambda part: part.key)
     model = str(output.job.identity.keys.get("model.name", ""))
-    languages, varies = _languages(output, options.language)
+    info = _model_of(output)
     place = (options.uri, options.s3)
     spoken = [
-        OutputPart(part.shard_id, digest_of(part.key), part.num_ok, *place, part, layout.container.name, languages)
+        OutputPart(
+            part.shard_id,
+            digest_of(part.key),
+            part.num_ok,
+            *place,
+            part,
+            layout.container.name,
+            options.language,
+            info,
+        )
         for part in parts
         if part.num_ok
     ]
     num_failed = sum(part.num_failed for part in parts)
+    varies = info is None or info.varies
     return AudioCorpus(options.uri, "output", lambda: iter(spoken), num_failed, model, varies)
 
 
@@ -104,17 +114,13 @@ def _load(found: bytes | JobError, digest: str | None) -> Sound:
     return sound_of(found)
 
 
-def _languages(output: OutputFile, wanted: str) -> tuple[Languages, bool]:
-    """The languages of the model's voices, and whether its seeds vary; a model that is not here is asked nothing."""
+def _model_of(output: OutputFile) -> ModelInfo | None:
+    """The model that spoke an output, if it is described here; a user's own class, which may do anything, is not."""
     spec = output.job.spec.get("model")
     if not isinstance(spec, dict) or ":" in str(spec.get("name", ":")):
-        return Languages(wanted), True  # a user's own class may run anything as it is imported
+        return None
+    told = cast("dict[str, Any]", spec)
     try:
-        options = spec.get("options")
-        config = ModelConfig(str(spec["name"]), path=spec.get("path"), options=options if options else {})
-        info = describe(config)
+        return describe(ModelConfig(str(told["name"]), path=told.get("path"), options=told.get("options") or {}))
     except JobError:
-        return Languages(wanted), True
-    if wanted or not info.languages:
-        return Languages(wanted), info.varies
-    return Languages(info.languages[0], dict(info.voice_languages)), info.varies
+        return None
