@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from .base import Hearing, JudgeConfig, Limit, Verdict
+from .limits import Limits
 from .registry import judge_class, load_judge
 
 MIN_SCORES = 100
@@ -26,7 +27,7 @@ class Calibration:
 
     Attributes:
         body: For `JudgeConfig.calibration`
-        verdicts: Of the sample's clips under it, in order
+        verdicts: Of the sample's clips, in order: scores, and reasons by the new thresholds
     """
 
     body: Mapping[str, object]
@@ -54,7 +55,8 @@ def calibrate(config: JudgeConfig, clips: Sequence[Hearing], false_rejects: floa
     limits = [limit for limit in judge_type.limits if limit.score not in config.options]
     found = thresholds(limits, scores, false_rejects)
     body = {**learned, "thresholds": found, "num_clips": len(scores), "false_rejects": false_rejects}
-    return Calibration(body, _judged(replace(config, calibration=body), clips))
+    reached = Limits.of(judge_type.limits, replace(config, calibration=body))
+    return Calibration(body, [replace(v, reasons=reached.reasons(v.scores)) for v in verdicts])
 
 
 def thresholds(

@@ -9,7 +9,11 @@ from .base import Judge, JudgeConfig, JudgeInfo
 
 JUDGES = {
     "duration": ("speechmill.actors.judges.duration", "Duration"),
+    "forced": ("speechmill.actors.judges.whisper", "Forced"),
+    "mos": ("speechmill.actors.judges.mos", "Mos"),
     "signal": ("speechmill.actors.judges.signal", "Signal"),
+    "speaker": ("speechmill.actors.judges.speaker", "Speaker"),
+    "transcript": ("speechmill.actors.judges.whisper", "Transcript"),
 }
 
 
