@@ -142,6 +142,7 @@ def _robust_fit(rows: NDArray[np.float64], seconds: NDArray[np.float64]) -> NDAr
         )
         expected = np.maximum(rows @ found, 0.05)
         errors = np.log(np.maximum(seconds, 1e-3) / expected)
-        deviation = 1.4826 * float(np.median(np.abs(errors[is_kept] - np.median(errors[is_kept]))))
+        errors -= np.median(errors[is_kept])  # a few bad clips may have moved the first fit for all
+        deviation = 1.4826 * float(np.median(np.abs(errors[is_kept])))
         is_kept = np.abs(errors) <= max(_FAR * deviation, 1e-6) if math.isfinite(deviation) else is_kept
     return found
