@@ -35,8 +35,8 @@ def show_judging(summary: JudgingSummary, console: Console) -> None:
     if summary.costs:
         costs = ", ".join(f"{name} {cost:.5f}" for name, cost in summary.costs.items())
         table.add_row("seconds per second of audio", Text(costs))
-    table.add_row("scores", Text(summary.output))
     console.print(table)
+    console.print("Scores:", summary.output, markup=False, highlight=False, soft_wrap=True)
     _show_worst(summary.worst, console)
     if summary.num_rejected:
         console.print("To be spoken again, as input.uri of a job:", summary.again, markup=False, soft_wrap=True)
@@ -58,8 +58,8 @@ def show_calibration(summary: CalibrationSummary, console: Console) -> None:
     for name, number in summary.num_rejected.items():
         cost = f"{summary.costs.get(name, 0.0):.5f} s per second of audio"
         table.add_row(Text(f"{name} rejects"), f"{number:,} of the sample; {cost}")
-    table.add_row("written", Text(summary.file))
     console.print(table)
+    console.print("Written:", summary.file, markup=False, highlight=False, soft_wrap=True)
     _show_worst(summary.worst, console)
 
 
@@ -72,6 +72,5 @@ def _show_worst(clips: Iterable[BadClip], console: Console) -> None:
         lines += [f"heard  {printable(clip.heard, _SHOWN)}"] * bool(clip.heard)
         lines += [f"why    {printable(', '.join(clip.reasons), _SHOWN)}"] * bool(clip.reasons)
         lines += [f"clip   {printable(clip.audio, 400)}"]
-        console.print(
-            "\n       ".join([f"{number + 1:3}  {clip.id:.60}", *lines]), markup=False, highlight=False, soft_wrap=True
-        )
+        shown = "\n       ".join([f"{number + 1:3}  {printable(clip.id, 60)}", *lines])
+        console.print(shown, markup=False, highlight=False, soft_wrap=True)

@@ -73,6 +73,11 @@ class AudioPart(ABC):
     digest: str
     num_clips: int
 
+    @property
+    def is_remote(self) -> bool:
+        """Whether each clip is fetched by a request of its own, so that several at once are worth it."""
+        return False
+
     @abstractmethod
     def clips(self) -> Iterator[FoundClip]:
         """The clips, in order.

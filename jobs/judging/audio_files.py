@@ -68,22 +68,22 @@ class AudioFiles:
         where = self.location(path)
         if not where.startswith("s3://"):
             return self.state(path) != "missing"
-        folder, _, name = where.rpartition("/")
-        return self._store(folder).exists(name)
+        store, key = self._in_bucket(where)
+        return store.exists(key)
 
     def _from_s3(self, where: str) -> bytes:
-        folder, _, name = where.rpartition("/")
+        store, key = self._in_bucket(where)
         try:
-            return self._store(folder).get(name)
+            return store.get(key)
         except StorageMissing as error:
             raise JobError(f"{where}: there is no such object") from error
 
-    def _store(self, folder: str) -> Storage:
-        if folder not in self._stores:
-            if len(self._stores) >= 64:
-                self._stores.clear()
-            self._stores[folder] = open_storage(folder, self.s3)
-        return self._stores[folder]
+    def _in_bucket(self, where: str) -> tuple[Storage, str]:
+        """The store of a bucket, one for all its clips, and the key in it."""
+        bucket, _, key = where.removeprefix("s3://").partition("/")
+        if bucket not in self._stores:
+            self._stores[bucket] = open_storage(f"s3://{bucket}", self.s3)
+        return self._stores[bucket], key
 
 
 def _from_disk(where: str) -> bytes:

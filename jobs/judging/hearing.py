@@ -17,7 +17,7 @@ from ...actors.gate.gate import Gate
 from ...actors.gate.stats import NO_GATE, GateStats
 from ...actors.judges.base import Hearing
 from ...errors import RunStopped, StorageDenied
-from ..corpus.parallel import in_order
+from ..corpus.parallel import NUM_THREADS, in_order
 from .audio_corpus import AudioPart, FoundClip, Sound
 from .judged_clip import AUDIO, JudgedClip
 
@@ -54,7 +54,7 @@ def hear_part(
         partial(_unheard, clip, _DIED) if at in passed_over else partial(hear_clip, clip, gate)
         for at, clip in islice(enumerate(part.clips()), start, None)
     )
-    num_threads = threads_of(gate.config)
+    num_threads = max(threads_of(gate.config), NUM_THREADS if part.is_remote else 1)
     judged = in_order(_call, told, num_threads) if num_threads > 1 else map(_call, told)
     while some := list(islice(judged, chunk)):
         yield HeardClips(tuple(clip for clip, _ in some), sum((stats for _, stats in some), NO_GATE))

@@ -42,6 +42,11 @@ class TablePart(AudioPart):
     columns: TableColumns
     files: AudioFiles
 
+    @property
+    def is_remote(self) -> bool:
+        first = next((fields for _, fields in self.rows if isinstance(fields, dict)), {})
+        return self.files.location(_place(self.columns, first)).startswith("s3://")
+
     def clips(self) -> Iterator[FoundClip]:
         maker = self.columns.rows()
         for row, (number, fields) in enumerate(self.rows, self.first_row):
