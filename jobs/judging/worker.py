@@ -1,4 +1,4 @@
-"""A judge's process in a cluster, as a Ray actor; and the clips of a part heard in this process."""
+"""Judges that hear parts, as a Ray actor in a cluster or in this process."""
 
 from __future__ import annotations
 
@@ -8,15 +8,19 @@ from typing import Any
 from ...actors.gate.config import GateConfig
 from ...actors.gate.gate import Gate
 from .audio_corpus import AudioPart
-from .hearing import CHUNK_CLIPS, HeardClips, hear_part
+from .hearing import HeardClips, hear_part
 
 
 class JudgeWorker:
-    """Loaded judges that hear one part after the other, to be wrapped by `ray.remote`."""
+    """Loaded judges that hear one part after the other, to be wrapped by `ray.remote`.
+
+    A part is begun, and then told piece by piece, by plain calls: these work through Ray's client, too.
+    """
 
     def __init__(self, config: GateConfig) -> None:
         self._config = config
         self._gate: Gate | None = None
+        self._told: Iterator[HeardClips] = iter(())
 
     def load(self) -> None:
         """Load the judges.
@@ -26,12 +30,19 @@ class JudgeWorker:
         """
         self._gate = Gate(self._config)
 
-    def hear(
-        self, part: AudioPart, start: int = 0, chunk: int = CHUNK_CLIPS, passed_over: frozenset[int] = frozenset()
-    ) -> Iterator[HeardClips]:
-        """See `hear_part`; call it as a streaming generator."""
+    def begin(self, part: AudioPart, start: int, chunk: int, passed_over: frozenset[int]) -> None:
+        """Begin a part, see `hear_part`."""
         assert self._gate is not None, "load comes first"
-        yield from hear_part(part, self._gate, start=start, chunk=chunk, passed_over=passed_over)
+        self._told = hear_part(part, self._gate, start=start, chunk=chunk, passed_over=passed_over)
+
+    def more(self) -> HeardClips | None:
+        """The next clips of the part; None at its end.
+
+        Raises:
+            JobError: The part as a whole cannot be read
+            StorageUnavailable: The store does not answer
+        """
+        return next(self._told, None)
 
     def close(self) -> None:
         """End the judges."""

@@ -59,7 +59,8 @@ class InProcess:
             worker.load()
             for part in parts:
                 task = _Task(part)
-                for heard in worker.hear(part):
+                worker.begin(part, 0, CHUNK_CLIPS, frozenset())
+                while (heard := worker.more()) is not None:
                     task.add(heard)
                     observe(heard)
                 yield task.done
@@ -100,7 +101,7 @@ class _Task:
 
 @dataclass(slots=True, eq=False)
 class _Running:
-    """A worker; `answers` are those of its task."""
+    """A worker; `answers` refers to what it is asked for now."""
 
     actor: Any
     task: _Task | None = None
@@ -165,8 +166,8 @@ class Workers:
 
     def _begin(self, worker: _Running, task: _Task) -> None:
         worker.task, worker.since_s = task, time.monotonic()
-        told = (task.part, len(task.clips), task.chunk, task.passed_over)
-        worker.answers = worker.actor.hear.options(num_returns="streaming").remote(*told)
+        worker.actor.begin.remote(task.part, len(task.clips), task.chunk, task.passed_over)
+        worker.answers = worker.actor.more.remote()
 
     def _take(
         self, worker: _Running, workers: list[_Running], again: deque[_Task], observe: Callable[[HeardClips], None]
@@ -180,19 +181,20 @@ class Workers:
                 ray.get(worker.answers)
                 worker.is_ready, worker.answers = True, None
                 return None
-            heard = cast("HeardClips", ray.get(next(worker.answers)))
-        except StopIteration:
-            done = worker.task
-            worker.task = worker.answers = None
-            return None if done is None else done.done
+            heard = cast("HeardClips | None", ray.get(worker.answers))
         except RayTaskError as error:
             cause: Any = getattr(error, "cause", error)
             raise cause if isinstance(cause, SpeechmillError) else error from error
         except RayActorError as error:
             self._lost(worker, workers, again, error)
             return None
+        task = worker.task
+        if heard is None:
+            worker.task = worker.answers = None
+            return task.done
         self._deaths, worker.since_s = 0, time.monotonic()
-        worker.task.add(heard)
+        worker.answers = worker.actor.more.remote()
+        task.add(heard)
         observe(heard)
         return None
 
