@@ -10,11 +10,12 @@ Rows that the job's judges reject are spoken again by the call that speaks at th
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future
-from contextlib import AbstractContextManager, closing, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -45,6 +46,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+
+_MOST_BESIDE = 8
+"""Threads in which rejected rows are spoken beside others; each has taken all that waited when it began."""
 
 Spoken = list[tuple[Segment, "NDArray[np.float32]"]]
 
@@ -136,7 +140,8 @@ class ShardSynthesis:
 
     def _is_due(self) -> bool:
         """Whether rejected rows wait that are worth a batch, or no more are to come from this call."""
-        return bool(self._retries) and (len(self._retries) >= WORTH_A_BATCH or not self._rows.num_judged)
+        worth = 1 if self.is_shared else WORTH_A_BATCH
+        return bool(self._retries) and (len(self._retries) >= worth or not self._rows.num_judged)
 
     def _is_over(self) -> bool:
         return not self._rows.is_open or self._is_enough()
@@ -306,13 +311,12 @@ class ShardSynthesis:
         """Speak or refine step by step, and take each row as it ends. Errors of the model pass."""
         began, before = self._meter.seconds(), stepwise.usage
         # Closed in any case: abandoned rows would go on in the slots beside others.
-        with closing(stepwise.outcomes(segments)) as outcomes:
+        with closing(stepwise.outcomes(segments)) as outcomes, self._beside(stepwise) as look:
             for segment, outcome in outcomes:
+                self._take(segment, outcome)
+                look()
                 if isinstance(outcome, RowError):
-                    self._rows_of(segment).give_up(segment, self._reason(outcome))
                     continue
-                self._surprise, self._spoken_last = None, segment
-                self._rows_of(segment).put(segment, outcome)
                 now, used = self._meter.seconds(), stepwise.usage
                 self._count(
                     BatchStats(
@@ -325,6 +329,50 @@ class ShardSynthesis:
                 began, before = now, used
                 if self._is_enough():
                     return  # do not wait for rows in slots: they may take longer than there is time
+
+    def _take(self, segment: Segment, outcome: Any) -> None:
+        """Take the outcome of a segment that was spoken or refined step by step."""
+        if isinstance(outcome, RowError):
+            self._rows_of(segment).give_up(segment, self._reason(outcome))
+        else:
+            self._surprise, self._spoken_last = None, segment
+            self._rows_of(segment).put(segment, outcome)
+
+    @contextmanager
+    def _beside(self, stepwise: Stepwise) -> Generator[Callable[[], None]]:
+        """Speak rejected rows beside the rows of the block, in slots that are free; call what it yields now and then.
+
+        What cannot be spoken so is left to the rows' next turn, alone, where failures are handled.
+        """
+        threads: list[threading.Thread] = []
+        raised: list[BaseException] = []
+
+        def speak(segments: Sequence[Segment]) -> None:
+            try:
+                with closing(stepwise.outcomes(segments)) as outcomes:
+                    for segment, outcome in outcomes:
+                        self._take(segment, outcome)
+                        if self._is_enough():
+                            return
+            except BaseException as error:
+                raised.append(error)
+                left = [segment for segment in segments if self._rows.is_expected(segment)]
+                self._retries.add(self._rows, left)
+
+        def look() -> None:
+            if self._retries and not raised and sum(thread.is_alive() for thread in threads) < _MOST_BESIDE:
+                taken = [segment for rows, segment in self._retries.take() if rows.is_expected(segment)]
+                threads.append(threading.Thread(target=speak, args=(taken,), name="again", daemon=True))
+                threads[-1].start()
+
+        try:
+            yield look
+        finally:
+            for thread in threads:
+                thread.join()
+        for error in raised:
+            if not isinstance(error, Exception) or isinstance(error, JobError | RunStopped):
+                raise error
 
     def _after_failure(
         self, batch: Sequence[Segment], error: Exception, todo: deque[list[Segment]], *, was_alone: bool

@@ -1,6 +1,6 @@
 """The command line: `speechmill run | plan | text | say | serve | status | verify | judge | weights | voices`.
 
-Beside them `check-model`, and `submit | list | logs | stop`, for jobs on a cluster: submission/commands.py.
+Beside them `check-model | check-judge`, and `submit | list | logs | stop`, for jobs on a cluster: submission/commands.py.
 
 Exit status: 0 every row spoken (or within the allowance), 1 rows failed beyond it or `verify` found damage,
 2 the job itself is wrong, 3 the run had to stop and can be continued, 130 interrupted, 141 standard output was closed
@@ -21,6 +21,7 @@ from rich.console import Console
 from ...errors import SpecError
 from ..run.exit_status import ExitStatus
 from . import submission as commands
+from .check_judge import check_judge
 from .check_model import check_model
 from .exits import ended_with_its_reader, reported, stop, terminated_like_interrupted
 from .judge import judge
@@ -236,6 +237,7 @@ def verify(
 
 
 commands.register(app)
+app.command("check-judge")(check_judge)
 app.command("check-model")(check_model)
 app.command("judge")(judge)
 app.command("text")(text_preview)

@@ -125,9 +125,7 @@ def test_replicas_killed_while_verdicts_are_out_change_nothing(tmp_path: Path) -
 
 def test_other_judges_or_attempts_are_another_job_and_their_place_is_not(tmp_path: Path) -> None:
     job_of(tmp_path, 20).run()
-    for quality in ({"attempts": 2}, {"on_reject": "keep"}, {"share": 0.5}, {"judges": []}):
-        if not quality.get("judges", True):
-            quality = {"judges": [], "options": {}}
+    for quality in ({"attempts": 2}, {"on_reject": "keep"}, {"share": 0.5}, {"on_unheard": "fail"}):
         with pytest.raises((JobChanged, speechmill.JobError), match="quality"):
             job_of(tmp_path, 20, quality=quality).run()
     assert job_of(tmp_path, 20, quality={"max_mean_attempts": 9, "place": {"timeout_s": 9}}).run().num_rows == 20
