@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .cluster.storage import S3Options
     from .errors import JobError, RunStopped, SpeechmillError
     from .jobs.api import Job
+    from .jobs.judging.judging import judge
     from .jobs.output.reader import read
     from .jobs.run.result import Result
     from .jobs.say.api import Speech, say
@@ -50,6 +51,7 @@ _MODULES = {
     "SubmittedJob": "jobs.submission.handle",
     "Utterance": "actors.records.utterance",
     "Verdict": "actors.judges.base",
+    "judge": "jobs.judging.judging",
     "read": "jobs.output.reader",
     "say": "jobs.say.api",
 }
@@ -79,6 +81,7 @@ __all__ = [
     "SubmittedJob",
     "Utterance",
     "Verdict",
+    "judge",
     "read",
     "say",
 ]

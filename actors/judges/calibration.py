@@ -20,6 +20,9 @@ MIN_SCORES = 100
 MARGIN = 0.05
 """Thresholds lie further out than the last clip that passes, by this share of its distance from the median."""
 
+FAR = 3.0
+"""Of a normal distribution 4.9 deviations: one ordinary clip in a million."""
+
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
@@ -51,12 +54,33 @@ def calibrate(config: JudgeConfig, clips: Sequence[Hearing], false_rejects: floa
     judge_type = judge_class(config.name)
     learned = dict(judge_type.learn(config, clips))
     verdicts = _judged(replace(config, calibration=learned), clips)
-    scores = [verdict.scores for verdict in verdicts if not verdict.reasons]
     limits = [limit for limit in judge_type.limits if limit.score not in config.options]
+    scores = ordinary(limits, [verdict.scores for verdict in verdicts if not verdict.reasons])
     found = thresholds(limits, scores, false_rejects)
     body = {**learned, "thresholds": found, "num_clips": len(scores), "false_rejects": false_rejects}
     reached = Limits.of(judge_type.limits, replace(config, calibration=body))
     return Calibration(body, [replace(v, reasons=reached.reasons(v.scores)) for v in verdicts])
+
+
+def ordinary(limits: Sequence[Limit], scores: Sequence[Mapping[str, float]]) -> list[Mapping[str, float]]:
+    """The scores of clips of which none lies far out: three bad clips in a hundred would move limits beyond them.
+
+    A score lies far out beyond `FAR` times the distance from the median to the worst twentieth. So up to a twentieth of
+    the clips may be bad; where scores are alike, none is far out.
+    """
+    fences: list[tuple[Limit, float]] = []
+    for limit in limits:
+        ranked = sorted((own[limit.score] for own in scores if limit.score in own), reverse=limit.is_lowest)
+        if len(ranked) >= MIN_SCORES:
+            median, bad = ranked[len(ranked) // 2], ranked[int(0.95 * (len(ranked) - 1))]
+            if bad != median:
+                fences.append((limit, median + FAR * (bad - median)))
+    return [own for own in scores if not any(_is_beyond(limit, fence, own) for limit, fence in fences)]
+
+
+def _is_beyond(limit: Limit, fence: float, scores: Mapping[str, float]) -> bool:
+    score = scores.get(limit.score)
+    return score is not None and (score < fence if limit.is_lowest else score > fence)
 
 
 def thresholds(

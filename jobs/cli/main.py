@@ -1,7 +1,6 @@
-"""The command line: `speechmill run | plan | text | say | serve | status | verify | export | weights | voices |
-check-model | check-judge`.
+"""The command line: `speechmill run | plan | text | say | serve | status | verify | judge | export | weights | voices`.
 
-Beside them `submit | list | logs | stop`, for jobs on a cluster: submission/commands.py.
+Beside them `check-model | check-judge`, and `submit | list | logs | stop`, for jobs on a cluster: submission/commands.py.
 
 Exit status: 0 every row spoken (or within the allowance), 1 rows failed beyond it or `verify` found damage,
 2 the job itself is wrong, 3 the run had to stop and can be continued, 130 interrupted, 141 standard output was closed
@@ -26,6 +25,7 @@ from .check_judge import check_judge
 from .check_model import check_model
 from .exits import ended_with_its_reader, reported, stop, terminated_like_interrupted
 from .export import export_output
+from .judge import judge
 from .options import EndpointOption, JobFileArgument, JsonOption, OutputArgument, RegionOption, SetOption
 from .places import opened
 from .text import text_preview
@@ -242,6 +242,7 @@ commands.register(app)
 app.command("check-judge")(check_judge)
 app.command("check-model")(check_model)
 app.command("export")(export_output)
+app.command("judge")(judge)
 app.command("text")(text_preview)
 app.command("voices")(voices)
 
