@@ -23,7 +23,7 @@ from typing import Any
 
 from common import machine, parsed, show
 
-from speechmill.actors.gate.gate import resampled
+from speechmill.actors.audio.finishing import resample
 from speechmill.actors.judges.base import Hearing, Judge, JudgeConfig
 from speechmill.actors.judges.calibration import calibrate
 from speechmill.actors.judges.registry import load_judge
@@ -135,7 +135,7 @@ def _calibrated(name: str, sample: Sequence[Hearing], arguments: argparse.Namesp
 def _at_rate(clip: Hearing, rate: int | None) -> Hearing:
     if rate is None or rate == clip.sample_rate:
         return clip
-    return replace(clip, samples=resampled(clip.samples, clip.sample_rate, rate), sample_rate=rate)
+    return replace(clip, samples=resample(clip.samples, clip.sample_rate, rate), sample_rate=rate)
 
 
 def _hear(judges: Sequence[Heard], kind: str, clips: Sequence[Hearing]) -> None:
