@@ -116,7 +116,7 @@ class ShardSynthesis:
         """Analyse all texts. It uses no model: a call that waits for the model does it while another one speaks."""
         for utterance in utterances:
             try:
-                self._texts[utterance.row] = self._front_end.read(utterance.text, utterance.voice)
+                self._texts[utterance.row] = self._front_end.read(utterance.text, utterance.voice, utterance.language)
             except Exception as error:
                 self._texts[utterance.row] = error
 

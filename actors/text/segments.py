@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ...errors import RowRejected
@@ -48,14 +49,15 @@ def spoken_segments(
             text where the rules want none
     """
     info = model.info
-    spoken = spoken if spoken is not None else front_end.read(utterance.text, utterance.voice)
+    spoken = spoken if spoken is not None else front_end.read(utterance.text, utterance.voice, utterance.language)
+    prepare = partial(model.prepare_in, utterance.language) if utterance.language else model.prepare
     segments: list[Segment] = []
     pauses_s: list[float] = []
     missed = dict.fromkeys(spoken.unspoken)
     for part in spoken.parts:
         silence_s = part.pause_s if part.pause_s is not None else 0.0 if not segments else pause_s
         pieces = split_text(part.text, info.split_chars, is_read=info.takes_words)
-        for piece, tokens in fit_pieces(pieces, utterance.voice, info.max_length, model.prepare):
+        for piece, tokens in fit_pieces(pieces, utterance.voice, info.max_length, prepare):
             segments.append(
                 Segment(
                     utterance.row,
@@ -65,6 +67,7 @@ def spoken_segments(
                     utterance.seed,
                     utterance.voice,
                     utterance.speed,
+                    utterance.language,
                 )
             )
             pauses_s.append(silence_s)
