@@ -46,7 +46,6 @@ class Record:
         refined: The text as it is spoken, in a job that refines text; `text` stays the corpus's
         normalized_text: The text as a model was given it that takes words: numbers, symbols and abbreviations written
             out, without what is unspoken
-<<<<<<< HEAD
         attempt: Of a judged row, the attempt that is stored, or the last one of a failed row: 0 for the first
         verdict: What the judges say of it: "passed", "rejected" (stored because the job keeps such clips, or failed)
             or "unheard" (no judge rejects it, some could not tell)
@@ -54,11 +53,7 @@ class Record:
         heard: What a recogniser understood
         unheard_by: The judges that could not tell
         rejected: The rejected attempts, each with `attempt`, `judge`, `reasons`, `duration_s` and perhaps `heard`
-=======
-        attempt: How often the row was begun before, 0 for the first time
-        scores: By what a clip was measured with
         language: Of the text, where the row names it
->>>>>>> c97e7b1375378f12ca85f8eb05aeb96443e501da
         alignment: Pieces of the text in order, each with the seconds of audio where it begins and ends
 
     Raises:

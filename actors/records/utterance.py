@@ -77,12 +77,9 @@ class Segment:
     Attributes:
         row, index: Which utterance, and which piece of it (0-based)
         prepared: What the model reads of the text
-<<<<<<< HEAD
+        language: As the row names it, "" where it names none
         attempt: How often the row was spoken before and rejected by the job's judges. It is part of what is drawn, and
             of nothing else: the voice stays, also where it comes from the seed
-=======
-        language: As the row names it, "" where it names none
->>>>>>> c97e7b1375378f12ca85f8eb05aeb96443e501da
     """
 
     row: int
@@ -92,11 +89,8 @@ class Segment:
     seed: int
     voice: str
     speed: float
-<<<<<<< HEAD
-    attempt: int = 0
-=======
     language: str = ""
->>>>>>> c97e7b1375378f12ca85f8eb05aeb96443e501da
+    attempt: int = 0
 
     @property
     def tokens(self) -> tuple[int, ...]:
