@@ -7,12 +7,13 @@ whatever a judge does. This module does not use Ray: judges elsewhere are an arg
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from ..audio.encoding import PCM_SCALE
+from ..audio.finishing import resample
 from ..judges.base import Hearing, JudgeConfig, JudgeInfo, Verdict
 from ..models.base import ModelInfo
 from ..records.utterance import Utterance
@@ -49,20 +50,26 @@ class Gate:
     Args:
         hire: Makes dear judges that run elsewhere, if the job wants them there
 
+    Attributes:
+        is_elsewhere: Whether a judge runs elsewhere, so that a verdict is waited for more than it is worked for
+
     Raises:
         ModelError: A judge cannot be loaded
     """
 
     def __init__(self, config: GateConfig, hire: Hire | None = None) -> None:
         self.config = config
-        is_elsewhere = config.place.where == "actors" and hire is not None
+        self.is_elsewhere = hire is not None and any(map(is_dear, config.infos))
         with ExitStack() as stack:
             self._judges: list[AnsweringJudge] = []
+            self._rates: list[int | None] = []
             for judge, info in zip(config.judges, config.infos, strict=True):
-                if is_elsewhere and hire is not None and is_dear(info):
+                if hire is not None and is_dear(info):
                     made: AnsweringJudge = hire(judge, info)
+                    self._rates.append(None)  # it gets the clip as it is, and makes its own rate of it
                 else:
                     made = LocalJudge(judge, info, config.place.timeout_s)
+                    self._rates.append(info.sample_rate)
                 stack.callback(made.close)
                 self._judges.append(made)
             self._closing = stack.pop_all()
@@ -76,9 +83,9 @@ class Gate:
         def ask(number: int, clip: Hearing) -> Verdict:
             info = self.config.infos[number]
             began = time.perf_counter()
-            rate = info.sample_rate or clip.sample_rate
+            rate = self._rates[number] or clip.sample_rate
             if rate not in rates:
-                rates[rate] = replace(clip, samples=resampled(clip.samples, clip.sample_rate, rate), sample_rate=rate)
+                rates[rate] = replace(clip, samples=resample(clip.samples, clip.sample_rate, rate), sample_rate=rate)
             verdict = self._judges[number].ask(rates[rate])
             seconds[info.name] = time.perf_counter() - began
             audio_s[info.name] = len(clip.samples) / clip.sample_rate
@@ -101,13 +108,21 @@ class Gate:
 
 
 def clip_of(
-    utterance: Utterance, info: ModelInfo, text: str, num_tokens: int, pcm: NDArray[np.int16], sample_rate: int
+    utterance: Utterance,
+    info: ModelInfo,
+    text: str,
+    num_tokens: int,
+    pcm: NDArray[np.int16],
+    sample_rate: int,
+    pauses_s: Sequence[float] = (),
 ) -> Hearing:
     """A clip as judges hear it.
 
     Args:
         text: As it is spoken
         num_tokens: The model's count of the text
+        pcm: int16 [num_samples] at `sample_rate` Hz, as they will be stored
+        pauses_s: Seconds of silence between segments
     """
     import numpy as np
 
@@ -116,11 +131,12 @@ def clip_of(
         utterance.id,
         text,
         voice,
-        language_of(info, voice, text),
+        utterance.language or language_of(info, voice, text),
         utterance.speed,
         pcm.astype(np.float32) / np.float32(PCM_SCALE),
         sample_rate,
         num_tokens,
+        tuple(pause_s for pause_s in pauses_s if pause_s > 0),
     )
 
 
@@ -131,12 +147,3 @@ def language_of(info: ModelInfo, voice: str, text: str = "") -> str:
     if len(info.languages) == 1:
         return info.languages[0]
     return text_language(text) if text and {"en", "zh"} == set(info.languages) else ""
-
-
-def resampled(samples: NDArray[np.float32], sample_rate: int, wanted: int) -> NDArray[np.float32]:
-    """The samples float32 [num_samples] at another rate: a function of these samples alone."""
-    import torch
-    from torchaudio.functional import resample
-
-    with torch.inference_mode():
-        return resample(torch.from_numpy(samples), sample_rate, wanted).numpy()

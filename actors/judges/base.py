@@ -94,6 +94,7 @@ class Hearing:
         num_tokens: What the model counts as the text's length at speed 1, summed over its segments; 0 where it is not
             known
         pauses_s: Seconds of each silence that the text's markup asks for
+        cut_s: Seconds of silence that were trimmed off the clip's start and end: the model has spoken them
     """
 
     id: str
@@ -105,6 +106,7 @@ class Hearing:
     sample_rate: int
     num_tokens: int = 0
     pauses_s: tuple[float, ...] = ()
+    cut_s: tuple[float, float] = (0.0, 0.0)
 
     @property
     def duration_s(self) -> float:

@@ -71,6 +71,10 @@ class Signal(Judge):
 
     def _verdict(self, clip: Hearing) -> Verdict:
         scores = signal_scores(clip.samples, clip.sample_rate)
+        # Silence is the model's fault, also where the job trims it.
+        for name, cut_s in zip(("lead_s", "trail_s"), clip.cut_s, strict=True):
+            if name in scores:
+                scores[name] = round(scores[name] + cut_s, 5)
         pause_s = max(clip.pauses_s, default=0.0)
         reasons = self._limits.reasons(scores, gap_s=pause_s, lead_s=pause_s, trail_s=pause_s)
         return Verdict(reasons, scores)

@@ -1,4 +1,4 @@
-"""The rows of one call become clips: pieces are joined, judged, encoded, added to the part. Each row ends exactly once.
+"""The rows of one call become clips: joined, finished, judged, encoded, added to the part. Each row ends exactly once.
 
 Guaranteed: a clip is encoded only after its verdict. What the judges reject is neither encoded nor stored nor counted,
 but for the attempt that the job wants kept; its segments go to `Retries`, unless the row was handed back meanwhile.
@@ -9,11 +9,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ...errors import RowError
 from ..audio.encoding import encode, join, pcm16, pcm_sha256, sha256
+from ..audio.finishing import finish
 from ..gate.attempts import Trial, are_alike, best_of, ending_of, error_of
 from ..gate.gate import Gate, clip_of
 from ..gate.stats import NO_GATE, GateStats
@@ -28,6 +30,20 @@ from .row_results import Pieces, Rows
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class _Sound:
+    """The sound of a row as it would be stored.
+
+    Attributes:
+        pcm: int16 [num_samples] at `sample_rate` Hz
+        cut_s: Seconds of silence that were trimmed off its start and end
+    """
+
+    pcm: NDArray[np.int16]
+    sample_rate: int
+    cut_s: tuple[float, float]
 
 
 class Clips(Rows["NDArray[np.float32]"]):
@@ -122,21 +138,23 @@ class Clips(Rows["NDArray[np.float32]"]):
                     del self._judged[pieces.utterance.row]
             self._retries.notify()
 
-    def _pcm(self, pieces: Pieces[NDArray[np.float32]]) -> NDArray[np.int16] | RowError:
-        """The 16-bit samples int16 [num_samples] that would be stored, or why there are none."""
+    def _pcm(self, pieces: Pieces[NDArray[np.float32]]) -> _Sound | RowError:
+        """The sound that would be stored, or why there is none."""
+        rate = self._info.sample_rate
         try:
-            return pcm16(join(pieces.made, self._info.sample_rate, pieces.pauses_s))
+            clip = finish(join(pieces.made, rate, pieces.pauses_s), rate, self._config.finishing)
+            return _Sound(pcm16(clip.samples), clip.sample_rate, (clip.cut_s, clip.cut_end_s))
         except RowError as error:
             return error
 
     def _judge(self, gate: Gate, pieces: Pieces[NDArray[np.float32]]) -> Record | None:
         """The record of a spoken row once it is judged; None if it is spoken again, here or elsewhere."""
-        utterance, pcm = pieces.utterance, self._pcm(pieces)
-        if isinstance(pcm, RowError) or not len(pcm):
+        utterance, sound = pieces.utterance, self._pcm(pieces)
+        if isinstance(sound, RowError) or not len(sound.pcm):
             with self._guard:
                 is_here = self._judged.pop(utterance.row, None) is not None
-            return self._encode(pieces, pcm) if is_here else None
-        trial, stats = self._heard(gate, pieces, pcm)
+            return self._encode(pieces, sound) if is_here else None
+        trial, stats = self._heard(gate, pieces, sound)
         ending = ending_of(gate.config, trial)
         again = pieces.again() if ending == "again" else None
         with self._guard:
@@ -159,21 +177,20 @@ class Clips(Rows["NDArray[np.float32]"]):
         if trial.verdict.name == "rejected":
             trial = best_of(trials)
             assert trial.pcm is not None, "a job that keeps rejected clips keeps their samples"
-            pcm = trial.pcm
-        return self._encode(pieces, pcm, trial)
+            sound = replace(sound, pcm=trial.pcm)
+        return self._encode(pieces, sound, trial)
 
-    def _heard(
-        self, gate: Gate, pieces: Pieces[NDArray[np.float32]], pcm: NDArray[np.int16]
-    ) -> tuple[Trial, GateStats]:
+    def _heard(self, gate: Gate, pieces: Pieces[NDArray[np.float32]], sound: _Sound) -> tuple[Trial, GateStats]:
         """The verdict on an attempt, and what it cost."""
-        info, rate = self._info, self._info.sample_rate
+        info = self._info
         text = pieces.spoken.text if info.takes_words else pieces.utterance.text
-        verdict, stats = gate.judge(clip_of(pieces.utterance, info, text, pieces.num_tokens, pcm, rate))
-        kept = pcm if gate.config.keeps_rejected else None
-        return Trial(pieces.attempt, verdict, len(pcm) / rate, kept), stats
+        clip = clip_of(pieces.utterance, info, text, pieces.num_tokens, sound.pcm, sound.sample_rate, pieces.pauses_s)
+        verdict, stats = gate.judge(replace(clip, cut_s=sound.cut_s))
+        kept = sound.pcm if gate.config.keeps_rejected else None
+        return Trial(pieces.attempt, verdict, len(sound.pcm) / sound.sample_rate, kept), stats
 
     def _encode(
-        self, pieces: Pieces[NDArray[np.float32]], pcm: NDArray[np.int16] | RowError, trial: Trial | None = None
+        self, pieces: Pieces[NDArray[np.float32]], sound: _Sound | RowError, trial: Trial | None = None
     ) -> Record:
         """Encode, hash and store one clip.
 
@@ -182,16 +199,17 @@ class Clips(Rows["NDArray[np.float32]"]):
         """
         utterance, info, config = pieces.utterance, self._info, self._config
         try:
-            if isinstance(pcm, RowError):
-                raise pcm
-            encoded = encode(pcm, info.sample_rate, config.audio_format)
+            if isinstance(sound, RowError):
+                raise sound
+            pcm, rate = sound.pcm, sound.sample_rate
+            encoded = encode(pcm, rate, config.audio_format)
         except RowError as error:
             self._report(ReplicaProgress(rows=1, failed=1))
             return self._record(utterance, error=str(error) or type(error).__name__, **self._told(utterance))
         audio: dict[str, Any] = {
-            "sample_rate": info.sample_rate,
+            "sample_rate": rate,
             "num_samples": len(pcm),
-            "duration_s": len(pcm) / info.sample_rate,
+            "duration_s": len(pcm) / rate,
         }
         told = self._described(utterance) | audio
         sidecar = {name: told[name] for name in SIDECAR}

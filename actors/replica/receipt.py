@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ..audio.finishing import Finishing
 from ..batcher.stats import NO_BATCHES, BatchStats
 from ..gate.config import GateConfig
 from ..gate.stats import NO_GATE, GateStats
@@ -22,6 +23,7 @@ class JobConfig:
         pause_s: Seconds of silence between the segments of a row
         text: How texts are read
         gate: Judges of each clip; None for none
+        finishing: What becomes of a clip before it is encoded
     """
 
     model: ModelConfig
@@ -29,6 +31,7 @@ class JobConfig:
     pause_s: float = 0.0
     text: TextRules = field(default_factory=TextRules)
     gate: GateConfig | None = None
+    finishing: Finishing = field(default_factory=Finishing)
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,8 @@ from .retries import Retries, SpeakingTurn
 from .shard_synthesis import ShardSynthesis
 from .streaming import speak_stream
 
+_MOST_ASKED = 16
+"""Clips that judges elsewhere hear at once."""
 _PIECE_S = 1.0
 """The most seconds of audio in one piece of a stream."""
 
@@ -75,6 +77,7 @@ class Replica:
         self._loading = threading.Lock()
         self._turn = SpeakingTurn()
         self._encoders = ThreadPoolExecutor(1 if config.model.device == "cpu" else 4, "encode")
+        self._waiters = ThreadPoolExecutor(_MOST_ASKED, "judged")
         self._pending = threading.Semaphore(MAX_PENDING_CLIPS)
         self._listeners: set[StreamHandle] = set()
 
@@ -168,11 +171,12 @@ class Replica:
         call = Call(known, part, lambda: self._jobs.get(job) is known)
         # Refined texts travel in the receipt.
         writer = None if known.config.model.task == "refine" else known.store.open_part(part)
+        is_elsewhere = known.gate is not None and known.gate.is_elsewhere
         attempt = ShardSynthesis(
             voice,
             known.config,
             writer,
-            self._encode_soon,
+            partial(self._encode_soon, self._waiters if is_elsewhere else self._encoders),
             call.report,
             call.is_handed_back,
             self._turn,
@@ -248,9 +252,9 @@ class Replica:
         assert self._voice is not None, "load() or join() comes first"
         return self._voice
 
-    def _encode_soon(self, work: partial[Record | None]) -> Future[Record | None]:
-        """Give a clip to the encoder threads; wait while too many are pending."""
+    def _encode_soon(self, threads: ThreadPoolExecutor, work: partial[Record | None]) -> Future[Record | None]:
+        """Give a clip to threads that judge and encode it; wait while too many are pending."""
         self._pending.acquire()
-        future = self._encoders.submit(work)
+        future = threads.submit(work)
         future.add_done_callback(lambda _: self._pending.release())
         return future

@@ -1,4 +1,4 @@
-"""The command line: `speechmill run | plan | text | say | serve | status | verify | judge | weights | voices`.
+"""The command line: `speechmill run | plan | text | say | serve | status | verify | judge | export | weights | voices`.
 
 Beside them `check-model | check-judge`, and `submit | list | logs | stop`, for jobs on a cluster.
 
@@ -13,7 +13,7 @@ import json
 import sys
 from contextlib import redirect_stdout
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -24,8 +24,10 @@ from . import submission as commands
 from .check_judge import check_judge
 from .check_model import check_model
 from .exits import ended_with_its_reader, reported, stop, terminated_like_interrupted
+from .export import export_output
 from .judge import judge
 from .options import EndpointOption, JobFileArgument, JsonOption, OutputArgument, RegionOption, SetOption
+from .places import opened
 from .text import text_preview
 from .voices import voices
 
@@ -127,7 +129,7 @@ def status(
         from ..output.status import status as read_status
         from .tables import show_status
 
-        found = read_status(_open(output, endpoint_url, region))
+        found = read_status(opened(output, endpoint_url, region))
         if as_json:
             print(json.dumps(asdict(found)))
         else:
@@ -226,7 +228,7 @@ def verify(
         from ..verify import verify as check
         from .tables import show_verified
 
-        storage = _open(output, endpoint_url, region)
+        storage = opened(output, endpoint_url, region)
         compared = corpus_of(OutputFile.load(storage), corpus_at) if corpus or corpus_at else None
         report = check(storage, decode=not no_decode, sweep=sweep, force=force, corpus=compared)
         if as_json:
@@ -239,6 +241,7 @@ def verify(
 commands.register(app)
 app.command("check-judge")(check_judge)
 app.command("check-model")(check_model)
+app.command("export")(export_output)
 app.command("judge")(judge)
 app.command("text")(text_preview)
 app.command("voices")(voices)
@@ -255,17 +258,3 @@ def _chunk_size(text: str, value: str) -> int | str | None:
     if value == "none" or (value == "auto" and text != "-"):
         return None
     return int(value) if value.isdecimal() and len(value) < 10 else value
-
-
-def _open(output: str, endpoint_url: str | None, region: str | None) -> Any:
-    from ...cluster.storage import S3Options, open_storage
-    from ..spec.uris import checked_place
-
-    for place in filter(None, (output, endpoint_url)):
-        try:
-            checked_place(place)
-        except ValueError as error:
-            raise SpecError(f"the path or URI {error}") from error
-    storage = open_storage(output, S3Options(endpoint_url, region))
-    storage.check(write=False)
-    return storage

@@ -65,10 +65,18 @@ def show_plan(plan: Plan, console: Console) -> None:
     if plan.task == "speak":
         table.add_row("audio, about", audio_length(plan.audio_s))
     table.add_row("model", Text(plan.model))
+    if plan.licence:
+        table.add_row("licence of its weights", Text(plan.licence))
     replicas = f"{plan.num_replicas} {plan.device} replica{'s' if plan.num_replicas != 1 else ''}"
     table.add_row("time, about", f"{clock(plan.wall_s)} on {replicas}, by {plan.estimated_by}")
     console.print(table)
     show_batches(plan, console)
+    if plan.is_noncommercial:
+        console.print(
+            f"warning: the weights are licensed {plan.licence}: what they make is not for commercial use.",
+            highlight=False,
+            soft_wrap=True,
+        )
     for failure in plan.examples:
         console.print(f"rejected: {failure.reason}", markup=False, highlight=False, soft_wrap=True)
     for example in plan.unspoken_examples:

@@ -48,6 +48,8 @@ class Plan:
         judges, attempts: The judges of each clip, and the most attempts at a row
         judged_share: Of the rows, those that costly judges are asked about
         judge_s: Estimated CPU seconds of the judges
+        licence: Of the model's weights; "" where it is not known.
+        is_noncommercial: That licence forbids commercial use.
     """
 
     task: str
@@ -73,6 +75,8 @@ class Plan:
     attempts: int = 1
     judged_share: float = 1.0
     judge_s: float = 0.0
+    licence: str = ""
+    is_noncommercial: bool = False
 
     @property
     def wall_s(self) -> float:
@@ -149,6 +153,8 @@ def plan(spec: JobSpec, *, measure: bool = False) -> Plan:
         attempts=gate.config.attempts if gate else 1,
         judged_share=spec.quality.share,
         judge_s=expected * audio_s * gate.cost_s if gate else 0.0,
+        licence=info.licence,
+        is_noncommercial=info.is_noncommercial,
     )
 
 

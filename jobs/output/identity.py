@@ -9,10 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
-from pydantic import ConfigDict, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from ...actors.models.base import ModelInfo
 from ...actors.text.lexicon import lexicon_digest
@@ -93,6 +93,7 @@ def identity_of(
             **({"text.paragraph_pause_s": pause_s} if (pause_s := spec.text.paragraph_pause_s) != 0.6 else {}),
             "output.container": spec.output.container,
             **({"text.pause_s": spec.text.pause_s, "output.audio": spec.output.audio} if spec.task == "speak" else {}),
+            **_finishing(spec),
             # Left out if there are none: outputs begun before this key existed can be continued.
             **({"output.key_prefixes": prefixes} if (prefixes := spec.output.key_prefixes) else {}),
             **(quality or {}),
@@ -100,6 +101,12 @@ def identity_of(
             **{f"sharding.{name}": value for name, value in spec.sharding.model_dump().items()},
         }
     )
+
+
+def _finishing(spec: JobSpec) -> dict[str, Any]:
+    """What is asked of the sound; nothing where it stays as the model made it."""
+    keys = spec.output.model_dump(include={"sample_rate", "loudness_lufs", "trim_silence"}, exclude_none=True)
+    return {f"output.{name}": value for name, value in keys.items()} if spec.task == "speak" else {}
 
 
 class _StoredCost(Stored):
@@ -122,6 +129,7 @@ class _StoredJob(Stored):
     identity: dict[str, Any]
     device: str
     cost: _StoredCost
+    provenance: dict[str, Any] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +141,7 @@ class JobFile:
         spec: The whole resolved job
         device: The device that the model was resolved for
         cost: The estimates that cut the shards; a continued run cuts with the same
+        provenance: What made the audio: model, revision, the licence of its weights; empty in outputs begun earlier
     """
 
     version: str
@@ -140,6 +149,7 @@ class JobFile:
     identity: Identity
     device: str
     cost: CostModel
+    provenance: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     @property
     def body(self) -> dict[str, Any]:
@@ -151,6 +161,7 @@ class JobFile:
             "identity": dict(self.identity.keys),
             "device": self.device,
             "cost": asdict(self.cost),
+            **({"provenance": dict(self.provenance)} if self.provenance else {}),
         }
 
     @classmethod
@@ -164,7 +175,8 @@ class JobFile:
             _StoredJob, body, f"{source} is not a speechmill job", "restore it, or choose another output.uri"
         )
         cost = CostModel(**{name: float(value) for name, value in stored.cost})
-        return cls(stored.speechmill, stored.spec, Identity(stored.identity), stored.device, cost)
+        identity = Identity(stored.identity)
+        return cls(stored.speechmill, stored.spec, identity, stored.device, cost, stored.provenance)
 
     def refuse_if_changed(self, now: Identity, output: str) -> None:
         """Raise JobChanged if this job is not the one that runs now; the message names every key that differs."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from ...actors.gate.cascade import knows
@@ -13,9 +14,10 @@ from ...actors.gate.gate import language_of
 from ...actors.judges.base import JudgeConfig
 from ...actors.judges.registry import describe_judge
 from ...actors.models.base import ModelInfo
+from ...cluster.session import Resources
 from ...cluster.storage import S3Options, open_storage
-from ...errors import SpecError, StorageMissing
-from ..spec.job import JobSpec
+from ...errors import ModelError, SpecError, StorageMissing
+from ..spec.job import JobSpec, QualitySpec
 
 ATTEMPTS = 3
 """Of a row, where the job says `auto` and another attempt may sound better."""
@@ -44,6 +46,23 @@ class ResolvedGate:
         return sum(known.cost_s * (config.share if is_dear(known) else 1.0) for known in config.infos)
 
 
+def beside_judges(spec: JobSpec, resources: Resources) -> Resources:
+    """What the cluster has for replicas, beside the judges' actors on one node.
+
+    Raises:
+        SpecError: A replica leaves no room for them on its GPU
+    """
+    place, per_replica = spec.quality.place, spec.cluster.gpus_per_replica
+    if not spec.quality.judges or place.where != "actors":
+        return resources
+    if resources.gpus and place.gpus and per_replica + place.gpus * place.actors > 1:
+        raise SpecError(
+            f"quality.place: {place.actors} actors of {place.gpus:g} GPU have no room on a GPU beside a replica of "
+            f"{per_replica:g}; use cluster.gpus_per_replica: {max(1 - place.gpus * place.actors, 0.1):g}, or gpus: 0"
+        )
+    return replace(resources, cpus=max(0.0, resources.cpus - place.cpus * place.actors))
+
+
 def resolve_gate(spec: JobSpec, info: ModelInfo, device: str) -> ResolvedGate | None:
     """The gate of a job; None for a job without judges.
 
@@ -60,15 +79,7 @@ def resolve_gate(spec: JobSpec, info: ModelInfo, device: str) -> ResolvedGate | 
     calibration = _calibration(quality.calibration, spec.input.s3.options()) if quality.calibration else {}
     where = quality.place
     has_gpu = device == "cuda" and (where.where == "replica" or where.gpus > 0)
-    judges = tuple(
-        JudgeConfig(
-            name,
-            "cuda" if has_gpu else "cpu",
-            quality.options.get(name, {}),
-            cast("dict[str, object]", calibration.get(name, {})),
-        )
-        for name in quality.judges
-    )
+    judges = tuple(_placed(name, quality, calibration, has_gpu=has_gpu) for name in quality.judges)
     infos = tuple(map(describe_judge, judges))
     if len({known.name for known in infos}) < len(infos):
         raise SpecError(f"quality.judges: two of {', '.join(known.name for known in infos)} have one name")
@@ -105,6 +116,17 @@ def resolve_gate(spec: JobSpec, info: ModelInfo, device: str) -> ResolvedGate | 
     )
 
 
+def _placed(name: str, quality: QualitySpec, calibration: dict[str, object], *, has_gpu: bool) -> JudgeConfig:
+    """A judge on its device: a dear one on the GPU, where it has one and knows how to use it."""
+    options, learned = quality.options.get(name, {}), cast("dict[str, object]", calibration.get(name, {}))
+    config = JudgeConfig(name, "cpu", options, learned)
+    if has_gpu and is_dear(describe_judge(config)):
+        with suppress(ModelError):
+            describe_judge(replace(config, device="cuda"))
+            return replace(config, device="cuda")
+    return config
+
+
 def _attempts(spec: JobSpec, info: ModelInfo) -> int:
     wanted = spec.quality.attempts
     if wanted == "auto":
@@ -112,8 +134,8 @@ def _attempts(spec: JobSpec, info: ModelInfo) -> int:
     if wanted > 1 and not info.varies:
         raise SpecError(
             f"quality.attempts is {wanted}, and another attempt of {info.name} has the same words, length and melody: "
-            "it would be rejected again. Use attempts: 1; list the failed rows with `speechmill status` and change "
-            "their text"
+            "it would be rejected again. Use attempts: 1, and change the text of "
+            "rows that fail"
         )
     return wanted
 
@@ -126,7 +148,7 @@ def _calibration(uri: str, s3: S3Options) -> dict[str, object]:
     """
     folder, _, name = uri.rpartition("/")
     try:
-        found = json.loads(open_storage(folder or ".", s3).get(name))
+        found = json.loads(open_storage(folder or ("/" if uri.startswith("/") else "."), s3).get(name))
     except StorageMissing as error:
         raise SpecError(f"quality.calibration: {uri} is not there; `speechmill judge --calibrate` writes it") from error
     except ValueError as error:

@@ -12,7 +12,15 @@ from importlib.metadata import version
 
 from ...actors.audio.encoding import format_of
 from ...actors.models.base import ModelConfig, ModelInfo
-from ...actors.records.keys import AUDIO_PREFIX, DRIVER_KEY, MANIFEST_PREFIX, PLAN_PREFIX, ROOT_KEY, TEXT_PREFIX
+from ...actors.records.keys import (
+    AUDIO_PREFIX,
+    DRIVER_KEY,
+    MANIFEST_PREFIX,
+    METADATA_KEY,
+    PLAN_PREFIX,
+    ROOT_KEY,
+    TEXT_PREFIX,
+)
 from ...actors.records.manifest import PartName
 from ...actors.replica.receipt import JobConfig, ReplicaConfig
 from ...actors.text.front_end import FrontEnd
@@ -66,8 +74,15 @@ class ResolvedJob:
 
     @property
     def job_config(self) -> JobConfig:
-        gate = None if self.gate is None else self.gate.config
-        return JobConfig(self.model, self.spec.output.audio, self.spec.text.pause_s, text_rules(self.spec), gate)
+        output, text, gate = self.spec.output, self.spec.text, self.gate
+        return JobConfig(
+            self.model,
+            output.audio,
+            text.pause_s,
+            text_rules(self.spec),
+            gate=None if gate is None else gate.config,
+            finishing=output.finishing(),
+        )
 
     @property
     def plan_fingerprint(self) -> str:
@@ -86,7 +101,14 @@ class ResolvedJob:
     def job_file(self) -> JobFile:
         """The `job.json` of an output that this job begins."""
         spec = self.spec.model_dump(mode="json")
-        return JobFile(version("speechmill"), spec, self.identity, self.model.device, self.cost)
+        info = self.info
+        provenance = {
+            "model": info.name,
+            "model_revision": info.revision,
+            "weights_licence": info.licence or None,
+            "is_synthetic": True,
+        }
+        return JobFile(version("speechmill"), spec, self.identity, self.model.device, self.cost, provenance)
 
 
 def open_output(spec: JobSpec) -> tuple[Storage, OutputFile | None]:
@@ -102,7 +124,7 @@ def open_output(spec: JobSpec) -> tuple[Storage, OutputFile | None]:
     storage.check(write=True)
     output = OutputFile.read(storage)
     if output is None:
-        _refuse_strangers(storage, spec.task)
+        _refuse_strangers(storage, spec)
     return storage, output
 
 
@@ -135,6 +157,8 @@ def _refuse_own_output(spec: JobSpec, storage: Storage) -> None:
     written = [PartName(0, 0, 1, 0, 1, "aa", "raaaa-1.n0", "0" * 16).key, ROOT_KEY]
     written.append(f"{part_prefix('000000-0000-raaaa-1-aa', spec.output.key_prefixes)}.parquet")
     written += [f"{PLAN_PREFIX}000000.json", DRIVER_KEY]
+    if spec.output.container == "files":
+        written.append(METADATA_KEY)
     if spec.task == "refine":
         written.append(text_key(PartName(0, 0, 1, 0, 1, "aa", "raaaa-1.n0")))
     for uri in uris:
@@ -144,8 +168,10 @@ def _refuse_own_output(spec: JobSpec, storage: Storage) -> None:
             )
 
 
-def _refuse_strangers(storage: Storage, task: str) -> None:
-    for prefix in (MANIFEST_PREFIX, TEXT_PREFIX if task == "refine" else AUDIO_PREFIX):
+def _refuse_strangers(storage: Storage, spec: JobSpec) -> None:
+    is_files = spec.output.container == "files"
+    where = TEXT_PREFIX if spec.task == "refine" else AUDIO_PREFIX
+    for prefix in (MANIFEST_PREFIX, where, *([METADATA_KEY] if is_files else [])):
         stranger = next(iter(storage.list(prefix)), None)
         if stranger is not None:
             raise JobChanged(

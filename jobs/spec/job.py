@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
+from ...actors.audio.finishing import Finishing
 from ...cluster.sharding.sharding import ShardLimits
 from ...cluster.storage import S3Options
 from ...errors import SpecError, did_you_mean
@@ -198,13 +199,23 @@ class QualitySpec(Section):
 
 
 class OutputSpec(Section):
-    """Where the speech goes and how it is packed; `jsonl` is for text."""
+    """Where the speech goes and how it is packed; `jsonl` is for text.
+
+    `sample_rate`, `loudness_lufs` and `trim_silence` (seconds of silence that stay) change what the model made.
+    """
 
     uri: UriText
     container: Literal["jsonl", "files", "webdataset", "parquet"] = "files"
     audio: Literal["wav", "flac", "opus", "mp3"] = "flac"
+    sample_rate: Annotated[int, Field(ge=4_000, le=192_000)] | None = None
+    loudness_lufs: Annotated[float, Field(ge=-70, le=-5)] | None = None
+    trim_silence: Annotated[float, Field(ge=0, le=10)] | None = None
     key_prefixes: Literal[0, 16, 256, 4096] = 0
     s3: S3Spec = S3Spec()
+
+    def finishing(self) -> Finishing:
+        """What becomes of a clip before it is encoded."""
+        return Finishing(self.sample_rate, self.loudness_lufs, self.trim_silence)
 
 
 class ShardingSpec(Section):

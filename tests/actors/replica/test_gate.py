@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from support.tone_check import CALLS
+from support.judges import CALLS
 from support.waiting import eventually
 
 from speechmill.actors.gate.config import GateConfig, GatePlace
@@ -36,7 +37,7 @@ def rows_of(count: int, seed: int = 0) -> list[Utterance]:
 
 
 def gate_of(*, timeout_s: float = 60.0, options: dict[str, Any] | None = None, **settings: Any) -> GateConfig:
-    judge = JudgeConfig("support.tone_check:ToneCheck", options={"char_s": CHAR_S} | (options or {}))
+    judge = JudgeConfig("support.judges:ToneCheck", options={"char_s": CHAR_S} | (options or {}))
     place = GatePlace(timeout_s=timeout_s)
     return GateConfig((judge,), (describe_judge(judge),), **({"attempts": 3, "place": place} | settings))
 
@@ -254,9 +255,10 @@ def test_the_model_speaks_on_while_verdicts_are_out() -> None:
     class Watched(Tone):
         def speak(self, segments: Sequence[Segment]) -> list[NDArray[np.float32]]:
             order.append("again" if any(segment.attempt for segment in segments) else "first")
+            time.sleep(0.01)
             return super().speak(segments)
 
-    made = gated(gate_of(options={"delay_s": 0.01}), batch_rows=4, model=Watched, batch_s=0.01)
+    made = gated(gate_of(options={"delay_s": 0.01}), batch_rows=4, model=Watched)
     with ThreadPoolExecutor(2) as threads:
         receipts = list(threads.map(lambda n: made.speak("job", f"p{n}", ROWS[n * 60 : n * 60 + 60]), range(2)))
     assert outcomes(records(*receipts)) == WANTED[:120]

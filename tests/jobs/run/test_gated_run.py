@@ -33,7 +33,7 @@ def judge_on_nodes(ray_head: Any) -> None:
     """The nodes of the cluster find the judge of the tests by its name."""
     folder = Path(ray_head.folder) / "support"
     folder.mkdir(exist_ok=True)
-    for name in ("__init__.py", "tone_check.py"):
+    for name in ("__init__.py", "judges.py"):
         shutil.copy(Path(support.__file__).parent / name, folder / name)
 
 
@@ -41,8 +41,8 @@ def job_of(tmp_path: Path, num_rows: int, *, share: float = SHARE, judge: Any = 
     rows = [row | {"seed": number} for number, row in enumerate(sentences(num_rows))]
     options = measured(audio_char_s=CHAR_S, bad_share=share, **sections.pop("options", {}))
     judges = {
-        "judges": ["support.tone_check:ToneCheck"],
-        "options": {"support.tone_check:ToneCheck": {"char_s": CHAR_S} | (judge or {})},
+        "judges": ["support.judges:ToneCheck"],
+        "options": {"support.judges:ToneCheck": {"char_s": CHAR_S} | (judge or {})},
         "attempts": 3,
     }
     return speechmill.Job(
@@ -136,3 +136,24 @@ def test_a_run_in_which_all_is_rejected_stops_and_says_so(tmp_path: Path) -> Non
     with pytest.raises(TooManyAttempts, match=r"rows took 3\.00 attempts each.*rejected most often by tone-check"):
         job.run()
     assert issubclass(TooManyAttempts, RunStopped)
+
+
+@pytest.mark.parametrize("misbehaviour", ["none", "killed", "hangs"])
+def test_judges_in_actors_of_their_own_say_the_same(tmp_path: Path, misbehaviour: str) -> None:
+    import ray
+
+    judge = {"cost_s": 0.1, "delay_s": 0.01} | ({"hang": "Row 7"} if misbehaviour == "hangs" else {})
+    place = {"where": "actors", "cpus": 0.25, "timeout_s": 0.5 if misbehaviour == "hangs" else 60.0}
+    killed: set[str] = set()
+
+    def kill_judges(snapshot: Snapshot) -> None:
+        if misbehaviour == "killed" and snapshot.gate.num_judged > 20 and not killed:
+            for name in ray.util.list_named_actors():
+                if name.startswith("judges/"):
+                    killed.add(name)
+                    ray.kill(ray.get_actor(name))
+
+    result = job_of(tmp_path, 60, judge=judge, quality={"place": place}, replicas=2).run(observe=kill_judges)
+    assert (misbehaviour == "killed") == bool(killed)
+    assert ends_of(records_of(result.output)) == wanted(60)
+    assert result.gate.num_unheard == 0
