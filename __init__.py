@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .actors.judges.base import Hearing, Judge, JudgeConfig, JudgeInfo, Limit, Verdict
+    from .actors.judges.recogniser import Recogniser
     from .actors.models.base import BatchLimit, Model, ModelConfig, ModelInfo
     from .actors.records.utterance import Clip, Failure, Prepared, Segment, Utterance
     from .cluster.storage import S3Options
@@ -40,6 +41,7 @@ _MODULES = {
     "ModelConfig": "actors.models.base",
     "ModelInfo": "actors.models.base",
     "Prepared": "actors.records.utterance",
+    "Recogniser": "actors.judges.recogniser",
     "Result": "jobs.run.result",
     "RunStopped": "errors",
     "S3Options": "cluster.storage",
@@ -69,6 +71,7 @@ __all__ = [
     "ModelConfig",
     "ModelInfo",
     "Prepared",
+    "Recogniser",
     "Result",
     "RunStopped",
     "S3Options",

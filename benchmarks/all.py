@@ -58,6 +58,7 @@ BENCHMARKS = {
         _named("chattts_parity", "ChatTTS against upstream, number by number", takes_peer=True, needs_peer=True),
         _named("text", "The front end, and what it replaces"),
         _named("kokoro", "Kokoro, by batch and number format"),
+        _named("quality", "Planted faults, and the judges that catch them"),
         _named("text_chunks", "The size of a chunk of text"),
         _named("service", "Speech over HTTP"),
     )

@@ -19,17 +19,14 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from common import machine, parsed, show
 
+from speechmill.actors.audio.finishing import resample
 from speechmill.actors.judges.base import Hearing, Judge, JudgeConfig
 from speechmill.actors.judges.calibration import calibrate
 from speechmill.actors.judges.registry import load_judge
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 RECOMMENDED = ("signal", "duration", "forced")
 TINY = {"clean": 12, "planted": 2, "sample": 40, "judges": ["signal", "duration"], "corpus": None, "chars": 70}
@@ -67,9 +64,11 @@ def main() -> None:
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")
     sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+    import torch
     from support.heard import speak
     from support.planted_faults import FAULTS, planted
 
+    torch.set_num_threads(1)
     clips = speak(_texts(arguments))
     sample, clean = clips[: arguments.sample], clips[arguments.sample :]
     judges = [_calibrated(name, sample, arguments) for name in arguments.judges]
@@ -136,15 +135,7 @@ def _calibrated(name: str, sample: Sequence[Hearing], arguments: argparse.Namesp
 def _at_rate(clip: Hearing, rate: int | None) -> Hearing:
     if rate is None or rate == clip.sample_rate:
         return clip
-    return replace(clip, samples=_resampled(clip.samples, clip.sample_rate, rate), sample_rate=rate)
-
-
-def _resampled(samples: NDArray[np.float32], rate: int, wanted: int) -> NDArray[np.float32]:
-    import torch
-    from torchaudio.functional import resample
-
-    torch.set_num_threads(1)
-    return resample(torch.from_numpy(samples.copy()), rate, wanted).numpy()
+    return replace(clip, samples=resample(clip.samples, clip.sample_rate, rate), sample_rate=rate)
 
 
 def _hear(judges: Sequence[Heard], kind: str, clips: Sequence[Hearing]) -> None:

@@ -7,6 +7,7 @@ own. It costs a tenth of a second of one core per second of audio: for a share o
 from __future__ import annotations
 
 import contextlib
+import importlib
 import importlib.util
 import io
 from collections.abc import Sequence
@@ -36,7 +37,7 @@ class Mos(Judge):
         check_device(config, "cpu", "cuda")
         check_options(config, LIMITS)
         if importlib.util.find_spec("distillmos") is None:
-            raise ModelError(f"{config.name}: distillmos is not installed; install the extra `mos`")
+            raise ModelError(f"{config.name}: distillmos is not installed; pip install 'speechmill[mos]'")
         limits = Limits.of(LIMITS, config)
         return JudgeInfo(
             name="mos",
@@ -48,8 +49,7 @@ class Mos(Judge):
         )
 
     def __init__(self, config: JudgeConfig) -> None:
-        import distillmos
-
+        distillmos: Any = importlib.import_module("distillmos")
         self.info = self.describe(config)
         self._limits = Limits.of(LIMITS, config)
         self._device = config.device

@@ -12,11 +12,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from .base import Hearing, Judge, JudgeConfig, Limit, Verdict
+from .base import Hearing, Judge, JudgeConfig, JudgeInfo, Limit, Verdict
 from .levels import Levels
-from .limits import Limits
-from .wording import Wording, compare, normalised
+from .limits import Limits, check_options, revision
+from .wording import Wording, compare, has_english_forms, normalised
 
+RATE = 16_000
+"""Hz that recognisers take."""
 MIN_SOUND_S = 0.1
 FEW_WORDS = 8
 """Texts with fewer words are judged by `few_words_cer` alone: one misheard name is half of them."""
@@ -68,11 +70,40 @@ class TextProbability:
 class Recogniser(Judge):
     """A recogniser on one device. Subclass it with `describe`, `__init__` and `hear`, or `probabilities`.
 
-    `self.info` and `self.limits_set = Limits.of(self.limits, config)` are set by `__init__`.
+    Attributes:
+        limits_set: The limits under its configuration, set by `__init__`
     """
 
     limits: ClassVar[tuple[Limit, ...]] = TRANSCRIPT_LIMITS
     limits_set: Limits
+
+    @classmethod
+    def described(
+        cls, config: JudgeConfig, name: str, rules: str, *, languages: tuple[str, ...] = (), **options: type
+    ) -> JudgeInfo:
+        """What a recogniser is that takes 16 kHz on any device, for `describe`.
+
+        Args:
+            config: Its options are checked: limits and `options`.
+            name: As it stands in scores and reasons.
+            rules: A version, raised with any change after which it judges otherwise; with the weights' own.
+            languages: That it knows, as in "en"; none for all.
+            options: Its own options beside the limits, each with its type, as in `path=str`.
+
+        Raises:
+            ModelError: Of an unknown option, or one of another type
+        """
+        check_options(config, cls.limits, **options)
+        reached = Limits.of(cls.limits, config)
+        return JudgeInfo(
+            name=name,
+            revision=revision(rules, config, config.device, has_english_forms()),
+            sample_rate=RATE,
+            languages=languages,
+            cost_s=0.08,
+            thresholds=reached.values,
+            rejects_below=reached.rejects_below,
+        )
 
     @abstractmethod
     def __init__(self, config: JudgeConfig) -> None:

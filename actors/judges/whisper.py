@@ -12,6 +12,7 @@ import importlib.util
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,14 +21,12 @@ import numpy as np
 
 from ...errors import ModelError
 from .base import Hearing, JudgeConfig, JudgeInfo
-from .limits import Limits, check_device, check_options, option_key, revision
-from .recogniser import PROBABILITY_LIMITS, TRANSCRIPT_LIMITS, Recogniser, TextProbability
-from .wording import has_english_forms
+from .limits import check_device, check_options, option_key
+from .recogniser import PROBABILITY_LIMITS, RATE, TRANSCRIPT_LIMITS, Recogniser, TextProbability
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-RATE = 16_000
 WINDOW_S = 29.0
 """Whisper's own window is 30 s, a second of which is silence after the clip."""
 _OPTIONS = {"path": str, "compute_type": str, "language": str, "threads": int}
@@ -194,16 +193,8 @@ def _info(name: str, rules: str, cost_s: float, judge: type[Recogniser], config:
     language = str(config.options.get("language", ""))
     if languages and language.partition("-")[0] not in ("", "en"):
         raise ModelError(f'{option_key(config, "language")} is "{language}"; {path} knows English only')
-    limits = Limits.of(judge.limits, config)
-    return JudgeInfo(
-        name=name,
-        revision=revision(rules, config, config.device, _weights(path), has_english_forms()),
-        sample_rate=RATE,
-        languages=languages,
-        cost_s=cost_s,
-        thresholds=limits.values,
-        rejects_below=limits.rejects_below,
-    )
+    info = judge.described(config, name, f"{rules}/{_weights(path)}", languages=languages, **_OPTIONS)
+    return replace(info, cost_s=cost_s)
 
 
 def _path(config: JudgeConfig) -> str:
@@ -255,4 +246,4 @@ def _weights(path: str) -> str:
         digest = hashlib.sha256(opened.read(_EDGE_BYTES))
         opened.seek(max(0, size - _EDGE_BYTES))
         digest.update(opened.read())
-    return f"{size} {digest.hexdigest()}"
+    return f"{size}-{digest.hexdigest()[:12]}"

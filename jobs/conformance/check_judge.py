@@ -8,8 +8,10 @@ from functools import cache
 from importlib.metadata import version
 from typing import Any
 
+import numpy as np
+
 from ...actors.audio.encoding import PCM_SCALE, pcm16
-from ...actors.gate.gate import resampled
+from ...actors.audio.finishing import resample
 from ...actors.judges.base import Hearing, JudgeConfig, JudgeInfo
 from ...actors.judges.registry import describe_judge, load_judge
 from ...actors.models.base import ModelConfig
@@ -86,9 +88,9 @@ def _clips(rate: int | None) -> tuple[Hearing, ...]:
     own = voice.info.sample_rate
     clips: list[Hearing] = []
     for segment in voice.segments():
-        samples = pcm16(voice.model.speak([segment])[0]).astype("float32") / PCM_SCALE
+        samples = pcm16(voice.model.speak([segment])[0]).astype(np.float32) / np.float32(PCM_SCALE)
         if rate is not None and rate != own:
-            samples = resampled(samples, own, rate)
+            samples = resample(samples, own, rate)
         row = str(segment.row)
         clips.append(
             Hearing(row, segment.text, voice.info.default_voice, "en", 1.0, samples, rate or own, segment.length)

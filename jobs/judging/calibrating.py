@@ -15,8 +15,8 @@ from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from typing import Any
 
+from ...actors.audio.finishing import resample
 from ...actors.gate.config import GateConfig
-from ...actors.gate.gate import resampled
 from ...actors.judges.base import Hearing, JudgeConfig, JudgeInfo
 from ...actors.judges.calibration import calibrate as calibrate_judge
 from ...actors.judges.registry import describe_judge, judge_class
@@ -173,7 +173,7 @@ def _cost(config: JudgeConfig, clips: Sequence[Hearing]) -> float:
 def _at_rate(clip: Hearing, sample_rate: int | None) -> Hearing:
     if sample_rate is None or sample_rate == clip.sample_rate:
         return clip
-    return replace(clip, samples=resampled(clip.samples, clip.sample_rate, sample_rate), sample_rate=sample_rate)
+    return replace(clip, samples=resample(clip.samples, clip.sample_rate, sample_rate), sample_rate=sample_rate)
 
 
 def _sample(corpus: AudioCorpus, num_clips: int) -> tuple[list[Hearing], list[str], int]:

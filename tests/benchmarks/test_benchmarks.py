@@ -57,6 +57,10 @@ KEYS: dict[str, str] = {
         "device machine"
     ),
     "driver_memory": "rows num_ok idle_bytes peak_bytes above_idle_bytes rows_per_s device machine",
+    "quality": (
+        "caught caught_low false_rejects false_rejects_by_judge cpu_s_per_audio_s cpu_s_per_audio_s_by_judge judges "
+        "clean planted sample audio_s machine"
+    ),
     "scale": (
         "rows plan_rows_per_s driver_rss_bytes resume_s resume_further_s resume_cpu_s resume_rss_bytes planning device "
         "machine load_average makespan_ratio_2 makespan_ratio_8 makespan_ratio_64 makespan_ratio makespan_ratio_slow "
@@ -106,6 +110,14 @@ def kokoro(found: dict[str, Any]) -> None:
     assert 0 < found["prosody_share"] <= 1
 
 
+def quality(found: dict[str, Any]) -> None:
+    assert len(found["caught"]) == 18
+    assert found["caught"]["silence"] == found["caught"]["pause"] == 1
+    assert found["caught_low"]["silence"] < 1
+    assert found["false_rejects"] <= 0.1
+    assert found["cpu_s_per_audio_s"] > 0
+
+
 def scale(found: dict[str, Any]) -> None:
     assert [size["rows"] for size in found["planning"]] == [found["rows"]]
     assert found["resume_s"] <= found["resume_further_s"]
@@ -135,7 +147,8 @@ def throughput(found: dict[str, Any]) -> None:
 
 
 LAWS: dict[str, Callable[[dict[str, Any]], None]] = {
-    law.__name__: law for law in (batching, chattts, driver_memory, kokoro, scale, service, streaming, text, throughput)
+    law.__name__: law
+    for law in (batching, chattts, driver_memory, kokoro, quality, scale, service, streaming, text, throughput)
 }
 
 

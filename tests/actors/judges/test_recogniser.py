@@ -22,12 +22,12 @@ class Reader(Recogniser):
 
     @classmethod
     def describe(cls, config: JudgeConfig) -> JudgeInfo:
-        return JudgeInfo("reader", "1", languages=("en",))
+        return cls.described(config, "reader", "1", languages=("en",), first=str, second=str)
 
     def __init__(self, config: JudgeConfig) -> None:
         super().__init__(config)
         self.asked: list[str] = []
-        self._first, self._second = config.options["first"], config.options.get("second")
+        self._first, self._second = config.options.get("first"), config.options.get("second")
 
     def hear(self, clips: Sequence[Hearing]) -> Sequence[str | None]:
         self.asked += [f"first {clip.id}" for clip in clips]
@@ -39,14 +39,16 @@ class Reader(Recogniser):
 
 
 def judged(first: str | None, second: str | None = None, text: str = TEXT, **more: object) -> tuple[Verdict, list[str]]:
-    judge = load_judge(JudgeConfig(f"{__name__}:Reader", options={"first": first, "second": second}))
+    options = {name: text for name, text in (("first", first), ("second", second)) if text is not None}
+    judge = load_judge(JudgeConfig(f"{__name__}:Reader", options=options))
     assert isinstance(judge, Reader)
     samples = more.pop("samples", murmur(4))
     return judge.judge([hearing(samples, text, **more)])[0], judge.asked  # type: ignore[arg-type]
 
 
 def test_a_user_names_a_recogniser_of_its_own() -> None:
-    assert describe_judge(JudgeConfig(f"{__name__}:Reader")).name == "reader"
+    info = describe_judge(JudgeConfig(f"{__name__}:Reader", options={"cer": 0.2}))
+    assert (info.name, info.languages, info.thresholds["cer"]) == ("reader", ("en",), 0.2)
 
 
 def test_what_is_understood_passes_and_is_heard_once() -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import pytest
 from support.heard import hearing, murmur
 from typer.testing import CliRunner
 
+import speechmill
 from speechmill.actors.judges.base import Hearing, Judge, JudgeConfig, JudgeInfo, Limit, Verdict
 from speechmill.actors.judges.limits import Limits, check_options
 from speechmill.actors.judges.recogniser import Recogniser
@@ -152,3 +155,10 @@ def test_the_command_says_each_law_and_ends_with_its_status() -> None:
     done = CliRunner().invoke(app, ["check-judge", "signal", "--option", "gap=2"])
     assert done.exit_code == 2
     assert "quality.options.signal.gap is not an option" in done.stderr
+
+
+def test_the_guide_shows_the_example_as_it_is() -> None:
+    root = Path(speechmill.__file__).parent
+    blocks = re.findall(r"```python\n# (\S+)\n(.*?)\n```", (root / "docs/quality.md").read_text("utf-8"), re.S)
+    assert [name for name, _ in blocks] == ["examples/own_recogniser.py"]
+    assert blocks[0][1] in (root / blocks[0][0]).read_text("utf-8")
