@@ -49,6 +49,7 @@ BENCHMARKS = {
     for benchmark in (
         _named("throughput", "The main job, the voice's own package and Ray Data"),
         _named("batching", "Automatic and fixed batches", "--adversarial", "1000000"),
+        _named("gate", "What judges cost"),
         _named("scale", "Planning and resuming large corpora; replicas that end together"),
         _named("driver_memory", "The driver's memory"),
         _named("chaos", "A job while everything breaks"),

@@ -1,6 +1,6 @@
 """The command line: `speechmill run | plan | text | say | serve | status | verify | judge | export | weights | voices`.
 
-Beside them `check-model | check-judge`, and `submit | list | logs | stop` for jobs on a cluster: `submission.py`.
+Beside them `check-model | check-judge`, and `submit | list | logs | stop`, for jobs on a cluster.
 
 Exit status: 0 every row spoken (or within the allowance), 1 rows failed beyond it or `verify` found damage,
 2 the job itself is wrong, 3 the run had to stop and can be continued, 130 interrupted, 141 standard output was closed

@@ -52,9 +52,10 @@ class OutputPart(AudioPart):
             seed=record.seed or 0,
             voice=record.voice,
             speed=record.speed or 1.0,
-            metadata=record.metadata,
+            metadata={**record.metadata, "language": record.language} if record.language else record.metadata,
+            language=record.language or "",
         )
-        language = self.language
+        language = self.language or utterance.language
         if not language and self.model is not None:
             language = language_of(self.model, record.voice, record.text)
         where = storage.location(record.audio or "")

@@ -52,6 +52,10 @@ KEYS: dict[str, str] = {
         "rtfx ratio_original batch dtype device peak_over_prediction rows audio_s prosody_share rtfx_by_run "
         "rtfx_original parity machine"
     ),
+    "gate": (
+        "ratio rtfx rtfx_without cost_s_per_audio_s num_judged num_rejected num_unheard where rows replicas cores "
+        "device machine"
+    ),
     "driver_memory": "rows num_ok idle_bytes peak_bytes above_idle_bytes rows_per_s device machine",
     "quality": (
         "caught caught_low false_rejects false_rejects_by_judge cpu_s_per_audio_s cpu_s_per_audio_s_by_judge judges "

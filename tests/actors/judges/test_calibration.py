@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speechmill.actors.judges.base import JudgeConfig, Limit
-from speechmill.actors.judges.calibration import calibrate, thresholds
+from speechmill.actors.judges.calibration import calibrate, ordinary, thresholds
 
 HIGH, LOW = Limit("high", "high", 1.0), Limit("low", "low", None, is_lowest=True)
 
@@ -40,3 +40,21 @@ def test_too_few_scores_leave_the_default_and_no_limit_is_stricter_than_it_may_b
 def test_a_share_outside_of_its_range_is_refused() -> None:
     with pytest.raises(ValueError, match="between 0 and 1"):
         calibrate(JudgeConfig("signal"), [], 1.0)
+
+
+def test_a_few_bad_clips_in_the_sample_do_not_move_its_thresholds() -> None:
+    """Of a corpus with three bad clips in a hundred, thresholds lay beyond the bad ones, and half of them passed."""
+    limit = Limit("gap_s", "gap", None)
+    chance = random.Random(5)
+    good = [{"gap_s": chance.gauss(0.4, 0.05)} for _ in range(485)]
+    bad = [{"gap_s": chance.uniform(1.0, 2.0)} for _ in range(15)]
+    mixed = chance.sample(good + bad, 500)
+    assert sorted(own["gap_s"] for own in ordinary([limit], mixed)) == sorted(own["gap_s"] for own in good)
+    assert thresholds([limit], ordinary([limit], mixed), 0.002)["gap_s"] < 0.7
+    assert thresholds([limit], mixed, 0.002)["gap_s"] > 1.5
+
+
+def test_scores_that_are_alike_are_all_ordinary() -> None:
+    limit, scores = Limit("clipped", "clipped", 0.001), [{"clipped": 0.0}] * 490 + [{"clipped": 0.1}] * 10
+    assert ordinary([limit], scores) == scores
+    assert ordinary([limit], scores[:50]) == scores[:50]

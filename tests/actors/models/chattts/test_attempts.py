@@ -44,7 +44,8 @@ def test_the_speaker_and_the_prompt_stay_and_the_draws_are_others(tiny_folder: P
         assert made._requests([segment], "speak")[0].seed == requests[0].seed
     prepared = made.prepare("Hello there.", "")
     first, *others = (
-        spoken(made, [Segment(0, 0, "Hello there.", prepared, 1, "", 1.0, attempt)])[0, 0] for attempt in range(4)
+        spoken(made, [Segment(0, 0, "Hello there.", prepared, 1, "", 1.0, attempt=attempt)])[0, 0]
+        for attempt in range(4)
     )
     assert all(len(other) != len(first) or not np.allclose(other, first, atol=1e-4) for other in others)
 
@@ -81,7 +82,7 @@ def test_a_row_that_was_rejected_is_what_its_attempt_is_alone(tiny_folder: Path)
         prepared = made.prepare(record.text, "")
         attempts = range((record.attempt or 0) + 1)
         waves = [
-            spoken(made, [Segment(record.row, 0, "", prepared, record.row, "", 1.0, k)])[record.row, 0]
+            spoken(made, [Segment(record.row, 0, "", prepared, record.row, "", 1.0, attempt=k)])[record.row, 0]
             for k in attempts
         ]
         verdicts = [is_rejected(hearing(wave, made.info.sample_rate), 3) for wave in waves]
