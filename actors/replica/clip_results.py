@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ...errors import RowError
+from ..audio.aligned_wave import row_alignment
 from ..audio.encoding import encode, join, pcm16, pcm_sha256, sha256
 from ..audio.finishing import finish
 from ..gate.attempts import Trial, are_alike, best_of, ending_of, error_of
@@ -227,9 +228,20 @@ class Clips(Rows["NDArray[np.float32]"]):
             num_segments=len(pieces.pieces),
             unspoken=pieces.unspoken,
             normalized_text=pieces.spoken.text if info.takes_words else None,
+            alignment=self._alignment(pieces, sound, trial),
             **self._told(utterance, trial),
             **audio,
         )
+
+    def _alignment(
+        self, pieces: Pieces[NDArray[np.float32]], sound: _Sound, trial: Trial | None
+    ) -> list[tuple[str, float, float]] | None:
+        """The words of the stored clip with their seconds; None if it is an earlier attempt, whose words are gone."""
+        if not self._config.alignment or (trial is not None and trial.attempt != pieces.attempt):
+            return None
+        duration_s = len(sound.pcm) / sound.sample_rate
+        rate = self._info.sample_rate
+        return row_alignment(pieces.made, pieces.pauses_s, rate, cut_s=sound.cut_s[0], duration_s=duration_s)
 
     def _told(self, utterance: Utterance, stored: Trial | None = None) -> dict[str, Any]:
         """What a manifest says of the judges: of the stored attempt, or of the last one, and of the rejected ones."""

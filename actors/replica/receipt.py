@@ -24,6 +24,7 @@ class JobConfig:
         text: How texts are read
         gate: Judges of each clip; None for none
         finishing: What becomes of a clip before it is encoded
+        alignment: Whether manifests say when each word is heard, where the model knows it
     """
 
     model: ModelConfig
@@ -32,6 +33,7 @@ class JobConfig:
     text: TextRules = field(default_factory=TextRules)
     gate: GateConfig | None = None
     finishing: Finishing = field(default_factory=Finishing)
+    alignment: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
-"""The command line: `speechmill run | plan | text | say | serve | status | verify | judge | export | weights | voices`.
+"""The command line: `speechmill run | plan | text | say | serve | status | verify | report | judge | export | weights`.
 
-Beside them `check-model | check-judge`, and `submit | list | logs | stop`, for jobs on a cluster.
+Beside them `voices | alignment | check-model | check-judge`, and `submit | list | logs | stop`, for jobs on a cluster.
 
 Exit status: 0 every row spoken (or within the allowance), 1 rows failed beyond it or `verify` found damage,
 2 the job itself is wrong, 3 the run had to stop and can be continued, 130 interrupted, 141 standard output was closed
@@ -21,6 +21,7 @@ from rich.console import Console
 from ...errors import SpecError
 from ..run.exit_status import ExitStatus
 from . import submission as commands
+from .alignment import alignment
 from .check_judge import check_judge
 from .check_model import check_model
 from .exits import ended_with_its_reader, reported, stop, terminated_like_interrupted
@@ -28,6 +29,7 @@ from .export import export_output
 from .judge import judge
 from .options import EndpointOption, JobFileArgument, JsonOption, OutputArgument, RegionOption, SetOption
 from .places import opened
+from .report import report
 from .text import text_preview
 from .voices import voices
 
@@ -243,6 +245,8 @@ app.command("check-judge")(check_judge)
 app.command("check-model")(check_model)
 app.command("export")(export_output)
 app.command("judge")(judge)
+app.command("report")(report)
+app.command("alignment")(alignment)
 app.command("text")(text_preview)
 app.command("voices")(voices)
 

@@ -82,6 +82,7 @@ class ResolvedJob:
             text_rules(self.spec),
             gate=None if gate is None else gate.config,
             finishing=output.finishing(),
+            alignment=output.alignment,
         )
 
     @property
