@@ -13,11 +13,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .actors.judges.base import Hearing, Judge, JudgeConfig, JudgeInfo, Limit, Verdict
+    from .actors.judges.recogniser import Recogniser
     from .actors.models.base import BatchLimit, Model, ModelConfig, ModelInfo
     from .actors.records.utterance import Clip, Failure, Prepared, Segment, Utterance
     from .cluster.storage import S3Options
     from .errors import JobError, RunStopped, SpeechmillError
     from .jobs.api import Job
+    from .jobs.judging.judging import judge
     from .jobs.output.reader import read
     from .jobs.run.result import Result
     from .jobs.say.api import Speech, say
@@ -27,12 +30,18 @@ _MODULES = {
     "BatchLimit": "actors.models.base",
     "Clip": "actors.records.utterance",
     "Failure": "actors.records.utterance",
+    "Hearing": "actors.judges.base",
     "Job": "jobs.api",
     "JobError": "errors",
+    "Judge": "actors.judges.base",
+    "JudgeConfig": "actors.judges.base",
+    "JudgeInfo": "actors.judges.base",
+    "Limit": "actors.judges.base",
     "Model": "actors.models.base",
     "ModelConfig": "actors.models.base",
     "ModelInfo": "actors.models.base",
     "Prepared": "actors.records.utterance",
+    "Recogniser": "actors.judges.recogniser",
     "Result": "jobs.run.result",
     "RunStopped": "errors",
     "S3Options": "cluster.storage",
@@ -41,6 +50,8 @@ _MODULES = {
     "SpeechmillError": "errors",
     "SubmittedJob": "jobs.submission.handle",
     "Utterance": "actors.records.utterance",
+    "Verdict": "actors.judges.base",
+    "judge": "jobs.judging.judging",
     "read": "jobs.output.reader",
     "say": "jobs.say.api",
 }
@@ -49,12 +60,18 @@ __all__ = [
     "BatchLimit",
     "Clip",
     "Failure",
+    "Hearing",
     "Job",
     "JobError",
+    "Judge",
+    "JudgeConfig",
+    "JudgeInfo",
+    "Limit",
     "Model",
     "ModelConfig",
     "ModelInfo",
     "Prepared",
+    "Recogniser",
     "Result",
     "RunStopped",
     "S3Options",
@@ -63,6 +80,8 @@ __all__ = [
     "SpeechmillError",
     "SubmittedJob",
     "Utterance",
+    "Verdict",
+    "judge",
     "read",
     "say",
 ]

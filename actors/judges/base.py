@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,6 +34,27 @@ class JudgeConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class Limit:
+    """One threshold of a judge. The score, the threshold and the option that sets it have one name.
+
+    Attributes:
+        score: The name, as in "gap_s"
+        label: For reasons, as in "gap"
+        default: None for a check that is off until it is calibrated or set
+        unit: For reasons, as in "s"
+        is_lowest: Whether lower scores are rejected, not higher ones
+        strictest: A calibration goes no further, however alike the clips of its sample are; None: as far as they are
+    """
+
+    score: str
+    label: str
+    default: float | None
+    unit: str = ""
+    is_lowest: bool = False
+    strictest: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class JudgeInfo:
     """What is known of a judge before it is loaded.
 
@@ -46,6 +67,7 @@ class JudgeInfo:
         max_batch: The most clips that one call of `judge` takes
         is_batch_invariant: Whether a clip's verdict is the same to the bit in any batch; False: it is asked with one
         thresholds: The limits that it rejects beyond, by the name of the score
+        rejects_below: Those of `thresholds` below which it rejects; above the others
     """
 
     name: str
@@ -56,6 +78,7 @@ class JudgeInfo:
     max_batch: int = 16
     is_batch_invariant: bool = True
     thresholds: Mapping[str, float] = field(default_factory=dict)
+    rejects_below: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +91,10 @@ class Hearing:
         voice, language, speed: As the row was spoken; language as in "en", "" where it is not known
         samples: float32 [num_samples] in -1 … 1, of the 16-bit samples that will be stored, at `sample_rate`
         sample_rate: Hz; the judge's own where its `JudgeInfo` names one
-        num_tokens: What the model counts as the text's length, summed over its segments; 0 where it is not known
+        num_tokens: What the model counts as the text's length at speed 1, summed over its segments; 0 where it is not
+            known
+        pauses_s: Seconds of each silence that the text's markup asks for
+        cut_s: Seconds of silence that were trimmed off the clip's start and end: the model has spoken them
     """
 
     id: str
@@ -79,6 +105,13 @@ class Hearing:
     samples: NDArray[np.float32]
     sample_rate: int
     num_tokens: int = 0
+    pauses_s: tuple[float, ...] = ()
+    cut_s: tuple[float, float] = (0.0, 0.0)
+
+    @property
+    def duration_s(self) -> float:
+        """Seconds of audio."""
+        return len(self.samples) / self.sample_rate
 
 
 VerdictName = Literal["passed", "rejected", "unheard"]
@@ -110,9 +143,13 @@ class Judge(ABC):
     """A judge on one device: a batch of clips in, a verdict each out.
 
     Subclass it, register it or name it as "module:Class", and it judges in every job.
+
+    Attributes:
+        limits: Its thresholds, which a calibration sets
     """
 
     info: JudgeInfo
+    limits: ClassVar[tuple[Limit, ...]] = ()
 
     @classmethod
     @abstractmethod
@@ -122,6 +159,15 @@ class Judge(ABC):
         Raises:
             ModelError: For an unknown option, a threshold that makes no sense, or missing weights
         """
+
+    @classmethod
+    def learn(cls, config: JudgeConfig, clips: Sequence[Hearing]) -> Mapping[str, object]:
+        """What a sample of ordinary clips teaches it beside thresholds, for `JudgeConfig.calibration`: fits by voice.
+
+        Args:
+            clips: At the judge's sample rate; a few of them may be bad
+        """
+        return {}
 
     @abstractmethod
     def __init__(self, config: JudgeConfig) -> None:

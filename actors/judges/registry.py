@@ -7,7 +7,14 @@ import importlib
 from ...errors import ModelError, did_you_mean
 from .base import Judge, JudgeConfig, JudgeInfo
 
-JUDGES: dict[str, tuple[str, str]] = {}
+JUDGES = {
+    "duration": ("speechmill.actors.judges.duration", "Duration"),
+    "forced": ("speechmill.actors.judges.whisper", "Forced"),
+    "mos": ("speechmill.actors.judges.mos", "Mos"),
+    "signal": ("speechmill.actors.judges.signal", "Signal"),
+    "speaker": ("speechmill.actors.judges.speaker", "Speaker"),
+    "transcript": ("speechmill.actors.judges.whisper", "Transcript"),
+}
 
 
 def judge_class(name: str) -> type[Judge]:

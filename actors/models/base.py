@@ -83,6 +83,7 @@ class ModelInfo:
         voice_languages: Voices, each with the language that its texts are read in, where that is not the first
         text_language: The language of texts whose voice has none; "" for the one that a text has more of
         kept_text: A regular expression of what passes to `prepare` untouched: control tags, phoneme spellings
+        licence: Of the weights, as SPDX names it ("Apache-2.0", "CC-BY-NC-4.0"); "" where it is not known
     """
 
     name: str
@@ -107,6 +108,12 @@ class ModelInfo:
     voice_languages: tuple[tuple[str, str], ...] = ()
     text_language: str = ""
     kept_text: str = ""
+    licence: str = ""
+
+    @property
+    def is_noncommercial(self) -> bool:
+        """Whether the licence of the weights is known to forbid commercial use."""
+        return "-NC" in self.licence.upper()
 
     def voice_fault(self, voice: str) -> str:
         """What is wrong with a voice, to follow its name in a message; "" for one that the model has."""

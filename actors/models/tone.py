@@ -1,12 +1,13 @@
 """A model that costs what it is told to: the whole cluster is tested with it on a laptop.
 
-Each row is a sine whose pitch comes from the row's seed and whose length comes from its text and speed. Time,
-memory and faults follow the options, so that batching, balance and recovery can be tried without a GPU.
+Each row is a sine whose pitch comes from the row's seed and attempt, and whose length comes from its text and speed.
+Time, memory and faults follow the options, so that batching, balance and recovery can be tried without a GPU.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import random
 import time
@@ -47,6 +48,7 @@ class ToneOptions:
         reject: A segment holding this text is refused: its row fails
         crash: A segment holding this text ends the process, as a faulty kernel would
         mixes_voices: Whether a batch may have several voices
+        bad_share: Of all attempts at a row, those that come out faulty: see `fault_of`
     """
 
     sample_rate: int = 8_000
@@ -65,6 +67,18 @@ class ToneOptions:
     reject: str = ""
     crash: str = ""
     mixes_voices: bool = True
+    bad_share: float = 0.0
+
+
+FAULTS = ("silent", "cut", "noisy")
+"""How an attempt may come out: without sound, half as long, as noise."""
+
+
+def fault_of(seed: int, attempt: int, share: float) -> str:
+    """The fault of an attempt at a row with this seed, "" for none: a function of both, for this share of all pairs."""
+    digest = hashlib.blake2b(f"{seed}/{attempt}".encode(), digest_size=8).digest()
+    place = int.from_bytes(digest, "little") / 2**64
+    return FAULTS[int(place / share * len(FAULTS))] if place < share else ""
 
 
 class ToneMemory(Memory):
@@ -176,8 +190,16 @@ class Tone(Model):
         import numpy as np
 
         options = self._options
+        fault = fault_of(segment.seed, segment.attempt, options.bad_share)
         num_samples = max(1, round(len(segment.text) * options.audio_char_s / segment.speed * options.sample_rate))
-        pitch_hz = 110.0 + (segment.seed + segment.index) % 331
+        if fault == "cut":
+            num_samples = max(1, num_samples // 2)
+        if fault == "noisy":
+            rng = np.random.default_rng([segment.seed, segment.attempt])
+            return rng.uniform(-0.3, 0.3, num_samples).astype(np.float32)
+        if fault == "silent":
+            return np.zeros(num_samples, np.float32)
+        pitch_hz = 110.0 + (segment.seed + segment.index + 7 * segment.attempt) % 331
         phase = np.arange(num_samples, dtype=np.float64) * (2 * np.pi * pitch_hz / options.sample_rate)
         return (0.3 * np.sin(phase)).astype(np.float32)
 

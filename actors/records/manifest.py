@@ -19,9 +19,11 @@ from typing import Any, Literal, cast
 from ...errors import JobError
 from .keys import MANIFEST_PREFIX
 from .utterance import Failure, JsonScalar, Utterance
+from .verdicts import NO_VERDICTS, VerdictCounts
 
 REJECTED = "rejected"
 MAX_NUMBER = 1 << 63
+VERDICTS = ("passed", "rejected", "unheard")
 SIDECAR = ("id", "text", "voice", "seed", "speed", "metadata", "sample_rate", "num_samples", "duration_s")
 """Fields of a record that stand beside its clip too, where a container has a place for them; in this order."""
 
@@ -44,8 +46,13 @@ class Record:
         refined: The text as it is spoken, in a job that refines text; `text` stays the corpus's
         normalized_text: The text as a model was given it that takes words: numbers, symbols and abbreviations written
             out, without what is unspoken
-        attempt: How often the row was begun before, 0 for the first time
-        scores: By what a clip was measured with
+        attempt: Of a judged row, the attempt that is stored, or the last one of a failed row: 0 for the first
+        verdict: What the judges say of it: "passed", "rejected" (stored because the job keeps such clips, or failed)
+            or "unheard" (no judge rejects it, some could not tell)
+        scores: By what a clip was measured with, as in "signal.gap_s"
+        heard: What a recogniser understood
+        unheard_by: The judges that could not tell
+        rejected: The rejected attempts, each with `attempt`, `judge`, `reasons`, `duration_s` and perhaps `heard`
         language: Of the text, where the row names it
         alignment: Pieces of the text in order, each with the seconds of audio where it begins and ends
         asked_seed: The seed that the corpus gives the row, where an update was told to speak it with another one
@@ -81,7 +88,11 @@ class Record:
     metadata: Mapping[str, JsonScalar] = field(default_factory=dict)
     normalized_text: str | None = None
     attempt: int | None = None
+    verdict: str | None = None
     scores: Mapping[str, float] | None = None
+    heard: str | None = None
+    unheard_by: Sequence[str] | None = None
+    rejected: Sequence[Mapping[str, Any]] | None = None
     alignment: Sequence[tuple[str, float, float]] | None = None
     language: str | None = None
     asked_seed: int | None = None
@@ -238,7 +249,11 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
 _RESERVED: Mapping[str, tuple[type, ...]] = {
     "normalized_text": (str,),
     "attempt": (int,),
+    "verdict": (str,),
     "scores": (dict,),
+    "heard": (str,),
+    "unheard_by": (list,),
+    "rejected": (list,),
     "alignment": (list,),
     "language": (str,),
     "asked_seed": (int,),
@@ -261,6 +276,7 @@ class PartName:
         stamp: The run that wrote it and the number of its commit: "r5f3a-7.n42"; "" in format 2
         content: Hash of the manifest's bytes (`content_digest`); "" in format 2
         num_unspoken: Rows that are ok and leave out some of their text; told in the name where there are any
+        verdicts: Rows that did not simply pass their judges; told in the name where there are any
     """
 
     window: int
@@ -272,17 +288,20 @@ class PartName:
     stamp: str = ""
     content: str = ""
     num_unspoken: int = 0
+    verdicts: VerdictCounts = NO_VERDICTS
 
     @classmethod
     def of(cls, window: int, index: int | None, digest: str, records: Iterable[Record]) -> PartName:
         """The name of a manifest that holds these records."""
         num_ok = num_failed = audio_ms = num_unspoken = 0
+        records = list(records)
         for record in records:
             num_unspoken += record.status == "ok" and bool(record.unspoken)
             num_ok += record.status == "ok"
             num_failed += record.status == "failed"
             audio_ms += record.audio_ms
-        return cls(window, index, num_ok, num_failed, audio_ms, digest, num_unspoken=num_unspoken)
+        verdicts = VerdictCounts.of(records)
+        return cls(window, index, num_ok, num_failed, audio_ms, digest, num_unspoken=num_unspoken, verdicts=verdicts)
 
     @property
     def shard_id(self) -> str:
@@ -295,6 +314,8 @@ class PartName:
         counts = f"ok{self.num_ok}.failed{self.num_failed}.ms{self.audio_ms}"
         if self.num_unspoken:
             counts += f".un{self.num_unspoken}"
+        if judged := self.verdicts:
+            counts += f".q{judged.num_rejected}-{judged.num_again}-{judged.num_unheard}"
         stamp, content = f".{self.stamp}" if self.stamp else "", f".{self.content}" if self.content else ""
         return f"{MANIFEST_PREFIX}{self.window:06d}/{self._shard}{stamp}.{counts}.{self.digest}{content}.jsonl"
 
@@ -311,10 +332,13 @@ class PartName:
         """
         match = _KEY.fullmatch(key)
         if match:
-            window, shard, stamp, num_ok, num_failed, audio_ms, num_unspoken, digest, content = match.groups(default="")
+            window, shard, stamp, num_ok, num_failed, audio_ms, num_unspoken, *judged, digest, content = match.groups(
+                ""
+            )
             index = None if shard == REJECTED else int(shard)
             counts = int(num_ok), int(num_failed), int(audio_ms)
-            name = cls(int(window), index, *counts, digest, stamp, content, int(num_unspoken or 0))
+            verdicts = VerdictCounts(*(int(count or 0) for count in judged))
+            name = cls(int(window), index, *counts, digest, stamp, content, int(num_unspoken or 0), verdicts)
             # Numbers have one spelling: "07" where "7" is meant would be a second name of the same part.
             if name.key == key and bool(stamp) == bool(content):
                 return name
@@ -325,7 +349,8 @@ _EXAMPLE = PartName(12, 3, 98, 2, 412345, "9f2c1a", "r5f3a-7.n42", "30081746a2ed
 _KEY = re.compile(
     re.escape(MANIFEST_PREFIX) + r"([0-9]{6,18})/([0-9]{4,18}|rejected)"
     r"(?:\.(r[0-9a-f]{4,16}-[1-9][0-9]{0,17}\.n(?:0|[1-9][0-9]{0,17})))?"
-    r"\.ok([0-9]{1,18})\.failed([0-9]{1,18})\.ms([0-9]{1,18})(?:\.un([0-9]{1,18}))?\.([0-9a-f]{1,64})(?:\.([0-9a-f]{16}))?\.jsonl"
+    r"\.ok([0-9]{1,18})\.failed([0-9]{1,18})\.ms([0-9]{1,18})(?:\.un([0-9]{1,18}))?"
+    r"(?:\.q([0-9]{1,18})-([0-9]{1,18})-([0-9]{1,18}))?\.([0-9a-f]{1,64})(?:\.([0-9a-f]{16}))?\.jsonl"
 )
 
 
@@ -389,6 +414,12 @@ def _checked(name: str, value: object) -> object:
         return float(cast("int | float", value))
     if name == "scores":
         return {key: _finite_number(name, item) for key, item in cast("dict[str, object]", value).items()}
+    if name == "verdict" and value not in VERDICTS:
+        raise JobError(f"verdict is {value!r:.80}; it has to be {', '.join(VERDICTS)}")
+    if name == "unheard_by" and not all(isinstance(judge, str) for judge in cast("list[object]", value)):
+        raise JobError(f"unheard_by holds {value!r:.80}, where names of judges are expected")
+    if name == "rejected":
+        return [_rejected(trial) for trial in cast("list[object]", value)]
     if name == "alignment":
         return [_aligned(piece) for piece in cast("list[object]", value)]
     if name == "kept":
@@ -422,6 +453,17 @@ def _aligned(piece: object) -> tuple[str, float, float]:
             return text, _finite_number("alignment", first), _finite_number("alignment", last)
         case _:
             raise JobError(f"alignment holds {piece!r:.80}; a piece of it is a text and the seconds of its two ends")
+
+
+def _rejected(trial: object) -> dict[str, Any]:
+    match trial:
+        case {"attempt": int(), "judge": str(), "reasons": [*reasons], "duration_s": float() | int() as seconds} if all(
+            isinstance(reason, str) for reason in reasons
+        ):
+            _finite_number("rejected", seconds)
+            return cast("dict[str, Any]", trial)
+        case _:
+            raise JobError(f"rejected holds {trial!r:.120}; an attempt in it has attempt, judge, reasons, duration_s")
 
 
 def _without_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:

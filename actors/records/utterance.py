@@ -82,6 +82,8 @@ class Segment:
         row, index: Which utterance, and which piece of it (0-based)
         prepared: What the model reads of the text
         language: As the row names it, "" where it names none
+        attempt: How often the row was spoken before and rejected by the job's judges. It is part of what is drawn, and
+            of nothing else: the voice stays, also where it comes from the seed
     """
 
     row: int
@@ -92,6 +94,7 @@ class Segment:
     voice: str
     speed: float
     language: str = ""
+    attempt: int = 0
 
     @property
     def tokens(self) -> tuple[int, ...]:

@@ -7,8 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from ..batcher.stats import NO_BATCHES
+from ..gate.gate import Gate
+from ..gate.stats import NO_GATE
 from ..records.part import PartStore
 from .receipt import JobConfig, ReplicaProgress
+from .retries import Retries, SpeakingTurn
 
 
 class Dropped(BaseException):
@@ -26,6 +29,8 @@ class CalledJob:
         counting: Guards `progress`
         dropped: Parts that must not be spoken; forgotten when their calls end
         handed_back: Parts of which no further row must be spoken; forgotten when their calls end
+        gate: The judges of its clips; None for none
+        retries: Rejected segments of all its calls
     """
 
     config: JobConfig
@@ -34,6 +39,8 @@ class CalledJob:
     counting: threading.Lock = field(default_factory=threading.Lock)
     dropped: set[str] = field(default_factory=set[str])
     handed_back: set[str] = field(default_factory=set[str])
+    gate: Gate | None = None
+    retries: Retries = field(default_factory=lambda: Retries(SpeakingTurn()))
 
     def report(self, done: ReplicaProgress) -> None:
         """Add to the counts, from any thread."""
@@ -78,7 +85,7 @@ class Call:
         self.check()
         self.job.report(done)
         with self.job.counting:
-            self.rows += replace(done, batches=NO_BATCHES)
+            self.rows += replace(done, batches=NO_BATCHES, gate=NO_GATE)
 
     def take_back(self) -> None:
         """Subtract the rows of this call from the job's counts; its batches stay counted, because they were spoken."""

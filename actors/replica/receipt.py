@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ..audio.finishing import Finishing
 from ..batcher.stats import NO_BATCHES, BatchStats
+from ..gate.config import GateConfig
+from ..gate.stats import NO_GATE, GateStats
 from ..models.base import ModelConfig
+from ..records.verdicts import NO_VERDICTS, VerdictCounts
 from ..text.front_end import TextRules
 
 
@@ -18,6 +22,8 @@ class JobConfig:
         audio_format: The format of clips, as in `output.audio`
         pause_s: Seconds of silence between the segments of a row
         text: How texts are read
+        gate: Judges of each clip; None for none
+        finishing: What becomes of a clip before it is encoded
         alignment: Whether manifests say when each word is heard, where the model knows it
     """
 
@@ -25,6 +31,8 @@ class JobConfig:
     audio_format: str
     pause_s: float = 0.0
     text: TextRules = field(default_factory=TextRules)
+    gate: GateConfig | None = None
+    finishing: Finishing = field(default_factory=Finishing)
     alignment: bool = True
 
 
@@ -61,6 +69,8 @@ class Receipt:
         manifest: JSON lines, one per utterance, in row order
         num_unspoken: Rows that are spoken without some of their text
         left: Rows that were handed back; they are not spoken and not in the manifest
+        gate: What the judges said, of all attempts of the call
+        verdicts: Rows of the manifest by their verdicts
     """
 
     num_ok: int
@@ -72,6 +82,8 @@ class Receipt:
     manifest: bytes
     left: tuple[int, ...] = ()
     num_unspoken: int = 0
+    gate: GateStats = NO_GATE
+    verdicts: VerdictCounts = NO_VERDICTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +92,7 @@ class ReplicaProgress:
 
     Attributes:
         unspoken: Rows with text that the model leaves out
+        gate: What the judges said, of rows of dropped calls too
     """
 
     rows: int = 0
@@ -87,6 +100,7 @@ class ReplicaProgress:
     audio_s: float = 0.0
     batches: BatchStats = NO_BATCHES
     unspoken: int = 0
+    gate: GateStats = NO_GATE
 
     def __add__(self, other: ReplicaProgress) -> ReplicaProgress:
         return ReplicaProgress(
@@ -95,4 +109,5 @@ class ReplicaProgress:
             self.audio_s + other.audio_s,
             self.batches + other.batches,
             self.unspoken + other.unspoken,
+            self.gate + other.gate,
         )

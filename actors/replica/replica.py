@@ -18,12 +18,13 @@ import threading
 import time
 from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, nullcontext
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 
 from ...errors import ModelError
 from ..batcher.profile import Profile
+from ..gate.gate import Gate, Hire
 from ..models.base import AutoregressiveModel, ModelConfig
 from ..models.probe_texts import probe_texts
 from ..models.registry import describe
@@ -35,9 +36,12 @@ from ..records.utterance import Utterance
 from .call import Call, CalledJob, Dropped
 from .loaded_model import MAX_PENDING_CLIPS, LoadedModel, tuned
 from .receipt import JobConfig, Receipt, ReplicaConfig, ReplicaProgress
+from .retries import Retries, SpeakingTurn
 from .shard_synthesis import ShardSynthesis
 from .streaming import speak_stream
 
+_MOST_ASKED = 16
+"""Clips that judges elsewhere hear at once."""
 _PIECE_S = 1.0
 """The most seconds of audio in one piece of a stream."""
 
@@ -71,8 +75,9 @@ class Replica:
         self._voice: LoadedModel | None = None
         self._home: ReplicaInfo | None = None
         self._loading = threading.Lock()
-        self._synthesis = threading.Lock()
+        self._turn = SpeakingTurn()
         self._encoders = ThreadPoolExecutor(1 if config.model.device == "cpu" else 4, "encode")
+        self._waiters = ThreadPoolExecutor(_MOST_ASKED, "judged")
         self._pending = threading.Semaphore(MAX_PENDING_CLIPS)
         self._listeners: set[StreamHandle] = set()
 
@@ -104,8 +109,11 @@ class Replica:
             self._home = home = replace(home, warm_s=time.perf_counter() - began)
         return home
 
-    def join(self, job: str, config: JobConfig, store: PartStore) -> ReplicaInfo:
-        """Load the model, and accept calls for this job. Batches follow this replica's settings, not the job's.
+    def join(self, job: str, config: JobConfig, store: PartStore, hire: Hire | None = None) -> ReplicaInfo:
+        """Load the model and the job's judges, and accept calls for this job. Batches follow this replica's settings.
+
+        Args:
+            hire: Makes judges that run elsewhere, for a job that wants them there
 
         Raises:
             StorageMissing: The store of the job is not there
@@ -113,12 +121,16 @@ class Replica:
         """
         store.check()
         self._refuse_another(config.model)
-        self._jobs[job] = CalledJob(config, store)
-        return self.load()
+        home = self.load()
+        gate = None if config.gate is None else Gate(config.gate, hire)
+        self._jobs[job] = CalledJob(config, store, gate=gate, retries=Retries(self._turn))
+        return home
 
     def leave(self, job: str) -> None:
         """Forget a job; its running calls end with their batch."""
-        self._jobs.pop(job, None)
+        known = self._jobs.pop(job, None)
+        if known is not None and known.gate is not None:
+            known.gate.close()
 
     def drop(self, job: str, part: str) -> None:
         """Stop a part: its call of `speak` returns None within a batch, or within a row of a step-by-step model."""
@@ -159,13 +171,22 @@ class Replica:
         call = Call(known, part, lambda: self._jobs.get(job) is known)
         # Refined texts travel in the receipt.
         writer = None if known.config.model.task == "refine" else known.store.open_part(part)
-        attempt = ShardSynthesis(voice, known.config, writer, self._encode_soon, call.report, call.is_handed_back)
+        is_elsewhere = known.gate is not None and known.gate.is_elsewhere
+        attempt = ShardSynthesis(
+            voice,
+            known.config,
+            writer,
+            partial(self._encode_soon, self._waiters if is_elsewhere else self._encoders),
+            call.report,
+            call.is_handed_back,
+            self._turn,
+            known.gate,
+            known.retries,
+        )
         try:
             attempt.read(utterances)
-            with nullcontext() if attempt.is_shared else self._synthesis:
-                call.check()
-                if not attempt.synthesise(utterances):
-                    raise Dropped
+            if not attempt.synthesise(utterances):
+                raise Dropped
             return attempt.finish()
         except Dropped:
             call.take_back()
@@ -231,9 +252,9 @@ class Replica:
         assert self._voice is not None, "load() or join() comes first"
         return self._voice
 
-    def _encode_soon(self, work: partial[Record]) -> Future[Record]:
-        """Give a clip to the encoder threads; wait while too many are pending."""
+    def _encode_soon(self, threads: ThreadPoolExecutor, work: partial[Record | None]) -> Future[Record | None]:
+        """Give a clip to threads that judge and encode it; wait while too many are pending."""
         self._pending.acquire()
-        future = self._encoders.submit(work)
+        future = threads.submit(work)
         future.add_done_callback(lambda _: self._pending.release())
         return future

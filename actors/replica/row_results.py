@@ -5,9 +5,10 @@ Guaranteed: a row ends exactly once, complete or failed, whatever the outcomes o
 
 from __future__ import annotations
 
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from ..models.base import ModelInfo
@@ -29,12 +30,29 @@ class Pieces(Generic[RowPiece]):
         pieces: A result for each segment; None until it is there
         spoken: The whole text as it is spoken, and what of it is not
         pauses_s: Seconds of silence before each piece
+        segments: What is spoken for each piece, in this attempt
     """
 
     utterance: Utterance
     pieces: list[RowPiece | None]
     spoken: SpokenText
     pauses_s: Sequence[float]
+    segments: Sequence[Segment] = ()
+
+    @property
+    def attempt(self) -> int:
+        """How often the row was spoken before."""
+        return self.segments[0].attempt if self.segments else 0
+
+    @property
+    def num_tokens(self) -> int:
+        """The model's count of the whole text."""
+        return sum(segment.prepared.length for segment in self.segments)
+
+    def again(self) -> Pieces[RowPiece]:
+        """The next attempt, with no result yet."""
+        segments = [replace(segment, attempt=segment.attempt + 1) for segment in self.segments]
+        return Pieces(self.utterance, [None] * len(segments), self.spoken, self.pauses_s, segments)
 
     @property
     def unspoken(self) -> str:
@@ -56,34 +74,49 @@ class Rows(ABC, Generic[RowPiece]):
 
     def __init__(self, info: ModelInfo, report: Callable[[ReplicaProgress], None]) -> None:
         self._info, self._report = info, report
+        self._guard = threading.RLock()  # a judge's verdict comes from another thread
         self._waiting: dict[int, Pieces[RowPiece]] = {}
         self._failed: list[Record] = []
 
     def expect(self, utterance: Utterance, planned: SpokenSegments) -> None:
         """Add a row that consists of these segments."""
         pieces: list[RowPiece | None] = [None] * len(planned.segments)
-        self._waiting[utterance.row] = Pieces(utterance, pieces, planned.spoken, planned.pauses_s)
+        self._waiting[utterance.row] = Pieces(utterance, pieces, planned.spoken, planned.pauses_s, planned.segments)
         if planned.spoken.unspoken:
             self._report(ReplicaProgress(unspoken=1))
 
     def is_expected(self, segment: Segment) -> bool:
         """Whether the segment has yet to be made, and its row has not failed."""
         pieces = self._waiting.get(segment.row)
-        return pieces is not None and pieces.pieces[segment.index] is None
+        return pieces is not None and pieces.attempt == segment.attempt and pieces.pieces[segment.index] is None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a row has not ended."""
+        return bool(self._waiting)
+
+    @property
+    def num_judged(self) -> int:
+        """Rows that are spoken and whose verdict is not there yet."""
+        return 0
 
     def put(self, segment: Segment, piece: RowPiece) -> None:
         """Add the result of a segment; the last one completes the row."""
-        pieces = self._waiting.get(segment.row)
-        if pieces is None:
-            return  # another segment of the row has failed
-        pieces.pieces[segment.index] = piece
-        if all(made is not None for made in pieces.pieces):
+        with self._guard:
+            if not self.is_expected(segment):
+                return  # another segment of the row has failed, or the row was handed back
+            pieces = self._waiting[segment.row]
+            pieces.pieces[segment.index] = piece
+            if any(made is None for made in pieces.pieces):
+                return
             del self._waiting[segment.row]
-            self._complete(pieces)
+            self._begin_judging(pieces)
+        self._complete(pieces)
 
     def give_up(self, segment: Segment, reason: str) -> None:
         """Fail the row of a segment, whatever the results of its other segments."""
-        pieces = self._waiting.pop(segment.row, None)
+        with self._guard:
+            pieces = self._waiting.pop(segment.row, None)
         if pieces is not None:
             self.fail(pieces.utterance, reason)
 
@@ -94,13 +127,18 @@ class Rows(ABC, Generic[RowPiece]):
 
     def hand_back(self) -> tuple[int, ...]:
         """Drop the rows that have not ended; their numbers, in order."""
-        left = tuple(sorted(self._waiting))
-        self._waiting.clear()
+        with self._guard:
+            left = tuple(sorted(self._waiting))
+            self._waiting.clear()
         return left
 
     def check(self) -> None:
-        """Assert that every row has ended."""
-        assert not self._waiting, f"rows without an end: {sorted(self._waiting)[:5]}"
+        """Assert that every row was spoken once, or has failed."""
+        left = [row for row, pieces in list(self._waiting.items()) if not pieces.attempt]
+        assert not left, f"rows without an end: {sorted(left)[:5]}"
+
+    def _begin_judging(self, pieces: Pieces[RowPiece]) -> None:
+        """Note that the row waits for its verdict, where rows are judged."""
 
     @abstractmethod
     def finish(self) -> Sequence[Record]:

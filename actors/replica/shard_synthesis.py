@@ -4,15 +4,18 @@ Every utterance ends in the receipt exactly once, done or failed with its reason
 are packed again with all remaining ones, into smaller batches. If it fails otherwise, it is halved down to the row that
 fails, so that one bad row fails no other. A row that fails by an error that no model should raise is accepted as failed
 only if the model still works afterwards. Otherwise the replica is at fault, and the error is raised.
+
+Rows that the job's judges reject are spoken again by the call that speaks at the time, so the model waits for no judge.
 """
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future
-from contextlib import AbstractContextManager, closing, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -23,14 +26,18 @@ from ..batcher.fit import BatchShape
 from ..batcher.packing import num_cells, pack_segments
 from ..batcher.stats import BatchStats
 from ..device.memory import is_out_of_memory
+from ..gate.gate import Gate
+from ..gate.stats import NO_GATE
 from ..records.manifest import Record, encode_records
 from ..records.part import PartWriter
 from ..records.utterance import Segment, Utterance
+from ..records.verdicts import VerdictCounts
 from ..text.front_end import FrontEnd, SpokenText
 from ..text.segments import spoken_segments
 from .clip_results import Clips
 from .loaded_model import LoadedModel
 from .receipt import JobConfig, Receipt, ReplicaProgress
+from .retries import WORTH_A_BATCH, Retries, SpeakingTurn
 from .row_results import Rows
 from .stepwise import Stepwise
 from .text_results import Texts
@@ -39,6 +46,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+
+_MOST_BESIDE = 8
+"""Threads in which rejected rows are spoken beside others; each has taken all that waited when it began."""
 
 Spoken = list[tuple[Segment, "NDArray[np.float32]"]]
 
@@ -51,6 +61,9 @@ class ShardSynthesis:
         encode_soon: Gives work to the encoder threads
         report: Called with each progress, from any thread
         is_enough: Whether the rows that are not spoken yet go back to the driver
+        turn: Held while this call speaks, unless the model may speak for several at once; None for a call of its own
+        gate: Judges clips; None for a job without judges
+        retries: The rejected segments of all calls of the job on this replica
     """
 
     def __init__(
@@ -58,14 +71,24 @@ class ShardSynthesis:
         voice: LoadedModel,
         config: JobConfig,
         part: PartWriter | None,
-        encode_soon: Callable[[partial[Record]], Future[Record]],
+        encode_soon: Callable[[partial[Record | None]], Future[Record | None]],
         report: Callable[[ReplicaProgress], None],
         is_enough: Callable[[], bool],
+        turn: SpeakingTurn | None = None,
+        gate: Gate | None = None,
+        retries: Retries | None = None,
     ) -> None:
         self._model, self._tuner, self._memory = voice.model, voice.tuner, voice.memory
         self._stepwise = Stepwise.of(voice.model, config.model.task)
         info = voice.model.info
-        self._rows: Rows[Any] = Texts(info, report) if part is None else Clips(info, config, part, encode_soon, report)
+        if self.is_shared or turn is None or retries is None:
+            turn = SpeakingTurn()
+            retries = Retries(turn)  # slots are shared by all calls: each speaks its own rows again
+        self._turn, self._retries, self._since = turn, retries, 0
+        self._owners: dict[int, tuple[Segment, Rows[Any]]] = {}
+        self._rows: Rows[Any] = (
+            Texts(info, report) if part is None else Clips(info, config, part, encode_soon, report, gate, retries)
+        )
         self._report, self._is_enough = report, is_enough
         self._front_end, self._pause_s = FrontEnd(info, config.text), config.pause_s
         self._texts: dict[int, SpokenText | Exception] = {}
@@ -85,7 +108,7 @@ class ShardSynthesis:
         """Whether the model may speak for other attempts at the same time, so that their rows share its slots."""
         return self._stepwise is not None
 
-    def _turn(self) -> AbstractContextManager[None]:
+    def _model_turn(self) -> AbstractContextManager[None]:
         """Exclusive use of the model, unless attempts may share it."""
         return nullcontext() if self.is_shared else self._turns.rows()
 
@@ -103,23 +126,52 @@ class ShardSynthesis:
         Returns:
             False if no row has ended, so that there is nothing to finish
         """
+        with self._turn:
+            self._report(ReplicaProgress())  # raises if the part was dropped while it waited
+            self._speak_all(utterances)
+        while self._rows.is_open and not self._is_enough():
+            self._report(ReplicaProgress())
+            if self._turn.wait(self._is_due, self._is_over):
+                with self._turn.taken():
+                    self._speak_all(())
+        if self._is_enough():
+            self._left = self._rows.hand_back()
+        return len(self._left) < len(utterances)
+
+    def _is_due(self) -> bool:
+        """Whether rejected rows wait that are worth a batch, or no more are to come from this call."""
+        worth = 1 if self.is_shared else WORTH_A_BATCH
+        return bool(self._retries) and (len(self._retries) >= worth or not self._rows.num_judged)
+
+    def _is_over(self) -> bool:
+        return not self._rows.is_open or self._is_enough()
+
+    def _speak_all(self, utterances: Sequence[Utterance]) -> None:
+        """Speak these utterances, and rejected rows of any call that wait."""
         with self._meter.working():
             began = self._meter.seconds()
-            self._synthesise(utterances)
-            self._busy_s += self._meter.seconds() - began
-        return len(self._left) < len(utterances)
+            try:
+                self._synthesise(utterances)
+                if not self._is_enough():
+                    self._rows.check()
+                    assert not any(rows.is_expected(segment) for segment, rows in self._owners.values())
+            finally:
+                self._return_retries()
+                self._busy_s += self._meter.seconds() - began
 
     def _synthesise(self, utterances: Sequence[Utterance]) -> None:
         segments = [segment for utterance in utterances for segment in self._segments(utterance)]
         todo = self._planned(segments)
-        while todo and not self._is_enough():
-            batch = todo.popleft()
+        while not self._is_enough() and (todo := self._with_retries(todo)):
+            batch = [segment for segment in todo.popleft() if self._rows_of(segment).is_expected(segment)]
+            if not batch:
+                continue
             try:
                 if self._stepwise is not None:
                     self._speak_rows(self._stepwise, batch)
                 else:
                     for segment, samples in self._speak(batch):
-                        self._rows.put(segment, samples)
+                        self._rows_of(segment).put(segment, samples)
             except (JobError, RunStopped):
                 raise
             except Exception as error:
@@ -127,12 +179,35 @@ class ShardSynthesis:
             else:
                 continue
             # After the handler: until the error is dropped, its frames hold the batch's tensors.
-            left = [segment for segment in batch if self._rows.is_expected(segment)]
+            left = [segment for segment in batch if self._rows_of(segment).is_expected(segment)]
             todo = self._after_failure(left, failure, todo, was_alone=len(batch) == 1)
-        if self._is_enough():
-            self._left = self._rows.hand_back()
-        self._rows.check()
         self._raise_if_broken()
+
+    def _rows_of(self, segment: Segment) -> Rows[Any]:
+        """The rows that a segment belongs to: this call's, or those of a call that waits for it."""
+        owned = self._owners.get(id(segment))
+        return self._rows if owned is None else owned[1]
+
+    def _with_retries(self, todo: deque[list[Segment]]) -> deque[list[Segment]]:
+        """The batches with those of rejected rows before them: so the calls that wait for them end."""
+        waiting = len(self._retries)
+        self._since = self._since + 1 if waiting else 0
+        # A few rows wait until they fill a batch, but not for long.
+        if not waiting or (todo and waiting < WORTH_A_BATCH and self._since < WORTH_A_BATCH):
+            return todo
+        self._since = 0
+        retries = [(segment, rows) for rows, segment in self._retries.take() if rows.is_expected(segment)]
+        self._owners |= {id(segment): (segment, rows) for segment, rows in retries}
+        batches = self._planned(chain((segment for segment, _ in retries), *todo))
+        first = [batch for batch in batches if any(id(segment) in self._owners for segment in batch)]
+        return deque(first + [batch for batch in batches if not any(id(s) in self._owners for s in batch)])
+
+    def _return_retries(self) -> None:
+        """Leave rejected rows that this call took and did not speak to the next one."""
+        left = [(rows, segment) for segment, rows in self._owners.values() if rows.is_expected(segment)]
+        self._owners.clear()
+        for rows, segment in left:
+            self._retries.add(rows, [segment])
 
     def finish(self) -> Receipt:
         """Wait for the encoders and store the part; the receipt."""
@@ -148,6 +223,8 @@ class ShardSynthesis:
             manifest=encode_records(records),
             left=self._left,
             num_unspoken=sum(bool(record.unspoken) for record in records if record.status == "ok"),
+            gate=self._rows.gate_stats if isinstance(self._rows, Clips) else NO_GATE,
+            verdicts=VerdictCounts.of(records),
         )
 
     def abort(self) -> None:
@@ -164,7 +241,7 @@ class ShardSynthesis:
             if self._stepwise is not None:
                 self._stepwise.repeat(self._spoken_last)
             else:
-                with self._turn():
+                with self._model_turn():
                     self._model.speak([self._spoken_last])
         except Exception as error:
             raise self._surprise from error
@@ -174,7 +251,7 @@ class ShardSynthesis:
             spoken = self._texts.pop(utterance.row, None)
             if isinstance(spoken, Exception):
                 raise spoken
-            with self._turn():
+            with self._model_turn():
                 planned = spoken_segments(utterance, self._model, self._front_end, self._pause_s, spoken)
         except (JobError, RunStopped):
             raise
@@ -195,7 +272,7 @@ class ShardSynthesis:
         elif memory is not None and len(batch) == 1 and not tuner.can_ever_fit(shape):
             # Main memory raises no error: the system would end the process.
             raise BatchOutOfMemory("it is not tried where memory has no other bound")
-        with self._turn():
+        with self._model_turn():
             began = time.perf_counter()
             waves = self._model.speak(batch)
             seconds = time.perf_counter() - began
@@ -234,13 +311,12 @@ class ShardSynthesis:
         """Speak or refine step by step, and take each row as it ends. Errors of the model pass."""
         began, before = self._meter.seconds(), stepwise.usage
         # Closed in any case: abandoned rows would go on in the slots beside others.
-        with closing(stepwise.outcomes(segments)) as outcomes:
+        with closing(stepwise.outcomes(segments)) as outcomes, self._beside(stepwise) as look:
             for segment, outcome in outcomes:
+                self._take(segment, outcome)
+                look()
                 if isinstance(outcome, RowError):
-                    self._rows.give_up(segment, self._reason(outcome))
                     continue
-                self._surprise, self._spoken_last = None, segment
-                self._rows.put(segment, outcome)
                 now, used = self._meter.seconds(), stepwise.usage
                 self._count(
                     BatchStats(
@@ -253,6 +329,50 @@ class ShardSynthesis:
                 began, before = now, used
                 if self._is_enough():
                     return  # do not wait for rows in slots: they may take longer than there is time
+
+    def _take(self, segment: Segment, outcome: Any) -> None:
+        """Take the outcome of a segment that was spoken or refined step by step."""
+        if isinstance(outcome, RowError):
+            self._rows_of(segment).give_up(segment, self._reason(outcome))
+        else:
+            self._surprise, self._spoken_last = None, segment
+            self._rows_of(segment).put(segment, outcome)
+
+    @contextmanager
+    def _beside(self, stepwise: Stepwise) -> Generator[Callable[[], None]]:
+        """Speak rejected rows beside the rows of the block, in slots that are free; call what it yields now and then.
+
+        What cannot be spoken so is left to the rows' next turn, alone, where failures are handled.
+        """
+        threads: list[threading.Thread] = []
+        raised: list[BaseException] = []
+
+        def speak(segments: Sequence[Segment]) -> None:
+            try:
+                with closing(stepwise.outcomes(segments)) as outcomes:
+                    for segment, outcome in outcomes:
+                        self._take(segment, outcome)
+                        if self._is_enough():
+                            return
+            except BaseException as error:
+                raised.append(error)
+                left = [segment for segment in segments if self._rows.is_expected(segment)]
+                self._retries.add(self._rows, left)
+
+        def look() -> None:
+            if self._retries and not raised and sum(thread.is_alive() for thread in threads) < _MOST_BESIDE:
+                taken = [segment for rows, segment in self._retries.take() if rows.is_expected(segment)]
+                threads.append(threading.Thread(target=speak, args=(taken,), name="again", daemon=True))
+                threads[-1].start()
+
+        try:
+            yield look
+        finally:
+            for thread in threads:
+                thread.join()
+        for error in raised:
+            if not isinstance(error, Exception) or isinstance(error, JobError | RunStopped):
+                raise error
 
     def _after_failure(
         self, batch: Sequence[Segment], error: Exception, todo: deque[list[Segment]], *, was_alone: bool
@@ -268,7 +388,7 @@ class ShardSynthesis:
         if isinstance(error, BatchOutOfMemory) or is_out_of_memory(error):
             return self._after_out_of_memory(batch, error, todo, was_alone=was_alone)
         if was_alone:
-            self._rows.give_up(batch[0], self._reason(error))
+            self._rows_of(batch[0]).give_up(batch[0], self._reason(error))
         else:
             self._count(BatchStats(num_splits=1))
             todo.extendleft(_halves(batch)[::-1])
@@ -293,7 +413,7 @@ class ShardSynthesis:
             self._surprise = error  # it should fit, so the row fails only if the model still speaks
         predicted = self._tuner.predict(shape).peak_bytes
         needs = f", {size(predicted)} expected of {size(self._tuner.bound_bytes)}" if predicted else ""
-        self._rows.give_up(
+        self._rows_of(batch[0]).give_up(
             batch[0], f"a segment of length {shape.longest} does not fit into memory alone{needs}: {error}"
         )
         return todo

@@ -79,13 +79,18 @@ class ObjectName:
 
 _SHARD = r"[0-9]{6,18}-[0-9]{4,18}"
 _NUMBERED = rf"{_RUN}\.n({_WHOLE})"
-_COUNTS = r"ok[0-9]{1,18}\.failed[0-9]{1,18}\.ms[0-9]{1,18}(?:\.un[0-9]{1,18})?\.[0-9a-f]{1,64}(?:\.[0-9a-f]{16})?"
+_TOLD = r"(?:\.un[0-9]{1,18})?(?:\.q[0-9]{1,18}-[0-9]{1,18}-[0-9]{1,18})?"
+_COUNTS = rf"ok[0-9]{{1,18}}\.failed[0-9]{{1,18}}\.ms[0-9]{{1,18}}{_TOLD}\.[0-9a-f]{{1,64}}(?:\.[0-9a-f]{{16}})?"
 _MANIFEST = re.compile(
     rf"{re.escape(MANIFEST_PREFIX)}([0-9]{{6,18}})/([0-9]{{4,18}}|{REJECTED})(?:\.{_NUMBERED})?\.{_COUNTS}\.jsonl"
 )
 # A clip's name is made from its row's id, and may look like a stamp: only what follows the shard is one.
 _AUDIO = re.compile(
     rf"{re.escape(AUDIO_PREFIX)}(?:[0-9a-f]+/)?({_SHARD})-(?:{_RUN}-)?[A-Za-z0-9]+(?:[./].+)?", re.DOTALL
+)
+_CLIP = re.compile(
+    rf"{re.escape(AUDIO_PREFIX)}(?:[0-9a-f]+/)?([0-9]{{6,18}})-[0-9]{{6,18}}/[0-9]{{9,18}}-[A-Za-z0-9_-]*"
+    rf"\.([0-9]{{4,18}})-(?:{_RUN}-)?[A-Za-z0-9]+\.[a-z0-9]+"
 )
 _TEXT = re.compile(rf"{re.escape(TEXT_PREFIX)}({_SHARD})(?:-{_NUMBERED})?\.jsonl")
 
@@ -94,6 +99,8 @@ _TEXT = re.compile(rf"{re.escape(TEXT_PREFIX)}({_SHARD})(?:-{_NUMBERED})?\.jsonl
 def _parse(key: str) -> ObjectName | None:
     if match := _MANIFEST.fullmatch(key):
         return ObjectName(Kind.MANIFEST, f"{match[1]}-{match[2]}", _stamp(match[3], match[4], match[5]))
+    if match := _CLIP.fullmatch(key):
+        return ObjectName(Kind.AUDIO, f"{match[1]}-{match[2]}", _stamp(match[3], match[4], None))
     if match := _AUDIO.fullmatch(key):
         return ObjectName(Kind.AUDIO, match[1], _stamp(match[2], match[3], None))
     if match := _TEXT.fullmatch(key):

@@ -103,6 +103,16 @@ class Container(ABC):
             key_prefixes: See `shard_prefix`.
         """
 
+    def keys_of(self, storage: Storage, part: str, key_prefixes: int = 0) -> Iterator[str]:
+        """The keys of what an attempt at a part has stored.
+
+        Args:
+            storage: Where its objects are.
+            part: The name that the attempt was opened with.
+            key_prefixes: See `shard_prefix`.
+        """
+        return (entry.key for entry in storage.list(part_prefix(part, key_prefixes)))
+
     @abstractmethod
     def read(self, storage: Storage, places: Sequence[Place]) -> Iterator[ReadAnswer]:
         """The clips at these places, each once, in the order in which they are stored.
@@ -126,6 +136,12 @@ class Container(ABC):
 _SHARD = r"[0-9]{6,}-[0-9]{4,}"
 _PART = re.compile(f"({_SHARD})-" + r"((?:r[0-9a-f]+-[0-9]+-)?[A-Za-z0-9]+)")
 _OWNED = re.compile(re.escape(AUDIO_PREFIX) + f"(?:[0-9a-f]+/)?({_SHARD})-")
+_CLIP = re.compile(
+    re.escape(AUDIO_PREFIX) + r"(?:[0-9a-f]+/)?([0-9]{6,})-[0-9]{6,}/[0-9]{9,}-[A-Za-z0-9_-]*"
+    r"\.([0-9]{4,})-((?:r[0-9a-f]+-[0-9]+-)?[A-Za-z0-9]+)\.[a-z0-9]+"
+)
+FOLDER_ROWS = 1_000
+"""Rows whose clips share a folder, where each clip is an object."""
 
 
 def shard_prefix(shard_id: str, key_prefixes: int = 0) -> str:
@@ -141,8 +157,26 @@ def shard_prefix(shard_id: str, key_prefixes: int = 0) -> str:
     return f"{AUDIO_PREFIX}{spread}{'/' if spread else ''}{shard_id}-"
 
 
+def window_prefix(shard_id: str, key_prefixes: int = 0) -> str:
+    """The keys of all objects of a shard begin with this, in every container: "audio/000012-".
+
+    Shards of the same window may share it, and no others.
+    """
+    return shard_prefix(shard_id, key_prefixes).removesuffix(f"{shard_id.partition('-')[2]}-")
+
+
 def part_prefix(part: str, key_prefixes: int = 0) -> str:
     """The keys of a part's objects begin with this.
+
+    Raises:
+        ValueError: For a name that could be another part's
+    """
+    shard_id, attempt = split_part(part)
+    return shard_prefix(shard_id, key_prefixes) + attempt
+
+
+def split_part(part: str) -> tuple[str, str]:
+    """The shard in a part's name, and the attempt.
 
     Raises:
         ValueError: For a name that could be another part's
@@ -150,15 +184,37 @@ def part_prefix(part: str, key_prefixes: int = 0) -> str:
     match = _PART.fullmatch(part)
     if not match:
         raise ValueError(f"{part!r} is no part's name; one is called like 000012-0003-r5f3a-7-9f2c1a")
-    shard_id, attempt = match.groups()
-    return shard_prefix(shard_id, key_prefixes) + attempt
+    return match[1], match[2]
+
+
+def clip_key(part: str, row: int, id: str, extension: str, key_prefixes: int = 0) -> str:
+    """The key of a clip that is an object: "audio/000012-000098/000098304-mill-018.0003-r5f3a-7-9f2c1a.flac".
+
+    Names sort as the rows of the corpus do, `FOLDER_ROWS` rows in a folder. What follows the dot is the shard in its
+    window, and the attempt.
+
+    Raises:
+        ValueError: For a name that could be another part's
+    """
+    shard_id, attempt = split_part(part)
+    folder = f"{window_prefix(shard_id, key_prefixes)}{row // FOLDER_ROWS:06d}"
+    return f"{folder}/{stem(row, id)}.{shard_id.partition('-')[2]}-{attempt}.{extension}"
+
+
+def part_of_clip(key: str) -> str | None:
+    """The name of the part that such a key was made for; None for another key."""
+    match = _CLIP.fullmatch(key)
+    return f"{match[1]}-{match[2]}-{match[3]}" if match else None
 
 
 def shard_of(key: str, key_prefixes: int = 0) -> str | None:
     """The id of the shard that an object was written for, None if it is not a shard's.
 
-    All keys of a shard share their beginning, so that a listing has them together.
+    All keys of a window, under the same key prefix, share their beginning, so that a listing has them together.
     """
+    if part := part_of_clip(key):
+        shard_id = split_part(part)[0]
+        return shard_id if key.startswith(window_prefix(shard_id, key_prefixes)) else None
     match = _OWNED.match(key)
     return match[1] if match and key.startswith(shard_prefix(match[1], key_prefixes)) else None
 
@@ -210,9 +266,9 @@ def by_key(told: Mapping[Place, ClipInfo]) -> dict[str, dict[Member, ClipInfo]]:
     return objects
 
 
-def misnamed(key: str, name: object, clip: ClipInfo, extension: str) -> Iterator[Fault]:
-    """A fault where a clip does not bear the name that its row and id make."""
-    wanted = f"{stem(clip.row, clip.id)}.{extension}"
+def misnamed(key: str, name: object, clip: ClipInfo, extension: str, wanted: str = "") -> Iterator[Fault]:
+    """A fault where a clip does not bear the name that its row and id make; `wanted` is another form of it."""
+    wanted = wanted or f"{stem(clip.row, clip.id)}.{extension}"
     if name != wanted:
         yield Fault(key, f"row {clip.row}: its clip is called {name!r:.200}; by its row and id it would be {wanted!r}")
 

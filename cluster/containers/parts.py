@@ -10,7 +10,6 @@ from ...actors.records.part import PartStore, PartWriter
 from ...errors import StorageMissing
 from ..storage import Storage
 from . import container_of
-from .base import part_prefix
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,4 +35,4 @@ class Parts(PartStore):
 
     def sweep(self, name: str) -> None:
         """Remove what is stored of a part that no manifest names and no replica writes any more."""
-        self.storage.delete(entry.key for entry in self.storage.list(part_prefix(name, self.key_prefixes)))
+        self.storage.delete(container_of(self.container).keys_of(self.storage, name, self.key_prefixes))

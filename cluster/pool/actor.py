@@ -21,6 +21,7 @@ from ...actors.records.stream_handle import StreamHandle
 from ...actors.records.utterance import Utterance
 from ...actors.replica.receipt import JobConfig, Receipt, ReplicaConfig, ReplicaProgress
 from ...actors.replica.replica import Replica, ReplicaInfo
+from .judge_actor import NodeJudges
 
 STREAM_OPTIONS: dict[str, Any] = {"num_returns": "streaming", "_generator_backpressure_num_objects": 8}
 """Pieces that may wait for the reader: some seconds of audio."""
@@ -54,8 +55,15 @@ class ReplicaActor:
 
     async def join(self, job: str, config: JobConfig, store: PartStore) -> ReplicaInfo:
         """See `Replica.join`."""
-        home = await self._call(partial(self._replica.join, job, config, store))
-        return replace(home, node=ray.get_runtime_context().get_node_id())
+        node = ray.get_runtime_context().get_node_id()
+        return replace(await self._call(partial(self._join, job, config, store, node)), node=node)
+
+    def _join(self, job: str, config: JobConfig, store: PartStore, node: str) -> ReplicaInfo:
+        if config.gate is None or config.gate.place.where != "actors":
+            return self._replica.join(job, config, store)
+        judges = NodeJudges(job, config.gate, node)
+        judges.start()
+        return self._replica.join(job, config, store, judges.hire)
 
     async def leave(self, job: str) -> None:
         """See `Replica.leave`."""

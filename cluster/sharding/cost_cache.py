@@ -10,7 +10,7 @@ from ...actors.device.disk_cache import DiskCache, file_name
 from ...actors.models.base import ModelConfig, ModelInfo
 from .sharding import CostModel
 
-KIND = "costs"
+KIND, ATTEMPTS = "costs", "attempts"
 
 
 def recall(config: ModelConfig, info: ModelInfo) -> CostModel | None:
@@ -23,6 +23,27 @@ def remember(config: ModelConfig, info: ModelInfo, cost: CostModel) -> None:
     DiskCache(KIND).write(_name(config, info), json.dumps(asdict(cost)))
 
 
+def recall_attempts(config: ModelConfig, info: ModelInfo, gate: str) -> float:
+    """How many attempts a row took in the last run with these judges on this machine; 1 if there was none."""
+    return DiskCache(ATTEMPTS).read(_name(config, info, gate), _parse_attempts) or 1.0
+
+
+def remember_attempts(config: ModelConfig, info: ModelInfo, gate: str, attempts: float) -> None:
+    """Keep how many attempts a row takes, for `plan`.
+
+    Args:
+        gate: Names the judges and what they reject
+    """
+    DiskCache(ATTEMPTS).write(_name(config, info, gate), json.dumps(attempts))
+
+
+def _parse_attempts(text: str) -> float:
+    attempts = float(json.loads(text))
+    if not 1 <= attempts <= 100:
+        raise ValueError(f"{attempts} attempts at a row")
+    return attempts
+
+
 def _parse(text: str) -> CostModel:
     cost = CostModel(**{name: float(value) for name, value in json.loads(text).items()})
     figures = (cost.base_s, cost.char_s, cost.audio_char_s)
@@ -31,6 +52,8 @@ def _parse(text: str) -> CostModel:
     return cost
 
 
-def _name(config: ModelConfig, info: ModelInfo) -> str:
+def _name(config: ModelConfig, info: ModelInfo, gate: str = "") -> str:
     options = json.dumps(dict(config.options), sort_keys=True, default=str)
-    return file_name([config.name, info.revision, info.backend, config.device, options, config.task])
+    return file_name(
+        [config.name, info.revision, info.backend, config.device, options, config.task, *([gate] if gate else [])]
+    )

@@ -30,7 +30,8 @@ class CostLearner:
 
     def record_shard(self, utterances: Sequence[Utterance], receipts: Sequence[Receipt]) -> None:
         """Learn from a shard and what became of it; one of which rows failed says nothing."""
-        busy_s = sum(receipt.busy_s for receipt in receipts)
+        # As if each row had been spoken once: how many attempts rows take is the judges' business, not the model's.
+        busy_s = sum(receipt.busy_s / receipt.gate.mean_attempts for receipt in receipts)
         if busy_s <= 0 or any(receipt.num_failed for receipt in receipts) or not utterances:
             return
         terms = np.asarray([len(utterances), sum(len(u.text) for u in utterances)]) / busy_s

@@ -22,11 +22,11 @@ def alignment(
     with reported():
         from ...cluster.storage import S3Options, open_storage
         from ..export.alignment import FORMATS, export_alignment
-        from .main import open_output
+        from .places import opened
 
         if form not in FORMATS:
             raise SpecError(f"--to {form} is no format of alignments: {did_you_mean(form, FORMATS)}")
-        storage = open_output(output, endpoint_url, region)
+        storage = opened(output, endpoint_url, region)
         made = export_alignment(storage, open_storage(target, S3Options(endpoint_url, region)), form)
         print(
             f"{target}: {made.num_rows:,} rows, {made.num_words:,} words; "

@@ -19,6 +19,7 @@ from rich.text import Text
 
 from ...cluster.pool.replica_state import ReplicaState, ReplicaStatus
 from ..run.progress import Snapshot
+from .judged import judged_dict, judged_line
 
 PLAIN_EVERY_S = 10.0
 MAX_REPLICAS_SHOWN = 8
@@ -106,6 +107,7 @@ def summary(snapshot: Snapshot) -> str:
         f"{', '.join(_rate(snapshot, ' of audio'))}, fill {percent(snapshot.batch_fill)}, "
         f"{snapshot.num_failed:,} failed, {_out_of_memory(snapshot)}{clock(snapshot.eta_s)} left, "
         + replicas_line(snapshot)
+        + (f"; {judged}" if (judged := judged_line(snapshot.gate)) else "")
         + (f"; {snapshot.notice}" if snapshot.notice else "")
     )
 
@@ -128,6 +130,7 @@ def as_dict(snapshot: Snapshot) -> dict[str, Any]:
         "eta_s": snapshot.eta_s,
         "num_deaths": snapshot.num_deaths,
         "notice": snapshot.notice,
+        **({"gate": judged_dict(snapshot.gate)} if snapshot.gate.num_judged else {}),
         "replicas": [_replica_dict(state) for state in snapshot.replicas],
     }
 
@@ -158,7 +161,8 @@ def block(name: str, snapshot: Snapshot) -> Group:
     is_more = len(snapshot.replicas) > MAX_REPLICAS_SHOWN or snapshot.num_deaths
     notices = [_out_of_memory(snapshot).rstrip(", "), snapshot.notice]
     notice = [Text(text, style="yellow") for text in notices if text]
-    return Group(head, figures, replicas, *([rest] if is_more else []), *notice)
+    judged = [Text(line, style="dim")] if (line := judged_line(snapshot.gate)) else []
+    return Group(head, figures, *judged, replicas, *([rest] if is_more else []), *notice)
 
 
 def replicas_line(snapshot: Snapshot) -> str:

@@ -1,7 +1,6 @@
-"""The command line: `speechmill run | plan | text | say | serve | status | verify | report | weights | voices`, and
-`check-model`.
+"""The command line: `speechmill run | plan | text | say | serve | status | verify | report | judge | export | weights`.
 
-Beside them `submit | list | logs | stop`, for jobs on a cluster: submission/commands.py.
+Beside them `voices | alignment | check-model | check-judge`, and `submit | list | logs | stop`, for jobs on a cluster.
 
 Exit status: 0 every row spoken (or within the allowance), 1 rows failed beyond it or `verify` found damage,
 2 the job itself is wrong, 3 the run had to stop and can be continued, 130 interrupted, 141 standard output was closed
@@ -14,7 +13,7 @@ import json
 import sys
 from contextlib import redirect_stdout
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -23,8 +22,11 @@ from ...errors import SpecError
 from ..run.exit_status import ExitStatus
 from . import submission as commands
 from .alignment import alignment
+from .check_judge import check_judge
 from .check_model import check_model
 from .exits import ended_with_its_reader, reported, stop, terminated_like_interrupted
+from .export import export_output
+from .judge import judge
 from .options import (
     EndpointOption,
     JobFileArgument,
@@ -36,6 +38,7 @@ from .options import (
     SetOption,
     UpdateOption,
 )
+from .places import opened
 from .report import report
 from .text import text_preview
 from .voices import voices
@@ -154,7 +157,7 @@ def status(
         from ..output.status import status as read_status
         from .tables import show_status
 
-        found = read_status(open_output(output, endpoint_url, region))
+        found = read_status(opened(output, endpoint_url, region))
         if as_json:
             print(json.dumps(asdict(found)))
         else:
@@ -253,7 +256,7 @@ def verify(
         from ..verify import verify as check
         from .tables import show_verified
 
-        storage = open_output(output, endpoint_url, region)
+        storage = opened(output, endpoint_url, region)
         compared = corpus_of(OutputFile.load(storage), corpus_at) if corpus or corpus_at else None
         report = check(storage, decode=not no_decode, sweep=sweep, force=force, corpus=compared)
         if as_json:
@@ -264,7 +267,10 @@ def verify(
 
 
 commands.register(app)
+app.command("check-judge")(check_judge)
 app.command("check-model")(check_model)
+app.command("export")(export_output)
+app.command("judge")(judge)
 app.command("report")(report)
 app.command("alignment")(alignment)
 app.command("text")(text_preview)
@@ -282,22 +288,3 @@ def _chunk_size(text: str, value: str) -> int | str | None:
     if value == "none" or (value == "auto" and text != "-"):
         return None
     return int(value) if value.isdecimal() and len(value) < 10 else value
-
-
-def open_output(output: str, endpoint_url: str | None, region: str | None) -> Any:
-    """The store of an output, for a command that reads it.
-
-    Raises:
-        SpecError: The path or URI is wrong
-    """
-    from ...cluster.storage import S3Options, open_storage
-    from ..spec.uris import checked_place
-
-    for place in filter(None, (output, endpoint_url)):
-        try:
-            checked_place(place)
-        except ValueError as error:
-            raise SpecError(f"the path or URI {error}") from error
-    storage = open_storage(output, S3Options(endpoint_url, region))
-    storage.check(write=False)
-    return storage

@@ -34,11 +34,11 @@ def report(
         from ..report.browse import Browser
         from ..report.report import make_report, write_page
         from ..report.server import check_host, serve_report
-        from .main import open_output
+        from .places import opened
 
         if serve:
             check_host(host, insecure=insecure)
-        storage = open_output(output, endpoint_url, region)
+        storage = opened(output, endpoint_url, region)
         made = make_report(storage, seed=seed, max_rows=rows, trace=trace, is_served=serve)
         told = f"{made.num_rows:,} rows, {made.num_read:,} of them read, {made.num_clips} clips"
         if made.num_problems:

@@ -16,6 +16,7 @@ from ..output.status import Status
 from ..run.result import Result
 from ..verify.report import VerifyReport
 from .display import audio_length, clock, percent, rows_rate
+from .judged import add_judged, add_verdicts
 
 
 def show_result(result: Result, console: Console) -> None:
@@ -27,6 +28,7 @@ def show_result(result: Result, console: Console) -> None:
     table.add_row("failed", f"{result.num_failed:,}" + ("" if result.is_allowed else "  (more than allowed)"))
     if result.num_unspoken:
         table.add_row("with unspoken text", f"{result.num_unspoken:,}")
+    add_verdicts(table, result.verdicts)
     if not is_text:
         table.add_row("audio", audio_length(result.audio_s))
     if result.speaking_s > 0 and is_text:
@@ -36,6 +38,7 @@ def show_result(result: Result, console: Console) -> None:
         table.add_row("this run", f"{audio_length(result.new_audio_s)} in {clock(result.speaking_s)}")
         table.add_row("RTFx", f"{result.rtfx:.0f} s of audio per second, on {result.num_replicas} replicas")
     _add_actual(table, result.batches)
+    add_judged(table, result.gate, result.new_audio_s)
     if result.num_deaths:
         table.add_row("replicas replaced", f"{result.num_deaths}")
     table.add_row("output", Text(result.output))
@@ -62,13 +65,26 @@ def show_plan(plan: Plan, console: Console) -> None:
     table.add_row("windows, shards", f"{plan.num_windows:,}, {plan.num_shards:,}")
     if plan.num_unspoken:
         table.add_row("with unspoken text", f"{'about ' * plan.is_sampled}{plan.num_unspoken:,}")
+    if plan.judges:
+        dear = f", {100 * plan.judged_share:g} % of the rows by those that cost much" if plan.judged_share < 1 else ""
+        attempts = f"{plan.attempts} attempt{'s' if plan.attempts > 1 else ''} at most"
+        table.add_row("judges", f"{', '.join(plan.judges)}; {attempts}{dear}")
+        table.add_row("judging, about", f"{clock(plan.judge_s)} of CPU time")
     if plan.task == "speak":
         table.add_row("audio, about", audio_length(plan.audio_s))
     table.add_row("model", Text(plan.model))
+    if plan.licence:
+        table.add_row("licence of its weights", Text(plan.licence))
     replicas = f"{plan.num_replicas} {plan.device} replica{'s' if plan.num_replicas != 1 else ''}"
     table.add_row("time, about", f"{clock(plan.wall_s)} on {replicas}, by {plan.estimated_by}")
     console.print(table)
     show_batches(plan, console)
+    if plan.is_noncommercial:
+        console.print(
+            f"warning: the weights are licensed {plan.licence}: what they make is not for commercial use.",
+            highlight=False,
+            soft_wrap=True,
+        )
     for failure in plan.examples:
         console.print(f"rejected: {failure.reason}", markup=False, highlight=False, soft_wrap=True)
     for example in plan.unspoken_examples:
@@ -154,6 +170,7 @@ def show_status(status: Status, console: Console) -> None:
     table.add_row("failed", f"{status.num_failed:,}")
     if status.num_unspoken:
         table.add_row("with unspoken text", f"{status.num_unspoken:,}")
+    add_verdicts(table, status.verdicts)
     if status.task == "speak":
         table.add_row("audio", audio_length(status.audio_s))
     table.add_row("parts", f"{status.num_parts:,}")

@@ -1,1 +1,1 @@
-"""The laws that every model keeps, checked on one: what the rest of speechmill builds on."""
+"""The laws that every model and every judge keeps, checked on one: what the rest of speechmill builds on."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from ...actors.batcher.calibration import options_text
 from ...actors.device.machine import hardware, versions
@@ -27,6 +27,9 @@ REPORT = "check-model.json"
 """The report beside the samples."""
 
 Outcome = Literal["kept", "broken", "skipped"]
+
+Examined = TypeVar("Examined")
+"""A model or a judge, as its laws know it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +132,7 @@ def check_model(
     subject = Subject(config, tuned(ReplicaConfig(config)).model, texts or probes.sentences)
     findings: list[Finding] = []
     for law in LAWS:
-        findings.append(_finding(law, subject))
+        findings.append(finding_of(law, subject))
         observe(findings[-1])
     if out is None:
         return ConformanceReport(config, info, tuple(findings))
@@ -139,14 +142,15 @@ def check_model(
     return report
 
 
-def _finding(law: Callable[[Subject], None], subject: Subject) -> Finding:
+def finding_of(law: Callable[[Examined], None], subject: Examined) -> Finding:
+    """What a law finds, and how long that takes."""
     began_s = time.perf_counter()
     outcome, detail = _outcome(law, subject)
     meaning = (law.__doc__ or law.__name__).splitlines()[0]
     return Finding(law.__name__, meaning, outcome, detail, time.perf_counter() - began_s)
 
 
-def _outcome(law: Callable[[Subject], None], subject: Subject) -> tuple[Outcome, str]:
+def _outcome(law: Callable[[Examined], None], subject: Examined) -> tuple[Outcome, str]:
     try:
         law(subject)
     except Broken as broken:
@@ -155,6 +159,6 @@ def _outcome(law: Callable[[Subject], None], subject: Subject) -> tuple[Outcome,
         return "skipped", str(skipped)
     except JobError as error:
         return "broken", str(error)
-    except Exception as error:  # a model may raise anything
+    except Exception as error:  # a model or judge may raise anything
         return "broken", f"{type(error).__name__}: {error}"
     return "kept", ""

@@ -13,7 +13,7 @@ from typing import Any
 from ...actors.audio.encoding import encode, pcm16, pcm_sha256
 from ...errors import RowError, SpecError
 from .subject import Subject
-from .transcript import Recogniser
+from .transcript import SampleListener
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ def speak_samples(subject: Subject, language: str, folder: Path, recogniser: str
         samples = list(_spoken(subject, folder))
     except OSError as error:
         raise SpecError(f"--out {folder} cannot be written: {error}") from error
-    listener = Recogniser.find(language, recogniser)
+    listener = SampleListener.find(language, recogniser)
     if isinstance(listener, str):
         return SampleSet(tuple(samples), f"skipped: {listener}", None)
     heard = [

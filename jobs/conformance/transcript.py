@@ -6,18 +6,17 @@ Nothing is downloaded. Without a recogniser the reason is said and nothing is cl
 from __future__ import annotations
 
 import importlib.util
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ...actors.models.probe_texts import UNSPACED
+from ...actors.judges.wording import normalised
 
 RATE = 16_000
 _EXTRA = "install the extra `quality` (pip install 'speechmill[quality]')"
 
 
-class Recogniser:
+class SampleListener:
     """A model of faster-whisper, for one language."""
 
     def __init__(self, folder: Path, language: str, name: str) -> None:
@@ -28,7 +27,7 @@ class Recogniser:
         self._model: Any = WhisperModel(str(folder), device="cpu", compute_type="int8", local_files_only=True)
 
     @classmethod
-    def find(cls, language: str, folder: str | None = None) -> Recogniser | str:
+    def find(cls, language: str, folder: str | None = None) -> SampleListener | str:
         """The recogniser of a language, or why there is none.
 
         Args:
@@ -70,13 +69,5 @@ class Recogniser:
         """Errors by words of all texts and what was heard of them; by characters where words have no spaces."""
         import jiwer
 
-        texts, heard = ([self._plain(text) for text in column] for column in zip(*pairs, strict=True))
-        return float(jiwer.cer(texts, heard) if self._language in UNSPACED else jiwer.wer(texts, heard))
-
-    def _plain(self, text: str) -> str:
-        """Lower-case words without marks; in English numbers and contractions in one form, where that is installed."""
-        if self._language == "en" and importlib.util.find_spec("whisper_normalizer") is not None:
-            from whisper_normalizer.english import EnglishTextNormalizer
-
-            return str(EnglishTextNormalizer()(text))
-        return " ".join(re.sub(r"[^\w\s']+", " ", text.casefold()).split())
+        texts, heard = ([normalised(text, self._language) for text in column] for column in zip(*pairs, strict=True))
+        return float(jiwer.wer(texts, heard))

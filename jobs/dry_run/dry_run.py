@@ -13,7 +13,7 @@ from ...actors.records.utterance import Failure, Utterance
 from ...actors.replica.loaded_model import tuned
 from ...actors.text.front_end import FrontEnd, named
 from ...cluster.session import Resources, plan_replicas
-from ...cluster.sharding.cost_cache import recall
+from ...cluster.sharding.cost_cache import recall, recall_attempts
 from ...cluster.sharding.sharding import CostModel, shard_window
 from ...cluster.storage import open_storage
 from ...errors import RowError, SpeechmillError
@@ -22,6 +22,7 @@ from ..output.output_file import OutputFile
 from ..planning.windows import windows
 from ..resolve.corpus import open_corpus
 from ..resolve.model import describe_model, replica_config
+from ..resolve.quality import resolve_gate
 from ..resolve.text import text_rules
 from ..run.prepare import prepare
 from ..run.update import Update, compared
@@ -49,6 +50,11 @@ class Plan:
         unspoken_examples: The first of them, each with what is left out.
         changes: What an update does; the other figures are of what it speaks. None if no update is planned.
         is_allowed: Whether so many rejected rows let the run end with 0.
+        judges, attempts: The judges of each clip, and the most attempts at a row
+        judged_share: Of the rows, those that costly judges are asked about
+        judge_s: Estimated CPU seconds of the judges
+        licence: Of the model's weights; "" where it is not known.
+        is_noncommercial: That licence forbids commercial use.
     """
 
     task: str
@@ -72,6 +78,12 @@ class Plan:
     is_sampled: bool = False
     changes: Changes | None = None
     is_allowed: bool = True
+    judges: tuple[str, ...] = ()
+    attempts: int = 1
+    judged_share: float = 1.0
+    judge_s: float = 0.0
+    licence: str = ""
+    is_noncommercial: bool = False
 
     @property
     def wall_s(self) -> float:
@@ -95,6 +107,8 @@ def plan(spec: JobSpec, *, measure: bool = False, update: Update | None = None) 
     cost = recalled or CostModel.of(info)
     planner = BatchPlanner.find(replica_config(spec, config), info)
     limits = spec.sharding.limits()
+    gate = resolve_gate(spec, info, device)
+    expected = 1.0 if gate is None else recall_attempts(config, info, gate.key)
     corpus = open_corpus(spec, info)
     rows = rejected = chars = shards = num_windows = 0
     audio_s = replica_s = 0.0
@@ -120,6 +134,7 @@ def plan(spec: JobSpec, *, measure: bool = False, update: Update | None = None) 
     estimated_by = "the last run" if recalled else "the model's own figures"
     if batches is not None and not recalled:
         replica_s, estimated_by = batches.predicted.predicted_s, "the profile"
+    replica_s *= expected
     cluster = spec.cluster
     # Of a cluster nothing is known without joining it; this machine stands for it.
     here = Resources(gpus=0.0, cpus=num_cores(), is_local=False)
@@ -146,6 +161,12 @@ def plan(spec: JobSpec, *, measure: bool = False, update: Update | None = None) 
         is_sampled=rows - rejected > reading.num_read,
         changes=comparison.changes() if comparison is not None else None,
         is_allowed=spec.failure.allows(rejected, rows if comparison is None else comparison.table.num_rows),
+        judges=tuple(known.name for known in gate.config.infos) if gate else (),
+        attempts=gate.config.attempts if gate else 1,
+        judged_share=spec.quality.share,
+        judge_s=expected * audio_s * gate.cost_s if gate else 0.0,
+        licence=info.licence,
+        is_noncommercial=info.is_noncommercial,
     )
 
 

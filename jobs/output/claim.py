@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from functools import lru_cache, partial
 from typing import Any, Protocol
 
 from ...actors.records.keys import AUDIO_PREFIX, COMPLETE_KEY, MANIFEST_PREFIX, ROOT_KEY, TEXT_PREFIX
@@ -35,6 +36,7 @@ from ...cluster.commit.root import Root
 from ...cluster.storage import Entry, Storage
 from ...cluster.storage.guard import guarded
 from ...errors import LeaseLost, OutputGone
+from .card import delete_companions
 from .complete import Complete
 from .identity import JobFile
 from .output_file import OutputFile, completed
@@ -47,6 +49,8 @@ SWEPT = (AUDIO_PREFIX, TEXT_PREFIX, MANIFEST_PREFIX)
 
 SWEEP_THREADS = 16
 """Manifests read at once for the names in them."""
+MANIFESTS_KEPT = 256
+"""Manifests whose names are kept in memory: those of a window and more."""
 
 
 class MayWrite(Protocol):
@@ -83,6 +87,8 @@ class Claim:
         claim = cls(storage, lease, job, _written(storage, lease, begin(base, job.body, **how)))
         with guarded(lease.check):
             delete_plan(storage)  # it is another job's
+            if found is not None:
+                delete_companions(storage, found.job)
             if found is not None and not found.root.run:
                 storage.delete([COMPLETE_KEY])
         return claim
@@ -193,6 +199,8 @@ def forget_earlier(storage: Storage, lease: MayWrite, found: OutputFile) -> Outp
 def sweep(storage: Storage, root: Root, prefixes: Iterable[str] = SWEPT) -> int:
     """Delete objects that cannot count under this root; the number of keys."""
     num_deleted = 0
+    # Where each clip is an object, a shard's keys lie on several pages of the listing.
+    names = lru_cache(MANIFESTS_KEPT)(partial(named_keys, storage))
     with ThreadPoolExecutor(SWEEP_THREADS, "sweep") as threads:
         coming: dict[str, Future[set[str]]] = {}
 
@@ -203,7 +211,7 @@ def sweep(storage: Storage, root: Root, prefixes: Iterable[str] = SWEPT) -> int:
             if isinstance(answer, Page):
                 # In a continued run nearly every manifest has to be read; one after the other that takes hours.
                 for key in machine.step(answer).unread:
-                    coming[key] = threads.submit(named_keys, storage, PartName.parse(key))
+                    coming[key] = threads.submit(names, PartName.parse(key))
             elif not machine.unread:
                 num_deleted += len(machine.dead)
 

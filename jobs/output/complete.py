@@ -11,6 +11,7 @@ from typing import Any, Self
 from pydantic import ConfigDict, model_validator
 
 from ...actors.batcher.stats import BatchStats
+from ...actors.records.verdicts import NO_VERDICTS, VerdictCounts
 from .stored import Amount, Count, Stored, checked
 
 
@@ -22,6 +23,9 @@ class _StoredMark(Stored):
     num_failed: Count
     audio_s: Amount
     num_unspoken: Count = 0
+    num_rejected: Count = 0
+    num_again: Count = 0
+    num_unheard: Count = 0
     batches: dict[str, Amount] | None = None
 
     @model_validator(mode="after")
@@ -39,6 +43,7 @@ class Complete:
 
     Attributes:
         num_unspoken: Rows that are ok and leave out some of their text
+        verdicts: Rows that did not simply pass the job's judges
     """
 
     num_rows: int
@@ -47,11 +52,14 @@ class Complete:
     audio_s: float
     batches: BatchStats | None = None
     num_unspoken: int = 0
+    verdicts: VerdictCounts = NO_VERDICTS
 
     @property
     def body(self) -> dict[str, Any]:
         """The mark as it is written."""
-        return asdict(self) | {"audio_s": round(self.audio_s, 3)}
+        body: dict[str, Any] = asdict(self) | {"audio_s": round(self.audio_s, 3)}
+        verdicts: dict[str, Any] = body.pop("verdicts")
+        return {**body, **verdicts} if self.verdicts else body
 
     @classmethod
     def of(cls, value: object, source: str) -> Complete:
@@ -70,4 +78,5 @@ class Complete:
             float(mark.audio_s),
             BatchStats(**batches) if batches else None,
             mark.num_unspoken,
+            VerdictCounts(mark.num_rejected, mark.num_again, mark.num_unheard),
         )

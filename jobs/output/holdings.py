@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from hashlib import blake2b
+from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +17,7 @@ from numpy.typing import NDArray
 from ...actors.records.keys import AUDIO_PREFIX, TEXT_PREFIX
 from ...actors.records.manifest import PartName
 from ...cluster.commit.root import NO_NAMES
-from ...cluster.containers.base import shard_of, shard_prefix
+from ...cluster.containers.base import shard_of, window_prefix
 from ...cluster.storage import Storage
 from ..corpus.parallel import in_order
 from .ledger import Ledger, list_manifests
@@ -74,17 +76,30 @@ def counted_parts(storage: Storage, output: OutputFile) -> Iterator[PartName]:
 def lost_parts(storage: Storage, output: OutputFile) -> Iterator[PartName]:
     """Parts that count and have spoken rows, but no object of their shard is there."""
     if not output.is_text and (layout := Layout.of(storage, output.job.spec)).container.name == "files":
-        # Each clip is an object: one look for each shard costs less than a list of them all.
-        def is_lost(part: PartName) -> PartName | None:
-            return None if any(storage.list(shard_prefix(part.shard_id, layout.key_prefixes))) else part
-
+        # Each clip is an object, and a few hundred of a window's rows are of all its shards: no need to list them all.
         filled = (part for part in counted_parts(storage, output) if part.num_ok)
-        yield from (part for part in in_order(is_lost, filled) if part is not None)
+        by_window = (list(parts) for _, parts in groupby(filled, key=lambda part: part.window))
+        for lost in in_order(partial(_lost_of_window, storage, layout.key_prefixes), by_window):
+            yield from lost
         return
     held = _hashes(_shards(storage, output))
     for part in counted_parts(storage, output):
         if part.num_ok and not _is_in(held, part.shard_id):
             yield part
+
+
+def _lost_of_window(storage: Storage, key_prefixes: int, parts: list[PartName]) -> list[PartName]:
+    """The parts of one window that no object is left of."""
+    missing = {part.shard_id for part in parts}
+    for prefix in sorted({window_prefix(part.shard_id, key_prefixes) for part in parts}):
+        left = {shard_id for shard_id in missing if window_prefix(shard_id, key_prefixes) == prefix}
+        for entry in storage.list(prefix):
+            if entry.size and (shard_id := shard_of(entry.key, key_prefixes)) is not None:
+                left.discard(shard_id)
+                missing.discard(shard_id)
+            if not left:
+                break
+    return [part for part in parts if part.shard_id in missing]
 
 
 def _shards(storage: Storage, output: OutputFile) -> Iterator[str]:

@@ -51,8 +51,13 @@ class Identity:
         ]
 
 
-def identity_of(spec: JobSpec, info: ModelInfo, device: str, corpus_fingerprint: str) -> Identity:
+def identity_of(
+    spec: JobSpec, info: ModelInfo, device: str, corpus_fingerprint: str, quality: Mapping[str, Any] | None = None
+) -> Identity:
     """The identity of a job with its model and device resolved.
+
+    Args:
+        quality: What of the job's judges decides which clips are stored; none for a job without judges
 
     Raises:
         SpecError: JSON cannot hold an option
@@ -90,12 +95,20 @@ def identity_of(spec: JobSpec, info: ModelInfo, device: str, corpus_fingerprint:
             **({"text.paragraph_pause_s": pause_s} if (pause_s := spec.text.paragraph_pause_s) != 0.6 else {}),
             "output.container": spec.output.container,
             **({"text.pause_s": spec.text.pause_s, "output.audio": spec.output.audio} if spec.task == "speak" else {}),
+            **_finishing(spec),
             # Left out if there are none: outputs begun before this key existed can be continued.
             **({"output.key_prefixes": prefixes} if (prefixes := spec.output.key_prefixes) else {}),
+            **(quality or {}),
             "sharding rules": SHARDING_RULES,
             **{f"sharding.{name}": value for name, value in spec.sharding.model_dump().items()},
         }
     )
+
+
+def _finishing(spec: JobSpec) -> dict[str, Any]:
+    """What is asked of the sound; nothing where it stays as the model made it."""
+    keys = spec.output.model_dump(include={"sample_rate", "loudness_lufs", "trim_silence"}, exclude_none=True)
+    return {f"output.{name}": value for name, value in keys.items()} if spec.task == "speak" else {}
 
 
 class _StoredCost(Stored):
@@ -119,6 +132,7 @@ class _StoredJob(Stored):
     device: str
     cost: _StoredCost
     earlier: dict[Annotated[str, Field(pattern="^[1-9][0-9]{0,17}$")], dict[str, Any]] = Field(default_factory=dict)
+    provenance: dict[str, Any] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +145,7 @@ class JobFile:
         device: The device that the model was resolved for
         cost: The estimates that cut the shards; a continued run cuts with the same
         earlier: By number, the bodies that `job.json` had in the complete generations that are kept
+        provenance: What made the audio: model, revision, the licence of its weights; empty in outputs begun earlier
     """
 
     version: str
@@ -138,6 +153,7 @@ class JobFile:
     identity: Identity
     device: str
     cost: CostModel
+    provenance: Mapping[str, Any] = field(default_factory=dict[str, Any])
     earlier: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     @property
@@ -151,6 +167,7 @@ class JobFile:
             "device": self.device,
             "cost": asdict(self.cost),
             **({"earlier": dict(self.earlier)} if self.earlier else {}),
+            **({"provenance": dict(self.provenance)} if self.provenance else {}),
         }
 
     @classmethod
@@ -164,7 +181,15 @@ class JobFile:
             _StoredJob, body, f"{source} is not a speechmill job", "restore it, or choose another output.uri"
         )
         cost = CostModel(**{name: float(value) for name, value in stored.cost})
-        return cls(stored.speechmill, stored.spec, Identity(stored.identity), stored.device, cost, stored.earlier)
+        return cls(
+            stored.speechmill,
+            stored.spec,
+            Identity(stored.identity),
+            stored.device,
+            cost,
+            stored.provenance,
+            stored.earlier,
+        )
 
     def refuse_if_changed(self, now: Identity, output: str, *, is_update: bool = False) -> None:
         """Raise JobChanged if this job is not the one that runs now; the message names every key that differs.

@@ -59,7 +59,8 @@ class Ledger:
                 return
             parts[part.shard_id] = part.digest
             self._num_parts += 1
-            self.totals = self.totals.plus(part.num_ok, part.num_failed, part.audio_ms / 1000, part.num_unspoken)
+            audio_s = part.audio_ms / 1000
+            self.totals = self.totals.plus(part.num_ok, part.num_failed, audio_s, part.num_unspoken, part.verdicts)
             plan = self._plans[part.window] if part.window < len(self._plans) else None
             is_planned = plan is not None and len(parts) == plan.num_parts and window_digest(parts) == plan.digest
             if is_planned or len(parts) == self._expected.get(part.window):

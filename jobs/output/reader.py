@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...actors.audio import encoding as audio
 from ...actors.audio.encoding import AudioFormat, format_of
@@ -24,6 +24,10 @@ from ...cluster.storage import S3Options, Storage, open_storage
 from ...errors import JobError, RowRejected
 from .bounded_read import MANIFEST_BYTES, get_bounded
 from .output_file import OutputFile
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +98,21 @@ def read(uri: str, s3: S3Options | None = None, *, generation: int | None = None
     storage = open_storage(uri, s3)
     now = OutputFile.load(storage)
     output = now.at(generation, storage.location(ROOT_KEY))
-    return _clips(storage, output, Layout.of(storage, output.job.spec).container, None if output is now else generation)
+    container = Layout.of(storage, output.job.spec).container
+    clips = encoded_clips(storage, output, container, None if output is now else generation)
+    return (_clip(storage, record, data) for record, data in clips)
 
 
-def _clips(storage: Storage, output: OutputFile, container: Container, generation: int | None = None) -> Iterator[Clip]:
-    """The clips of all parts that count. The protocol decides what is read next, and what a missing object means."""
+def encoded_clips(
+    storage: Storage, output: OutputFile, container: Container, generation: int | None = None
+) -> Iterator[tuple[Record, bytes]]:
+    """The record of each clip of all parts that count, with the clip as it is stored, compared with its digest.
+
+    The protocol decides what is read next, and what a missing object means. Raises as `read` does.
+
+    Args:
+        generation: A state that an update has replaced; None for the present one
+    """
     executor, machine, error = Executor(storage), Read(output.base, generation=generation), None
     shard_id = ""
     records: dict[Place, Record] = {}
@@ -126,12 +140,20 @@ def _clips(storage: Storage, output: OutputFile, container: Container, generatio
         raise error or JobError(f"{storage.uri} does not hold the manifests that it had when it was completed")
 
 
-def _read(storage: Storage, container: Container, records: Mapping[Place, Record]) -> Iterator[Clip]:
+def _read(storage: Storage, container: Container, records: Mapping[Place, Record]) -> Iterator[tuple[Record, bytes]]:
     """The clips at these places, in the order in which they are stored."""
     for place, found in container.read(storage, list(records)):
         if isinstance(found, JobError):
             raise found
-        yield _clip(storage, records[place], found)
+        record = records[place]
+        if audio.sha256(found) != record.audio_sha256:
+            raise JobError(f"{where(storage, record)}: these are not the bytes that the manifest promises")
+        yield record, found
+
+
+def where(storage: Storage, record: Record) -> str:
+    """A clip's object and row, for messages."""
+    return f"{storage.location(record.audio or '')}, row {record.row}"
 
 
 def _place(record: Record) -> Place:
@@ -139,14 +161,20 @@ def _place(record: Record) -> Place:
     return record.audio, record.member
 
 
-def _clip(storage: Storage, record: Record, data: bytes) -> Clip:
-    where = f"{storage.location(record.audio or '')}, row {record.row}"
-    if audio.sha256(data) != record.audio_sha256:
-        raise JobError(f"{where}: these are not the bytes that the manifest promises")
+def decoded(storage: Storage, record: Record, data: bytes) -> tuple[NDArray[np.float32], int]:
+    """A clip's samples, float32 [num_samples], and their rate in Hz.
+
+    Raises:
+        JobError: The bytes are no audio
+    """
     try:
-        samples, sample_rate = audio.decode(data)
+        return audio.decode(data)
     except RowRejected as error:
-        raise JobError(f"{where}: {error}") from error
+        raise JobError(f"{where(storage, record)}: {error}") from error
+
+
+def _clip(storage: Storage, record: Record, data: bytes) -> Clip:
+    samples, sample_rate = decoded(storage, record, data)
     names = ("row", "text", "voice", "seed", "speed", "model", "model_revision")
     own = {name: getattr(record, name) for name in names}
     return Clip(record.id, samples, sample_rate, {**record.metadata, **own})

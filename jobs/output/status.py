@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ...actors.records.keys import ROOT_KEY
+from ...actors.records.verdicts import NO_VERDICTS, VerdictCounts
 from ...cluster.lease.lease import Lease
 from ...cluster.storage import Storage
 from ...errors import JobError, StorageMissing
@@ -25,6 +26,7 @@ class Status:
         num_unspoken: Rows that are ok and leave out some of their text
         generation: 1, and one more with each update
         earlier: Numbers of the generations before that can still be read
+        verdicts: Rows that did not simply pass the job's judges
     """
 
     output: str
@@ -41,6 +43,7 @@ class Status:
     problems: tuple[str, ...] = ()
     generation: int = 1
     earlier: tuple[int, ...] = ()
+    verdicts: VerdictCounts = NO_VERDICTS
 
     @property
     def is_damaged(self) -> bool:
@@ -74,6 +77,7 @@ def status(storage: Storage) -> Status:
         problems=holdings.problems,
         generation=output.root.generation,
         earlier=tuple(output.generations[:-1]),
+        verdicts=ledger.totals.verdicts,
     )
 
 

@@ -38,7 +38,7 @@ def describe_model(spec: JobSpec, device: str) -> tuple[ModelConfig, ModelInfo]:
         raise SpecError(f"model.speed is {spec.model.speed:g}; {fault}")
     if spec.task == "refine":
         return config, replace(info, audio_char_s=0.0)
-    format_of(spec.output.audio).check(info.sample_rate)
+    format_of(spec.output.audio).check(spec.output.sample_rate or info.sample_rate)
     return config, info
 
 

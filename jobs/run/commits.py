@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from ...actors.batcher.stats import BatchStats
+from ...actors.gate.stats import NO_GATE
 from ...actors.models.base import ModelInfo
 from ...cluster.scheduling.shard_tracker import CompletedShard
 from ..output.ledger import Ledger
@@ -62,6 +63,7 @@ class Commits:
         """Queue a completed shard to be stored."""
         self._committer.add(PendingPart.of_shard(completed, self._info, self._asked_seeds, is_text=self._is_text))
         self._tracker.record_batches(sum((receipt.batches for receipt in completed.receipts), BatchStats()))
+        self._tracker.record_gate(sum((receipt.gate for receipt in completed.receipts), NO_GATE))
 
     def add_rejected(self, window: Window) -> None:
         """Queue the rejected rows of a window to be stored, unless an earlier run has stored them."""

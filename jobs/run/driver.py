@@ -18,6 +18,7 @@ from ...cluster.pool.pool import Pool
 from ...cluster.pool.replica_source import Borrowed, Spawned
 from ...cluster.session import ReplicaPlan, Resources, plan_replicas, session
 from ...cluster.storage import Entry, Storage, open_storage
+from ...cluster.storage.guard import guarded
 from ...errors import OutputDamaged, OutputGone, SpecError, SpeechmillError, StorageDenied, StorageFull, StorageMissing
 from ..output.claim import Claim
 from ..output.holdings import Holdings, counted_parts, lost_parts
@@ -25,11 +26,13 @@ from ..output.identity import JobFile
 from ..output.ledger import Ledger, list_manifests
 from ..output.output_file import OutputFile
 from ..output.plan_log import PlanLog
+from ..resolve.quality import beside_judges
 from ..spec.job import JobSpec
 from ..update.comparison import Comparison
 from ..update.planner import UpdatePlanner
 from ..verify import damaged_manifests
 from .committer import Committer
+from .completion import write_companions
 from .metrics import Telemetry
 from .prepare import ResolvedJob, open_output, prepare
 from .result import Result, RunFigures
@@ -76,6 +79,8 @@ def run(
                 return _complete(begin)
         damaged = _damaged(begin, is_thorough=repair) if begin.found is not None else []
         if begin.is_complete and not damaged and not Holdings.of(begin.storage, _there(begin)).problems:
+            if repair:
+                _restore_companions(begin, lease)
             return _complete(begin)
         return _run(spec, begin, lease, damaged, observe, spans)
 
@@ -95,6 +100,14 @@ def _complete(begin: _Beginning) -> Result:
         )
     assert output.complete is not None
     return Result.of(begin.job.spec, output.complete, RunFigures())
+
+
+def _restore_companions(begin: _Beginning, lease: Lease) -> None:
+    """Write the card and `metadata.csv` of a complete output, where they are missing."""
+    complete = _there(begin).complete
+    if complete is not None:
+        with guarded(lease.check):
+            write_companions(begin.storage, complete, only_missing=True)
 
 
 def _damaged(begin: _Beginning, *, is_thorough: bool) -> list[str]:
@@ -274,7 +287,7 @@ def _source(spec: JobSpec, resources: Resources, found: JobFile | None) -> tuple
         raise SpecError(f"{spec.output.uri} was begun on GPUs and goes on only there; this machine has none")
     borrowed = Borrowed(cluster.service) if cluster.replicas == "service" else None
     plan = plan_replicas(
-        resources,
+        beside_judges(spec, resources),
         "auto" if borrowed else cluster.replicas,
         borrowed.device if borrowed else device or "auto",
         cluster.gpus_per_replica,

@@ -29,6 +29,11 @@ GAUGES: Mapping[str, str] = {
     "is_stalled": "1 while the run says why it does not get on.",
     "peak_bytes": "The largest memory that batches of any replica held.",
     "bound_bytes": "The most that a replica's batches may hold.",
+    "clips_judged": "Clips that judges heard, all attempts together.",
+    "rows_passed_again": "Rows that passed at a later attempt.",
+    "rows_rejected": "Rows of which no attempt passed.",
+    "rows_unheard": "Rows that judges could not judge.",
+    "vain_audio_seconds": "Seconds of audio that judges rejected.",
 }
 
 
@@ -38,12 +43,15 @@ class Telemetry:
     def __init__(self, job_name: str) -> None:
         self._tags = {"job": job_name}
         self._gauges = {name: Gauge(f"speechmill_job_{name}", told, ("job",)) for name, told in GAUGES.items()}
+        self._rejections = Gauge("speechmill_job_rejections", "Rejected clips, by judge and reason.", ("job", "reason"))
         self._replicas = Gauge("speechmill_job_replicas", "Replicas of the run, by what they do.", ("job", "status"))
 
     def observe(self, snapshot: Snapshot) -> None:
         """Set all gauges."""
         for name, value in values_of(snapshot).items():
             self._gauges[name].set(value, self._tags)
+        for kind, count in snapshot.gate.rejections.items():
+            self._rejections.set(count, self._tags | {"reason": kind})
         counts = Counter(state.status for state in snapshot.replicas)
         for status in ReplicaStatus:
             self._replicas.set(counts[status], self._tags | {"status": status.value})
@@ -68,4 +76,12 @@ def values_of(snapshot: Snapshot) -> dict[str, float]:
         "peak_bytes": max((stats.peak_bytes for stats in batches), default=0),
         "bound_bytes": max((stats.bound_bytes for stats in batches), default=0),
     }
+    if (gate := snapshot.gate).num_judged:
+        values |= {
+            "clips_judged": gate.num_judged,
+            "rows_passed_again": sum(gate.passed[1:]),
+            "rows_rejected": gate.num_rejected,
+            "rows_unheard": gate.num_unheard,
+            "vain_audio_seconds": gate.vain_s,
+        }
     return {name: float(value) for name, value in values.items() if value is not None}

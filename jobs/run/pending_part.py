@@ -11,6 +11,7 @@ from typing import Self
 
 from ...actors.models.base import ModelInfo
 from ...actors.records.manifest import PartName, Record, decode_records, encode_records
+from ...actors.records.verdicts import NO_VERDICTS
 from ...cluster.scheduling.retry import PoisonRow
 from ...cluster.scheduling.shard_tracker import CompletedShard
 from ..output.texts import encode_texts
@@ -56,6 +57,7 @@ class PendingPart:
             audio_ms=sum(receipt.audio_ms for receipt in receipts),
             digest=shard.digest,
             num_unspoken=sum(receipt.num_unspoken for receipt in receipts),
+            verdicts=sum((receipt.verdicts for receipt in receipts), NO_VERDICTS),
         )
         assert name.num_ok + name.num_failed == len(shard.utterances), f"rows lost in shard {shard.id}: {name}"
         has_others = any(utterance.row in asked_seeds for utterance in shard.utterances) if asked_seeds else False

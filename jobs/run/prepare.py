@@ -12,7 +12,15 @@ from importlib.metadata import version
 
 from ...actors.audio.encoding import format_of
 from ...actors.models.base import ModelConfig, ModelInfo
-from ...actors.records.keys import AUDIO_PREFIX, DRIVER_KEY, MANIFEST_PREFIX, PLAN_PREFIX, ROOT_KEY, TEXT_PREFIX
+from ...actors.records.keys import (
+    AUDIO_PREFIX,
+    DRIVER_KEY,
+    MANIFEST_PREFIX,
+    METADATA_KEY,
+    PLAN_PREFIX,
+    ROOT_KEY,
+    TEXT_PREFIX,
+)
 from ...actors.records.manifest import PartName
 from ...actors.replica.receipt import JobConfig, ReplicaConfig
 from ...actors.text.front_end import FrontEnd
@@ -29,6 +37,7 @@ from ..output.plan_log import PlanLog
 from ..output.texts import text_key
 from ..resolve.corpus import open_corpus
 from ..resolve.model import describe_model, replica_config
+from ..resolve.quality import ResolvedGate, resolve_gate
 from ..resolve.text import text_rules
 from ..spec.job import JobSpec
 
@@ -41,6 +50,7 @@ class ResolvedJob:
         cost: The estimates that cut its shards. They are those of the run that began the output. Without such a run
             they are the costs of this model in the last run on this machine, or else the model's own estimates
         found: The job in the output's `job.json`; None for a new output
+        gate: Its judges; None for none
     """
 
     spec: JobSpec
@@ -51,6 +61,7 @@ class ResolvedJob:
     identity: Identity
     cost: CostModel
     found: JobFile | None
+    gate: ResolvedGate | None = None
 
     @property
     def parts(self) -> Parts:
@@ -63,9 +74,15 @@ class ResolvedJob:
 
     @property
     def job_config(self) -> JobConfig:
-        output = self.spec.output
+        output, text, gate = self.spec.output, self.spec.text, self.gate
         return JobConfig(
-            self.model, output.audio, self.spec.text.pause_s, text_rules(self.spec), alignment=output.alignment
+            self.model,
+            output.audio,
+            text.pause_s,
+            text_rules(self.spec),
+            gate=None if gate is None else gate.config,
+            finishing=output.finishing(),
+            alignment=output.alignment,
         )
 
     @property
@@ -85,7 +102,14 @@ class ResolvedJob:
     def job_file(self) -> JobFile:
         """The `job.json` of an output that this job begins."""
         spec = self.spec.model_dump(mode="json")
-        return JobFile(version("speechmill"), spec, self.identity, self.model.device, self.cost)
+        info = self.info
+        provenance = {
+            "model": info.name,
+            "model_revision": info.revision,
+            "weights_licence": info.licence or None,
+            "is_synthetic": True,
+        }
+        return JobFile(version("speechmill"), spec, self.identity, self.model.device, self.cost, provenance)
 
 
 def open_output(spec: JobSpec) -> tuple[Storage, OutputFile | None]:
@@ -101,7 +125,7 @@ def open_output(spec: JobSpec) -> tuple[Storage, OutputFile | None]:
     storage.check(write=True)
     output = OutputFile.read(storage)
     if output is None:
-        _refuse_strangers(storage, spec.task)
+        _refuse_strangers(storage, spec)
     return storage, output
 
 
@@ -123,13 +147,14 @@ def prepare(
     FrontEnd(info, text_rules(spec))  # refuses a lexicon that the model cannot follow
     corpus = open_corpus(spec, info)
     _refuse_own_output(spec, storage)
-    identity = identity_of(spec, info, device, corpus.fingerprint)
+    gate = resolve_gate(spec, info, device)
+    identity = identity_of(spec, info, device, corpus.fingerprint, gate.keys if gate else None)
     if found is not None:
         found.refuse_if_changed(identity, spec.output.uri, is_update=is_update)
     cost = found.cost if found else recall(config, info) or CostModel.of(info)
     # The backend is fixed from here on: a replica must not choose again.
     model = replace(config, backend=info.backend)
-    return ResolvedJob(spec, model, info, corpus, storage, identity, cost, found)
+    return ResolvedJob(spec, model, info, corpus, storage, identity, cost, found, gate)
 
 
 def _refuse_own_output(spec: JobSpec, storage: Storage) -> None:
@@ -138,6 +163,8 @@ def _refuse_own_output(spec: JobSpec, storage: Storage) -> None:
     written = [PartName(0, 0, 1, 0, 1, "aa", "raaaa-1.n0", "0" * 16).key, ROOT_KEY]
     written.append(f"{part_prefix('000000-0000-raaaa-1-aa', spec.output.key_prefixes)}.parquet")
     written += [f"{PLAN_PREFIX}000000.json", DRIVER_KEY]
+    if spec.output.container == "files":
+        written.append(METADATA_KEY)
     if spec.task == "refine":
         written.append(text_key(PartName(0, 0, 1, 0, 1, "aa", "raaaa-1.n0")))
     for uri in uris:
@@ -147,8 +174,10 @@ def _refuse_own_output(spec: JobSpec, storage: Storage) -> None:
             )
 
 
-def _refuse_strangers(storage: Storage, task: str) -> None:
-    for prefix in (MANIFEST_PREFIX, TEXT_PREFIX if task == "refine" else AUDIO_PREFIX):
+def _refuse_strangers(storage: Storage, spec: JobSpec) -> None:
+    is_files = spec.output.container == "files"
+    where = TEXT_PREFIX if spec.task == "refine" else AUDIO_PREFIX
+    for prefix in (MANIFEST_PREFIX, where, *([METADATA_KEY] if is_files else [])):
         stranger = next(iter(storage.list(prefix)), None)
         if stranger is not None:
             raise JobChanged(

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ...actors.batcher.stats import BatchStats
+from ...actors.gate.stats import NO_GATE, GateStats
 from ...cluster.pool.replica_state import ReplicaState
 from ..output.totals import Totals
 from .result import RunFigures
@@ -30,6 +31,7 @@ class Snapshot:
         eta_s: Seconds left at the rate of this run; None while unknown
         task: "speak", or "refine", which makes no audio
         rows_per_s: Rows done per second of this run, since the first replica was ready; 0 before
+        gate: What the judges said in this run
     """
 
     rows_done: int
@@ -48,6 +50,7 @@ class Snapshot:
     notice: str = ""
     task: str = "speak"
     rows_per_s: float = 0.0
+    gate: GateStats = NO_GATE
 
 
 class Tracker:
@@ -62,7 +65,7 @@ class Tracker:
         self._rows_planned = 0
         self._cost_planned_s = self._cost_skipped_s = self._cost_done_s = 0.0
         self._fraction_read = 0.0
-        self._batches = BatchStats()
+        self._batches, self._gate = BatchStats(), NO_GATE
         self._storing, self._cost_storing_s = Totals(), 0.0
         self._speaking_s = 0.0
         self._num_replicas = self._num_deaths = 0
@@ -92,6 +95,10 @@ class Tracker:
         """Record the batches of receipts."""
         self._batches += batches
 
+    def record_gate(self, gate: GateStats) -> None:
+        """Record what judges said, of receipts."""
+        self._gate += gate
+
     @property
     def figures(self) -> RunFigures:
         """The figures of this run: committed rows and their batches; the others as of the last snapshot."""
@@ -102,6 +109,7 @@ class Tracker:
             batches=self._batches,
             num_replicas=self._num_replicas,
             num_deaths=self._num_deaths,
+            gate=self._gate,
         )
 
     @property
@@ -121,6 +129,8 @@ class Tracker:
         audio_s = self._new_audio_s + storing.audio_s + sum(r.audio_s_in_flight for r in replicas)
         done = self._committed.num_rows + storing.num_rows + sum(r.rows_in_flight for r in replicas)
         running = sum((replica.progress.batches for replica in replicas), BatchStats())
+        # Replicas tell of rows that they have not handed in; those that have died told of rows that they had.
+        heard = sum((replica.progress.gate for replica in replicas), NO_GATE)
         is_exact = self._fraction_read >= 1.0
         return Snapshot(
             rows_done=done,
@@ -138,6 +148,7 @@ class Tracker:
             replicas=tuple(replicas),
             notice=notice,
             task=self._task,
+            gate=max(heard, self._gate, key=lambda gate: gate.num_judged),
             rows_per_s=(done - self._before.num_rows) / speaking_s if speaking_s > 0 else 0.0,
         )
 

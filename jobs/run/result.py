@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Self
 
 from ...actors.batcher.stats import NO_BATCHES, BatchStats
+from ...actors.gate.stats import NO_GATE, GateStats
+from ...actors.records.verdicts import NO_VERDICTS, VerdictCounts
 from ..output.complete import Complete
 from ..spec.job import JobSpec
 from .exit_status import ExitStatus
@@ -19,6 +21,7 @@ class RunFigures:
         new_rows: Rows spoken, refined or failed in this run
         new_audio_s: Seconds of audio made in this run
         speaking_s: Seconds from the first shard to the last
+        gate: What the judges said in this run
     """
 
     new_rows: int = 0
@@ -27,6 +30,7 @@ class RunFigures:
     batches: BatchStats = NO_BATCHES
     num_replicas: int = 0
     num_deaths: int = 0
+    gate: GateStats = NO_GATE
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,8 @@ class Result:
         batches: The batches of this run: fill, predicted and actual seconds and bytes
         is_allowed: Whether the failed rows are within the job's allowance
         num_unspoken: Rows that are ok and leave out some of their text
+        verdicts: Rows that did not simply pass the job's judges, earlier runs included
+        gate: What the judges said in this run
     """
 
     output: str
@@ -56,6 +62,8 @@ class Result:
     num_deaths: int
     is_allowed: bool
     num_unspoken: int = 0
+    verdicts: VerdictCounts = NO_VERDICTS
+    gate: GateStats = NO_GATE
 
     @classmethod
     def of(cls, spec: JobSpec, complete: Complete, figures: RunFigures) -> Self:
@@ -75,6 +83,8 @@ class Result:
             num_deaths=figures.num_deaths,
             is_allowed=spec.failure.allows(complete.num_failed, complete.num_rows),
             num_unspoken=complete.num_unspoken,
+            verdicts=complete.verdicts,
+            gate=figures.gate,
         )
 
     @property

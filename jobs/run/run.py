@@ -14,7 +14,9 @@ from functools import partial
 from types import TracebackType
 from typing import Self
 
+from ...actors.gate.stats import GateStats
 from ...cluster.pool.pool import Pool
+from ...errors import TooManyAttempts
 from ..output.claim import Claim
 from ..output.ledger import Ledger
 from ..output.plan_log import PlanLog
@@ -34,6 +36,8 @@ from .trace import Trace
 COLLECT_S = 0.5
 PLAN_S = 0.05
 """Seconds to wait instead while replicas have no work and the next window is being planned."""
+JUDGED_ROWS = 500
+"""Fewer do not say how many attempts rows take."""
 FINISH_S = 20.0
 """Grace period for losing attempts to finish uploading, so that their objects can be swept."""
 
@@ -68,7 +72,7 @@ class Run:
         self._commits = Commits(job.info, job.spec.task, ledger, committer, self._tracker, asked_seeds)
         windows = planner or Planner(job.corpus, log, ledger, job.cost, job.spec.sharding.limits())
         self._intake = Intake(iter(windows), self._commits, self._tracker)
-        self._learning = Learning(job.model, job.info, job.cost)
+        self._learning = Learning(job.model, job.info, job.cost, job.gate.key if job.gate else "")
 
     def __enter__(self) -> Self:
         return self
@@ -131,6 +135,20 @@ class Run:
                 trace.add(span)
         notice = ". ".join(filter(None, (self._commits.notice, self._intake.notice, pool.notice)))
         snapshot = self._tracker.snapshot(time.monotonic(), pool.states(), pool.num_deaths, notice)
+        _refuse_too_many_attempts(snapshot.gate, self._job.spec.quality.max_mean_attempts)
         telemetry.observe(snapshot)
         if self._observe is not None:
             self._observe(snapshot)
+
+
+def _refuse_too_many_attempts(gate: GateStats, most: float) -> None:
+    """Raise TooManyAttempts when rows take more attempts than the job allows, once enough rows are judged."""
+    if gate.num_rows < JUDGED_ROWS or gate.mean_attempts <= most:
+        return
+    often = sorted(gate.rejections.items(), key=lambda pair: -pair[1])[:3]
+    raise TooManyAttempts(
+        f"{gate.num_rows:,} rows took {gate.mean_attempts:.2f} attempts each, more than quality.max_mean_attempts "
+        f"({most:g}): rejected most often by {', '.join(f'{kind} ({count:,})' for kind, count in often)}. Judges or "
+        "texts are wrong, or the model is not fit for them: listen to some rows, choose other thresholds "
+        "(`speechmill judge --calibrate`), or allow more attempts and run the same command to continue"
+    )

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
+from ...actors.audio.finishing import Finishing
 from ...cluster.sharding.sharding import ShardLimits
 from ...cluster.storage import S3Options
 from ...errors import SpecError, did_you_mean
@@ -147,15 +148,75 @@ class TextSpec(Section):
     lexicon: str | None = None
 
 
+class PlaceSpec(Section):
+    """Where judges run that cost more than a few milliseconds per second of audio; the others run in the replica.
+
+    `where: actors` starts `actors` processes on each node, with these shares of its cores and GPUs. A judge that does
+    not answer for `timeout_s` seconds is replaced.
+    """
+
+    where: Literal["replica", "actors"] = "replica"
+    cpus: Annotated[float, Field(ge=0)] = 1.0
+    gpus: Annotated[float, Field(ge=0, le=1)] = 0.0
+    actors: Annotated[int, Field(ge=1, le=64)] = 1
+    timeout_s: Annotated[float, Field(gt=0, le=3_600)] = 60.0
+
+
+class QualitySpec(Section):
+    """The judges of each clip, asked in order until one rejects it; none: clips are stored as they are.
+
+    A rejected row is spoken again, `attempts` times in all; `auto` is 3 for a model that another seed changes, else 1.
+    Then it fails, or its best attempt is kept. Judges that cost much hear a `share` of the rows, the others all.
+    A run in which rows take more than `max_mean_attempts` attempts stops.
+    """
+
+    judges: list[str] = []
+    options: dict[str, dict[str, Any]] = {}
+    attempts: Literal["auto"] | Annotated[int, Field(ge=1, le=10)] = "auto"
+    on_reject: Literal["fail", "keep"] = "fail"
+    on_unheard: Literal["keep", "fail"] = "keep"
+    share: Annotated[float, Field(gt=0, le=1)] = 1.0
+    max_mean_attempts: Annotated[float, Field(ge=1)] = 1.5
+    calibration: UriText | None = None
+    place: PlaceSpec = PlaceSpec()
+
+    @field_validator("judges")
+    @classmethod
+    def _each_once(cls, judges: list[str]) -> list[str]:
+        if len(set(judges)) != len(judges) or not all(judges):
+            raise ValueError("must name each judge once")
+        return judges
+
+    @model_validator(mode="after")
+    def _judges_are_named(self) -> Self:
+        if not self.judges and (said := sorted(self.model_fields_set - {"judges"})):
+            raise ValueError(f"{said[0]} needs judges, such as judges: [signal, duration]")
+        if strange := sorted(self.options.keys() - set(self.judges)):
+            raise ValueError(
+                f"options.{strange[0]} is for no judge of the job; {did_you_mean(strange[0], self.judges)}"
+            )
+        return self
+
+
 class OutputSpec(Section):
-    """Where the speech goes and how it is packed; `jsonl` is for text."""
+    """Where the speech goes and how it is packed; `jsonl` is for text.
+
+    `sample_rate`, `loudness_lufs` and `trim_silence` (seconds of silence that stay) change what the model made.
+    """
 
     uri: UriText
     container: Literal["jsonl", "files", "webdataset", "parquet"] = "files"
     audio: Literal["wav", "flac", "opus", "mp3"] = "flac"
+    sample_rate: Annotated[int, Field(ge=4_000, le=192_000)] | None = None
+    loudness_lufs: Annotated[float, Field(ge=-70, le=-5)] | None = None
+    trim_silence: Annotated[float, Field(ge=0, le=10)] | None = None
     key_prefixes: Literal[0, 16, 256, 4096] = 0
     alignment: bool = True
     s3: S3Spec = S3Spec()
+
+    def finishing(self) -> Finishing:
+        """What becomes of a clip before it is encoded."""
+        return Finishing(self.sample_rate, self.loudness_lufs, self.trim_silence)
 
 
 class ShardingSpec(Section):
@@ -265,6 +326,7 @@ class JobSpec(Document):
     input: InputSpec
     model: ModelSpec = ModelSpec()
     text: TextSpec = TextSpec()
+    quality: QualitySpec = QualitySpec()
     output: OutputSpec
     sharding: ShardingSpec = ShardingSpec()
     cluster: ClusterSpec = ClusterSpec()
@@ -289,6 +351,13 @@ class JobSpec(Document):
                 "task: refine"
             )
         return output
+
+    @field_validator("quality")
+    @classmethod
+    def _quality_of_speech(cls, quality: QualitySpec, info: ValidationInfo) -> QualitySpec:
+        if quality.judges and info.data.get("task") == "refine":
+            raise ValueError("judges hear audio, and task: refine makes text; leave quality out")
+        return quality
 
 
 def _explain(root: type[BaseModel], detail: Any) -> tuple[str, str]:

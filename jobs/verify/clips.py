@@ -12,7 +12,7 @@ from ...actors.audio.encoding import AudioFormat
 from ...actors.records.keys import AUDIO_PREFIX
 from ...actors.records.manifest import PartName, Record
 from ...cluster.commit.names import UNSTAMPED, ObjectName, Stamp
-from ...cluster.containers.base import ClipInfo, Fault, Place, shard_of, shard_prefix
+from ...cluster.containers.base import ClipInfo, Fault, Place, shard_of, window_prefix
 from ...cluster.storage.base import Storage
 from ...errors import JobError, RowRejected
 from ..output.reader import Layout
@@ -36,8 +36,8 @@ class ClipCheck:
         return shard_of(key, self._layout.key_prefixes)
 
     def order(self, shard_id: str) -> str:
-        """Its objects' place in a listing of the output, among those of other shards."""
-        return shard_prefix(shard_id, self._layout.key_prefixes)
+        """The place of its window's objects in a listing of the output: their keys begin with this."""
+        return window_prefix(shard_id, self._layout.key_prefixes)
 
     def part(
         self, part: PartName, records: Sequence[Record], objects: Mapping[str, int], findings: Findings

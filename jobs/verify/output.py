@@ -11,7 +11,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 
-from ...actors.records.keys import AUDIO_PREFIX, COMPLETE_KEY, DRIVER_KEY, MANIFEST_PREFIX, ROOT_KEY, TEXT_PREFIX
+from ...actors.records.keys import (
+    AUDIO_PREFIX,
+    CARD_KEY,
+    COMPLETE_KEY,
+    DRIVER_KEY,
+    MANIFEST_PREFIX,
+    METADATA_KEY,
+    ROOT_KEY,
+    TEXT_PREFIX,
+)
 from ...actors.records.manifest import PartName
 from ...cluster.lease.lease import Lease
 from ...cluster.storage.base import Storage
@@ -31,6 +40,8 @@ from .report import Findings, VerifyReport
 from .rows import RowCheck
 from .texts import TextCheck
 
+COMPANIONS = frozenset({ROOT_KEY, COMPLETE_KEY, DRIVER_KEY, CARD_KEY, METADATA_KEY})
+"""Objects of an output that no part holds."""
 Progress = Callable[[int, int], None]
 """Called after each part with the number of parts checked, and of all parts."""
 
@@ -134,7 +145,7 @@ class _Check:
         for key, size in objects.items():
             if key.startswith(self._owner.prefix):
                 self._findings.orphan(key, size)
-            elif key not in {ROOT_KEY, COMPLETE_KEY, DRIVER_KEY} and not is_manifest(key) and not is_plan_key(key):
+            elif key not in COMPANIONS and not is_manifest(key) and not is_plan_key(key):
                 self._findings.stray(key)
 
     def shard(self, shard_id: str, parts: list[PartName], objects: Mapping[str, int]) -> None:

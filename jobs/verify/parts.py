@@ -5,15 +5,16 @@ Not known here: what is in an object.
 
 from __future__ import annotations
 
+import re
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 
-from ...actors.records.keys import MANIFEST_PREFIX
+from ...actors.records.keys import AUDIO_PREFIX, MANIFEST_PREFIX, TEXT_PREFIX
 from ...actors.records.manifest import PartName
 from ...cluster.commit.names import Stamp
 from ...cluster.commit.root import NO_NAMES
-from ...cluster.storage import Storage
+from ...cluster.storage import Entry, Storage
 from ...errors import JobError
 from ..output.output_file import OutputFile
 from .clips import ClipCheck
@@ -22,6 +23,9 @@ from .texts import TextCheck
 
 Owner = ClipCheck | TextCheck
 """Knows whose an object is, and whether it is what a manifest says."""
+
+
+_WINDOW = re.compile(rf"(?:{re.escape(AUDIO_PREFIX)}(?:[0-9a-f]+/)?|{re.escape(TEXT_PREFIX)})[0-9]{{6,}}-")
 
 
 Parts = dict[str, list[PartName]]
@@ -71,23 +75,37 @@ def is_manifest(key: str) -> bool:
         return False
 
 
+def _window_of(entry: Entry) -> str | None:
+    """The beginning that an object's key shares with all keys of its window, None if it is not of that form."""
+    match = _WINDOW.match(entry.key)
+    return match[0] if match else None
+
+
 def walk(storage: Storage, owner: Owner, committed: Iterable[str]) -> Iterator[tuple[str | None, dict[str, int]]]:
     """Every committed shard with its objects' sizes, and None with each object that belongs to none of them.
 
-    One listing is merged with the sorted shards: all keys of a shard begin alike, so they are listed together.
+    One listing is merged with the sorted shards, the objects of a window in memory at a time: all keys of a window
+    begin alike, so they are listed together.
     """
-    waiting = deque(sorted(committed, key=owner.order))
+    waiting = deque(sorted(committed, key=lambda shard_id: (owner.order(shard_id), shard_id)))
     done: set[str] = set()
-    for shard_id, entries in groupby(storage.list(), lambda entry: owner.shard_of(entry.key)):
-        if shard_id in done:
+    for window, entries in groupby(storage.list(), _window_of):
+        if window in done:
             raise JobError(f"{storage.uri} is not listed in the order of its keys; it cannot be verified")
-        while shard_id is not None and waiting and owner.order(waiting[0]) < owner.order(shard_id):
-            done.add(waiting[0])
+        if window is None:
+            yield from ((None, {entry.key: entry.size}) for entry in entries)
+            continue
+        done.add(window)
+        while waiting and owner.order(waiting[0]) < window:
             yield waiting.popleft(), {}
-        if shard_id is not None and waiting and waiting[0] == shard_id:
-            done.add(shard_id)
-            yield waiting.popleft(), {entry.key: entry.size for entry in entries}
-        else:
-            for entry in entries:
+        held: dict[str, dict[str, int]] = {}
+        while waiting and owner.order(waiting[0]) == window:
+            held[waiting.popleft()] = {}
+        for entry in entries:
+            objects = held.get(owner.shard_of(entry.key) or "")
+            if objects is None:
                 yield None, {entry.key: entry.size}
+            else:
+                objects[entry.key] = entry.size
+        yield from held.items()
     yield from ((shard_id, {}) for shard_id in waiting)

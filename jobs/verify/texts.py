@@ -25,8 +25,8 @@ class TextCheck:
         return text_shard_of(key)
 
     def order(self, shard_id: str) -> str:
-        """Its object's place in a listing of the output, among those of other shards."""
-        return f"{TEXT_PREFIX}{shard_id}-"
+        """The place of its window's objects in a listing of the output: their keys begin with this."""
+        return f"{TEXT_PREFIX}{shard_id.partition('-')[0]}-"
 
     def part(
         self, part: PartName, records: Sequence[Record], objects: Mapping[str, int], findings: Findings

@@ -52,7 +52,15 @@ KEYS: dict[str, str] = {
         "rtfx ratio_original batch dtype device peak_over_prediction rows audio_s prosody_share rtfx_by_run "
         "rtfx_original parity machine"
     ),
+    "gate": (
+        "ratio rtfx rtfx_without cost_s_per_audio_s num_judged num_rejected num_unheard where rows replicas cores "
+        "device machine"
+    ),
     "driver_memory": "rows num_ok idle_bytes peak_bytes above_idle_bytes rows_per_s device machine",
+    "quality": (
+        "caught caught_low false_rejects false_rejects_by_judge cpu_s_per_audio_s cpu_s_per_audio_s_by_judge judges "
+        "clean planted sample audio_s machine"
+    ),
     "scale": (
         "rows plan_rows_per_s driver_rss_bytes resume_s resume_further_s resume_cpu_s resume_rss_bytes planning device "
         "machine load_average makespan_ratio_2 makespan_ratio_8 makespan_ratio_64 makespan_ratio makespan_ratio_slow "
@@ -95,11 +103,25 @@ def driver_memory(found: dict[str, Any]) -> None:
     assert found["above_idle_bytes"] == found["peak_bytes"] - found["idle_bytes"]
 
 
+def gate(found: dict[str, Any]) -> None:
+    assert found["num_judged"] == found["rows"]
+    assert found["cost_s_per_audio_s"].keys() <= {"signal", "duration"}
+    assert found["ratio"] > 0
+
+
 def kokoro(found: dict[str, Any]) -> None:
     assert found["rtfx"] == max(found["rtfx_by_run"].values()) > 0
     assert len(found["rtfx_by_run"]) == 4
     assert found["ratio_original"] is None
     assert 0 < found["prosody_share"] <= 1
+
+
+def quality(found: dict[str, Any]) -> None:
+    assert len(found["caught"]) == 18
+    assert found["caught"]["silence"] == found["caught"]["pause"] == 1
+    assert found["caught_low"]["silence"] < 1
+    assert found["false_rejects"] <= 0.1
+    assert found["cpu_s_per_audio_s"] > 0
 
 
 def scale(found: dict[str, Any]) -> None:
@@ -131,11 +153,12 @@ def throughput(found: dict[str, Any]) -> None:
 
 
 LAWS: dict[str, Callable[[dict[str, Any]], None]] = {
-    law.__name__: law for law in (batching, chattts, driver_memory, kokoro, scale, service, streaming, text, throughput)
+    law.__name__: law
+    for law in (batching, chattts, driver_memory, gate, kokoro, quality, scale, service, streaming, text, throughput)
 }
 
 
-ON_RAY = ("driver_memory", "scale", "throughput")
+ON_RAY = ("driver_memory", "gate", "scale", "throughput")
 """Those that the tests' Ray is given to: to start one of their own costs more than all that they do with it."""
 
 

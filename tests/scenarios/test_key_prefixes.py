@@ -11,7 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import speechmill
-from speechmill.cluster.containers.base import part_prefix, shard_of, shard_prefix
+from speechmill.cluster.containers.base import (
+    clip_key,
+    part_of_clip,
+    part_prefix,
+    shard_of,
+    shard_prefix,
+    window_prefix,
+)
 from speechmill.cluster.containers.parts import Parts
 from speechmill.cluster.storage import open_storage
 from speechmill.errors import JobChanged, OutputDamaged, SpecError
@@ -28,6 +35,29 @@ def test_a_key_tells_its_shard_in_its_own_layout_and_in_no_other(shard: str, num
     assert key.startswith(shard_prefix(shard, number))
     found = {other: shard_of(key, other) for other in (0, 16, 256, 4096)}
     assert found == {0: None, 16: None, 256: None, 4096: None} | {number: shard}
+
+
+@given(SHARDS, st.integers(0, 10**9), st.text(), NUMBERS)
+def test_the_key_of_a_clip_tells_its_part_in_its_own_layout_and_in_no_other(
+    shard: str, row: int, row_id: str, number: int
+) -> None:
+    part = f"{shard}-r5f3a-7-9f2c1a"
+    key = clip_key(part, row, row_id, "flac", number)
+    assert part_of_clip(key) == part
+    assert key.startswith(window_prefix(shard, number))
+    found = {other: shard_of(key, other) for other in (0, 16, 256, 4096)}
+    assert found == {0: None, 16: None, 256: None, 4096: None} | {number: shard}
+
+
+@given(st.integers(0, 10**6), st.lists(st.integers(0, 10**9 - 1), max_size=30), st.text(), SHARDS)
+def test_clips_of_a_window_sort_as_the_corpus_in_folders_that_are_not_full(
+    window: int, rows: list[int], row_id: str, shard: str
+) -> None:
+    part = f"{window:06d}-{shard.partition('-')[2]}-9f"
+    keys = [clip_key(part, row, row_id, "flac") for row in sorted(set(rows))]
+    assert keys == sorted(keys)
+    folders = Counter(key.rpartition("/")[0] for key in (clip_key(part, row, "", "wav") for row in range(2_500)))
+    assert list(folders.values()) == [1000, 1000, 500]
 
 
 @given(SHARDS, SHARDS, NUMBERS)

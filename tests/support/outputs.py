@@ -11,6 +11,7 @@ from speechmill.actors.records.manifest import PartName, Record, content_digest,
 from speechmill.cluster.commit.executor import sealed
 from speechmill.cluster.commit.names import Stamp
 from speechmill.cluster.commit.root import NO_NAMES, Root, adopt
+from speechmill.cluster.containers.base import shard_of
 from speechmill.cluster.sharding.sharding import CostModel
 from speechmill.cluster.storage import Storage
 from speechmill.jobs.output.claim import Claim
@@ -103,6 +104,11 @@ def reopen_without(storage: Storage, *without: str) -> None:
     """Turn a complete output into one whose second run was killed before these manifests were written."""
     Claim.resume(storage, FreeLease(), OutputFile.load(storage), without, storage.list, lambda part: None)
     storage.delete(without)
+
+
+def shard_keys(storage: Storage, shard_id: str, key_prefixes: int = 0) -> list[str]:
+    """The keys of the audio objects of a shard, in any container."""
+    return [entry.key for entry in storage.list("audio/") if shard_of(entry.key, key_prefixes) == shard_id]
 
 
 def edit_job(storage: Storage, change: Callable[[dict[str, Any]], object]) -> None:

@@ -222,6 +222,7 @@ class _Configured:
             revision=f"{_digest(self.options, self.checkpoint)[:12]}/{dtype}-{_VERSION}",
             backend="torch",
             sample_rate=SAMPLE_RATE,
+            licence="CC-BY-NC-4.0",
             voices=(),
             default_voice=config.voice,
             max_length=MAX_TOKENS,

@@ -71,6 +71,7 @@ class Hibari(Model):
             revision=f"{package_version()}/{digest[:12]}/{_REVISIONS[backend]}",
             backend=backend,
             sample_rate=24_000,
+            licence="Apache-2.0",
             voices=voice_names(),
             default_voice=voice,
             max_length=MAX_PHONEMES + 2,

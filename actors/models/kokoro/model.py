@@ -126,6 +126,7 @@ def _describe(config: ModelConfig, options: Options) -> tuple[ModelInfo, Source]
         revision=f"{source.digest[:12]}/hibari-tts {version('hibari-tts')}/{_REVISION}/{options.dtype}",
         backend="torch",
         sample_rate=24_000,
+        licence="Apache-2.0",
         voices=(*names, *aliases),
         default_voice=config.voice or default_voice(names),
         max_length=MAX_PHONEMES + 2,

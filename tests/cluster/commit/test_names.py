@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from speechmill.actors.records.manifest import PartName
 from speechmill.cluster.commit.names import UNSTAMPED, Kind, ObjectName, Stamp
+from speechmill.cluster.containers.base import clip_key
 from speechmill.errors import JobError
 
 WHOLE = st.one_of(st.integers(0, 20), st.integers(0, 10**18 - 1))
@@ -62,6 +63,8 @@ def test_keys_of_a_run_say_shard_and_stamp(shard: str, stamp: Stamp) -> None:
         f"audio/{shard}-{run}-1f0c6a5e.tar": (Kind.AUDIO, run),
         f"audio/3f/{shard}-{run}-1f0c6a5e.parquet": (Kind.AUDIO, run),
         f"audio/{shard}-{run}-1f0c6a5e/000000017-mill.flac": (Kind.AUDIO, run),
+        clip_key(f"{shard}-{run}-1f0c6a5e", 17, f"x.{index}-r0000-1-9f", "flac"): (Kind.AUDIO, run),
+        clip_key(f"{shard}-{run}-1f0c6a5e", 17, "mill", "wav", 256): (Kind.AUDIO, run),
         f"audio/{shard}-1f0c6a5e/000000017-{stamp}.flac": (Kind.AUDIO, UNSTAMPED),
     }
     for key, (kind, found) in keys.items():
@@ -86,6 +89,9 @@ def test_names_of_format_2_are_of_run_0(part: PartName) -> None:
         "audio/notes.txt",
         "audio/000000-0003-r5f3a-07-1f0c6a5e.tar",
         "audio/000000-0003-r5f3a-7.n1-1f0c6a5e.tar",
+        "audio/000000-000000/000000017-mill.flac",
+        "audio/000000-000000/000000017-mill.0003-r5f3a-07-1f0c6a5e.flac",
+        "audio/000000-000000/sub/000000017-mill.0003-r5f3a-7-1f0c6a5e.flac",
         "manifest/000000/0003.r5f3a-7.ok8.failed0.ms1.aa.jsonl",
         "manifest/000000/0003.r5f3a-7.n1.ok8.failed0.ms1.aa.jsonl.bak",
         "manifest/000000/0003.r5f3a-7.n1.ok8.failed0.ms1.aa.jsonl\n",

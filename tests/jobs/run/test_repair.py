@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.outputs import reopen
+from support.outputs import reopen, shard_keys
 from typer.testing import CliRunner
 
 import speechmill
@@ -48,7 +48,7 @@ def lose_all_manifests(storage: Storage) -> None:
 
 
 def lose_the_audio_of_a_shard(storage: Storage) -> None:
-    storage.delete(keys(storage, "audio/000000-0001-"))
+    storage.delete(shard_keys(storage, "000000-0001"))
 
 
 def replace_a_manifest(storage: Storage) -> None:
@@ -96,7 +96,7 @@ def test_a_flipped_bit_is_found_by_repair_and_costs_its_part_alone(tmp_path: Pat
     job = job_of(tmp_path, container)
     job.run()
     storage = open_storage(job.spec.output.uri)
-    key = keys(storage, "audio/000000-0002-")[-1]
+    key = shard_keys(storage, "000000-0002")[-1]
     data = bytearray(storage.get(key))
     data[len(data) // 2] ^= 4
     storage.put(key, bytes(data))

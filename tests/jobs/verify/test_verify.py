@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.outputs import FreeLease, edit_job, rename_parts, replace_part
+from support.outputs import FreeLease, edit_job, rename_parts, replace_part, shard_keys
 
 from speechmill.actors.audio.encoding import FORMATS, encode, pcm16, sha256
 from speechmill.actors.records.keys import DRIVER_KEY
@@ -76,7 +76,7 @@ def test_an_output_on_s3_is_written_read_verified_and_swept(container: str, writ
     assert report.problems == ()
     assert (report.num_clips, report.num_orphans, report.num_swept) == (9, 1, 1)
     assert len(list(read(storage.uri, options))) == 9
-    storage.delete(keys(storage, "audio/000000-0001"))
+    storage.delete(shard_keys(storage, "000000-0001"))
     assert "does not exist" in verify(storage).problems[0]
 
 
@@ -99,7 +99,7 @@ def test_an_unfinished_output_is_sound_but_not_complete(write_output: WriteOutpu
 @every_container
 def test_a_deleted_object_is_named(container: str, write_output: WriteOutput) -> None:
     storage = write_output(container, "flac")
-    key = keys(storage, "audio/000000-0001")[0]
+    key = shard_keys(storage, "000000-0001")[0]
     storage.delete([key])
     assert only_problem(verify(storage)).startswith(f"{key} does not exist; manifest/000000/0001.")
 

@@ -1,0 +1,98 @@
+"""Clips that a table names by path: relative to a folder, absolute, or in S3. They are read, never written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import unquote
+
+from ...cluster.storage import S3Options, Storage, open_storage
+from ...errors import JobError, StorageMissing
+
+MAX_BYTES = 1 << 31
+"""More is no clip."""
+
+
+@dataclass(frozen=True, slots=True)
+class AudioFiles:
+    """Reads clips.
+
+    Attributes:
+        root: Where relative paths begin: a folder, or s3://bucket/prefix
+    """
+
+    root: str
+    s3: S3Options | None = None
+    _stores: dict[str, Storage] = field(default_factory=dict[str, Storage], compare=False, repr=False)
+
+    def __getstate__(self) -> tuple[str, S3Options | None]:
+        return self.root, self.s3
+
+    def __setstate__(self, state: tuple[str, S3Options | None]) -> None:
+        for name, value in zip(("root", "s3", "_stores"), (*state, {}), strict=True):
+            object.__setattr__(self, name, value)
+
+    def location(self, path: str) -> str:
+        """The full path or URI of a clip."""
+        if path.startswith("file://"):
+            return unquote(path.removeprefix("file://"))
+        if path.startswith("s3://"):
+            return path
+        if self.root.startswith("s3://"):
+            return f"{self.root.rstrip('/')}/{path}"
+        return str(Path(self.root, path))
+
+    def read(self, path: str) -> bytes:
+        """The bytes of a clip.
+
+        Raises:
+            JobError: There is no such file, or it cannot be read
+            StorageUnavailable: The store does not answer
+        """
+        where = self.location(path)
+        return self._from_s3(where) if where.startswith("s3://") else _from_disk(where)
+
+    def state(self, path: str) -> str:
+        """Changes when a local clip is replaced; "" for one in S3, which is not looked at."""
+        where = self.location(path)
+        if where.startswith("s3://"):
+            return ""
+        try:
+            found = Path(where).stat()
+        except (OSError, ValueError):
+            return "missing"
+        return f"{found.st_size} {found.st_mtime_ns}"
+
+    def is_there(self, path: str) -> bool:
+        """Whether the clip is there, as far as that can be told; raises what the store raises."""
+        where = self.location(path)
+        if not where.startswith("s3://"):
+            return self.state(path) != "missing"
+        store, key = self._in_bucket(where)
+        return store.exists(key)
+
+    def _from_s3(self, where: str) -> bytes:
+        store, key = self._in_bucket(where)
+        try:
+            return store.get(key)
+        except StorageMissing as error:
+            raise JobError(f"{where}: there is no such object") from error
+
+    def _in_bucket(self, where: str) -> tuple[Storage, str]:
+        """The store of a bucket, one for all its clips, and the key in it."""
+        bucket, _, key = where.removeprefix("s3://").partition("/")
+        if bucket not in self._stores:
+            self._stores[bucket] = open_storage(f"s3://{bucket}", self.s3)
+        return self._stores[bucket], key
+
+
+def _from_disk(where: str) -> bytes:
+    try:
+        path = Path(where)
+        if not path.is_file():
+            raise JobError(f"{where}: there is no such file")
+        if path.stat().st_size > MAX_BYTES:
+            raise JobError(f"{where} has more than {MAX_BYTES:,} bytes; that is no clip")
+        return path.read_bytes()
+    except (OSError, ValueError) as error:
+        raise JobError(f"{where} cannot be read: {getattr(error, 'strerror', None) or error}") from error
