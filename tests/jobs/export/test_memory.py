@@ -37,4 +37,5 @@ def test_10_000_rows_on_s3_take_the_memory_of_1_000(to: str, s3_env: Any) -> Non
         num_clips, peaks[num_rows] = json.loads(done.stdout)
         assert num_clips == num_rows - 1
     print(f"{to}: MiB at its peak, by rows: {peaks}")
-    assert peaks[10_000] < 1.15 * peaks[1_000]
+    # A table of `hf` fills its buffers, which 1,000 short clips do not.
+    assert peaks[10_000] < peaks[1_000] + 150

@@ -35,6 +35,10 @@ TIMED_AFTER = re.compile(
     r" (?:timers?|delays?|timeouts?|clips?|ads?|spots?|intervals?|breaks?|windows?|countdowns?|sprints?|exposures?|videos?|"
     r"pauses?|rests?|holds?|planks?|bursts?|sets?|cooldowns?|response|latency)\b"
 )
+_OF_DECADE = re.compile(
+    r" (?:jazz|music|swing|blues|rock|pop|disco|funk|punk|soul|ballads?|hits?|songs?|styles?|films?|movies?|cinema|"
+    r"fashions?|cartoons?|comics|nostalgia|retro|sitcoms?|television|glamou?r|decor|architecture)\b"
+)
 _OTHER_PLURAL = re.compile(r",? (?:and|or|&) \d{1,2}s\b")
 _BEHIND_PLURAL = re.compile(r"\ds,? (?:and|or|&) \Z")
 _RATED = re.compile(r"\b(?:scored?|rated?|rating|got|gave|graded?|review|is a|was a|solid)(?: it| a| of| at)* \Z")
@@ -130,9 +134,10 @@ def read_plural(text: str, start: int) -> tuple[str, int] | None:
         return None
     is_binary = len(digits) == 1 and (_OTHER_PLURAL.match(text, match.end()) or _BEHIND_PLURAL.search(before))
     is_many = _MANY_BEFORE.search(before) is not None
+    is_decade = digits in ("20", "30", "40", "50", "60", "70", "80", "90") and _OF_DECADE.match(text, match.end())
     following = text[match.end() : match.end() + 14]
     is_century = digits[1:] == "00" and re.match(r"(?: and \d00s)? (?:BCE?|AD|CE)\b", following) is not None
-    if not (is_binary or is_many or is_century or (len(digits) in (3, 4) and digits in PLANES)):
+    if not (is_binary or is_many or is_decade or is_century or (len(digits) in (3, 4) and digits in PLANES)):
         return None
     if len(digits) == 3 and digits[1:] == "00":
         return f"{cardinal(digits[0])} hundreds", match.end()

@@ -18,6 +18,11 @@ _RACE = re.compile(r" (?:relay|race|dash|sprint|hurdles|freestyle|butterfly|fina
 _TIMES = re.compile(
     r"[xX×](?= (?:faster|slower|more|less|bigger|larger|smaller|higher|lower|better|cheaper|longer|the|as|a|per|return|returns|growth|speed|zoom)\b)"
 )
+_AGED = re.compile(r"[MF](?=[,.;)]|\s(?:with|who|was|is|present(?:s|ed|ing)?|from|and|admitted)\b|\Z)")
+_PERSON = re.compile(
+    r"\b(?:[Pp]atient|[Pp]t\.?|[Mm]an|[Ww]oman|[Vv]ictim|[Ss]uspect|[Dd]river|[Pp]assenger|[Cc]ase|[Ss]ubject)"
+    r"(?: is an?| was an?|,|:| \(|) ?\Z"
+)
 _IN_NAME = re.compile(
     r"\b(?:[A-Z][a-z]+|exit|seat|room|gate|class|apartment|row|platform|unit|section|grade|type|form|page|figure|channel|building|block|suite|flat|apt|at|number)\.? \Z"
 )
@@ -85,6 +90,8 @@ def _measured(text: str, start: int, number: Number) -> Found:
     if power is not None:
         unit = read_unit(text, power[2])
         return power if unit is None else ("unit", f"{power[1]} {unit.other}", unit.end)
+    if _AGED.match(text, number.end) and number.is_plain and _PERSON.search(text, max(0, start - 24), start):
+        return "code", f"{number.words} {text[number.end]}", number.end + 1
     scaled = with_scale(text, number)
     paid = money_behind(text, scaled, number.end)
     if paid is not None:
