@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ...errors import RowError
+from ..audio.aligned_wave import row_alignment
 from ..audio.encoding import encode, join, pcm16, pcm_sha256, sha256
 from ..audio.finishing import finish
 from ..models.base import ModelInfo
@@ -75,6 +76,8 @@ class Clips(Rows["NDArray[np.float32]"]):
             "num_samples": len(pcm),
             "duration_s": len(pcm) / clip.sample_rate,
         }
+        where = {"cut_s": clip.cut_s, "duration_s": audio["duration_s"]}
+        words = row_alignment(pieces.made, pieces.pauses_s, info.sample_rate, **where) if config.alignment else None
         told = self._described(utterance) | audio
         sidecar = {name: told[name] for name in SIDECAR}
         with self._adding:
@@ -91,5 +94,6 @@ class Clips(Rows["NDArray[np.float32]"]):
             num_segments=len(pieces.pieces),
             unspoken=pieces.unspoken,
             normalized_text=pieces.spoken.text if info.takes_words else None,
+            alignment=words,
             **audio,
         )

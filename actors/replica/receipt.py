@@ -20,6 +20,7 @@ class JobConfig:
         pause_s: Seconds of silence between the segments of a row
         text: How texts are read
         finishing: What becomes of a clip before it is encoded
+        alignment: Whether manifests say when each word is heard, where the model knows it
     """
 
     model: ModelConfig
@@ -27,6 +28,7 @@ class JobConfig:
     pause_s: float = 0.0
     text: TextRules = field(default_factory=TextRules)
     finishing: Finishing = field(default_factory=Finishing)
+    alignment: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,5 @@
-"""The command line: `speechmill run | plan | text | say | serve | status | verify | export | weights | voices |
-check-model`.
+"""The command line: `speechmill run | plan | text | say | serve | status | verify | report | export | weights`, and
+`voices`, `alignment`, `check-model`.
 
 Beside them `submit | list | logs | stop`, for jobs on a cluster: submission/commands.py.
 
@@ -22,11 +22,13 @@ from rich.console import Console
 from ...errors import SpecError
 from ..run.exit_status import ExitStatus
 from . import submission as commands
+from .alignment import alignment
 from .check_model import check_model
 from .exits import ended_with_its_reader, reported, stop, terminated_like_interrupted
 from .export import export_output
 from .options import EndpointOption, JobFileArgument, JsonOption, OutputArgument, RegionOption, SetOption
 from .places import opened
+from .report import report
 from .text import text_preview
 from .voices import voices
 
@@ -240,6 +242,8 @@ def verify(
 commands.register(app)
 app.command("check-model")(check_model)
 app.command("export")(export_output)
+app.command("report")(report)
+app.command("alignment")(alignment)
 app.command("text")(text_preview)
 app.command("voices")(voices)
 

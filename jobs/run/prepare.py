@@ -72,7 +72,8 @@ class ResolvedJob:
     @property
     def job_config(self) -> JobConfig:
         output, text = self.spec.output, self.spec.text
-        return JobConfig(self.model, output.audio, text.pause_s, text_rules(self.spec), output.finishing())
+        rules = text_rules(self.spec)
+        return JobConfig(self.model, output.audio, text.pause_s, rules, output.finishing(), output.alignment)
 
     @property
     def plan_fingerprint(self) -> str:

@@ -161,6 +161,7 @@ class OutputSpec(Section):
     loudness_lufs: Annotated[float, Field(ge=-70, le=-5)] | None = None
     trim_silence: Annotated[float, Field(ge=0, le=10)] | None = None
     key_prefixes: Literal[0, 16, 256, 4096] = 0
+    alignment: bool = True
     s3: S3Spec = S3Spec()
 
     def finishing(self) -> Finishing:

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ....errors import BatchOutOfMemory
+from ...audio.aligned_wave import AlignedWave
 from ...records.utterance import Segment
 from ..noise import table_starts
-from .synthesis import HOP, Synthesis
+from .synthesis import HOP, LEAD, STEP, Synthesis
 from .weights import load_network
 
 _CPU_CHUNK, _GPU_CHUNK = 128, 8_192  # frames of spectrum at once: 1.5 MB in the cache; 100 MB of GPU memory
@@ -60,7 +61,11 @@ class BatchedVoice:
             waves = self._synthesis.waveforms(lambda a, b: head(features[:, a:b]), frames.f0, frames.num_frames, starts)
             num_samples = (frames.num_frames * HOP).tolist()
             whole = waves.cpu().numpy()
-        return [wave[:count] for wave, count in zip(whole, num_samples, strict=True)]
+            ends = (frames.durations.cumsum(1) * STEP).cpu().numpy()
+        return [
+            AlignedWave.of(wave[:count], segment.prepared.words, last, LEAD)
+            for wave, count, segment, last in zip(whole, num_samples, segments, ends, strict=True)
+        ]
 
 
 def _padded(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:

@@ -23,6 +23,10 @@ from ..noise import NoiseTable
 
 SAMPLE_RATE = 24_000
 HOP, SIZE, BINS = 300, 1_200, 601
+STEP = 2 * HOP
+"""Samples of a step of durations: 25 ms."""
+LEAD = 3 * STEP
+"""By so many samples the first sound is heard before its token begins, as in Kokoro, from which the voices learned."""
 _OVERLAP = SIZE // HOP
 _UNVOICED_HZ, _MAX_HZ = 40.0, 11_000.0
 _LOUDEST = 7.0  # of the log magnitudes
