@@ -2,8 +2,8 @@
 
 Guaranteed: a clip depends on its own samples and the settings alone; trimming never removes a frame that is less than
 `SILENCE_DB` below the loudest one, so a quiet onset stays; the true peak of a levelled clip stays below `PEAK_DBFS`.
-Loudness is ITU-R BS.1770-4 as torchaudio measures it; a clip whose peaks leave no room is quieter than asked for, and
-is never compressed. Not known here: rows, formats. torch is imported where it is used.
+Loudness is ITU-R BS.1770-4 as torchaudio measures it. Not known here: rows, formats. torch is imported where it is
+used.
 """
 
 from __future__ import annotations
@@ -22,7 +22,13 @@ FRAME_S = 0.01
 SILENCE_DB = 60.0
 """Frames so far below the loudest one are silence. The quietest fricatives of speech are about 50 dB below."""
 PEAK_DBFS = -1.0
-_PEAK_MARGIN_DB = 0.05
+MAX_LIMITING_DB = 6.0
+"""The most that a peak is lowered by, so that the clip around it can be as loud as asked for."""
+_LIMIT_DBFS = PEAK_DBFS - 0.2
+_CLEARLY_BELOW_DBFS = -6.0
+_LIMITER_S = 0.004
+_ROUNDS = 5
+_CLOSE_LU = 0.1
 _OVERSAMPLING = 4
 _HEADROOM = 0.25
 """torchaudio's filters clip at 1; a scaled clip is measured in their place."""
@@ -140,22 +146,65 @@ def loudness_lufs(samples: NDArray[np.float32], sample_rate: int) -> float:
 
 def true_peak_dbfs(samples: NDArray[np.float32], sample_rate: int) -> float:
     """The largest value between the samples too, found at four times their rate, in dB of full scale."""
+    peak = float(_envelope(samples, sample_rate).max(initial=0.0))
+    return 20 * math.log10(peak) if peak > 0 else -math.inf
+
+
+def _envelope(samples: NDArray[np.float32], sample_rate: int) -> NDArray[np.float32]:
+    """The largest value at and after each sample, up to the next one: float32 [num_samples]."""
     import torch
     from torchaudio.functional import resample as oversample
 
     with torch.inference_mode():
         clip = torch.from_numpy(np.ascontiguousarray(samples))
         between = oversample(clip, sample_rate, _OVERSAMPLING * sample_rate, lowpass_filter_width=16)
-        peak = max(float(between.abs().max()), float(clip.abs().max()))
-    return 20 * math.log10(peak) if peak > 0 else -math.inf
+        # [num_samples * _OVERSAMPLING] -> [num_samples]
+        largest = between[: len(clip) * _OVERSAMPLING].abs().reshape(-1, _OVERSAMPLING).amax(dim=1)
+        return torch.maximum(largest, clip.abs()).numpy()
 
 
 def level(samples: NDArray[np.float32], sample_rate: int, target_lufs: float) -> NDArray[np.float32]:
-    """The clip with this loudness, or less where its true peak would not stay below `PEAK_DBFS`; silence stays."""
-    if not len(samples):
+    """The clip with this loudness, its true peak below `PEAK_DBFS`; silence stays.
+
+    Where single peaks leave no room, they are lowered by up to `MAX_LIMITING_DB`. A clip that needs more stays quieter.
+    """
+    if not len(samples) or not math.isfinite(measured := loudness_lufs(samples, sample_rate)):
         return samples
-    measured = loudness_lufs(samples, sample_rate)
-    if not math.isfinite(measured):
+    gain_db = target_lufs - measured
+    if 20 * math.log10(float(np.abs(samples).max())) + gain_db < _CLEARLY_BELOW_DBFS:
+        return samples * _factor(gain_db)  # the usual case; a true peak is never so far above the samples
+    most_db = _LIMIT_DBFS + MAX_LIMITING_DB - true_peak_dbfs(samples, sample_rate)
+    made = samples
+    for _ in range(_ROUNDS):
+        gain_db = min(gain_db, most_db)
+        made = _limited(samples * _factor(gain_db), sample_rate)
+        missing_db = target_lufs - loudness_lufs(made, sample_rate)
+        if abs(missing_db) < _CLOSE_LU or (gain_db == most_db and missing_db > 0):
+            break
+        gain_db += missing_db
+    return made
+
+
+def _limited(samples: NDArray[np.float32], sample_rate: int) -> NDArray[np.float32]:
+    """The clip with its true peaks at `_LIMIT_DBFS`: the gain falls and rises again within some milliseconds."""
+    import torch
+    from torch.nn.functional import avg_pool1d, max_pool1d, pad
+
+    limit = _factor(_LIMIT_DBFS)
+    envelope = _envelope(samples, sample_rate)
+    if float(envelope.max()) <= limit:
         return samples
-    room_db = PEAK_DBFS - _PEAK_MARGIN_DB - true_peak_dbfs(samples, sample_rate)
-    return samples * np.float32(10 ** (min(target_lufs - measured, room_db) / 20))
+    reach = max(1, round(_LIMITER_S * sample_rate))
+    with torch.inference_mode():
+        allowed = torch.from_numpy(np.minimum(1.0, limit / np.maximum(envelope, limit)))[None]
+        # The least gain within reach, then its mean within reach: at a peak all that is averaged is low enough.
+        least = -max_pool1d(pad(-allowed, (2 * reach, 2 * reach), value=-1.0), 2 * reach + 1, stride=1)
+        gain = avg_pool1d(least, 2 * reach + 1, stride=1)[0].numpy()
+    limited = samples * gain
+    # A gain that changes moves the values between the samples a little.
+    over_db = true_peak_dbfs(limited, sample_rate) - _LIMIT_DBFS
+    return limited * _factor(-over_db) if over_db > 0 else limited
+
+
+def _factor(decibels: float) -> np.float32:
+    return np.float32(10 ** (decibels / 20))

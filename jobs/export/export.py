@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from typing import Any
 
@@ -20,7 +20,7 @@ from ..corpus.parallel import in_order
 from ..output.bounded_read import get_bounded
 from ..output.output_file import OutputFile
 from ..output.reader import Layout, encoded_clips
-from ..output.stored import parsed
+from ..output.stored import Amount, Count, Stored, checked, parsed
 from .base import Exporter, speaker_of
 from .clip import ExportedClip, SplitRule
 from .hugging_face import HuggingFace
@@ -88,6 +88,17 @@ class ExportResult:
     is_source_complete: bool
 
 
+class _StoredResult(Stored):
+    location: str
+    to: str
+    num_clips: Count
+    num_train: Count
+    num_validation: Count
+    audio_s: Amount
+    is_new: bool
+    is_source_complete: bool
+
+
 def export(
     source: Storage,
     target: Storage,
@@ -115,7 +126,7 @@ def export(
     target.check(write=True)
     mark = _mark(output, options)
     if (found := _found(target, mark, overwrite=overwrite)) is not None:
-        return ExportResult(**{**found, "location": target.uri, "is_new": False})
+        return replace(found, location=target.uri, is_new=False)
     _put_mark(target, mark, "open")
     exporter = EXPORTERS[options.to](target)
 
@@ -169,7 +180,7 @@ def _put_mark(target: Storage, mark: Mapping[str, Any], state: str, result: Expo
     target.put(MARK_KEY, json.dumps(told, indent=2).encode())
 
 
-def _found(target: Storage, mark: Mapping[str, Any], *, overwrite: bool) -> dict[str, Any] | None:
+def _found(target: Storage, mark: Mapping[str, Any], *, overwrite: bool) -> ExportResult | None:
     """The result of this very export, if it is complete; None if it is to be written.
 
     Raises:
@@ -192,7 +203,11 @@ def _found(target: Storage, mark: Mapping[str, Any], *, overwrite: bool) -> dict
             f"{target.uri} holds another export: of another state of the output, or with other options; choose an "
             "empty place, or --overwrite to delete it"
         )
-    return there.get("result") if there.get("state") == "complete" else None
+    if there.get("state") != "complete":
+        return None
+    what = f"{target.location(MARK_KEY)} has a result that cannot be read"
+    result = checked(_StoredResult, there.get("result"), what, "delete the export with --overwrite")
+    return ExportResult(**result.model_dump())
 
 
 def _refuse_inside(source: Storage, target: Storage) -> None:

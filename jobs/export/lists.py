@@ -21,8 +21,8 @@ class LJSpeech(Exporter):
     """`wavs/NAME.wav` and `metadata.csv`: lines `NAME|text|normalized text`, in no quotes; a list of each split too."""
 
     def finish(self, index: ExportIndex) -> None:
-        for key, split in (("metadata.csv", None), ("train.csv", "train"), ("validation.csv", "validation")):
-            with self.listing(key) as write:
+        for split in (None, *SPLITS):
+            with self.listing(f"{split or 'metadata'}.csv") as write:
                 for clip in index.clips(split):
                     write("|".join((clip.name, _field(clip.text), _field(clip.normalized_text))))
 

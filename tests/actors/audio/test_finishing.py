@@ -10,7 +10,14 @@ import pytest
 import scipy.signal
 from numpy.typing import NDArray
 
-from speechmill.actors.audio.finishing import Finishing, finish, loudness_lufs, sound_bounds, true_peak_dbfs
+from speechmill.actors.audio.finishing import (
+    MAX_LIMITING_DB,
+    Finishing,
+    finish,
+    loudness_lufs,
+    sound_bounds,
+    true_peak_dbfs,
+)
 
 RATE = 24_000
 Samples = NDArray[np.float32]
@@ -92,7 +99,10 @@ def test_a_full_scale_tone_has_the_loudness_that_the_recommendation_gives_it() -
 
 
 def test_200_clips_have_the_loudness_asked_for_and_no_true_peak_above_the_limit() -> None:
-    """By another meter (pyloudnorm), and another interpolation of the peaks (scipy's, by 8)."""
+    """By another meter (pyloudnorm), and another interpolation of the peaks (scipy's, by 8).
+
+    On clips under a second the meters themselves may differ by more: pyloudnorm counts a last block that is not whole.
+    """
     target = -21.0
     meters = {rate: pyloudnorm.Meter(rate) for rate in (RATE, 22_050)}
     for seed in range(200):
@@ -103,13 +113,31 @@ def test_200_clips_have_the_loudness_asked_for_and_no_true_peak_above_the_limit(
         assert 20 * np.log10(np.abs(scipy.signal.resample_poly(made, 8, 1)).max()) < -1
 
 
-def test_a_clip_whose_peaks_leave_no_room_stays_quieter_and_is_not_bent() -> None:
+@pytest.mark.parametrize("peak_db", [3.0, 5.0])
+def test_single_peaks_are_lowered_so_that_the_rest_is_as_loud_as_asked_for(peak_db: float) -> None:
+    """Where no peak is near, the clip is only made louder."""
+    clip = syllables(11, seconds=3.0)
+    clip *= 0.3 / np.abs(clip).max()
+    at = int(np.abs(clip[RATE : 2 * RATE]).argmax()) + RATE
+    clip[at - 12 : at + 12] *= 10 ** (peak_db / 20)
+    target = loudness_lufs(clip, RATE) - 2.5 - true_peak_dbfs(clip, RATE) + peak_db
+    made = finish(clip, RATE, Finishing(loudness_lufs=target)).samples
+    assert abs(pyloudnorm.Meter(RATE).integrated_loudness(made.astype(np.float64)) - target) < 0.5
+    assert 20 * np.log10(np.abs(scipy.signal.resample_poly(made, 8, 1)).max()) < -1
+    far = np.flatnonzero((np.abs(np.arange(len(clip)) - at) > RATE // 100) & (np.abs(clip) > 0.01))
+    ratios = (made[far] / clip[far])[np.abs(clip[far]) < 0.2]
+    assert np.ptp(ratios) < 0.01 * ratios.mean()
+
+
+def test_a_clip_that_is_hardly_more_than_a_peak_stays_quieter() -> None:
     click = np.zeros(RATE, np.float32)
     click[1_000:1_010] = 0.5
     click += 0.001 * np.sin(np.arange(RATE)).astype(np.float32)
     made = finish(click, RATE, Finishing(loudness_lufs=-10.0)).samples
-    assert true_peak_dbfs(made, RATE) == pytest.approx(-1.05, abs=0.02)
-    assert np.allclose(made / made[1_005], click / click[1_005], atol=1e-5)
+    assert -1.3 < true_peak_dbfs(made, RATE) < -1.0
+    assert loudness_lufs(made, RATE) < -15
+    gain_db = 20 * np.log10(np.median(made[12_000:] / click[12_000:]))
+    assert gain_db == pytest.approx(-1.2 - true_peak_dbfs(click, RATE) + MAX_LIMITING_DB, abs=0.3)
 
 
 def test_a_clip_shorter_than_a_block_is_levelled_too() -> None:

@@ -183,6 +183,15 @@ def test_an_export_that_broke_off_is_open_and_is_written_anew(
     assert json.loads(target.get("export.json"))["state"] == "complete"
 
 
+def test_an_edited_result_is_refused(source: Storage, target: Storage) -> None:
+    export(source, target, ExportOptions("nemo"))
+    told = json.loads(target.get("export.json"))
+    target.put("export.json", json.dumps({**told, "result": {"num_clips": -1}}).encode())
+    with pytest.raises(JobError, match=r"result that cannot be read.*--overwrite"):
+        export(source, target, ExportOptions("nemo"))
+    assert export(source, target, ExportOptions("nemo"), overwrite=True).is_new
+
+
 def test_a_place_with_something_else_is_refused_and_stays(source: Storage, target: Storage) -> None:
     target.put("thesis.tex", b"x")
     for overwrite in (False, True):

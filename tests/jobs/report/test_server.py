@@ -148,7 +148,7 @@ def test_what_is_wrong_or_not_asked_from_this_machine_is_refused(write_output: W
         key = next(iter(storage.list("manifest/"))).key
         status, _, body = ask("/clip?" + urlencode({"part": key, "row": 3}))
         assert status == 404
-        assert b"000000003-id_3.wav" in body
+        assert b"000000003-id_3." in body
 
 
 def test_an_address_that_cannot_be_had_or_lets_others_in_is_refused(write_output: WriteOutput) -> None:
