@@ -9,7 +9,7 @@ import json
 import math
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
@@ -93,12 +93,10 @@ def refuses_what_is_wrong(subject: JudgeSubject) -> None:
 def answers_each_clip(subject: JudgeSubject) -> None:
     """One verdict for each clip; scores are finite numbers, reasons sentences, and no clip is judged and unheard."""
     for clip, verdict in zip(subject.clips, subject.verdicts(subject.clips), strict=True):
-        scores: Mapping[str, object] = verdict.scores
-        for name, value in scores.items():
+        for name, value in dict[str, object](verdict.scores).items():
             if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
                 raise Broken(f"{clip.text!r} has the score {name} {value!r}, which is no finite number")
-        reasons: Sequence[object] = verdict.reasons
-        if not all(isinstance(reason, str) and reason for reason in reasons):
+        if not all(isinstance(reason, str) and reason for reason in list[object](verdict.reasons)):
             raise Broken(f"{clip.text!r} is rejected for {verdict.reasons!r}: reasons are texts")
         if verdict.reasons and verdict.is_unheard:
             raise Broken(f"{clip.text!r} is rejected and unheard at once")
