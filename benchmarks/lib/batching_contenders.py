@@ -102,7 +102,7 @@ def speak_automatically(
     """The shards one after the other, by the code that a replica runs; `look` is called after each batch."""
     batches, num_rows, num_spoken, worst = NO_BATCHES, 0, 0, 0.0
 
-    def drop(work: partial[Record]) -> Future[Record]:
+    def drop(work: partial[Record | None]) -> Future[Record | None]:
         nonlocal num_spoken
         del work
         num_spoken += 1

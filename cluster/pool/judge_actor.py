@@ -8,6 +8,7 @@ ones; they end with the run in any case.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import blake2b
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _MAX_ASKED = 64
+_DEATHS, _PAUSE_S, _MOST_HUNG = 6, 0.1, 2
+"""How many actors may die while they hear a clip, the pause after the first, which doubles, and how many may hang."""
 _START_S = 300.0
 """Seconds for an actor to be placed and its judges to be loaded."""
 
@@ -103,17 +106,28 @@ class NodeJudges:
 
         pcm = np.rint(clip.samples * PCM_SCALE).astype(np.int16)
         bare = replace(clip, samples=np.zeros(0, np.float32))
-        number = blake2b(clip.id.encode("utf-8", "surrogatepass"), digest_size=4).digest()[0] % self._place.actors
+        place = blake2b(clip.id.encode("utf-8", "surrogatepass"), digest_size=2).digest()
+        number = place[0] % self._place.actors
         # The actor itself asks a judge several times.
         limit_s = (TRIES + 1) * self._place.timeout_s
-        for _ in range(TRIES):
+        num_hung = 0
+        for death in range(_DEATHS):
+            if death:
+                # Until the cluster knows of the death, the name leads to the dead actor. Clips that were asked together
+                # are asked again apart, so that one that kills its actor takes few others with it.
+                time.sleep(_PAUSE_S * 2**death * (0.5 + place[1] / 255))
             actor = self._actor(number)
             try:
                 return ray.get(actor.ask.remote(name, bare, pcm), timeout=limit_s)
             except RayTaskError:
                 break  # of this clip alone
-            except (RayActorError, GetTimeoutError) as error:
-                self._forget(number, actor, is_hanging=isinstance(error, GetTimeoutError))
+            except RayActorError:
+                self._forget(number, actor, is_hanging=False)
+            except GetTimeoutError:
+                self._forget(number, actor, is_hanging=True)
+                num_hung += 1
+                if num_hung == _MOST_HUNG:
+                    break
         return UNHEARD
 
     def close(self) -> None:

@@ -60,7 +60,8 @@ def show_plan(plan: Plan, console: Console) -> None:
         table.add_row("with unspoken text", f"{'about ' * plan.is_sampled}{plan.num_unspoken:,}")
     if plan.judges:
         dear = f", {100 * plan.judged_share:g} % of the rows by those that cost much" if plan.judged_share < 1 else ""
-        table.add_row("judges", f"{', '.join(plan.judges)}; up to {plan.attempts} attempts{dear}")
+        attempts = f"{plan.attempts} attempt{'s' if plan.attempts > 1 else ''} at most"
+        table.add_row("judges", f"{', '.join(plan.judges)}; {attempts}{dear}")
         table.add_row("judging, about", f"{clock(plan.judge_s)} of CPU time")
     if plan.task == "speak":
         table.add_row("audio, about", audio_length(plan.audio_s))

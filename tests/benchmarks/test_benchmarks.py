@@ -103,6 +103,12 @@ def driver_memory(found: dict[str, Any]) -> None:
     assert found["above_idle_bytes"] == found["peak_bytes"] - found["idle_bytes"]
 
 
+def gate(found: dict[str, Any]) -> None:
+    assert found["num_judged"] == found["rows"]
+    assert found["cost_s_per_audio_s"].keys() <= {"signal", "duration"}
+    assert found["ratio"] > 0
+
+
 def kokoro(found: dict[str, Any]) -> None:
     assert found["rtfx"] == max(found["rtfx_by_run"].values()) > 0
     assert len(found["rtfx_by_run"]) == 4
@@ -148,11 +154,11 @@ def throughput(found: dict[str, Any]) -> None:
 
 LAWS: dict[str, Callable[[dict[str, Any]], None]] = {
     law.__name__: law
-    for law in (batching, chattts, driver_memory, kokoro, quality, scale, service, streaming, text, throughput)
+    for law in (batching, chattts, driver_memory, gate, kokoro, quality, scale, service, streaming, text, throughput)
 }
 
 
-ON_RAY = ("driver_memory", "scale", "throughput")
+ON_RAY = ("driver_memory", "gate", "scale", "throughput")
 """Those that the tests' Ray is given to: to start one of their own costs more than all that they do with it."""
 
 

@@ -3,11 +3,12 @@
 Options of `ToneCheck`: `char_s`, the model's seconds per character; `delay_s`, the most seconds that a call sleeps, by
 chance; `crash` and `hang`, parts of a text whose first calls raise or sleep; `short`, a part of a text with which a
 call returns one verdict less; `times`, how often each of these happens in the process; `unheard`, a part of a text that
-it cannot judge; `log`, a file that gets the ids of all clips.
+it cannot judge; `log`, a file that gets the ids of all clips; `die`, a file at which the process removes it and ends.
 """
 
 from __future__ import annotations
 
+import os
 import random
 import time
 from collections import Counter
@@ -29,6 +30,7 @@ DEFAULTS: dict[str, Any] = {
     "unheard": "",
     "cost_s": 0.001,
     "log": "",
+    "die": "",
 }
 CALLS: Counter[str] = Counter()
 """How often each misbehaviour happened in this process."""
@@ -53,6 +55,9 @@ class ToneCheck(Judge):
         if options["log"]:
             with Path(options["log"]).open("a", encoding="utf-8") as log:
                 log.write("".join(f"{clip.id}\n" for clip in clips))
+        if options["die"] and Path(options["die"]).exists():
+            Path(options["die"]).unlink()
+            os._exit(1)
         if self._is_time("crash", clips):
             raise ZeroDivisionError("a judge that breaks")
         if self._is_time("hang", clips):
