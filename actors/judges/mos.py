@@ -49,8 +49,8 @@ class Mos(Judge):
         )
 
     def __init__(self, config: JudgeConfig) -> None:
-        distillmos: Any = importlib.import_module("distillmos")
         self.info = self.describe(config)
+        distillmos: Any = importlib.import_module("distillmos")
         self._limits = Limits.of(LIMITS, config)
         self._device = config.device
         # The library prints where its weights lie.

@@ -61,7 +61,7 @@ class Speaker(Judge):
             name="speaker",
             revision=revision("speaker-1", config, config.device, digest),
             sample_rate=RATE,
-            cost_s=0.011,
+            cost_s=0.014,
             thresholds=limits.values,
             rejects_below=limits.rejects_below,
         )

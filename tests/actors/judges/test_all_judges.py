@@ -38,8 +38,12 @@ def loaded(config: JudgeConfig) -> Judge:
 def test_a_verdict_is_the_same_alone_and_in_any_batch(name: str, spoken: Sequence[Hearing]) -> None:
     """Law, to the bit: scores, reasons and what was heard."""
     judge = loaded(JudgeConfig(name))
+    sample = [at_rate(clip, judge.info.sample_rate) for clip in spoken[:30]] if name in ("duration", "speaker") else []
+    judge = loaded(JudgeConfig(name, calibration=type(judge).learn(JudgeConfig(name), sample)))
     few = sorted(spoken, key=lambda clip: len(clip.samples))[:3]
-    clips = [*few, *(planted(kind, few, 1) for kind in KINDS)]
+    # What is garbled is heard twice by `transcript`, which takes seconds.
+    kinds = KINDS if name != "transcript" else KINDS[:1]
+    clips = [*few, *(planted(kind, few, 1) for kind in kinds)]
     clips = [at_rate(clip, judge.info.sample_rate) for clip in clips]
     alone = [judge.judge([clip])[0] for clip in clips]
     order = list(range(len(clips)))
