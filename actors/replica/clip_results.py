@@ -212,8 +212,6 @@ class Clips(Rows["NDArray[np.float32]"]):
             "num_samples": len(pcm),
             "duration_s": len(pcm) / rate,
         }
-        where = {"cut_s": clip.cut_s, "duration_s": audio["duration_s"]}
-        words = row_alignment(pieces.made, pieces.pauses_s, info.sample_rate, **where) if config.alignment else None
         told = self._described(utterance) | audio
         sidecar = {name: told[name] for name in SIDECAR}
         with self._adding:
