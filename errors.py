@@ -17,7 +17,8 @@ SpeechmillError
 │   ├── OutputBusy           another driver writes this output
 │   ├── LeaseLost            this driver is no longer the one that may write the output
 │   ├── CorpusChanged        an input file is not as it was when the run began
-│   └── ReplicasLost         replicas died faster than they could be replaced
+│   ├── ReplicasLost         replicas died faster than they could be replaced
+│   └── RayNotStarted        Ray does not start on this machine
 ├── OutputDamaged            an output that was complete has lost something since                  (exit status 1)
 ├── BatchOutOfMemory         a batch did not fit; the replica splits it and goes on
 └── RowError                 one row cannot be spoken; it becomes a `Failure` and the job goes on
@@ -101,6 +102,10 @@ class CorpusChanged(RunStopped):
 
 class ReplicasLost(RunStopped):
     """Replicas died faster than they could be replaced."""
+
+
+class RayNotStarted(RunStopped):
+    """Ray does not start on this machine. Nothing was spoken yet."""
 
 
 class OutputDamaged(SpeechmillError):

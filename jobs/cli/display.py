@@ -100,6 +100,8 @@ class JsonDisplay:
 
 def summary(snapshot: Snapshot) -> str:
     """A snapshot as one line of text."""
+    if snapshot.is_starting:
+        return snapshot.notice or "starting"
     about = "" if snapshot.is_total_exact else "~"
     return (
         f"{snapshot.rows_done:,} / {about}{snapshot.rows_total:,} rows ({snapshot.rows_committed:,} committed), "
@@ -134,6 +136,8 @@ def as_dict(snapshot: Snapshot) -> dict[str, Any]:
 
 def block(name: str, snapshot: Snapshot) -> Group:
     """A snapshot as a block for a terminal."""
+    if snapshot.is_starting:
+        return Group(Text.assemble((name, "bold"), "  ", snapshot.notice or "starting"))
     total = max(1, snapshot.rows_total)
     about = "" if snapshot.is_total_exact else "~"
     head = Table.grid(padding=(0, 2))

@@ -170,7 +170,8 @@ class ShardingSpec(Section):
 class ClusterSpec(Section):
     """The Ray cluster: `local`, `auto` (the one this process stands in), `ray://host:port` or `host:port`.
 
-    `replicas: service` borrows those of the running service of that name, in what its streams leave over.
+    `replicas: service` borrows those of the running service of that name, in what its streams leave over. A corpus of
+    fewer than `ray_from_rows` rows on `local`, without a GPU, is spoken by plain processes: Ray is not started.
     """
 
     address: str = "local"
@@ -178,6 +179,7 @@ class ClusterSpec(Section):
     service: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")] = "speechmill"
     gpus_per_replica: Annotated[float, Field(gt=0)] = 1.0
     cpus_per_replica: Annotated[float, Field(gt=0)] = 1.0
+    ray_from_rows: Annotated[int, Field(ge=0, le=5_000)] = 500
 
     @field_validator("address")
     @classmethod
