@@ -208,7 +208,7 @@ class _Start:
     @property
     def _logs(self) -> Path | None:
         """The folder of this start's logs, once it is there."""
-        place = Path(self._folder or os.environ.get("RAY_TMPDIR") or "/tmp/ray")  # noqa: S108
+        place = Path(self._folder or os.environ.get("RAY_TMPDIR") or "/tmp/ray")
         place = place if self._folder or place.name == "ray" else place / "ray"
         with contextlib.suppress(OSError):
             mine = [path for path in place.glob(f"session_*_{os.getpid()}") if path.stat().st_ctime >= self._wall_s - 1]
@@ -224,8 +224,7 @@ def _lean_and_patient(given_up: threading.Event) -> Generator[None]:
     Ray has switches for these on its command line alone, and none for the 30 s that its node has to come up. They are
     three functions of its own modules; a version that has them no more starts as it likes.
     """
-    import ray._private.parameter as parameter
-    import ray._private.services as services
+    from ray._private import parameter, services
 
     get_node = getattr(services, "get_node", None)
 

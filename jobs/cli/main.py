@@ -18,12 +18,22 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from ...errors import SpecError
+from ...errors import SpecError, StorageMissing
 from ..run.exit_status import ExitStatus
 from . import submission as commands
 from .check_model import check_model
-from .exits import ended_with_its_reader, reported, stop, terminated_like_interrupted
-from .options import EndpointOption, JobFileArgument, JsonOption, OutputArgument, RegionOption, SetOption
+from .exits import continued_by_the_same_command, ended_with_its_reader, reported, terminated_like_interrupted
+from .options import (
+    EndpointOption,
+    JsonOption,
+    ModelOption,
+    OutputArgument,
+    OutputOption,
+    RegionOption,
+    SetOption,
+    SourceArgument,
+    VoiceOption,
+)
 from .text import text_preview
 from .voices import voices
 
@@ -54,7 +64,10 @@ def speechmill(
 
 @app.command()
 def run(
-    job_file: JobFileArgument,
+    source: SourceArgument,
+    output: OutputOption = None,
+    voice: VoiceOption = None,
+    model: ModelOption = None,
     overrides: SetOption = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Start anew; what the output holds is deleted.")
@@ -67,22 +80,29 @@ def run(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Run a job, or continue it where it stopped."""
-    with reported():
-        from ..api import Job
-        from .display import display_for
+    """Run a job, or continue it where it stopped.
 
-        job = Job.load(job_file, overrides)
-        try:
-            display = display_for(job.spec.name, as_json=as_json)
-            # Ray prints its notices; standard output is for results alone.
-            with terminated_like_interrupted(), redirect_stdout(sys.stderr), display:
-                result = job.run(overwrite=overwrite, repair=repair, observe=display, trace=trace)
-        except KeyboardInterrupt:
-            stop(
-                f"Stopped. What is committed in {job.spec.output.uri} stays; run the same command to continue.",
-                ExitStatus.INTERRUPTED,
-            )
+    Examples:
+        speechmill run corpus.csv -o out/
+
+        speechmill run job.yaml --set model.voice=emma
+    """
+    with reported():
+        from .display import display_for
+        from .source import job_of, shown
+
+        job, is_corpus = job_of(source, overrides, output=output, voice=voice, model=model)
+        if is_corpus:
+            print(shown(job), file=sys.stderr)
+        display = display_for(job.spec.name, as_json=as_json)
+        # Ray prints its notices; standard output is for results alone.
+        with (
+            continued_by_the_same_command(display),
+            terminated_like_interrupted(),
+            redirect_stdout(sys.stderr),
+            display,
+        ):
+            result = job.run(overwrite=overwrite, repair=repair, observe=display, trace=trace)
         if as_json:
             print(
                 json.dumps({"event": "result", **asdict(result), "rtfx": result.rtfx, "batch_fill": result.batch_fill})
@@ -96,21 +116,28 @@ def run(
 
 @app.command()
 def plan(
-    job_file: JobFileArgument,
+    source: SourceArgument,
+    output: OutputOption = None,
+    voice: VoiceOption = None,
+    model: ModelOption = None,
     overrides: SetOption = None,
     measure: Annotated[bool, typer.Option("--measure", help="Load the model here and measure its batches.")] = False,
+    details: Annotated[bool, typer.Option("--details", help="Also what batches are predicted to cost.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Say what a job would do: rows, shards, audio, batches, time. Starts nothing."""
+    """Say what a job would do: rows, audio, time. Starts nothing, writes nothing."""
     with reported():
-        from ..api import Job
+        from .source import job_of
         from .tables import show_plan
 
-        made = Job.load(job_file, overrides).plan(measure=measure)
+        job, _ = job_of(source, overrides, output=output, voice=voice, model=model)
+        made = job.plan(measure=measure)
+        for warning in made.warnings:
+            print(f"warning: {warning}", file=sys.stderr)
         if as_json:
             print(json.dumps(asdict(made) | {"wall_s": made.wall_s}))
         else:
-            show_plan(made, Console())
+            show_plan(made, Console(), has_details=details or measure)
 
 
 @app.command()
@@ -149,7 +176,14 @@ def say_text(
         str, typer.Option("--streaming-text-chunk-size", metavar="TOKENS", help="Least of a piece; none: sentences.")
     ] = "auto",
 ) -> None:
-    """Say a text now, through the player or into a file, the first sound as soon as possible."""
+    """Say a text now, through the player or into a file, the first sound as soon as possible.
+
+    `speechmill voices` lists models and voices. Examples:
+
+        speechmill say "The kettle is on."
+
+        speechmill say "Good morning." --voice emma -o morning.mp3
+    """
     with reported(), terminated_like_interrupted():
         from ..say.command import say_aloud
 
@@ -161,7 +195,9 @@ def say_text(
 
 @app.command()
 def serve(
-    service_file: Annotated[str | None, typer.Argument(metavar="SERVICE.YAML", help="None: all defaults.")] = None,
+    service_file: Annotated[
+        str | None, typer.Argument(metavar="[SERVICE.YAML]", help="Left out: all defaults.")
+    ] = None,
     overrides: SetOption = None,
     insecure: Annotated[bool, typer.Option("--insecure", help="Serve other machines without a token.")] = False,
 ) -> None:
@@ -263,5 +299,8 @@ def _open(output: str, endpoint_url: str | None, region: str | None) -> Any:
         except ValueError as error:
             raise SpecError(f"the path or URI {error}") from error
     storage = open_storage(output, S3Options(endpoint_url, region))
-    storage.check(write=False)
+    try:
+        storage.check(write=False)
+    except StorageMissing as error:
+        raise StorageMissing(f"there is no speechmill output at {output}: {error}") from error
     return storage

@@ -46,13 +46,14 @@ def show_result(result: Result, console: Console) -> None:
         console.print('What was left out stands in the manifests: "unspoken". To fail such rows: text.unspoken: fail.')
 
 
-def show_plan(plan: Plan, console: Console) -> None:
-    """A job on paper."""
+def show_plan(plan: Plan, console: Console, *, has_details: bool = False) -> None:
+    """A job on paper. `has_details`: also what its batches are predicted to cost."""
     table = _table("plan")
     table.add_row("rows", f"{plan.num_rows:,}")
     table.add_row("rejected", f"{plan.num_rejected:,}")
     table.add_row("characters", f"{plan.num_chars:,}")
-    table.add_row("windows, shards", f"{plan.num_windows:,}, {plan.num_shards:,}")
+    if has_details:
+        table.add_row("windows, shards", f"{plan.num_windows:,}, {plan.num_shards:,}")
     if plan.num_unspoken:
         table.add_row("with unspoken text", f"{'about ' * plan.is_sampled}{plan.num_unspoken:,}")
     if plan.task == "speak":
@@ -61,7 +62,8 @@ def show_plan(plan: Plan, console: Console) -> None:
     replicas = f"{plan.num_replicas} {plan.device} replica{'s' if plan.num_replicas != 1 else ''}"
     table.add_row("time, about", f"{clock(plan.wall_s)} on {replicas}, by {plan.estimated_by}")
     console.print(table)
-    show_batches(plan, console)
+    if has_details:
+        show_batches(plan, console)
     for failure in plan.examples:
         console.print(f"rejected: {failure.reason}", markup=False, highlight=False, soft_wrap=True)
     for example in plan.unspoken_examples:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from ...actors.batcher.stats import BatchStats
-from ...actors.device.machine import num_cores
+from ...actors.device.machine import has_gpu, num_cores
 from ...actors.models.registry import is_autoregressive
 from ...actors.records.utterance import Failure, Utterance
 from ...actors.replica.loaded_model import tuned
@@ -15,7 +15,8 @@ from ...actors.text.front_end import FrontEnd, named
 from ...cluster.session import Resources, plan_replicas
 from ...cluster.sharding.cost_cache import recall
 from ...cluster.sharding.sharding import CostModel, shard_window
-from ...cluster.storage import open_storage
+from ...cluster.storage import Storage, open_storage
+from ...cluster.storage.local.store import LocalStorage
 from ...errors import RowError, SpeechmillError
 from ..corpus.printable import printable
 from ..output.output_file import OutputFile
@@ -44,6 +45,7 @@ class Plan:
         actual: The batches of the run that completed this output; None if none has.
         num_unspoken: Rows with text that there are no words for; by the share of the first rows where `is_sampled`.
         unspoken_examples: The first of them, each with what is left out.
+        warnings: What will keep the job from running as planned, or may be meant otherwise; a sentence each.
     """
 
     task: str
@@ -65,6 +67,7 @@ class Plan:
     num_unspoken: int = 0
     unspoken_examples: tuple[str, ...] = ()
     is_sampled: bool = False
+    warnings: tuple[str, ...] = ()
 
     @property
     def wall_s(self) -> float:
@@ -76,9 +79,13 @@ def plan(spec: JobSpec, *, measure: bool = False) -> Plan:
 
     Raises:
         SpecError: The job is wrong; the message names the key
+        StorageDenied: No output can be written at its place
         ModelError: The model, its weights or its options are wrong; the message names the key or file
         CorpusError: The corpus cannot be read; the message names the file and place
     """
+    storage = open_storage(spec.output.uri, replace(spec.output.s3.options(), max_attempts=1))
+    if isinstance(storage, LocalStorage):
+        storage.refuse_impossible()
     device = "cpu" if spec.model.device == "auto" else spec.model.device
     config, info = describe_model(spec, device)
     if measure:
@@ -130,10 +137,11 @@ def plan(spec: JobSpec, *, measure: bool = False) -> Plan:
         estimated_by=estimated_by,
         is_stepwise=is_autoregressive(config),
         batches=batches,
-        actual=_actual(spec),
+        actual=_actual(storage),
         num_unspoken=reading.predicted(rows - rejected),
         unspoken_examples=tuple(reading.examples),
         is_sampled=rows - rejected > reading.num_read,
+        warnings=(*_device_warning(spec), *corpus.notes),
     )
 
 
@@ -163,11 +171,16 @@ class _Reading:
         return round(self.num_unspoken * num_rows / self.num_read) if self.num_read else 0
 
 
-def _actual(spec: JobSpec) -> BatchStats | None:
-    """The batches of the run that completed the output, where it is at hand."""
+def _device_warning(spec: JobSpec) -> list[str]:
+    if spec.model.device == "cuda" and spec.cluster.address == "local" and not has_gpu():
+        return ["model.device is cuda, and this machine has no GPU: run it on a cluster (cluster.address), or on cpu"]
+    return []
+
+
+def _actual(storage: Storage) -> BatchStats | None:
+    """The batches of the run that completed the output, where it is at hand. A plan does not wait for a store."""
     try:
-        # One try: a plan does not wait for a store that is away.
-        output = OutputFile.read(open_storage(spec.output.uri, replace(spec.output.s3.options(), max_attempts=1)))
+        output = OutputFile.read(storage)
     except SpeechmillError:
         return None
     return output.complete.batches if output and output.complete else None

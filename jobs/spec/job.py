@@ -18,6 +18,7 @@ from ...cluster.sharding.sharding import ShardLimits
 from ...cluster.storage import S3Options
 from ...errors import SpecError, did_you_mean
 from ..corpus.printable import printable
+from .hints import meant_by, plain_words
 from .overrides import override
 from .uris import UriText, without_credentials
 from .yaml_reader import BadYaml, read_yaml
@@ -52,10 +53,19 @@ class S3Spec(Section):
     region: str | None = None
     max_attempts: Annotated[int, Field(ge=1, le=1_000)] = 8
     timeout_s: Annotated[float, Field(ge=1, le=86_400)] = 600.0
+    anonymous: bool = False
+    addressing_style: Literal["path", "virtual"] | None = None
 
     def options(self) -> S3Options:
         """The same, as the store takes it."""
-        return S3Options(self.endpoint_url, self.region, self.max_attempts, self.timeout_s)
+        return S3Options(
+            self.endpoint_url,
+            self.region,
+            self.max_attempts,
+            self.timeout_s,
+            self.anonymous,
+            self.addressing_style,
+        )
 
 
 class InputSpec(Section):
@@ -249,7 +259,10 @@ class Document(Section):
         except BadYaml as error:
             raise SpecError(f"{source}: is not valid YAML: {printable(str(error))}") from error
         if not isinstance(values, dict):
-            raise SpecError(f"{source}: must hold keys such as input, model and output")
+            raise SpecError(
+                f"{source}: must hold keys such as input and output, as in `input: {{uri: corpus.csv}}`; a corpus is "
+                "run with `speechmill run corpus.csv -o out/`"
+            )
         for pair in overrides or []:
             override(values, pair)
         return cls.parse(values, "--set" if path is None else source)
@@ -295,14 +308,18 @@ def _explain(root: type[BaseModel], detail: Any) -> tuple[str, str]:
     names = [str(part) for part in detail["loc"]]
     if detail["type"] == "extra_forbidden":
         known = [".".join([*names[:-1], field]) for field in _fields(root, names[:-1])]
-        return f'"{".".join(names)}"', f"is not a key; {did_you_mean('.'.join(names), known)}"
+        name = ".".join(names)
+        return f'"{name}"', f"is not a key; {meant_by(name) or did_you_mean(name, known)}"
     # Behind the key, pydantic names the alternative of a union that it tried: one key, several complaints.
     depth = next((d for d in range(len(names)) if names[d] not in _fields(root, names[:d])), len(names))
     key = ".".join(names[:depth])
     if detail["type"] == "missing":
         return f'"{key}"', "is missing"
-    message = detail["msg"].removeprefix("Value error, ").replace("Input should", "should")
-    return f"{key or 'the job'} is {_shown(detail.get('input'))}:", message
+    value = detail.get("input")
+    message = plain_words(key, detail["type"], value) or detail["msg"].removeprefix("Value error, ").replace(
+        "Input should", "should"
+    )
+    return f"{key or 'the job'} is {_shown(value)}:", message
 
 
 def _shown(value: object) -> str:

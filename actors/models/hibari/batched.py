@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ....errors import BatchOutOfMemory
 from ...records.utterance import Segment
-from ..noise import table_starts
+from ..noise_table import table_starts
 from .synthesis import HOP, Synthesis
 from .weights import load_network
 

@@ -5,6 +5,7 @@ Guaranteed: each call is answered once, by the replica, or by the error of its d
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import signal
@@ -91,10 +92,9 @@ class ReplicaProcess:
                 return answer
             number = next(self._numbers)
             self._unanswered[number] = answer
-            try:
+            # A process that has ended takes no call; the reader finds that out, and answers.
+            with contextlib.suppress(OSError):
                 self._connection.send((number, method, arguments))
-            except OSError:  # it has ended; the reader finds the same, and answers
-                pass
         return answer
 
     def _read(self) -> None:
