@@ -39,8 +39,8 @@ def test_a_corpus_is_the_job_that_is_shown(corpus: str) -> None:
     told = shown(job)
     assert told.splitlines()[1:] == [
         "input: {uri: good.csv}",
-        "output: {uri: out, audio: opus}",
         "model: {voice: emma}",
+        "output: {uri: out, audio: opus}",
     ]
     assert JobSpec.parse(parse_yaml(told)) == job.spec
 
