@@ -59,6 +59,7 @@ BENCHMARKS = {
         _named("kokoro", "Kokoro, by batch and number format"),
         _named("text_chunks", "The size of a chunk of text"),
         _named("service", "Speech over HTTP"),
+        _named("starts", "Cold starts"),
     )
 }
 
