@@ -1,4 +1,6 @@
-"""A picture of a terminal, from what it showed: `tmux capture-pane -e -p | python docs/pictures/terminal.py TITLE > F.svg`.
+"""A picture of a terminal, from what it showed.
+
+    tmux capture-pane -e -p | python docs/pictures/terminal.py TITLE > docs/live.svg
 
 The picture holds text, not pixels, and fetches no font.
 """
