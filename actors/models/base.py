@@ -152,6 +152,13 @@ class Model(ABC):
             RowError: The row cannot be spoken, with the reason
         """
 
+    def prepare_in(self, language: str, text: str, voice: str) -> Prepared:
+        """`prepare` for a row that names its language, one of `info.languages` or a region of it, as in "en-GB".
+
+        A model of one language has no choice. One of several overrides it; `Segment.language` says it again to `speak`.
+        """
+        return self.prepare(text, voice)
+
     @abstractmethod
     def speak(self, segments: Sequence[Segment]) -> list[NDArray[np.float32]]:
         """Speak a batch: float32 [num_samples] in -1 … 1 per segment, in the order given.

@@ -46,6 +46,7 @@ class Record:
             out, without what is unspoken
         attempt: How often the row was begun before, 0 for the first time
         scores: By what a clip was measured with
+        language: Of the text, where the row names it
         alignment: Pieces of the text in order, each with the seconds of audio where it begins and ends
 
     Raises:
@@ -79,6 +80,7 @@ class Record:
     attempt: int | None = None
     scores: Mapping[str, float] | None = None
     alignment: Sequence[tuple[str, float, float]] | None = None
+    language: str | None = None
 
     def __post_init__(self) -> None:
         if self.row < 0:
@@ -146,6 +148,7 @@ class Record:
             voice=utterance.voice or default_voice,
             seed=utterance.seed,
             speed=utterance.speed,
+            language=utterance.language or None,
             model=model,
             model_revision=model_revision,
             metadata=dict(utterance.metadata),
@@ -224,6 +227,7 @@ _RESERVED: Mapping[str, tuple[type, ...]] = {
     "attempt": (int,),
     "scores": (dict,),
     "alignment": (list,),
+    "language": (str,),
 }
 _AUDIO = (
     *("audio", "audio_format", "audio_bytes", "audio_sha256", "sample_rate"),

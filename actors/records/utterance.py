@@ -30,6 +30,7 @@ class Utterance:
         seed: 0 … 2**63 - 1; all randomness of the row comes from it
         speed: 1.0 is the voice's own pace, 2.0 twice as fast
         metadata: The row's other columns, carried into the manifest
+        language: Of the text, as in "en-GB"; "" for the voice's or the text's own
     """
 
     row: int
@@ -39,6 +40,7 @@ class Utterance:
     voice: str = ""
     speed: float = 1.0
     metadata: Mapping[str, JsonScalar] = field(default_factory=dict)
+    language: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,7 @@ class Segment:
     Attributes:
         row, index: Which utterance, and which piece of it (0-based)
         prepared: What the model reads of the text
+        language: As the row names it, "" where it names none
     """
 
     row: int
@@ -84,6 +87,7 @@ class Segment:
     seed: int
     voice: str
     speed: float
+    language: str = ""
 
     @property
     def tokens(self) -> tuple[int, ...]:

@@ -161,6 +161,7 @@ class Replica:
         writer = None if known.config.model.task == "refine" else known.store.open_part(part)
         attempt = ShardSynthesis(voice, known.config, writer, self._encode_soon, call.report, call.is_handed_back)
         try:
+            attempt.read(utterances)
             with nullcontext() if attempt.is_shared else self._synthesis:
                 call.check()
                 if not attempt.synthesise(utterances):

@@ -26,7 +26,7 @@ from ..device.memory import is_out_of_memory
 from ..records.manifest import Record, encode_records
 from ..records.part import PartWriter
 from ..records.utterance import Segment, Utterance
-from ..text.front_end import FrontEnd
+from ..text.front_end import FrontEnd, SpokenText
 from ..text.segments import spoken_segments
 from .clip_results import Clips
 from .loaded_model import LoadedModel
@@ -68,6 +68,7 @@ class ShardSynthesis:
         self._rows: Rows[Any] = Texts(info, report) if part is None else Clips(info, config, part, encode_soon, report)
         self._report, self._is_enough = report, is_enough
         self._front_end, self._pause_s = FrontEnd(info, config.text), config.pause_s
+        self._texts: dict[int, SpokenText | Exception] = {}
         self._left: tuple[int, ...] = ()
         self._spoken_last: Segment | None = None
         self._surprise: Exception | None = None
@@ -87,6 +88,14 @@ class ShardSynthesis:
     def _turn(self) -> AbstractContextManager[None]:
         """Exclusive use of the model, unless attempts may share it."""
         return nullcontext() if self.is_shared else self._turns.rows()
+
+    def read(self, utterances: Sequence[Utterance]) -> None:
+        """Analyse all texts. It uses no model: a call that waits for the model does it while another one speaks."""
+        for utterance in utterances:
+            try:
+                self._texts[utterance.row] = self._front_end.read(utterance.text, utterance.voice, utterance.language)
+            except Exception as error:
+                self._texts[utterance.row] = error
 
     def synthesise(self, utterances: Sequence[Utterance]) -> bool:
         """Speak all utterances until `is_enough`; a clip goes to the encoder as soon as its last segment is there.
@@ -162,8 +171,11 @@ class ShardSynthesis:
 
     def _segments(self, utterance: Utterance) -> list[Segment]:
         try:
+            spoken = self._texts.pop(utterance.row, None)
+            if isinstance(spoken, Exception):
+                raise spoken
             with self._turn():
-                planned = spoken_segments(utterance, self._model, self._front_end, self._pause_s)
+                planned = spoken_segments(utterance, self._model, self._front_end, self._pause_s, spoken)
         except (JobError, RunStopped):
             raise
         except Exception as error:

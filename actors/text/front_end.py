@@ -96,8 +96,8 @@ class FrontEnd:
         """What the job asks for."""
         return self._rules
 
-    def read(self, text: str, voice: str = "") -> SpokenText:
-        """The text as it is spoken by a voice.
+    def read(self, text: str, voice: str = "", language: str = "") -> SpokenText:
+        """The text as it is spoken by a voice, in a language: "" for the voice's or the text's own.
 
         Raises:
             RowRejected: For markup that is not understood
@@ -116,7 +116,7 @@ class FrontEnd:
             for paragraph in normalise(raw).split(_PARAGRAPH):
                 if not paragraph:
                     continue
-                said, missed = self._paragraph(paragraph, piece, voice)
+                said, missed = self._paragraph(paragraph, piece, voice, language)
                 unspoken.update(dict.fromkeys(missed))
                 if parts and parts[-1].text and not is_inline and not any(map(str.isalnum, said)):
                     # Marks alone are no part of their own: they stay with the paragraph before them.
@@ -127,10 +127,10 @@ class FrontEnd:
                 is_first = is_inline = False
         return SpokenText(_merged(parts), tuple(unspoken))
 
-    def _paragraph(self, text: str, piece: Piece, voice: str) -> tuple[str, tuple[str, ...]]:
+    def _paragraph(self, text: str, piece: Piece, voice: str, language: str) -> tuple[str, tuple[str, ...]]:
         if piece.say_as is not None:
             text = _said_as(text, piece.say_as)
-        language = self._language(text, voice)
+        language = self._language(text, voice, language)
         if language and _DRAWN.fullmatch(text):
             return "", ()
         said: list[str] = []
@@ -154,12 +154,12 @@ class FrontEnd:
             start = match.end()
         yield from self._lexicon.parted(text[start:], language, "")
 
-    def _language(self, text: str, voice: str) -> str:
+    def _language(self, text: str, voice: str, named: str) -> str:
         """The language that a text is read in, as in "en-GB"; "" where it passes as it is written."""
         if not self._languages:
             return ""
         of_voice = dict(self._info.voice_languages).get(voice or self._info.default_voice, "")
-        if said := of_voice or self._info.text_language:
+        if said := named or of_voice or self._info.text_language:
             return said if _known((said,)) else ""
         if "ja" in self._info.languages and _KANA.search(text):
             return ""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ...errors import RowRejected
@@ -33,24 +34,30 @@ class SpokenSegments:
     spoken: SpokenText
 
 
-def spoken_segments(utterance: Utterance, model: Model, front_end: FrontEnd, pause_s: float) -> SpokenSegments:
+def spoken_segments(
+    utterance: Utterance, model: Model, front_end: FrontEnd, pause_s: float, spoken: SpokenText | None = None
+) -> SpokenSegments:
     """The row as the model takes it, `pause_s` seconds between segments of one paragraph.
 
     What the model's `prepare` raises passes.
+
+    Args:
+        spoken: What the front end has read before; None to read the text now
 
     Raises:
         TextTooLong: And RowRejected: for what cannot be cut, for a row with nothing to speak, and for one with unspoken
             text where the rules want none
     """
     info = model.info
-    spoken = front_end.read(utterance.text, utterance.voice)
+    spoken = spoken if spoken is not None else front_end.read(utterance.text, utterance.voice, utterance.language)
+    prepare = partial(model.prepare_in, utterance.language) if utterance.language else model.prepare
     segments: list[Segment] = []
     pauses_s: list[float] = []
     missed = dict.fromkeys(spoken.unspoken)
     for part in spoken.parts:
         silence_s = part.pause_s if part.pause_s is not None else 0.0 if not segments else pause_s
         pieces = split_text(part.text, info.split_chars, is_read=info.takes_words)
-        for piece, tokens in fit_pieces(pieces, utterance.voice, info.max_length, model.prepare):
+        for piece, tokens in fit_pieces(pieces, utterance.voice, info.max_length, prepare):
             segments.append(
                 Segment(
                     utterance.row,
@@ -60,6 +67,7 @@ def spoken_segments(utterance: Utterance, model: Model, front_end: FrontEnd, pau
                     utterance.seed,
                     utterance.voice,
                     utterance.speed,
+                    utterance.language,
                 )
             )
             pauses_s.append(silence_s)

@@ -149,4 +149,7 @@ def digest(utterances: Sequence[Utterance]) -> str:
         hashed.update("".join([*ids, *texts, *voices]).encode("utf-8", "surrogatepass"))
         if any(metadata):
             hashed.update("".join(map(dumps, metadata)).encode())
+        languages = [u.language for u in utterances]
+        if any(languages):
+            hashed.update("\0".join(languages).encode())
     return hashed.hexdigest()

@@ -16,7 +16,7 @@ import numpy as np
 from ...actors.records.utterance import JsonScalar, Utterance
 from .bloom_filter import Hashes
 
-_FIELDS = ("row", "id", "text", "seed", "voice", "speed", "metadata")
+_FIELDS = ("row", "id", "text", "seed", "voice", "speed", "metadata", "language")
 _SETTERS = [vars(Utterance)[name].__set__ for name in _FIELDS]
 
 
@@ -31,6 +31,7 @@ class Columns:
     voices: list[str] = field(default_factory=list[str])
     speeds: list[float] = field(default_factory=list[float])
     metadata: list[dict[str, JsonScalar]] = field(default_factory=list[dict[str, JsonScalar]])
+    languages: list[str] = field(default_factory=list[str])
 
     def append(self, *values: Any) -> None:
         """One row more, in the order of the columns."""
@@ -52,7 +53,7 @@ class Columns:
         if self.seeds.count(None) < len(seeds):
             seeds = [seed if own is None else own for own, seed in zip(self.seeds, seeds, strict=True)]
         made = [_new(Utterance) for _ in seeds]
-        columns = (self.rows, self.ids, self.texts, seeds, self.voices, self.speeds, self.metadata)
+        columns = (self.rows, self.ids, self.texts, seeds, self.voices, self.speeds, self.metadata, self.languages)
         for setter, values in zip(_SETTERS, columns, strict=True):
             # Through the slots: the constructor of a frozen class takes several times as long.
             deque(map(setter, made, values), maxlen=0)

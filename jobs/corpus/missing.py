@@ -50,7 +50,13 @@ def _cure(reader: Reader, name: str, columns: Sequence[str], near: Sequence[str]
         is_ljspeech = reader.delimiter == "|" and len(columns) in SHORTHANDS["ljspeech"]
         bars = "--set input.format=ljspeech for id|text or id|text|text, else " if is_ljspeech else ""
         return f"If the first line is a row already: {bars}{own}"
-    roles = {"id": options.id, "seed": options.seed, "voice": options.voice, "speed": options.speed}
+    roles = {
+        "id": options.id,
+        "seed": options.seed,
+        "voice": options.voice,
+        "speed": options.speed,
+        "language": options.language,
+    }
     for key, column in roles.items():
         if name == name_of(column):
             found = f"--set input.{key}={_set(near[0])}, or " if near else ""

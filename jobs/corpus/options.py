@@ -39,6 +39,7 @@ class InputOptions:
         seed: An integer 0 … 2**63 - 1; where empty, `seed_of(job_seed, id)`.
         voice: Where empty, `default_voice`.
         speed: Where empty, `default_speed`.
+        language: Of the text, as in "en" or "en-GB"; where empty, that of the voice or of the text's letters.
         format: "auto" goes by the file's extension.
         delimiter: Between the fields of csv and tsv; None: found by the header, else that of the format.
         header: Whether csv and tsv begin with the names of the columns; None: as the format has it.
@@ -46,6 +47,7 @@ class InputOptions:
         max_chars: Longer texts fail.
         speeds: Slowest and fastest speed allowed.
         voices: The voices allowed; empty for any.
+        languages: The languages allowed, as in "en": regions of them, such as "en-GB", are allowed as well.
         voice_forms: Forms of voices that are allowed beside them, such as "seed".
         metadata: "all" columns that are none of the above, or the names of those to keep.
     """
@@ -56,6 +58,7 @@ class InputOptions:
     seed: Column | None = Column("seed", required=False)
     voice: Column | None = Column("voice", required=False)
     speed: Column | None = Column("speed", required=False)
+    language: Column | None = None
     format: Format | Literal["auto"] = "auto"
     delimiter: str | None = None
     header: bool | None = None
@@ -66,6 +69,7 @@ class InputOptions:
     speeds: tuple[float, float] = (0.25, 4.0)
     voices: tuple[str, ...] = ()
     voice_forms: tuple[VoiceForm, ...] = ()
+    languages: tuple[str, ...] = ()
     job_seed: int = 0
     metadata: Literal["all"] | tuple[str, ...] = "all"
     s3: S3Options | None = None
@@ -77,7 +81,7 @@ class InputOptions:
     @property
     def meaningful(self) -> tuple[Column, ...]:
         """The columns that mean something, whether or not they have to exist."""
-        named = (self.id, Column(self.text), self.seed, self.voice, self.speed)
+        named = (self.id, Column(self.text), self.seed, self.voice, self.speed, self.language)
         return tuple(column for column in named if column is not None)
 
     @property

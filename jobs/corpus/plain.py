@@ -26,16 +26,20 @@ class PlainRows:
         self._id, self._text, self._voice = name_of(options.id), options.text, name_of(options.voice)
         self._empty = (name_of(options.seed), name_of(options.speed))
         self._voices = frozenset(options.voices)
+        self._language, self._languages = name_of(options.language), frozenset(options.languages)
         self._meaningful = frozenset(column.name for column in options.meaningful)
 
     def columns(self, rows: Sequence[_Fields | Broken]) -> tuple[Sequence[Any], ...] | None:
-        """Ids, texts, seeds, voices, speeds and metadata of one or more rows; None if one of them is not plain."""
+        """Ids, texts, seeds, voices, speeds, metadata, languages of one or more rows; None if one is not plain."""
         columns = _columns(rows)
         if columns is None or not self._is_plain(columns):
             return None
         voices = columns.get(self._voice, [None])
         if _is_empty(voices):
             voices = [self._options.default_voice] * len(rows)
+        languages = columns.get(self._language, [""])
+        if _is_empty(languages):
+            languages = [""] * len(rows)
         speeds = [self._options.default_speed] * len(rows)
         metadata: list[dict[str, JsonScalar]]
         try:
@@ -45,7 +49,7 @@ class PlainRows:
                 metadata = list(map(self._metadata, cast("Sequence[_Fields]", rows)))
         except RowRejected:
             return None
-        return columns[self._id], columns[self._text], [None] * len(rows), voices, speeds, metadata
+        return columns[self._id], columns[self._text], [None] * len(rows), voices, speeds, metadata, languages
 
     def _is_plain(self, columns: dict[str, list[object]]) -> bool:
         if self._id not in columns or self._text not in columns:
@@ -53,7 +57,7 @@ class PlainRows:
         ids, texts = cast("list[str]", columns[self._id]), cast("list[str]", columns[self._text])
         if set(map(type, ids)) != {str} or set(map(type, texts)) != {str}:
             return False
-        voices = columns.get(self._voice, [None])
+        voices, languages = columns.get(self._voice, [None]), columns.get(self._language, [None])
         return (
             all(ids)
             and all(map(str.isprintable, ids))
@@ -64,6 +68,7 @@ class PlainRows:
             and "\0" not in "".join(texts)
             and all(_is_empty(columns.get(name, [None])) for name in self._empty)
             and (_is_empty(voices) or (set(map(type, voices)) == {str} and self._voices.issuperset(voices)))
+            and (_is_empty(languages) or (set(map(type, languages)) == {str} and self._languages.issuperset(languages)))
         )
 
 

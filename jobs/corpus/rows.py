@@ -26,8 +26,8 @@ from .values import decoded, is_infinite, is_missing, is_no_number, scalar, seed
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
-_Checked = tuple[str, str, "int | None", str, float, dict[str, JsonScalar]]
-"""A row that can be spoken: id, text, seed if it brings one, voice, speed, metadata."""
+_Checked = tuple[str, str, "int | None", str, float, dict[str, JsonScalar], str]
+"""A row that can be spoken: id, text, seed if it brings one, voice, speed, metadata, language."""
 _TOGETHER = 256
 """Rows that are looked at together; one that is odd costs its neighbours some time."""
 
@@ -58,6 +58,7 @@ class RowMaker:
         self._seed = name_of(options.seed)
         self._voice = name_of(options.voice)
         self._speed = name_of(options.speed)
+        self._language = name_of(options.language)
         self._voices = frozenset(options.voices)
         self._meaningful = frozenset(column.name for column in options.meaningful)
         self._plain = PlainRows(options, self._metadata)
@@ -129,7 +130,9 @@ class RowMaker:
         voice = options.default_voice if is_missing(given) else self._checked_voice(given)
         given = get(self._speed)
         speed = options.default_speed if is_no_number(given) else self._checked_speed(given, decimal)
-        return row_id, text, seed, voice, speed, self._metadata(fields)
+        given = get(self._language)
+        language = "" if is_missing(given) else self._checked_language(given)
+        return row_id, text, seed, voice, speed, self._metadata(fields), language
 
     def _row_id(self, row: int, fields: dict[str, object]) -> str:
         given = fields.get(self._id)
@@ -169,6 +172,14 @@ class RowMaker:
             known = ", ".join(self._options.voices[:20])
             raise RowRejected(f"unknown voice {short(unknown)}{hint} (voices: {known})")
         return voice
+
+    def _checked_language(self, given: object) -> str:
+        """The language in its usual spelling, as in "en-GB"."""
+        name, _, region = str(given).strip().replace("_", "-").partition("-")
+        if name.lower() not in self._options.languages:
+            known = ", ".join(self._options.languages)
+            raise RowRejected(f"language {short(given)} is not one that the model reads (languages: {known})")
+        return f"{name.lower()}-{region.upper()}" if region else name.lower()
 
     def _checked_speed(self, given: object, decimal: str) -> float:
         slowest, fastest = self._options.speeds

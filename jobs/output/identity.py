@@ -56,7 +56,7 @@ def identity_of(spec: JobSpec, info: ModelInfo, device: str, corpus_fingerprint:
         SpecError: JSON cannot hold an option
     """
     columns = spec.input.model_dump(include={"id", "text", "seed", "voice", "speed", "max_chars"})
-    layout = spec.input.model_dump(include={"delimiter", "header", "columns"})
+    layout = spec.input.model_dump(include={"delimiter", "header", "columns", "language"})
     options = {f"model.options.{name}": value for name, value in spec.model.options.items()}
     try:
         # Through JSON and back: a change that JSON makes (in the keys of a map) must not look like another job.
@@ -71,7 +71,7 @@ def identity_of(spec: JobSpec, info: ModelInfo, device: str, corpus_fingerprint:
             "input (the corpus itself)": corpus_fingerprint,
             **{f"input.{name}": value for name, value in columns.items()},
             # Left out if the job does not set them: outputs begun before these keys existed can be continued.
-            **{f"input.{name}": value for name, value in layout.items() if value not in (None, True)},
+            **{f"input.{name}": value for name, value in layout.items() if value not in (None, True, "language")},
             "model.name": spec.model.name,
             "model.revision": info.revision,
             "model.backend": info.backend,

@@ -67,6 +67,8 @@ def _line(record: Record) -> str:
         "seed": record.seed,
         "speed": record.speed,
     }
+    if record.language is not None:
+        own["language"] = record.language
     return dumps({**own, **record.metadata, **own})
 
 

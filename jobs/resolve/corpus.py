@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ...actors.models.base import ModelInfo
 from ..corpus import Column, Corpus, InputOptions
 from ..spec.job import JobSpec
@@ -20,6 +22,9 @@ def open_corpus(spec: JobSpec, info: ModelInfo) -> Corpus:
         # A column that the job names is required; a default column is used if it exists.
         return None if value is None else Column(value, required=name in source.model_fields_set)
 
+    # Where there is no choice, a column of that name is one of the user's own.
+    is_asked = "language" in source.model_fields_set
+    languages = base_languages(info.languages) if len(info.languages) > 1 or is_asked else ()
     corpus = Corpus(
         InputOptions(
             uri=source.uri if isinstance(source.uri, str) else tuple(source.uri),
@@ -28,6 +33,8 @@ def open_corpus(spec: JobSpec, info: ModelInfo) -> Corpus:
             seed=column("seed"),
             voice=column("voice"),
             speed=column("speed"),
+            language=column("language") if languages else None,
+            languages=languages,
             format=source.format,
             delimiter=source.delimiter,
             header=source.header,
@@ -44,3 +51,8 @@ def open_corpus(spec: JobSpec, info: ModelInfo) -> Corpus:
     )
     corpus.check()
     return corpus
+
+
+def base_languages(languages: Sequence[str]) -> tuple[str, ...]:
+    """Languages without their regions: "en" of "en-GB"."""
+    return tuple(dict.fromkeys(language.partition("-")[0].lower() for language in languages))

@@ -71,7 +71,8 @@ class S3Spec(Section):
 class InputSpec(Section):
     """Where rows come from, and which columns mean what. A column set to null is not looked for.
 
-    `id`, `seed`, `voice` and `speed` are used when the corpus has them; named in the job, they have to be there.
+    `id`, `seed`, `voice`, `speed` and, for a model of several languages, `language` are used when the corpus has them;
+    named in the job, they have to be there.
     `delimiter`, `header` and `columns` say how csv and tsv are laid out where their first line does not.
     """
 
@@ -85,6 +86,7 @@ class InputSpec(Section):
     seed: str | None = "seed"
     voice: str | None = "voice"
     speed: str | None = "speed"
+    language: str | None = "language"
     max_chars: Annotated[int, Field(ge=1)] = 20_000
     s3: S3Spec = S3Spec()
 

@@ -123,6 +123,7 @@ def _differences(row: Utterance | Failure, record: Record, corpus: Corpus) -> li
         wanted |= {"status": "failed", "voice": "", "seed": None, "speed": None}
     else:
         wanted |= {"voice": row.voice or corpus.options.default_voice, "seed": row.seed, "speed": row.speed}
+        wanted["language"] = row.language or None
     return [name for name, value in wanted.items() if _spelt(getattr(record, name)) != _spelt(value)]
 
 

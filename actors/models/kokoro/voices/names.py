@@ -68,6 +68,12 @@ def language_of(name: str) -> str:
     return LANGUAGES[name[0]]
 
 
+def tag_of(language: str) -> str:
+    """The language of voices that reads a row's: "en-us" of "en" and "en-US", "en-gb" of "en-GB", "zh" of "zh-CN"."""
+    name, _, region = language.lower().partition("-")
+    return name if name != "en" else "en-gb" if region == "gb" else "en-us"
+
+
 def pool(names: tuple[str, ...], language: str, gender: str = "") -> tuple[str, ...]:
     """The voices that speak a language, of one gender ("f", "m") or of both (""); in the order of the alphabet."""
     return tuple(sorted(n for n in names if language_of(n) == language and (not gender or n[1] == gender)))

@@ -88,6 +88,7 @@ _DETERMINERS = frozenset("the a an our my his her their your this that every eac
 _SENTENCE_BEHIND = re.compile(r"[\"'”’)\]]*\s+[\"'“‘(\[]*[A-Z][a-z]")
 _ORDER = {
     "verse": -1,
+    "measured": -1,
     "number": 0,
     "month": 1,
     "ordinal": 1,
@@ -118,6 +119,8 @@ def _holds(entry: Abbreviation, text: str, end: int, previous: str, word: str) -
         return re.search(r"\d(?:st|nd|rd|th)\Z", previous) is not None
     if entry.when == "office":
         return previous.lower() in _DETERMINERS
+    if entry.when == "measured":
+        return re.search(r"\d[ -]\w+\Z", text[max(0, end - 24) : end]) is not None
     if entry.when == "verse":
         return re.match(r" ?\d+:\d", text[end + 1 : end + 8]) is not None
     if entry.when == "state":

@@ -240,7 +240,7 @@ def decade(text: str, start: int) -> tuple[str, int] | None:
     if len(number) == 2:
         before = text[max(0, start - 10) : start].lower()
         is_years = match["apostrophe"] or re.search(
-            r"(?:the|his|her|their|my|our|your|its|early|mid|late|[-–]|\ds(?: and| or| to|,| &)) ?\Z", before
+            r"(?:\b(?:the|his|her|their|my|our|your|its|early|mid|late)|[-–]|\ds(?: and| or| to|,| &)) ?\Z", before
         )
         return (plural(cardinal(number)), match.end()) if is_years else None
     if number[1:] == "000":

@@ -8,8 +8,7 @@ from __future__ import annotations
 import re
 
 from ..symbols import symbol_name
-from .numerals import cardinal
-from .numeric import power_words
+from .numerals import cardinal, power_words
 from .units import units
 
 Found = tuple[str, str, int]

@@ -33,8 +33,14 @@ _SHORT = {"k": "thousand", "m": "million", "mn": "million", "mm": "million", "mi
     "mio": "million", "mrd": "billion", "mln": "million", "b": "billion", "bn": "billion", "bln": "billion", "t": "trillion",
     "tn": "trillion", "trn": "trillion",
 }  # fmt: skip
-_COUNTED = re.compile(r" (?:[a-z]+ ){0,1}(?:[a-z]{2,}s|people|men|women|children|of)\b")
+_COUNTED = re.compile(
+    r" (?:[a-z]+ ){0,1}(?:[a-z]{2,}s|people|men|women|children|of)\b"
+    r"| (?:died|dead|perished|starved|voted|watched|live|lived|fled|viewed|tuned|signed|subscribed)\b"
+)
 MINUSES = "-−–"
+YEAR = re.compile(r"1[0-9]\d\d|20\d\d")
+Found = tuple[str, str, int]
+"""What a rule reads: its kind, its words, its end in the text."""
 
 
 @dataclass(frozen=True, slots=True)

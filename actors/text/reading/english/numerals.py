@@ -32,6 +32,7 @@ _ROMAN = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100, "d": 500, "m": 1000}
 _CANONICAL = re.compile(r"m{0,3}(?:cm|cd|d?c{0,3})(?:xc|xl|l?x{0,3})(?:ix|iv|v?i{0,3})")
 
 DIGITS = dict(zip("0123456789", _UNITS, strict=False))
+_SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺₀₁₂₃₄₅₆₇₈₉", "0123456789-+0123456789")
 
 
 def cardinal(number: str | int) -> str:
@@ -129,3 +130,12 @@ def roman(letters: str) -> int | None:
     values = [_ROMAN[letter] for letter in low]
     following = [*values[1:], 0]
     return sum(-value if value < after else value for value, after in zip(values, following, strict=True))
+
+
+def power_words(sign: str, digits: str) -> str:
+    """An exponent: "squared", "cubed", "to the power of eight"."""
+    digits = digits.translate(_SUPERSCRIPTS)
+    is_negative = sign in ("-", "−", "⁻") and bool(sign)
+    if not is_negative and digits in ("2", "3"):
+        return "squared" if digits == "2" else "cubed"
+    return f"to the power of {'minus ' if is_negative else ''}{cardinal(digits)}"

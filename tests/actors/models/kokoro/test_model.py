@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,17 @@ import torch
 from numpy.typing import NDArray
 from support.kokoro_files import VOICES, write_folder
 
+from speechmill.actors.batcher.budget import Budget
+from speechmill.actors.batcher.fit import BatchShape, Curve
+from speechmill.actors.batcher.packing import pack_segments
+from speechmill.actors.batcher.profile import Profile, ProfileKey, Sample
+from speechmill.actors.batcher.tuner import Tuner
 from speechmill.actors.models.base import ModelConfig
 from speechmill.actors.models.kokoro.model import MAX_PHONEMES, Kokoro
 from speechmill.actors.models.registry import describe
 from speechmill.actors.records.utterance import Prepared, Segment, Utterance
 from speechmill.actors.text.front_end import FrontEnd
+from speechmill.actors.text.segments import spoken_segments
 from speechmill.actors.text.splitting import fit_segments
 from speechmill.errors import BatchOutOfMemory, ModelError, RowRejected
 from speechmill.jobs.conformance.check_model import check_model
@@ -70,11 +77,49 @@ def test_rows_of_all_kinds_are_themselves_in_every_batch(batched: Kokoro) -> Non
             assert float(np.abs(spoken[row] - wave).max()) <= 1e-5
 
 
+@pytest.mark.parametrize("is_measured", [False, True])
+def test_a_thousand_voices_take_as_many_batches_on_a_gpu_as_one(folder: Path, is_measured: bool) -> None:
+    info = Kokoro.describe(replace(config(folder), device="cuda"))
+    key = ProfileKey("kokoro", "1", "torch", "cuda", "a machine", "", "{}")
+    grid = [BatchShape(rows, longest) for longest in (20, 80, 250) for rows in (1, 8, 64)]
+    seconds, peak = Curve({"batch": 0.02, "cell": 1e-6}), Curve({"cell": 9e5})
+    samples = tuple(Sample(shape, seconds.at(shape), round(peak.at(shape))) for shape in grid)
+    profile = Profile(key, samples, 0, 10**9, 480.0, 1.0, 0.1) if is_measured else None
+    budget = Budget(80 * 10**9, 0, 0.9, 1.0, 0) if is_measured else None
+    lengths = np.random.default_rng(2).integers(10, 250, size=1_000)
+
+    def num_batches(voices: list[str]) -> int:
+        rows = [
+            Segment(row, 0, "", Prepared.of(range(int(length))), row, voice, 1.0)
+            for row, (length, voice) in enumerate(zip(lengths, voices, strict=True))
+        ]
+        batches = pack_segments(rows, Tuner(profile, info.batch_limit, budget).pack, mixes_voices=info.mixes_voices)
+        assert sorted(segment.row for batch in batches for segment in batch) == list(range(1_000))
+        return len(batches)
+
+    assert num_batches([f"seed:{row}" for row in range(1_000)]) == num_batches(["af_heart"] * 1_000) < 100
+
+
 def test_deterministic_rows_are_the_same_to_the_bit(folder: Path) -> None:
     model = Kokoro(config(folder))  # on a CPU it is the default
     rows = segments(6)
     alone, together = in_batches(model, rows, 1), in_batches(model, rows[::-1], 6)
     assert all(np.array_equal(together[row], wave) for row, wave in alone.items())
+
+
+def test_a_row_may_name_its_language(batched: Kokoro) -> None:
+    heard = {language: batched.prepare_in(language, "The bath water.", "af_heart") for language in ("en", "en-GB")}
+    assert heard["en"] == batched.prepare("The bath water.", "af_heart") != heard["en-GB"]
+    assert heard["en-GB"] == batched.prepare("The bath water.", "bf_emma")
+    rows = [
+        Utterance(0, "a", "It costs 5.", 1, "af_heart"),
+        Utterance(1, "b", "It costs 5.", 1, "af_heart", language="zh"),
+    ]
+    said = [spoken_segments(row, batched, FrontEnd(batched.info), 0.0) for row in rows]
+    assert [row.spoken.text for row in said] == ["It costs five.", "It costs 五."]
+    assert [segment.language for row in said for segment in row.segments] == ["", "zh"]
+    with pytest.raises(RowRejected, match="nobody"):
+        batched.prepare_in("en", "Hi.", "nobody")
 
 
 def test_a_voice_by_seed_follows_the_row(batched: Kokoro) -> None:

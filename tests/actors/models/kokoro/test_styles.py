@@ -15,6 +15,8 @@ from speechmill.actors.models.kokoro.voices.styles import DRAWN, Styles, drawn_p
 from speechmill.actors.models.kokoro.voices.tables import VoiceFiles, voice_files
 from speechmill.errors import ModelError
 
+LANGUAGES_SAID = {"en": {"a"}, "en-GB": {"b"}, "zh": {"z"}, "ja": {"j"}}
+
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> VoiceFiles:
@@ -24,6 +26,19 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> VoiceFiles:
 @pytest.fixture(scope="module")
 def styles(files: VoiceFiles) -> Styles:
     return Styles(files, TINY.style, "am_puck", VOICES)
+
+
+def test_rows_that_name_a_language_draw_from_its_voices(files: VoiceFiles) -> None:
+    styles = Styles(files, TINY.style, "am_puck", VOICES, NAMES)
+    for seed in range(20):
+        drawn = {
+            language: {name[0] for name, _ in styles.parts("by_seed", seed, language)} for language in LANGUAGES_SAID
+        }
+        assert drawn == LANGUAGES_SAID
+    assert styles.parts("seed:3", 0, "zh") == styles.parts("by_seed", 3, "zh-CN")
+    assert styles.parts("af_heart", 0, "zh") == (("af_heart", 1.0),)
+    few = Styles(files, TINY.style, "am_puck", ("am_puck",), ("am_puck",))
+    assert few.parts("by_seed", 1, "zh") == (("am_puck", 1.0),)
 
 
 def test_there_are_54_voices_in_nine_languages() -> None:

@@ -102,6 +102,9 @@ def test_codes_and_numbers_that_are_dialled(text: str, said: str) -> None:
         ("Only 1s and 0s.", "Only ones and zeros."),
         ("Set a 45s timer.", "Set a forty five second timer."),
         ("It takes 20s to boot.", "It takes twenty seconds to boot."),
+        ("He waits 30s for the bus.", "He waits thirty seconds for the bus."),
+        ("A club of 30s jazz.", "A club of thirties jazz."),
+        ("By its 30s it had changed.", "By its thirties it had changed."),
         ("We ran three 20s sprints.", "We ran three twenty second sprints."),
         ("100s of birds.", "Hundreds of birds."),
     ],
@@ -181,3 +184,19 @@ def test_a_month_that_ends_a_sentence_ends_it_before_and_after_reading() -> None
     text = "It closed in Sept. Sales fell."
     said = spoken(text)
     assert len(sentence_spans(text, 0, len(text))) == len(sentence_spans(said, 0, len(said), is_read=True)) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("The patient, 51M, slept.", "The patient, fifty one M, slept."),
+        ("She was seen as a patient (38F) before.", "She was seen as a patient (thirty eight F) before."),
+        ("Sales, 51M, rose.", "Sales, fifty one million, rose."),
+        ("A 5.9-mag. shock.", "A five point nine-magnitude shock."),
+        ("A mag. from 1990.", "A magazine from nineteen ninety."),
+        ("12m died of it.", "twelve million died of it."),
+        ("The wall is 12m long.", "The wall is twelve meters long."),
+    ],
+)
+def test_letters_behind_numbers_by_what_stands_around(text: str, said: str) -> None:
+    assert spoken(text).lower() == said.lower()
