@@ -196,7 +196,7 @@ def test_the_embedded_voice_speaks_on_a_cpu_without_torch() -> None:
     code = (
         "import sys, speechmill.cluster.pool.processes.child\n"
         "from speechmill import say\n"
-        "assert len(say('Yes.').audio()) > 1_000\n"
+        "assert sum(map(len, say('Yes.'))) > 1_000\n"
         "print(sorted({'torch', 'ray', 'scipy', 'pydantic'} & sys.modules.keys()))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

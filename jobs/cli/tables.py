@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from ...actors.batcher.budget import size
-from ...actors.batcher.fit import Curve
-from ...actors.batcher.stats import BatchStats
-from ..dry_run.dry_run import Plan
-from ..output.status import Status
-from ..run.result import Result
-from ..verify.report import VerifyReport
 from .display import audio_length, clock, percent, rows_rate
+
+if TYPE_CHECKING:
+    from ...actors.batcher.fit import Curve
+    from ...actors.batcher.stats import BatchStats
+    from ..dry_run.dry_run import Plan
+    from ..output.status import Status
+    from ..run.result import Result
+    from ..verify.report import VerifyReport
 
 
 def show_result(result: Result, console: Console) -> None:

@@ -10,7 +10,6 @@ from ...actors.batcher.stats import BatchStats
 from ...actors.device.machine import has_gpu, num_cores
 from ...actors.models.registry import is_autoregressive
 from ...actors.records.utterance import Failure, Utterance
-from ...actors.replica.loaded_model import tuned
 from ...actors.text.front_end import FrontEnd, named
 from ...cluster.session import Resources, plan_replicas
 from ...cluster.sharding.cost_cache import recall
@@ -89,6 +88,8 @@ def plan(spec: JobSpec, *, measure: bool = False) -> Plan:
     device = "cpu" if spec.model.device == "auto" else spec.model.device
     config, info = describe_model(spec, device)
     if measure:
+        from ...actors.replica.loaded_model import tuned
+
         tuned(replica_config(spec, replace(config, backend=info.backend)))
     recalled = recall(config, info)
     cost = recalled or CostModel.of(info)
