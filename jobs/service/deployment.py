@@ -51,6 +51,7 @@ class Service:
             self._spec.limits.limits(self._device),
             self._token_sha256,
             chunk_chars=0 if self._is_streaming else self._speaker.info.split_chars,
+            aliases=self._spec.aliases_of(self._speaker.info),
             metrics=ServeMetrics(),
             allow_origins=self._spec.http.allow_origins,
             on_stop=self._speaker.stop,

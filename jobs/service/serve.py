@@ -44,13 +44,14 @@ def run_service(spec: ServiceSpec, *, insecure: bool = False) -> None:
             "serve without one by --insecure"
         )
     if spec.model.device != "auto":
-        describe(spec.model_config_on(spec.model.device))
+        spec.aliases_of(describe(spec.model_config_on(spec.model.device)))
     is_local = spec.cluster.address == "local"
     if is_local:
         _refuse_taken(spec.http)
     with session(spec.cluster.address, spec.http.metrics_port) as found:
         plan = plan_of(spec, found)
         info = describe(spec.model_config_on(plan.device))
+        spec.aliases_of(info)
         _say(f"Starting {plan.num_replicas} x {info.name} on {plan.device} …")
         try:
             _deploy(spec, plan, token)

@@ -5,14 +5,16 @@ The checks here concern the file alone; `serve` checks before it starts whether 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from ...actors.models.base import ModelConfig
+from ...actors.models.base import ModelConfig, ModelInfo
 from ...actors.replica.receipt import ReplicaConfig
 from ..spec.job import ClusterSpec, Document, ModelSpec, Section
 from .admission import AdmissionLimits
+from .interface.aliases import Aliases
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -33,6 +35,20 @@ class HttpSpec(Section):
     def is_loopback(self) -> bool:
         """Whether only this machine reaches the service."""
         return self.host in LOOPBACK
+
+
+class AliasesSpec(Section):
+    """Other names that requests may use.
+
+    Attributes:
+        openai: Take the names of OpenAI's models and voices
+        models: More names of the model
+        voices: More names of voices, each with the voice that it means
+    """
+
+    openai: bool = True
+    models: tuple[str, ...] = ()
+    voices: dict[str, str] = Field(default_factory=dict)
 
 
 class LimitsSpec(Section):
@@ -75,6 +91,7 @@ class ServiceSpec(Document):
     cluster: ClusterSpec = ClusterSpec()
     http: HttpSpec = HttpSpec()
     limits: LimitsSpec = LimitsSpec()
+    aliases: AliasesSpec = AliasesSpec()
 
     @field_validator("model")
     @classmethod
@@ -93,6 +110,21 @@ class ServiceSpec(Document):
         """The configuration of the model on a device ("cpu" or "cuda")."""
         model = self.model
         return ModelConfig(model.name, device, model.backend, model.voice, model.path, options=model.options)
+
+    def aliases_of(self, info: ModelInfo) -> Aliases:
+        """The aliases for a model.
+
+        Raises:
+            SpecError: An alias names no voice of the model
+        """
+        own = self.model.options.get("voices")
+        return Aliases.of(
+            info,
+            openai=self.aliases.openai,
+            models=self.aliases.models,
+            voices=self.aliases.voices,
+            own=tuple(map(str, own)) if isinstance(own, Mapping) else (),
+        )
 
     def replica_config(self, model: ModelConfig) -> ReplicaConfig:
         """The configuration of the replicas."""

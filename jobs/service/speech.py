@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -19,14 +20,15 @@ from ...actors.audio.encoding import pcm16
 from ...actors.records.speech import AudioChunk, SpeechInput
 from ...errors import ModelError, ReplicasLost, RowError, RowRejected
 from .admission import AdmissionGate, AdmissionLimits
-from .client_stream import ClientGone, ClientStalled, ClientStream, unless_gone
+from .answer.client_stream import ClientGone, ClientStalled, ClientStream, unless_gone
+from .answer.response import AudioResponse, EventResponse, StreamedResponse, WholeResponse, problem_event
 from .http_problem import CLOSE, HttpProblem, retry_after
+from .interface.request import Offer, SpeechRequest
 from .metrics import Metrics
-from .request import Offer, SpeechRequest
 from .request_log import LOG, RequestLog, internal_error, log_error
-from .response import AudioResponse, EventResponse, StreamedResponse, WholeResponse, problem_event
 from .synthesizer import Synthesizer
 
+_SHOWN_CHARS = 80
 REPLICA_RETRY_S = 5.0
 CLOSE_S = 10.0
 """Seconds that a synthesizer may take to stop speaking a text; after them its place is free in any case."""
@@ -87,7 +89,7 @@ class SpokenResponse(Response):
         except (ClientGone, ClientStalled):
             raise
         except Exception as error:
-            problem = _told(error)
+            problem = _told(error, self._speech.voice)
             self._request_log.ending = problem.code
             if not reader.has_begun:
                 await reader.respond(problem.response())
@@ -96,7 +98,7 @@ class SpokenResponse(Response):
 
     def _new_answer(self, reader: ClientStream) -> AudioResponse:
         kind = EventResponse if self._request.stream_format == "sse" else StreamedResponse
-        if not self._request.stream:
+        if not self._request.is_streamed:
             kind = WholeResponse
         return kind(reader, self._request.response_format, self._sample_rate)
 
@@ -130,8 +132,21 @@ class SpokenResponse(Response):
             "Server-Timing": ", ".join(f"{name};dur={seconds * 1000:.1f}" for name, seconds in parts),
             "Cache-Control": "no-store",
             "X-Accel-Buffering": "no",
+            **self._meant(),
         }
         return headers | CLOSE if self._service.admission_gate.is_draining else headers
+
+    def _meant(self) -> dict[str, str]:
+        """What a request for an OpenAI service means here: headers, each only where it tells something."""
+        request, info = self._request, self._service.offer.info
+        found: dict[str, str] = {}
+        if request.ignored:
+            found["X-Ignored-Keys"] = ", ".join(request.ignored)
+        if request.model not in ("", info.name):
+            found["X-Model"] = quote(info.name)
+        if request.voice in self._service.offer.aliases.voices:
+            found["X-Voice"] = quote(self._speech.voice)
+        return found
 
 
 class BrokenOutput(Exception):
@@ -184,8 +199,8 @@ async def _close(chunks: AsyncGenerator[AudioChunk, None]) -> None:
         log_error(error)
 
 
-def _told(error: Exception) -> HttpProblem:
-    """The answer to an error. Errors of other modules become HTTP statuses only here."""
+def _told(error: Exception, voice: str) -> HttpProblem:
+    """The answer to an error, of a request for a voice. Errors of other modules become HTTP statuses only here."""
     match error:
         case HttpProblem():
             return error
@@ -197,9 +212,9 @@ def _told(error: Exception) -> HttpProblem:
         case ModelError():
             # The message may name a path, so it goes to the log and not to the client.
             LOG.error("%s", error)
-            return HttpProblem(
-                500, "the model cannot speak this here; the log of the service tells more", code="model_error"
-            )
+            how = f' with the voice "{voice[:_SHOWN_CHARS]}"' if voice else ""
+            told = f"the model cannot speak this here{how}; the log of the service tells more"
+            return HttpProblem(500, told, code="model_error")
         case TimeoutError():
             return HttpProblem(504, "no audio was there in time", code="timeout")
         case _:

@@ -1,21 +1,30 @@
 // The page: its form, its figures and its keys. What is typed becomes a Session, which tells what happens.
 
 import { draw_timeline, draw_waterfall } from "./charts.js";
-import { add_to_history } from "./history.js";
+import { ClipPlayer } from "./clip_player.js";
+import { History } from "./history.js";
 import { Player } from "./player.js";
+import { Preview } from "./preview.js";
 import { has_token, keep_token, voices } from "./service.js";
 import { Session } from "./session.js";
+import { SNIPPETS } from "./snippets.js";
 
+const API = "v1"; // below the page's own address
 const DRAW_EVERY_MS = 80;
+const FORMATS = { mp3: "MP3", opus: "Opus", aac: "AAC", flac: "FLAC, lossless", wav: "WAV, lossless", pcm: "raw samples" };
 
 const by_id = (id) => document.getElementById(id);
 const player = new Player();
+const clips = new ClipPlayer(() => session?.stop());
+const history = new History(clips, say_status);
+const preview = new Preview(by_id("preview"), clips);
 let model = null; // what GET v1/voices told
 let session = null; // the one that speaks, or was last
+let language = "curl"; // of the program that is shown
 
 const view = {
   status: say_status,
-  recorded: add_to_history,
+  recorded: (recorded) => history.add(recorded),
   ended(ended, error) {
     if (ended !== session) return;
     player.rest();
@@ -61,19 +70,59 @@ function show(id, figure, unit = "") {
 function speak() {
   if (!can_speak() || !by_id("speak_form").reportValidity()) return;
   session?.stop();
-  const voice = by_id(model.is_any_voice ? "any_voice" : "voice").value.trim();
-  const request = {
-    input: by_id("text").value,
-    voice: voice || model.default,
-    seed: Number(by_id("seed").value),
-    speed: Number(by_id("speed").value),
-    response_format: "pcm",
-  };
-  session = new Session(model, player, request, view);
+  clips.stop();
+  // Samples as they are: any other format would hold sound back on its way.
+  const request = { ...form(), response_format: "pcm" };
+  session = new Session(model, player, request, by_id("format").value, view);
   say_status("Waiting for the first sound …");
   session.run();
   set_buttons();
   draw_on();
+}
+
+function form() {
+  return {
+    input: by_id("text").value,
+    voice: by_id(model.is_any_voice ? "any_voice" : "voice").value.trim() || model.default,
+    seed: Number(by_id("seed").value),
+    speed: Number(by_id("speed").value),
+  };
+}
+
+function show_snippet() {
+  if (model === null) return;
+  const request = { ...form(), model: model.model, response_format: by_id("format").value };
+  const base = new URL(API, document.baseURI).href;
+  by_id("snippet").textContent = SNIPPETS[language](request, base, has_token());
+  for (const tab of by_id("languages").children) tab.setAttribute("aria-pressed", tab.textContent === language);
+}
+
+function make_tabs() {
+  const tabs = Object.keys(SNIPPETS).map((name) => {
+    const tab = Object.assign(document.createElement("button"), { type: "button", textContent: name });
+    tab.addEventListener("click", () => {
+      language = name;
+      show_snippet();
+    });
+    return tab;
+  });
+  by_id("languages").replaceChildren(...tabs);
+}
+
+async function copy() {
+  await navigator.clipboard.writeText(by_id("snippet").textContent);
+  by_id("copy").textContent = "Copied";
+  setTimeout(() => (by_id("copy").textContent = "Copy"), 1500);
+}
+
+async function hear_voice() {
+  const { voice } = form();
+  try {
+    await preview.toggle(voice, model.languages[voice]);
+  } catch (error) {
+    say_status(error.message, true);
+    if (error.needs_token) ask_for_token();
+  }
 }
 
 function can_speak() {
@@ -105,6 +154,7 @@ function use_token(event) {
   event.preventDefault();
   keep_token(by_id("token").value);
   by_id("token_form").hidden = true;
+  show_snippet();
   if (model === null) load_model();
   else speak();
 }
@@ -123,10 +173,14 @@ async function load_model() {
   by_id("any_voice").value = model.default;
   by_id("voice_label").htmlFor = model.is_any_voice ? "any_voice" : "voice";
   by_id("voice").replaceChildren(...model.voices.map((name) => new Option(name, name, false, name === model.default)));
+  const formats = Object.keys(FORMATS).filter((name) => model.formats.includes(name));
+  by_id("format").replaceChildren(...formats.map((name) => new Option(FORMATS[name], name)));
+  by_id("preview").disabled = false;
   [by_id("speed").min, by_id("speed").max] = model.speeds;
   by_id("speed").disabled = model.speeds[0] === model.speeds[1];
   say_status("Ready.");
   set_buttons();
+  show_snippet();
 }
 
 function wake() {
@@ -142,14 +196,20 @@ function listen() {
   by_id("token_form").addEventListener("submit", use_token);
   by_id("stop").addEventListener("click", () => session?.stop());
   by_id("text").addEventListener("input", set_buttons);
+  by_id("speak_form").addEventListener("input", show_snippet);
+  by_id("preview").addEventListener("click", hear_voice);
+  by_id("copy").addEventListener("click", () => copy().catch((error) => say_status(error.message, true)));
   document.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !event.repeat) speak();
   });
-  // Whoever types or points will soon want to hear: the sound device runs by then.
+  // After typing or pointing comes listening: the sound device runs by then.
   for (const kind of ["pointerdown", "keydown"]) document.addEventListener(kind, wake);
   new ResizeObserver(() => session && draw()).observe(by_id("timeline"));
 }
 
+make_tabs();
 listen();
+by_id("copy").hidden = !navigator.clipboard; // browsers give it to pages of this machine and of HTTPS alone
+by_id("description").href = "openapi.json";
 set_buttons();
 load_model();

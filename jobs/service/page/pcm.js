@@ -40,6 +40,23 @@ export function first_audible(samples) {
   return samples.findIndex((sample) => Math.abs(sample) >= 33);
 }
 
+// How loud a clip (a list of Int16Array) is in equal parts of it: shares of its loudest part, 0 … 1.
+export function peaks(pieces, num_parts) {
+  const num_samples = pieces.reduce((sum, piece) => sum + piece.length, 0);
+  const found = new Array(num_parts).fill(0);
+  let start = 0;
+  for (const piece of pieces) {
+    for (let i = 0; i < piece.length; i++) {
+      const part = Math.floor(((start + i) * num_parts) / num_samples);
+      const level = Math.abs(piece[i]);
+      if (level > found[part]) found[part] = level;
+    }
+    start += piece.length;
+  }
+  const loudest = Math.max(...found);
+  return found.map((level) => (loudest ? level / loudest : 0));
+}
+
 // The bytes of a 16-bit mono WAV file, in order: a header, then each Int16Array of the list.
 export function wav_parts(pieces, sample_rate) {
   const data_bytes = 2 * pieces.reduce((sum, piece) => sum + piece.length, 0);

@@ -18,13 +18,14 @@ export class Session {
   #player;
   #model;
 
-  // model: what the service told of it; request: the body of POST v1/audio/speech.
+  // model: what the service told of it; request: the body of POST v1/audio/speech; file_format: of its download.
   // view: status(message, is_bad), recorded(session) once it was heard and is whole, ended(session, error).
-  constructor(model, player, request, view) {
+  constructor(model, player, request, file_format, view) {
     this.#model = model;
     this.#player = player;
     this.#view = view;
     this.request = request;
+    this.file_format = file_format;
     this.sample_rate = model.sample_rate;
     this.utterance = new Utterance(request.input, new PlaybackStart(model.audio_char_s / request.speed, model.chunk_chars));
   }

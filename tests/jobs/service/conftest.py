@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import http.client
+import io
 import json
 import socket
 import threading
@@ -17,6 +18,8 @@ from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import closing
 from typing import Any
 
+import av
+import numpy as np
 import openai
 import pytest
 import uvicorn
@@ -265,3 +268,14 @@ def hibari() -> LocalSpeaker:
 @pytest.fixture
 def until() -> Callable[[Callable[[], bool]], None]:
     return wait_until
+
+
+@pytest.fixture(scope="session")
+def read_aac() -> Callable[[bytes], np.ndarray]:
+    """A reader of whole ADTS streams: float32 [num_samples]. The package writes AAC and does not read it."""
+
+    def read(data: bytes) -> np.ndarray:
+        with av.open(io.BytesIO(data)) as container:
+            return np.concatenate([frame.to_ndarray()[0] for frame in container.decode(audio=0)])
+
+    return read

@@ -18,6 +18,7 @@ from speechmill.actors.audio.stream_encoder import LiveEncoder
 from speechmill.errors import SpecError
 from speechmill.jobs.service.admission import AdmissionLimits
 from speechmill.jobs.service.app import create_app
+from speechmill.jobs.service.interface.aliases import OPENAI_MODELS
 
 KEY = "a key for tests"
 TEXT = "When the rain had stopped, we went out.\n\nIt was cold. Nobody was there, and nobody came."
@@ -58,7 +59,7 @@ def test_a_whole_file_is_what_a_job_writes_and_a_stream_has_the_same_samples(ser
     status, headers, body = served.speak(**WANTED, response_format=name, seed=3, stream=False)
     assert (status, int(headers["Content-Length"])) == (200, len(body))
     assert body == (expected.astype("<i2").tobytes() if name == "pcm" else encode(expected, 8_000, name))
-    status, headers, streamed = served.speak(**WANTED, response_format=name, seed=3)
+    status, headers, streamed = served.speak(**WANTED, response_format=name, seed=3, stream=True)
     assert (status, headers["Content-Length"]) == (200, None)
     with LiveEncoder(name, 8_000) as encoder:
         assert headers["Content-Type"] == encoder.mime
@@ -99,10 +100,10 @@ def test_the_clients_own_errors(serve: Any, tone: Any, until: Any) -> None:
         with pytest.raises(openai.AuthenticationError):
             stranger.models.list()
         with pytest.raises(openai.NotFoundError) as missing:
-            create(**{**WANTED, "model": "tts-1"})
+            create(**{**WANTED, "model": "tts-2"})
         assert (missing.value.code, missing.value.param) == ("model_not_found", "model")
         with pytest.raises(openai.BadRequestError, match="choose one of"):
-            create(**WANTED, response_format="aac")
+            create(**WANTED, response_format="wma")
         with pytest.raises(openai.BadRequestError, match="which this model refuses") as refused:
             create(**{**WANTED, "input": "It was cold."})
         assert refused.value.code == "text_cannot_be_spoken"
@@ -137,7 +138,8 @@ def test_models_and_voices(serve: Any, hibari: Any) -> None:
             "default": "heart",
             "voices": list(hibari.info.voices),
             "sample_rate": 24_000,
-            "formats": ["pcm", "wav", "flac", "opus", "mp3"],
+            "languages": dict.fromkeys(hibari.info.voices, "en") | {"emma": "en-GB", "fable": "en-GB"},
+            "formats": ["pcm", "wav", "flac", "opus", "mp3", "aac"],
             "speeds": [0.25, 4.0],
             "max_chars": 4096,
             "is_any_voice": False,
@@ -147,19 +149,46 @@ def test_models_and_voices(serve: Any, hibari: Any) -> None:
     )
 
 
+def test_lists_of_models_and_voices_for_clients_that_look_below_audio(serve: Any, hibari: Any) -> None:
+    served = serve(hibari)
+    models = json.loads(served.ask("GET", "/v1/audio/models")[2])
+    assert [model["id"] for model in models["models"]] == [model["id"] for model in models["data"]] == ["hibari"]
+    assert set(models["aliases"]) == set(OPENAI_MODELS)
+    voices = json.loads(served.ask("GET", "/v1/audio/voices")[2])
+    assert [(voice["id"], voice["name"]) for voice in voices["voices"]] == [(v, v) for v in hibari.info.voices]
+    assert voices["aliases"]["alloy"] == voices["default"] == "heart"
+    for path in ("/v1/models/", "/v1//models", "/v1/models"):
+        assert json.loads(served.ask("GET", path)[2])["data"] == models["data"]
+    assert json.loads(served.ask("GET", "/audio/voices")[2])["error"]["message"].endswith("mean /v1/audio/voices?")
+
+
+def test_headers_tell_what_a_request_meant_and_what_had_no_effect(serve: Any, hibari: Any) -> None:
+    served = serve(hibari)
+    status, headers, body = served.speak(
+        input="Hi.", model="tts-1", voice="ash", instructions="Calm.", user="u", response_format="PCM"
+    )
+    assert (status, headers["X-Model"], headers["X-Voice"]) == (200, "hibari", "heart")
+    assert headers["X-Ignored-Keys"] == "instructions, user"
+    plain = served.speak(input="Hi.", model="hibari", voice="heart", response_format="pcm")
+    assert plain[2] == body
+    assert not {"X-Model", "X-Voice", "X-Ignored-Keys"} & set(plain[1])
+
+
 def test_formats_that_cannot_hold_the_rate_are_not_offered(serve: Any, tone: Any) -> None:
     served = serve(tone(sample_rate=44_100))
-    assert json.loads(served.ask("GET", "/v1/voices")[2])["formats"] == ["pcm", "wav", "flac", "mp3"]
+    assert json.loads(served.ask("GET", "/v1/voices")[2])["formats"] == ["pcm", "wav", "flac", "mp3", "aac"]
     assert served.speak(**WANTED, response_format="opus")[0] == 400
 
 
-@pytest.mark.parametrize("path", ["/", "/page/index.html", "/page/page.js", "/page.js", "/health", "/ready"])
+@pytest.mark.parametrize(
+    "path", ["/", "/page/index.html", "/page/page.js", "/page.js", "/health", "/ready", "/openapi.json"]
+)
 def test_these_are_open(served_with_key: Any, path: str) -> None:
     served = served_with_key
     status, headers, body = served.ask("GET", path)
     assert (status, bool(body)) == (200, True)
     assert served.ask("HEAD", path)[::2] == (200, b"")
-    if path not in ("/health", "/ready"):
+    if "page" in path or path == "/":
         policy = headers["Content-Security-Policy"]
         assert "default-src 'none'" in policy
         assert "unsafe" not in policy
@@ -170,7 +199,18 @@ def test_these_are_open(served_with_key: Any, path: str) -> None:
     "authorization",
     [None, "", "Bearer", "Bearer ", f"Basic {KEY}", KEY, f"Bearer {KEY}x", f"Bearer x{KEY}", "Bearer \xff\xfe"],
 )
-@pytest.mark.parametrize("path", ["/v1/models", "/v1/models/tone", "/v1/voices", "/v1/audio/speech"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/models",
+        "/v1/models/tone",
+        "/v1/audio/models",
+        "/v1/audio/voices",
+        "/v1/voices",
+        "/v1//voices/",
+        "/v1/audio/speech",
+    ],
+)
 def test_the_rest_needs_the_key(served_with_key: Any, path: str, authorization: str | None) -> None:
     given = {} if authorization is None else {"Authorization": authorization}
     method = "POST" if path.endswith("speech") else "GET"
@@ -184,9 +224,7 @@ def test_the_rest_needs_the_key(served_with_key: Any, path: str, authorization: 
     [
         ("GET", "/nothing", 404),
         ("GET", "/v1", 404),
-        ("GET", "/v1/models/", 404),
         ("GET", "/docs", 404),
-        ("GET", "/openapi.json", 404),
         ("GET", "/redoc", 404),
         ("GET", "/page/", 404),
         ("GET", "/page/../app.py", 404),
@@ -228,8 +266,12 @@ def test_other_origins_only_where_they_are_allowed(serve: Any) -> None:
     asking = {"Origin": "https://a.example", "Access_Control_Request_Method": "POST"}
     closed, one = serve(), serve(key=KEY, allow_origins=["https://a.example"])
     assert closed.ask("OPTIONS", "/v1/audio/speech", **asking)[0] == 405
-    status, headers, _ = one.ask("OPTIONS", "/v1/audio/speech", **asking)
+    # What OpenAI's package sends from a browser.
+    kinds = ("arch", "lang", "os", "package-version", "retry-count", "runtime", "runtime-version", "timeout")
+    sent = ",".join(["authorization", "content-type", *(f"x-stainless-{kind}" for kind in kinds)])
+    status, headers, _ = one.ask("OPTIONS", "/v1/audio/speech", **asking, Access_Control_Request_Headers=sent)
     assert (status, headers["Access-Control-Allow-Origin"]) == (200, "https://a.example")
+    assert headers["Access-Control-Allow-Headers"] == sent
     assert one.ask("OPTIONS", "/v1/audio/speech", **{**asking, "Origin": "https://b.example"})[0] == 400
     for served, expected in ((closed, None), (one, "https://a.example")):
         _, headers, _ = served.ask("GET", "/v1/models", Origin="https://a.example")  # refused or not, it may be read

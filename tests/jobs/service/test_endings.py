@@ -27,7 +27,7 @@ BEFORE = [
     (TimeoutError("a secret"), 504, "timeout"),
     (ValueError("a secret"), 500, "internal_error"),
 ]
-SHAPES = [{}, {"stream": False}, {"stream_format": "sse"}, {"response_format": "flac"}]
+SHAPES = [{}, {"stream": False}, {"stream_format": "sse"}, {"response_format": "flac", "stream": True}]
 
 
 @pytest.fixture(scope="module")

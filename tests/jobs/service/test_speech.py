@@ -12,8 +12,8 @@ import pytest
 from speechmill.actors.models.base import ModelInfo
 from speechmill.actors.records.speech import AudioChunk, SpeechInput
 from speechmill.jobs.service.admission import AdmissionGate, AdmissionLimits
+from speechmill.jobs.service.interface.request import Offer, SpeechRequest
 from speechmill.jobs.service.metrics import Metrics
-from speechmill.jobs.service.request import Offer, SpeechRequest
 from speechmill.jobs.service.request_log import RequestLog
 from speechmill.jobs.service.speech import SpeechService, SpokenResponse
 

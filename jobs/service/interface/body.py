@@ -10,8 +10,8 @@ import asyncio
 
 from starlette.requests import Request
 
-from .admission import AdmissionLimits
-from .http_problem import CLOSE, HttpProblem
+from ..admission import AdmissionLimits
+from ..http_problem import CLOSE, HttpProblem
 
 
 async def read_body(request: Request, limits: AdmissionLimits) -> bytes:

@@ -13,9 +13,11 @@ from speechmill.actors.models.base import ModelConfig
 from speechmill.actors.models.registry import describe
 from speechmill.actors.records.speech import SpeechInput
 from speechmill.jobs.service.http_problem import HttpProblem
-from speechmill.jobs.service.request import Offer, SpeechRequest
+from speechmill.jobs.service.interface.aliases import Aliases
+from speechmill.jobs.service.interface.request import IGNORED_KEYS, Offer, SpeechRequest
 
-OFFER = Offer(describe(ModelConfig("hibari")), ("pcm", "wav", "flac", "opus", "mp3"), 50)
+HIBARI = describe(ModelConfig("hibari"))
+OFFER = Offer(HIBARI, ("pcm", "wav", "flac", "opus", "mp3"), 50, Aliases.of(HIBARI))
 KEYS = tuple(SpeechRequest.model_fields)
 
 
@@ -32,12 +34,44 @@ def problem(body: bytes) -> HttpProblem:
 def test_only_the_text_is_needed() -> None:
     assert speech_input() == SpeechInput("Hello.", "heart", 0, 1.0)
     wanted = SpeechRequest.parse(b'{"input": "x"}')
-    assert (wanted.response_format, wanted.stream, wanted.stream_format) == ("mp3", True, "audio")
+    assert (wanted.response_format, wanted.is_streamed, wanted.stream_format) == ("mp3", True, "audio")
+    assert wanted.ignored == []
 
 
 def test_every_key_counts() -> None:
     assert speech_input(voice="emma", seed=2**63 - 1, speed=2) == SpeechInput("Hello.", "emma", 2**63 - 1, 2.0)
     assert speech_input(voice={"id": "emma"}) == speech_input(voice="emma", model="hibari", response_format="pcm")
+
+
+def test_null_is_as_good_as_absent() -> None:
+    nulls = dict.fromkeys(set(KEYS) - {"input"}) | {"unheard_of": None}
+    assert SpeechRequest.parse(json.dumps({"input": "x", **nulls}).encode()) == SpeechRequest.parse(b'{"input": "x"}')
+
+
+def test_keys_without_effect_are_taken_whatever_they_hold_and_listed() -> None:
+    given = {"user": "u-1", "instructions": ["calm"], "language": 5, "metadata": {"a": {}}}
+    wanted = SpeechRequest.parse(json.dumps({"input": "Hello.", **given}).encode())
+    assert sorted(wanted.ignored) == sorted(given)
+    assert wanted.speech_input(OFFER) == speech_input()
+    assert set(IGNORED_KEYS) < set(KEYS)
+
+
+@pytest.mark.parametrize(
+    ("name", "is_streamed"), [("pcm", True), ("MP3", True), ("Opus", True), ("wav", False), ("FLAC", False)]
+)
+def test_formats_come_in_any_case_and_are_whole_files_where_a_stream_cannot_be_opened(
+    name: str, is_streamed: bool
+) -> None:
+    def wanted(**how: object) -> SpeechRequest:
+        request = SpeechRequest.parse(json.dumps({"input": "x", "response_format": name, **how}).encode())
+        request.speech_input(OFFER)
+        return request
+
+    assert wanted().response_format == name.lower()
+    assert wanted().is_streamed is wanted(stream=None).is_streamed is is_streamed
+    assert wanted(stream=True).is_streamed
+    assert wanted(stream_format="SSE").is_streamed
+    assert not wanted(stream=False).is_streamed
 
 
 WRONG = [
@@ -59,18 +93,18 @@ WRONG = [
     (b"{}", 400, "input", '"input" is missing'),
     (b'{"input": ""}', 400, "input", "nothing that can be spoken"),
     (b'{"input": " \\n\\t\\u0000"}', 400, "input", "nothing that can be spoken"),
-    (b'{"input": null}', 400, "input", "valid string"),
+    (b'{"input": null}', 400, "input", '"input" is missing'),
     (b'{"input": 5}', 400, "input", "valid string"),
     (b'{"input": ["x"]}', 400, "input", "valid string"),
     (b'{"input": "x\\ud800"}', 400, "input", "lone surrogate"),
     (b'{"input": "x", "voice": "\\udc00"}', 400, "voice", "lone surrogate"),
     (b'{"input": "%s"}' % (b"x" * 51), 400, "input", "has 51 characters; at most 50"),
     (b'{"input": "x", "inputs": 1}', 400, "inputs", 'did you mean "input"?'),
-    (b'{"input": "x", "instructions": "softly"}', 400, "instructions", "is not a key"),
+    (b'{"input": "x", "instruction": "softly"}', 400, "instruction", 'did you mean "instructions"?'),
     (b'{"input": "x", "\\udfff": 1}', 400, "\udfff", "is not a key"),
     (b'{"input": "x", "%s": 1}' % (b"k" * 90_000), 400, "k" * 80 + "…", "is not a key"),
-    (b'{"input": "x", "model": "tts-1"}', 404, "model", '"tts-1" does not exist here; known: hibari'),
-    (b'{"input": "x", "voice": "alloy"}', 400, "voice", 'is "alloy", which is not a voice of hibari'),
+    (b'{"input": "x", "model": "tts-2"}', 404, "model", '"tts-2" does not exist here; known: hibari'),
+    (b'{"input": "x", "voice": "alba"}', 400, "voice", 'is "alba", which is not a voice of hibari'),
     (b'{"input": "x", "voice": {"id": 5}}', 400, "voice", "valid string"),
     (b'{"input": "x", "voice": {"name": "emma"}}', 400, "voice", "valid string"),
     (b'{"input": "x", "response_format": "aac"}', 400, "response_format", "choose one of pcm, wav, flac, opus, mp3"),
@@ -83,7 +117,7 @@ WRONG = [
     (b'{"input": "x", "seed": true}', 400, "seed", "valid integer"),
     (b'{"input": "x", "stream": 1}', 400, "stream", "valid boolean"),
     (b'{"input": "x", "stream_format": "ws"}', 400, "stream_format", "'audio' or 'sse'"),
-    (b'{"input": "x", "stream": false, "stream_format": "sse"}', 400, "stream", "leave one of them out"),
+    (b'{"input": "x", "stream": false, "stream_format": "SSE"}', 400, "stream", "leave one of them out"),
 ]
 
 

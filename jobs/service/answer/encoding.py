@@ -9,9 +9,10 @@ import asyncio
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ...actors.audio.encoding import encode
-from ...actors.audio.stream_encoder import LIVE_FORMATS, LiveEncoder
-from ...errors import SpecError
+from ....actors.audio.encoding import encode
+from ....actors.audio.stream_encoder import LIVE_FORMATS, LiveEncoder
+from ....errors import SpecError
+from .aac import AAC, AacEncoder, has_aac
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,7 +27,8 @@ _FIRST_S = 0.25
 
 def formats_at(sample_rate: int) -> tuple[str, ...]:
     """Names of the formats that can hold audio of this rate in Hz."""
-    return tuple(name for name in LIVE_FORMATS if _can_hold(name, sample_rate))
+    known = (*LIVE_FORMATS, AAC) if has_aac() else LIVE_FORMATS
+    return tuple(name for name in known if _can_hold(name, sample_rate))
 
 
 def _can_hold(name: str, sample_rate: int) -> bool:
@@ -43,15 +45,22 @@ def mime_of(name: str, sample_rate: int) -> str:
     Raises:
         SpecError: There is no such format, or it does not have this rate
     """
-    with LiveEncoder(name, sample_rate) as encoder:
+    encoder = _encoder(name, sample_rate)
+    try:
         return encoder.mime
+    finally:
+        encoder.close()
+
+
+def _encoder(name: str, sample_rate: int) -> LiveEncoder | AacEncoder:
+    return AacEncoder(sample_rate) if name == AAC else LiveEncoder(name, sample_rate)
 
 
 class Encoding:
     """An encoder for a coroutine, which feeds it and closes it."""
 
     def __init__(self, name: str, sample_rate: int) -> None:
-        self._encoder = LiveEncoder(name, sample_rate)
+        self._encoder = _encoder(name, sample_rate)
         self._is_cheap = name in _CHEAP
         self._first_samples = max(1, round(sample_rate * _FIRST_S))
         self._part_samples = sample_rate
@@ -88,4 +97,11 @@ async def encoded(pcm: NDArray[np.int16], sample_rate: int, name: str) -> bytes:
     """
     if name == "pcm":
         return pcm.astype("<i2", copy=False).tobytes()
+    if name == AAC:
+        return await asyncio.to_thread(_whole_aac, pcm, sample_rate)
     return await asyncio.to_thread(encode, pcm, sample_rate, name)
+
+
+def _whole_aac(pcm: NDArray[np.int16], sample_rate: int) -> bytes:
+    encoder = AacEncoder(sample_rate)
+    return encoder.feed(pcm) + encoder.finish()

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from ..http_problem import HttpProblem
 from .client_stream import ClientStream
 from .encoding import Encoding, encoded, mime_of
-from .http_problem import HttpProblem
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -1,26 +1,37 @@
 """The request of a client: OpenAI's keys, and `seed` and `stream`; every value is checked against the model.
 
-Guaranteed: any bytes become an input that the model takes, or a `HttpProblem` that names the wrong key.
+Guaranteed: any bytes become an input that the model takes, or a `HttpProblem` that names the wrong key. A key with the
+value null is as good as absent. Keys that have no effect here are accepted and listed, never dropped in silence.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, NoReturn, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from ...actors.models.base import ModelInfo
-from ...actors.records.speech import SpeechInput
-from ...actors.text.splitting import normalise
-from ...errors import did_you_mean
-from ..spec.job import SEED_MAX
-from .http_problem import HttpProblem
+from ....actors.models.base import ModelInfo
+from ....actors.records.speech import SpeechInput
+from ....actors.text.splitting import normalise
+from ....errors import did_you_mean
+from ...spec.job import SEED_MAX
+from ..http_problem import HttpProblem
+from .aliases import Aliases
 
 _SHOWN_CHARS = 80
 _SHOWN_KEYS = 3
+
+STREAMED_FORMATS = ("pcm", "mp3", "opus", "aac")
+"""Formats that are streamed by default: common readers open their streams as they open whole files.
+
+A live WAV or FLAC has no length in its header: readers take the one for many hours of audio, and libsndfile refuses the
+other."""
+
+IGNORED_KEYS = ("instructions", "language", "lang_code", "metadata", "safety_identifier", "user")
+"""Keys that clients send and that have no effect: the voice alone decides language and manner."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +42,20 @@ class Offer:
         info: The model
         formats: Audio formats that can hold the model's sample rate
         max_chars: The most characters of a text
+        aliases: Other names of the model and its voices
     """
 
     info: ModelInfo
     formats: Sequence[str]
     max_chars: int
+    aliases: Aliases = field(default_factory=Aliases)
 
 
 class SpeechRequest(BaseModel):
-    """The body of `POST /v1/audio/speech`."""
+    """The body of `POST /v1/audio/speech`.
+
+    Keys from `instructions` on have no effect here.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, protected_namespaces=())
 
@@ -49,13 +65,24 @@ class SpeechRequest(BaseModel):
     response_format: str = "mp3"
     speed: float = 1.0
     seed: Annotated[int, Field(ge=0, le=SEED_MAX)] = 0
-    stream: bool = True
+    stream: bool | None = None
     stream_format: Literal["audio", "sse"] = "audio"
+    instructions: Any = None
+    language: Any = None
+    lang_code: Any = None
+    metadata: Any = None
+    safety_identifier: Any = None
+    user: Any = None
 
     @field_validator("voice", mode="before")
     @classmethod
     def _named_by_id(cls, voice: Any) -> Any:
         return voice["id"] if isinstance(voice, dict) and set(voice) == {"id"} else voice
+
+    @field_validator("response_format", "stream_format", mode="before")
+    @classmethod
+    def _in_any_case(cls, name: Any) -> Any:
+        return name.lower() if isinstance(name, str) else name
 
     @field_validator("input", "voice")
     @classmethod
@@ -73,7 +100,7 @@ class SpeechRequest(BaseModel):
         Raises:
             HttpProblem: 400; the message names every wrong key
         """
-        values = _decoded(body)
+        values = {key: value for key, value in _decoded(body).items() if value is not None}
         unknown = [key for key in values if key not in cls.model_fields]
         if unknown:
             told = [
@@ -88,6 +115,18 @@ class SpeechRequest(BaseModel):
         is_missing = details[0]["type"] == "missing"
         raise _wrong(str(details[0]["loc"][0]), "; ".join(told), "missing_parameter" if is_missing else "invalid_value")
 
+    @property
+    def ignored(self) -> list[str]:
+        """Keys of the request that have no effect."""
+        return [key for key in IGNORED_KEYS if key in self.model_fields_set]
+
+    @property
+    def is_streamed(self) -> bool:
+        """Whether the answer is sent as it is made, else as a whole file with its length."""
+        if self.stream is None:
+            return self.stream_format == "sse" or self.response_format in STREAMED_FORMATS
+        return self.stream
+
     def speech_input(self, offer: Offer) -> SpeechInput:
         """The input of the model.
 
@@ -95,19 +134,17 @@ class SpeechRequest(BaseModel):
             HttpProblem: 400 for a wrong value, 404 for another model; the message names the choice
         """
         info = offer.info
-        if self.model not in ("", info.name):
+        if not is_served(self.model or info.name, offer):
             raise unknown_model(self.model, info)
-        voice = self.voice or info.default_voice
+        voice = offer.aliases.voice(self.voice) or info.default_voice
         if fault := info.voice_fault(voice):
             raise _wrong("voice", f'"voice" is {_shown(voice)}, which {fault}')
         if self.response_format not in offer.formats:
-            choice = ", ".join(offer.formats)
-            raise _wrong(
-                "response_format", f'"response_format" is {_shown(self.response_format)}; choose one of {choice}'
-            )
+            told = f'"response_format" is {_shown(self.response_format)}; choose one of {", ".join(offer.formats)}'
+            raise _wrong("response_format", told)
         if fault := info.speed_fault(self.speed):
             raise _wrong("speed", f'"speed" is {self.speed:g}; {fault}')
-        if self.stream_format == "sse" and not self.stream:
+        if self.stream_format == "sse" and not self.is_streamed:
             raise _wrong("stream", '"stream" is false, and "stream_format" is "sse"; leave one of them out')
         if len(self.input) > offer.max_chars:
             told = f'"input" has {len(self.input):,} characters; at most {offer.max_chars:,} are allowed'
@@ -115,6 +152,11 @@ class SpeechRequest(BaseModel):
         if not normalise(self.input):
             raise _wrong("input", '"input" holds nothing that can be spoken', "nothing_to_speak")
         return SpeechInput(self.input, voice, self.seed, self.speed)
+
+
+def is_served(name: str, offer: Offer) -> bool:
+    """Whether a name is the model's own, or one of its other names."""
+    return name == offer.info.name or name in offer.aliases.models
 
 
 def unknown_model(name: str, info: ModelInfo) -> HttpProblem:
