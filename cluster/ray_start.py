@@ -238,8 +238,9 @@ def _lean_and_patient(given_up: threading.Event) -> Generator[None]:
                     raise TimeoutError(str(error)) from error
                 time.sleep(0.1)
 
+    lean: dict[str, Any] = {"no_monitor": True, "include_log_monitor": False}
     replaced: list[tuple[Any, str, Any]] = [
-        (parameter, "RayParams", partial(parameter.RayParams, no_monitor=True, include_log_monitor=False)),
+        (parameter, "RayParams", partial(parameter.RayParams, **lean)),
         (services, "start_api_server", lambda *_, **__: ("", None)),
         (services, "get_node", get_node_at_last),
     ]

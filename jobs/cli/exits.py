@@ -46,15 +46,14 @@ def continued_by_the_same_command(seen: Counting) -> Generator[None]:
     try:
         yield
     except (RunStopped, KeyboardInterrupt) as error:
-        said = f"stopped: {error}" if isinstance(error, RunStopped) else "Stopped."
+        is_error = isinstance(error, RunStopped)
+        said = f"stopped: {error}" if is_error else "Stopped."
         count = seen.rows_committed
-        kept = (
-            f"{count:,} row{'s are' if count != 1 else ' is'} committed and stay{'s' * (count == 1)}; r"
-            if count
-            else "R"
+        kept = f"{count:,} {'row is' if count == 1 else 'rows are'} committed, and kept; " if count else "Please "
+        stop(
+            f"{said}\n{kept}run the same command to continue.",
+            ExitStatus.of(error) if is_error else ExitStatus.INTERRUPTED,
         )
-        status = ExitStatus.of(error) if isinstance(error, RunStopped) else ExitStatus.INTERRUPTED
-        stop(f"{said}\n{kept}un the same command to continue.", status)
 
 
 def stop(message: str, status: ExitStatus) -> NoReturn:

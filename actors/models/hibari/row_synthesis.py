@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided, sliding_window_view
@@ -56,7 +57,9 @@ class RowSynthesis:
         blocks = np.zeros((frames + OVERLAP - 1, HOP), np.float32)
         for start in range(0, frames, self._chunk):
             end = min(start + self._chunk, frames)
-            harmonic = np.fft.rfft(source[start:end] * self._source_window, norm="forward")
+            # numpy's types name the precision of its oldest transform.
+            transformed: Any = np.fft.rfft(source[start:end] * self._source_window, norm="forward")
+            harmonic: NDArray[np.complex64] = transformed
             noise = self._noise[noise_starts[start:end]]
             wave = np.fft.irfft(_filtered(spectrum(start, end), harmonic, noise), n=SIZE)
             wave *= self._window

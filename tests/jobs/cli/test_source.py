@@ -79,7 +79,7 @@ def test_what_cannot_be_run_says_what_can(source: str, message: str) -> None:
         ("output.path=x", "the place is output.uri"),
         ("output.format=flac", "wav, flac, opus or mp3 is output.audio"),
         ("input.speaker=a", "one voice for all rows is model.voice"),
-        ("input.language=en", "each voice has its language"),
+        ("model.language=en", "each voice has its language"),
         ("voice=emma", "it is model.voice"),
         ("input=good.csv", "it holds keys, as in `input: {uri: corpus.csv}`"),
         ("model.batch_size=auto", 'is "auto": must be auto_max, or a whole number'),
