@@ -163,7 +163,8 @@ class Model(ABC):
     def speak(self, segments: Sequence[Segment]) -> list[NDArray[np.float32]]:
         """Speak a batch: float32 [num_samples] in -1 … 1 per segment, in the order given.
 
-        Voices, seeds and speeds are mixed; one voice to a batch if `info.mixes_voices` is False.
+        Voices, seeds and speeds are mixed; one voice to a batch if `info.mixes_voices` is False. A model that knows
+        when each word is heard may give `AlignedWave`s, whose words become the row's alignment.
 
         Raises:
             RowError: If a segment cannot be spoken (the replica then halves the batch until it is alone)
@@ -180,7 +181,9 @@ class Model(ABC):
         """
         with listener.spending("speech"):
             waves = self.speak([segment])
-        yield from waves
+        import numpy as np
+
+        yield from map(np.asarray, waves)
 
     def unspoken(self, text: str) -> Sequence[str]:
         """Characters or words of a piece of text that mean something and that the model leaves out, each once."""

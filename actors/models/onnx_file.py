@@ -66,9 +66,11 @@ def nodes(raw: bytes, path: Path) -> list[OnnxNode]:
 
 
 def with_frame_major_head(raw: bytes, path: Path) -> bytes:
-    """The same model ending in two outputs, f0 and the head before its split: float32 [1, num_frames, 5 * bins].
+    """The same model with these outputs: f0, the head before its split, float32 [1, num_frames, 5 * bins], and `ends`.
 
-    The published graph transposes the head to [5 * bins, num_frames] and splits it; synthesis wants it by frame.
+    The published graph transposes the head to [5 * bins, num_frames] and splits it; synthesis wants it by frame. `ends`
+    [1, num_tokens], the steps of durations up to the end of each token, is the only cumulative sum of the graph; its
+    name is the one that it has there, and it is left out where there are several or none.
     Returns `raw` itself when the graph does not end that way.
 
     Raises:
@@ -80,9 +82,20 @@ def with_frame_major_head(raw: bytes, path: Path) -> bytes:
         if head is None:
             return raw
         kept = [_encode(n, v) for n, v in _fields(graph) if n != _GRAPH_OUTPUT or _name(v) == "f0"]
-        kept.append(_encode(_GRAPH_OUTPUT, memoryview(_encode(1, memoryview(head.encode())))))
+        for name in filter(None, (head, _only_sum(graph))):
+            kept.append(_encode(_GRAPH_OUTPUT, memoryview(_encode(1, memoryview(name.encode())))))
         body = memoryview(b"".join(kept))
         return b"".join(_encode(n, body if n == _MODEL_GRAPH else v) for n, v in _fields(memoryview(raw)))
+
+
+def _only_sum(graph: memoryview) -> str | None:
+    found: list[str] = []
+    for number, value in _fields(graph):
+        if number == _GRAPH_NODE:
+            parts = list(_fields(_slice(value)))
+            if any(n == 4 and _text(v) == "CumSum" for n, v in parts):
+                found += [_text(v) for n, v in parts if n == 2]
+    return found[0] if len(found) == 1 else None
 
 
 def _head_name(graph: memoryview) -> str | None:

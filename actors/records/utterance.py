@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 JsonScalar = str | int | float | bool | None
 """What a metadata value may be."""
+WordSpan = tuple[str, int, int]
+"""A word of a text, and where it is among the tokens or samples: its first one, and the one after its last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,7 @@ class Prepared:
         tokens: Phoneme or token ids; empty when nothing in the text can be spoken
         length: What memory and time go by at speed 1: the number of tokens for most models, reference and generated
             frames for a model that clones. Texts are split, batches packed and costs measured by it
+        words: The words of the text in order with their tokens, for a model that knows how long each token lasts
 
     Raises:
         ValueError: For tokens whose length is below 1
@@ -58,16 +61,17 @@ class Prepared:
 
     tokens: tuple[int, ...]
     length: int
+    words: tuple[WordSpan, ...] = ()
 
     def __post_init__(self) -> None:
         if self.tokens and self.length < 1:
             raise ValueError(f"{len(self.tokens)} tokens have the length {self.length}; it has to be 1 or more")
 
     @classmethod
-    def of(cls, tokens: Iterable[int]) -> Prepared:
+    def of(cls, tokens: Iterable[int], words: tuple[WordSpan, ...] = ()) -> Prepared:
         """Tokens of a model whose memory and time go by their number."""
         ids = tuple(tokens)
-        return cls(ids, len(ids))
+        return cls(ids, len(ids), words)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ...errors import RowError
+from ..audio.aligned_wave import row_alignment
 from ..audio.encoding import encode, join, pcm16, pcm_sha256, sha256
 from ..models.base import ModelInfo
 from ..records.manifest import SIDECAR, Record
@@ -88,5 +89,6 @@ class Clips(Rows["NDArray[np.float32]"]):
             num_segments=len(pieces.pieces),
             unspoken=pieces.unspoken,
             normalized_text=pieces.spoken.text if info.takes_words else None,
+            alignment=row_alignment(pieces.made, pieces.pauses_s, info.sample_rate) if config.alignment else None,
             **audio,
         )

@@ -18,12 +18,14 @@ class JobConfig:
         audio_format: The format of clips, as in `output.audio`
         pause_s: Seconds of silence between the segments of a row
         text: How texts are read
+        alignment: Whether manifests say when each word is heard, where the model knows it
     """
 
     model: ModelConfig
     audio_format: str
     pause_s: float = 0.0
     text: TextRules = field(default_factory=TextRules)
+    alignment: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,5 @@
-"""The command line: `speechmill run | plan | text | say | serve | status | verify | weights | voices | check-model`.
+"""The command line: `speechmill run | plan | text | say | serve | status | verify | report | weights | voices`, and
+`check-model`.
 
 Beside them `submit | list | logs | stop`, for jobs on a cluster: submission/commands.py.
 
@@ -21,6 +22,7 @@ from rich.console import Console
 from ...errors import SpecError, StorageMissing
 from ..run.exit_status import ExitStatus
 from . import submission as commands
+from .alignment import alignment
 from .check_model import check_model
 from .exits import continued_by_the_same_command, ended_with_its_reader, reported, terminated_like_interrupted
 from .options import (
@@ -34,6 +36,7 @@ from .options import (
     SourceArgument,
     VoiceOption,
 )
+from .report import report
 from .text import text_preview
 from .voices import voices
 
@@ -152,7 +155,7 @@ def status(
         from ..output.status import status as read_status
         from .tables import show_status
 
-        found = read_status(_open(output, endpoint_url, region))
+        found = read_status(open_output(output, endpoint_url, region))
         if as_json:
             print(json.dumps(asdict(found)))
         else:
@@ -260,7 +263,7 @@ def verify(
         from ..verify import verify as check
         from .tables import show_verified
 
-        storage = _open(output, endpoint_url, region)
+        storage = open_output(output, endpoint_url, region)
         compared = corpus_of(OutputFile.load(storage), corpus_at) if corpus or corpus_at else None
         report = check(storage, decode=not no_decode, sweep=sweep, force=force, corpus=compared)
         if as_json:
@@ -272,6 +275,8 @@ def verify(
 
 commands.register(app)
 app.command("check-model")(check_model)
+app.command("report")(report)
+app.command("alignment")(alignment)
 app.command("text")(text_preview)
 app.command("voices")(voices)
 
@@ -289,7 +294,12 @@ def _chunk_size(text: str, value: str) -> int | str | None:
     return int(value) if value.isdecimal() and len(value) < 10 else value
 
 
-def _open(output: str, endpoint_url: str | None, region: str | None) -> Any:
+def open_output(output: str, endpoint_url: str | None, region: str | None) -> Any:
+    """The store of an output, for a command that reads it.
+
+    Raises:
+        SpecError: The path or URI is wrong
+    """
     from ...cluster.storage import S3Options, open_storage
     from ..spec.uris import checked_place
 

@@ -63,7 +63,10 @@ class ResolvedJob:
 
     @property
     def job_config(self) -> JobConfig:
-        return JobConfig(self.model, self.spec.output.audio, self.spec.text.pause_s, text_rules(self.spec))
+        output = self.spec.output
+        return JobConfig(
+            self.model, output.audio, self.spec.text.pause_s, text_rules(self.spec), alignment=output.alignment
+        )
 
     @property
     def plan_fingerprint(self) -> str:

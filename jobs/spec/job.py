@@ -164,6 +164,7 @@ class OutputSpec(Section):
     container: Literal["jsonl", "files", "webdataset", "parquet"] = "files"
     audio: Literal["wav", "flac", "opus", "mp3"] = "flac"
     key_prefixes: Literal[0, 16, 256, 4096] = 0
+    alignment: bool = True
     s3: S3Spec = S3Spec()
 
 

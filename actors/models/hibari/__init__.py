@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from ....errors import ModelError, RowRejected, did_you_mean
 from ...records.utterance import Prepared, Segment
 from ..base import BatchLimit, Model, ModelConfig, ModelInfo
-from .phonemes import Phonemes, phoneme_spelling, unspoken_letters
+from .phonemes import Phonemes, phoneme_spelling, prepared, unspoken_letters
 from .voices import (
     DEFAULT_VOICE,
     check_voice,
@@ -110,7 +110,7 @@ class Hibari(Model):
         british = is_british(voice)
         if british not in self._phonemes:
             self._phonemes[british] = Phonemes(british)
-        return Prepared.of(self._phonemes[british].ids(text))
+        return prepared(self._phonemes[british].pronounced(text))
 
     def unspoken(self, text: str) -> Sequence[str]:
         """Letters of a text that have no sound in English, each once."""

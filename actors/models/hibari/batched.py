@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ....errors import BatchOutOfMemory
+from ...audio.aligned_wave import AlignedWave
 from ...records.utterance import Segment
 from ..noise_table import table_starts
+from .row_synthesis import LEAD, STEP
 from .synthesis import HOP, Synthesis
 from .weights import load_network
 
@@ -60,7 +62,11 @@ class BatchedVoice:
             waves = self._synthesis.waveforms(lambda a, b: head(features[:, a:b]), frames.f0, frames.num_frames, starts)
             num_samples = (frames.num_frames * HOP).tolist()
             whole = waves.cpu().numpy()
-        return [wave[:count] for wave, count in zip(whole, num_samples, strict=True)]
+            ends = (frames.durations.cumsum(1) * STEP).cpu().numpy()
+        return [
+            AlignedWave.of(wave[:count], segment.prepared.words, last, LEAD)
+            for wave, count, segment, last in zip(whole, num_samples, segments, ends, strict=True)
+        ]
 
 
 def _padded(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:

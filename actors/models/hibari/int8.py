@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....errors import ModelError
+from ...audio.aligned_wave import AlignedWave
 from ...records.utterance import Segment
 from ..noise_table import table_starts
 from ..onnx_file import read_bytes, with_frame_major_head
-from .row_synthesis import Floats, RowSynthesis
+from .row_synthesis import LEAD, STEP, Floats, RowSynthesis
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -38,20 +39,25 @@ class Int8Voice:
         return [self._speak_one(segment) for segment in segments]
 
     def _speak_one(self, segment: Segment) -> Floats:
-        spectrum, f0 = self.frames(segment.tokens, segment.speed)
+        spectrum, f0, ends = self.frames(segment.tokens, segment.speed)
         (starts,) = table_starts([segment.seed], [segment.index], len(f0))
-        return self._synthesis.waveform(lambda a, b: spectrum[a:b], f0, starts)
+        samples = self._synthesis.waveform(lambda a, b: spectrum[a:b], f0, starts)
+        return samples if ends is None else AlignedWave.of(samples, segment.prepared.words, STEP * ends, LEAD)
 
-    def frames(self, tokens: Sequence[int], speed: float) -> tuple[Floats, Floats]:
-        """The graph's spectrum float32 [num_frames, 5 * 601] and f0 float32 [num_frames] in Hz."""
+    def frames(self, tokens: Sequence[int], speed: float) -> tuple[Floats, Floats, NDArray[np.int64] | None]:
+        """The graph's spectrum float32 [num_frames, 5 * 601] and f0 float32 [num_frames] in Hz.
+
+        With them, where the graph has it, int64 [num_tokens], the end of each token in steps of two frames.
+        """
         feed = {"ids": np.asarray([tokens], np.int64), "speed": np.asarray([speed], np.float32)}
         results = map(np.asarray, self._session.run(None, feed))
         outputs = dict(zip(self._outputs, results, strict=True))
         f0 = outputs.pop("f0")[0]
-        if len(outputs) == 1:
-            return next(iter(outputs.values()))[0], f0
+        if "lh" not in outputs:
+            spectrum, *sums = outputs.values()
+            return spectrum[0], f0, sums[0].reshape(-1).astype(np.int64) if sums else None
         parts = np.concatenate([outputs[name][0] for name in ("lh", "theta", "ln", "lr", "phi")], axis=0)
-        return np.ascontiguousarray(parts.T), f0
+        return np.ascontiguousarray(parts.T), f0, None
 
 
 def _session(raw: bytes, file: Path) -> InferenceSession:

@@ -17,6 +17,10 @@ from numpy.typing import NDArray
 from ..noise_table import TABLE_SIZE, complex_normal
 
 HOP, SIZE, BINS = 300, 1_200, 601
+STEP = 2 * HOP
+"""Samples of a step of durations: 25 ms."""
+LEAD = 3 * STEP
+"""By so many samples the first sound is heard before its token begins, as in Kokoro, from which the voices learned."""
 SAMPLE_RATE = 24_000
 OVERLAP = SIZE // HOP
 UNVOICED_HZ, MAX_HZ = 40.0, 11_000.0

@@ -18,7 +18,7 @@ from ..hibari.phonemes import phoneme_spelling
 from ..voice_reference import OwnSeedVoice, SeededVoice, parse_voice
 from .checkpoint.sources import Source, open_source
 from .options import Options, default_voice, read_options
-from .text.phonemes import tokens_of
+from .text.phonemes import prepared_in
 from .text.scripts import unreadable
 from .voices.names import OPENAI_VOICES, language_of, tag_of
 from .voices.styles import Styles, own_name
@@ -84,13 +84,13 @@ class Kokoro(Model):
         voice = voice or self.info.default_voice
         if fault := self.info.voice_fault(voice):
             raise RowRejected(f'voice "{voice}" {fault}')
-        return Prepared.of(tokens_of(text, self._language_of(voice)))
+        return prepared_in(text, self._language_of(voice))
 
     def prepare_in(self, language: str, text: str, voice: str) -> Prepared:
         """The same in the language that the row names, whatever the voice's."""
         if fault := self.info.voice_fault(voice or self.info.default_voice):
             raise RowRejected(f'voice "{voice or self.info.default_voice}" {fault}')
-        return Prepared.of(tokens_of(text, tag_of(language)))
+        return prepared_in(text, tag_of(language))
 
     def speak(self, segments: Sequence[Segment]) -> list[NDArray[np.float32]]:
         """Speak a batch: float32 [num_samples] at 24 kHz per segment, in the order given.

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ....errors import BatchOutOfMemory
+from ...audio.aligned_wave import AlignedWave
 from ...records.utterance import Segment
 from ..noise import NoiseTable
 from ..noise_table import table_starts
@@ -25,6 +26,8 @@ from .nets.harmonics import HALF_FRAME
 from .nets.network import FRAME, KokoroNetwork, Prosody
 from .voices.styles import Styles
 
+LEAD = 3 * FRAME
+"""By so many samples the first sound is heard before its token begins; the published pipeline takes as many."""
 FRAMES_PER_TOKEN = 2.75
 """At speed 1, of most voices and texts; where a voice is slower, the rows of a batch are decoded in two goes."""
 
@@ -87,7 +90,10 @@ class Synthesis:
             waves = self.network.sound(prosody, rows, noise).clamp_(-1, 1).float().cpu().numpy()
             for row, wave in zip(rows, waves, strict=True):
                 spoken[row] = wave[: prosody.num_frames[row] * FRAME].copy()
-        return [spoken[row] for row in range(len(segments))]
+        ends = (prosody.durations.cumsum(1) * FRAME).long().cpu().numpy()
+        return [
+            AlignedWave.of(spoken[row], segment.prepared.words, ends[row], LEAD) for row, segment in enumerate(segments)
+        ]
 
     def _noise_of(self, segments: Sequence[Segment], num_frames: int) -> Tensor:
         """float32 [batch, 600 * num_frames], unit normal: what it is at a sample depends on (seed, index, sample)."""

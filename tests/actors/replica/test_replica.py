@@ -279,8 +279,8 @@ def test_the_texts_of_a_waiting_shard_are_read_while_another_is_spoken(monkeypat
     is_speaking, is_read = threading.Event(), threading.Event()
     read = FrontEnd.read
 
-    def observed(front_end: FrontEnd, text: str, voice: str = "") -> SpokenText:
-        spoken = read(front_end, text, voice)
+    def observed(front_end: FrontEnd, text: str, voice: str = "", language: str = "") -> SpokenText:
+        spoken = read(front_end, text, voice, language)
         if text == "The waiting row.":
             is_read.set()
         return spoken

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import re
 
-from ...hibari.phonemes import vocabulary
-from .readers import MARKS, READ, read
+from ....records.utterance import Prepared
+from ...hibari.phonemes import Pronunciation, prepared
+from .readers import MARKS, READ, read, read_english
 from .scripts import Run, Script, runs
-
-PAD = 0
-"""At both ends of a row. A symbol that the network learned, and no mask."""
 
 
 def tokens_of(text: str, language: str) -> tuple[int, ...]:
@@ -26,7 +24,12 @@ def tokens_of(text: str, language: str) -> tuple[int, ...]:
     Raises:
         RowRejected: A piece that cannot be read, or whose reader is not installed.
     """
-    return ids_of(phonemes_of(text, language))
+    return prepared_in(text, language).tokens
+
+
+def prepared_in(text: str, language: str) -> Prepared:
+    """The tokens, and of a text that is read as English alone, its words with their tokens. Raises as `tokens_of`."""
+    return prepared(_pronounced(text, language))
 
 
 def ids_of(phonemes: str) -> tuple[int, ...]:
@@ -34,22 +37,22 @@ def ids_of(phonemes: str) -> tuple[int, ...]:
 
     The symbols are those of hibari-tts, which was trained on Kokoro's speech: 114 characters, one token each.
     """
-    symbols = vocabulary()
-    known = [phoneme for phoneme in phonemes if phoneme in symbols]
-    if not any(phoneme.isalpha() for phoneme in known):
-        return ()
-    return (PAD, *(symbols[phoneme] for phoneme in known), PAD)
+    return prepared(Pronunciation(phonemes)).tokens
 
 
 def phonemes_of(text: str, language: str) -> str:
     """The phonemes of `tokens_of`, as text."""
+    return _pronounced(text, language).phonemes
+
+
+def _pronounced(text: str, language: str) -> Pronunciation:
     pieces = runs(text)
     if all(piece.script in ("latin", "any", "other", "phonemes") for piece in pieces) and language.startswith("en"):
         # In one go: a word's reading depends on its neighbours, given ones among them.
-        return read(text, language)
+        return read_english(text, language)
     read_pieces = [_read(piece, language) for piece in pieces]
     joined = " ".join(filter(None, (piece.strip() for piece in read_pieces)))
-    return re.sub(r" (?=[,.!?;:…])", "", joined)
+    return Pronunciation(re.sub(r" (?=[,.!?;:…])", "", joined))
 
 
 def _read(piece: Run, language: str) -> str:

@@ -15,6 +15,7 @@ from functools import cache
 from typing import cast
 
 from .....errors import RowRejected
+from ...hibari.phonemes import Phonemes, Pronunciation
 
 Reader = Callable[[str], str]
 
@@ -25,6 +26,11 @@ _NAMES = {"es": "Spanish", "fr": "French", "hi": "Hindi", "it": "Italian", "pt-b
 _QUOTES = str.maketrans({"«": "“", "»": "”", "·": " "})
 MARKS = str.maketrans("，。！？；：、（）「」", ",.!?;:,()“”")
 """The marks of Chinese and Japanese as those of English."""
+
+
+def read_english(text: str, language: str) -> Pronunciation:
+    """How an English text is pronounced, word by word. Its errors are RowRejected."""
+    return _phonemes(language == "en-gb").pronounced(text.translate(MARKS))
 
 
 def read(text: str, language: str) -> str:
@@ -56,10 +62,13 @@ def _reader(language: str) -> Reader:
 
 def _english(is_british: bool) -> Reader:
     """The lexicons of misaki, which Kokoro was trained with, in hibari-tts: US or British."""
-    from ...hibari.phonemes import Phonemes
-
-    convert = Phonemes(is_british).phonemes
+    convert = _phonemes(is_british).phonemes
     return lambda text: convert(text.translate(MARKS))
+
+
+@cache
+def _phonemes(is_british: bool) -> Phonemes:
+    return Phonemes(is_british)
 
 
 def _chinese() -> Reader:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speechmill.actors.models.hibari.phonemes import vocabulary
-from speechmill.actors.models.kokoro.text.phonemes import ids_of, phonemes_of, tokens_of
+from speechmill.actors.models.kokoro.text.phonemes import ids_of, phonemes_of, prepared_in, tokens_of
 from speechmill.actors.models.kokoro.text.scripts import runs, unreadable
 from speechmill.errors import RowRejected
 
@@ -117,3 +117,11 @@ def test_pieces_are_the_whole_text(text: str) -> None:
 )
 def test_numbers_and_marks_go_with_what_they_stand_at(text: str, pieces: list[tuple[str, str]]) -> None:
     assert [tuple(piece) for piece in runs(text)] == pieces
+
+
+def test_words_have_their_tokens_where_all_is_english() -> None:
+    found = prepared_in("Don't stop, now!", "en-us")
+    assert found.tokens == tokens_of("Don't stop, now!", "en-us")
+    assert [word for word, _, _ in found.words] == ["Don't", "stop", "now"]
+    assert all(0 < first < end < len(found.tokens) for _, first, end in found.words)
+    assert prepared_in("Stop, 你好", "en-us").words == ()

@@ -1,0 +1,1 @@
+"""An output written again as training toolkits read it."""
