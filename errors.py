@@ -18,7 +18,8 @@ SpeechmillError
 │   ├── LeaseLost            this driver is no longer the one that may write the output
 │   ├── CorpusChanged        an input file is not as it was when the run began
 │   ├── ReplicasLost         replicas died faster than they could be replaced
-│   └── TooManyAttempts      judges reject more attempts than the job allows
+│   ├── TooManyAttempts      judges reject more attempts than the job allows
+│   └── RayNotStarted        Ray does not start on this machine
 ├── OutputDamaged            an output that was complete has lost something since                  (exit status 1)
 ├── BatchOutOfMemory         a batch did not fit; the replica splits it and goes on
 └── RowError                 one row cannot be spoken; it becomes a `Failure` and the job goes on
@@ -106,6 +107,10 @@ class ReplicasLost(RunStopped):
 
 class TooManyAttempts(RunStopped):
     """The job's judges reject so many attempts that judge, text or model must be wrong."""
+
+
+class RayNotStarted(RunStopped):
+    """Ray does not start on this machine. Nothing was spoken yet."""
 
 
 class OutputDamaged(SpeechmillError):

@@ -61,6 +61,7 @@ BENCHMARKS = {
         _named("quality", "Planted faults, and the judges that catch them"),
         _named("text_chunks", "The size of a chunk of text"),
         _named("service", "Speech over HTTP"),
+        _named("starts", "Cold starts"),
     )
 }
 

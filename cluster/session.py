@@ -6,7 +6,6 @@ joins a cluster leaves the cluster as it was. Not known here: models, shards, wh
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import signal
@@ -19,21 +18,13 @@ from dataclasses import dataclass
 
 import psutil
 
-from ..actors.device.machine import num_cores
-from ..errors import ReplicasLost, SpecError
-
-LOCAL_OBJECT_STORE_BYTES = 256 * 2**20
-"""Shards are small and audio never enters the object store."""
+from ..errors import SpecError, SpeechmillError
+from .ray_start import Waiting, start_ray
 
 CONNECT_S = 10.0
 NODE_S = 10.0
 """How long a node of this machine may still be starting while its head answers."""
 JOIN_TRIES = 3
-START_TRIES = 3
-_PATIENT = {"RAY_gcs_server_port_wait_time_s": "120", "RAY_gcs_server_request_timeout_seconds": "120"}
-"""Ray's own limits of 30 and 60 s while it starts are too short for a machine that is busy."""
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +47,18 @@ class ReplicaPlan:
 
 
 @contextmanager
-def session(address: str, metrics_port: int = 0) -> Generator[Resources]:
+def session(address: str, metrics_port: int = 0, waiting: Waiting | None = None) -> Generator[Resources]:
     """Start Ray here (`local`) or join a cluster (`auto`, `ray://host:port`, `host:port`) for the block's length.
 
     Whoever answered SIGTERM before answers it in the block, too.
 
     Args:
         metrics_port: Where a session that starts here exports its metrics to Prometheus; 0 for nowhere
+        waiting: Told what is waited for, as long as it takes more than a second
 
     Raises:
         SpecError: If nothing answers at the address
+        RayNotStarted: Ray does not start here
     """
     import ray
 
@@ -74,15 +67,18 @@ def session(address: str, metrics_port: int = 0) -> Generator[Resources]:
         yield resources(is_local=is_local)
         return
     terminated = signal.getsignal(signal.SIGTERM)
+    end = ray.shutdown
     try:
         if is_local:
-            _start(metrics_port)
+            end = start_ray(metrics_port, waiting)
         else:
+            if waiting is not None:
+                waiting(f"joining the Ray cluster at {address}")
             _knock(address)
             _join(address)
-    except Exception as error:  # Ray raises a plain Exception when a node does not start in time
-        if is_local:
-            raise ReplicasLost(f"Ray did not start on this machine: {_first_line(error)}") from error
+    except SpeechmillError:
+        raise
+    except Exception as error:  # Ray raises nothing more special when it cannot join
         raise SpecError(
             f'cluster.address "{address}": no Ray cluster can be joined there: {_first_line(error)}. '
             "If it asks for a token, set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH."
@@ -93,44 +89,7 @@ def session(address: str, metrics_port: int = 0) -> Generator[Resources]:
             signal.signal(signal.SIGTERM, terminated)
         yield resources(is_local=is_local)
     finally:
-        ray.shutdown()
-
-
-def _start(metrics_port: int) -> None:
-    """Start Ray here, again if it does not come up: it gives its node 30 s, too few for a machine that is busy."""
-    import ray
-
-    for name, value in _PATIENT.items():
-        os.environ.setdefault(name, value)
-    for left in reversed(range(START_TRIES)):
-        before = set(psutil.Process().children())
-        try:
-            ray.init(
-                address="local",
-                num_cpus=num_cores(),
-                include_dashboard=False,
-                _node_ip_address="127.0.0.1",
-                object_store_memory=LOCAL_OBJECT_STORE_BYTES,
-                _metrics_export_port=metrics_port or None,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-            )
-        except Exception as error:  # Ray raises nothing more special when a node does not start in time
-            _end(set(psutil.Process().children()) - before)
-            if not left:
-                raise
-            logger.warning("Ray did not start in its time (%s); it is started again", _first_line(error))
-        else:
-            return
-
-
-def _end(processes: set[psutil.Process]) -> None:
-    """Kill what a start that failed has left, and what that has started."""
-    for process in processes:
-        with contextlib.suppress(psutil.Error):
-            for member in (*process.children(recursive=True), process):
-                member.kill()
-    psutil.wait_procs(list(processes), timeout=10)
+        end()
 
 
 def _join(address: str) -> None:

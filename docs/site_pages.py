@@ -20,6 +20,8 @@ PACKAGE = ROOT / "build" / "api" / "speechmill"
 """The package under its name, for the reader of docstrings, without tests, benchmarks and environments."""
 ROOMS = ("actors", "cluster", "jobs")
 REPOSITORY_PAGES = {"README.md": "index.md", "CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md"}
+_SHOWN = (".md", ".svg", ".mp3")
+"""Files below docs/ that the site has, too."""
 _LINK = re.compile(r"\[([^\]]*)\]\((?!\w+:|#)([^)\s#]+)(#[^)\s]*)?\)")
 
 
@@ -57,7 +59,7 @@ def linked(source: str, markdown: str) -> str:
         file = _plain(here / target)
         if file in REPOSITORY_PAGES:
             return f"[{text}]({REPOSITORY_PAGES[file]}{anchor})"
-        if file.startswith("docs/") and file.endswith(".md"):
+        if file.startswith("docs/") and PurePosixPath(file).suffix in _SHOWN:
             return f"[{text}]({file.removeprefix('docs/')}{anchor})"
         if not (ROOT / file).exists():
             return found[0]  # and mkdocs says that it leads nowhere

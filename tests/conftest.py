@@ -191,4 +191,4 @@ def hosted_replicas(joined_ray: None, request: pytest.FixtureRequest, monkeypatc
     if request.node.get_closest_marker("replica_processes") is None:
         from support.hosted import Hosted
 
-        monkeypatch.setattr("speechmill.jobs.run.driver.Spawned", Hosted)
+        monkeypatch.setattr("speechmill.cluster.pool.replica_source.Spawned", Hosted)

@@ -198,6 +198,18 @@ def test_a_replica_starts_without_what_only_jobs_need() -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_the_embedded_voice_speaks_on_a_cpu_without_torch() -> None:
+    """Law: PyTorch would cost every replica 2 s and 400 MB. Neither `say`, nor a process of a small run, has it."""
+    code = (
+        "import sys, speechmill.cluster.pool.processes.child\n"
+        "from speechmill import say\n"
+        "assert sum(map(len, say('Yes.'))) > 1_000\n"
+        "print(sorted({'torch', 'ray', 'scipy', 'pydantic'} & sys.modules.keys()))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 def test_what_a_replica_gets_is_unpickled_without_what_only_jobs_need(tmp_path: Path) -> None:
     """Law: configuration, store, parts, and the writers of all containers come without jobs, pydantic or pyarrow."""
     parts = [Parts(open_storage(str(tmp_path)), name, "flac") for name in CONTAINERS]

@@ -15,6 +15,12 @@ def num_cores() -> int:
     return os.cpu_count() or 1
 
 
+def has_gpu() -> bool:
+    """Whether this machine seems to have a GPU that this process may use; loads no library to find out."""
+    is_hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1")
+    return not is_hidden and any(Path("/dev").glob("nvidia[0-9]*"))
+
+
 def hardware(device: str) -> str:
     """The GPU ("cuda") or the processor by name."""
     if device == "cuda":

@@ -6,9 +6,7 @@ on every device and with every version of every library. Two ways, for two kinds
 
 - `uniform` and `normal` compute any number from its place. Codes are drawn by them, and so is the noise that a
   diffusion or flow starts from.
-- `NoiseTable` copies complex normal numbers from one fixed table, at places that `table_starts` hashes. A frame costs a
-  copy in place of a thousand draws; two frames of a clip overlap in the table about as often as chance has it. hibari
-  speaks with it, and its audio is that of these numbers: it cannot move to the other way without another revision.
+- `NoiseTable` copies complex normal numbers from the fixed table of `noise_table.py`, at places that are hashed there.
 
 The mixing function of both is the finaliser of SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number
 generators, 2014).
@@ -18,16 +16,12 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-TABLE_SIZE = 1 << 18
-_TABLE_BITS = 18
-_GOLDEN, _FIRST, _SECOND = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
+from .noise_table import FIRST, GOLDEN, SECOND, TABLE_SIZE, complex_normal
+
 _WRAP = 1 << 64  # torch has no arithmetic on uint64: constants above 2**63 - 1 are written as negative numbers
 
 
@@ -69,7 +63,7 @@ class NoiseTable:
     """Complex normal numbers on one device. `bins` is how many are taken at once."""
 
     def __init__(self, bins: int, device: torch.device) -> None:
-        table = torch.from_numpy(_table(TABLE_SIZE + bins)).to(device)
+        table = torch.from_numpy(complex_normal(TABLE_SIZE + bins)).to(device)
         self._windows = torch.view_as_real(table).view(-1).as_strided((TABLE_SIZE, 2 * bins), (2, 1))
         self._bins = bins
 
@@ -80,43 +74,20 @@ class NoiseTable:
         return torch.view_as_complex(picked.view(batch, frames, self._bins, 2))
 
 
-def table_starts(seeds: Sequence[int], segments: Sequence[int], num_frames: int) -> NDArray[np.int64]:
-    """Where each frame of each segment reads the table: int64 [batch, num_frames], by the rows' own seeds."""
-    golden = np.uint64(_GOLDEN)
-    keys = _mix_array(_mix_array(np.array(seeds, np.uint64) + golden) + np.array(segments, np.uint64) + np.uint64(1))
-    steps = np.arange(1, num_frames + 1, dtype=np.uint64) * golden
-    return (_mix_array(keys[:, None] + steps) >> np.uint64(64 - _TABLE_BITS)).astype(np.int64)
-
-
-def _table(size: int) -> NDArray[np.complex64]:
-    """Box-Muller over hashed counters, complex64 [size]."""
-    counters = np.arange(1, 2 * size + 1, dtype=np.uint64) * np.uint64(_GOLDEN)
-    uniforms = ((_mix_array(counters) >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
-    radius, angle = np.sqrt(-2 * np.log(uniforms[:size])), 2 * np.pi * uniforms[size:]
-    return (radius * np.exp(1j * angle)).astype(np.complex64)
-
-
 def _bits(seeds: Tensor, steps: Tensor, channels: int) -> Tensor:
     """23 bits of each place: int64 [*steps.shape, channels]."""
     counter = (steps * channels)[..., None] + torch.arange(channels, device=steps.device)
     keys = _mix(seeds).view(-1, *[1] * (counter.dim() - 1))
-    return _shift(_mix(keys + (counter + 1) * (_GOLDEN - _WRAP)), 41)
+    return _shift(_mix(keys + (counter + 1) * (GOLDEN - _WRAP)), 41)
 
 
 def _mix(x: Tensor) -> Tensor:
     """64 bits to 64 bits, one to one. Products wrap around, as is meant."""
-    x = (x ^ _shift(x, 30)) * (_FIRST - _WRAP)
-    x = (x ^ _shift(x, 27)) * (_SECOND - _WRAP)
+    x = (x ^ _shift(x, 30)) * (FIRST - _WRAP)
+    x = (x ^ _shift(x, 27)) * (SECOND - _WRAP)
     return x ^ _shift(x, 31)
 
 
 def _shift(x: Tensor, bits: int) -> Tensor:
     """To the right, zeros coming in: torch's own shift keeps the sign."""
     return (x >> bits) & ((1 << (64 - bits)) - 1)
-
-
-def _mix_array(value: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """The same in numpy."""
-    value = (value ^ value >> np.uint64(30)) * np.uint64(_FIRST)
-    value = (value ^ value >> np.uint64(27)) * np.uint64(_SECOND)
-    return value ^ value >> np.uint64(31)

@@ -24,8 +24,9 @@ def model_class(name: str) -> type[Model]:
     module_name, _, class_name = name.partition(":")
     if not class_name:
         if name not in MODELS:
+            hint = did_you_mean(name, MODELS)
             raise ModelError(
-                f'model.name "{name}" is not registered: {did_you_mean(name, MODELS)} '
+                f'model.name "{name}" is not registered: {hint}{"" if hint.endswith("?") else "."} '
                 'A model of your own is named as "module:Class".'
             )
         module_name, class_name = MODELS[name]

@@ -1,4 +1,4 @@
-"""Replicas as Ray actors: the pool sends them tasks, watches them, and replaces those that die or fall silent.
+"""The replicas of a run: the pool sends them tasks, watches them, and replaces those that die or fall silent.
 
 Guaranteed: `collect` returns every shard that was fed exactly once, as receipts and poisoned rows that together hold
 all its utterances, or it raises an error of the whole run. A replica's death costs the tasks that it held and nothing
@@ -11,10 +11,7 @@ import contextlib
 import time
 import uuid
 from collections.abc import Sequence
-from typing import Any
-
-import ray
-from ray.exceptions import RayError, RayTaskError
+from typing import TYPE_CHECKING, Any
 
 from ...actors.batcher.profile import Profile
 from ...actors.records.part import PartStore
@@ -26,12 +23,13 @@ from ..scheduling.dispatcher import Dispatcher
 from ..scheduling.liveness import LOOKED_S, PATIENT, Liveness, Timeouts
 from ..scheduling.shard_tracker import CompletedShard
 from .attempt_span import AttemptSpan
-from .draining import draining_nodes
 from .replica_handle import ReplicaHandle
-from .replica_source import ReplicaSource
 from .replica_state import ReplicaState
 from .replica_supervisor import ReplicaSupervisor, cause_of, is_preempted, loading_error, summary
 from .stall_report import report
+
+if TYPE_CHECKING:
+    from .replica_source import ReplicaSource
 
 __all__ = ["CompletedShard", "Pool"]
 
@@ -55,8 +53,9 @@ class Pool:
         self._limits = limits
         self._job = uuid.uuid4().hex[:12]
         self._replicas = ReplicaSupervisor(source, self._job)
-        self._config = ray.put(config)
-        self._store = ray.put(store)
+        self._calls = source.transport
+        self._config = self._calls.share(config)
+        self._store = self._calls.share(store)
         self._handles: dict[int, ReplicaHandle] = {}
         self._dispatch = Dispatcher(
             lambda shard: "-".join(filter(None, (shard.id, stamp, uuid.uuid4().hex[:8]))), limits
@@ -128,10 +127,7 @@ class Pool:
         if not waited:
             time.sleep(timeout_s)  # all replicas are lost, and no new one has started
         else:
-            ready, _ = ray.wait(list(waited), num_returns=1, timeout=timeout_s)
-            if ready:
-                ready, _ = ray.wait(list(waited), num_returns=len(waited), timeout=0)
-            for ref in ready:
+            for ref in self._calls.wait(list(waited), timeout_s):
                 self._settle(waited[ref], ref)
         self._look()
         self._tell()
@@ -189,15 +185,17 @@ class Pool:
         if handle.number not in self._handles:
             return  # the replica was replaced a moment ago, and its tasks with it
         try:
-            answer: Any = ray.get(ref)
+            answer: Any = self._calls.answer(ref)
         except (JobError, RunStopped) as error:
-            raise cause_of(error) from error
-        except RayTaskError as error:
+            if (cause := cause_of(error)) is error:
+                raise
+            raise cause from error
+        except self._calls.raised as error:
             if ref == handle.loading:
                 raise loading_error(error) from error
             self._replace(handle, error, ref)
             return
-        except RayError as error:
+        except self._calls.died as error:
             self._replace(handle, error)
             return
         if ref == handle.polling:
@@ -273,7 +271,7 @@ class Pool:
         for handle in list(self._handles.values()):
             if why := self._failure_reason(handle):
                 self._replace(handle, ReplicasLost(why))
-        self._drain(draining_nodes())
+        self._drain(self._calls.draining())
 
     def _failure_reason(self, handle: ReplicaHandle) -> str:
         """Reason to replace the replica, or ""."""

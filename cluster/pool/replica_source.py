@@ -17,6 +17,8 @@ from ...actors.replica.receipt import ReplicaConfig
 from ...errors import SpecError
 from ..session import ReplicaPlan
 from .actor import ReplicaActor
+from .ray_transport import RayTransport
+from .transport import Transport
 
 NAMESPACE = "speechmill"
 LOOK_EVERY_S = 5.0
@@ -25,6 +27,11 @@ _ANSWER_S = 30.0
 
 class ReplicaSource(Protocol):
     """The replicas of one run, or of a service."""
+
+    @property
+    def transport(self) -> Transport:
+        """How the replicas are called."""
+        ...
 
     @property
     def size(self) -> int:
@@ -54,6 +61,8 @@ class Spawned:
     Args:
         service: Name of the service that the replicas belong to; None for the replicas of a run
     """
+
+    transport: Transport = RayTransport()
 
     def __init__(self, plan: ReplicaPlan, config: ReplicaConfig, service: str | None = None) -> None:
         self._plan = plan
@@ -97,6 +106,8 @@ class Borrowed:
     Raises:
         SpecError: There is no such service
     """
+
+    transport: Transport = RayTransport()
 
     def __init__(self, service: str) -> None:
         self._service = service

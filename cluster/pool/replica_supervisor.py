@@ -6,12 +6,12 @@ an error; one that loses some of them does not. The caller notices deaths.
 
 from __future__ import annotations
 
-from typing import Any
-
-from ray.exceptions import ActorDiedError, RayTaskError
+from typing import TYPE_CHECKING, Any
 
 from ...errors import ModelError, ReplicasLost, SpeechmillError
-from .replica_source import ReplicaSource
+
+if TYPE_CHECKING:
+    from .replica_source import ReplicaSource
 
 MAX_DEATHS_IN_A_ROW = 40
 """More than it takes to halve a shard of thousands of rows down to a poisonous row; few enough to stop a broken run."""
@@ -80,7 +80,7 @@ class ReplicaSupervisor:
 
 def is_preempted(error: Exception) -> bool:
     """Whether a replica died because its node was taken away."""
-    return isinstance(error, ActorDiedError) and error.preempted
+    return bool(getattr(error, "preempted", False))
 
 
 def cause_of(error: Exception) -> Exception:
@@ -104,6 +104,6 @@ def loading_error(error: Exception) -> SpeechmillError:
     cause = cause_of(error)
     if isinstance(cause, SpeechmillError):
         return cause
-    if isinstance(error, RayTaskError):
+    if hasattr(error, "cause"):  # the replica has answered
         return ModelError(f"the model cannot be loaded: {summary(error)}")
     return ReplicasLost(f"the replica died while it was loaded: {summary(error)}")

@@ -71,7 +71,7 @@ def _loading(states: Sequence[ReplicaState]) -> str:
     return _named(
         states,
         lambda state: f"has been loading its model for {state.since_s:.0f} s",
-        "loads faster from a disk of its own machine: see model.path",
+        "may be short of CPU or memory; weights of model.path load faster from a disk of its own machine",
     )
 
 

@@ -8,6 +8,7 @@ from urllib.parse import unquote
 from ...errors import SpecError
 from .base import Entry, S3Options, Storage, Tagged
 from .local.store import LocalStorage
+from .schemes import instead_of, split_scheme
 
 __all__ = ["Entry", "S3Options", "Storage", "Tagged", "open_storage"]
 
@@ -20,16 +21,20 @@ def open_storage(uri: str, s3: S3Options | None = None) -> Storage:
     Raises:
         SpecError: For any other URI
     """
-    scheme, separator, rest = uri.partition("://")
-    if not uri.strip() or "\0" in uri or (not separator and uri.startswith(("file:", "s3:"))):
+    scheme, rest = split_scheme(uri)
+    if not uri.strip() or "\0" in uri or (not scheme and uri.lower().startswith(("file:", "s3:"))):
         raise SpecError(f"the storage uri {uri!r} is no path and no uri; write /folder or s3://bucket/prefix")
-    if not separator:
+    if not scheme and "://" not in uri:
         return LocalStorage(_expanded(uri))
-    if scheme.lower() == "file":
+    if scheme == "file":
         return LocalStorage(_file_path(uri, rest))
-    if scheme.lower() == "s3":
+    if scheme == "s3":
         return _s3_store(f"s3://{rest}", s3)
-    raise SpecError(f"no store for {scheme}:// ({uri!r}); write a path, file:///folder or s3://bucket/prefix")
+    if scheme in ("http", "https", "hf"):
+        raise SpecError(f"{uri!r} can be read, not written: write to a path, file:///folder or s3://bucket/prefix")
+    raise SpecError(
+        f"no store for {scheme}:// ({uri!r}); write a path, file:///folder or s3://bucket/prefix{instead_of(scheme)}"
+    )
 
 
 def _s3_store(uri: str, options: S3Options | None) -> Storage:

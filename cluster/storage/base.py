@@ -24,12 +24,17 @@ class S3Options:
         region: None for boto3's default.
         max_attempts: Tries per request, with growing random pauses between them.
         timeout_s: Seconds for all tries of a request.
+        anonymous: Send no credentials: for public buckets.
+        addressing_style: "path" (endpoint/bucket/key) or "virtual" (bucket.endpoint/key); None for that of the profile,
+            else "path" for an endpoint that is named, else boto3's own choice.
     """
 
     endpoint_url: str | None = None
     region: str | None = None
     max_attempts: int = 8
     timeout_s: float = 600.0
+    anonymous: bool = False
+    addressing_style: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,8 @@ def _level(fetch: FetchPage, prefix: str) -> Iterator[tuple[str, Entry | None]]:
     while True:
         page = fetch(prefix, token, level=True)
         arrived: dict[str, Entry | None] = {entry.key: entry for entry in page.objects}
-        arrived.update(dict.fromkeys(page.folders))
+        # A key with "//" in it makes some servers name the folder itself, below itself.
+        arrived.update(dict.fromkeys(folder for folder in page.folders if folder != prefix))
         for key in sorted(arrived, key=_bare):
             while waiting and waiting[0] <= _bare(key):
                 ready = heapq.heappop(waiting)

@@ -26,7 +26,13 @@ MAX_REPLICAS_SHOWN = 8
 
 
 class Display(Protocol):
-    """What the command line shows a run with."""
+    """What the command line shows a run with.
+
+    Attributes:
+        rows_committed: Of the last snapshot; None before the run has begun
+    """
+
+    rows_committed: int | None
 
     def __enter__(self) -> Self: ...
     def __exit__(self, *exc: object) -> None: ...
@@ -46,6 +52,8 @@ def display_for(name: str, *, as_json: bool) -> Display:
 class LiveDisplay:
     """One block that stays in place."""
 
+    rows_committed: int | None = None
+
     def __init__(self, name: str, console: Console) -> None:
         self._name = name
         self._live = Live(Text(f"{name}: starting"), console=console, refresh_per_second=4)
@@ -59,11 +67,14 @@ class LiveDisplay:
 
     def __call__(self, snapshot: Snapshot) -> None:
         """Redraw the block."""
+        self.rows_committed = _committed(snapshot)
         self._live.update(block(self._name, snapshot))
 
 
 class PlainDisplay:
     """A line now and then, for a log."""
+
+    rows_committed: int | None = None
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -76,7 +87,8 @@ class PlainDisplay:
         return None
 
     def __call__(self, snapshot: Snapshot) -> None:
-        """Print a line if the last one is old enough."""
+        """Print a line if the last one is old enough, so that a log stays short."""
+        self.rows_committed = _committed(snapshot)
         if time.monotonic() - self._shown_s >= PLAIN_EVERY_S:
             self._shown_s = time.monotonic()
             print(f"{self._name}: {summary(snapshot)}", file=sys.stderr, flush=True)
@@ -84,6 +96,8 @@ class PlainDisplay:
 
 class JsonDisplay:
     """A JSON object a line, on the standard output of the moment that it is made."""
+
+    rows_committed: int | None = None
 
     def __init__(self) -> None:
         self._stream = sys.stdout
@@ -96,11 +110,18 @@ class JsonDisplay:
 
     def __call__(self, snapshot: Snapshot) -> None:
         """Print the snapshot."""
+        self.rows_committed = _committed(snapshot)
         print(json.dumps({"event": "progress", **as_dict(snapshot)}), file=self._stream, flush=True)
+
+
+def _committed(snapshot: Snapshot) -> int | None:
+    return None if snapshot.is_starting else snapshot.rows_committed
 
 
 def summary(snapshot: Snapshot) -> str:
     """A snapshot as one line of text."""
+    if snapshot.is_starting:
+        return snapshot.notice or "starting"
     about = "" if snapshot.is_total_exact else "~"
     return (
         f"{snapshot.rows_done:,} / {about}{snapshot.rows_total:,} rows ({snapshot.rows_committed:,} committed), "
@@ -137,6 +158,8 @@ def as_dict(snapshot: Snapshot) -> dict[str, Any]:
 
 def block(name: str, snapshot: Snapshot) -> Group:
     """A snapshot as a block for a terminal."""
+    if snapshot.is_starting:
+        return Group(Text.assemble((name, "bold"), "  ", snapshot.notice or "starting"))
     total = max(1, snapshot.rows_total)
     about = "" if snapshot.is_total_exact else "~"
     head = Table.grid(padding=(0, 2))

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 from ...errors import RunStopped, SpeechmillError
 from ..corpus.printable import printable
@@ -27,11 +27,33 @@ def reported() -> Generator[None]:
     try:
         yield
     except RunStopped as error:
-        stop(f"stopped: {error}\nWhat is committed stays; run the same command to continue.", ExitStatus.of(error))
+        stop(f"stopped: {error}", ExitStatus.of(error))
     except SpeechmillError as error:
         stop(f"error: {error}", ExitStatus.of(error))
     except KeyboardInterrupt:
         stop("Stopped.", ExitStatus.INTERRUPTED)
+
+
+class Counting(Protocol):
+    """What knows how many rows a run has committed; None before it can know."""
+
+    rows_committed: int | None
+
+
+@contextmanager
+def continued_by_the_same_command(seen: Counting) -> Generator[None]:
+    """A run that stops in the block says how to go on, and that its committed rows stay where there are some."""
+    try:
+        yield
+    except (RunStopped, KeyboardInterrupt) as error:
+        is_error = isinstance(error, RunStopped)
+        said = f"stopped: {error}" if is_error else "Stopped."
+        count = seen.rows_committed
+        kept = f"{count:,} {'row is' if count == 1 else 'rows are'} committed, and kept; " if count else "Please "
+        stop(
+            f"{said}\n{kept}run the same command to continue.",
+            ExitStatus.of(error) if is_error else ExitStatus.INTERRUPTED,
+        )
 
 
 def stop(message: str, status: ExitStatus) -> NoReturn:

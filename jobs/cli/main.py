@@ -24,19 +24,22 @@ from . import submission as commands
 from .alignment import alignment
 from .check_judge import check_judge
 from .check_model import check_model
-from .exits import ended_with_its_reader, reported, stop, terminated_like_interrupted
+from .exits import continued_by_the_same_command, ended_with_its_reader, reported, terminated_like_interrupted
 from .export import export_output
 from .judge import judge
 from .options import (
     EndpointOption,
-    JobFileArgument,
     JsonOption,
+    ModelOption,
     OutputArgument,
+    OutputOption,
     RegionOption,
     RetryOption,
     RowsOption,
     SetOption,
+    SourceArgument,
     UpdateOption,
+    VoiceOption,
 )
 from .places import opened
 from .report import report
@@ -70,7 +73,10 @@ def speechmill(
 
 @app.command()
 def run(
-    job_file: JobFileArgument,
+    source: SourceArgument,
+    output: OutputOption = None,
+    voice: VoiceOption = None,
+    model: ModelOption = None,
     overrides: SetOption = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Start anew; what the output holds is deleted.")
@@ -86,29 +92,36 @@ def run(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Run a job, or continue it where it stopped."""
-    with reported():
-        from ..api import Job
-        from .display import display_for
+    """Run a job, or continue it where it stopped.
 
-        job = Job.load(job_file, overrides)
-        try:
-            display = display_for(job.spec.name, as_json=as_json)
-            # Ray prints its notices; standard output is for results alone.
-            with terminated_like_interrupted(), redirect_stdout(sys.stderr), display:
-                result = job.run(
-                    overwrite=overwrite,
-                    repair=repair,
-                    update=update,
-                    retry_failed=retry_failed,
-                    rows=rows,
-                    observe=display,
-                    trace=trace,
-                )
-        except KeyboardInterrupt:
-            stop(
-                f"Stopped. What is committed in {job.spec.output.uri} stays; run the same command to continue.",
-                ExitStatus.INTERRUPTED,
+    Examples:
+        speechmill run corpus.csv -o out/
+
+        speechmill run job.yaml --set model.voice=emma
+    """
+    with reported():
+        from .display import display_for
+        from .source import job_of, shown
+
+        job, is_corpus = job_of(source, overrides, output=output, voice=voice, model=model)
+        if is_corpus:
+            print(shown(job), file=sys.stderr)
+        display = display_for(job.spec.name, as_json=as_json)
+        # Ray prints its notices; standard output is for results alone.
+        with (
+            continued_by_the_same_command(display),
+            terminated_like_interrupted(),
+            redirect_stdout(sys.stderr),
+            display,
+        ):
+            result = job.run(
+                overwrite=overwrite,
+                repair=repair,
+                update=update,
+                retry_failed=retry_failed,
+                rows=rows,
+                observe=display,
+                trace=trace,
             )
         if as_json:
             print(
@@ -125,24 +138,31 @@ def run(
 
 @app.command()
 def plan(
-    job_file: JobFileArgument,
+    source: SourceArgument,
+    output: OutputOption = None,
+    voice: VoiceOption = None,
+    model: ModelOption = None,
     overrides: SetOption = None,
     measure: Annotated[bool, typer.Option("--measure", help="Load the model here and measure its batches.")] = False,
     update: UpdateOption = False,
     retry_failed: RetryOption = False,
     rows: RowsOption = None,
+    details: Annotated[bool, typer.Option("--details", help="Also what batches are predicted to cost.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Say what a job would do: rows, shards, audio, batches, time. Starts nothing."""
+    """Say what a job would do: rows, audio, time. Starts nothing, writes nothing."""
     with reported():
-        from ..api import Job
+        from .source import job_of
         from .tables import show_plan
 
-        made = Job.load(job_file, overrides).plan(measure=measure, update=update, retry_failed=retry_failed, rows=rows)
+        job, _ = job_of(source, overrides, output=output, voice=voice, model=model)
+        made = job.plan(measure=measure, update=update, retry_failed=retry_failed, rows=rows)
+        for warning in made.warnings:
+            print(f"warning: {warning}", file=sys.stderr)
         if as_json:
             print(json.dumps(asdict(made) | {"wall_s": made.wall_s}))
         else:
-            show_plan(made, Console())
+            show_plan(made, Console(), has_details=details or measure)
 
 
 @app.command()
@@ -181,7 +201,14 @@ def say_text(
         str, typer.Option("--streaming-text-chunk-size", metavar="TOKENS", help="Least of a piece; none: sentences.")
     ] = "auto",
 ) -> None:
-    """Say a text now, through the player or into a file, the first sound as soon as possible."""
+    """Say a text now, through the player or into a file, the first sound as soon as possible.
+
+    `speechmill voices` lists models and voices. Examples:
+
+        speechmill say "The kettle is on."
+
+        speechmill say "Good morning." --voice emma -o morning.mp3
+    """
     with reported(), terminated_like_interrupted():
         from ..say.command import say_aloud
 
@@ -193,7 +220,9 @@ def say_text(
 
 @app.command()
 def serve(
-    service_file: Annotated[str | None, typer.Argument(metavar="SERVICE.YAML", help="None: all defaults.")] = None,
+    service_file: Annotated[
+        str | None, typer.Argument(metavar="[SERVICE.YAML]", help="Left out: all defaults.")
+    ] = None,
     overrides: SetOption = None,
     insecure: Annotated[bool, typer.Option("--insecure", help="Serve other machines without a token.")] = False,
 ) -> None:

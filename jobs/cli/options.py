@@ -6,6 +6,14 @@ from typing import Annotated
 
 import typer
 
+SourceArgument = Annotated[
+    str, typer.Argument(metavar="JOB.YAML|CORPUS", help="A job file; or a corpus (csv, jsonl, txt, …), with -o.")
+]
+OutputOption = Annotated[
+    str | None, typer.Option("-o", "--output", metavar="OUT", help="A folder or s3://bucket/prefix, as output.uri.")
+]
+VoiceOption = Annotated[str | None, typer.Option("--voice", help="As model.voice; `speechmill voices` lists them.")]
+ModelOption = Annotated[str | None, typer.Option("--model", help="As model.name; `speechmill voices` lists them.")]
 JobFileArgument = Annotated[str, typer.Argument(metavar="JOB.YAML", help="The job file.")]
 OutputArgument = Annotated[str, typer.Argument(metavar="OUT", help="The job's output.uri.")]
 SetOption = Annotated[

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...errors import SpecError
+from ...errors import SpecError, StorageMissing
 
 
 def options_of(place: str, endpoint_url: str | None, region: str | None) -> Any:
@@ -34,5 +34,8 @@ def opened(output: str, endpoint_url: str | None, region: str | None) -> Any:
     from ...cluster.storage import open_storage
 
     storage = open_storage(output, options_of(output, endpoint_url, region))
-    storage.check(write=False)
+    try:
+        storage.check(write=False)
+    except StorageMissing as error:
+        raise StorageMissing(f"there is no speechmill output at {output}: {error}") from error
     return storage

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from ...actors.batcher.budget import size
-from ...actors.batcher.fit import Curve
-from ...actors.batcher.stats import BatchStats
-from ..dry_run.dry_run import Plan
-from ..output.status import Status
-from ..run.result import Result
-from ..verify.report import VerifyReport
 from .display import audio_length, clock, percent, rows_rate
 from .judged import add_judged, add_verdicts
+
+if TYPE_CHECKING:
+    from ...actors.batcher.fit import Curve
+    from ...actors.batcher.stats import BatchStats
+    from ..dry_run.dry_run import Plan
+    from ..output.status import Status
+    from ..run.result import Result
+    from ..verify.report import VerifyReport
 
 
 def show_result(result: Result, console: Console) -> None:
@@ -49,8 +52,8 @@ def show_result(result: Result, console: Console) -> None:
         console.print('What was left out stands in the manifests: "unspoken". To fail such rows: text.unspoken: fail.')
 
 
-def show_plan(plan: Plan, console: Console) -> None:
-    """A job on paper."""
+def show_plan(plan: Plan, console: Console, *, has_details: bool = False) -> None:
+    """A job on paper. `has_details`: also what its batches are predicted to cost."""
     table = _table("plan")
     table.add_row("rows", f"{plan.num_rows:,}")
     if plan.changes is not None:
@@ -62,7 +65,8 @@ def show_plan(plan: Plan, console: Console) -> None:
     if plan.num_rejected and not plan.is_allowed:
         table.add_row("", "more than failure.max_failed_rows allows: the run will end with 1")
     table.add_row("characters", f"{plan.num_chars:,}")
-    table.add_row("windows, shards", f"{plan.num_windows:,}, {plan.num_shards:,}")
+    if has_details:
+        table.add_row("windows, shards", f"{plan.num_windows:,}, {plan.num_shards:,}")
     if plan.num_unspoken:
         table.add_row("with unspoken text", f"{'about ' * plan.is_sampled}{plan.num_unspoken:,}")
     if plan.judges:
@@ -85,6 +89,8 @@ def show_plan(plan: Plan, console: Console) -> None:
             highlight=False,
             soft_wrap=True,
         )
+    if has_details:
+        show_batches(plan, console)
     for failure in plan.examples:
         console.print(f"rejected: {failure.reason}", markup=False, highlight=False, soft_wrap=True)
     for example in plan.unspoken_examples:

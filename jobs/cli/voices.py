@@ -14,6 +14,14 @@ from .exits import reported
 if TYPE_CHECKING:
     from ...actors.models.base import ModelConfig
 
+MODELS_IN_WORDS = {
+    "hibari": "English, US and UK; weights come with speechmill (Apache-2.0)",
+    "kokoro": "54 voices: English, Chinese, Japanese; weights Apache-2.0, fetched at first use (docs/kokoro.md)",
+    "chattts": "Chinese and English, a voice for every seed; weights CC BY-NC 4.0: no commercial use (docs/chattts.md)",
+    "tone": "no speech: tones that cost what they are told to, for tests",
+}
+"""What `speechmill voices` says of each model."""
+
 _NO_FILE_NAME = re.compile(r"[^A-Za-z0-9_.-]+")
 _FORMS = {
     "blend": "blends, as in {first}:0.7+{second}:0.3",
@@ -24,7 +32,10 @@ _FORMS = {
 
 
 def voices(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="A model's name, or module:Class.")] = "hibari",
+    model: Annotated[
+        str | None,
+        typer.Argument(metavar="[MODEL]", help="A model's name, or module:Class. Left out: all, and hibari."),
+    ] = None,
     weights: Annotated[str | None, typer.Option(metavar="DIR", help="Its weights, as model.path.")] = None,
     options: OptionOption = None,
     preview: Annotated[Path | None, typer.Option(metavar="DIR", help="Speak with each voice into this folder.")] = None,
@@ -34,8 +45,19 @@ def voices(
     text: Annotated[str | None, typer.Option(help="What a preview says, in place of a sentence of ours.")] = None,
     seed: Annotated[int, typer.Option(help="Of a preview.")] = 0,
 ) -> None:
-    """List the voices of a model, and with --preview speak a sentence with each: NAME.flac."""
+    """List models and voices, and with --preview speak a sentence with each voice: NAME.flac.
+
+    Examples:
+        speechmill voices
+
+        speechmill voices hibari --preview out/voices
+    """
     with reported():
+        if model is None and preview is None:
+            print("Models:")
+            print(*(f"  {name:9}{told}" for name, told in MODELS_IN_WORDS.items()), sep="\n")
+            print("Voices of hibari (`speechmill voices MODEL` lists another's):")
+        model = model or "hibari"
         from ...actors.models.base import ModelConfig
         from ...actors.models.registry import describe
         from ..spec.overrides import read_pair

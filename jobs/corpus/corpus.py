@@ -18,7 +18,7 @@ from .delimited import DelimitedReader
 from .files import InputFile, find_files, fingerprint_of
 from .ids import IdIndex
 from .jsonl import JsonlReader
-from .missing import no_column
+from .missing import no_column, other_case
 from .options import DELIMITED, Format, InputOptions
 from .originals import Originals
 from .parquet import ParquetReader
@@ -38,6 +38,7 @@ READERS: dict[Format, type[Reader]] = {
 }
 _BLOCK_ROWS = 1024
 _CHECK_THREADS = 16
+_MAX_NOTES = 3
 
 
 class Corpus:
@@ -45,6 +46,7 @@ class Corpus:
 
     Attributes:
         files: What is read, in this order.
+        notes: What the user may have meant otherwise, a sentence each; known after `check`.
         fingerprint: Changes when a file is added, removed, renamed or changed; not when the whole corpus moves.
 
     Raises:
@@ -55,6 +57,7 @@ class Corpus:
         self.options = options
         self.files: tuple[InputFile, ...] = find_files(options)
         self.fingerprint = fingerprint_of(self.files)
+        self.notes: tuple[str, ...] = ()
         self._originals = Originals(self.files, options)
         self._has_ids = options.id is not None
 
@@ -67,6 +70,12 @@ class Corpus:
         self._refuse_vain_options()
         with ThreadPoolExecutor(min(_CHECK_THREADS, len(self.files))) as threads:
             found = list(threads.map(self._columns, self.files))
+        self.notes = tuple(
+            f'{file.uri}: the column "{column}" is not read as {key}, for its letters; to have it so: '
+            f"--set input.{key}={column}"
+            for file, columns in zip(self.files[:_MAX_NOTES], found, strict=False)
+            for key, column in other_case(self.options, columns or ())
+        )
         name = self.options.id.name if self.options.id else None
         self._has_ids = name is not None and any(
             file.format == "jsonl" or name in (columns or ()) for file, columns in zip(self.files, found, strict=True)

@@ -168,6 +168,8 @@ def _format_of(match: Match, options: InputOptions) -> Format:
         return options.format
     extension = Path(match.name.removesuffix(".gz")).suffix.lower()
     if extension not in EXTENSIONS:
+        if extension in (".xlsx", ".xls", ".ods"):
+            raise CorpusError(f"{match.uri} is a spreadsheet: save it as CSV (UTF-8) or parquet, and name that")
         known = ", ".join(EXTENSIONS)
         raise CorpusError(
             f"{match.uri}: cannot tell the format from the name (known: {known}, also .gz); name it: "

@@ -16,6 +16,7 @@ from urllib.parse import unquote
 
 from ...cluster.storage import open_storage
 from ...cluster.storage.base import Entry
+from ...cluster.storage.schemes import instead_of, split_scheme
 from ...errors import CorpusError
 from .globs import first_magic, fixed_part, globbed, matches
 from .hub import HubDataset, HubPlace
@@ -55,7 +56,8 @@ def matched_by(uris: Iterable[str], options: InputOptions) -> dict[str, Match]:
 
 
 def _matched(uri: str, options: InputOptions) -> list[Match]:
-    scheme = scheme_of(uri)
+    scheme, rest = split_scheme(uri)
+    uri = f"{scheme}://{rest}" if scheme else uri
     if scheme == "s3":
         return _matched_in_s3(uri, options)
     if scheme in ("http", "https"):
@@ -68,15 +70,16 @@ def _matched(uri: str, options: InputOptions) -> list[Match]:
 
 
 def scheme_of(uri: str) -> str:
-    """What stands before "://"; empty for a path."""
-    scheme, separator, _ = uri.partition("://")
-    return scheme if separator else ""
+    """What stands before "://", in small letters; empty for a path."""
+    return split_scheme(uri)[0]
 
 
 def would_read(uri: str, written: str) -> bool:
     """Whether an input URI takes in a file of this full path or s3:// URI, were it there."""
     if scheme_of(uri) in ("http", "https", "hf"):
         return False  # nothing is written there
+    if scheme_of(uri) == "s3":
+        uri = f"s3://{split_scheme(uri)[1]}"
     if uri.startswith("s3://") or written.startswith("s3://"):
         return matches(written.split("/"), uri.split("/"))
     path = Path(os.path.abspath(_expanded(_local_path(uri))))  # noqa: PTH100  # a glob cannot be resolved
@@ -149,13 +152,13 @@ def _expanded(path: str) -> Path:
 
 
 def _local_path(uri: str) -> str:
-    scheme, separator, rest = uri.partition("://")
-    if not separator:
+    scheme, rest = split_scheme(uri)
+    if not scheme:
         return uri
     if scheme != "file":
         raise CorpusError(
             f"{uri}: input files are read from a local path, file://, s3://, hf://datasets/ or https://, "
-            f"not from {scheme}://"
+            f"not from {scheme}://{instead_of(scheme)}"
         )
     path = unquote(rest.removeprefix("localhost"))
     if not path.startswith("/"):

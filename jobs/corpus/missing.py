@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Sequence
 
 from .dialect import SHORTHANDS
-from .options import DELIMITED, name_of
+from .options import DELIMITED, InputOptions, name_of
 from .printable import printable
 from .reader import Reader
 
@@ -65,7 +65,19 @@ def _cure(reader: Reader, name: str, columns: Sequence[str], near: Sequence[str]
         return ""
     known = [column for column in _TEXTS if column in columns]
     best = near[0] if near else known[0] if known else columns[-1] if len(columns) == 1 else None
-    return f"Name the one to be spoken: --set input.text={_set(best) if best else 'COLUMN'}"
+    others = [f" --set input.{key}={_set(found)}" for key, found in other_case(options, columns)]
+    return f"Name the one to be spoken: --set input.text={_set(best) if best else 'COLUMN'}{''.join(others)}"
+
+
+def other_case(options: InputOptions, columns: Sequence[str]) -> list[tuple[str, str]]:
+    """Columns that are named as one that is looked for, but in other letters, as in (key of the input, column)."""
+    roles = {"id": options.id, "seed": options.seed, "voice": options.voice, "speed": options.speed}
+    return [
+        (key, column)
+        for key, role in roles.items()
+        for column in columns[:_MAX_COMPARED]
+        if role is not None and role.name not in columns and column.lower() == role.name.lower()
+    ]
 
 
 def _looks_like_a_row(columns: Sequence[str]) -> bool:

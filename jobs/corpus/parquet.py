@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
-
-import pyarrow as pa
-import pyarrow.parquet as pq
+from typing import TYPE_CHECKING, Any
 
 from ...errors import CorpusError
 from .files import BUFFER_BYTES
 from .reader import START, Broken, Position, RawRow, Reader, check_names
+
+if TYPE_CHECKING:
+    import pyarrow.parquet as pq
 
 _BATCH_ROWS = 1024
 
@@ -42,6 +42,9 @@ class ParquetReader(Reader):
 
     @contextmanager
     def _open(self) -> Generator[pq.ParquetFile]:
+        import pyarrow as pa  # takes a while, and most corpora are text
+        import pyarrow.parquet as pq
+
         uri = self.file.uri
         try:
             with self.file.open() as raw, pq.ParquetFile(raw, pre_buffer=False, buffer_size=BUFFER_BYTES) as table:

@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from ...actors.batcher.stats import BatchStats
-from ...actors.device.machine import num_cores
+from ...actors.device.machine import has_gpu, num_cores
 from ...actors.models.registry import is_autoregressive
 from ...actors.records.utterance import Failure, Utterance
-from ...actors.replica.loaded_model import tuned
 from ...actors.text.front_end import FrontEnd, named
 from ...cluster.session import Resources, plan_replicas
 from ...cluster.sharding.cost_cache import recall, recall_attempts
 from ...cluster.sharding.sharding import CostModel, shard_window
-from ...cluster.storage import open_storage
+from ...cluster.storage import Storage, open_storage
+from ...cluster.storage.local.store import LocalStorage
 from ...errors import RowError, SpeechmillError
 from ..corpus.printable import printable
 from ..output.output_file import OutputFile
@@ -55,6 +55,7 @@ class Plan:
         judge_s: Estimated CPU seconds of the judges
         licence: Of the model's weights; "" where it is not known.
         is_noncommercial: That licence forbids commercial use.
+        warnings: What will keep the job from running as planned, or may be meant otherwise; a sentence each.
     """
 
     task: str
@@ -84,6 +85,7 @@ class Plan:
     judge_s: float = 0.0
     licence: str = ""
     is_noncommercial: bool = False
+    warnings: tuple[str, ...] = ()
 
     @property
     def wall_s(self) -> float:
@@ -96,12 +98,18 @@ def plan(spec: JobSpec, *, measure: bool = False, update: Update | None = None) 
     Raises:
         JobChanged: The output is another job's, or of an update that may not be done
         SpecError: The job is wrong; the message names the key
+        StorageDenied: No output can be written at its place
         ModelError: The model, its weights or its options are wrong; the message names the key or file
         CorpusError: The corpus cannot be read; the message names the file and place
     """
+    storage = open_storage(spec.output.uri, replace(spec.output.s3.options(), max_attempts=1))
+    if isinstance(storage, LocalStorage):
+        storage.refuse_impossible()
     device = "cpu" if spec.model.device == "auto" else spec.model.device
     config, info = describe_model(spec, device)
     if measure:
+        from ...actors.replica.loaded_model import tuned
+
         tuned(replica_config(spec, replace(config, backend=info.backend)))
     recalled = recall(config, info)
     cost = recalled or CostModel.of(info)
@@ -155,7 +163,7 @@ def plan(spec: JobSpec, *, measure: bool = False, update: Update | None = None) 
         estimated_by=estimated_by,
         is_stepwise=is_autoregressive(config),
         batches=batches,
-        actual=_actual(spec),
+        actual=_actual(storage),
         num_unspoken=reading.predicted(rows - rejected),
         unspoken_examples=tuple(reading.examples),
         is_sampled=rows - rejected > reading.num_read,
@@ -167,6 +175,7 @@ def plan(spec: JobSpec, *, measure: bool = False, update: Update | None = None) 
         judge_s=expected * audio_s * gate.cost_s if gate else 0.0,
         licence=info.licence,
         is_noncommercial=info.is_noncommercial,
+        warnings=(*_device_warning(spec), *corpus.notes),
     )
 
 
@@ -208,11 +217,16 @@ class _Reading:
         return round(self.num_unspoken * num_rows / self.num_read) if self.num_read else 0
 
 
-def _actual(spec: JobSpec) -> BatchStats | None:
-    """The batches of the run that completed the output, where it is at hand."""
+def _device_warning(spec: JobSpec) -> list[str]:
+    if spec.model.device == "cuda" and spec.cluster.address == "local" and not has_gpu():
+        return ["model.device is cuda, and this machine has no GPU: run it on a cluster (cluster.address), or on cpu"]
+    return []
+
+
+def _actual(storage: Storage) -> BatchStats | None:
+    """The batches of the run that completed the output, where it is at hand. A plan does not wait for a store."""
     try:
-        # One try: a plan does not wait for a store that is away.
-        output = OutputFile.read(open_storage(spec.output.uri, replace(spec.output.s3.options(), max_attempts=1)))
+        output = OutputFile.read(storage)
     except SpeechmillError:
         return None
     return output.complete.batches if output and output.complete else None

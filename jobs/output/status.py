@@ -59,6 +59,8 @@ def status(storage: Storage) -> Status:
     """
     output = OutputFile.read(storage)
     if output is None:
+        if driver := _driver(storage):
+            raise StorageMissing(f"{storage.uri} holds no speechmill output yet: it is being started by {driver}")
         raise StorageMissing(f"{storage.uri} holds no speechmill output: there is no {ROOT_KEY}")
     job, holdings = output.job, Holdings.of(storage, output)
     ledger = holdings.ledger

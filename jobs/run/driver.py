@@ -15,28 +15,28 @@ from typing import Any
 from ...actors.records.keys import MANIFEST_PREFIX
 from ...cluster.lease.lease import Lease
 from ...cluster.pool.pool import Pool
-from ...cluster.pool.replica_source import Borrowed, Spawned
-from ...cluster.session import ReplicaPlan, Resources, plan_replicas, session
+from ...cluster.pool.processes.source import ProcessSource
+from ...cluster.session import session
 from ...cluster.storage import Entry, Storage, open_storage
 from ...cluster.storage.guard import guarded
-from ...errors import OutputDamaged, OutputGone, SpecError, SpeechmillError, StorageDenied, StorageFull, StorageMissing
+from ...errors import OutputDamaged, OutputGone, SpeechmillError, StorageDenied, StorageFull, StorageMissing
 from ..output.claim import Claim
 from ..output.holdings import Holdings, counted_parts, lost_parts
 from ..output.identity import JobFile
 from ..output.ledger import Ledger, list_manifests
 from ..output.output_file import OutputFile
 from ..output.plan_log import PlanLog
-from ..resolve.quality import beside_judges
 from ..spec.job import JobSpec
 from ..update.comparison import Comparison
 from ..update.planner import UpdatePlanner
 from ..verify import damaged_manifests
 from .committer import Committer
 from .completion import write_companions
-from .metrics import Telemetry
 from .prepare import ResolvedJob, open_output, prepare
+from .progress import Snapshot
 from .result import Result, RunFigures
 from .run import Observer, Run
+from .small_run import num_processes
 from .trace import Trace, open_trace
 from .update import Update, claim_update, compared
 
@@ -245,9 +245,18 @@ def _run(
         run = None if begin.found is None else opened(*_resumed(begin, lease, damaged, comparison))
         if run is not None and not run.has_work():
             return run.complete()
-        resources = stack.enter_context(session(spec.cluster.address))
-        source, device = _source(spec, resources, begin.found)
-        job = begin.job
+        job, device = begin.job, _known_device(spec, begin.found)
+        processes = num_processes(job, device)
+        if processes is None:
+            from .ray_replicas import RayReplicas  # Ray takes a second to import, and a small run does not need it
+
+            waiting = None if observe is None else partial(_show_start, observe, spec)
+            resources = stack.enter_context(session(spec.cluster.address, waiting=waiting))
+            found = RayReplicas.of(spec, resources, device, is_continued=begin.found is not None)
+            device, telemetry = found.device, found.telemetry
+        else:
+            found = telemetry = None
+            device = "cpu"
         if run is None:
             if device != job.model.device:
                 job = prepare(spec, begin.storage, None, device)
@@ -256,11 +265,16 @@ def _run(
             if begin.output is not None:
                 run.sweep_others()
         if run.has_work():
-            source = source if isinstance(source, Borrowed) else Spawned(source, job.replica_config)
+            config = job.replica_config
+            source = ProcessSource(processes or 1, config) if found is None else found.source(config)
             with Pool(source, job.job_config, job.parts, stamp=run.stamp) as pool:
-                run.speak_all(pool, Telemetry(spec.name), trace)
+                run.speak_all(pool, telemetry, trace)
             run.sweep(pool)
         return run.complete()
+
+
+def _show_start(observe: Observer, spec: JobSpec, notice: str) -> None:
+    observe(Snapshot.starting(spec.task, notice))
 
 
 def _resumed(
@@ -278,22 +292,6 @@ def _resumed(
 
 def _listed(storage: Storage, num_windows: int, prefix: str) -> Iterator[Entry]:
     return list_manifests(storage, num_windows) if prefix == MANIFEST_PREFIX else storage.list(prefix)
-
-
-def _source(spec: JobSpec, resources: Resources, found: JobFile | None) -> tuple[Borrowed | ReplicaPlan, str]:
-    """The source of the replicas, and their device."""
-    cluster, device = spec.cluster, _known_device(spec, found)
-    if found is not None and device == "cuda" and not resources.gpus and resources.is_local:
-        raise SpecError(f"{spec.output.uri} was begun on GPUs and goes on only there; this machine has none")
-    borrowed = Borrowed(cluster.service) if cluster.replicas == "service" else None
-    plan = plan_replicas(
-        beside_judges(spec, resources),
-        "auto" if borrowed else cluster.replicas,
-        borrowed.device if borrowed else device or "auto",
-        cluster.gpus_per_replica,
-        cluster.cpus_per_replica,
-    )
-    return borrowed or plan, plan.device
 
 
 def _known_device(spec: JobSpec, found: JobFile | None) -> str | None:

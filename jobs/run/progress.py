@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 from ...actors.batcher.stats import BatchStats
 from ...actors.gate.stats import NO_GATE, GateStats
@@ -51,6 +52,16 @@ class Snapshot:
     task: str = "speak"
     rows_per_s: float = 0.0
     gate: GateStats = NO_GATE
+
+    @classmethod
+    def starting(cls, task: str, notice: str) -> Self:
+        """A run that waits for its cluster; `notice` says for what."""
+        return cls(0, 0, 0, False, 0, 0.0, 0.0, 0.0, None, 0, None, 0, (), notice, task)
+
+    @property
+    def is_starting(self) -> bool:
+        """Whether no replica has been asked for yet."""
+        return not self.replicas and not self.rows_total
 
 
 class Tracker:

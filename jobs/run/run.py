@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from ...actors.gate.stats import GateStats
 from ...cluster.pool.pool import Pool
@@ -27,11 +27,13 @@ from .committer import Committer
 from .completion import complete_output
 from .intake import Intake
 from .learning import Learning
-from .metrics import Telemetry
 from .prepare import ResolvedJob
 from .progress import Snapshot, Tracker
 from .result import Result
 from .trace import Trace
+
+if TYPE_CHECKING:
+    from .metrics import Telemetry
 
 COLLECT_S = 0.5
 PLAN_S = 0.05
@@ -91,7 +93,7 @@ class Run:
         """Whether an uncommitted shard is left; reads the corpus until one is found."""
         return self._intake.has_work(COLLECT_S)
 
-    def speak_all(self, pool: Pool, telemetry: Telemetry, trace: Trace | None) -> None:
+    def speak_all(self, pool: Pool, telemetry: Telemetry | None, trace: Trace | None) -> None:
         """Feed, collect, commit, until every shard is committed."""
         intake, commits = self._intake, self._commits
         intake.begin()
@@ -129,14 +131,15 @@ class Run:
             # An orphan that stays does no harm: no manifest names it, and `verify` finds it.
             self._commits.add_cleanup(partial(self._job.parts.sweep, part))
 
-    def _show(self, pool: Pool, telemetry: Telemetry, trace: Trace | None) -> None:
+    def _show(self, pool: Pool, telemetry: Telemetry | None, trace: Trace | None) -> None:
         for span in pool.spans():
             if trace is not None:
                 trace.add(span)
         notice = ". ".join(filter(None, (self._commits.notice, self._intake.notice, pool.notice)))
         snapshot = self._tracker.snapshot(time.monotonic(), pool.states(), pool.num_deaths, notice)
         _refuse_too_many_attempts(snapshot.gate, self._job.spec.quality.max_mean_attempts)
-        telemetry.observe(snapshot)
+        if telemetry is not None:
+            telemetry.observe(snapshot)
         if self._observe is not None:
             self._observe(snapshot)
 
@@ -150,5 +153,5 @@ def _refuse_too_many_attempts(gate: GateStats, most: float) -> None:
         f"{gate.num_rows:,} rows took {gate.mean_attempts:.2f} attempts each, more than quality.max_mean_attempts "
         f"({most:g}): rejected most often by {', '.join(f'{kind} ({count:,})' for kind, count in often)}. Judges or "
         "texts are wrong, or the model is not fit for them: listen to some rows, choose other thresholds "
-        "(`speechmill judge --calibrate`), or allow more attempts and run the same command to continue"
+        "(`speechmill judge --calibrate`), or allow more attempts"
     )

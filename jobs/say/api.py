@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from ...actors.models.base import AutoregressiveModel, Model, ModelConfig
 from ...actors.models.registry import load, model_class
+from ...actors.models.voice_reference import MAX_SEED
 from ...actors.records.utterance import Segment
 from ...actors.replica.streaming import PAUSE_S, speak_stream
 from ...actors.text.clauses import ChunkSize, chunk_tokens_of
 from ...errors import ModelError, SpecError
-from ..spec.job import SEED_MAX
 
 if TYPE_CHECKING:
     import numpy as np
@@ -105,7 +105,7 @@ def _check(model: Model, voice: str, seed: int, speed: float) -> None:
     info = model.info
     if fault := info.voice_fault(voice):
         raise ModelError(f'voice "{voice or info.default_voice}" {fault}')
-    if not 0 <= seed <= SEED_MAX:
+    if not 0 <= seed <= MAX_SEED:
         raise SpecError(f"seed {seed} is not an integer from 0 to 2**63 - 1")
     if fault := info.speed_fault(speed):
         raise SpecError(f"speed is {speed:g}; {fault}")

@@ -19,6 +19,7 @@ from ...cluster.sharding.sharding import ShardLimits
 from ...cluster.storage import S3Options
 from ...errors import SpecError, did_you_mean
 from ..corpus.printable import printable
+from .hints import meant_by, plain_words
 from .overrides import override
 from .uris import UriText, without_credentials
 from .yaml_reader import BadYaml, read_yaml
@@ -53,10 +54,19 @@ class S3Spec(Section):
     region: str | None = None
     max_attempts: Annotated[int, Field(ge=1, le=1_000)] = 8
     timeout_s: Annotated[float, Field(ge=1, le=86_400)] = 600.0
+    anonymous: bool = False
+    addressing_style: Literal["path", "virtual"] | None = None
 
     def options(self) -> S3Options:
         """The same, as the store takes it."""
-        return S3Options(self.endpoint_url, self.region, self.max_attempts, self.timeout_s)
+        return S3Options(
+            self.endpoint_url,
+            self.region,
+            self.max_attempts,
+            self.timeout_s,
+            self.anonymous,
+            self.addressing_style,
+        )
 
 
 class InputSpec(Section):
@@ -234,7 +244,8 @@ class ShardingSpec(Section):
 class ClusterSpec(Section):
     """The Ray cluster: `local`, `auto` (the one this process stands in), `ray://host:port` or `host:port`.
 
-    `replicas: service` borrows those of the running service of that name, in what its streams leave over.
+    `replicas: service` borrows those of the running service of that name, in what its streams leave over. A corpus of
+    fewer than `ray_from_rows` rows on `local`, without a GPU, is spoken by plain processes: Ray is not started.
     """
 
     address: str = "local"
@@ -242,6 +253,7 @@ class ClusterSpec(Section):
     service: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")] = "speechmill"
     gpus_per_replica: Annotated[float, Field(gt=0)] = 1.0
     cpus_per_replica: Annotated[float, Field(gt=0)] = 1.0
+    ray_from_rows: Annotated[int, Field(ge=0, le=5_000)] = 500
 
     @field_validator("address")
     @classmethod
@@ -311,7 +323,10 @@ class Document(Section):
         except BadYaml as error:
             raise SpecError(f"{source}: is not valid YAML: {printable(str(error))}") from error
         if not isinstance(values, dict):
-            raise SpecError(f"{source}: must hold keys such as input, model and output")
+            raise SpecError(
+                f"{source}: must hold keys such as input and output, as in `input: {{uri: corpus.csv}}`; a corpus is "
+                "run with `speechmill run corpus.csv -o out/`"
+            )
         for pair in overrides or []:
             override(values, pair)
         return cls.parse(values, "--set" if path is None else source)
@@ -365,14 +380,18 @@ def _explain(root: type[BaseModel], detail: Any) -> tuple[str, str]:
     names = [str(part) for part in detail["loc"]]
     if detail["type"] == "extra_forbidden":
         known = [".".join([*names[:-1], field]) for field in _fields(root, names[:-1])]
-        return f'"{".".join(names)}"', f"is not a key; {did_you_mean('.'.join(names), known)}"
+        name = ".".join(names)
+        return f'"{name}"', f"is not a key; {meant_by(name) or did_you_mean(name, known)}"
     # Behind the key, pydantic names the alternative of a union that it tried: one key, several complaints.
     depth = next((d for d in range(len(names)) if names[d] not in _fields(root, names[:d])), len(names))
     key = ".".join(names[:depth])
     if detail["type"] == "missing":
         return f'"{key}"', "is missing"
-    message = detail["msg"].removeprefix("Value error, ").replace("Input should", "should")
-    return f"{key or 'the job'} is {_shown(detail.get('input'))}:", message
+    value = detail.get("input")
+    message = plain_words(key, detail["type"], value) or detail["msg"].removeprefix("Value error, ").replace(
+        "Input should", "should"
+    )
+    return f"{key or 'the job'} is {_shown(value)}:", message
 
 
 def _shown(value: object) -> str:

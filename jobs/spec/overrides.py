@@ -21,7 +21,12 @@ def read_pair(pair: str, option: str, example: str) -> tuple[str, Any]:
     try:
         return key, parse_yaml(value)
     except BadYaml as error:
-        raise SpecError(f"{option} {printable(key)}: the value is not valid YAML: {printable(str(error))}") from error
+        # The shell takes the outer quotes, YAML the inner ones.
+        quoted = f"; to mean these characters: {option} '{printable(key)}=\"{printable(value, 80)}\"'"
+        cure = quoted if not {"'", '"'} & set(value) else ""
+        raise SpecError(
+            f"{option} {printable(key)}: the value is not valid YAML ({printable(str(error))}){cure}"
+        ) from error
 
 
 def override(values: dict[str, Any], pair: str) -> None:
@@ -38,5 +43,5 @@ def override(values: dict[str, Any], pair: str) -> None:
             section[key] = {}
         section = section[key]
         if not isinstance(section, dict):
-            raise SpecError(f"--set {printable(path)}: {printable(key)} is a value, not a section")
+            raise SpecError(f"--set {printable(path)}: {printable(key)} has a value already, and no keys below it")
     section[name] = value

@@ -70,6 +70,7 @@ KEYS: dict[str, str] = {
         "ttfa_beside_p50_ms batch_share underruns_1 ttfa_p50_ms ttfa_p99_ms rtf say_ttfa_ms peer_ttfa_ms "
         "ratio_peer_say ratio_peer_http replicas device machine"
     ),
+    "starts": "rows run_s run_cpu_s say_s say_cpu_s plan_s plan_cpu_s status_s status_cpu_s machine",
     "streaming": (
         "ttfa_p50_ms ttfa_p99_ms underruns rtf ttfa_beside_p50_ms batch_share seam_error seam_error_default "
         "ratio_upstream_ttfa device machine"
@@ -135,6 +136,11 @@ def service(found: dict[str, Any]) -> None:
     assert found["batch_share"] >= 0
 
 
+def starts(found: dict[str, Any]) -> None:
+    assert found["rows"] == 2
+    assert found["say_cpu_s"] > 0
+
+
 def streaming(found: dict[str, Any]) -> None:
     assert 0 < found["ttfa_p50_ms"] <= found["ttfa_p99_ms"]
     assert found["seam_error"] < 1e-5, "so much is decoded ahead that nothing of a seam is left"
@@ -154,7 +160,20 @@ def throughput(found: dict[str, Any]) -> None:
 
 LAWS: dict[str, Callable[[dict[str, Any]], None]] = {
     law.__name__: law
-    for law in (batching, chattts, driver_memory, gate, kokoro, quality, scale, service, streaming, text, throughput)
+    for law in (
+        batching,
+        chattts,
+        driver_memory,
+        gate,
+        kokoro,
+        quality,
+        scale,
+        service,
+        starts,
+        streaming,
+        text,
+        throughput,
+    )
 }
 
 

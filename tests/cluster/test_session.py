@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import socket
-import subprocess
-import sys
 
-import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from speechmill.actors.device.machine import num_cores
-from speechmill.cluster.session import ReplicaPlan, Resources, _knock, _start, plan_replicas
+from speechmill.cluster.session import ReplicaPlan, Resources, _knock, plan_replicas
 from speechmill.errors import SpecError
 
 shares = st.sampled_from([0.1, 0.25, 0.4, 0.5, 1.0, 2.0])
@@ -71,30 +68,3 @@ def test_host_and_port_are_for_nodes_of_the_cluster(monkeypatch: pytest.MonkeyPa
 
 def test_this_process_has_a_core() -> None:
     assert num_cores() >= 1
-
-
-def test_a_ray_that_does_not_come_up_in_its_time_is_started_again_and_leaves_nothing(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Story: beside two busy processes Ray gave itself up after 30 s, and the run with it."""
-    started: list[subprocess.Popen[bytes]] = []
-    comes_up = [False, False, True]
-
-    def init(**_: object) -> None:
-        started.append(subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]))
-        if not comes_up.pop(0):
-            raise Exception("The current node timed out during startup.")
-
-    monkeypatch.setattr("ray.init", init)
-    try:
-        _start(0)
-        assert [psutil.pid_exists(child.pid) for child in started] == [False, False, True]
-        assert caplog.text.count("it is started again") == 2
-        comes_up[:] = [False] * 3
-        with pytest.raises(Exception, match="timed out during startup"):
-            _start(0)
-        assert not any(psutil.pid_exists(child.pid) for child in started[3:])
-    finally:
-        for child in started:
-            child.kill()
-            child.wait()

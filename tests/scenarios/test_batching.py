@@ -29,7 +29,7 @@ OPTIONS = {"audio_char_s": 0.001, "memory_bytes": 3_000_000, "cell_bytes": 400, 
 @pytest.fixture(autouse=True)
 def hosted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Replicas that share one process: how batches are made does not hang on where."""
-    monkeypatch.setattr("speechmill.jobs.run.driver.Spawned", Hosted)
+    monkeypatch.setattr("speechmill.cluster.pool.replica_source.Spawned", Hosted)
 
 
 @pytest.fixture(scope="module", autouse=True)

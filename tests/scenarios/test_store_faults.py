@@ -63,7 +63,7 @@ def own_keys(keys: KeyFile, s3_faults: Any, s3_server: Any, monkeypatch: pytest.
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(keys.path))
-    monkeypatch.setattr("speechmill.jobs.run.driver.Spawned", Hosted)
+    monkeypatch.setattr("speechmill.cluster.pool.replica_source.Spawned", Hosted)
     return keys
 
 

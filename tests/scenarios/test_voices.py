@@ -21,7 +21,7 @@ NUM_ROWS = 40
 @pytest.fixture(autouse=True)
 def hosted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Replicas that share one process: how batches are made does not hang on where."""
-    monkeypatch.setattr("speechmill.jobs.run.driver.Spawned", Hosted)
+    monkeypatch.setattr("speechmill.cluster.pool.replica_source.Spawned", Hosted)
 
 
 @pytest.fixture(scope="module", autouse=True)

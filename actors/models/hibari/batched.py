@@ -18,8 +18,9 @@ from torch import Tensor
 from ....errors import BatchOutOfMemory
 from ...audio.aligned_wave import AlignedWave
 from ...records.utterance import Segment
-from ..noise import table_starts
-from .synthesis import HOP, LEAD, STEP, Synthesis
+from ..noise_table import table_starts
+from .row_synthesis import LEAD, STEP
+from .synthesis import HOP, Synthesis
 from .weights import load_network
 
 _CPU_CHUNK, _GPU_CHUNK = 128, 8_192  # frames of spectrum at once: 1.5 MB in the cache; 100 MB of GPU memory

@@ -10,15 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from ....errors import ModelError
 from ...audio.aligned_wave import AlignedWave
 from ...records.utterance import Segment
-from ..noise import table_starts
+from ..noise_table import table_starts
 from ..onnx_file import read_bytes, with_frame_major_head
-from .synthesis import LEAD, STEP, Synthesis
+from .row_synthesis import LEAD, STEP, Floats, RowSynthesis
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -32,38 +31,33 @@ class Int8Voice:
     def __init__(self, file: Path) -> None:
         raw = with_frame_major_head(read_bytes(file), file)
         self._session = _session(raw, file)
-        self._synthesis = Synthesis(torch.device("cpu"), _CHUNK)
+        self._synthesis = RowSynthesis(_CHUNK)
         self._outputs = [output.name for output in self._session.get_outputs()]
 
     def speak(self, segments: Sequence[Segment]) -> list[NDArray[np.float32]]:
         """float32 [num_samples] at 24 kHz of each segment, on one thread."""
-        with torch.inference_mode():
-            return [self._speak_one(segment) for segment in segments]
+        return [self._speak_one(segment) for segment in segments]
 
-    def _speak_one(self, segment: Segment) -> NDArray[np.float32]:
+    def _speak_one(self, segment: Segment) -> Floats:
         spectrum, f0, ends = self.frames(segment.tokens, segment.speed)
-        frames = f0.shape[1]
-        starts = torch.from_numpy(table_starts([segment.seed], [segment.index], frames))
-        wave = self._synthesis.waveforms(lambda a, b: spectrum[:, a:b], f0, torch.tensor([frames]), starts)
-        samples = wave[0].numpy()
+        (starts,) = table_starts([segment.seed], [segment.index], len(f0))
+        samples = self._synthesis.waveform(lambda a, b: spectrum[a:b], f0, starts)
         return samples if ends is None else AlignedWave.of(samples, segment.prepared.words, STEP * ends, LEAD)
 
-    def frames(
-        self, tokens: Sequence[int], speed: float
-    ) -> tuple[torch.Tensor, torch.Tensor, NDArray[np.int64] | None]:
-        """The graph's spectrum float32 [1, num_frames, 5 * 601] and f0 float32 [1, num_frames] in Hz.
+    def frames(self, tokens: Sequence[int], speed: float) -> tuple[Floats, Floats, NDArray[np.int64] | None]:
+        """The graph's spectrum float32 [num_frames, 5 * 601] and f0 float32 [num_frames] in Hz.
 
         With them, where the graph has it, int64 [num_tokens], the end of each token in steps of two frames.
         """
         feed = {"ids": np.asarray([tokens], np.int64), "speed": np.asarray([speed], np.float32)}
         results = map(np.asarray, self._session.run(None, feed))
         outputs = dict(zip(self._outputs, results, strict=True))
-        f0 = torch.from_numpy(outputs.pop("f0"))
+        f0 = outputs.pop("f0")[0]
         if "lh" not in outputs:
             spectrum, *sums = outputs.values()
-            return torch.from_numpy(spectrum), f0, sums[0].reshape(-1).astype(np.int64) if sums else None
-        parts = np.concatenate([outputs[name] for name in ("lh", "theta", "ln", "lr", "phi")], axis=1)
-        return torch.from_numpy(np.ascontiguousarray(parts.transpose(0, 2, 1))), f0, None
+            return spectrum[0], f0, sums[0].reshape(-1).astype(np.int64) if sums else None
+        parts = np.concatenate([outputs[name][0] for name in ("lh", "theta", "ln", "lr", "phi")], axis=0)
+        return np.ascontiguousarray(parts.T), f0, None
 
 
 def _session(raw: bytes, file: Path) -> InferenceSession:

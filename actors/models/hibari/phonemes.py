@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from ....errors import RowRejected
 from ...records.utterance import Prepared, WordSpan
 from ...text.reading.folding import plain_latin
+from .package import hibari_package
 
 if TYPE_CHECKING:
     from hibari.g2p import G2P
@@ -48,9 +49,7 @@ _NO_SOUND = ' ;:,.!?—…"“”()'
 @cache
 def vocabulary() -> dict[str, int]:
     """Every phoneme and mark of the package with its id."""
-    import hibari
-
-    file = Path(hibari.__file__).parent / "assets" / "vocab.json"
+    file = Path(hibari_package().__file__ or "").parent / "assets" / "vocab.json"
     return json.loads(file.read_text(encoding="utf-8"))
 
 
@@ -105,6 +104,7 @@ class Phonemes:
     """Pronunciation of one accent."""
 
     def __init__(self, british: bool) -> None:
+        hibari_package()
         from hibari.g2p import G2P
 
         self._spelling = re.compile(f"({phoneme_spelling()})")

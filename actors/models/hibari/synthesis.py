@@ -1,4 +1,4 @@
-"""From the network's spectrum and pitch to the waveform, for one row or a padded batch, on any device.
+"""From the network's spectrum and pitch to the waveform, for a padded batch, on any device.
 
 Guarantees that a row sounds the same in every batch: its edges are treated at its own end. Works through the frames in
 chunks, so that temporaries stay in the CPU's cache and memory on a GPU stays small however long the rows are.
@@ -20,18 +20,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..noise import NoiseTable
-
-SAMPLE_RATE = 24_000
-HOP, SIZE, BINS = 300, 1_200, 601
-STEP = 2 * HOP
-"""Samples of a step of durations: 25 ms."""
-LEAD = 3 * STEP
-"""By so many samples the first sound is heard before its token begins, as in Kokoro, from which the voices learned."""
-_OVERLAP = SIZE // HOP
-_UNVOICED_HZ, _MAX_HZ = 40.0, 11_000.0
-_LOUDEST = 7.0  # of the log magnitudes
-_POLE = 2e-3  # the pulse formula's denominator counts as zero below this
-_PHASE_BITS = 40  # fixed point, so that summing over frames is exact and the same on every device
+from .row_synthesis import (
+    BINS,
+    HOP,
+    LOUDEST,
+    MAX_HZ,
+    OVERLAP,
+    PHASE_BITS,
+    POLE,
+    SAMPLE_RATE,
+    SIZE,
+    UNVOICED_HZ,
+)
 
 Ufunc = Callable[[Tensor], Tensor]
 
@@ -41,7 +41,7 @@ class Synthesis:
 
     def __init__(self, device: torch.device, chunk: int) -> None:
         window = 0.5 - 0.5 * torch.cos(2 * math.pi * torch.arange(SIZE, dtype=torch.float64) / SIZE)
-        squares = (window * window).view(_OVERLAP, HOP)
+        squares = (window * window).view(OVERLAP, HOP)
         total = squares.sum(0)  # 1.5 everywhere, except at the ends of a row, where frames are missing
         edges = torch.stack((squares[:3].sum(0), squares[1:].sum(0), squares[2:].sum(0)))
         self._source_window = (window / (SIZE / 4)).float().to(device)
@@ -64,12 +64,12 @@ class Synthesis:
             spectrum: Of frames a to b: float32 [batch, b - a, 5 * 601], the parts lh, theta, ln, lr, phi
             f0: float32 [batch, max_frames], Hz, below 40 unvoiced
             num_frames: int64 [batch], at least 3 each
-            noise_starts: int64 [batch, max_frames], of `noise.table_starts`
+            noise_starts: int64 [batch, max_frames], of `noise_table.table_starts`
         """
         batch, frames = f0.shape
         source = _reflect(self.pulses(f0, num_frames), num_frames).unfold(1, SIZE, HOP)  # [batch, frames + 1, 1200]
         is_frame = None if batch == 1 else torch.arange(frames, device=f0.device) < num_frames[:, None]
-        blocks = f0.new_zeros(batch, frames + _OVERLAP - 1, HOP)
+        blocks = f0.new_zeros(batch, frames + OVERLAP - 1, HOP)
         step = max(1, self._chunk // batch)
         for start in range(0, frames, step):
             end = min(start + step, frames)
@@ -79,8 +79,8 @@ class Synthesis:
             wave *= self._window
             if is_frame is not None:
                 wave *= is_frame[:, start:end, None]
-            overlapping = wave.view(batch, end - start, _OVERLAP, HOP)
-            for shift in range(_OVERLAP):
+            overlapping = wave.view(batch, end - start, OVERLAP, HOP)
+            for shift in range(OVERLAP):
                 blocks[:, start + shift : end + shift] += overlapping[:, :, shift]
         rows = torch.arange(batch, device=f0.device)
         blocks[:, 2] *= self._first
@@ -92,10 +92,10 @@ class Synthesis:
         """complex64 [batch, frames, 601]; overwrites `harmonic` and `noise`."""
         log_harmonic, theta, log_noise, log_free, phi = spectrum.split(BINS, 2)
         angle = self._tanh(theta).mul_(math.pi)
-        magnitude = self._exp(log_harmonic.clamp(max=_LOUDEST))
+        magnitude = self._exp(log_harmonic.clamp(max=LOUDEST))
         harmonic *= torch.complex(self._cos(angle).mul_(magnitude), self._sin(angle).mul_(magnitude))
-        noise *= self._exp(log_noise.clamp(max=_LOUDEST))
-        magnitude = self._exp(log_free.clamp(max=_LOUDEST))
+        noise *= self._exp(log_noise.clamp(max=LOUDEST))
+        magnitude = self._exp(log_free.clamp(max=LOUDEST))
         harmonic += noise
         harmonic += torch.complex(self._cos(phi).mul_(magnitude), self._sin(phi).mul_(magnitude))
         return harmonic
@@ -109,17 +109,17 @@ class Synthesis:
         at = torch.arange(-1, frames + 1, device=f0.device).clamp(min=0)
         padded = f0.gather(1, torch.minimum(at, num_frames[:, None] - 1))
         hz = padded.unfold(1, 3, 1) @ self._ramps  # [batch, frames, 300]
-        is_voiced = hz > _UNVOICED_HZ
-        hz.clamp_(min=_UNVOICED_HZ)
+        is_voiced = hz > UNVOICED_HZ
+        hz.clamp_(min=UNVOICED_HZ)
         cycles = hz.cumsum(2, dtype=torch.float64).mul_(1 / SAMPLE_RATE)
-        per_frame = (cycles[:, :, -1] * 2.0**_PHASE_BITS).round_().long()
-        before = (per_frame.cumsum(1) - per_frame) & ((1 << _PHASE_BITS) - 1)
-        cycles += before[:, :, None].double().mul_(2.0**-_PHASE_BITS)
+        per_frame = (cycles[:, :, -1] * 2.0**PHASE_BITS).round_().long()
+        before = (per_frame.cumsum(1) - per_frame) & ((1 << PHASE_BITS) - 1)
+        cycles += before[:, :, None].double().mul_(2.0**-PHASE_BITS)
         phase = cycles.frac_().mul_(2 * math.pi).float()
-        limit = torch.div(_MAX_HZ, hz).floor_().add_(0.5)
+        limit = torch.div(MAX_HZ, hz).floor_().add_(0.5)
         denominator = self._sin(phase * 0.5).mul_(2)
         pulse = self._sin(phase.mul_(limit)).div_(denominator)
-        pulse = torch.where(denominator.abs_() <= _POLE, limit, pulse).sub_(0.5)
+        pulse = torch.where(denominator.abs_() <= POLE, limit, pulse).sub_(0.5)
         return pulse.mul_(is_voiced).view(batch, frames * HOP)
 
 

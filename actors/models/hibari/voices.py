@@ -12,12 +12,14 @@ from pathlib import Path
 
 from ....errors import ModelError, did_you_mean
 from ..onnx_file import read_bytes
+from .package import hibari_package
 
 DEFAULT_VOICE = "heart"
 
 
 def voice_names() -> tuple[str, ...]:
     """Every voice of the installed package, in its order."""
+    hibari_package()
     from hibari.voices import VOICES
 
     return tuple(VOICES)
@@ -25,6 +27,7 @@ def voice_names() -> tuple[str, ...]:
 
 def is_british(voice: str) -> bool:
     """Whether the voice reads text the British way."""
+    hibari_package()
     from hibari.voices import VOICES
 
     return bool(VOICES[voice]["british"])
@@ -55,6 +58,7 @@ def own_file(path: str) -> Path:
 
 def weights_digest(voice: str, file: Path | None) -> str:
     """sha256 of the weights of a voice, or of the file that stands in for it, without fetching anything."""
+    hibari_package()
     from hibari.voices import VOICES
 
     return str(VOICES[voice]["sha256"]) if file is None else hashlib.sha256(read_bytes(file)).hexdigest()
@@ -66,6 +70,7 @@ def voice_file(voice: str) -> Path:
     Raises:
         ModelError: If it cannot be had or is damaged
     """
+    hibari_package()
     from hibari.voices import voice_path
 
     try:

@@ -18,7 +18,8 @@ from torch import Tensor
 from ....errors import BatchOutOfMemory
 from ...audio.aligned_wave import AlignedWave
 from ...records.utterance import Segment
-from ..noise import NoiseTable, table_starts
+from ..noise import NoiseTable
+from ..noise_table import table_starts
 from .checkpoint.sources import Source
 from .frame_batches import frame_batches
 from .nets.harmonics import HALF_FRAME

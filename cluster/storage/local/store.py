@@ -16,6 +16,7 @@ import io
 import os
 import shutil
 import stat
+import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -47,6 +48,14 @@ class LocalStorage(Storage):
             file.write(b"speechmill")
             file.flush()
             os.fsync(file.fileno())
+
+    def refuse_impossible(self) -> None:
+        """Raise what `check` would raise for a place where no folder or file can be made; leaves nothing there."""
+        place = self._root
+        while not place.exists() and place != place.parent:
+            place = place.parent
+        with translated("writing to", self._root), tempfile.TemporaryFile(dir=place):
+            pass
 
     def put(self, key: str, data: bytes | Path) -> None:
         """Write a file whole; it gets its name once it is on disk.

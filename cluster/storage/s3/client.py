@@ -13,6 +13,7 @@ from typing import Any
 
 import boto3.session
 import botocore.session
+from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
@@ -61,18 +62,20 @@ def connect(options: S3Options, patience: Patience) -> Any:
         SpecError: For an endpoint or region that is none
     """
     url = endpoint_url(options)
+    # A session of our own: boto3's default session is not thread-safe.
+    chain, own = CredentialChain(), botocore.session.Session()
+    style = _addressing_style(options, own, url)
     config = Config(
         connect_timeout=patience.connect_s,
         read_timeout=patience.read_s,
         tcp_keepalive=True,
         max_pool_connections=32,
         retries={"mode": "legacy", "total_max_attempts": 1},  # `Retries` takes its place
-        s3={"addressing_style": "path"} if url else None,
+        s3={"addressing_style": style} if style else None,
+        signature_version=UNSIGNED if options.anonymous else None,
         request_checksum_calculation=_checksums(url),
     )
     try:
-        # A session of our own: boto3's default session is not thread-safe.
-        chain, own = CredentialChain(), botocore.session.Session()
         own.register_component("credential_provider", chain)
         session = boto3.session.Session(botocore_session=own)
         client = session.client("s3", endpoint_url=url, region_name=options.region, config=config)
@@ -86,6 +89,18 @@ def endpoint_url(options: S3Options) -> str | None:
     """The endpoint from the options or the environment; None for AWS itself."""
     environ = os.environ
     return options.endpoint_url or environ.get("AWS_ENDPOINT_URL_S3") or environ.get("AWS_ENDPOINT_URL") or None
+
+
+def _addressing_style(options: S3Options, session: Any, url: str | None) -> str | None:
+    """How bucket and endpoint make an address: by the options, by the profile, or as most other services want it."""
+    if options.addressing_style:
+        return options.addressing_style
+    try:
+        profile = session.get_scoped_config().get("s3")
+    except BotoCoreError:  # a profile that is not there: the request says so
+        profile = None
+    named = profile.get("addressing_style") if isinstance(profile, dict) else None
+    return named or ("path" if url else None)
 
 
 def access_key_id() -> str:

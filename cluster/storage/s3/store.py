@@ -9,6 +9,7 @@ boto3 client is thread-safe; a copy in another process makes its own.
 from __future__ import annotations
 
 import io
+import re
 import uuid
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
@@ -34,6 +35,8 @@ from .responses import again, body_of
 MULTIPART_BYTES = 64 << 20
 _MAX_PART_BYTES = 16 << 20
 _DELETE_BATCH = 1000
+# Old buckets of us-east-1 and other services allow a little more; whatever no service allows is refused.
+_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]|arn:aws[A-Za-z0-9:._-]*")
 
 
 class S3Storage(Storage):
@@ -262,6 +265,11 @@ def _parse(uri: str) -> tuple[str, str]:
     bucket, _, prefix = uri.removeprefix("s3://").partition("/")
     if not uri.startswith("s3://") or not bucket:
         raise SpecError(f"{uri!r} names no bucket; write s3://bucket/prefix")
+    if not _BUCKET.fullmatch(bucket):
+        raise SpecError(
+            f"{uri!r}: {bucket!r} is no name of a bucket: 3 to 63 small letters, digits, dots and hyphens, a letter or "
+            "digit at both ends"
+        )
     prefix = prefix.rstrip("/")
     try:
         return bucket, f"{check_key(prefix)}/" if prefix else ""

@@ -200,7 +200,7 @@ def test_a_graph_with_another_end_gives_the_same_frames(monkeypatch: pytest.Monk
     tokens = onnx_model.prepare(TEXT, "").tokens
     *expected, ends = int8.Int8Voice(PUBLISHED).frames(tokens, 1.0)
     assert ends is not None
-    assert 2 * ends[-1] == expected[1].shape[1]
+    assert 2 * ends[-1] == len(expected[1])
     monkeypatch.setattr(int8, "with_frame_major_head", lambda raw, _: raw)
     *found, none = int8.Int8Voice(PUBLISHED).frames(tokens, 1.0)
     assert none is None

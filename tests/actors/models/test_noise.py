@@ -10,7 +10,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speechmill.actors.models.noise import TABLE_SIZE, NoiseTable, normal, segment_seed, table_starts, uniform
+from speechmill.actors.models.noise import NoiseTable, normal, segment_seed, uniform
+from speechmill.actors.models.noise_table import TABLE_SIZE, table_starts
 
 CPU = torch.device("cpu")
 BINS, BOOKS = 601, 4

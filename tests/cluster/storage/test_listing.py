@@ -86,3 +86,14 @@ def test_a_long_listing_is_lazy() -> None:
     listing = in_key_order(server, "")
     assert next(listing).key == "000000"
     assert server.num_requests == 2
+
+
+def test_a_folder_that_is_listed_below_itself_ends_the_listing_all_the_same() -> None:
+    """Story: a key with "//" made a server name the folder itself among its folders, and the listing never ended."""
+
+    def fetch(prefix: str, token: str | None, *, level: bool) -> ListingPage:
+        if not level:
+            return ListingPage((), (), "more")
+        return ListingPage((Entry(f"{prefix}x", 1),), (prefix,)) if prefix else ListingPage((), ("a/",))
+
+    assert [entry.key for entry in in_key_order(fetch, "a/")] == ["a/x"]

@@ -11,10 +11,13 @@ from typing import Any
 
 import psutil
 import pytest
+import typer
 from support.waiting import eventually
 
 from speechmill.cluster.lease.file import LeaseFile
 from speechmill.cluster.storage import open_storage
+from speechmill.errors import RayNotStarted
+from speechmill.jobs.cli.exits import continued_by_the_same_command
 
 pytestmark = pytest.mark.integration
 SPEECHMILL = [sys.executable, "-c", "from speechmill.jobs.cli.main import main; main()"]
@@ -89,3 +92,26 @@ def _name(process: psutil.Process) -> str:
 
 def _is_alive(process: psutil.Process) -> bool:
     return "ReplicaActor" in _name(process)
+
+
+@pytest.mark.parametrize(
+    ("count", "error", "status", "said"),
+    [
+        (None, RayNotStarted("no"), 3, "stopped: no\nPlease run the same command to continue.\n"),
+        (0, KeyboardInterrupt(), 130, "Stopped.\nPlease run the same command to continue.\n"),
+        (1, KeyboardInterrupt(), 130, "Stopped.\n1 row is committed, and kept; run the same command to continue.\n"),
+        (1_200, RayNotStarted("no"), 3, "1,200 rows are committed, and kept; run the same command to continue.\n"),
+    ],
+)
+def test_only_what_is_committed_is_said_to_be_kept(
+    count: int | None, error: BaseException, status: int, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Story: a service that had no port, and a run whose Ray did not start, said that committed rows stay."""
+
+    class Seen:
+        rows_committed = count
+
+    with pytest.raises(typer.Exit) as ended, continued_by_the_same_command(Seen()):
+        raise error
+    assert ended.value.exit_code == status
+    assert capsys.readouterr().err.endswith(said)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from .....errors import ModelError
 from ...file_digests import sha256
+from ...hub import refuse_unreachable
 from .checks import ADVICE, check_tensors, check_tokenizer, sizes_of
 from .layout import CONFIG_FILE, PART_FILES, STATISTICS_FILE, TOKENIZER_FILE, Part, Sizes, tensors
 from .published import PUBLISHED, REPOSITORY, REVISION
@@ -129,6 +130,7 @@ def fetch(hub_cache: Path | None = None) -> Path:
     from huggingface_hub.errors import RemoteEntryNotFoundError
 
     try:
+        refuse_unreachable(REPOSITORY, FILES[0], REVISION, hub_cache)
         paths = [hf_hub_download(REPOSITORY, file, revision=REVISION, cache_dir=hub_cache) for file in FILES]
         # Only where the hub says that there is none: without the file, a seed is another voice.
         with suppress(RemoteEntryNotFoundError):

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from .....errors import ModelError
 from ....device.disk_cache import cache_folder
 from ...file_digests import sha256
+from ...hub import refuse_unreachable
 from ..nets.sizes import FULL, Sizes, sizes_of
 from ..voices.tables import VoiceFiles, demo_voice_files, voice_files
 from .dequantising import Weights, dequantised
@@ -139,6 +140,7 @@ def fetch() -> Path:
 
     wanted = [CONFIG_FILE, WEIGHTS_FILE, f"{VOICES_FOLDER}/*.pt"]
     try:
+        refuse_unreachable(REPOSITORY, WEIGHTS_FILE, REVISION)
         return Path(snapshot_download(REPOSITORY, revision=REVISION, allow_patterns=wanted))
     except Exception as error:  # the hub, its HTTP client and its transfer library share no base
         raise ModelError(
