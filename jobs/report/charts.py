@@ -58,8 +58,8 @@ def require_matplotlib() -> None:
         raise SpecError(f'a report needs matplotlib: pip install "speechmill[report]" ({error})') from error
 
 
-def histogram_svg(bins: Sequence[Bin], unit: str, label: str, ident: str) -> str:
-    """Bars of counts over an axis named `unit`; `label` tells a screen reader what is seen."""
+def histogram_svg(bins: Sequence[Bin], unit: str, label: str, ident: str, limit: float | None = None) -> str:
+    """Bars of counts over an axis named `unit`; `label` tells a screen reader what is seen, `limit` is a line."""
     with _styled():
         figure, axes = _figure(4.6, 2.15)
         width = bins[0].end - bins[0].begin if bins else 1.0
@@ -71,6 +71,8 @@ def histogram_svg(bins: Sequence[Bin], unit: str, label: str, ident: str) -> str
             color=_BAR,
             linewidth=0,
         )
+        if limit is not None:
+            axes.axvline(limit, color=_INK, linewidth=1.0, linestyle=(0, (3, 2)))
         axes.set_xlabel(unit)
         _finish(axes)
         return _svg(figure, label, ident)

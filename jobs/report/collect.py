@@ -22,6 +22,7 @@ from .clip_store import ClipStore
 from .histogram import Histogram
 from .part_choice import ChosenPart, PartChoice
 from .picks import Best, Pick, Picks
+from .score_limits import score_limits
 from .sound import Sound, sound_of
 from .summary import Summary
 
@@ -74,7 +75,7 @@ def collect(storage: Storage, seed: int = 0, max_rows: int = MAX_ROWS) -> Collec
         JobError: `job.json` is damaged
     """
     output, choice = OutputFile.load(storage), PartChoice(seed, max_rows)
-    summary, picks = Summary(), Picks(seed)
+    summary, picks = Summary(), Picks(seed, score_limits(output.job.identity.keys))
     made = Collected(output, choice, summary, (), picks.worst_by, Histogram(), {}, [])
     try:
         made.state = status(storage)

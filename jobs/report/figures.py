@@ -11,6 +11,7 @@ from markupsafe import Markup
 from .charts import curve_svg, histogram_svg, timeline_svg
 from .collect import Collected
 from .histogram import Histogram
+from .score_limits import score_limits
 from .summary import NO_VOICE
 from .trace_file import NUM_BINS, OUTCOMES, Timeline
 
@@ -64,12 +65,20 @@ def histograms(made: Collected) -> list[Plot]:
         _histogram("pace", "Characters per second", "characters per second", made.summary.chars_per_s, clips),
         _histogram("level", "Level", "dBFS, root mean square", made.level_dbfs, heard),
     ]
+    limits = score_limits(made.output.job.identity.keys)
     for place, (name, values) in enumerate(sorted(made.summary.scores.items())):
-        plots.append(_histogram(f"score-{place}", f"Score {name}", "score", values, f"{values.num_values:,} clips"))
+        limit, of = limits.get(name), f"{values.num_values:,} clips"
+        if limit is not None:
+            of += f"; rejected {'below' if limit.is_lower else 'above'} {number(limit.value)}"
+        plots.append(
+            _histogram(f"score-{place}", f"Score {name}", "score", values, of, None if limit is None else limit.value)
+        )
     return [plot for plot in plots if plot is not None]
 
 
-def _histogram(ident: str, title: str, unit: str, values: Histogram, of: str) -> Plot | None:
+def _histogram(
+    ident: str, title: str, unit: str, values: Histogram, of: str, limit: float | None = None
+) -> Plot | None:
     bins = values.bins(min(40, max(10, math.isqrt(2 * values.num_values))))
     if not bins:
         return None
@@ -77,7 +86,7 @@ def _histogram(ident: str, title: str, unit: str, values: Histogram, of: str) ->
     told = f"{of}; median {middle}, 5 % below {low}, 5 % above {high}, from {number(values.smallest)} to "
     told += number(values.largest)
     rows = [(number(some.begin), number(some.end), f"{some.count:,}") for some in bins if some.count]
-    svg = histogram_svg(bins, unit, f"Histogram of {title.lower()}: {told}", ident)
+    svg = histogram_svg(bins, unit, f"Histogram of {title.lower()}: {told}", ident, limit)
     return Plot(ident, title, told, Markup(svg), ("from", "below", "clips"), rows)
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from ...actors.records.manifest import Record
 from .part_choice import draw_of
+from .score_limits import ScoreLimit
 
 MAX_CLIPS = 60
 LONGEST = SHORTEST = 8
@@ -51,8 +52,14 @@ class Best:
 class Picks:
     """Takes records, keeps those that are shown."""
 
-    def __init__(self, seed: int) -> None:
-        self._seed = seed
+    def __init__(self, seed: int, limits: Mapping[str, ScoreLimit] | None = None) -> None:
+        """Take records.
+
+        Args:
+            seed: Of the random ones
+            limits: Of the scores of the job's judges; where there are any, no other scores are followed
+        """
+        self._seed, self._limits = seed, limits or {}
         self._drawn = Best(MAX_CLIPS)
         self._longest, self._shortest = Best(LONGEST), Best(SHORTEST)
         self._failed, self._rejected = Best(FAILED), Best(FAILED)
@@ -73,15 +80,20 @@ class Picks:
         if getattr(record, "verdict", None) == "rejected":
             self._rejected.add(chance, record)
         for name, score in (record.scores or {}).items():
+            if self._limits and name not in self._limits:
+                continue
             if name not in self._worst and len(self._worst) < MAX_SCORES:
                 self._worst[name] = Best(WORST)
             if name in self._worst:
-                self._worst[name].add(-score if is_low_worse(name) else score, record)
+                self._worst[name].add(-score if self._is_low_worse(name) else score, record)
 
     @property
     def worst_by(self) -> Mapping[str, str]:
         """The scores by which rows were picked, and which end counts as worst: "lowest" or "highest"."""
-        return {name: "lowest" if is_low_worse(name) else "highest" for name in self._worst}
+        return {name: "lowest" if self._is_low_worse(name) else "highest" for name in self._worst}
+
+    def _is_low_worse(self, name: str) -> bool:
+        return self._limits[name].is_lower if name in self._limits else is_low_worse(name)
 
     def picks(self) -> list[Pick]:
         """At most MAX_CLIPS rows, each once, of the groups in turn; random ones fill what the others leave."""

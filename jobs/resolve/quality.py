@@ -103,7 +103,13 @@ def resolve_gate(spec: JobSpec, info: ModelInfo, device: str) -> ResolvedGate | 
         ),
         {
             "quality.judges (their revisions)": [
-                {"name": name, "revision": known.revision, "thresholds": dict(known.thresholds)}
+                {
+                    "name": name,
+                    "revision": known.revision,
+                    "scores": known.name,
+                    "thresholds": dict(known.thresholds),
+                    "rejects_below": sorted(known.rejects_below),
+                }
                 for name, known in zip(quality.judges, infos, strict=True)
             ],
             "quality.options": _plain(quality.options),
