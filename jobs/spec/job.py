@@ -199,7 +199,9 @@ class QualitySpec(Section):
 
     @model_validator(mode="after")
     def _judges_are_named(self) -> Self:
-        if not self.judges and (said := sorted(self.model_fields_set - {"judges"})):
+        fields = type(self).model_fields
+        said = sorted(name for name in self.model_fields_set if getattr(self, name) != fields[name].default)
+        if not self.judges and said:  # a resolved job names every key
             raise ValueError(f"{said[0]} needs judges, such as judges: [signal, duration]")
         if strange := sorted(self.options.keys() - set(self.judges)):
             raise ValueError(

@@ -13,6 +13,8 @@ from typing import Any, Self
 
 from ... import errors
 from ...actors.batcher.stats import BatchStats
+from ...actors.gate.stats import GateStats
+from ...actors.records.verdicts import VerdictCounts
 from ...errors import JobError, RunStopped, SpeechmillError
 from ..run.exit_status import ExitStatus
 from ..run.result import Result
@@ -74,8 +76,16 @@ def _last(log: str) -> Result | SpeechmillError | None:
 
 def _decode(body: Mapping[str, Any]) -> Result | SpeechmillError:
     if "result" in body:
-        fields: dict[str, Any] = {**body["result"], "batches": BatchStats(**body["result"]["batches"])}
-        return Result(**fields)
+        told = body["result"]
+        gate = told["gate"]
+        return Result(
+            **{
+                **told,
+                "batches": BatchStats(**told["batches"]),
+                "verdicts": VerdictCounts(**told["verdicts"]),
+                "gate": GateStats(**gate | {"passed": tuple(gate["passed"])}),
+            }
+        )
     kind: Any = getattr(errors, body["error"], None)
     is_ours = isinstance(kind, type) and issubclass(kind, SpeechmillError)
     return kind(body["message"]) if is_ours else RunStopped(body["message"])

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -106,12 +105,8 @@ def speaking_here(monkeypatch: pytest.MonkeyPatch) -> Iterator[SpeakingHere]:
     """Runs of this test start no Ray; their replica lives here."""
     told = SpeakingHere()
 
-    @contextmanager
-    def session(address: str) -> Iterator[Any]:
-        yield driver.Resources(gpus=0.0, cpus=2.0, is_local=True)
-
-    monkeypatch.setattr(driver, "session", session)
-    monkeypatch.setattr(driver, "Spawned", lambda plan, config: config)
+    monkeypatch.setattr(driver, "num_processes", lambda job, device: 1)
+    monkeypatch.setattr(driver, "ProcessSource", lambda num_replicas, config: config)
     monkeypatch.setattr(
         driver, "Pool", lambda source, config, parts, *, stamp: PoolHere(told, source, config, parts, stamp)
     )

@@ -53,6 +53,7 @@ def test_lhotse_loads_the_folders_of_kaldi(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("to", ["hf", "audiofolder"])
+@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 def test_datasets_loads_both_splits(to: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for package in ("datasets", *(["torchcodec"] if to == "audiofolder" else [])):
         if importlib.util.find_spec(package) is None:

@@ -92,7 +92,7 @@ class Bench:
         self.clock = Clock()
         self.committer = Committer(self.storage, FreeLease(), begin(self.storage, job_file()))
         self.tracker = Tracker(Totals(), 0.0)
-        self.commits = Commits(INFO, "speak", self.ledger, self.committer, self.tracker)
+        self.commits = Commits(INFO, "speak", self.ledger, self.committer, self.tracker, {})
         self.intake = Intake(iter(windows), self.commits, self.tracker, self.clock)
 
     def run(self, mill: Mill) -> None:
