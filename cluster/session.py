@@ -25,6 +25,7 @@ CONNECT_S = 10.0
 NODE_S = 10.0
 """How long a node of this machine may still be starting while its head answers."""
 JOIN_TRIES = 3
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,12 @@ def session(address: str, metrics_port: int = 0, waiting: Waiting | None = None)
 
 def _join(address: str) -> None:
     import ray
+    import ray._private.ray_constants as constants
 
+    if not address.startswith("ray://") and _is_on_loopback_alone(address):
+        # Ray would look for it at the machine's other address.
+        constants.ENABLE_RAY_CLUSTER = False
+        os.environ.setdefault(constants.ENABLE_RAY_CLUSTERS_ENV_VAR, "0")
     for left in reversed(range(JOIN_TRIES)):
         try:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
@@ -104,6 +110,24 @@ def _join(address: str) -> None:
                 raise
         else:
             return
+
+
+def _is_on_loopback_alone(address: str) -> bool:
+    """Whether the Ray there is one that a run or a service of this machine has started (`ray_start`).
+
+    Raises:
+        ConnectionError: `auto` finds none
+    """
+    from ray._private.services import get_node_ip_address, get_ray_address_from_environment
+
+    host, _, port = (get_ray_address_from_environment(address, None) or "").rpartition(":")
+    if host not in LOOPBACK:
+        return False
+    try:
+        socket.create_connection((get_node_ip_address(), int(port)), timeout=CONNECT_S).close()
+    except (OSError, OverflowError):
+        return True
+    return False
 
 
 def _knock(address: str) -> None:

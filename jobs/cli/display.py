@@ -78,7 +78,7 @@ class PlainDisplay:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._shown_s = float("-inf")
+        self._shown_s, self._is_starting = float("-inf"), False
 
     def __enter__(self) -> Self:
         return self
@@ -89,8 +89,9 @@ class PlainDisplay:
     def __call__(self, snapshot: Snapshot) -> None:
         """Print a line if the last one is old enough, so that a log stays short."""
         self.rows_committed = _committed(snapshot)
-        if time.monotonic() - self._shown_s >= PLAIN_EVERY_S:
-            self._shown_s = time.monotonic()
+        is_first = self._is_starting and not snapshot.is_starting
+        if is_first or time.monotonic() - self._shown_s >= PLAIN_EVERY_S:
+            self._shown_s, self._is_starting = time.monotonic(), snapshot.is_starting
             print(f"{self._name}: {summary(snapshot)}", file=sys.stderr, flush=True)
 
 

@@ -73,4 +73,7 @@ def _is_corpus(source: str) -> bool:
         raise SpecError(f"{printable(source, 200)} is a document: save its text as .txt, a line a row, and run that")
     if any(mark in source for mark in "*?["):
         return True
-    return Path(source).is_dir()
+    try:
+        return Path(source).is_dir()
+    except (OSError, ValueError):  # too long for a name, or with a NUL: the job file that is not there says so
+        return False

@@ -117,7 +117,7 @@ def test_a_line_that_is_no_yaml_is_not_repeated(tmp_path: Path, tell: Tell) -> N
 @pytest.mark.parametrize(
     ("override", "told"),
     [
-        ("seed=" + "[\n" * 900, "--set seed: the value is not valid YAML: its values are nested too deeply"),
+        ("seed=" + "[\n" * 900, "--set seed: the value is not valid YAML (its values are nested too deeply)"),
         ("seed=&a [*a]", "a value holds itself"),
         ("seed=!!python/object/apply:os.system [x]", "--set seed"),
         ("seed.x.y=1", "seed"),

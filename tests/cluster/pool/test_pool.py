@@ -20,6 +20,7 @@ from speechmill.actors.models.base import ModelConfig
 from speechmill.actors.records.manifest import decode_records
 from speechmill.actors.records.utterance import Shard, Utterance
 from speechmill.actors.replica.receipt import JobConfig, ReplicaConfig
+from speechmill.cluster.containers.base import clip_key
 from speechmill.cluster.containers.parts import Parts
 from speechmill.cluster.pool.pool import CompletedShard, Pool
 from speechmill.cluster.pool.replica_source import Spawned
@@ -230,7 +231,9 @@ def test_the_task_of_a_slow_replica_is_copied_and_what_comes_second_is_swept(tmp
     named = {r.audio for s, receipt in receipts for r in decode_records(receipt.manifest, s.shard.id)}
     assert orphaned_parts
     # What a replica had stored when it was killed or told.
-    storage.put(f"audio/{orphaned_parts[0]}/000000000-half.wav", b"half")
+    part = orphaned_parts[0]
+    half = clip_key(part, 0, "half", "wav") if container == "files" else f"audio/{part}/000000000-half.wav"
+    storage.put(half, b"half")
     for part in orphaned_parts:
         parts.sweep(part)
     assert {entry.key for entry in storage.list("audio/")} == named
