@@ -78,14 +78,13 @@ def _decode(body: Mapping[str, Any]) -> Result | SpeechmillError:
     if "result" in body:
         told = body["result"]
         gate = told["gate"]
-        return Result(
-            **{
-                **told,
-                "batches": BatchStats(**told["batches"]),
-                "verdicts": VerdictCounts(**told["verdicts"]),
-                "gate": GateStats(**gate | {"passed": tuple(gate["passed"])}),
-            }
-        )
+        fields: dict[str, Any] = {
+            **told,
+            "batches": BatchStats(**told["batches"]),
+            "verdicts": VerdictCounts(**told["verdicts"]),
+            "gate": GateStats(**gate | {"passed": tuple(gate["passed"])}),
+        }
+        return Result(**fields)
     kind: Any = getattr(errors, body["error"], None)
     is_ours = isinstance(kind, type) and issubclass(kind, SpeechmillError)
     return kind(body["message"]) if is_ours else RunStopped(body["message"])
