@@ -202,7 +202,7 @@ def test_real_voices_of_two_languages_killed_and_continued_speak_the_same_bits(
     assert speechmill.Job.load(alone, ONE_REPLICA).run().num_ok == len(rows)
 
     path = job_file(tmp_path, corpus, stormy, s3_env.endpoint, model=model, shard_rows=2)
-    running = start(path)
+    running = start(path, "--set", "cluster.ray_from_rows=0")
     running.until(partial(_has_committed, 2))
     replicas = [
         child
