@@ -74,7 +74,7 @@ class Retries:
             self._turn.changed.notify_all()
 
     def take(self) -> list[tuple[Rows[Any], Segment]]:
-        """All segments that wait; whoever takes them speaks them, or adds them again."""
+        """All segments that wait; the call that takes them speaks them, or adds them again."""
         with self._turn.changed:
             taken, self._waiting = self._waiting, []
             return taken

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ..run.exit_status import ExitStatus
+from .check_model import show_finding
 from .exits import reported
 from .options import JsonOption
 
@@ -23,18 +24,10 @@ def check_judge(
     """Check that a judge keeps the laws that speechmill builds on. Exit status 1 if it breaks one."""
     with reported():
         from ..conformance.check_judge import check_judge as check
-        from ..conformance.check_model import Finding
-        from ..corpus.printable import printable
         from ..spec.overrides import read_pair
 
-        def show(finding: Finding) -> None:
-            if not as_json:
-                print(f"{finding.outcome:8}{finding.meaning}", flush=True)
-                if finding.detail:
-                    print(f"        {printable(finding.detail)}", flush=True)
-
         given = dict(read_pair(pair, "--option", "gap_s=1.5") for pair in options or [])
-        report = check(judge, device=device, options=given, observe=show)
+        report = check(judge, device=device, options=given, observe=show_finding(is_silent=as_json))
         if as_json:
             print(json.dumps(report.body))
         raise typer.Exit(ExitStatus.well(report.is_ok))

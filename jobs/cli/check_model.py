@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..run.exit_status import ExitStatus
 from .exits import reported
 from .options import JsonOption
+
+if TYPE_CHECKING:
+    from ..conformance.check_model import Finding
 
 OptionOption = Annotated[
     list[str] | None, typer.Option("--option", metavar="KEY=VALUE", help="One of model.options; the value is YAML.")
@@ -37,16 +41,10 @@ def check_model(
 ) -> None:
     """Check that a model keeps the laws that speechmill builds on. Exit status 1 if it breaks one."""
     with reported():
-        from ..conformance.check_model import REPORT, Finding
+        from ..conformance.check_model import REPORT
         from ..conformance.check_model import check_model as check
         from ..corpus.printable import printable
         from ..spec.overrides import read_pair
-
-        def show(finding: Finding) -> None:
-            if not as_json:
-                print(f"{finding.outcome:8}{finding.meaning}", flush=True)
-                if finding.detail:
-                    print(f"        {printable(finding.detail)}", flush=True)
 
         report = check(
             model,
@@ -57,10 +55,23 @@ def check_model(
             texts=tuple(texts) if texts else None,
             out=out,
             recogniser=recogniser,
-            observe=show,
+            observe=show_finding(is_silent=as_json),
         )
         if as_json:
             print(json.dumps(report.body))
         elif report.samples is not None:
             print(f"{printable(report.samples.line)}; {out}/{REPORT} is the report")
         raise typer.Exit(ExitStatus.well(report.is_ok))
+
+
+def show_finding(*, is_silent: bool) -> Callable[[Finding], None]:
+    """What prints a finding as it comes; nothing where a program gets the whole report at the end."""
+    from ..corpus.printable import printable
+
+    def show(finding: Finding) -> None:
+        if not is_silent:
+            print(f"{finding.outcome:8}{finding.meaning}", flush=True)
+            if finding.detail:
+                print(f"        {printable(finding.detail)}", flush=True)
+
+    return show

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -11,8 +10,9 @@ from typing import Any, cast
 from ...actors.gate.config import GateConfig
 from ...actors.judges.base import JudgeConfig
 from ...actors.judges.registry import describe_judge
-from ...cluster.storage import S3Options, open_storage
-from ...errors import SpecError, StorageMissing, did_you_mean
+from ...cluster.storage import S3Options
+from ...errors import SpecError, did_you_mean
+from ..resolve.calibration import read_calibration
 from .audio_corpus import AudioCorpusOptions
 
 DEFAULT_JUDGES = ("signal", "duration")
@@ -42,7 +42,7 @@ def gate_of(how: JudgingOptions, s3: S3Options | None = None) -> GateConfig:
         raise SpecError(f"options of {strange[0]!r:.80}, which is not asked: {did_you_mean(strange[0], how.judges)}")
     if not 0 < how.share <= 1:
         raise SpecError(f"--share is {how.share}; it has to be above 0 and at most 1")
-    learned = read_calibration(how.calibration, s3) if how.calibration else {}
+    learned = read_calibration(how.calibration, s3, "--calibration") if how.calibration else {}
     configs = tuple(
         JudgeConfig(
             name, _device(name, how), how.options.get(name, {}), cast("Mapping[str, object]", learned.get(name, {}))
@@ -55,25 +55,6 @@ def gate_of(how: JudgingOptions, s3: S3Options | None = None) -> GateConfig:
 def _device(name: str, how: JudgingOptions) -> str:
     """The cheap judges of speechmill's own know one device only."""
     return "cpu" if name in DEFAULT_JUDGES else how.device
-
-
-def read_calibration(uri: str, s3: S3Options | None) -> dict[str, object]:
-    """What was measured for each judge, by its name.
-
-    Raises:
-        SpecError: There is no such file, or it holds something else
-    """
-    folder, _, name = uri.rpartition("/")
-    try:
-        found: Any = json.loads(open_storage(folder or ("/" if uri.startswith("/") else "."), s3).get(name))
-    except StorageMissing as error:
-        raise SpecError(f"--calibration: {uri} is not there; `speechmill judge --calibrate` writes it") from error
-    except ValueError as error:
-        raise SpecError(f"--calibration: {uri} is no JSON: {error}") from error
-    judges = found.get("judges") if isinstance(found, dict) else None
-    if not isinstance(judges, dict) or not all(isinstance(value, dict) for value in judges.values()):
-        raise SpecError(f'--calibration: {uri} needs "judges", with the thresholds of each judge by its name')
-    return cast("dict[str, object]", judges)
 
 
 def _whole(uri: str) -> str:

@@ -15,9 +15,9 @@ from ...actors.judges.base import JudgeConfig
 from ...actors.judges.registry import describe_judge
 from ...actors.models.base import ModelInfo
 from ...cluster.session import Resources
-from ...cluster.storage import S3Options, open_storage
-from ...errors import ModelError, SpecError, StorageMissing
+from ...errors import ModelError, SpecError
 from ..spec.job import JobSpec, QualitySpec
+from .calibration import read_calibration
 
 ATTEMPTS = 3
 """Of a row, where the job says `auto` and another attempt may sound better."""
@@ -76,7 +76,11 @@ def resolve_gate(spec: JobSpec, info: ModelInfo, device: str) -> ResolvedGate | 
     quality = spec.quality
     if not quality.judges:
         return None
-    calibration = _calibration(quality.calibration, spec.input.s3.options()) if quality.calibration else {}
+    calibration = (
+        read_calibration(quality.calibration, spec.input.s3.options(), "quality.calibration")
+        if quality.calibration
+        else {}
+    )
     where = quality.place
     has_gpu = device == "cuda" and (where.where == "replica" or where.gpus > 0)
     judges = tuple(_placed(name, quality, calibration, has_gpu=has_gpu) for name in quality.judges)
@@ -144,25 +148,6 @@ def _attempts(spec: JobSpec, info: ModelInfo) -> int:
             "rows that fail"
         )
     return wanted
-
-
-def _calibration(uri: str, s3: S3Options) -> dict[str, object]:
-    """The calibration of each judge, by its name.
-
-    Raises:
-        SpecError: There is no such file, or it holds something else
-    """
-    folder, _, name = uri.rpartition("/")
-    try:
-        found = json.loads(open_storage(folder or ("/" if uri.startswith("/") else "."), s3).get(name))
-    except StorageMissing as error:
-        raise SpecError(f"quality.calibration: {uri} is not there; `speechmill judge --calibrate` writes it") from error
-    except ValueError as error:
-        raise SpecError(f"quality.calibration: {uri} is no JSON: {error}") from error
-    judges = found.get("judges") if isinstance(found, dict) else None
-    if not isinstance(judges, dict) or not all(isinstance(value, dict) for value in judges.values()):
-        raise SpecError(f'quality.calibration: {uri} needs "judges", with the thresholds of each judge by its name')
-    return cast("dict[str, object]", judges)
 
 
 def _plain(options: dict[str, dict[str, Any]]) -> dict[str, Any]:
