@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from .region import Region
@@ -93,3 +94,17 @@ class Generated:
     @property
     def num_steps(self) -> int:
         return len(self.codes)
+
+    def steps_from(self, start: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Codes and hidden states from step `start` on."""
+        return self.codes[start:], self.hiddens[start:]
+
+
+def joined(rows: Sequence[Generated]) -> Generated:
+    """Rows that follow each other as one, at least one; it is complete if all are."""
+    if len(rows) == 1:
+        return rows[0]
+    import torch
+
+    codes, hiddens = (torch.cat([getattr(row, part) for row in rows]) for part in ("codes", "hiddens"))
+    return replace(rows[-1], codes=codes, hiddens=hiddens, is_complete=all(row.is_complete for row in rows))

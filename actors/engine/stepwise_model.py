@@ -5,7 +5,7 @@ parking, refining). A model's hooks give the network, the prompt of a row, its s
 sound. Importing this module imports no torch, so that `describe` stays light.
 
 A network with a region (`network.RegionNetwork`) reserves positions for the prompt, behind which audio starts. Then
-`opening` gives what stands between them, and the prompt may grow while audio is drawn.
+`opening` gives what stands between them, and the prompt may grow while audio is drawn (`growing_model.GrowingModel`).
 
 Possible extensions, and their places:
 
