@@ -58,3 +58,9 @@ class Cache:
     def move(self, source: int, target: int, positions: int) -> None:
         """Copy the first positions of one slot into another."""
         self._slab[:, :, target, :, :positions] = self._slab[:, :, source, :, :positions]
+
+    def swap(self, one: int, other: int, positions: int) -> None:
+        """Exchange the first positions of two slots."""
+        held = self.copy(one, positions)
+        self.move(other, one, positions)
+        self._slab[:, :, other, :, :positions] = held

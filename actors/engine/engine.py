@@ -3,6 +3,9 @@
 Guaranteed: every request ends as exactly one `Generated`, and the codes of a row depend on its own prompt, settings and
 seed. Logits are computed for all rows together. The number of rows sets the shape of the sums, so logits may differ by
 float rounding unless `is_fixed` keeps the shape the same.
+
+If the network has a region (`region.Region`), the prompt of a row may grow while its codes are drawn. A row whose next
+step needs more of its prompt waits, and takes no part in steps. So the time at which a prompt arrives changes no code.
 """
 
 from __future__ import annotations
@@ -13,9 +16,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .network import Network
+from .network import Network, RegionNetwork
 from .request import Generated, Request
-from .schedule import PromptChunk, Schedule, SlotMove
+from .schedule import PromptChunk, Schedule, Slot, SlotMove
 from .state import Parked, SlotState
 
 PREFILL_POSITIONS = 2_048
@@ -33,6 +36,8 @@ class _Row:
     """A request and its state."""
 
     request: Request
+    prompt: Tensor
+    is_whole: bool
     is_complete: bool = False
     parked: Parked | None = None
 
@@ -82,8 +87,12 @@ class Engine:
     ) -> None:
         self._network, self._device, self._is_fixed = network, device, is_fixed
         self._positions = positions
+        self._regional = network if isinstance(network, RegionNetwork) else None
+        self._region = self._regional.region if self._regional is not None else None
         self._state = SlotState(network, slots, positions, device, is_fixed=is_fixed)
-        self._schedule: Schedule[_Row] = Schedule(slots, PREFILL_POSITIONS, beside_urgent)
+        self._schedule: Schedule[_Row] = Schedule(
+            slots, PREFILL_POSITIONS, beside_urgent, self._region, is_exact=is_fixed
+        )
         self.usage = Usage()
 
     def clear(self) -> None:
@@ -92,8 +101,9 @@ class Engine:
 
     def check(self, request: Request) -> None:
         """Raise ValueError if no slot can hold the request."""
-        if not 0 < request.num_positions <= self._positions:
-            raise ValueError(f"{request.num_positions} positions do not fit into a slot of {self._positions}")
+        positions = request.num_positions(self._region)
+        if not 0 < positions <= self._positions:
+            raise ValueError(f"{positions} positions do not fit into a slot of {self._positions}")
 
     def add(self, requests: Iterable[Request]) -> None:
         """Add requests.
@@ -105,7 +115,43 @@ class Engine:
         for request in rows:
             self.check(request)
         for request in rows:
-            self._schedule.add(_Row(request), len(request.prompt), is_urgent=request.is_urgent)
+            opening = 0 if request.opening is None else len(request.opening)
+            self._schedule.add(
+                _Row(request, request.prompt, request.is_whole),
+                len(request.prompt),
+                is_urgent=request.is_urgent,
+                opening=opening,
+                is_whole=request.is_whole,
+            )
+
+    def extend(self, key: int, embeddings: Tensor | None = None, *, is_last: bool = False) -> bool:
+        """Add to the prompt of a row that grows; it goes on at the next step.
+
+        Args:
+            embeddings: Float [length, hidden]; None adds nothing
+            is_last: Nothing more comes. The row ends by its own rule
+
+        Returns:
+            Whether there is such a row. There is none once it has ended or was cancelled
+
+        Raises:
+            ValueError: The row does not grow, or its region has no room for so many embeddings
+        """
+        row = next((row for row in self._schedule.rows() if row.request.key == key), None)
+        if row is None:
+            return False
+        if row.is_whole or self._region is None:
+            raise ValueError(f"the prompt of row {key} is complete")
+        added = 0 if embeddings is None else len(embeddings)
+        if len(row.prompt) + added > self._region.size:
+            raise ValueError(
+                f"a prompt of {len(row.prompt) + added} positions does not fit into a region of {self._region.size}"
+            )
+        if embeddings is not None:
+            row.prompt = torch.cat((row.prompt, embeddings.to(row.prompt)))
+        row.is_whole = is_last
+        self._schedule.extend(row, added, is_whole=is_last)
+        return True
 
     def cancel(self, keys: Iterable[int]) -> None:
         """Drop requests; their slots are free at the next step. Unknown keys are ignored."""
@@ -129,26 +175,46 @@ class Engine:
         """Whether every request has ended."""
         return self._schedule.is_idle
 
+    @property
+    def has_work(self) -> bool:
+        """Whether a step can do something: not if all rows that are left wait for more of their prompts."""
+        return self._schedule.has_work
+
     @torch.inference_mode()
     def run(self) -> Iterator[Generated]:
-        """Step until no row is left; yields rows as they end. Requests may be added meanwhile."""
-        while not self.is_idle:
+        """Step until no row is left that can go on; yields rows as they end. Requests may be added meanwhile."""
+        while self.has_work:
             yield from self.step()
 
     @torch.inference_mode()
     def step(self) -> list[Generated]:
-        """Admit rows, prefill, draw once for every ready row, collect ended rows, advance the others."""
+        """Admit rows, prefill, draw once for every ready row, collect ended rows, advance the others.
+
+        With a region, rows are advanced before the draw: only then it is known which have enough of their prompts.
+        """
+        self._settle()
         self._admit()
         self._prefill()
+        if self._region is not None:
+            self._settle()
+            self._advance()
+        self._schedule.count_step()
         ended = self._draw()
         done = self._collect(ended)
-        self._advance()
+        if self._region is None:
+            self._advance()
         return done
+
+    def _settle(self) -> None:
+        slots = self._schedule.slots
+        for one, other in self._schedule.settle():
+            positions = max(self._schedule.in_cache(slots[one]), self._schedule.in_cache(slots[other]))
+            self._state.swap(one, other, positions, max(slots[one].steps, slots[other].steps))
 
     def _admit(self) -> None:
         while (number := self._schedule.next_to_park()) is not None:
             slot = self._schedule.slots[number]
-            slot.row.parked = self._state.park(number, slot.positions, slot.steps)
+            slot.row.parked = self._state.park(number, self._schedule.in_cache(slot), slot.steps)
             self._move(self._schedule.park(number))
         while (admitted := self._schedule.admit()) is not None:
             number, moves = admitted
@@ -170,16 +236,20 @@ class Engine:
     def _fill(self, chunks: Sequence[PromptChunk]) -> None:
         """Compute chunks as a padded batch; their rows are in adjacent slots."""
         first, longest = chunks[0].slot, max(chunk.count for chunk in chunks)
+        slots = [self._schedule.slots[chunk.slot] for chunk in chunks]
         x = self._state.hidden.new_zeros(len(chunks), longest, self._network.hidden)
-        for row, chunk in enumerate(chunks):
-            prompt = self._schedule.slots[chunk.slot].row.request.prompt
-            x[row, : chunk.count] = prompt[chunk.start : chunk.start + chunk.count].to(x)
-        starts = torch.tensor([chunk.start for chunk in chunks], device=self._device)
-        counts = torch.tensor([chunk.count for chunk in chunks], device=self._device)
-        reach = self._reach(max(chunk.start + chunk.count for chunk in chunks))
-        hidden = self._network.hiddens(x, self._state.cache, first, starts, reach)
-        last = torch.arange(len(chunks), device=self._device)
-        self._state.hidden[first : first + len(chunks)] = hidden[last, counts - 1]
+        for row, (chunk, slot) in enumerate(zip(chunks, slots, strict=True)):
+            source = slot.row.request.opening if chunk.is_opening else slot.row.prompt
+            assert source is not None
+            x[row, : chunk.count] = source[chunk.start : chunk.start + chunk.count].to(x)
+        behind = 0 if self._region is None else self._region.size
+        starts = [chunk.start + behind * chunk.is_opening for chunk in chunks]
+        reach = self._reach(max(start + chunk.count for start, chunk in zip(starts, chunks, strict=True)))
+        hidden = self._hiddens(x, first, starts, reach, slots)
+        if self._region is None:
+            counts = torch.tensor([chunk.count for chunk in chunks], device=self._device)
+            last = torch.arange(len(chunks), device=self._device)
+            self._state.hidden[first : first + len(chunks)] = hidden[last, counts - 1]
         for chunk in chunks:
             self._schedule.filled(chunk)
             self.usage.prefilled += chunk.count
@@ -225,20 +295,34 @@ class Engine:
         computed = self._computed(ready)
         slots = self._schedule.slots[:ready]
         # A slot that is computed only for the shape writes to positions that no row reads before writing them itself.
-        positions = [slot.prompt + slot.steps - 1 for slot in slots] + [self._positions - 1] * (computed - ready)
-        starts = torch.tensor(positions, device=self._device)
+        positions = [self._schedule.position(slot) for slot in slots] + [self._positions - 1] * (computed - ready)
         # Masked positions add zeros: on a CPU the sums are the same to the bit for any reach of attention. On a GPU
         # kernels are chosen by the length.
         is_whole = self._is_fixed and self._device.type != "cpu"
         reach = self._positions if is_whole else self._reach(max(positions[:ready]) + 1)
         x = self._network.embed(self._state.next[:computed])[:, None]
-        self._state.hidden[:computed] = self._network.hiddens(x, self._state.cache, 0, starts, reach)[:, 0]
+        for number, slot in enumerate(slots):
+            if self._region is not None and not slot.steps:
+                assert slot.row.request.opening is not None
+                x[number, 0] = slot.row.request.opening[-1].to(x)
+        self._state.hidden[:computed] = self._hiddens(x, 0, positions, reach, slots)[:, 0]
+
+    def _hiddens(
+        self, x: Tensor, first: int, positions: Sequence[int], reach: int, slots: Sequence[Slot[_Row]]
+    ) -> Tensor:
+        """Hidden states of inputs `x` at positions, of the rows in the slots from `first` on."""
+        starts = torch.tensor(positions, device=self._device)
+        if self._regional is None:
+            return self._network.hiddens(x, self._state.cache, first, starts, reach)
+        seen = [self._schedule.seen(slot) for slot in slots] + [1] * (len(positions) - len(slots))
+        told = torch.tensor(seen, device=self._device)
+        return self._regional.hiddens(x, self._state.cache, first, starts, reach, told)
 
     def _move(self, moves: Iterable[SlotMove]) -> None:
         """Move the state of slots as the schedule has moved their rows."""
         for source, target in moves:
             slot = self._schedule.slots[target]
-            self._state.move(source, target, slot.positions, slot.steps)
+            self._state.move(source, target, self._schedule.in_cache(slot), slot.steps)
 
     def _generated(self, number: int) -> Generated:
         slot = self._schedule.slots[number]

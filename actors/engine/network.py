@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from .cache import Cache
+from .region import Region
 
 
 class Network(Protocol):
@@ -49,3 +50,42 @@ class Network(Protocol):
     def logits(self, hidden: Tensor) -> Tensor:
         """Float [rows, codebooks, vocabulary] of hidden states [rows, hidden]."""
         ...
+
+
+@runtime_checkable
+class RegionNetwork(Network, Protocol):
+    """A network whose rows have a region for their prompts.
+
+    Attributes:
+        region: The same for all rows
+    """
+
+    region: Region
+
+    def hiddens(
+        self, x: Tensor, cache: Cache, first: int, starts: Tensor, reach: int, seen: Tensor | None = None
+    ) -> Tensor:
+        """As `Network.hiddens`, but an input behind the region attends to a part of the prompt alone: `attended`.
+
+        Args:
+            seen: int64 [rows]: the positions of its prompt that a row's inputs behind the region attend to; None if
+                only the time of a step is measured
+        """
+        ...
+
+
+def attended(at: Tensor, reach: int, region: Region, seen: Tensor | None) -> Tensor:
+    """What inputs attend to: bool [rows, time, reach], at the first `reach` positions of the cache.
+
+    An input of the prompt attends to the prompt up to itself. An input behind the region attends to the first `seen`
+    positions of the prompt, and to all that stands behind the region up to itself but `region.num_hidden`.
+
+    Args:
+        at: int64 [rows, time]: the positions of the inputs
+        seen: int64 [rows]; None for the whole region
+    """
+    columns = torch.arange(reach, device=at.device)
+    is_before = columns <= at[..., None]
+    first = region.size if seen is None else seen[:, None, None]
+    is_shown = (columns < first) | (columns >= region.size + region.num_hidden)
+    return is_before & (is_shown | (at < region.size)[..., None])

@@ -1,8 +1,8 @@
 """Draws codes for all rows at once, each with its own temperature, limits, penalty and noise.
 
 Guaranteed: a row's codes depend only on its own logits, settings, history and noise, because every operation is along a
-row. The order of the steps is that of ChatTTS: temperature, repetition penalty, top-P, top-K, the end forbidden before
-`min_steps`, softmax, draw.
+row. The order of the steps is that of ChatTTS: temperature, repetition penalty, top-P, top-K, the end forbidden where
+it may not come yet, softmax, draw.
 """
 
 from __future__ import annotations
@@ -44,6 +44,11 @@ class Sampler:
         """The same on the host: how many of the likeliest codes are looked at."""
         self._penalty = torch.ones(slots, device=device)
         self._min_steps = torch.zeros(slots, dtype=torch.long, device=device)
+        self._end_period = torch.ones(slots, dtype=torch.long, device=device)
+        self._end_from = torch.zeros(slots, dtype=torch.long, device=device)
+        self._free_steps = torch.zeros(slots, dtype=torch.long, device=device)
+        self._free_left = [0] * slots
+        """On the host: steps to come that draw from all codes."""
         self._seeds = torch.zeros(slots, dtype=torch.long, device=device)
         self._steps = torch.zeros(slots, dtype=torch.long, device=device)
         # A code beyond the vocabulary stands for "not yet": it has a column of its own, which is thrown away.
@@ -57,6 +62,8 @@ class Sampler:
         self._reaches[slot] = max(KEPT, min(sampling.top_k, self._vocabulary))
         self._top_k[slot] = self._reaches[slot]
         self._min_steps[slot], self._seeds[slot], self._steps[slot] = sampling.min_steps, seed, 0
+        self._end_period[slot], self._end_from[slot] = sampling.end_period, sampling.end_from
+        self._free_steps[slot] = self._free_left[slot] = sampling.free_steps
         self._history[slot] = self._vocabulary
 
     def history(self, slot: int) -> Tensor:
@@ -66,27 +73,53 @@ class Sampler:
     def go_on(self, slot: int, steps: int, history: Tensor) -> None:
         """Restore the steps and the history of a parked row, after `put`."""
         self._steps[slot], self._history[slot] = steps, history.to(self._history.device)
+        self._free_left[slot] = max(0, self._free_left[slot] - steps)
 
     def move(self, source: int, target: int) -> None:
         """Move a row from one slot to another."""
-        for state in (self._temperature, self._top_p, self._top_k, self._penalty, self._min_steps, self._seeds):
+        for state in self._states:
             state[target] = state[source]
-        self._steps[target], self._history[target] = self._steps[source], self._history[source]
-        self._reaches[target] = self._reaches[source]
+        for kept in (self._reaches, self._free_left):
+            kept[target] = kept[source]
+
+    def swap(self, one: int, other: int) -> None:
+        """Exchange the rows of two slots."""
+        for state in self._states:
+            state[[one, other]] = state[[other, one]]
+        for kept in (self._reaches, self._free_left):
+            kept[one], kept[other] = kept[other], kept[one]
+
+    @property
+    def _states(self) -> tuple[Tensor, ...]:
+        """What a slot's row has on the device."""
+        limits = (self._temperature, self._top_p, self._top_k, self._penalty, self._free_steps)
+        ends = (self._min_steps, self._end_period, self._end_from)
+        return (*limits, *ends, self._seeds, self._steps, self._history)
 
     def draw(self, logits: Tensor, rows: int) -> Tensor:
         """Codes int64 [rows, codebooks] of the first slots, from logits [rows or more, codebooks, vocabulary]."""
         scores = logits[:rows].float() / self._temperature[:rows, :, None]
         scores = self._penalised(scores, rows)
-        ordered, order = scores.topk(self._vocabulary if self._is_fixed else max(self._reaches[:rows]), 2)
+        ordered, order = scores.topk(self._reach(rows), 2)
         is_out = self._is_out(scores, order, rows)
-        is_early = self._steps[:rows] < self._min_steps[:rows]
-        is_out |= (order == self.end) & is_early[:, None, None]
+        is_out |= (order == self.end) & self._is_early(rows)[:, None, None]
         noise = uniform(self._seeds[:rows], self._steps[:rows], self._books)
         codes = order.gather(2, _inverse(ordered.masked_fill(is_out, -torch.inf), noise)[..., None])[..., 0]
         self._history[:rows] = torch.cat((self._history[:rows, 1:], codes[:, None]), 1)
         self._steps[:rows] += 1
         return codes
+
+    def _reach(self, rows: int) -> int:
+        """How many of the likeliest codes are looked at."""
+        is_free = any(self._free_left[:rows])
+        if is_free:
+            self._free_left[:rows] = [max(0, left - 1) for left in self._free_left[:rows]]
+        return self._vocabulary if is_free or self._is_fixed else max(self._reaches[:rows])
+
+    def _is_early(self, rows: int) -> Tensor:
+        """Whether the end may not come at this step: bool [rows]."""
+        steps = self._steps[:rows]
+        return (steps < self._min_steps[:rows]) | (steps % self._end_period[:rows] < self._end_from[:rows])
 
     def _penalised(self, scores: Tensor, rows: int) -> Tensor:
         """Scores, lowered for codes of the last steps by the penalty to the power of how often each was drawn."""
@@ -104,7 +137,8 @@ class Sampler:
         is_out = above >= self._top_p[:rows, None, None]
         is_out[:, :, :KEPT] = False
         rank = torch.arange(order.shape[2], device=order.device)
-        return is_out | (rank >= self._top_k[:rows, None, None])
+        is_free = self._steps[:rows] < self._free_steps[:rows]
+        return (is_out | (rank >= self._top_k[:rows, None, None])) & ~is_free[:, None, None]
 
 
 def _inverse(scores: Tensor, noise: Tensor) -> Tensor:

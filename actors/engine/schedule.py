@@ -1,8 +1,10 @@
 """The rows in the slots, and the progress of each: the engine's book-keeping. Pure.
 
 Guaranteed: the rows in use are the first slots: first those that take part in steps, then urgent ones whose prompts are
-being filled, then others. Rows are admitted in the order in which they were added, urgent ones first. If urgent rows
-need room, others are parked with their whole state and go on later.
+being filled, then others, then those that wait for a part of their prompt. Rows are admitted in the order in which they
+were added, urgent ones first, and none before the part of its prompt is there that its next step needs. If urgent rows
+need room, others are parked with their whole state and go on later; a row that waits is parked for an urgent one at
+once, for others after `PATIENCE_STEPS`.
 """
 
 from __future__ import annotations
@@ -10,12 +12,28 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import IntEnum
 from itertools import pairwise
 from typing import Generic, TypeVar
+
+from .region import Region
 
 Row = TypeVar("Row")
 SlotMove = tuple[int, int]
 """Source and target: a row moves to another slot, which is free or whose row was moved before."""
+
+PATIENCE_STEPS = 500
+"""Steps after which a row that waits for its prompt is no longer treated as one that soon goes on: about ten seconds of
+speech. Parking costs as much as many steps, and a text at the pace of speech makes a row wait again and again."""
+
+
+class SlotKind(IntEnum):
+    """What a row in a slot does, in the order of the slots."""
+
+    DRAWING = 0
+    FILLING_URGENT = 1
+    FILLING = 2
+    WAITING = 3
 
 
 @dataclass(slots=True)
@@ -23,35 +41,64 @@ class Slot(Generic[Row]):
     """A row in a slot, or one that waits for a slot.
 
     Attributes:
-        prompt: Positions of its prompt
+        prompt: Positions of its prompt that are there
+        opening: Inputs between the region and its first code; 0 without a region
+        is_whole: No more of its prompt comes
         filled: Positions of its prompt that are in the cache
+        opened: Inputs of its opening, but the last, that are in the cache
         steps: Codes drawn so far
+        waited: Steps since it has waited for its prompt
     """
 
     row: Row
     prompt: int
     is_urgent: bool = False
+    opening: int = 0
+    is_whole: bool = True
+    kind: SlotKind = SlotKind.FILLING
     filled: int = 0
+    opened: int = 0
     steps: int = 0
+    waited: int = 0
 
     @property
     def is_ready(self) -> bool:
-        """Whether its prompt is in the cache, so that it takes part in steps."""
-        return self.filled == self.prompt
+        """Whether it takes part in steps: all that its next step needs of its prompt is in the cache."""
+        return self.kind is SlotKind.DRAWING
 
     @property
-    def positions(self) -> int:
-        """Positions of the row in the cache, those of all drawn codes included."""
+    def is_filling(self) -> bool:
+        """Whether a part of its prompt is to be filled now."""
+        return self.kind in (SlotKind.FILLING_URGENT, SlotKind.FILLING)
+
+    @property
+    def is_pressing(self) -> bool:
+        """Whether it is urgent, and does not wait for long already."""
+        return self.is_urgent and self.waited < PATIENCE_STEPS
+
+    @property
+    def progress(self) -> int:
+        """Positions of its prompt and of its codes so far."""
         return self.filled + self.steps
+
+    @property
+    def next_input(self) -> int:
+        """The input behind the region that its next step is drawn from."""
+        return self.opening - 1 + self.steps
 
 
 @dataclass(frozen=True, slots=True)
 class PromptChunk:
-    """Positions of a prompt to be filled next, of the row in a slot."""
+    """Inputs to be filled next, of the row in a slot: of its prompt, or of its opening.
+
+    Attributes:
+        start: The first one's position in the prompt, or in the opening
+    """
 
     slot: int
     start: int
     count: int
+    is_opening: bool = False
 
 
 class Schedule(Generic[Row]):
@@ -60,10 +107,21 @@ class Schedule(Generic[Row]):
     Args:
         prefill_positions: The most positions of prompts that are filled before one step, padding included
         beside_urgent: The most other rows in slots beside urgent ones: more would make their steps slower
+        region: The region of every row; None if prompts have none
+        is_exact: Fill as much of a prompt as the next step needs and no more, so that the cuts depend on it alone
     """
 
-    def __init__(self, num_slots: int, prefill_positions: int, beside_urgent: int | None = None) -> None:
+    def __init__(
+        self,
+        num_slots: int,
+        prefill_positions: int,
+        beside_urgent: int | None = None,
+        region: Region | None = None,
+        *,
+        is_exact: bool = False,
+    ) -> None:
         self.num_slots = num_slots
+        self._region, self._is_exact = region, is_exact
         self._budget = prefill_positions
         self._beside_urgent = num_slots if beside_urgent is None else beside_urgent
         self._urgent: deque[Slot[Row]] = deque()
@@ -84,40 +142,118 @@ class Schedule(Generic[Row]):
         """Every row that has not ended."""
         return (slot.row for slots in (self.slots, self._urgent, self._waiting) for slot in slots)
 
-    def add(self, row: Row, prompt: int, *, is_urgent: bool = False) -> None:
-        """Add a row; `prompt`: the length of its prompt, at least 1."""
-        (self._urgent if is_urgent else self._waiting).append(Slot(row, prompt, is_urgent))
+    @property
+    def has_work(self) -> bool:
+        """Whether a step can do something: not if every row waits for its prompt."""
+        if any(self._kind(slot) is not SlotKind.WAITING for slot in self.slots):
+            return True
+        # Rows that all wait make room for any other.
+        return self._coming(self._urgent) is not None or self._coming(self._waiting) is not None
+
+    def add(self, row: Row, prompt: int, *, is_urgent: bool = False, opening: int = 0, is_whole: bool = True) -> None:
+        """Add a row.
+
+        Args:
+            prompt: The length of its prompt so far; without a region at least 1
+            opening: The length of its opening; at least 1 with a region
+            is_whole: No more of its prompt comes
+        """
+        (self._urgent if is_urgent else self._waiting).append(Slot(row, prompt, is_urgent, opening, is_whole))
+
+    def extend(self, row: Row, positions: int, *, is_whole: bool) -> None:
+        """Add positions to the prompt of a row, which is in a slot or not; `settle` comes next."""
+        for slots in (self.slots, self._urgent, self._waiting):
+            for slot in slots:
+                if slot.row is row:
+                    slot.prompt += positions
+                    slot.is_whole = is_whole
+
+    def position(self, slot: Slot[Row]) -> int:
+        """The position of the input that a row's next step is drawn from."""
+        return slot.prompt + slot.steps - 1 if self._region is None else self._region.size + slot.next_input
+
+    def in_cache(self, slot: Slot[Row]) -> int:
+        """The positions of the cache that a row may have written."""
+        if self._region is None or not (slot.steps or slot.opened):
+            return slot.progress
+        return self.position(slot) + 1
+
+    def seen(self, slot: Slot[Row]) -> int:
+        """The positions of its prompt that a row's next input attends to."""
+        return slot.prompt if self._region is None else self._region.seen(slot.next_input, slot.prompt)
+
+    def _kind(self, slot: Slot[Row]) -> SlotKind:
+        if self._region is not None:
+            if not self._region.is_due(slot.next_input, slot.prompt, is_whole=slot.is_whole):
+                return SlotKind.WAITING
+            if slot.opened < slot.opening - 1:
+                return _filling(slot)
+        return SlotKind.DRAWING if slot.filled >= self.seen(slot) else _filling(slot)
+
+    def settle(self) -> list[SlotMove]:
+        """Put the slots in order again after steps, chunks or extensions. Pairs of slots that exchange their rows."""
+        if self._region is None:
+            return []
+        for slot in self.slots:
+            slot.kind = self._kind(slot)
+        swaps: list[SlotMove] = []
+        wanted = sorted(slot.kind for slot in self.slots)
+        for number, kind in enumerate(wanted):
+            if self.slots[number].kind is kind:
+                continue
+            others = [other for other in range(number + 1, len(wanted)) if self.slots[other].kind is kind]
+            # The best exchange puts both in order.
+            other = next((other for other in others if wanted[other] is self.slots[number].kind), others[0])
+            self.slots[number], self.slots[other] = self.slots[other], self.slots[number]
+            swaps.append((number, other))
+        return swaps
+
+    def count_step(self) -> None:
+        """Count the steps that rows wait."""
+        for slot in self.slots:
+            slot.waited = slot.waited + 1 if slot.kind is SlotKind.WAITING else 0
 
     def next_to_park(self) -> int | None:
-        """The slot of a row that has to make room, the one with the least progress; None if all may stay."""
+        """The slot of a row that has to make room, the one with the least progress; None if all may stay.
+
+        Rows that wait for their prompts make room first: for an urgent one at once, for others after `PATIENCE_STEPS`.
+        """
+        is_urgent_coming = self._coming(self._urgent) is not None
+        is_full = len(self.slots) == self.num_slots
+        if is_full and (is_urgent_coming or self._coming(self._waiting) is not None):
+            least = 0 if is_urgent_coming or self._is_standing else PATIENCE_STEPS
+            idle = [n for n, slot in enumerate(self.slots) if slot.kind is SlotKind.WAITING and slot.waited >= least]
+            if idle:
+                return max(idle, key=lambda number: self.slots[number].waited)
         others = [number for number, slot in enumerate(self.slots) if not slot.is_urgent]
-        num_urgent = len(self.slots) - len(others) + len(self._urgent)
-        if not others or not num_urgent:
+        if not others or not (is_urgent_coming or any(slot.is_pressing for slot in self.slots)):
             return None
-        is_full = len(self.slots) == self.num_slots and len(self._urgent) > 0
-        if not is_full and len(others) <= self._beside_urgent:
+        if not (is_full and is_urgent_coming) and len(others) <= self._beside_urgent:
             return None
-        return min(reversed(others), key=lambda number: self.slots[number].positions)
+        return min(reversed(others), key=lambda number: self.slots[number].progress)
 
     def park(self, slot: int) -> list[SlotMove]:
         """Take a row out of its slot; it goes on later, before all waiting rows. The moves that close the gap."""
-        self._waiting.appendleft(self.slots[slot])
+        parked = self.slots[slot]
+        parked.waited = 0
+        (self._urgent if parked.is_urgent else self._waiting).appendleft(parked)
         return self.leave(slot)
 
     def admit(self) -> tuple[int, list[SlotMove]] | None:
         """Give a free slot to the next row: the slot, and the moves that make it free. None if none can come."""
         if len(self.slots) == self.num_slots:
             return None
-        if self._urgent:
-            coming = self._urgent.popleft()
-        elif self._waiting and self._has_room_for_others():
-            coming = self._waiting.popleft()
-        else:
+        queue = self._urgent
+        coming = self._coming(queue)
+        if coming is None and self._has_room():
+            queue = self._waiting
+            coming = self._coming(queue)
+        if coming is None:
             return None
+        queue.remove(coming)
+        coming.kind = self._kind(coming)
         # From the back, the first row of each kind makes room for the kind before it.
-        starts = [*self._ends()[:2], len(self.slots) - 1]
-        kind = 0 if coming.is_ready else 1 if coming.is_urgent else 2
-        gaps = sorted({end + 1 for end in starts[kind:]}, reverse=True)
+        gaps = sorted({end + 1 for end in self._ends()[coming.kind :]}, reverse=True)
         moves = [(source, target) for target, source in pairwise(gaps)]
         self.slots.append(coming)
         for source, target in moves:
@@ -125,50 +261,77 @@ class Schedule(Generic[Row]):
         self.slots[gaps[-1]] = coming
         return gaps[-1], moves
 
-    def _has_room_for_others(self) -> bool:
+    def _has_room(self) -> bool:
+        """Whether another row may come beside urgent ones."""
         num_others = sum(not slot.is_urgent for slot in self.slots)
-        return num_others == len(self.slots) or num_others < self._beside_urgent
+        is_urgent = any(slot.is_pressing for slot in self.slots) and not self._is_standing
+        return num_others < self._beside_urgent or not is_urgent
 
-    def _ends(self) -> tuple[int, int, int]:
-        """The last slot of the ready rows, of the ready and the urgent rows, and of all rows; -1 for none."""
-        ready = self.num_ready
-        urgent = sum(slot.is_urgent and not slot.is_ready for slot in self.slots)
-        return ready - 1, ready + urgent - 1, len(self.slots) - 1
+    @property
+    def _is_standing(self) -> bool:
+        """Whether every row in a slot waits for its prompt."""
+        return all(slot.kind is SlotKind.WAITING for slot in self.slots)
+
+    def _coming(self, queue: deque[Slot[Row]]) -> Slot[Row] | None:
+        """The first row of a queue whose prompt is there as far as its next step needs it."""
+        return next((slot for slot in queue if self._kind(slot) is not SlotKind.WAITING), None)
+
+    def _ends(self) -> list[int]:
+        """For each kind, the last slot of its rows and those of the kinds before it; -1 for none."""
+        kinds = [slot.kind for slot in self.slots]
+        return [sum(kind <= last for kind in kinds) - 1 for last in SlotKind]
 
     def chunks(self) -> list[PromptChunk]:
         """Chunks to prefill before the next step, of adjacent slots: padded, at most `prefill_positions` in all."""
-        found, longest = list[PromptChunk](), 0
+        found, longest, room = list[PromptChunk](), 0, self._budget
         for number, slot in self._unfilled():
-            missing = min(slot.prompt - slot.filled, self._budget)
-            longest = max(longest, missing)
-            if longest * (len(found) + 1) > self._budget:
+            chunk = self._chunk(number, slot, self._budget)
+            longest = max(longest, chunk.count)
+            if self._region is not None and slot.steps:
+                # Padding behind a chunk must not lie on codes that the row has drawn.
+                room = min(room, self._region.size - chunk.start)
+            if longest * (len(found) + 1) > self._budget or (found and longest > room):
                 break
-            found.append(PromptChunk(number, slot.filled, missing))
+            found.append(chunk)
         return found
 
     def whole_chunks(self, size: int) -> list[PromptChunk]:
         """Chunks whose sizes do not depend on other prompts: `size` positions of a prompt, or its rest."""
         left, found = self._budget, list[PromptChunk]()
         for number, slot in self._unfilled():
-            missing = slot.prompt - slot.filled
-            count = min(missing, size)
-            if count > left and found:
+            chunk = self._chunk(number, slot, size)
+            if chunk.count > left and found:
                 break
-            found.append(PromptChunk(number, slot.filled, count))
-            left -= count
-            if count < missing:
+            found.append(chunk)
+            left -= chunk.count
+            if chunk.start + chunk.count < slot.prompt and self._region is None:
                 break  # those behind it must not be ready before it
         return found
 
+    def _chunk(self, number: int, slot: Slot[Row], most: int) -> PromptChunk:
+        """The next chunk of a row that is being filled."""
+        needed = self.seen(slot)
+        if slot.filled >= needed:
+            return PromptChunk(number, slot.opened, slot.opening - 1 - slot.opened, is_opening=True)
+        # A stream draws its first step sooner if no more is filled before it than the step needs.
+        is_short = self._is_exact or (slot.is_urgent and not slot.steps)
+        return PromptChunk(number, slot.filled, min((needed if is_short else slot.prompt) - slot.filled, most))
+
     def _unfilled(self) -> Iterator[tuple[int, Slot[Row]]]:
-        """Slots whose prompts are not filled yet; only the urgent ones as long as there are any."""
-        unfilled = [(number, slot) for number, slot in enumerate(self.slots) if not slot.is_ready]
-        is_urgent = any(slot.is_urgent for _, slot in unfilled)
-        return ((number, slot) for number, slot in unfilled if slot.is_urgent or not is_urgent)
+        """Slots whose prompts are to be filled; only the urgent ones as long as there are any."""
+        filling = [(number, slot) for number, slot in enumerate(self.slots) if slot.is_filling]
+        is_urgent = any(slot.is_urgent for _, slot in filling)
+        return ((number, slot) for number, slot in filling if slot.is_urgent or not is_urgent)
 
     def filled(self, chunk: PromptChunk) -> None:
-        """Record that a chunk is in the cache."""
-        self.slots[chunk.slot].filled += chunk.count
+        """Record that a chunk is in the cache; with a region, `settle` comes next."""
+        slot = self.slots[chunk.slot]
+        if chunk.is_opening:
+            slot.opened += chunk.count
+        else:
+            slot.filled += chunk.count
+        if self._region is None:
+            slot.kind = self._kind(slot)
 
     def clear(self) -> None:
         """Forget every row."""
@@ -197,3 +360,7 @@ class Schedule(Generic[Row]):
             self.slots[target] = self.slots[source]
         del self.slots[-1]
         return moves
+
+
+def _filling(slot: Slot[Row]) -> SlotKind:
+    return SlotKind.FILLING_URGENT if slot.is_urgent else SlotKind.FILLING

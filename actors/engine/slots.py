@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from .chunks import Chunker, ChunkPolicy
+from .network import RegionNetwork
 from .request import Request, Sampling
 
 if TYPE_CHECKING:
@@ -96,7 +97,9 @@ def warm(engine: SharedEngine, network: Network, slots: int) -> None:
     for count in sorted({1, min(2, slots), slots, slots + 1}):
         prompts = [torch.zeros(2 + row % 3, network.hidden, dtype=network.dtype) for row in range(count)]
         sampling = Sampling(min_steps=1, max_steps=3)
-        for _ in engine.run([Request(row, prompt, row, sampling) for row, prompt in enumerate(prompts)]):
+        opening = torch.zeros(1, network.hidden, dtype=network.dtype) if isinstance(network, RegionNetwork) else None
+        rows = [Request(row, prompt, row, sampling, opening=opening) for row, prompt in enumerate(prompts)]
+        for _ in engine.run(rows):
             pass
 
 

@@ -70,6 +70,15 @@ class SlotState:
         self._hiddens[target, :steps] = self._hiddens[source, :steps]
         self.next[target], self.hidden[target] = self.next[source], self.hidden[source]
 
+    def swap(self, one: int, other: int, positions: int, steps: int) -> None:
+        """Exchange the rows of two slots: so many positions of the cache, and so many steps."""
+        self.cache.swap(one, other, positions)
+        self.sampler.swap(one, other)
+        pair, swapped = [one, other], [other, one]
+        self._codes[pair, :steps] = self._codes[swapped, :steps]
+        self._hiddens[pair, :steps] = self._hiddens[swapped, :steps]
+        self.next[pair], self.hidden[pair] = self.next[swapped], self.hidden[swapped]
+
     def park(self, slot: int, positions: int, steps: int) -> Parked:
         """Copy the state of a row to main memory: a GPU's memory is for running rows."""
         codes, hiddens = self.kept(slot, slice(steps))

@@ -4,16 +4,11 @@
 parking, refining). A model's hooks give the network, the prompt of a row, its sampling, and the decoding of steps to
 sound. Importing this module imports no torch, so that `describe` stays light.
 
+A network with a region (`network.RegionNetwork`) reserves positions for the prompt, behind which audio starts. Then
+`opening` gives what stands between them, and the prompt may grow while audio is drawn.
+
 Possible extensions, and their places:
 
-- A mask per row over a fixed condition region: the network's own. `Network.cache` makes the cache; a subclass of
-  `Cache` that also holds what each slot may see is moved, copied and pasted with the slot, and `Network.hiddens` gets
-  it with the slots' numbers and the position of every input.
-- Text that arrives while audio is drawn: a condition region of fixed length is prefilled with what is there, and the
-  mask above hides the rest until it is due; as text never attends to audio, the order of writing changes nothing.
-  Requests that grow would be a method of `Engine` beside `add`, in front of the next `step`.
-- End rules that depend on the step: `Sampler.draw` is the one place that forbids the end (`Sampling.min_steps`); a rule
-  such as "only at certain steps" is one more field of `Sampling`, and reads the same counter.
 - More than one network per step (codebooks drawn one after the other by a small network): `Engine._draw` asks
   `Network.logits` once and the sampler once; a network with stages would take over these two lines. `Engine` keeps
   hidden states and codes of every step, so nothing else changes.
@@ -72,6 +67,13 @@ class StepwiseModel(AutoregressiveModel):
         Raises:
             RowError: The segment has no prompt
         """
+
+    def opening(self, segment: Segment, task: Task) -> Tensor | None:
+        """Inputs between the region and the first code of a row: float [length, hidden], at least one.
+
+        None for a network without a region.
+        """
+        return None
 
     @abstractmethod
     def sampling(self, segment: Segment, task: Task) -> Sampling:
@@ -133,6 +135,7 @@ class StepwiseModel(AutoregressiveModel):
                 self.prompt(segment, task),
                 segment_seed(segment.seed, segment.index, task, segment.attempt),
                 self.sampling(segment, task),
+                opening=self.opening(segment, task),
             )
             for number, segment in enumerate(segments)
         ]
