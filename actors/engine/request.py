@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -48,6 +49,8 @@ class Request:
         opening: Embeddings between the region and the first code, at least one: float [length, hidden]. None, unless
             the network has a region. All but the last are computed at once
         is_whole: The prompt is complete; else it grows (`Engine.extend`), which takes a network with a region
+        follow: Gives the row that continues this one, from all that was drawn so far, once this one has drawn its end;
+            None ends it. The steps of both are one result under the key of this one
     """
 
     key: int
@@ -57,6 +60,7 @@ class Request:
     is_urgent: bool = False
     opening: torch.Tensor | None = None
     is_whole: bool = True
+    follow: Callable[[Generated], Request | None] | None = None
 
     def num_positions(self, region: Region | None) -> int:
         """The most positions that the row may need.
