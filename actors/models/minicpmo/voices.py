@@ -7,6 +7,7 @@ the row's seed if it is drawn from that, and on nothing else. Not known here: ho
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -47,6 +48,16 @@ class MinicpmoVoices:
     def names(self) -> tuple[str, ...]:
         """Voices that have a name."""
         return tuple(sorted(self._voices))
+
+    @property
+    def digest(self) -> str:
+        """A digest of all stored vectors and their names, in hexadecimal."""
+        digest = hashlib.sha256()
+        for name in self.names:
+            voice = self._voices[name]
+            digest.update(f"{name}\0".encode())
+            digest.update(voice.tobytes() if isinstance(voice, np.ndarray) else repr(voice).encode())
+        return digest.hexdigest()
 
     def check(self, voice: str) -> None:
         """Raise RowRejected if a row's voice is none."""

@@ -119,7 +119,11 @@ class CodeNetwork:
         self._head = torch.cat([_folded(embed, f"head_code.{book}") for book in range(sizes.num_vq)])
         self.num_codebooks, self.vocabulary, self.end = sizes.num_vq, sizes.audio_vocab, EOS_CODE
         self.hidden, self.dtype, self.position_bytes = backbone.hidden, backbone.dtype, backbone.position_bytes
-        self.cache, self.hiddens, self.embed = backbone.cache, backbone.hiddens, backbone.embed_codes
+        self.cache, self.embed = backbone.cache, backbone.embed_codes
+
+    def hiddens(self, x: Tensor, cache: Cache, first: int, starts: Tensor, reach: int) -> Tensor:
+        """Hidden states, after the last norm; see `engine.network.Network`."""
+        return self._backbone.hiddens(x, cache, first, starts, reach)
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Float [rows, codebooks, vocabulary]."""
