@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -24,6 +24,7 @@ class StreamHandle:
     spent_s: dict[str, float] = field(default_factory=dict[str, float])
     _has_heard: bool = False
     _gone: threading.Event = field(default_factory=threading.Event)
+    _told: list[Callable[[], None]] = field(default_factory=list[Callable[[], None]])
 
     @property
     def is_gone(self) -> bool:
@@ -33,6 +34,14 @@ class StreamHandle:
     def leave(self) -> None:
         """Want nothing more: the stream ends within a step of the model."""
         self._gone.set()
+        for call in tuple(self._told):
+            call()
+
+    def when_gone(self, call: Callable[[], None]) -> None:
+        """Call once nothing more is wanted, from the thread that calls `leave`; the call must not wait. Maybe twice."""
+        self._told.append(call)
+        if self.is_gone:
+            call()
 
     def hears(self) -> None:
         """The first audio is there."""

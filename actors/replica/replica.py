@@ -32,6 +32,7 @@ from ..records.manifest import Record
 from ..records.part import PartStore
 from ..records.speech import AudioChunk, SpeechInput
 from ..records.stream_handle import StreamHandle
+from ..records.text_channel import TextChannel
 from ..records.utterance import Utterance
 from .call import Call, CalledJob, Dropped
 from .loaded_model import MAX_PENDING_CLIPS, LoadedModel, tuned
@@ -198,10 +199,15 @@ class Replica:
         finally:
             call.forget()
 
-    def stream(self, wanted: SpeechInput, listener: StreamHandle) -> Generator[AudioChunk]:
+    def stream(
+        self, wanted: SpeechInput, listener: StreamHandle, arriving: TextChannel | None = None
+    ) -> Generator[AudioChunk]:
         """Speak one text before all rows of jobs: its audio as soon as it is there, at most a second at a time.
 
         The first piece carries the times of the work before it.
+
+        Args:
+            arriving: The text, as it comes, in place of `wanted.text`; it is closed at the end. None for no such text
 
         Raises:
             RowError: A piece of the text cannot be spoken; earlier pieces were returned
@@ -211,10 +217,12 @@ class Replica:
         rate = voice.model.info.sample_rate
         turns = None if isinstance(voice.model, AutoregressiveModel) else voice.turns
         self._listeners.add(listener)
+        if arriving is not None:
+            listener.when_gone(arriving.close)
         try:
             pieces = speak_stream(
                 voice.model,
-                wanted.text,
+                wanted.text if arriving is None else arriving,
                 voice=wanted.voice,
                 seed=wanted.seed,
                 speed=wanted.speed,
@@ -229,6 +237,8 @@ class Replica:
                         spent_s = {}
         finally:
             self._listeners.discard(listener)
+            if arriving is not None:
+                arriving.close()
 
     def _refuse_another(self, wanted: ModelConfig) -> None:
         own = self._config.model

@@ -1,7 +1,8 @@
 """A replica as a Ray actor: its calls run in threads, its streams are Ray's streaming generators.
 
 Guaranteed: the actor answers while it speaks. A stream makes no more than its reader takes (`STREAM_OPTIONS`). A stream
-that is cancelled (`ray.cancel`) leaves its slot within a step of the model, also while it waits for its reader.
+that is cancelled (`ray.cancel`) leaves its slot within a step of the model, also while it waits for its reader or for
+its text.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import ray
 from ...actors.records.part import PartStore
 from ...actors.records.speech import AudioChunk, SpeechInput
 from ...actors.records.stream_handle import StreamHandle
+from ...actors.records.text_channel import TextChannel
 from ...actors.records.utterance import Utterance
 from ...actors.replica.receipt import JobConfig, Receipt, ReplicaConfig, ReplicaProgress
 from ...actors.replica.replica import Replica, ReplicaInfo
@@ -39,6 +41,7 @@ class ReplicaActor:
         self._replica = Replica(config)
         self._calls = ThreadPoolExecutor(_MAX_CALLS, "call")
         self._streams = ThreadPoolExecutor(_MAX_STREAMS, "stream")
+        self._texts: dict[str, TextChannel] = {}
         self._device = config.model.device
 
     async def device(self) -> str:
@@ -89,10 +92,50 @@ class ReplicaActor:
         """See `Replica.speak`."""
         return await self._call(partial(self._replica.speak, job, part, utterances))
 
-    async def stream(self, wanted: SpeechInput) -> AsyncGenerator[AudioChunk]:
-        """See `Replica.stream`; call it with `STREAM_OPTIONS`."""
+    async def open(self, text_id: str, text: str) -> None:
+        """Announce a text that arrives; `stream` comes next, and `feed`.
+
+        Args:
+            text_id: A name of its own
+            text: What is there already; "" for nothing
+        """
+        self._texts[text_id] = channel = TextChannel()
+        channel.feed(text)
+
+    async def feed(self, text_id: str, text: str, *, is_last: bool = False) -> bool:
+        """Add to an open text, and wait while too much of it is still to be spoken.
+
+        Returns:
+            Whether the text is open; it is closed once its stream has ended
+        """
+        channel = self._texts.get(text_id)
+        if channel is None:
+            return False
+        channel.feed(text)
+        if is_last:
+            channel.end()
+            return True
+        has_room, loop = asyncio.Event(), asyncio.get_running_loop()
+        channel.when_room(lambda: loop.call_soon_threadsafe(has_room.set))
+        await has_room.wait()
+        return text_id in self._texts
+
+    async def close(self, text_id: str) -> None:
+        """Close an open text, whether its stream has begun or not; one that is not open is ignored."""
+        if (channel := self._texts.pop(text_id, None)) is not None:
+            channel.close()
+
+    async def stream(self, wanted: SpeechInput, text_id: str = "") -> AsyncGenerator[AudioChunk]:
+        """See `Replica.stream`; call it with `STREAM_OPTIONS`.
+
+        Args:
+            text_id: The open text that is to be spoken in place of `wanted.text`; "" for none
+        """
+        arriving = self._texts.get(text_id)
+        if text_id and arriving is None:
+            return  # closed before its stream began
         listener = StreamHandle()
-        pieces = self._replica.stream(wanted, listener)
+        pieces = self._replica.stream(wanted, listener, arriving)
         making: Future[AudioChunk | None] | None = None
         try:
             while True:
@@ -103,6 +146,7 @@ class ReplicaActor:
                 yield heard
         finally:
             listener.leave()
+            self._texts.pop(text_id, None)
             # The generator may be running in its thread; to close it before the step has ended would raise.
             if making is not None:
                 making.add_done_callback(lambda _: self._streams.submit(pieces.close))

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
+import uuid
+from collections.abc import AsyncGenerator, Generator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -72,13 +74,44 @@ class RaySynthesizer:
 
     async def speak(self, speech: SpeechInput, /) -> AsyncGenerator[AudioChunk, None]:
         """See `Synthesizer.speak`."""
-        actor = self._warm
-        if actor is None:
+        async for chunk in self.streamed(self.actor, speech):
+            yield chunk
+
+    def open(self, speech: SpeechInput, /) -> RayOpenSpeech:
+        """See `Synthesizer.open`."""
+        return RayOpenSpeech(self, speech)
+
+    @property
+    def actor(self) -> Any:
+        """The replica.
+
+        Raises:
+            ReplicasLost: There is none at the moment
+        """
+        if self._warm is None:
             raise ReplicasLost("the replica is being started again")
-        chunks = actor.stream.options(**STREAM_OPTIONS).remote(speech)
+        return self._warm
+
+    async def streamed(self, actor: Any, speech: SpeechInput, text_id: str = "") -> AsyncGenerator[AudioChunk, None]:
+        """The chunks of `ReplicaActor.stream`; see there."""
+        chunks = actor.stream.options(**STREAM_OPTIONS).remote(speech, text_id)
         try:
-            async for reference in chunks:
-                yield await reference
+            with self.noticing(actor):
+                async for reference in chunks:
+                    yield await reference
+        finally:
+            ray.cancel(chunks)
+
+    @contextmanager
+    def noticing(self, actor: Any) -> Generator[None]:
+        """Replace a replica during whose call the block fails, if it is at fault.
+
+        Raises:
+            SpeechmillError: The model raised it
+            ReplicasLost: The replica is at fault
+        """
+        try:
+            yield
         except RayActorError as error:
             self._replace(actor, error)
             raise ReplicasLost("the replica died while it spoke") from error
@@ -89,8 +122,6 @@ class RaySynthesizer:
             # A model should not raise this, so the replica is at fault.
             self._replace(actor, error)
             raise ReplicasLost(f"the replica failed: {summary(error)}") from error
-        finally:
-            ray.cancel(chunks)
 
     async def check(self) -> None:
         """Replace the replica if it is dead.
@@ -132,3 +163,51 @@ class RaySynthesizer:
                 self._replicas.check()
             except ReplicasLost:
                 return  # `check` raises it again
+
+
+class RayOpenSpeech:
+    """A speech whose text arrives, on a replica: an `OpenSpeech`."""
+
+    def __init__(self, replica: RaySynthesizer, speech: SpeechInput) -> None:
+        self._replica, self._speech = replica, speech
+        self._text_id = uuid.uuid4().hex
+        self._has_begun = asyncio.Event()
+        self._actor: Any = None  # while its text is open there
+        self._is_ended = False
+
+    async def feed(self, text: str, /) -> None:
+        """See `OpenSpeech.feed`."""
+        if self._is_ended:
+            raise ValueError("the text has ended: nothing can be added")
+        await self._send(text, is_last=False)
+
+    async def end(self) -> None:
+        """See `OpenSpeech.end`."""
+        if not self._is_ended:
+            self._is_ended = True
+            await self._send("", is_last=True)
+
+    async def _send(self, text: str, *, is_last: bool) -> None:
+        await self._has_begun.wait()
+        if (actor := self._actor) is None:
+            return
+        with self._replica.noticing(actor):
+            if not await actor.feed.remote(self._text_id, text, is_last=is_last):
+                self._actor = None
+
+    async def chunks(self) -> AsyncGenerator[AudioChunk, None]:
+        """See `OpenSpeech.chunks`."""
+        try:
+            actor = self._replica.actor
+            with self._replica.noticing(actor):
+                await actor.open.remote(self._text_id, self._speech.text)
+            self._actor = actor
+            self._has_begun.set()
+            async for chunk in self._replica.streamed(actor, self._speech, self._text_id):
+                yield chunk
+        finally:
+            if self._actor is not None:
+                # A stream that is cancelled before it has begun leaves its text open.
+                self._actor.close.remote(self._text_id)
+            self._actor = None
+            self._has_begun.set()
