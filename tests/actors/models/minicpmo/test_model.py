@@ -1,0 +1,187 @@
+"""The whole model on tiny random weights: the plain reference's codes, alone, among others, in streams and windows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from speechmill.actors.engine.request import Generated
+from speechmill.actors.models.base import ModelConfig
+from speechmill.actors.models.chattts.checkpoint.layout import token_id
+from speechmill.actors.models.minicpmo.checkpoint.layout import TINY
+from speechmill.actors.models.minicpmo.model import Minicpmo
+from speechmill.actors.models.noise import segment_seed
+from speechmill.actors.models.voice_reference import encode_vector
+from speechmill.actors.records.stream_handle import StreamHandle
+from speechmill.actors.records.utterance import Segment
+from speechmill.errors import ModelError, RowError
+from tests.support.plain_minicpmo import PlainMinicpmo
+
+ROOM = 10**9
+IDS = {name: token_id(name, TINY.network) for name in ("[Stts]", "[Etts]", "[Ptts]")}
+TEXTS = (
+    "Hello.",
+    "The baker opens at five, and by seven the street smells of warm bread.",
+    "今天天气很好。",
+    "Don't go! It's late, isn't it? Two boats left before the fog came in, and none of them has come back.",
+)
+CHANCE = np.random.default_rng(4)
+STORED = {
+    width: CHANCE.standard_normal(width).astype(np.float32) for width in (TINY.llm_dim, TINY.network.hidden)
+}
+VOICES = ("", "seed:7", *(encode_vector(vector) for vector in STORED.values()))
+
+
+def model(folder: Path, slots: int = 4, **options: Any) -> Minicpmo:
+    options = {"max_steps": 120, "incomplete": "keep"} | options
+    made = Minicpmo(ModelConfig("minicpmo", path=str(folder), options=options))
+    assert made.reserve(ROOM, slots) == slots
+    return made
+
+
+def segment(made: Minicpmo, row: int, text: str = "", voice: str | None = None) -> Segment:
+    text, voice = text or TEXTS[row % 4], VOICES[row // 4 % 4] if voice is None else voice
+    return Segment(row, 0, text, made.prepare(text, voice), 11 * row, voice, 1.0)
+
+
+def drawn(made: Minicpmo, segments: list[Segment]) -> dict[int, Generated]:
+    """Codes as the engine draws them."""
+    requests = made._requests(segments, "speak")  # pyright: ignore[reportPrivateUsage]
+    engine = made._ready._engine("speak")  # pyright: ignore[reportPrivateUsage]
+    return {segments[row.key].row: row for row in engine.run(requests)}
+
+
+def plain(folder: Path) -> PlainMinicpmo:
+    return PlainMinicpmo(folder, TINY.network.num_layers, TINY.network.num_heads)
+
+
+def plain_speaker(reference: PlainMinicpmo, made: Minicpmo, what: Segment) -> Tensor:
+    return reference.speaker(torch.from_numpy(made._voices.vector(what.voice, what.seed)))  # pyright: ignore[reportPrivateUsage]
+
+
+def test_rows_alone_have_the_codes_of_the_plain_reference(minicpmo_folder: Path) -> None:
+    """Short and longer than the first visible tokens, every kind of voice, ended and cut off."""
+    made, reference = model(minicpmo_folder, slots=1), plain(minicpmo_folder)
+    ends: set[bool] = set()
+    for row in (0, 5, 11, 15):
+        what = segment(made, row)
+        [engine] = drawn(made, [what]).values()
+        seed = segment_seed(what.seed, 0)
+        codes, is_complete = reference.codes(plain_speaker(reference, made, what), what.tokens, IDS, seed, 120)
+        assert engine.codes.tolist() == codes.tolist()
+        assert engine.is_complete == is_complete
+        ends.add(is_complete)
+    assert ends == {True, False}
+
+
+def test_rows_of_all_lengths_steps_and_voices_beside_each_other_have_the_codes_that_each_has_alone(
+    minicpmo_folder: Path,
+) -> None:
+    made = model(minicpmo_folder, slots=3)
+    rows = [segment(made, row) for row in range(16)]
+    alone = {row.row: drawn(made, [row])[row.row] for row in rows}
+    beside = drawn(made, rows[::-1])
+    assert len({len(row.codes) for row in alone.values()}) > 3
+    for number, row in alone.items():
+        assert beside[number].codes.tolist() == row.codes.tolist(), number
+
+
+def test_a_row_ends_only_in_the_steps_that_the_rule_allows(minicpmo_folder: Path) -> None:
+    made = model(minicpmo_folder)
+    ended = [row for row in drawn(made, [segment(made, row) for row in range(24)]).values() if row.is_complete]
+    assert len(ended) > 5
+    assert {len(row.codes) % 25 for row in ended} <= set(range(10, 25))
+
+
+LONG = "Nine boats left before the fog came in and none of them has come back so far today. " * 4
+
+
+def test_a_long_text_is_spoken_in_windows_that_continue_each_other(minicpmo_folder: Path) -> None:
+    """The first one's end is drawn; the next begins with 5 tokens and 50 steps of it."""
+    made, reference = model(minicpmo_folder, max_steps=1_000), plain(minicpmo_folder)
+    what = segment(made, 3, LONG, "seed:7")
+    windows = made._windows(what)  # pyright: ignore[reportPrivateUsage]
+    assert len(windows) > 1
+    [whole] = drawn(made, [what]).values()
+    speaker, total = plain_speaker(reference, made, what), torch.empty(0, 4, dtype=torch.long)
+    for number, window in enumerate(windows):
+        carried = total[-50:] if number else None
+        seed = segment_seed(what.seed, 0, f"window {number}" if number else "speak")
+        most = 1_000 - (len(carried) if carried is not None else 0)
+        codes, is_complete = reference.codes(speaker, window.tokens, IDS, seed, most, carried)
+        assert is_complete
+        total = torch.cat((total, codes))
+    assert whole.codes.tolist() == total.tolist()
+
+
+def spoken(made: Minicpmo, segments: list[Segment]) -> dict[int, NDArray[np.float32]]:
+    waves: dict[int, NDArray[np.float32]] = {}
+    for what, outcome in made.speak_rows(segments):
+        assert not isinstance(outcome, RowError), outcome
+        waves[what.row] = outcome
+    return waves
+
+
+@pytest.mark.parametrize("text", [TEXTS[3], LONG])
+def test_a_stream_has_the_audio_of_a_job(minicpmo_folder: Path, text: str) -> None:
+    """To rounding, if the look-ahead is as long as a step's samples reach; also over windows."""
+    made = model(minicpmo_folder, max_steps=1_000, streaming={"first": 4, "ahead": 20})
+    assert made._networks.context_steps <= 20  # pyright: ignore[reportPrivateUsage]
+    what = segment(made, 3, text, "seed:7")
+    whole = spoken(made, [what])[3]
+    pieces = list(made.stream(what, StreamHandle()))
+    assert len(pieces) > 3
+    assert len(whole) % 512 == 0
+    np.testing.assert_allclose(np.concatenate(pieces), whole, atol=2e-5)
+
+
+def test_the_first_piece_leaves_as_soon_as_its_steps_and_the_look_ahead_are_drawn(minicpmo_folder: Path) -> None:
+    """Only the overlap with the next piece is held back."""
+    made = model(minicpmo_folder)
+    pieces = made.stream(segment(made, 5), StreamHandle())
+    first = next(pieces)
+    assert made.usage().row_steps == 8 + 8
+    assert len(first) == 8 * 512 - 512
+    pieces.close()
+
+
+def test_a_voice_is_the_same_before_and_behind_the_projector(minicpmo_folder: Path) -> None:
+    made, reference = model(minicpmo_folder), plain(minicpmo_folder)
+    behind = reference.speaker(torch.from_numpy(STORED[TINY.llm_dim])).numpy()
+    [first, second] = (segment(made, 0, TEXTS[1], encode_vector(vector)) for vector in (STORED[TINY.llm_dim], behind))
+    assert drawn(made, [first])[0].codes.tolist() == drawn(made, [second])[0].codes.tolist()
+
+
+def test_deterministic_rows_are_the_same_to_the_bit(minicpmo_folder: Path) -> None:
+    made = model(minicpmo_folder, slots=3, deterministic=True, max_steps=60)
+    rows = [segment(made, row) for row in range(5)]
+    together = spoken(made, rows)
+    for row in rows:
+        assert np.array_equal(spoken(made, [row])[row.row], together[row.row])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"max_steps": 3_700, "windows": {"steps_carried": 300}}, "has room for 3493"),
+        ({"windows": {"close_after": 20, "text_carried": 30}}, "has to be above text_carried 30"),
+        ({"dtype": "float16"}, "float16 is for GPUs"),
+    ],
+)
+def test_options_that_do_not_fit_the_model_are_refused(
+    minicpmo_folder: Path, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ModelError, match=message):
+        Minicpmo.describe(ModelConfig("minicpmo", path=str(minicpmo_folder), options=options))
+
+
+def test_the_revision_says_that_no_real_weights_have_confirmed_it(minicpmo_folder: Path) -> None:
+    info = Minicpmo.describe(ModelConfig("minicpmo", path=str(minicpmo_folder)))
+    assert info.revision.endswith("-unconfirmed")
+    assert info.licence == "Apache-2.0"
