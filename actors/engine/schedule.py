@@ -150,26 +150,15 @@ class Schedule(Generic[Row]):
         # Rows that all wait make room for any other.
         return self._coming(self._urgent) is not None or self._coming(self._waiting) is not None
 
-    def add(
-        self,
-        row: Row,
-        prompt: int,
-        *,
-        is_urgent: bool = False,
-        opening: int = 0,
-        is_whole: bool = True,
-        is_next: bool = False,
-    ) -> None:
+    def add(self, row: Row, prompt: int, *, is_urgent: bool = False, opening: int = 0, is_whole: bool = True) -> None:
         """Add a row.
 
         Args:
             prompt: The length of its prompt so far; without a region at least 1
             opening: The length of its opening; at least 1 with a region
             is_whole: No more of its prompt comes
-            is_next: It goes before all other rows that wait
         """
-        rows, slot = self._urgent if is_urgent else self._waiting, Slot(row, prompt, is_urgent, opening, is_whole)
-        rows.insert(0 if is_next else len(rows), slot)
+        (self._urgent if is_urgent else self._waiting).append(Slot(row, prompt, is_urgent, opening, is_whole))
 
     def extend(self, row: Row, positions: int, *, is_whole: bool) -> None:
         """Add positions to the prompt of a row, which is in a slot or not; `settle` comes next."""

@@ -6,7 +6,7 @@ within the reserved memory. On a GPU every kernel has run before the first row.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 import torch
@@ -16,12 +16,14 @@ from ...errors import RowError, RowRejected
 from ..records.stream_handle import StreamHandle
 from .decoding import Decoder
 from .engine import Engine, Usage
+from .growth import Growth
 from .kept_slots import kept_choice, slots_key
-from .request import Generated, Request
+from .request import Generated, Request, joined
 from .seams import ChunkedRow, DecodeWindow, Seam, decode_windows
-from .shared import Drawn, SharedEngine
+from .shared import SharedEngine
 from .slots import choose_slots, tried_slots, warm, warm_windows
 from .step_settings import StepSettings, Task
+from .stream_chunks import Drawn
 
 if TYPE_CHECKING:
     import numpy as np
@@ -102,13 +104,28 @@ class StepSynthesis:
             self._warm_decoder(positions["speak"])
         return slots
 
-    def speak(self, requests: Iterable[Request]) -> Iterator[tuple[int, NDArray[np.float32] | RowError]]:
-        """Speak requests, in the order in which they end: the key of each, and float32 [num_samples] or a RowError."""
+    def speak(
+        self, requests: Iterable[Request], follow: Callable[[Generated], Request | None] | None = None
+    ) -> Iterator[tuple[int, NDArray[np.float32] | RowError]]:
+        """Speak requests, in the order in which they end: the key of each, and float32 [num_samples] or a RowError.
+
+        Args:
+            follow: Returns the row, with the same key, that goes on where an ended one stopped; None if it was the last
+        """
         requests = list(requests)
+        before: dict[int, list[Generated]] = {}
+
+        def following(row: Generated) -> Request | None:
+            request = follow(row) if follow is not None else None
+            if request is not None:
+                before.setdefault(row.key, []).append(row)
+            return request
+
         # A row that is decoded beside others is padded to their length, which changes the order of its sums.
         batch_steps = 1 if self.settings.is_deterministic else _BATCH_STEPS[self._device.type]
         decoder = Decoder(self._decode, self.settings.timing.num_samples, batch_steps, self._device)
-        for number, row in enumerate(self._engine("speak").run(requests), start=1):
+        for number, last in enumerate(self._engine("speak").run(requests, following), start=1):
+            row = joined([*before.pop(last.key, []), last])
             if self._is_refused(row):
                 yield row.key, self._unfinished(row)
             else:
@@ -124,10 +141,24 @@ class StepSynthesis:
         Raises:
             RowRejected: The row was cut off, and such rows are not kept; raised after the last piece
         """
+        drawn = self._engine("speak").stream(request, self.settings.streaming, listener)
+        return self._heard(drawn, listener)
+
+    def stream_growing(self, growth: Growth, listener: StreamHandle) -> Iterator[NDArray[np.float32]]:
+        """As `stream`, of a speech whose text arrives. The calling thread takes the text as it comes.
+
+        Raises:
+            RowError: A part of the text cannot be spoken; raised after the pieces before it
+        """
+        drawn = self._engine("speak").stream_growing(growth, self.settings.streaming, listener)
+        return self._heard(drawn, listener)
+
+    def _heard(self, chunks: Iterator[Drawn], listener: StreamHandle) -> Iterator[NDArray[np.float32]]:
+        """Decode the chunks of a stream."""
         policy, timing = self.settings.streaming, self.settings.timing
         overlap = timing.step_samples if policy.ahead and policy.first > 1 else 0
         row = ChunkedRow(Seam(timing, policy, overlap))
-        for drawn in self._engine("speak").stream(request, policy, listener):
+        for drawn in chunks:
             with listener.spending("vocoder"):
                 [samples] = decode_windows([DecodeWindow(row, drawn.chunk, self._steps(drawn))], self._decode)
             if len(samples):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +13,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from speechmill.actors.engine.request import Generated
+from speechmill.actors.engine.request import Generated, Request, joined
 from speechmill.actors.models.base import ModelConfig
 from speechmill.actors.models.chattts.checkpoint.layout import token_id
 from speechmill.actors.models.minicpmo.checkpoint.layout import TINY
 from speechmill.actors.models.minicpmo.model import Minicpmo
+from speechmill.actors.models.minicpmo.text_schedule import TextWindows, Windowing
 from speechmill.actors.models.noise import segment_seed
 from speechmill.actors.models.voice_reference import encode_vector
 from speechmill.actors.records.stream_handle import StreamHandle
-from speechmill.actors.records.utterance import Segment
+from speechmill.actors.records.utterance import Prepared, Segment
 from speechmill.errors import ModelError, RowError
 from tests.support.plain_minicpmo import PlainMinicpmo
 
@@ -51,10 +54,23 @@ def segment(made: Minicpmo, row: int, text: str = "", voice: str | None = None) 
 
 
 def drawn(made: Minicpmo, segments: list[Segment]) -> dict[int, Generated]:
-    """Codes as the engine draws them."""
-    requests = made._requests(segments, "speak")  # pyright: ignore[reportPrivateUsage]
+    """Codes as the engine draws them, over all windows."""
+    rows = [made._whole(segment) for segment in segments]  # pyright: ignore[reportPrivateUsage]
+    before: dict[int, list[Generated]] = {number: [] for number in range(len(rows))}
+
+    def first(number: int) -> Request:
+        request = rows[number].start(None)
+        assert request is not None
+        return replace(request, key=number)
+
+    def follow(ended: Generated) -> Request | None:
+        before[ended.key].append(ended)
+        following = rows[ended.key].start(ended)
+        return None if following is None else replace(following, key=ended.key)
+
     engine = made._ready._engine("speak")  # pyright: ignore[reportPrivateUsage]
-    return {segments[row.key].row: row for row in engine.run(requests)}
+    list(engine.run([first(number) for number in range(len(rows))], follow))
+    return {segments[number].row: joined(parts) for number, parts in before.items()}
 
 
 def plain(folder: Path) -> PlainMinicpmo:
@@ -84,10 +100,10 @@ def test_rows_of_all_lengths_steps_and_voices_beside_each_other_have_the_codes_t
     minicpmo_folder: Path,
 ) -> None:
     made = model(minicpmo_folder, slots=3, max_steps=60)
-    rows = [segment(made, row) for row in (1, 2, 7, 9, 12)]
+    rows = [segment(made, row) for row in (0, 3, 7, 11, 14)]
     alone = {row.row: drawn(made, [row])[row.row] for row in rows}
     beside = drawn(made, rows[::-1])
-    assert len({len(row.codes) for row in alone.values()}) > 3
+    assert len({len(row.codes) for row in alone.values()}) > 2
     for number, row in alone.items():
         assert beside[number].codes.tolist() == row.codes.tolist(), number
 
@@ -107,8 +123,10 @@ def test_a_long_text_is_spoken_in_windows_that_continue_each_other(minicpmo_fold
     """The first one's end is drawn; the next begins with 5 tokens and 50 steps of it."""
     made, reference = model(minicpmo_folder, max_steps=150, windows=SHORT_WINDOWS), plain(minicpmo_folder)
     what = segment(made, 1, LONG, "seed:7")
-    windows = made._windows(what)  # pyright: ignore[reportPrivateUsage]
-    assert [window.carried for window in windows] == [0, 5]
+    text = TextWindows(Windowing(close_after=24), made._tokenizer.ends)  # pyright: ignore[reportPrivateUsage]
+    text.feed(what.tokens, is_last=True)
+    windows = text.windows
+    assert [window.num_carried for window in windows] == [0, 5]
     [whole] = drawn(made, [what]).values()
     speaker, total = plain_speaker(reference, made, what), torch.empty(0, 4, dtype=torch.long)
     for number, window in enumerate(windows):
@@ -187,3 +205,33 @@ def test_the_revision_says_that_no_real_weights_have_confirmed_it(minicpmo_folde
     info = Minicpmo.describe(ModelConfig("minicpmo", path=str(minicpmo_folder)))
     assert info.revision.endswith("-unconfirmed")
     assert info.licence == "Apache-2.0"
+
+
+class Writer:
+    """A text that comes in parts, one whenever the model takes what is there."""
+
+    def __init__(self, parts: list[str]) -> None:
+        self._parts = parts
+
+    @property
+    def is_ready(self) -> bool:
+        """There is always a part, or the end."""
+        return True
+
+    def take(self) -> tuple[str, bool]:
+        """The next part, and whether it is the last."""
+        return self._parts.pop(0), not self._parts
+
+    def when_ready(self, call: Callable[[], None]) -> None:
+        """Nothing comes from another thread."""
+
+
+@pytest.mark.parametrize("size", [1, 3, 100])
+def test_a_text_that_arrives_word_by_word_has_the_audio_of_a_job(minicpmo_folder: Path, size: int) -> None:
+    made = model(minicpmo_folder, max_steps=150, windows=SHORT_WINDOWS)
+    what = segment(made, 1, LONG, "seed:7")
+    whole = np.concatenate(list(made.stream(what, StreamHandle())))
+    words = LONG.split(" ")
+    parts = [" ".join(words[start : start + size]) + " " for start in range(0, len(words), size)]
+    arriving = made.stream_arriving(replace(what, text="", prepared=Prepared.of(())), Writer(parts), StreamHandle())
+    assert np.array_equal(np.concatenate(list(arriving)), whole)

@@ -1,0 +1,121 @@
+"""A speech whose text arrives: its rows, one after the other, and the parts of their prompts as they come. No torch."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ...errors import RowRejected
+from ..records.text_channel import TextSource
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from .request import Generated, Request
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PromptPart:
+    """What is added to the prompt of a row: embeddings float [length, hidden], or None; and whether it is complete."""
+
+    embeddings: Tensor | None = None
+    is_last: bool = False
+
+
+class GrowingRows(ABC):
+    """The rows of one speech, which the model makes from its tokens as they come: often a single one.
+
+    What the rows hold depends on the tokens and on the codes drawn before, not on the parts in which tokens come. So
+    where a row ends early, the tokens that it did not need yet are either all skipped, up to a place that the text
+    alone decides, or all left to the next row. One thread calls the methods.
+    """
+
+    @property
+    @abstractmethod
+    def num_waiting(self) -> int:
+        """Tokens that no row has got yet: while there are many, no more text is taken."""
+
+    @property
+    def can_start(self) -> bool:
+        """Whether `start` can decide: False until enough text has come to know whether another row follows."""
+        return True
+
+    @abstractmethod
+    def feed(self, tokens: Sequence[int], *, is_last: bool) -> None:
+        """Add tokens, as `prepare` gives them for a part of the text, or for all of it.
+
+        Args:
+            is_last: Nothing more comes
+        """
+
+    @abstractmethod
+    def start(self, ended: Generated | None) -> Request | None:
+        """The next row, with as much of its prompt as is there.
+
+        Args:
+            ended: The row before; None for the first one, which begins before there is any token
+
+        Returns:
+            None when the speech is complete, never for the first row
+        """
+
+    @abstractmethod
+    def more(self) -> PromptPart:
+        """The part of its prompt that the row which was started last has not got yet."""
+
+
+MOST_WAITING_TOKENS = 1_000
+"""Tokens that may wait for their row before the text that follows is left where it is."""
+
+
+class Growth:
+    """Text that becomes rows, for the thread that speaks it.
+
+    Args:
+        text: None if the rows have all tokens already
+        tokens_of: Tokens of a part of the text
+    """
+
+    def __init__(self, rows: GrowingRows, text: TextSource | None, tokens_of: Callable[[str], Sequence[int]]) -> None:
+        self._rows, self._text, self._tokens_of = rows, text, tokens_of
+        self._is_over = False
+        self._num_tokens = 0
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether `take` has something new."""
+        if self._text is None or self._is_over:
+            return False
+        return self._rows.num_waiting < MOST_WAITING_TOKENS and self._text.is_ready
+
+    def when_ready(self, call: Callable[[], None]) -> None:
+        """See `TextSource.when_ready`."""
+        if self._text is not None:
+            self._text.when_ready(call)
+
+    def take(self) -> PromptPart:
+        """What has come for the row that is drawn; never waits.
+
+        Raises:
+            RowError: A part of the text cannot be spoken
+            RowRejected: The text is complete, and nothing in it can be spoken
+        """
+        assert self._text is not None, "nothing comes"
+        text, self._is_over = self._text.take()
+        tokens = self._tokens_of(text) if text else ()
+        self._num_tokens += len(tokens)
+        if self._is_over and not self._num_tokens:
+            raise RowRejected("nothing in the text can be spoken")
+        self._rows.feed(tokens, is_last=self._is_over)
+        return self._rows.more()
+
+    @property
+    def can_start(self) -> bool:
+        """See `GrowingRows.can_start`."""
+        return self._rows.can_start
+
+    def start(self, ended: Generated | None = None) -> Request | None:
+        """See `GrowingRows.start`."""
+        return self._rows.start(ended)
