@@ -79,7 +79,12 @@ class Minicpmo(GrowingModel):
             RowRejected: For the voice
         """
         self._voices.check(voice or self.info.default_voice)
-        return Prepared.of(self._tokenised(text).tokens)
+        tokenised = self._tokenised(text)
+        return Prepared.of(tokenised.tokens if tokenised.is_spoken else ())
+
+    def tokens_of(self, part: str, voice: str) -> Sequence[int]:
+        """Tokens of a part of a text that arrives, marks included."""
+        return self._tokenised(part).tokens
 
     def unspoken(self, text: str) -> Sequence[str]:
         """Words and characters of a text that carry meaning and have no token, each once."""
