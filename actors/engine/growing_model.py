@@ -66,10 +66,16 @@ class GrowingModel(StepwiseModel):
     ) -> Generator[NDArray[np.float32]]:
         """Speak a text that arrives before all rows of jobs: pieces of its waveform as they are drawn."""
 
-        def tokens_of(part: str) -> Sequence[int]:
-            return self.prepare(part, segment.voice).tokens
+        growth = Growth(self.grow(segment), text, lambda part: self.tokens_of(part, segment.voice))
+        yield from self._ready.stream_growing(growth, listener)
 
-        yield from self._ready.stream_growing(Growth(self.grow(segment), text, tokens_of), listener)
+    def tokens_of(self, part: str, voice: str) -> Sequence[int]:
+        """Tokens of a part of a text that arrives; by default those of `prepare`, which are none for a mark alone.
+
+        Raises:
+            RowError: The part cannot be spoken
+        """
+        return self.prepare(part, voice).tokens
 
     def _whole(self, segment: Segment) -> Growth:
         """The rows of a segment, with all of its tokens."""

@@ -47,7 +47,8 @@ class Request:
         seed: Seed of all random numbers of the row: 0 … 2**63 - 1
         is_urgent: The row goes before others, which make room for it
         opening: Embeddings between the region and the first code, at least one: float [length, hidden]. None, unless
-            the network has a region. All but the last are computed at once
+            the network has a region. All but the last are computed at once, and attend to what the first one may of the
+            prompt
         is_whole: The prompt is complete; else it grows (`Engine.extend`), which takes a network with a region
         follow: Gives the row that continues this one, from all that was drawn so far, once this one has drawn its end
             and its prompt is complete; None ends it. The steps of both are one result under the key of this one. Called

@@ -7,7 +7,7 @@ is computed at once, causally. Numbers are drawn by the package's own noise, so 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -71,7 +71,7 @@ class PlainMinicpmo:
         row = PlainRow([[] for _ in range(self.layers)], [[] for _ in range(self.layers)])
         head = [text[ids["[Stts]"]], speaker, *(text[token] for token in tokens), text[ids["[Etts]"]]]
         for place, x in enumerate(head):
-            self._input(row, x, place, lambda other, place=place: other <= place)
+            self._input(row, x, place, lambda other: other >= 0)
         num_text = len(head)
         past = [self._embedded(codes) for codes in carried] if carried is not None else []
         inputs = [text[ids["[Ptts]"]], *past]
@@ -82,9 +82,8 @@ class PlainMinicpmo:
             asked = START if number < len(inputs) - 1 else place
             end = min(math.ceil((asked - RESERVED) / AUDIO_CHUNK) * TEXT_CHUNK, RESERVED) + 2
             x = inputs[number] if number < len(inputs) else self._embedded(drawn[-1])
-            hidden = self._input(
-                row, x, place, lambda other, end=end: other < min(end, num_text) or other > START
-            )
+            limit = min(end, num_text)
+            hidden = self._input(row, x, place, lambda other, limit=limit: (other < limit) | (other > START))
             if number < len(inputs) - 1:
                 continue
             step = len(drawn)
@@ -122,11 +121,10 @@ class PlainMinicpmo:
             codes.append(order[int(torch.searchsorted(shares, noise[book] * shares[-1], right=True))])
         return torch.stack(codes)
 
-    def _input(self, row: PlainRow, x: Tensor, place: int, is_seen: object) -> Tensor:
-        """The hidden state of one input, whose keys and values are kept."""
-        assert callable(is_seen)
+    def _input(self, row: PlainRow, x: Tensor, place: int, is_seen: Callable[[Tensor], Tensor]) -> Tensor:
+        """The hidden state of one input, whose keys and values are kept; it looks at places that `is_seen` tells."""
         row.places.append(place)
-        shown = torch.tensor([bool(is_seen(other)) for other in row.places])
+        shown = is_seen(torch.tensor(row.places))
         for layer in range(self.layers):
             name = f"tts.model.layers.{layer}"
             normed = self._normed(x, f"{name}.input_layernorm.weight")

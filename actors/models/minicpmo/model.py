@@ -1,7 +1,7 @@
 """MiniCPM-o 2.6's ChatTTS as a model of speechmill: rows of any length and voice through one running batch.
 
 Text becomes tokens (`prepare`), and these the region that audio looks at bit by bit; the engine draws codes behind it
-(`StepwiseModel`), and DVAE and vocoder make them sound. A long text is spoken in windows: each continues the last steps
+(`GrowingModel`), and DVAE and vocoder make them sound. A long text is spoken in windows: each continues the last steps
 of the one before. Guaranteed: what a row sounds like depends on its text, voice, seed and settings; other rows change
 the rounding of sums and nothing else.
 """
@@ -9,22 +9,22 @@ the rounding of sums and nothing else.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ....errors import ModelError, RowError
-from ...engine.request import Generated, Request, Sampling
 from ...engine.step_settings import StepSettings, Task
-from ...engine.stepwise_model import StepwiseModel
+from ...engine.growing_model import GrowingModel
+from ...engine.growth import GrowingRows
 from ...records.utterance import Prepared, Segment
 from ..base import BatchLimit, ModelConfig, ModelInfo
 from .checkpoint.layout import SAMPLE_RATE
 from .checkpoint.weights import MinicpmoCheckpoint
 from .options import MinicpmoOptions, read_options
-from .text_schedule import TextWindow
+from .rows import MinicpmoRows
 from .text_tokens import LANGUAGES, TextTokenizer, TokenisedText
 from .voices import MinicpmoVoices
 
@@ -48,7 +48,7 @@ _AUDIO_CHAR_S = 0.07
 _MAX_SLOTS = {"cpu": 64, "cuda": 512}
 
 
-class Minicpmo(StepwiseModel):
+class Minicpmo(GrowingModel):
     """The speech part of MiniCPM-o 2.6 on one device."""
 
     @classmethod
@@ -79,7 +79,12 @@ class Minicpmo(StepwiseModel):
             RowRejected: For the voice
         """
         self._voices.check(voice or self.info.default_voice)
-        return Prepared.of(self._tokenised(text).tokens)
+        tokenised = self._tokenised(text)
+        return Prepared.of(tokenised.tokens if tokenised.is_spoken else ())
+
+    def tokens_of(self, part: str, voice: str) -> Sequence[int]:
+        """Tokens of a part of a text that arrives, marks included."""
+        return self._tokenised(part).tokens
 
     def unspoken(self, text: str) -> Sequence[str]:
         """Words and characters of a text that carry meaning and have no token, each once."""
@@ -98,59 +103,14 @@ class Minicpmo(StepwiseModel):
         """Four codebooks of audio at each step."""
         return self._networks.network
 
-    def prompt(self, segment: Segment, task: Task) -> Tensor:
-        """Embeddings float [length, hidden] of the first window of a text, with head and end."""
-        return self._prompt(segment, self._windows(segment)[0])
-
-    def follow(self, segment: Segment, task: Task) -> Callable[[Generated], Request | None] | None:
-        """The windows of a long text after the first; None for a text of one."""
-        windows = self._windows(segment)
-        return self._follower(segment, windows, 1) if len(windows) > 1 else None
-
-    def opening(self, segment: Segment, task: Task) -> Tensor:
-        """The embedding of [Ptts], float [1, hidden]."""
-        return self._networks.opening()
-
-    def sampling(self, segment: Segment, task: Task) -> Sampling:
-        """The same for all rows."""
-        return self._options.sampling
+    def grow(self, segment: Segment) -> GrowingRows:
+        """The windows of a text."""
+        vector = self._voices.vector(segment.voice or self.info.default_voice, segment.seed)
+        return MinicpmoRows(self._networks, self._options, segment, self._networks.head(vector), self._tokenizer.ends)
 
     def decode(self, steps: Tensor, lengths: Tensor) -> Tensor:
         """Waveforms float32 [batch, samples] at 24 kHz of codes."""
         return self._networks.decode(steps, lengths)
-
-    def _follower(self, segment: Segment, windows: list[TextWindow], number: int) -> Callable[[Generated], Request]:
-        """What makes the request of a window from the steps before it."""
-
-        from ..noise import segment_seed
-
-        def follow(drawn: Generated) -> Request:
-            carried = drawn.codes[len(drawn.codes) - min(len(drawn.codes), self._options.steps_carried) :]
-            sampling = replace(
-                self._options.sampling,
-                max_steps=max(1, self._options.sampling.max_steps - len(carried)),
-                min_steps=min(self._options.sampling.min_steps, self._options.sampling.max_steps - len(carried)),
-                free_steps=0 if len(carried) else self._options.sampling.free_steps,
-            )
-            return Request(
-                key=0,
-                prompt=self._prompt(segment, windows[number]),
-                seed=segment_seed(segment.seed, segment.index, f"window {number}", segment.attempt),
-                sampling=sampling,
-                opening=self._networks.opening(carried),
-                follow=self._follower(segment, windows, number + 1) if number + 1 < len(windows) else None,
-            )
-
-        return follow
-
-    def _windows(self, segment: Segment) -> list[TextWindow]:
-        return self._options.windowing.cut(segment.tokens, self._tokenizer.ends)
-
-    def _prompt(self, segment: Segment, window: TextWindow) -> Tensor:
-        import torch
-
-        vector = self._voices.vector(segment.voice or self.info.default_voice, segment.seed)
-        return torch.cat((self._networks.head(vector), self._networks.text(window.tokens, is_last=True)))
 
     def _tokenise(self, text: str) -> TokenisedText:
         return self._tokenizer.tokenise(text)
@@ -212,6 +172,7 @@ class _Configured:
             languages=LANGUAGES[::-1] if self.options.language == "zh" else LANGUAGES,
             takes_words=True,
             text_language=self.options.language,
+            takes_arriving_text=True,
         )
 
 

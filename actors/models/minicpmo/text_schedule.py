@@ -9,7 +9,7 @@ it may still be arriving while the first steps are drawn.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 HEAD = 2
 """Positions before the text: [Stts] and the speaker."""
@@ -45,21 +45,8 @@ class TextSchedule:
 
 
 @dataclass(frozen=True, slots=True)
-class TextWindow:
-    """A part of a long text that is spoken in one region.
-
-    Attributes:
-        tokens: With the last ones of the window before
-        carried: How many of them are those
-    """
-
-    tokens: tuple[int, ...]
-    carried: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class Windowing:
-    """How a long text is cut into windows.
+    """How a long text is cut into windows, each of which is spoken in a region of its own.
 
     Attributes:
         most: The most tokens of a window: one position of the region is for the end of the text
@@ -71,22 +58,55 @@ class Windowing:
     close_after: int = 120
     text_carried: int = 5
 
-    def cut(self, tokens: Iterable[int], ends: frozenset[int]) -> list[TextWindow]:
-        """The windows of a text, at least one. Nothing that comes later changes a window that has closed.
+
+@dataclass(slots=True)
+class TextWindow:
+    """A part of a text.
+
+    Attributes:
+        tokens: So far; the first are the last ones of the window before
+        num_carried: How many of them are those
+        is_closed: No more tokens come
+    """
+
+    tokens: list[int] = field(default_factory=list[int])
+    num_carried: int = 0
+    is_closed: bool = False
+
+
+class TextWindows:
+    """The windows of a text that arrives, in order, the last of which may be open.
+
+    Guaranteed: windows depend on the tokens, not on the parts in which they come. What comes later changes no window
+    that is closed. The text has ended when the last window is closed.
+
+    Args:
+        ends: Tokens that end a sentence
+    """
+
+    def __init__(self, windowing: Windowing, ends: frozenset[int]) -> None:
+        self._windowing, self._ends = windowing, ends
+        self.windows = [TextWindow()]
+
+    def feed(self, tokens: Iterable[int], *, is_last: bool) -> None:
+        """Add tokens.
 
         Args:
-            tokens: Of the whole text
-            ends: Tokens that end a sentence
+            is_last: Nothing more comes
         """
-        windows: list[TextWindow] = []
-        held: list[int] = []
-        carried = 0
         for token in tokens:
-            # A window that is full closes before the token that it has no room for.
-            is_full = len(held) == self.most
-            if is_full or (len(held) >= self.close_after and held[-1] in ends):
-                windows.append(TextWindow(tuple(held), carried))
-                held = held[-self.text_carried :] if self.text_carried else []
-                carried = len(held)
-            held.append(token)
-        return [*windows, TextWindow(tuple(held), carried)]
+            window = self.windows[-1]
+            window.tokens.append(token)
+            length = len(window.tokens)
+            is_at_end = length >= self._windowing.close_after and token in self._ends
+            if is_at_end or length == self._windowing.most:
+                window.is_closed = True
+                carried = window.tokens[length - self._windowing.text_carried :]
+                self.windows.append(TextWindow(carried, len(carried)))
+        if is_last:
+            last = self.windows[-1]
+            # A window that has nothing of its own is none, unless it is the only one.
+            if len(self.windows) > 1 and len(last.tokens) == last.num_carried:
+                self.windows.pop()
+            else:
+                last.is_closed = True

@@ -27,10 +27,12 @@ class TokenisedText:
     """The tokens of a text.
 
     Attributes:
+        is_spoken: Whether there is more than marks in it
         unspoken: Words and characters that carry meaning and have no token, each once
     """
 
     tokens: tuple[int, ...]
+    is_spoken: bool
     unspoken: tuple[str, ...]
 
 
@@ -61,21 +63,21 @@ class TextTokenizer:
         self.ends = frozenset(token for token in found if token is not None)
 
     def tokenise(self, text: str) -> TokenisedText:
-        """The tokens of a text; none if nothing in it can be spoken."""
+        """The tokens of a text, or of a part of one that begins and ends between words."""
         words, unspoken = words_of(_plain(text), self._language or text_language(text), LANGUAGES)
         words = _plain(words).replace("*", "")
         encoding = self._tokenizer.encode(words, add_special_tokens=False)
         tokens: list[int] = []
         missing: dict[str, None] = dict.fromkeys(unspoken)
-        is_said = False
+        is_spoken = False
         for token, (start, end) in zip(encoding.ids, encoding.offsets, strict=True):
             piece = words[start:end]
             if token == UNKNOWN_ID:
                 missing |= {piece: None} if any(map(str.isalnum, piece)) else {}
             else:
                 tokens.append(token)
-                is_said = is_said or any(map(str.isalnum, piece))
-        return TokenisedText(tuple(tokens) if is_said else (), tuple(missing))
+                is_spoken = is_spoken or any(map(str.isalnum, piece))
+        return TokenisedText(tuple(tokens), is_spoken, tuple(missing))
 
 
 def _plain(text: str) -> str:
