@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from ...engine.growth import GrowingRows, PromptPart
 from ...engine.request import Generated, Request
 from ...records.utterance import Segment
-from ..noise import segment_seed
 from .options import MinicpmoOptions
 from .text_schedule import TextWindows
 
@@ -63,6 +62,8 @@ class MinicpmoRows(GrowingRows):
         A window whose row drew its end before all of its text was visible is over: the rest of it is not spoken.
         """
         import torch
+
+        from ..noise import segment_seed
 
         if ended is not None:
             if not ended.is_complete or self._number + 1 == len(self._text.windows):
