@@ -57,7 +57,7 @@ from lib.chattts_parity_inputs import (
 from torch.nn.utils.rnn import pad_sequence
 
 from speechmill.actors.engine.request import Generated, Sampling
-from speechmill.actors.engine.stream_chunks import Drawn
+from speechmill.actors.engine.shared import Drawn
 from speechmill.actors.models.chattts.checkpoint.layout import FULL, Sizes
 from speechmill.actors.models.chattts.checkpoint.weights import Checkpoint
 from speechmill.actors.models.chattts.nets.acoustic import Dvae, HiddenDecoder

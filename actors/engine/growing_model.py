@@ -16,7 +16,7 @@ from ..records.stream_handle import StreamHandle
 from ..records.text_channel import TextSource
 from ..records.utterance import Segment
 from .growth import GrowingRows, Growth
-from .request import Generated, Request, Sampling
+from .request import Sampling
 from .step_settings import Task
 from .stepwise_model import StepwiseModel
 
@@ -53,19 +53,13 @@ class GrowingModel(StepwiseModel):
 
     def speak_rows(self, segments: Sequence[Segment]) -> Iterator[tuple[Segment, NDArray[np.float32] | RowError]]:
         """Speak segments; each comes back once as it ends, with float32 [num_samples] or a RowError."""
-        rows = [self._whole(segment) for segment in segments]
-        requests = [replace(_first(own), key=number) for number, own in enumerate(rows)]
-
-        def follow(ended: Generated) -> Request | None:
-            following = rows[ended.key].start(ended)
-            return None if following is None else replace(following, key=ended.key)
-
-        for number, outcome in self._ready.speak(requests, follow):
+        requests = [replace(self._whole(segment).start(), key=number) for number, segment in enumerate(segments)]
+        for number, outcome in self._ready.speak(requests):
             yield segments[number], outcome
 
     def stream(self, segment: Segment, listener: StreamHandle) -> Generator[NDArray[np.float32]]:
         """Speak one segment before all rows of jobs: pieces of its waveform as they are drawn."""
-        yield from self._ready.stream_growing(Growth(self._whole(segment), None, list), listener)
+        yield from self._ready.stream(self._whole(segment).start(), listener)
 
     def stream_arriving(
         self, segment: Segment, text: TextSource, listener: StreamHandle
@@ -83,14 +77,8 @@ class GrowingModel(StepwiseModel):
         """
         return self.prepare(part, voice).tokens
 
-    def _whole(self, segment: Segment) -> GrowingRows:
+    def _whole(self, segment: Segment) -> Growth:
         """The rows of a segment, with all of its tokens."""
         rows = self.grow(segment)
         rows.feed(segment.tokens, is_last=True)
-        return rows
-
-
-def _first(rows: GrowingRows) -> Request:
-    request = rows.start(None)
-    assert request is not None, "there is a first row"
-    return request
+        return Growth(rows)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ...errors import RowRejected
@@ -27,20 +28,15 @@ class PromptPart:
 class GrowingRows(ABC):
     """The rows of one speech, which the model makes from its tokens as they come: often a single one.
 
-    What the rows hold depends on the tokens and on the codes drawn before, not on the parts in which tokens come. So
-    where a row ends early, the tokens that it did not need yet are either all skipped, up to a place that the text
-    alone decides, or all left to the next row. One thread calls the methods.
+    What the rows hold depends on the tokens and on the codes drawn before, not on the parts in which tokens come. The
+    prompt of a row is complete once it is known whether another row follows: with the first token of that one, or with
+    the end of the text. One method is called at a time, from any thread.
     """
 
     @property
     @abstractmethod
     def num_waiting(self) -> int:
         """Tokens that no row has got yet: while there are many, no more text is taken."""
-
-    @property
-    def can_start(self) -> bool:
-        """Whether `start` can decide: False until enough text has come to know whether another row follows."""
-        return True
 
     @abstractmethod
     def feed(self, tokens: Sequence[int], *, is_last: bool) -> None:
@@ -52,18 +48,19 @@ class GrowingRows(ABC):
 
     @abstractmethod
     def start(self, ended: Generated | None) -> Request | None:
-        """The next row, with as much of its prompt as is there.
+        """The next row, with as much of its prompt as is there; its key, and what follows it, are set by the caller.
 
         Args:
-            ended: The row before; None for the first one, which begins before there is any token
+            ended: All that was drawn for the rows before; None for the first one, which begins before there is any
+                token
 
         Returns:
-            None when the speech is complete, never for the first row
+            None if no row follows; never for the first one
         """
 
     @abstractmethod
     def more(self) -> PromptPart:
-        """The part of its prompt that the row which was started last has not got yet."""
+        """The part of its prompt that the row which was started last has not got yet; nothing once it is complete."""
 
 
 MOST_WAITING_TOKENS = 1_000
@@ -71,15 +68,21 @@ MOST_WAITING_TOKENS = 1_000
 
 
 class Growth:
-    """Text that becomes rows, for the thread that speaks it.
+    """Text that becomes rows: the thread that speaks it takes its parts, the one that steps starts the rows.
 
     Args:
         text: None if the rows have all tokens already
         tokens_of: Tokens of a part of the text
     """
 
-    def __init__(self, rows: GrowingRows, text: TextSource | None, tokens_of: Callable[[str], Sequence[int]]) -> None:
+    def __init__(
+        self,
+        rows: GrowingRows,
+        text: TextSource | None = None,
+        tokens_of: Callable[[str], Sequence[int]] = lambda part: (),
+    ) -> None:
         self._rows, self._text, self._tokens_of = rows, text, tokens_of
+        self._lock = threading.Lock()
         self._is_over = False
         self._num_tokens = 0
 
@@ -103,19 +106,23 @@ class Growth:
             RowRejected: The text is complete, and nothing in it can be spoken
         """
         assert self._text is not None, "nothing comes"
-        text, self._is_over = self._text.take()
+        text, is_over = self._text.take()
         tokens = self._tokens_of(text) if text else ()
         self._num_tokens += len(tokens)
-        if self._is_over and not self._num_tokens:
+        if is_over and not self._num_tokens:
             raise RowRejected("nothing in the text can be spoken")
-        self._rows.feed(tokens, is_last=self._is_over)
-        return self._rows.more()
+        self._is_over = is_over
+        with self._lock:
+            self._rows.feed(tokens, is_last=is_over)
+            return self._rows.more()
 
-    @property
-    def can_start(self) -> bool:
-        """See `GrowingRows.can_start`."""
-        return self._rows.can_start
+    def start(self) -> Request:
+        """The first row, and after it those that follow."""
+        request = self._next(None)
+        assert request is not None, "there is a first row"
+        return request
 
-    def start(self, ended: Generated | None = None) -> Request | None:
-        """See `GrowingRows.start`."""
-        return self._rows.start(ended)
+    def _next(self, ended: Generated | None) -> Request | None:
+        with self._lock:
+            request = self._rows.start(ended)
+        return None if request is None else replace(request, follow=self._next)

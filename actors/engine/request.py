@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from .region import Region
@@ -50,6 +50,9 @@ class Request:
             the network has a region. All but the last are computed at once, and attend to what the first one may of the
             prompt
         is_whole: The prompt is complete; else it grows (`Engine.extend`), which takes a network with a region
+        follow: Gives the row that continues this one, from all that was drawn so far, once this one has drawn its end
+            and its prompt is complete; None ends it. The steps of both are one result under the key of this one. Called
+            between two steps, by the thread that steps
     """
 
     key: int
@@ -59,6 +62,7 @@ class Request:
     is_urgent: bool = False
     opening: torch.Tensor | None = None
     is_whole: bool = True
+    follow: Callable[[Generated], Request | None] | None = None
 
     def num_positions(self, region: Region | None) -> int:
         """The most positions that the row may need.
@@ -95,17 +99,3 @@ class Generated:
     @property
     def num_steps(self) -> int:
         return len(self.codes)
-
-    def steps_from(self, start: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Codes and hidden states from step `start` on."""
-        return self.codes[start:], self.hiddens[start:]
-
-
-def joined(rows: Sequence[Generated]) -> Generated:
-    """Rows that follow each other as one, at least one; it is complete if all are."""
-    if len(rows) == 1:
-        return rows[0]
-    import torch
-
-    codes, hiddens = (torch.cat([getattr(row, part) for row in rows]) for part in ("codes", "hiddens"))
-    return replace(rows[-1], codes=codes, hiddens=hiddens, is_complete=all(row.is_complete for row in rows))

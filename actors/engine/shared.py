@@ -3,7 +3,7 @@
 A waiting thread computes the next step, for all; the engine has no thread of its own, so it stands still while no
 thread waits. Guaranteed: each row goes to the caller that requested it. If a caller leaves, its rows are dropped before
 the next step. If a step fails, the rows of all callers end with its error. A stream whose text has not come far enough
-holds up no step; its thread reads the text as it comes, and while every row waits for text, all threads sleep.
+holds up no step: its thread reads the text as it comes, and while every row waits for text, all threads sleep.
 """
 
 from __future__ import annotations
@@ -12,20 +12,34 @@ import itertools
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ..records.stream_handle import StreamHandle
-from .chunks import ChunkPolicy
+from .chunks import Chunk, Chunker, ChunkPolicy
 from .engine import Engine, Usage
 from .growth import Growth, PromptPart
 from .request import Generated, Request
-from .stream_chunks import Drawn, StreamChunks
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Drawn:
+    """Steps of a row that can be decoded: a chunk, and all steps of its window.
+
+    Attributes:
+        codes, hiddens: As in `Generated`, for the steps from `chunk.window_start` to `chunk.window_end`
+        end: The ended row, with its last chunk; None before
+    """
+
+    chunk: Chunk
+    codes: Tensor
+    hiddens: Tensor
+    end: Generated | None
 
 
 @dataclass(slots=True, eq=False)
@@ -33,21 +47,20 @@ class _Caller:
     """A waiting caller and its results.
 
     Attributes:
-        names: The caller's keys by those of the engine
-        chunks, listener: Chunks and listener of a stream; None for rows of a job
+        chunker, listener: Chunker and listener of a stream; None for rows of a job
         growth: The text of a stream, if it arrives; else None
-        more: Parts of prompts for the next step, by the engine's key
+        more: Parts of the prompt for the next step
     """
 
     names: dict[int, int]
-    chunks: StreamChunks | None = None
-    growth: Growth | None = None
+    chunker: Chunker | None = None
     listener: StreamHandle = field(default_factory=StreamHandle)
+    growth: Growth | None = None
+    more: list[PromptPart] = field(default_factory=list[PromptPart])
     since: float = field(default_factory=time.perf_counter)
     waits_for: str = "queue"
     ended: deque[Generated] = field(default_factory=deque[Generated])
     drawn: deque[Drawn] = field(default_factory=deque[Drawn])
-    more: list[tuple[int, PromptPart]] = field(default_factory=list[tuple[int, PromptPart]])
     error: BaseException | None = None
 
     @property
@@ -85,28 +98,15 @@ class SharedEngine:
         """The use of the slots so far."""
         return self._engine.usage
 
-    def run(
-        self, requests: Iterable[Request], follow: Callable[[Generated], Request | None] | None = None
-    ) -> Iterator[Generated]:
+    def run(self, requests: Iterable[Request]) -> Iterator[Generated]:
         """Rows as they end, under their own keys. Errors of a step pass.
-
-        Args:
-            follow: Returns the row that follows an ended one, under the same key; None if none does. A row that another
-                one follows is given to `follow` only
 
         Raises:
             ValueError: No slot can hold one of the requests
         """
-        with self._asking(list(requests)) as caller:
-            num_left = len(caller.names)
-            while num_left:
-                row = self._wait(caller).ended.popleft()
-                following = follow(row) if follow is not None else None
-                if following is not None:
-                    self._add(caller, [following])
-                    continue
-                num_left -= 1
-                yield row
+        with self._asking(list(requests), None) as caller:
+            for _ in range(len(caller.names)):
+                yield self._wait(caller).ended.popleft()
 
     def stream(self, request: Request, policy: ChunkPolicy, listener: StreamHandle) -> Iterator[Drawn]:
         """The row's steps as they are drawn, before all rows that are not streamed. Errors of a step pass.
@@ -121,52 +121,37 @@ class SharedEngine:
         Raises:
             ValueError: No slot can hold the request
         """
-        with self._asking([replace(request, is_urgent=True)], listener, StreamChunks(policy)) as caller:
-            is_over = False
-            while not is_over and self._wait(caller).drawn and not listener.is_gone:
-                drawn = caller.drawn.popleft()
-                is_over = drawn.chunk.is_last
-                yield drawn
+        yield from self._streamed(request, policy, listener, None)
 
     def stream_growing(self, growth: Growth, policy: ChunkPolicy, listener: StreamHandle) -> Iterator[Drawn]:
-        """As `stream`, of a speech whose text arrives, in as many rows as it takes; chunks pass from row to row.
+        """As `stream`, of a speech whose text arrives. The calling thread takes the text whenever some has come.
 
-        The calling thread reads the text whenever some has come. "queue" counts from the first text on.
+        Of the times before the first chunk, "queue" begins with the last text that came before it.
 
         Raises:
             RowError: A part of the text cannot be spoken
-            ValueError: No slot can hold a row
+            ValueError: No slot can hold the row, or its prompt does not fit into the region
         """
-        chunks, first = StreamChunks(policy), growth.start()
-        assert first is not None, "the first row begins before its text"
-        with self._asking([replace(first, is_urgent=True)], listener, chunks, growth) as caller:
-            growth.when_ready(self._notify)
-            listener.when_gone(self._notify)
-            key, ended = max(caller.names), None
-            while not listener.is_gone:
-                if ended is not None and growth.can_start:
-                    following = growth.start(ended)
-                    if following is None:
-                        caller.drawn += chunks.last(ended)
-                    else:
-                        chunks.follow(ended)
-                        [key] = self._add(caller, [replace(following, is_urgent=True)])
-                    ended = None
-                elif self._wait(caller).drawn:
-                    drawn = caller.drawn.popleft()
-                    yield drawn
-                    if drawn.chunk.is_last:
-                        return
-                elif caller.ended:
-                    ended = caller.ended.popleft()
-                elif growth.is_ready:
-                    self._extend(caller, key, growth.take())
+        growth.when_ready(self._notify)
+        listener.when_gone(self._notify)
+        yield from self._streamed(growth.start(), policy, listener, growth)
 
-    def _extend(self, caller: _Caller, key: int, part: PromptPart) -> None:
-        if part.embeddings is None and not part.is_last:
-            return
+    def _streamed(
+        self, request: Request, policy: ChunkPolicy, listener: StreamHandle, growth: Growth | None
+    ) -> Iterator[Drawn]:
+        with self._asking([replace(request, is_urgent=True)], Chunker(policy), listener, growth) as caller:
+            is_over = False
+            while not is_over and not self._wait(caller).listener.is_gone:
+                if caller.drawn:
+                    drawn = caller.drawn.popleft()
+                    is_over = drawn.chunk.is_last
+                    yield drawn
+                elif growth is not None:
+                    self._extend(caller, growth.take())
+
+    def _extend(self, caller: _Caller, part: PromptPart) -> None:
         with self._changed:
-            caller.more.append((key, part))
+            caller.more.append(part)
             if caller.waits_for == "queue":
                 caller.since = time.perf_counter()
             self._changed.notify_all()
@@ -179,13 +164,19 @@ class SharedEngine:
     def _asking(
         self,
         requests: list[Request],
+        chunker: Chunker | None,
         listener: StreamHandle | None = None,
-        chunks: StreamChunks | None = None,
         growth: Growth | None = None,
     ) -> Generator[_Caller]:
         """Register a caller with its requests, until the block ends."""
-        caller = _Caller({}, chunks, growth, listener or StreamHandle())
-        self._add(caller, requests)
+        for request in requests:
+            self._engine.check(request)
+        with self._changed:
+            own = [replace(request, key=next(self._keys)) for request in requests]
+            names = {new.key: old.key for new, old in zip(own, requests, strict=True)}
+            caller = _Caller(names, chunker, listener or StreamHandle(), growth)
+            self._coming += own
+            self._callers |= {request.key: caller for request in own}
         try:
             yield caller
         finally:
@@ -194,22 +185,6 @@ class SharedEngine:
                 self._going += left
                 if left and not self._is_stepping:
                     self._change()  # no other thread may ever step again
-
-    def _add(self, caller: _Caller, requests: Sequence[Request]) -> list[int]:
-        """Add requests of a caller; the keys that they have here.
-
-        Raises:
-            ValueError: No slot can hold one of them
-        """
-        for request in requests:
-            self._engine.check(request)
-        with self._changed:
-            own = [replace(request, key=next(self._keys)) for request in requests]
-            caller.names |= {new.key: old.key for new, old in zip(own, requests, strict=True)}
-            self._coming += own
-            self._callers |= {request.key: caller for request in own}
-            self._changed.notify_all()
-        return [request.key for request in own]
 
     def _wait(self, caller: _Caller) -> _Caller:
         """Wait until the caller has a result or its listener has gone; compute steps while no other thread does."""
@@ -238,13 +213,13 @@ class SharedEngine:
         coming, self._coming = [request for request in self._coming if request.key not in going], []
         self._engine.add(coming)
         self._engine.cancel(going)
-        for caller in set(self._callers.values()):
+        for key, caller in self._callers.items():
             more, caller.more = caller.more, []
-            for key, part in more:
-                try:
+            try:
+                for part in more:
                     self._engine.extend(key, part.embeddings, is_last=part.is_last)
-                except ValueError as error:
-                    caller.error = error  # of the model, and not of the thread that happens to step
+            except ValueError as error:
+                caller.error = error  # not for the thread that happens to step
 
     def _step(self) -> None:
         """Compute a step, and give its results to their callers. An error ends the rows of all callers."""
@@ -265,8 +240,8 @@ class SharedEngine:
             for row in done:
                 self._give(row, began)
             for key, caller in self._callers.items():
-                if caller.chunks is not None:
-                    self._look(key, caller, caller.chunks, began)
+                if caller.chunker is not None:
+                    self._look(key, caller, caller.chunker, began)
             self._is_stepping = False
             self._changed.notify_all()
 
@@ -276,25 +251,21 @@ class SharedEngine:
         if caller is None:
             return
         row = replace(row, key=caller.names[row.key])
-        if caller.chunks is None:
+        if caller.chunker is None:
             caller.ended.append(row)
-        elif caller.growth is None:
-            caller.drawn += caller.chunks.last(row)
-            caller.has_stepped(row.num_steps, began)
-        else:
-            caller.drawn += caller.chunks.due(row.num_steps, row.steps_from)
-            caller.ended.append(row)
-            caller.has_stepped(row.num_steps, began)
+            return
+        while (chunk := caller.chunker.next(row.num_steps, is_complete=True)) is not None:
+            steps = slice(chunk.window_start, chunk.window_end)
+            end = row if chunk.is_last else None
+            caller.drawn.append(Drawn(chunk, row.codes[steps], row.hiddens[steps], end))
+        caller.has_stepped(row.num_steps, began)
 
-    def _look(self, key: int, caller: _Caller, chunks: StreamChunks, began: float) -> None:
+    def _look(self, key: int, caller: _Caller, chunker: Chunker, began: float) -> None:
         """Give a stream the chunks that are due."""
         num_steps = self._engine.num_steps(key)
-        if num_steps is not None:
-
-            def steps_from(start: int) -> tuple[Tensor, Tensor]:
-                so_far = self._engine.so_far(key, start)
-                assert so_far is not None
-                return so_far
-
-            caller.drawn += chunks.due(num_steps, steps_from)
+        while num_steps is not None and (chunk := chunker.next(num_steps, is_complete=False)) is not None:
+            so_far = self._engine.so_far(key, chunk.window_start)
+            assert so_far is not None
+            size = chunk.window_end - chunk.window_start
+            caller.drawn.append(Drawn(chunk, so_far[0][:size], so_far[1][:size], None))
         caller.has_stepped(num_steps or 0, began)

@@ -6,7 +6,7 @@ within the reserved memory. On a GPU every kernel has run before the first row.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 import torch
@@ -18,12 +18,11 @@ from .decoding import Decoder
 from .engine import Engine, Usage
 from .growth import Growth
 from .kept_slots import kept_choice, slots_key
-from .request import Generated, Request, joined
+from .request import Generated, Request
 from .seams import ChunkedRow, DecodeWindow, Seam, decode_windows
-from .shared import SharedEngine
+from .shared import Drawn, SharedEngine
 from .slots import choose_slots, tried_slots, warm, warm_windows
 from .step_settings import StepSettings, Task
-from .stream_chunks import Drawn
 
 if TYPE_CHECKING:
     import numpy as np
@@ -104,28 +103,13 @@ class StepSynthesis:
             self._warm_decoder(positions["speak"])
         return slots
 
-    def speak(
-        self, requests: Iterable[Request], follow: Callable[[Generated], Request | None] | None = None
-    ) -> Iterator[tuple[int, NDArray[np.float32] | RowError]]:
-        """Speak requests, in the order in which they end: the key of each, and float32 [num_samples] or a RowError.
-
-        Args:
-            follow: Returns the row, with the same key, that goes on where an ended one stopped; None if it was the last
-        """
+    def speak(self, requests: Iterable[Request]) -> Iterator[tuple[int, NDArray[np.float32] | RowError]]:
+        """Speak requests, in the order in which they end: the key of each, and float32 [num_samples] or a RowError."""
         requests = list(requests)
-        before: dict[int, list[Generated]] = {}
-
-        def following(row: Generated) -> Request | None:
-            request = follow(row) if follow is not None else None
-            if request is not None:
-                before.setdefault(row.key, []).append(row)
-            return request
-
         # A row that is decoded beside others is padded to their length, which changes the order of its sums.
         batch_steps = 1 if self.settings.is_deterministic else _BATCH_STEPS[self._device.type]
         decoder = Decoder(self._decode, self.settings.timing.num_samples, batch_steps, self._device)
-        for number, last in enumerate(self._engine("speak").run(requests, following), start=1):
-            row = joined([*before.pop(last.key, []), last])
+        for number, row in enumerate(self._engine("speak").run(requests), start=1):
             if self._is_refused(row):
                 yield row.key, self._unfinished(row)
             else:

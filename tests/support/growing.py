@@ -200,11 +200,6 @@ class TypedRows(GrowingRows):
     def _end(self) -> int:
         return self._start + WINDOW
 
-    @property
-    def can_start(self) -> bool:
-        """Once a letter has come that belongs to the next row, or the end."""
-        return self._is_over or len(self._tokens) > self._end
-
     def feed(self, tokens: Sequence[int], *, is_last: bool) -> None:
         """Add letters."""
         self._tokens += tokens
@@ -236,8 +231,7 @@ class TypedRows(GrowingRows):
         end = min(len(self._tokens), self._end)
         found = [self._model.letters[self._tokens[self._given : end]]]
         self._given = end
-        if self.can_start and not self._is_closed:
+        if not self._is_closed and (self._is_over or len(self._tokens) > self._end):
             self._is_closed = True
             found.append(self._model.marks[1:2])
-        new = torch.cat(found)
-        return PromptPart(new if len(new) else None, is_last=self._is_closed and len(new) > 0)
+        return PromptPart(torch.cat(found), is_last=self._is_closed)

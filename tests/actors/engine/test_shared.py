@@ -15,8 +15,7 @@ from speechmill.actors.engine.cache import Cache
 from speechmill.actors.engine.chunks import ChunkPolicy
 from speechmill.actors.engine.engine import Engine
 from speechmill.actors.engine.request import Generated, Request, Sampling
-from speechmill.actors.engine.shared import SharedEngine
-from speechmill.actors.engine.stream_chunks import Drawn
+from speechmill.actors.engine.shared import Drawn, SharedEngine
 from speechmill.actors.records.stream_handle import StreamHandle
 
 CPU = torch.device("cpu")

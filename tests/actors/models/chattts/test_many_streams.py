@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 
 from speechmill.actors.engine.chunks import ChunkPolicy
 from speechmill.actors.engine.request import Generated, Request, Sampling
-from speechmill.actors.engine.shared import SharedEngine
-from speechmill.actors.engine.stream_chunks import Drawn
+from speechmill.actors.engine.shared import Drawn, SharedEngine
 from speechmill.actors.models.chattts.checkpoint.layout import TINY
 from speechmill.actors.models.chattts.checkpoint.weights import Checkpoint
 from speechmill.actors.models.chattts.options import Options

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from speechmill.actors.engine.request import Generated, Request, joined
+from speechmill.actors.engine.request import Generated
 from speechmill.actors.models.base import ModelConfig
 from speechmill.actors.models.chattts.checkpoint.layout import token_id
 from speechmill.actors.models.minicpmo.checkpoint.layout import TINY
@@ -56,22 +56,8 @@ def segment(made: Minicpmo, row: int, text: str = "", voice: str | None = None) 
 
 def drawn(made: Minicpmo, segments: list[Segment]) -> dict[int, Generated]:
     """Codes as the engine draws them, over all windows."""
-    rows = [made._whole(segment) for segment in segments]  # pyright: ignore[reportPrivateUsage]
-    before: dict[int, list[Generated]] = {number: [] for number in range(len(rows))}
-
-    def first(number: int) -> Request:
-        request = rows[number].start(None)
-        assert request is not None
-        return replace(request, key=number)
-
-    def follow(ended: Generated) -> Request | None:
-        before[ended.key].append(ended)
-        following = rows[ended.key].start(ended)
-        return None if following is None else replace(following, key=ended.key)
-
-    engine = made._ready._engine("speak")  # pyright: ignore[reportPrivateUsage]
-    list(engine.run([first(number) for number in range(len(rows))], follow))
-    return {segments[number].row: joined(parts) for number, parts in before.items()}
+    requests = [replace(made._whole(what).start(), key=what.row) for what in segments]  # pyright: ignore[reportPrivateUsage]
+    return {row.key: row for row in made._ready._engine("speak").run(requests)}  # pyright: ignore[reportPrivateUsage]
 
 
 def plain(folder: Path) -> PlainMinicpmo:
