@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from ...engine.growth import GrowingRows, PromptPart
 from ...engine.request import Generated, Request
 from ...records.utterance import Segment
-from ..noise import segment_seed
 from .options import MinicpmoOptions
 from .text_schedule import TextWindows
 
@@ -35,7 +34,6 @@ class MinicpmoRows(GrowingRows):
     ) -> None:
         self._networks, self._options, self._segment, self._head = networks, options, segment, head
         self._text = TextWindows(options.windowing, ends)
-        self._is_over = False
         self._number = self._num_given = 0
         self._is_closed = False
         """Whether the row that was started last has got the end of its text."""
@@ -46,26 +44,21 @@ class MinicpmoRows(GrowingRows):
         own = (len(window.tokens) - window.num_carried for window in self._text.windows[self._number + 1 :])
         return len(self._text.windows[self._number].tokens) - self._num_given + sum(own)
 
-    @property
-    def _is_known(self) -> bool:
-        """Whether it is known if another window follows: there is one with a token of its own, or the text is over."""
-        following = self._text.windows[self._number + 1 :]
-        return self._is_over or any(len(window.tokens) > window.num_carried for window in following)
-
     def feed(self, tokens: Sequence[int], *, is_last: bool) -> None:
         """Add tokens of the text."""
         self._text.feed(tokens, is_last=is_last)
-        self._is_over = self._is_over or is_last
 
     def start(self, ended: Generated | None) -> Request | None:
-        """The row of the next window; None if the text is over, or a row was cut off.
+        """The row of the next window; None if there is none.
 
         A window whose row drew its end before all of its text was visible is over: the rest of it is not spoken.
         """
         import torch
 
+        from ..noise import segment_seed
+
         if ended is not None:
-            if not ended.is_complete or self._number + 1 == len(self._text.windows):
+            if self._number + 1 == len(self._text.windows):
                 return None
             self._number += 1
         self._num_given, self._is_closed = 0, False
@@ -94,9 +87,8 @@ class MinicpmoRows(GrowingRows):
         """The tokens of its window that the row has not got yet; with the end behind the last."""
         window = self._text.windows[self._number]
         coming = window.tokens[self._num_given :]
-        is_complete = window.is_closed and self._is_known
-        is_last = is_complete and not self._is_closed
-        self._num_given, self._is_closed = len(window.tokens), is_complete
+        is_last = window.is_closed and not self._is_closed
+        self._num_given, self._is_closed = len(window.tokens), window.is_closed
         if not coming and not is_last:
             return PromptPart()
         return PromptPart(self._networks.text(coming, is_last=is_last), is_last)

@@ -96,17 +96,16 @@ class TextWindows:
         """
         for token in tokens:
             window = self.windows[-1]
-            window.tokens.append(token)
-            length = len(window.tokens)
-            is_at_end = length >= self._windowing.close_after and token in self._ends
-            if is_at_end or length == self._windowing.most:
+            # A window closes when the next one begins: the last window is none that has nothing of its own.
+            if self._is_full(window):
                 window.is_closed = True
-                carried = window.tokens[length - self._windowing.text_carried :]
-                self.windows.append(TextWindow(carried, len(carried)))
-        if is_last:
-            last = self.windows[-1]
-            # A window that has nothing of its own is none, unless it is the only one.
-            if len(self.windows) > 1 and len(last.tokens) == last.num_carried:
-                self.windows.pop()
-            else:
-                last.is_closed = True
+                carried = window.tokens[len(window.tokens) - self._windowing.text_carried :]
+                window = TextWindow(carried, len(carried))
+                self.windows.append(window)
+            window.tokens.append(token)
+        self.windows[-1].is_closed = is_last
+
+    def _is_full(self, window: TextWindow) -> bool:
+        length = len(window.tokens)
+        is_at_end = length >= self._windowing.close_after and window.tokens[-1] in self._ends
+        return is_at_end or length == self._windowing.most
