@@ -7,7 +7,7 @@ value null is as good as absent. Keys that have no effect here are accepted and 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, NoReturn, Self
 
@@ -100,7 +100,16 @@ class SpeechRequest(BaseModel):
         Raises:
             HttpProblem: 400; the message names every wrong key
         """
-        values = {key: value for key, value in _decoded(body).items() if value is not None}
+        return cls.of(decoded(body))
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Self:
+        """A request from the keys of a body.
+
+        Raises:
+            HttpProblem: 400; the message names every wrong key
+        """
+        values = {key: value for key, value in given.items() if value is not None}
         unknown = [key for key in values if key not in cls.model_fields]
         if unknown:
             told = [
@@ -165,7 +174,12 @@ def unknown_model(name: str, info: ModelInfo) -> HttpProblem:
     return HttpProblem(404, told, param="model", code="model_not_found")
 
 
-def _decoded(body: bytes) -> dict[str, Any]:
+def decoded(body: bytes) -> dict[str, Any]:
+    """The keys of a body.
+
+    Raises:
+        HttpProblem: 400; the body is no JSON object
+    """
     try:
         values = json.loads(body.decode("utf-8"), parse_constant=_no_number)
     except UnicodeDecodeError as error:
