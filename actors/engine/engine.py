@@ -11,7 +11,7 @@ step needs more of its prompt waits, and takes no part in steps. So the time at 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -40,6 +40,12 @@ class _Row:
     is_whole: bool
     is_complete: bool = False
     parked: Parked | None = None
+    before: Generated | None = None
+    """What was drawn for the rows that this one follows."""
+
+    @property
+    def num_before(self) -> int:
+        return self.before.num_steps if self.before is not None else 0
 
 
 @dataclass(slots=True)
@@ -115,14 +121,18 @@ class Engine:
         for request in rows:
             self.check(request)
         for request in rows:
-            opening = 0 if request.opening is None else len(request.opening)
-            self._schedule.add(
-                _Row(request, request.prompt, request.is_whole),
-                len(request.prompt),
-                is_urgent=request.is_urgent,
-                opening=opening,
-                is_whole=request.is_whole,
-            )
+            self._add(_Row(request, request.prompt, request.is_whole))
+
+    def _add(self, row: _Row) -> None:
+        request = row.request
+        self._schedule.add(
+            row,
+            len(row.prompt),
+            is_urgent=request.is_urgent,
+            opening=0 if request.opening is None else len(request.opening),
+            is_whole=row.is_whole,
+            is_next=row.before is not None,
+        )
 
     def extend(self, key: int, embeddings: Tensor | None = None, *, is_last: bool = False) -> bool:
         """Add to the prompt of a row that grows; it goes on at the next step.
@@ -140,9 +150,11 @@ class Engine:
         row = next((row for row in self._schedule.rows() if row.request.key == key), None)
         if row is None:
             return False
+        added = 0 if embeddings is None else len(embeddings)
+        if row.is_whole and not added:
+            return True
         if row.is_whole or self._region is None:
             raise ValueError(f"the prompt of row {key} is complete")
-        added = 0 if embeddings is None else len(embeddings)
         if len(row.prompt) + added > self._region.size:
             raise ValueError(
                 f"a prompt of {len(row.prompt) + added} positions does not fit into a region of {self._region.size}"
@@ -160,14 +172,19 @@ class Engine:
             self._move(self._schedule.forget(row))
 
     def num_steps(self, key: int) -> int | None:
-        """The number of steps of a row so far; None if it is in no slot."""
-        return next((slot.steps for slot in self._schedule.slots if slot.row.request.key == key), None)
+        """The number of steps of a row so far, with those of rows that it follows; None if it is in no slot."""
+        slots = (slot for slot in self._schedule.slots if slot.row.request.key == key)
+        return next((slot.row.num_before + slot.steps for slot in slots), None)
 
     def so_far(self, key: int, start: int) -> tuple[Tensor, Tensor] | None:
         """Codes and hidden states of a row from step `start` on, as `Generated` has them; None if it is in no slot."""
         for number, slot in enumerate(self._schedule.slots):
             if slot.row.request.key == key:
-                return self._state.kept(number, slice(start, slot.steps))
+                before, first = slot.row.before, max(0, start - slot.row.num_before)
+                kept = self._state.kept(number, slice(first, slot.steps))
+                if before is None or start >= before.num_steps:
+                    return kept
+                return torch.cat((before.codes[start:], kept[0])), torch.cat((before.hiddens[start:], kept[1]))
         return None
 
     @property
@@ -194,6 +211,7 @@ class Engine:
         """
         self._settle()
         self._admit()
+        held = self._collect([n for n, slot in enumerate(self._schedule.slots) if slot.is_over and slot.is_whole])
         self._prefill()
         if self._region is not None:
             self._settle()
@@ -203,7 +221,7 @@ class Engine:
         done = self._collect(ended)
         if self._region is None:
             self._advance()
-        return done
+        return held + done
 
     def _settle(self) -> None:
         slots = self._schedule.slots
@@ -245,7 +263,7 @@ class Engine:
         behind = 0 if self._region is None else self._region.size
         starts = [chunk.start + behind * chunk.is_opening for chunk in chunks]
         reach = self._reach(max(start + chunk.count for start, chunk in zip(starts, chunks, strict=True)))
-        hidden = self._hiddens(x, first, starts, reach, slots)
+        hidden = self._hiddens(x, first, starts, reach, [self._seen(*pair) for pair in zip(chunks, slots, strict=True)])
         if self._region is None:
             counts = torch.tensor([chunk.count for chunk in chunks], device=self._device)
             last = torch.arange(len(chunks), device=self._device)
@@ -275,16 +293,25 @@ class Engine:
             # The end itself is written behind the row's last step, and left out.
             slot.row.is_complete = is_end
             slot.steps += not is_end
-            if is_end or slot.steps == slot.row.request.sampling.max_steps:
-                ended.append(number)
+            slot.is_over = is_end or slot.steps == slot.row.request.sampling.max_steps
+            if slot.is_over and slot.is_whole:
+                ended.append(number)  # others stay until it is known whether a row follows
         return ended
 
     def _collect(self, ended: Sequence[int]) -> list[Generated]:
         """Take ended rows out of their slots, the last slot first, so that the other slots keep their numbers."""
         done: list[Generated] = []
         for number in reversed(ended):
-            done.append(self._generated(number))
+            row = self._schedule.slots[number].row
+            generated = self._generated(number)
             self._move(self._schedule.leave(number))
+            following = row.request.follow(generated) if row.request.follow and row.is_complete else None
+            if following is None:
+                done.append(generated)
+            else:
+                following = replace(following, key=row.request.key, is_urgent=row.request.is_urgent)
+                self.check(following)
+                self._add(_Row(following, following.prompt, following.is_whole, before=generated))
         return done
 
     def _advance(self) -> None:
@@ -305,17 +332,26 @@ class Engine:
             if self._region is not None and not slot.steps:
                 assert slot.row.request.opening is not None
                 x[number, 0] = slot.row.request.opening[-1].to(x)
-        self._state.hidden[:computed] = self._hiddens(x, 0, positions, reach, slots)[:, 0]
+        seen = [self._schedule.seen(slot) for slot in slots]
+        self._state.hidden[:computed] = self._hiddens(x, 0, positions, reach, seen)[:, 0]
 
-    def _hiddens(
-        self, x: Tensor, first: int, positions: Sequence[int], reach: int, slots: Sequence[Slot[_Row]]
-    ) -> Tensor:
-        """Hidden states of inputs `x` at positions, of the rows in the slots from `first` on."""
+    def _seen(self, chunk: PromptChunk, slot: Slot[_Row]) -> int:
+        """The positions of its prompt that the inputs of a chunk attend to behind the region."""
+        if self._region is None or not chunk.is_opening:
+            return self._schedule.seen(slot)
+        # All inputs of an opening look at what the first one does, as MiniCPM-o has it.
+        return self._region.seen(0, slot.prompt)
+
+    def _hiddens(self, x: Tensor, first: int, positions: Sequence[int], reach: int, seen: Sequence[int]) -> Tensor:
+        """Hidden states of inputs `x` at positions, of the rows in the slots from `first` on.
+
+        Args:
+            seen: The positions of its prompt that each row attends to behind the region
+        """
         starts = torch.tensor(positions, device=self._device)
         if self._regional is None:
             return self._network.hiddens(x, self._state.cache, first, starts, reach)
-        seen = [self._schedule.seen(slot) for slot in slots] + [1] * (len(positions) - len(slots))
-        told = torch.tensor(seen, device=self._device)
+        told = torch.tensor([*seen, *[1] * (len(positions) - len(seen))], device=self._device)
         return self._regional.hiddens(x, self._state.cache, first, starts, reach, told)
 
     def _move(self, moves: Iterable[SlotMove]) -> None:
@@ -327,6 +363,8 @@ class Engine:
     def _generated(self, number: int) -> Generated:
         slot = self._schedule.slots[number]
         codes, hiddens = self._state.kept(number, slice(slot.steps))
+        if (before := slot.row.before) is not None:
+            codes, hiddens = torch.cat((before.codes, codes)), torch.cat((before.hiddens, hiddens))
         return Generated(slot.row.request.key, codes, hiddens, slot.row.is_complete)
 
     def _computed(self, ready: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -46,8 +47,12 @@ class Request:
         seed: Seed of all random numbers of the row: 0 … 2**63 - 1
         is_urgent: The row goes before others, which make room for it
         opening: Embeddings between the region and the first code, at least one: float [length, hidden]. None, unless
-            the network has a region. All but the last are computed at once
+            the network has a region. All but the last are computed at once, and attend to what the first one may of the
+            prompt
         is_whole: The prompt is complete; else it grows (`Engine.extend`), which takes a network with a region
+        follow: Gives the row that continues this one, from all that was drawn so far, once this one has drawn its end
+            and its prompt is complete; None ends it. The steps of both are one result under the key of this one. Called
+            between two steps, by the thread that steps
     """
 
     key: int
@@ -57,6 +62,7 @@ class Request:
     is_urgent: bool = False
     opening: torch.Tensor | None = None
     is_whole: bool = True
+    follow: Callable[[Generated], Request | None] | None = None
 
     def num_positions(self, region: Region | None) -> int:
         """The most positions that the row may need.

@@ -47,6 +47,7 @@ class Slot(Generic[Row]):
         filled: Positions of its prompt that are in the cache
         opened: Inputs of its opening, but the last, that are in the cache
         steps: Codes drawn so far
+        is_over: It draws no more, and waits until its prompt is complete, or to be collected
         waited: Steps since it has waited for its prompt
     """
 
@@ -59,6 +60,7 @@ class Slot(Generic[Row]):
     filled: int = 0
     opened: int = 0
     steps: int = 0
+    is_over: bool = False
     waited: int = 0
 
     @property
@@ -150,15 +152,26 @@ class Schedule(Generic[Row]):
         # Rows that all wait make room for any other.
         return self._coming(self._urgent) is not None or self._coming(self._waiting) is not None
 
-    def add(self, row: Row, prompt: int, *, is_urgent: bool = False, opening: int = 0, is_whole: bool = True) -> None:
+    def add(
+        self,
+        row: Row,
+        prompt: int,
+        *,
+        is_urgent: bool = False,
+        opening: int = 0,
+        is_whole: bool = True,
+        is_next: bool = False,
+    ) -> None:
         """Add a row.
 
         Args:
             prompt: The length of its prompt so far; without a region at least 1
             opening: The length of its opening; at least 1 with a region
             is_whole: No more of its prompt comes
+            is_next: It goes before all other rows that wait
         """
-        (self._urgent if is_urgent else self._waiting).append(Slot(row, prompt, is_urgent, opening, is_whole))
+        rows, slot = self._urgent if is_urgent else self._waiting, Slot(row, prompt, is_urgent, opening, is_whole)
+        rows.insert(0 if is_next else len(rows), slot)
 
     def extend(self, row: Row, positions: int, *, is_whole: bool) -> None:
         """Add positions to the prompt of a row, which is in a slot or not; `settle` comes next."""
@@ -184,19 +197,24 @@ class Schedule(Generic[Row]):
 
     def _kind(self, slot: Slot[Row]) -> SlotKind:
         if self._region is not None:
+            if slot.is_over:
+                return _filling(slot) if slot.is_whole else SlotKind.WAITING
             if not self._region.is_due(slot.next_input, slot.prompt, is_whole=slot.is_whole):
                 return SlotKind.WAITING
             if slot.opened < slot.opening - 1:
                 return _filling(slot)
         return SlotKind.DRAWING if slot.filled >= self.seen(slot) else _filling(slot)
 
-    def settle(self) -> list[SlotMove]:
-        """Put the slots in order again after steps, chunks or extensions. Pairs of slots that exchange their rows."""
+    def settle(self) -> Iterator[SlotMove]:
+        """Put the slots in order again after steps, chunks or extensions.
+
+        Yields:
+            Two slots whose rows have been exchanged, before the next exchange
+        """
         if self._region is None:
-            return []
+            return
         for slot in self.slots:
             slot.kind = self._kind(slot)
-        swaps: list[SlotMove] = []
         wanted = sorted(slot.kind for slot in self.slots)
         for number, kind in enumerate(wanted):
             if self.slots[number].kind is kind:
@@ -205,8 +223,7 @@ class Schedule(Generic[Row]):
             # The best exchange puts both in order.
             other = next((other for other in others if wanted[other] is self.slots[number].kind), others[0])
             self.slots[number], self.slots[other] = self.slots[other], self.slots[number]
-            swaps.append((number, other))
-        return swaps
+            yield number, other
 
     def count_step(self) -> None:
         """Count the steps that rows wait."""

@@ -2,7 +2,8 @@
 
 A waiting thread computes the next step, for all; the engine has no thread of its own, so it stands still while no
 thread waits. Guaranteed: each row goes to the caller that requested it. If a caller leaves, its rows are dropped before
-the next step. If a step fails, the rows of all callers end with its error.
+the next step. If a step fails, the rows of all callers end with its error. A stream whose text has not come far enough
+holds up no step: its thread reads the text as it comes, and while every row waits for text, all threads sleep.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING
 from ..records.stream_handle import StreamHandle
 from .chunks import Chunk, Chunker, ChunkPolicy
 from .engine import Engine, Usage
+from .growth import Growth, PromptPart
 from .request import Generated, Request
 
 if TYPE_CHECKING:
@@ -46,11 +48,15 @@ class _Caller:
 
     Attributes:
         chunker, listener: Chunker and listener of a stream; None for rows of a job
+        growth: The text of a stream, if it arrives; else None
+        more: Parts of the prompt for the next step
     """
 
     names: dict[int, int]
     chunker: Chunker | None = None
     listener: StreamHandle = field(default_factory=StreamHandle)
+    growth: Growth | None = None
+    more: list[PromptPart] = field(default_factory=list[PromptPart])
     since: float = field(default_factory=time.perf_counter)
     waits_for: str = "queue"
     ended: deque[Generated] = field(default_factory=deque[Generated])
@@ -60,7 +66,8 @@ class _Caller:
     @property
     def is_served(self) -> bool:
         """Whether the caller need not wait."""
-        return bool(self.ended or self.drawn or self.error is not None or self.listener.is_gone)
+        is_served = bool(self.ended or self.drawn or self.error is not None or self.listener.is_gone)
+        return is_served or (self.growth is not None and self.growth.is_ready)
 
     def has_stepped(self, num_steps: int, began: float) -> None:
         """Add the time of a step, which began at `began`, to the listener's times before its first chunk."""
@@ -114,16 +121,52 @@ class SharedEngine:
         Raises:
             ValueError: No slot can hold the request
         """
-        with self._asking([replace(request, is_urgent=True)], Chunker(policy), listener) as caller:
+        yield from self._streamed(request, policy, listener, None)
+
+    def stream_growing(self, growth: Growth, policy: ChunkPolicy, listener: StreamHandle) -> Iterator[Drawn]:
+        """As `stream`, of a speech whose text arrives. The calling thread takes the text whenever some has come.
+
+        Of the times before the first chunk, "queue" begins with the last text that came before it.
+
+        Raises:
+            RowError: A part of the text cannot be spoken
+            ValueError: No slot can hold the row, or its prompt does not fit into the region
+        """
+        growth.when_ready(self._notify)
+        listener.when_gone(self._notify)
+        yield from self._streamed(growth.start(), policy, listener, growth)
+
+    def _streamed(
+        self, request: Request, policy: ChunkPolicy, listener: StreamHandle, growth: Growth | None
+    ) -> Iterator[Drawn]:
+        with self._asking([replace(request, is_urgent=True)], Chunker(policy), listener, growth) as caller:
             is_over = False
-            while not is_over and self._wait(caller).drawn and not listener.is_gone:
-                drawn = caller.drawn.popleft()
-                is_over = drawn.chunk.is_last
-                yield drawn
+            while not is_over and not self._wait(caller).listener.is_gone:
+                if caller.drawn:
+                    drawn = caller.drawn.popleft()
+                    is_over = drawn.chunk.is_last
+                    yield drawn
+                elif growth is not None:
+                    self._extend(caller, growth.take())
+
+    def _extend(self, caller: _Caller, part: PromptPart) -> None:
+        with self._changed:
+            caller.more.append(part)
+            if caller.waits_for == "queue":
+                caller.since = time.perf_counter()
+            self._changed.notify_all()
+
+    def _notify(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
 
     @contextmanager
     def _asking(
-        self, requests: list[Request], chunker: Chunker | None, listener: StreamHandle | None = None
+        self,
+        requests: list[Request],
+        chunker: Chunker | None,
+        listener: StreamHandle | None = None,
+        growth: Growth | None = None,
     ) -> Generator[_Caller]:
         """Register a caller with its requests, until the block ends."""
         for request in requests:
@@ -131,7 +174,7 @@ class SharedEngine:
         with self._changed:
             own = [replace(request, key=next(self._keys)) for request in requests]
             names = {new.key: old.key for new, old in zip(own, requests, strict=True)}
-            caller = _Caller(names, chunker, listener or StreamHandle())
+            caller = _Caller(names, chunker, listener or StreamHandle(), growth)
             self._coming += own
             self._callers |= {request.key: caller for request in own}
         try:
@@ -147,7 +190,7 @@ class SharedEngine:
         """Wait until the caller has a result or its listener has gone; compute steps while no other thread does."""
         while True:
             with self._changed:
-                while self._is_stepping and not caller.is_served:
+                while not caller.is_served and (self._is_stepping or not self._has_work):
                     self._changed.wait()
                 if caller.error is not None:
                     raise caller.error
@@ -157,13 +200,26 @@ class SharedEngine:
                 self._change()
             self._step()
 
+    @property
+    def _has_work(self) -> bool:
+        """Whether a step can do something; no step is running."""
+        is_changed = self._coming or self._going or any(caller.more for caller in self._callers.values())
+        return bool(is_changed) or self._engine.has_work
+
     def _change(self) -> None:
-        """Add new requests and drop those of callers that have left; no step is running."""
+        """Add new requests and parts of prompts, and drop rows of callers that have left; no step is running."""
         self._going += [key for key, caller in self._callers.items() if caller.listener.is_gone]
         going, self._going = set(self._going), []
         coming, self._coming = [request for request in self._coming if request.key not in going], []
         self._engine.add(coming)
         self._engine.cancel(going)
+        for key, caller in self._callers.items():
+            more, caller.more = caller.more, []
+            try:
+                for part in more:
+                    self._engine.extend(key, part.embeddings, is_last=part.is_last)
+            except ValueError as error:
+                caller.error = error  # not for the thread that happens to step
 
     def _step(self) -> None:
         """Compute a step, and give its results to their callers. An error ends the rows of all callers."""

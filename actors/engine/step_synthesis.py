@@ -16,6 +16,7 @@ from ...errors import RowError, RowRejected
 from ..records.stream_handle import StreamHandle
 from .decoding import Decoder
 from .engine import Engine, Usage
+from .growth import Growth
 from .kept_slots import kept_choice, slots_key
 from .request import Generated, Request
 from .seams import ChunkedRow, DecodeWindow, Seam, decode_windows
@@ -124,10 +125,24 @@ class StepSynthesis:
         Raises:
             RowRejected: The row was cut off, and such rows are not kept; raised after the last piece
         """
+        drawn = self._engine("speak").stream(request, self.settings.streaming, listener)
+        return self._heard(drawn, listener)
+
+    def stream_growing(self, growth: Growth, listener: StreamHandle) -> Iterator[NDArray[np.float32]]:
+        """As `stream`, of a speech whose text arrives. The calling thread takes the text as it comes.
+
+        Raises:
+            RowError: A part of the text cannot be spoken; raised after the pieces before it
+        """
+        drawn = self._engine("speak").stream_growing(growth, self.settings.streaming, listener)
+        return self._heard(drawn, listener)
+
+    def _heard(self, chunks: Iterator[Drawn], listener: StreamHandle) -> Iterator[NDArray[np.float32]]:
+        """Decode the chunks of a stream."""
         policy, timing = self.settings.streaming, self.settings.timing
         overlap = timing.step_samples if policy.ahead and policy.first > 1 else 0
         row = ChunkedRow(Seam(timing, policy, overlap))
-        for drawn in self._engine("speak").stream(request, policy, listener):
+        for drawn in chunks:
             with listener.spending("vocoder"):
                 [samples] = decode_windows([DecodeWindow(row, drawn.chunk, self._steps(drawn))], self._decode)
             if len(samples):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from ...errors import ModelError, RowError, did_you_mean
 from ..records.stream_handle import StreamHandle
+from ..records.text_channel import TextSource
 from ..records.utterance import Prepared, Segment
 from .voice_reference import VoiceForm, unknown_name
 
@@ -82,6 +83,8 @@ class ModelInfo:
             `prepare`, in those of its languages that there are tables of
         voice_languages: Voices, each with the language that its texts are read in, where that is not the first
         text_language: The language of texts whose voice has none; "" for the one that a text has more of
+        takes_arriving_text: Whether text may arrive while it is spoken (`AutoregressiveModel.stream_arriving`); else a
+            text that arrives is spoken clause by clause
         kept_text: A regular expression of what passes to `prepare` untouched: control tags, phoneme spellings
         licence: Of the weights, as SPDX names it ("Apache-2.0", "CC-BY-NC-4.0"); "" where it is not known
     """
@@ -108,6 +111,7 @@ class ModelInfo:
     voice_languages: tuple[tuple[str, str], ...] = ()
     text_language: str = ""
     kept_text: str = ""
+    takes_arriving_text: bool = False
     licence: str = ""
 
     @property
@@ -228,6 +232,20 @@ class AutoregressiveModel(Model):
     @abstractmethod
     def usage(self) -> SlotUsage:
         """How the slots were used so far."""
+
+    def stream_arriving(
+        self, segment: Segment, text: TextSource, listener: StreamHandle
+    ) -> Generator[NDArray[np.float32]]:
+        """Speak a text while it arrives; as `stream`. Only for models whose `info` says `takes_arriving_text`.
+
+        Args:
+            segment: Voice, seed and speed; it has no text
+            text: Read by the calling thread, whenever some has come
+
+        Raises:
+            RowError: A part of the text cannot be spoken; raised after the pieces before it
+        """
+        raise ModelError(f"model {self.info.name} takes no text that arrives")
 
     def speak(self, segments: Sequence[Segment]) -> list[NDArray[np.float32]]:
         """The same segments, in the order given. Raises the first RowError."""

@@ -11,6 +11,7 @@ MODELS = {
     "chattts": ("speechmill.actors.models.chattts.model", "Chattts"),
     "hibari": ("speechmill.actors.models.hibari", "Hibari"),
     "kokoro": ("speechmill.actors.models.kokoro.model", "Kokoro"),
+    "minicpmo": ("speechmill.actors.models.minicpmo.model", "Minicpmo"),
     "tone": ("speechmill.actors.models.tone", "Tone"),
 }
 

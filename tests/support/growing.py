@@ -1,24 +1,35 @@
-"""A tiny network whose rows have a region, with random weights: what grows while it is drawn is tested with it."""
+"""A tiny network whose rows have a region, and a model that types letters with it: random weights, no speech.
+
+What grows while it is drawn is tested with them.
+"""
 
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from speechmill.actors.engine.cache import Cache
+from speechmill.actors.engine.chunks import ChunkPolicy
+from speechmill.actors.engine.growing_model import GrowingModel
+from speechmill.actors.engine.growth import GrowingRows, PromptPart
 from speechmill.actors.engine.network import attended
 from speechmill.actors.engine.region import Region
-from speechmill.actors.engine.request import Request, Sampling
+from speechmill.actors.engine.request import Generated, Request, Sampling
+from speechmill.actors.engine.step_settings import StepSettings, StepTiming, Task
+from speechmill.actors.models.base import BatchLimit, ModelConfig, ModelInfo
+from speechmill.actors.models.noise import segment_seed
+from speechmill.actors.records.utterance import Prepared, Segment
 
 CPU = torch.device("cpu")
 VOCABULARY, END, BOOKS, HIDDEN, SIZE = 12, 11, 2, 16, 8
 FIRST, MORE, EVERY, MOST = 4, 3, 6, 40
 """Prompt positions that the first step needs, and how many more are due after how many steps; size of the region."""
 MAX_STEPS = 90
-POSITIONS = MOST + 3 + MAX_STEPS
+POSITIONS = MOST + 4 + MAX_STEPS
 
 
 def needs(at: int) -> int:
@@ -90,3 +101,137 @@ def growing_request(key: int, *, steps: int | None = None) -> Request:
     prompt = torch.randn(chance.randint(1, MOST), HIDDEN, generator=generator)
     opening = torch.randn(chance.choice([1, 1, 3]), HIDDEN, generator=generator)
     return Request(key, prompt, seed=1_000 + key, sampling=sampling, opening=opening)
+
+
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+WINDOW, CARRIED_TOKENS, CARRIED_STEPS = 20, 2, 3
+"""Tokens of a row; how many of them, and of its steps, the next row begins with."""
+
+
+class Typist(GrowingModel):
+    """Letters as tokens, some steps for each; a long text is spoken in rows that go on where the last one stopped."""
+
+    @classmethod
+    def describe(cls, config: ModelConfig) -> ModelInfo:
+        """What it is."""
+        return ModelInfo(
+            name="typist",
+            revision="1",
+            backend="torch",
+            sample_rate=8_000,
+            voices=("one",),
+            default_voice="one",
+            max_length=200,
+            split_chars=200,
+            batch_limit=BatchLimit(64, 64 * 200),
+            base_s=0.001,
+            char_s=0.001,
+            speeds=(1.0, 1.0),
+            takes_arriving_text=True,
+        )
+
+    def __init__(self, config: ModelConfig) -> None:
+        self.info = self.describe(config)
+        self.net = GrowingNetwork()
+        chance = torch.Generator().manual_seed(6)
+        self.letters = torch.randn(len(LETTERS), HIDDEN, generator=chance)
+        self.marks = torch.randn(3, HIDDEN, generator=chance)
+        self.is_deterministic = config.options.get("deterministic") is True
+
+    @property
+    def settings(self) -> StepSettings:
+        """A row that is cut off is kept."""
+        timing = StepTiming(40, 0, 8_000)
+        policy = ChunkPolicy(first=2, growth=1.5, most=8, ahead=1, context=3)
+        return StepSettings(
+            "typist",
+            "cpu",
+            timing,
+            decode_step_bytes=1_024,
+            streaming=policy,
+            is_deterministic=self.is_deterministic,
+            keeps_incomplete=True,
+        )
+
+    def prepare(self, text: str, voice: str) -> Prepared:
+        """A token for each letter."""
+        return Prepared.of(LETTERS.index(letter) for letter in text.lower() if letter in LETTERS)
+
+    def positions(self) -> Mapping[Task, int]:
+        """The region, the longest opening, the steps."""
+        return {"speak": MOST + 1 + CARRIED_STEPS + MAX_STEPS}
+
+    def network(self, task: Task) -> GrowingNetwork:
+        """One for all."""
+        return self.net
+
+    def grow(self, segment: Segment) -> GrowingRows:
+        """Rows of `WINDOW` tokens."""
+        return TypedRows(self, segment)
+
+    @property
+    def drawing(self) -> Sampling:
+        """The end comes at some of the steps only."""
+        return Sampling((1.0, 0.8), 0.9, 8, 1.05, max_steps=MAX_STEPS, end_period=6, end_from=4, free_steps=1)
+
+    def decode(self, steps: Tensor, lengths: Tensor) -> Tensor:
+        """A wave for each step, of its two codes: float32 [batch, samples]."""
+        at = torch.arange(40) / 40
+        pitch = (steps[:, 0] * VOCABULARY + steps[:, 1] + 1)[..., None]
+        return 0.3 * torch.sin(2 * torch.pi * pitch * at).flatten(1)
+
+
+class TypedRows(GrowingRows):
+    """Rows of a text: a mark, the letters of its window, and a mark once it is known that no letter follows in it."""
+
+    def __init__(self, model: Typist, segment: Segment) -> None:
+        self._model, self._segment = model, segment
+        self._tokens: list[int] = []
+        self._is_over = False
+        self._number = self._start = self._given = 0
+        self._is_closed = False
+
+    @property
+    def num_waiting(self) -> int:
+        """Those behind the window."""
+        return max(0, len(self._tokens) - self._end)
+
+    @property
+    def _end(self) -> int:
+        return self._start + WINDOW
+
+    def feed(self, tokens: Sequence[int], *, is_last: bool) -> None:
+        """Add letters."""
+        self._tokens += tokens
+        self._is_over = is_last
+
+    def start(self, ended: Generated | None) -> Request | None:
+        """The next row, with the last letters and steps of the one before."""
+        opening = self._model.marks[2:]
+        if ended is not None:
+            if len(self._tokens) <= self._end:
+                return None
+            self._number, self._start = self._number + 1, self._end - CARRIED_TOKENS
+            carried = ended.codes[-CARRIED_STEPS:]
+            opening = torch.cat((opening, self._model.net.embed(carried)))
+        self._given, self._is_closed = self._start, False
+        part = self.more()
+        letters = [] if part.embeddings is None else [part.embeddings]
+        return Request(
+            0,
+            torch.cat((self._model.marks[:1], *letters)),
+            segment_seed(self._segment.seed, self._segment.index, f"speak{self._number}", self._segment.attempt),
+            self._model.drawing,
+            opening=opening,
+            is_whole=part.is_last,
+        )
+
+    def more(self) -> PromptPart:
+        """Letters of the window; with the last one the mark behind them."""
+        end = min(len(self._tokens), self._end)
+        found = [self._model.letters[self._tokens[self._given : end]]]
+        self._given = end
+        if not self._is_closed and (self._is_over or len(self._tokens) > self._end):
+            self._is_closed = True
+            found.append(self._model.marks[1:2])
+        return PromptPart(torch.cat(found), is_last=self._is_closed)

@@ -9,6 +9,8 @@ import pytest
 from speechmill.actors.models.base import ModelConfig
 from speechmill.actors.models.chattts.checkpoint.layout import TINY
 from speechmill.actors.models.chattts.checkpoint.random_weights import write_random
+from speechmill.actors.models.minicpmo.checkpoint.layout import TINY as TINY_MINICPMO
+from speechmill.actors.models.minicpmo.checkpoint.random_weights import write_random as write_random_minicpmo
 from speechmill.actors.models.registry import MODELS, describe, load, model_class
 from speechmill.actors.models.tone import Tone
 from speechmill.errors import ModelError
@@ -21,6 +23,9 @@ def test_every_registered_model_describes_itself(name: str, tmp_path: Path) -> N
         options = {"weights": "demo"}  # those of the package index
     if name == "chattts":  # its weights are not in any package
         write_random(tmp_path, TINY, seed=0)
+        path = str(tmp_path)
+    if name == "minicpmo":
+        write_random_minicpmo(tmp_path, TINY_MINICPMO, seed=0)
         path = str(tmp_path)
     info = describe(ModelConfig(name, path=path, options=options))
     assert info.name == name

@@ -18,6 +18,8 @@ from speechmill.actors.models.base import ModelConfig
 from speechmill.actors.models.chattts.checkpoint.layout import TINY
 from speechmill.actors.models.chattts.checkpoint.random_weights import write_random
 from speechmill.actors.models.chattts.checkpoint.safetensors_file import read_header, write_tensors
+from speechmill.actors.models.minicpmo.checkpoint.layout import TINY as TINY_MINICPMO
+from speechmill.actors.models.minicpmo.checkpoint.random_weights import write_random as write_random_minicpmo
 from speechmill.actors.models.registry import load
 from speechmill.errors import ModelError, SpecError
 from speechmill.jobs.cli.main import app
@@ -60,6 +62,20 @@ def test_chattts_keeps_all_laws(tmp_path: Path) -> None:
         write_random(tmp_path / "tiny", TINY, seed=0)
         options = {"max_steps": 30, "incomplete": "keep", "deterministic": True}
         report = check_model("chattts", weights=str(tmp_path / "tiny"), options=options, texts=TEXTS)
+    finally:
+        torch.set_num_threads(threads)
+    assert report.is_ok, details(report)
+    [finding] = [finding for finding in report.findings if finding.law == "refuses_damaged_weights"]
+    assert finding.outcome == "kept", "cut off, and with a tensor of another name"
+
+
+def test_minicpmo_keeps_all_laws(tmp_path: Path) -> None:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        write_random_minicpmo(tmp_path / "tiny", TINY_MINICPMO, seed=0)
+        options = {"max_steps": 16, "incomplete": "keep", "deterministic": True}
+        report = check_model("minicpmo", weights=str(tmp_path / "tiny"), options=options, texts=TEXTS)
     finally:
         torch.set_num_threads(threads)
     assert report.is_ok, details(report)

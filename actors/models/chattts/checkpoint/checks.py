@@ -19,7 +19,6 @@ from .layout import (
     RMS_NORM_EPS,
     ROPE_THETA,
     SPECIAL_TOKENS,
-    TOKENIZER_FILE,
     Part,
     Sizes,
     tensors,
@@ -138,22 +137,21 @@ def check_tensors(headers: TensorHeaders, sizes: Sizes, files: CheckpointFiles) 
                 raise ModelError(f'chattts: {path}: "{name}" is {entry.dtype}, expected F32; save it as float32')
 
 
-def check_tokenizer(document: object, sizes: Sizes, files: CheckpointFiles) -> None:
+def check_tokenizer(document: object, sizes: Sizes, where: Path, model: str = "chattts") -> None:
     """Raise ModelError unless the special tokens have the last 50 ids, in order, and no id is beyond them."""
-    where = files[TOKENIZER_FILE]
     try:
         ids: dict[str, int] = dict(document["model"]["vocab"])  # type: ignore[index]
         ids.update({token["content"]: token["id"] for token in document["added_tokens"]})  # type: ignore[index]
         highest = max(ids.values(), default=-1)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ModelError(f"chattts: {where} is no tokenizer; {ADVICE}") from error
+        raise ModelError(f"{model}: {where} is no tokenizer; {ADVICE}") from error
     for position, name in enumerate(SPECIAL_TOKENS):
         expected = sizes.first_special + position
         if ids.get(name) != expected:
             has = f"has {name} at {ids[name]}" if name in ids else f"lacks {name}"
-            raise ModelError(f"chattts: {where} {has}, and the weights expect it at {expected}; {ADVICE}")
+            raise ModelError(f"{model}: {where} {has}, and the weights expect it at {expected}; {ADVICE}")
     if highest >= sizes.text_vocab:
-        raise ModelError(f"chattts: {where} has ids up to {highest}, and the weights have {sizes.text_vocab}; {ADVICE}")
+        raise ModelError(f"{model}: {where} has ids up to {highest}, and the weights have {sizes.text_vocab}; {ADVICE}")
 
 
 def _count(config: Mapping[str, Any], key: str, where: Path) -> int:

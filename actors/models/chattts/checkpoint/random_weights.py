@@ -45,7 +45,7 @@ def write_random(folder: Path, sizes: Sizes, seed: int) -> None:
     try:
         for file, shapes in tensors(sizes).items():
             (folder / file).parent.mkdir(parents=True, exist_ok=True)
-            draw = _Draw(seed, file, sizes)
+            draw = RandomTensors(seed, file, sizes)
             write_tensors(folder / file, shapes, draw.values, _METADATA.get(file))
         (folder / TOKENIZER_FILE).parent.mkdir(parents=True, exist_ok=True)
         (folder / TOKENIZER_FILE).write_bytes(tokenizer_json(sizes).encode())
@@ -77,8 +77,12 @@ def config_json(sizes: Sizes) -> str:
     return json.dumps(config, indent=2) + "\n"
 
 
-class _Draw:
-    """The values of one file's tensors; each tensor has a stream of its own, so that none depends on another's size."""
+class RandomTensors:
+    """The values of one file's tensors; each tensor has a stream of its own, so that none depends on another's size.
+
+    Args:
+        file: A name that tells this file's values from another's
+    """
 
     def __init__(self, seed: int, file: str, sizes: Sizes) -> None:
         self._seed, self._file, self._sizes = seed, file, sizes

@@ -24,10 +24,16 @@ _LENGTH_BYTES = 8
 
 @dataclass(frozen=True, slots=True)
 class TensorEntry:
-    """What a header says of a tensor: its dtype in the format's spelling ("F32"), and its shape."""
+    """What a header says of a tensor: its dtype in the format's spelling ("F32"), its shape, and its place.
+
+    Attributes:
+        begin, end: Its first byte, and the one after its last, counted from the first after the header
+    """
 
     dtype: str
     shape: Shape
+    begin: int = 0
+    end: int = 0
 
 
 def read_header(file: Path) -> Mapping[str, TensorEntry]:
@@ -58,7 +64,10 @@ def _parsed(raw: bytes) -> tuple[dict[str, TensorEntry], int]:
     try:
         document = json.loads(raw)
         document.pop("__metadata__", None)
-        entries = {name: TensorEntry(str(e["dtype"]), tuple(map(int, e["shape"]))) for name, e in document.items()}
+        entries = {
+            name: TensorEntry(str(e["dtype"]), tuple(map(int, e["shape"])), *map(int, e["data_offsets"]))
+            for name, e in document.items()
+        }
         ranges = sorted(tuple(map(int, e["data_offsets"])) for e in document.values())
         ends = [end for _, end in ranges]
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
@@ -66,6 +75,16 @@ def _parsed(raw: bytes) -> tuple[dict[str, TensorEntry], int]:
     if [begin for begin, _ in ranges] != [0, *ends][: len(ranges)]:
         raise ValueError("its header leaves holes between tensors")
     return entries, max(ends, default=0)
+
+
+def data_start(file: Path) -> int:
+    """The first byte after the header, from which the places of tensors are counted.
+
+    Raises:
+        OSError: The file system refuses
+    """
+    with file.open("rb") as opened:
+        return _LENGTH_BYTES + int.from_bytes(opened.read(_LENGTH_BYTES), "little")
 
 
 def header_bytes(shapes: Mapping[str, Shape], metadata: Mapping[str, str] | None = None) -> bytes:

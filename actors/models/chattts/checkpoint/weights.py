@@ -69,7 +69,7 @@ class Checkpoint:
         headers = {file: _header(files[file]) for file in PART_FILES.values()}
         sizes = sizes_of(_json(files[CONFIG_FILE]), headers, files)
         check_tensors(headers, sizes, files)
-        check_tokenizer(_json(files[TOKENIZER_FILE]), sizes, files)
+        check_tokenizer(_json(files[TOKENIZER_FILE]), sizes, files[TOKENIZER_FILE])
         memory = cache / "hashes" if cache else None
         checkpoint = cls(files, sizes, {file: _digest(path, memory) for file, path in files.items()})
         if folder is None and not checkpoint.is_published:

@@ -79,18 +79,44 @@ class HiddenDecoder:
         return self._decoder(x, padding_of(x, lengths))
 
 
-class Dvae:
+class CodeDecoder:
+    """Codes to log-mel: the half of a DVAE that speech is decoded with."""
+
+    def __init__(self, sizes: Sizes, state: StateDict, start: ResidualStart = ResidualStart.BOUNDED) -> None:
+        """`state` has the tensors of the quantiser and the decoder, on their device and in their dtype."""
+        self._quantiser = Quantiser(sizes, state, "vq_layer.quantizer.rvqs", start)
+        self._decoder = _MelDecoder(state, sizes.dvae_blocks)
+        self.context_frames = self._decoder.context_frames
+
+    def decode(self, codes: Tensor, lengths: Tensor) -> Tensor:
+        """Log-mel [batch, n_mels, 2 * steps] in the weights' dtype; zero from a row's frame 2 * length on.
+
+        Args:
+            codes: int64 [batch, num_vq, steps], anything in padding
+            lengths: int64 [batch], in steps, at least 1
+
+        Raises:
+            ValueError: For a length that is not within 1 to steps, or a code outside the codebook
+        """
+        steps = codes.transpose(1, 2)
+        padding = padding_of(steps, lengths)
+        steps = cleared(steps, padding)
+        low, high = (int(bound) for bound in torch.stack(steps.aminmax()).tolist())
+        if low < 0 or high >= self._quantiser.num_codes:
+            raise ValueError(f"codes from {low} to {high}; allowed: 0 to {self._quantiser.num_codes - 1}")
+        return self._decoder(self._quantiser.decode(steps), padding)
+
+
+class Dvae(CodeDecoder):
     """Log-mel to codes, for a voice given as audio, and codes to log-mel."""
 
     def __init__(self, sizes: Sizes, state: StateDict, start: ResidualStart = ResidualStart.BOUNDED) -> None:
         """`state` is that of the part "dvae", on its device and in its dtype; `mel` reads the rest of it."""
+        super().__init__(sizes, state, start)
         self._enter = Convolution(state, "downsample_conv.0", padding=1)
         self._halve = Convolution(state, "downsample_conv.2", padding=1, stride=2)
         self._encoder = _Stack(state, "encoder", sizes.dvae_blocks)
-        self._quantiser = Quantiser(sizes, state, "vq_layer.quantizer.rvqs", start)
-        self._decoder = _MelDecoder(state, sizes.dvae_blocks)
         self._coef = state["coef"].flatten()  # [n_mels]
-        self.context_frames = self._decoder.context_frames
 
     def encode(self, mel: Tensor, lengths: Tensor) -> Tensor:
         """Codes int64 [batch, num_vq, frames // 2]; zero from a row's step length // 2 on.
@@ -110,21 +136,3 @@ class Dvae:
         padding = None if padding is None else padding[:, 1::2]
         codes = self._quantiser.encode(self._encoder(clear(x, padding), padding))
         return clear(codes, padding).transpose(1, 2)
-
-    def decode(self, codes: Tensor, lengths: Tensor) -> Tensor:
-        """Log-mel [batch, n_mels, 2 * steps] in the weights' dtype; zero from a row's frame 2 * length on.
-
-        Args:
-            codes: int64 [batch, num_vq, steps], anything in padding
-            lengths: int64 [batch], in steps, at least 1
-
-        Raises:
-            ValueError: For a length that is not within 1 to steps, or a code outside the codebook
-        """
-        steps = codes.transpose(1, 2)
-        padding = padding_of(steps, lengths)
-        steps = cleared(steps, padding)
-        low, high = (int(bound) for bound in torch.stack(steps.aminmax()).tolist())
-        if low < 0 or high >= self._quantiser.num_codes:
-            raise ValueError(f"codes from {low} to {high}; allowed: 0 to {self._quantiser.num_codes - 1}")
-        return self._decoder(self._quantiser.decode(steps), padding)

@@ -76,12 +76,19 @@ class Backbone:
 
     def hiddens(self, x: Tensor, cache: Cache, first: int, starts: Tensor, reach: int) -> Tensor:
         """Hidden states, after the last norm; see `engine.network.Network`."""
+        at = places(starts, x.shape[1], cache)
+        return self.states(x, cache, first, at, torch.arange(reach, device=x.device) <= at[:, :, None])
+
+    def states(self, x: Tensor, cache: Cache, first: int, at: Tensor, is_seen: Tensor) -> Tensor:
+        """Hidden states, after the last norm, of inputs that attend to any positions.
+
+        Args:
+            at: int64 [rows, time], the positions of the inputs `x` [rows, time, hidden]
+            is_seen: Bool [rows, time, reach], the positions that each attends to, of the first ones of the cache
+        """
         rows, time, hidden = x.shape
-        at = starts[:, None] + torch.arange(time, device=x.device)
-        # Padding behind a short prompt may point beyond the slot; its own place is written again before it is read.
-        at = at.clamp(max=cache.positions - 1)
+        reach, is_seen = is_seen.shape[2], is_seen[:, None]
         cos, sin = self._cos[at][:, None], self._sin[at][:, None]  # [rows, 1, time, head_dim]
-        is_seen = (torch.arange(reach, device=x.device) <= at[:, :, None])[:, None]  # [rows, 1, time, reach]
         heads, size = self.sizes.num_heads, self.sizes.head_dim
         for number, layer in enumerate(self._layers):
             qkv = linear(_rms(x, layer.norm), layer.qkv).view(rows, time, 3, heads, size)
@@ -95,6 +102,13 @@ class Backbone:
         return _rms(x, self._norm)
 
 
+def places(starts: Tensor, time: int, cache: Cache) -> Tensor:
+    """Positions int64 [rows, time] of inputs that begin at `starts` [rows]."""
+    at = starts[:, None] + torch.arange(time, device=starts.device)
+    # Padding behind a short prompt may point beyond the slot; its own place is written again before it is read.
+    return at.clamp(max=cache.positions - 1)
+
+
 class CodeNetwork:
     """The backbone that draws audio codes: four codebooks at each step."""
 
@@ -105,7 +119,11 @@ class CodeNetwork:
         self._head = torch.cat([_folded(embed, f"head_code.{book}") for book in range(sizes.num_vq)])
         self.num_codebooks, self.vocabulary, self.end = sizes.num_vq, sizes.audio_vocab, EOS_CODE
         self.hidden, self.dtype, self.position_bytes = backbone.hidden, backbone.dtype, backbone.position_bytes
-        self.cache, self.hiddens, self.embed = backbone.cache, backbone.hiddens, backbone.embed_codes
+        self.cache, self.embed = backbone.cache, backbone.embed_codes
+
+    def hiddens(self, x: Tensor, cache: Cache, first: int, starts: Tensor, reach: int) -> Tensor:
+        """Hidden states, after the last norm; see `engine.network.Network`."""
+        return self._backbone.hiddens(x, cache, first, starts, reach)
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Float [rows, codebooks, vocabulary]."""

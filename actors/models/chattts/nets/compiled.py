@@ -49,12 +49,10 @@ class CompiledBackbone(Backbone):
                 ) from error
         logger.info("layers compiled, or found again, in %.1f s", time.perf_counter() - began)
 
-    def hiddens(self, x: Tensor, cache: Cache, first: int, starts: Tensor, reach: int) -> Tensor:
-        """Hidden states, after the last norm; see `engine.network.Network`."""
+    def states(self, x: Tensor, cache: Cache, first: int, at: Tensor, is_seen: Tensor) -> Tensor:
+        """Hidden states, after the last norm; see `Backbone.states`."""
         rows, length, hidden = x.shape
-        at = starts[:, None] + torch.arange(length, device=x.device)
-        at = at.clamp(max=cache.positions - 1)
-        is_seen = (torch.arange(reach, device=x.device) <= at[:, :, None])[:, None]  # [rows, 1, time, reach]
+        reach, is_seen = is_seen.shape[2], is_seen[:, None]
         cos, sin = self._cos[at.flatten()], self._sin[at.flatten()]  # [rows * time, head_dim]
         heads, size = self.sizes.num_heads, self.sizes.head_dim
         x = _flat(x, hidden)

@@ -1,12 +1,15 @@
 """From log-mel frames to the waveform: the Vocos vocoder (https://arxiv.org/abs/2306.00814), for a padded batch.
 
 Guarantees that a row sounds the same in every batch: padding is zero before every convolution, and the inverse
-transform treats a row's edges at its own end. A row of n frames has exactly (n - 1) * hop samples; the samples of a
-frame depend on `context_frames` frames to either side and on nothing else. Magnitudes, phases and the transform are in
-float32 whatever the weights are in. Nothing is kept between calls. Knows neither steps nor codes.
+transform treats a row's edges at its own end. A row of n frames has exactly (n - 1) * hop samples where frames are
+centred on samples, and n * hop where they have the "same" length; the samples of a frame depend on `context_frames`
+frames to either side and on nothing else. Magnitudes, phases and the transform are in float32 whatever the weights are
+in. Nothing is kept between calls. Knows neither steps nor codes.
 """
 
 from __future__ import annotations
+
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -27,8 +30,12 @@ _LEAST_FRAMES = 2  # one frame has no samples
 class Vocos:
     """The backbone and the head that makes a spectrum of it, with the inverse transform's constants."""
 
-    def __init__(self, sizes: Sizes, state: StateDict) -> None:
+    def __init__(self, sizes: Sizes, state: StateDict, padding: Literal["center", "same"] = "center") -> None:
         """`state` is that of the part "vocos", on its device and in its dtype.
+
+        Args:
+            padding: Which samples are kept of a row's first and last frame: "center" has the first sample in the middle
+                of the first frame, "same" keeps a hop of samples for each frame
 
         Raises:
             ModelError: If its window is of another transform
@@ -42,10 +49,14 @@ class Vocos:
         check_constant(stored, hann(sizes.n_fft), "Vocos: head.istft.window")
         self._window, self._dtype = hann(sizes.n_fft).to(stored.device), stored.dtype
         self._n_fft, self._hop, self._overlap = sizes.n_fft, sizes.hop, sizes.n_fft // sizes.hop
+        # Samples before the first that is kept, and frames that have no samples of their own.
+        self._cut, self._short = (sizes.n_fft // 2, 1) if padding == "center" else ((sizes.n_fft - sizes.hop) // 2, 0)
         self.context_frames = 3 + 3 * sizes.vocos_blocks + self._overlap // 2
 
     def waveforms(self, mel: Tensor, lengths: Tensor) -> Tensor:
-        """float32 [batch, (frames - 1) * hop] at 24 kHz, zero from a row's own (length - 1) * hop samples on.
+        """float32 [batch, samples] at 24 kHz, zero from a row's own end on.
+
+        The samples are (frames - 1) * hop if frames are centred, else frames * hop; a row's own alike, of its length.
 
         Args:
             mel: Float [batch, n_mels, frames], log-mel, anything in padding
@@ -73,10 +84,12 @@ class Vocos:
         is_frame = blocks.new_ones(1, frames, 1) if padding is None else (~padding).float()
         weights = blocks.new_zeros(len(is_frame), frames + self._overlap - 1, self._hop)
         self._overlap_add(weights, 0, is_frame * self._window.square())
-        # The first frame is centred on the first sample, a row's last on what would be its next one.
-        inside = slice(self._overlap // 2, self._overlap // 2 + frames - 1)
-        out = blocks[:, inside] / weights[:, inside].clamp_(min=torch.finfo(torch.float32).tiny)
-        return clear(out, None if padding is None else padding[:, 1:]).reshape(batch, (frames - 1) * self._hop)
+        samples = (frames - self._short) * self._hop
+        inside = slice(self._cut, self._cut + samples)
+        out = blocks.view(batch, -1)[:, inside]
+        out = out / weights.view(len(is_frame), -1)[:, inside].clamp_(min=torch.finfo(torch.float32).tiny)
+        padding = None if padding is None else padding[:, self._short :]
+        return clear(out.view(batch, -1, self._hop), padding).reshape(batch, samples)
 
     def _waves(self, x: Tensor) -> Tensor:
         """float32 [batch, frames, n_fft]: what each frame adds to the waveform, windowed."""

@@ -211,25 +211,25 @@ RIGHT = {name: TINY.first_special + place for place, name in enumerate(SPECIAL_T
 
 @given(st.dictionaries(st.text(st.characters(categories=["Ll"]), min_size=1), st.integers(0, TINY.text_vocab - 1)))
 def test_special_tokens_may_be_added_or_in_the_vocabulary(vocab: dict[str, int]) -> None:
-    check_tokenizer(tokenizer(RIGHT, **vocab), TINY, FILES)
-    check_tokenizer(tokenizer({}, **(vocab | RIGHT)), TINY, FILES)
+    check_tokenizer(tokenizer(RIGHT, **vocab), TINY, FILES[TOKENIZER_FILE])
+    check_tokenizer(tokenizer({}, **(vocab | RIGHT)), TINY, FILES[TOKENIZER_FILE])
 
 
 @given(st.sampled_from(SPECIAL_TOKENS), st.integers(0, 2 * TINY.text_vocab))
 def test_a_special_token_that_is_missing_or_elsewhere_is_named(name: str, elsewhere: int) -> None:
     without = {other: number for other, number in RIGHT.items() if other != name}
     with pytest.raises(ModelError) as caught:
-        check_tokenizer(tokenizer(without), TINY, FILES)
+        check_tokenizer(tokenizer(without), TINY, FILES[TOKENIZER_FILE])
     assert f"{FILES[TOKENIZER_FILE]} lacks {name}, and the weights expect it at {RIGHT[name]}" in str(caught.value)
     if elsewhere != RIGHT[name]:
         with pytest.raises(ModelError) as caught:
-            check_tokenizer(tokenizer(RIGHT | {name: elsewhere}), TINY, FILES)
+            check_tokenizer(tokenizer(RIGHT | {name: elsewhere}), TINY, FILES[TOKENIZER_FILE])
         assert f"has {name} at {elsewhere}, and the weights expect it at {RIGHT[name]}" in str(caught.value)
 
 
 def test_an_id_that_has_no_embedding_is_refused() -> None:
     with pytest.raises(ModelError, match="has ids up to 512, and the weights have 512"):
-        check_tokenizer(tokenizer(RIGHT, word=TINY.text_vocab), TINY, FILES)
+        check_tokenizer(tokenizer(RIGHT, word=TINY.text_vocab), TINY, FILES[TOKENIZER_FILE])
 
 
 @pytest.mark.parametrize(
@@ -237,4 +237,4 @@ def test_an_id_that_has_no_embedding_is_refused() -> None:
 )
 def test_a_document_that_is_no_tokenizer_is_refused(document: object) -> None:
     with pytest.raises(ModelError, match="is no tokenizer"):
-        check_tokenizer(document, TINY, FILES)
+        check_tokenizer(document, TINY, FILES[TOKENIZER_FILE])
