@@ -121,12 +121,19 @@ def test_utterances_one_after_the_other_each_with_the_voice_of_its_config(shared
 def test_clients_that_want_files_get_one_for_each_utterance(shared: Any) -> None:
     """The defaults of vLLM-Omni's clients: a whole WAV file in one message; other keys of theirs have no effect."""
     with shared.live() as socket:
-        tell(socket, type="session.config", task_type="CustomVoice", split_granularity="sentence", language=None)
+        how = {
+            "speaker": "sine",
+            "task_type": "CustomVoice",
+            "language": "Auto",
+            "response_format": "wav",
+            "speed": 1.0,
+        }
+        tell(socket, type="session.config", model=None, **how)
         write(socket, TEXT)
         told, _ = answers(socket, "audio.start")
         data = socket.recv(HANG_S)
         answers(socket)
-    assert told[0]["ignored_keys"] == ["task_type", "split_granularity"]
+    assert told[0]["ignored_keys"] == ["task_type", "language"]
     with wave.open(io.BytesIO(data)) as file:
         assert len(file.readframes(file.getnframes())) == len(said(shared, TEXT))
 
