@@ -36,9 +36,7 @@ TEXTS = (
     "Don't go! It's late, isn't it? Two boats left before the fog came in, and none of them has come back.",
 )
 CHANCE = np.random.default_rng(4)
-STORED = {
-    width: CHANCE.standard_normal(width).astype(np.float32) for width in (TINY.llm_dim, TINY.network.hidden)
-}
+STORED = {width: CHANCE.standard_normal(width).astype(np.float32) for width in (TINY.llm_dim, TINY.network.hidden)}
 VOICES = ("", "seed:7", *(encode_vector(vector) for vector in STORED.values()))
 
 
