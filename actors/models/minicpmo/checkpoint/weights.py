@@ -166,7 +166,9 @@ def _finder(folder: Path) -> Find:
             raise ModelError(f"minicpmo: {path} cannot be read: {error}; {ADVICE}") from error
         promised = [name for name, place in weight_map.items() if place == file and name != PREFIX]
         if lost := [name for name in promised if name not in header]:
-            raise ModelError(f'minicpmo: {path} lacks the tensor "{lost[0]}", which {INDEX_FILE} places there; {ADVICE}')
+            raise ModelError(
+                f'minicpmo: {path} lacks the tensor "{lost[0]}", which {INDEX_FILE} places there; {ADVICE}'
+            )
         for name in header:
             if name.startswith(PREFIX) and weight_map.get(name, file) == file:
                 entries[name] = TensorPlace(name, path, header[name])
