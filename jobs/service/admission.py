@@ -53,7 +53,7 @@ class AdmissionLimits:
     idle_write_s: float = 30.0
     total_s: float = 900.0
     max_connections: int = 256
-    idle_text_s: float = 60.0
+    idle_text_s: float = 30.0
     connection_s: float = 3_600.0
 
     def __post_init__(self) -> None:

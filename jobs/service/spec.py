@@ -67,7 +67,7 @@ class LimitsSpec(Section):
     idle_write_s: Annotated[float, Field(gt=0)] = 30.0
     total_s: Annotated[float, Field(gt=0)] = 900.0
     max_connections: Annotated[int, Field(ge=1, le=10_000)] = 256
-    idle_text_s: Annotated[float, Field(gt=0)] = 60.0
+    idle_text_s: Annotated[float, Field(gt=0)] = 30.0
     connection_s: Annotated[float, Field(gt=0)] = 3_600.0
     drain_s: Annotated[float, Field(gt=0)] = 60.0
     batch_s: Annotated[float, Field(gt=0)] = 0.1

@@ -57,7 +57,9 @@ class SpeechRequest(BaseModel):
     Keys from `instructions` on have no effect here.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, protected_namespaces=())
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, protected_namespaces=(), defer_build=True
+    )
 
     input: str
     model: str = ""
@@ -174,22 +176,22 @@ def unknown_model(name: str, info: ModelInfo) -> HttpProblem:
     return HttpProblem(404, told, param="model", code="model_not_found")
 
 
-def decoded(body: bytes) -> dict[str, Any]:
-    """The keys of a body.
+def decoded(body: bytes, name: str = "the body") -> dict[str, Any]:
+    """The keys of a body, or of what else has a name.
 
     Raises:
-        HttpProblem: 400; the body is no JSON object
+        HttpProblem: 400; it is no JSON object
     """
     try:
         values = json.loads(body.decode("utf-8"), parse_constant=_no_number)
     except UnicodeDecodeError as error:
-        raise _wrong(None, f"the body is not UTF-8 from byte {error.start} on", "invalid_json") from error
+        raise _wrong(None, f"{name} is not UTF-8 from byte {error.start} on", "invalid_json") from error
     except RecursionError as error:
-        raise _wrong(None, "the body is nested too deeply", "invalid_json") from error
+        raise _wrong(None, f"{name} is nested too deeply", "invalid_json") from error
     except ValueError as error:
-        raise _wrong(None, f"the body is not valid JSON: {error}", "invalid_json") from error
+        raise _wrong(None, f"{name} is not valid JSON: {error}", "invalid_json") from error
     if not isinstance(values, dict):
-        raise _wrong(None, 'the body must be a JSON object with keys such as "input" and "voice"', "invalid_json")
+        raise _wrong(None, f"{name} must be a JSON object of keys and values", "invalid_json")
     return values
 
 

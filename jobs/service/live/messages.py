@@ -76,7 +76,7 @@ def parse_message(data: str, offer: Offer) -> ClientMessage:
     Raises:
         HttpProblem: It is none, or a key of it is wrong; 404 for another model
     """
-    values = decoded(data.encode("utf-8", "surrogatepass"))
+    values = decoded(data.encode("utf-8", "surrogatepass"), "the message")
     match values.pop("type", None):
         case "session.config":
             return _config(values, offer)
