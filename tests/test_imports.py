@@ -36,6 +36,7 @@ PURE = [
     "actors/batcher/stats.py",
     "actors/text/splitting.py",
     "actors/text/sentences.py",
+    "actors/text/arriving.py",
     "actors/text/clauses.py",
     "actors/records/keys.py",
     "actors/records/speech.py",

@@ -17,14 +17,14 @@ Possible extensions, and their places:
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ...errors import ModelError, RowError
 from ..models.base import AutoregressiveModel, SlotUsage
 from ..records.stream_handle import StreamHandle
 from ..records.utterance import Segment
-from .request import Request, Sampling
+from .request import Generated, Request, Sampling
 from .step_settings import StepSettings, Task
 
 if TYPE_CHECKING:
@@ -72,6 +72,13 @@ class StepwiseModel(AutoregressiveModel):
         """Inputs between the region and the first code of a row: float [length, hidden], at least one.
 
         None for a network without a region.
+        """
+        return None
+
+    def follow(self, segment: Segment, task: Task) -> Callable[[Generated], Request | None] | None:
+        """What makes the row that continues a segment's first one, for a text too long for one row: `Request.follow`.
+
+        None if there is none.
         """
         return None
 
@@ -136,6 +143,7 @@ class StepwiseModel(AutoregressiveModel):
                 segment_seed(segment.seed, segment.index, task, segment.attempt),
                 self.sampling(segment, task),
                 opening=self.opening(segment, task),
+                follow=self.follow(segment, task),
             )
             for number, segment in enumerate(segments)
         ]

@@ -16,6 +16,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Literal
 
 from ...errors import SpecError
@@ -42,6 +43,7 @@ _LOOK_AHEAD_CHARS = 64
 _SLICE_CHARS = 512
 _CJK = re.compile(f"[{CJK}]")
 _CJK_OR_HANGUL = re.compile(f"[{CJK}\uac00-\ud7af]")
+_NUMBER_BEFORE = re.compile(r"\d\D{1,2}\Z")
 _OPENERS = "\"'“‘([«¿¡「『（【《"
 
 
@@ -103,7 +105,7 @@ def spoken_pieces(text: str | Iterable[str], max_chars: int, chunk_tokens: int |
     later = _SENTENCE if chunk_tokens is None else _Enough(_CJK_CHARS * chunk_tokens, _CJK_OR_HANGUL, at_clauses=True)
     normal = Normaliser()
     waiting, is_first = "", True
-    for part in _parts(text):
+    for part in chain(small_parts(text), [None]):
         waiting += normal.feed(part) if part is not None else normal.finish()
         while True:
             waiting = waiting.lstrip()
@@ -150,12 +152,11 @@ def _starts_anew(char: str) -> bool:
     return unicodedata.category(char)[0] != "M" and not "\u1160" <= char <= "\u11ff"
 
 
-def _parts(text: str | Iterable[str]) -> Iterator[str | None]:
-    """The text in small parts, so that the work grows with its length; then None."""
+def small_parts(text: str | Iterable[str]) -> Iterator[str]:
+    """The text in small parts, so that the work grows with its length."""
     for part in [text] if isinstance(text, str) else text:
         for start in range(0, len(part), _SLICE_CHARS):
             yield part[start : start + _SLICE_CHARS]
-    yield None
 
 
 def _piece_end(text: str, max_chars: int, enough: _Enough, *, is_whole: bool) -> int | None:
@@ -193,6 +194,10 @@ def _clause_end(text: str, end: int, enough: _Enough, *, is_open: bool) -> int |
         cut = match.end()
         if match[0][0] in ".!?…" or (is_open and cut >= end):
             continue  # sentences have rules of their own; what comes next may belong to the mark
+        if _NUMBER_BEFORE.search(text, max(0, cut - 3), cut):
+            # One date, one number: "May 5, 2020".
+            if (is_open and cut + 2 > end) or text[cut : cut + 2].lstrip()[:1].isdigit():
+                continue
         following = text[cut : cut + 1]
         if (following.isspace() or following.isalnum() or following in _OPENERS) and enough.is_in(text[:cut]):
             return cut

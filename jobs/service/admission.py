@@ -38,6 +38,9 @@ class AdmissionLimits:
         first_audio_s: Seconds from a request's turn to its first audio
         idle_write_s: Seconds in which the client takes no data
         total_s: Seconds from a request's turn to its end, delays by the client included
+        max_connections: WebSockets at once
+        idle_text_s: Seconds in which a WebSocket's client sends nothing that is waited for
+        connection_s: Seconds after which a WebSocket is closed between two utterances
     """
 
     max_chars: int = 4_096
@@ -49,6 +52,9 @@ class AdmissionLimits:
     first_audio_s: float = 30.0
     idle_write_s: float = 30.0
     total_s: float = 900.0
+    max_connections: int = 256
+    idle_text_s: float = 30.0
+    connection_s: float = 3_600.0
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -133,7 +139,12 @@ class AdmissionGate:
         self._num_inside = 0
         self._is_empty = asyncio.Event()
         self._is_empty.set()
-        self.is_draining = False
+        self.draining = asyncio.Event()
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether no request is admitted any more."""
+        return self.draining.is_set()
 
     def check_open(self) -> None:
         """Raise HttpProblem 503 if no request is admitted any more."""
@@ -143,7 +154,7 @@ class AdmissionGate:
 
     def drain(self) -> None:
         """Admit no request from now on; requests inside finish, queued ones included."""
-        self.is_draining = True
+        self.draining.set()
 
     async def drained(self) -> None:
         """Return once no request is inside."""

@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import WebSocketRoute
 
 from .admission import AdmissionGate, AdmissionLimits
 from .answer.encoding import formats_at
@@ -29,6 +30,7 @@ from .interface.catalog import Catalog
 from .interface.openapi import describe_api
 from .interface.plain_paths import PlainPaths
 from .interface.request import Offer, SpeechRequest, is_served, unknown_model
+from .live.session import LIVE_PATH, LiveSpeech
 from .metrics import Metrics
 from .request_log import RequestLogs, visit_of
 from .speech import SpeechService, SpokenResponse
@@ -67,7 +69,8 @@ def create_app(
         token_sha256: SHA-256 of the key that clients have to send, in hex; None: no key is needed
         chunk_chars: Characters that the model speaks at once; 0 if it has sound before a segment is done
         aliases: Other names of the model and its voices; None: OpenAI's names
-        allow_origins: Origins whose pages may send requests, "*" for all; by default only the service's own page
+        allow_origins: Origins whose pages may send requests and open WebSockets, "*" for all; by default only the
+            service's own page
         on_start: Called before the first request
         on_stop: Called after the last request
 
@@ -87,7 +90,9 @@ def create_app(
     app.state.drain = service.admission_gate.drain
     app.state.drained = service.admission_gate.drained
     app.include_router(_open_paths(service, describe_api(service.offer, needs_key=token_sha256 is not None)))
-    app.include_router(_kept_paths(service, KeyGate(token_sha256, service.admission_gate), chunk_chars))
+    gate = KeyGate(token_sha256, service.admission_gate)
+    app.include_router(_kept_paths(service, gate, chunk_chars))
+    app.router.routes.append(WebSocketRoute(LIVE_PATH, LiveSpeech(service, gate, allow_origins)))
     app.add_exception_handler(HttpProblem, _answer_problem)
     app.add_exception_handler(HTTPException, _answer_http)
     if allow_origins:

@@ -74,6 +74,7 @@ class ServeMetrics(Metrics):
         )
         self._speaking = Gauge("speechmill_streams", "Streams that are spoken now.")
         self._waiting = Gauge("speechmill_streams_waiting", "Requests that wait for their turn.")
+        self._connections = Gauge("speechmill_connections", "WebSockets that are open.")
 
     def answered(self, status: int) -> None:
         self._requests.inc(tags={"status": str(status)})
@@ -90,6 +91,9 @@ class ServeMetrics(Metrics):
 
     def waiting(self, count: int) -> None:
         self._waiting.set(count)
+
+    def connected(self, count: int) -> None:
+        self._connections.set(count)
 
     def cancelled(self) -> None:
         self._cancelled.inc()
@@ -127,7 +131,7 @@ def bound(spec: ServiceSpec, plan: ReplicaPlan, token: str | None) -> Applicatio
         name="Service",
         num_replicas=plan.num_replicas,
         # The application itself refuses with 429, so Serve lets in some more requests than there are places.
-        max_ongoing_requests=2 * (limits.max_streams + limits.max_waiting) + 32,
+        max_ongoing_requests=2 * (limits.max_streams + limits.max_waiting) + limits.max_connections + 32,
         ray_actor_options={"num_cpus": 0},
         health_check_period_s=_HEALTH_S,
         health_check_timeout_s=_HEALTH_TIMEOUT_S,

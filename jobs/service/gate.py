@@ -5,15 +5,20 @@ Guaranteed: a key is compared by its hash, in constant time.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import re
 
 from starlette.requests import Request
+from starlette.types import Scope
 
 from ...errors import SpecError
 from .admission import AdmissionGate
 from .http_problem import HttpProblem
+
+BEARER = "speechmill.bearer."
+"""Before the key, in base64url without padding, in the subprotocol of a WebSocket."""
 
 
 class KeyGate:
@@ -34,11 +39,31 @@ class KeyGate:
 
     async def __call__(self, request: Request) -> None:
         """Raise HttpProblem 401 or 503, or let the request pass."""
+        self.check(request.scope)
+
+    def check(self, scope: Scope) -> None:
+        """Raise HttpProblem 401 or 503, or let the request or the WebSocket of a scope pass."""
         if self._wanted is not None:
-            given = [value for name, value in request.scope["headers"] if name == b"authorization"]
-            scheme, _, token = given[0].partition(b" ") if len(given) == 1 else (b"", b"", b"")
-            is_known = hmac.compare_digest(hashlib.sha256(token.strip()).hexdigest(), self._wanted)
-            if scheme.lower() != b"bearer" or not is_known:
+            token = _token_of(scope)
+            is_known = hmac.compare_digest(hashlib.sha256(token or b"").hexdigest(), self._wanted)
+            if token is None or not is_known:
                 told = 'the key is wrong or missing; send it as "Authorization: Bearer KEY"'
                 raise HttpProblem(401, told, code="invalid_api_key", headers={"WWW-Authenticate": "Bearer"})
         self._admission_gate.check_open()
+
+
+def _token_of(scope: Scope) -> bytes | None:
+    """The token of the header; or of a subprotocol, for WebSockets of browsers, which send no header."""
+    given = [value for name, value in scope["headers"] if name == b"authorization"]
+    if not given and scope["type"] == "websocket":
+        coded = [name for name in scope.get("subprotocols", ()) if name.startswith(BEARER)]
+        return _decoded_token(coded[0].removeprefix(BEARER)) if len(coded) == 1 else None
+    scheme, _, token = given[0].partition(b" ") if len(given) == 1 else (b"", b"", b"")
+    return token.strip() if scheme.lower() == b"bearer" else None
+
+
+def _decoded_token(coded: str) -> bytes | None:
+    try:
+        return base64.urlsafe_b64decode(coded + "=" * (-len(coded) % 4))
+    except ValueError:
+        return None

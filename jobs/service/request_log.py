@@ -1,4 +1,4 @@
-"""The log line and the metrics of each request; also the last handler of unforeseen errors.
+"""The log line and the metrics of each request and WebSocket; also the last handler of unforeseen errors.
 
 Guaranteed: each request has one line, which holds neither its text nor its token nor any other input of the client. An
 unforeseen error is answered like any other. Once the answer has begun, such an error breaks it off without its end.
@@ -22,6 +22,10 @@ LOG = logging.getLogger("speechmill.service")
 CLIENT_LEFT = 499
 """nginx's status for a request whose client left before the answer; it is never sent."""
 
+SWITCHED = 101
+REFUSED = 403
+"""The status of a WebSocket that is closed before it was accepted."""
+
 _QUIET = ("/health", "/ready")
 
 
@@ -35,7 +39,9 @@ class RequestLog:
         num_chars: Characters of its text
         first_audio_s: Seconds from its arrival to its first audio; None before
         audio_s: Seconds of audio made for it
-        ending: Why it did not end well; "" if it did
+        num_utterances: Of a WebSocket
+        route: Its path, where the router does not tell it
+        ending: Why it did not end well, or how a WebSocket was closed; "" if it ended well
     """
 
     began_s: float = field(default_factory=time.monotonic)
@@ -43,6 +49,8 @@ class RequestLog:
     num_chars: int = 0
     first_audio_s: float | None = None
     audio_s: float = 0.0
+    num_utterances: int = 0
+    route: str = ""
     ending: str = ""
 
     def now_s(self) -> float:
@@ -56,6 +64,8 @@ class RequestLog:
             parts.append(f"{self.num_chars} characters")
         if self.first_audio_s is not None:
             parts.append(f"first audio after {self.first_audio_s:.3f} s, {self.audio_s:.2f} s of audio")
+        if self.num_utterances:
+            parts.append(f"{self.num_utterances} utterances")
         return ", ".join(parts + ([self.ending] if self.ending else []))
 
 
@@ -65,22 +75,26 @@ def visit_of(scope: Scope) -> RequestLog:
 
 
 class RequestLogs:
-    """The outermost ASGI middleware: makes a `RequestLog` for every HTTP request."""
+    """The outermost ASGI middleware: makes a `RequestLog` for every request and every WebSocket."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
         request_log = RequestLog()
         scope.setdefault("state", {})["visit"] = request_log
 
         async def watched_send(message: Message) -> None:
-            if message["type"] == "http.response.start":
+            if message["type"].endswith("http.response.start"):
                 request_log.status = message["status"]
+            elif message["type"] == "websocket.accept":
+                request_log.status = SWITCHED
+            elif message["type"] == "websocket.close":
+                request_log.status = request_log.status or REFUSED
             await send(message)
 
         try:
@@ -90,7 +104,7 @@ class RequestLogs:
         except Exception as error:
             request_log.ending = type(error).__name__
             log_error(error)
-            if not request_log.status:
+            if not request_log.status and scope["type"] == "http":
                 await internal_error().response()(scope, receive, watched_send)
         finally:
             request_log.status = request_log.status or CLIENT_LEFT
@@ -98,9 +112,9 @@ class RequestLogs:
 
     def _tell(self, request_log: RequestLog, scope: Scope) -> None:
         # The route, not the path: a path is a client's input.
-        route = getattr(scope.get("route"), "path", "-")
+        route = request_log.route or getattr(scope.get("route"), "path", "-")
         level = logging.DEBUG if route in _QUIET else logging.INFO
-        LOG.log(level, "%s", request_log.line(scope["method"], route))
+        LOG.log(level, "%s", request_log.line(scope.get("method", "WS"), route))
         self._metrics.answered(request_log.status)
 
 

@@ -82,7 +82,11 @@ def _deploy(spec: ServiceSpec, plan: ReplicaPlan, token: str | None) -> None:
         host=spec.http.host,
         port=spec.http.port,
         keep_alive_timeout_s=_KEEP_ALIVE_S,
-        request_timeout_s=spec.limits.max_wait_s + spec.limits.total_s + spec.limits.first_audio_s,
+        # Of a WebSocket, too: its last utterance may begin right before it is closed.
+        request_timeout_s=spec.limits.connection_s
+        + spec.limits.max_wait_s
+        + spec.limits.total_s
+        + spec.limits.first_audio_s,
     )
     serve.start(http_options=http)
     try:

@@ -66,6 +66,9 @@ class LimitsSpec(Section):
     first_audio_s: Annotated[float, Field(gt=0)] = 30.0
     idle_write_s: Annotated[float, Field(gt=0)] = 30.0
     total_s: Annotated[float, Field(gt=0)] = 900.0
+    max_connections: Annotated[int, Field(ge=1, le=10_000)] = 256
+    idle_text_s: Annotated[float, Field(gt=0)] = 30.0
+    connection_s: Annotated[float, Field(gt=0)] = 3_600.0
     drain_s: Annotated[float, Field(gt=0)] = 60.0
     batch_s: Annotated[float, Field(gt=0)] = 0.1
 
@@ -80,6 +83,9 @@ class LimitsSpec(Section):
             first_audio_s=self.first_audio_s,
             idle_write_s=self.idle_write_s,
             total_s=self.total_s,
+            max_connections=self.max_connections,
+            idle_text_s=self.idle_text_s,
+            connection_s=self.connection_s,
         )
 
 

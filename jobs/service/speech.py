@@ -84,12 +84,12 @@ class SpokenResponse(Response):
         try:
             with closing(self._new_answer(reader)) as answer:
                 await self._speak(answer)
-                with _own_fault():
+                with own_fault():
                     await answer.finish()
         except (ClientGone, ClientStalled):
             raise
         except Exception as error:
-            problem = _told(error, self._speech.voice)
+            problem = problem_of(error, self._speech.voice)
             self._request_log.ending = problem.code
             if not reader.has_begun:
                 await reader.respond(problem.response())
@@ -109,16 +109,16 @@ class SpokenResponse(Response):
         async with (
             service.admission_gate.place() as queue_s,
             asyncio.timeout(limits.total_s),
-            _closing(service.speaker.speak(self._speech)) as chunks,
+            closing_chunks(service.speaker.speak(self._speech)) as chunks,
         ):
             async with asyncio.timeout(limits.first_audio_s):
-                chunk: AudioChunk | None = await _first(chunks)
+                chunk: AudioChunk | None = await first_audio(chunks)
             timings = dict(chunk.timings)
             timings["queue"] = queue_s + timings.get("queue", 0.0)
             answer.begin(self._headers(timings))
             while chunk is not None:
                 self._request_log.audio_s += len(chunk.samples) / self._sample_rate
-                with _own_fault():
+                with own_fault():
                     await answer.take(pcm16(chunk.samples))
                 # Let other requests run: neither a write nor a chunk that is ready gives up the event loop.
                 await asyncio.sleep(0)
@@ -153,7 +153,7 @@ class BrokenOutput(Exception):
     """The model returned samples that are no audio."""
 
 
-async def _first(chunks: AsyncGenerator[AudioChunk, None]) -> AudioChunk:
+async def first_audio(chunks: AsyncGenerator[AudioChunk, None]) -> AudioChunk:
     """The first chunk with audio, and the timings up to it."""
     timings: dict[str, float] = {}
     async for chunk in chunks:
@@ -164,7 +164,7 @@ async def _first(chunks: AsyncGenerator[AudioChunk, None]) -> AudioChunk:
 
 
 @contextmanager
-def _own_fault() -> Generator[None]:
+def own_fault() -> Generator[None]:
     """Raise BrokenOutput for samples that cannot be encoded: unlike other RowErrors, it is not the client's fault."""
     try:
         yield
@@ -173,7 +173,7 @@ def _own_fault() -> Generator[None]:
 
 
 @asynccontextmanager
-async def _closing(
+async def closing_chunks(
     chunks: AsyncGenerator[AudioChunk, None],
 ) -> AsyncGenerator[AsyncGenerator[AudioChunk, None]]:
     try:
@@ -199,7 +199,7 @@ async def _close(chunks: AsyncGenerator[AudioChunk, None]) -> None:
         log_error(error)
 
 
-def _told(error: Exception, voice: str) -> HttpProblem:
+def problem_of(error: Exception, voice: str) -> HttpProblem:
     """The answer to an error, of a request for a voice. Errors of other modules become HTTP statuses only here."""
     match error:
         case HttpProblem():

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from ..http_problem import HttpProblem
-from .client_stream import ClientStream
 from .encoding import Encoding, encoded, mime_of
 
 if TYPE_CHECKING:
@@ -27,6 +26,20 @@ _NO_TOKENS = {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0}
 """The count of tokens at the end of OpenAI's streams; here it is always 0."""
 
 Headers = Mapping[str, str]
+
+
+class AudioReader(Protocol):
+    """Where the bytes of a response go: a `ClientStream`, or a WebSocket."""
+
+    has_begun: bool
+
+    async def begin(self, status: int, headers: Headers) -> None:
+        """Tell that audio follows right away."""
+        ...
+
+    async def take(self, data: bytes, *, is_last: bool = False) -> None:
+        """Take a part of the bytes."""
+        ...
 
 
 class AudioResponse(Protocol):
@@ -52,7 +65,7 @@ class AudioResponse(Protocol):
 class StreamedResponse:
     """The bytes of an encoder as they are made, in chunks."""
 
-    def __init__(self, reader: ClientStream, name: str, sample_rate: int) -> None:
+    def __init__(self, reader: AudioReader, name: str, sample_rate: int) -> None:
         self._reader = reader
         self._encoding = Encoding(name, sample_rate)
         self._headers: dict[str, str] = {}
@@ -108,7 +121,7 @@ class EventResponse(StreamedResponse):
 class WholeResponse:
     """A whole file, as a job writes it."""
 
-    def __init__(self, reader: ClientStream, name: str, sample_rate: int) -> None:
+    def __init__(self, reader: AudioReader, name: str, sample_rate: int) -> None:
         self._reader = reader
         self._name = name
         self._sample_rate = sample_rate

@@ -19,7 +19,7 @@ class PlainPaths:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
+        if scope["type"] in ("http", "websocket"):
             # In place: the middleware around this one reads the route from the same scope.
             scope["path"] = plain_path(scope["path"])
         await self._app(scope, receive, send)

@@ -7,7 +7,7 @@ value null is as good as absent. Keys that have no effect here are accepted and 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, NoReturn, Self
 
@@ -57,7 +57,9 @@ class SpeechRequest(BaseModel):
     Keys from `instructions` on have no effect here.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, protected_namespaces=())
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, protected_namespaces=(), defer_build=True
+    )
 
     input: str
     model: str = ""
@@ -100,7 +102,16 @@ class SpeechRequest(BaseModel):
         Raises:
             HttpProblem: 400; the message names every wrong key
         """
-        values = {key: value for key, value in _decoded(body).items() if value is not None}
+        return cls.of(decoded(body))
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Self:
+        """A request from the keys of a body.
+
+        Raises:
+            HttpProblem: 400; the message names every wrong key
+        """
+        values = {key: value for key, value in given.items() if value is not None}
         unknown = [key for key in values if key not in cls.model_fields]
         if unknown:
             told = [
@@ -165,17 +176,22 @@ def unknown_model(name: str, info: ModelInfo) -> HttpProblem:
     return HttpProblem(404, told, param="model", code="model_not_found")
 
 
-def _decoded(body: bytes) -> dict[str, Any]:
+def decoded(body: bytes, name: str = "the body") -> dict[str, Any]:
+    """The keys of a body, or of what else has a name.
+
+    Raises:
+        HttpProblem: 400; it is no JSON object
+    """
     try:
         values = json.loads(body.decode("utf-8"), parse_constant=_no_number)
     except UnicodeDecodeError as error:
-        raise _wrong(None, f"the body is not UTF-8 from byte {error.start} on", "invalid_json") from error
+        raise _wrong(None, f"{name} is not UTF-8 from byte {error.start} on", "invalid_json") from error
     except RecursionError as error:
-        raise _wrong(None, "the body is nested too deeply", "invalid_json") from error
+        raise _wrong(None, f"{name} is nested too deeply", "invalid_json") from error
     except ValueError as error:
-        raise _wrong(None, f"the body is not valid JSON: {error}", "invalid_json") from error
+        raise _wrong(None, f"{name} is not valid JSON: {error}", "invalid_json") from error
     if not isinstance(values, dict):
-        raise _wrong(None, 'the body must be a JSON object with keys such as "input" and "voice"', "invalid_json")
+        raise _wrong(None, f"{name} must be a JSON object of keys and values", "invalid_json")
     return values
 
 

@@ -1,10 +1,10 @@
 // The page: its form, its figures and its keys. What is typed becomes a Session, which tells what happens.
 
 import { draw_timeline, draw_waterfall } from "./charts.js";
-import { ClipPlayer } from "./clip_player.js";
 import { History } from "./history.js";
+import { LiveSession } from "./live.js";
 import { Player } from "./player.js";
-import { Preview } from "./preview.js";
+import { ClipPlayer, Preview } from "./preview.js";
 import { has_token, keep_token, voices } from "./service.js";
 import { Session } from "./session.js";
 import { SNIPPETS } from "./snippets.js";
@@ -27,6 +27,7 @@ const view = {
   recorded: (recorded) => history.add(recorded),
   ended(ended, error) {
     if (ended !== session) return;
+    by_id("live_said").textContent = "";
     player.rest();
     draw();
     set_buttons();
@@ -75,6 +76,33 @@ function speak() {
   const request = { ...form(), response_format: "pcm" };
   session = new Session(model, player, request, by_id("format").value, view);
   say_status("Waiting for the first sound …");
+  session.run();
+  set_buttons();
+  draw_on();
+}
+
+// Whole words are sent as they are typed; the one that is being typed can still be corrected.
+function type(is_whole) {
+  const box = by_id("live_text");
+  const end = is_whole ? box.value.length : box.value.search(/\s\S*$/) + 1;
+  const text = box.value.slice(0, end);
+  box.value = box.value.slice(end);
+  const is_typing = session?.is_live && session.is_open;
+  if (text.trim() && !is_typing) start_typing();
+  if (session?.is_open) {
+    session.write(is_whole ? `${text} ` : text);
+    by_id("live_said").textContent = session.utterance.text;
+    if (is_whole) session.finish();
+  }
+}
+
+function start_typing() {
+  if (model === null) return;
+  session?.stop();
+  clips.stop();
+  const { input, ...request } = form();
+  session = new LiveSession(model, player, request, by_id("format").value, view);
+  say_status("Listening to you type …");
   session.run();
   set_buttons();
   draw_on();
@@ -193,6 +221,11 @@ function listen() {
     event.preventDefault();
     speak();
   });
+  by_id("live_form").addEventListener("submit", (event) => {
+    event.preventDefault();
+    type(true);
+  });
+  by_id("live_text").addEventListener("input", () => type(false));
   by_id("token_form").addEventListener("submit", use_token);
   by_id("stop").addEventListener("click", () => session?.stop());
   by_id("text").addEventListener("input", set_buttons);

@@ -35,6 +35,17 @@ export function speech(request, signal) {
   });
 }
 
+// A WebSocket of speech; it takes the token as a subprotocol, for a browser sends no header of a page's choice.
+export function live_socket() {
+  const path = "v1/audio/speech/stream";
+  const address = new URL(path, document.baseURI);
+  address.protocol = address.protocol.replace("http", "ws");
+  const token = sessionStorage.getItem(TOKEN_KEY);
+  const socket = new WebSocket(address, ["speechmill", ...(token === null ? [] : [`speechmill.bearer.${coded(token)}`])]);
+  socket.binaryType = "arraybuffer";
+  return socket;
+}
+
 // [{name, dur_ms}] in the order of a Server-Timing header; an entry without a duration tells nothing here.
 export function server_timings(header) {
   const entries = (header ?? "").split(",").map((entry) => entry.trim().split(/\s*;\s*/));
@@ -42,6 +53,10 @@ export function server_timings(header) {
     const dur = parameters.map((parameter) => /^dur\s*=\s*"?([\d.]+)"?$/i.exec(parameter)).find(Boolean);
     return name && dur && Number.isFinite(Number(dur[1])) ? [{ name, dur_ms: Number(dur[1]) }] : [];
   });
+}
+
+function coded(token) {
+  return btoa(token).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 }
 
 async function ask(path, options) {

@@ -1,4 +1,5 @@
 // One utterance from the press of the button to its last sound: asked for, played as it arrives, and measured.
+// Its text is there, or, in a LiveSession, still being typed.
 //
 // A Session tells its view what happens; it touches no element of the page. Once it is over it says nothing more.
 
@@ -12,6 +13,7 @@ export class Session {
   pieces = []; // Int16Array each
   #abort = new AbortController();
   #playback = null; // a promise of one
+  #samples = new SampleReader();
   #sent_at = 0;
   #over_ms = null;
   #view;
@@ -42,9 +44,7 @@ export class Session {
   async run() {
     this.#sent_at = performance.now();
     try {
-      const response = speech(this.request, this.#abort.signal);
-      this.#get_player(); // while the service works
-      await this.#receive(await response);
+      await this.receive(this.#abort.signal);
     } catch (error) {
       this.#fail(error);
     }
@@ -55,23 +55,38 @@ export class Session {
     if (this.is_live) this.#finish("Stopped.");
   }
 
-  async #receive(response) {
-    const utterance = this.utterance;
-    utterance.timings = server_timings(response.headers.get("Server-Timing"));
-    const sample_rate = Number(response.headers.get("X-Sample-Rate")) || this.sample_rate;
-    if (sample_rate !== this.sample_rate) {
-      this.#silence();
-      this.sample_rate = sample_rate;
-      this.#get_player();
-    }
-    const samples = new SampleReader();
+  // Ask for the speech and take its audio, to the end.
+  async receive(signal) {
+    const asked = speech(this.request, signal);
+    this.get_player(); // while the service works
+    const response = await asked;
+    this.begin(server_timings(response.headers.get("Server-Timing")), Number(response.headers.get("X-Sample-Rate")));
     const bytes = response.body.getReader();
     for (let chunk = await bytes.read(); !chunk.done; chunk = await bytes.read()) {
       if (!this.is_live) return;
-      await this.#play(samples.read(chunk.value));
+      await this.take(chunk.value);
     }
-    if (!this.is_live) return;
-    if (samples.is_torn) throw new ServiceError("The audio ended in the middle of a sample.");
+    if (this.is_live) await this.end();
+  }
+
+  // The first audio is there. timings: of the server, [{name, dur_ms}].
+  begin(timings, sample_rate) {
+    this.utterance.timings = timings;
+    if (!sample_rate || sample_rate === this.sample_rate) return;
+    this.#silence();
+    this.sample_rate = sample_rate;
+    this.get_player();
+  }
+
+  // Bytes of the audio, cut anywhere.
+  async take(bytes) {
+    await this.#play(this.#samples.read(bytes));
+  }
+
+  // The audio is whole.
+  async end() {
+    const utterance = this.utterance;
+    if (this.#samples.is_torn) throw new ServiceError("The audio ended in the middle of a sample.");
     if (!this.pieces.length) throw new ServiceError("The service sent no audio.");
     utterance.end(this.now_ms);
     (await this.#playback).end();
@@ -88,7 +103,7 @@ export class Session {
     (await this.#playback).feed(to_float(piece), this.utterance.needed_s());
   }
 
-  #get_player() {
+  get_player() {
     this.#playback = this.#player.play(this.sample_rate, (...event) => this.#hear(...event));
     this.#playback.catch(() => {}); // told where it is awaited
   }

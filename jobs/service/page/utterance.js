@@ -21,11 +21,18 @@ export class Utterance {
   ended_ms = null; // the last byte was there
   underruns = 0;
   lead_s = null; // silence that the voice itself begins with
+  is_arriving = false; // more text may come
 
   constructor(text, rule) {
     this.text = text;
     this.num_chars = [...text].length;
     this.rule = rule;
+  }
+
+  // More of the text.
+  write(text) {
+    this.text += text;
+    this.num_chars += [...text].length;
   }
 
   arrive(at_ms, audio_s) {
@@ -58,7 +65,8 @@ export class Utterance {
     const begun = Math.min(this.num_chars, Math.round(this.made_s / this.rule.char_s));
     const recent = this.arrivals.slice(-MAX_ARRIVALS).map(({ at_ms, made_s }) => [at_ms / 1000, made_s]);
     const jitter_s = this.rule.jitter_s(recent);
-    return this.rule.needed_s(this.made_s, this.spent_s, begun, this.num_chars - begun, jitter_s);
+    const left = this.is_arriving ? null : this.num_chars - begun;
+    return this.rule.needed_s(this.made_s, this.spent_s, begun, left, jitter_s);
   }
 
   // Seconds that making the audio so far took: without the way and the queue, which are waited for once, where the

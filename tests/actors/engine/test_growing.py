@@ -13,7 +13,7 @@ from support.growing import CPU, END, MAX_STEPS, POSITIONS, GrowingNetwork, grow
 
 from speechmill.actors.engine.engine import Engine
 from speechmill.actors.engine.request import Generated, Request
-from speechmill.actors.engine.schedule import PATIENCE_STEPS
+from speechmill.actors.engine.row_progress import PATIENCE_STEPS
 
 ROWS = 24
 NETWORK = GrowingNetwork()

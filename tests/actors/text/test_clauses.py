@@ -8,6 +8,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from support.made_sentences import sentences
 
 from speechmill.actors.text.clauses import FIRST_CHARS, Normaliser, spoken_pieces
 from speechmill.actors.text.splitting import normalise, split_text
@@ -184,6 +185,7 @@ def test_a_full_stop_ends_nothing_before_the_next_word_shows_it(begun: str) -> N
         ("Well, you know, I did.", ["Well, you know,", "I did."]),
         ("There were 1,000 of them, or more.", ["There were 1,000 of them,", "or more."]),
         ("It ran from 10–20 degrees", ["It ran from 10–20 degrees"]),
+        ("On November 6, 2023, we met.", ["On November 6, 2023,", "we met."]),
         ("今天天气很好，我们去公园。你呢？", ["今天天气很好，", "我们去公园。你呢？"]),
         ("（第一个注解在这里）。然后", ["（第一个注解在这里）。", "然后"]),
         ("A heading\n\nThe text of it.", ["A heading", "The text of it."]),
@@ -225,3 +227,11 @@ def test_a_megabyte_of_anything_comes_to_an_end(unit: str) -> None:
         text = unit * (num_chars // len(unit))
         pieces = pieces_of(text, size=size)
         assert isinstance(pieces, str) or without_space("".join(pieces)) == without_space(normalise(text))
+
+
+@pytest.mark.parametrize("size", [None, 10])
+def test_at_every_split_point_pieces_and_their_order_are_the_same(size: int | None) -> None:
+    english = f"It was no. 5, or no. {' '.join(sentences(2))} It cost $5 000 on May 5, 2020."
+    for text in (english, "今天天气很好，我们去公园。花了5 000元，买了3.5公斤苹果！大家都回家了。"):
+        whole = pieces_of(text, size=size)
+        assert all(pieces_of([text[:place], text[place:]], size=size) == whole for place in range(len(text) + 1))

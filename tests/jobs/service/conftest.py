@@ -14,7 +14,7 @@ import io
 import json
 import socket
 import threading
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from contextlib import closing
 from typing import Any
 
@@ -24,11 +24,13 @@ import openai
 import pytest
 import uvicorn
 from support.waiting import HANG_S, eventually
+from websockets.sync.client import ClientConnection, connect
 
 import speechmill
 from speechmill.actors.models.base import Model, ModelConfig, ModelInfo
 from speechmill.actors.models.registry import load
 from speechmill.actors.records.speech import AudioChunk, SpeechInput
+from speechmill.actors.records.text_channel import MOST_WAITING_CHARS, TextChannel
 from speechmill.jobs.service.admission import AdmissionLimits
 from speechmill.jobs.service.app import create_app
 from speechmill.jobs.service.metrics import Metrics
@@ -69,10 +71,16 @@ class LocalSpeaker:
     async def is_ready(self) -> bool:
         return self.is_warm
 
-    async def speak(self, speech: SpeechInput, /) -> AsyncGenerator[AudioChunk, None]:
+    def speak(self, speech: SpeechInput, /) -> AsyncGenerator[AudioChunk, None]:
+        return self.hear(speech, speech.text)
+
+    def open(self, speech: SpeechInput, /) -> LocalOpenSpeech:
+        return LocalOpenSpeech(self, speech)
+
+    async def hear(self, speech: SpeechInput, text: str | Iterable[str]) -> AsyncGenerator[AudioChunk, None]:
         queue: asyncio.Queue[Any] = asyncio.Queue(4)
         is_left = threading.Event()
-        thread = threading.Thread(target=self._work, args=(speech, queue, asyncio.get_running_loop(), is_left))
+        thread = threading.Thread(target=self._work, args=(speech, text, queue, asyncio.get_running_loop(), is_left))
         self.num_begun += 1
         self.num_streams += 1
         self.most_streams = max(self.most_streams, self.num_streams)
@@ -91,6 +99,8 @@ class LocalSpeaker:
                 num_given += 1
         finally:
             is_left.set()
+            if isinstance(text, TextChannel):
+                text.close()
             while thread.is_alive():
                 while not queue.empty():
                     queue.get_nowait()
@@ -100,6 +110,7 @@ class LocalSpeaker:
     def _work(
         self,
         speech: SpeechInput,
+        text: str | Iterable[str],
         queue: asyncio.Queue[Any],
         loop: asyncio.AbstractEventLoop,
         is_left: threading.Event,
@@ -109,13 +120,34 @@ class LocalSpeaker:
 
         try:
             how = {"voice": speech.voice, "seed": speech.seed, "speed": speech.speed}
-            for wave in speechmill.say(speech.text, model=self.model, **how):
+            for wave in speechmill.say(text, model=self.model, **how):
                 if is_left.is_set():
                     return
                 give(wave)
             give(None)
         except Exception as error:
             give(error)
+
+
+class LocalOpenSpeech:
+    """A speech whose text arrives, of a `LocalSpeaker`."""
+
+    def __init__(self, speaker: LocalSpeaker, speech: SpeechInput) -> None:
+        self._speaker, self._speech = speaker, speech
+        self._channel = TextChannel(MOST_WAITING_CHARS)
+        self._channel.feed(speech.text)
+
+    async def feed(self, text: str, /) -> None:
+        self._channel.feed(text)
+        has_room, loop = asyncio.Event(), asyncio.get_running_loop()
+        self._channel.when_room(lambda: loop.call_soon_threadsafe(has_room.set))
+        await has_room.wait()
+
+    async def end(self) -> None:
+        self._channel.end()
+
+    def chunks(self) -> AsyncGenerator[AudioChunk, None]:
+        return self._speaker.hear(self._speech, self._channel)
 
 
 class Counts(Metrics):
@@ -125,7 +157,7 @@ class Counts(Metrics):
         self.statuses: list[int] = []
         self.first_audio_s: list[float] = []
         self.audio_s: list[float] = []
-        self.num_cancelled = self.num_speaking = self.num_waiting = self.most_speaking = 0
+        self.num_cancelled = self.num_speaking = self.num_waiting = self.most_speaking = self.num_connected = 0
 
     def answered(self, status: int) -> None:
         self.statuses.append(status)
@@ -141,6 +173,9 @@ class Counts(Metrics):
 
     def waiting(self, count: int) -> None:
         self.num_waiting = count
+
+    def connected(self, count: int) -> None:
+        self.num_connected = count
 
     def cancelled(self) -> None:
         self.num_cancelled += 1
@@ -175,8 +210,9 @@ class Served:
 
     @property
     def is_idle(self) -> bool:
-        """Whether every place is free, and every generator closed."""
-        return (self.speaker.num_streams, self.counts.num_speaking, self.counts.num_waiting) == (0, 0, 0)
+        """Whether every place is free, every generator closed, and no WebSocket open."""
+        counts = self.counts
+        return (self.speaker.num_streams, counts.num_speaking, counts.num_waiting, counts.num_connected) == (0,) * 4
 
     def in_loop(self, call: Callable[[], Any]) -> Any:
         """Call something of the application where it runs; what it returns, awaited."""
@@ -215,6 +251,13 @@ class Served:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
         client.connect(("127.0.0.1", self.port))
         return client
+
+    def live(self, key: str | None = None, **how: Any) -> ClientConnection:
+        """A WebSocket of speech."""
+        headers = {"Authorization": f"Bearer {key}"} if key is not None else {}
+        url = f"ws://127.0.0.1:{self.port}/v1/audio/speech/stream"
+        how = {"additional_headers": headers, "open_timeout": HANG_S, "close_timeout": HANG_S, "proxy": None, **how}
+        return connect(url, **how)
 
     def openai(self, key: str = KEY, **how: Any) -> openai.OpenAI:
         return openai.OpenAI(base_url=f"{self.url}/v1", api_key=key, max_retries=0, timeout=HANG_S, **how)

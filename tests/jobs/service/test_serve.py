@@ -28,6 +28,8 @@ import pytest
 from support.raynode import clean_environment
 from support.waiting import HANG_S, eventually
 from typer.testing import CliRunner
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import ClientConnection, connect
 
 import speechmill
 from speechmill.jobs.cli.main import app
@@ -79,6 +81,12 @@ class Served:
         head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         connection.sendall(head.encode() + body)
         return connection
+
+    def live(self, token: str = TOKEN) -> ClientConnection:
+        """A WebSocket of speech."""
+        url = f"ws://127.0.0.1:{self.port}/v1/audio/speech/stream"
+        headers = {"Authorization": f"Bearer {token}"}
+        return connect(url, additional_headers=headers, proxy=None, open_timeout=HANG_S, close_timeout=HANG_S)
 
     def processes(self, *names: str) -> list[psutil.Process]:
         """Ray's actors of these classes."""
@@ -205,6 +213,39 @@ def test_a_stream_that_lost_its_replica_never_ends_as_if_it_were_whole(served: S
             data += chunk
     assert not data.endswith(b"0\r\n\r\n")
     eventually(lambda: served.post({"input": TEXT})[0] == 200)
+
+
+def test_text_that_arrives_over_a_websocket_is_spoken_as_python_speaks_it(served: Served) -> None:
+    """Through Serve's proxy; then the replica dies in mid-stream, and a client without the token comes."""
+    eventually(lambda: served.post({"input": TEXT})[0] == 200)
+    said = speechmill.say(iter([TEXT]), model="tone", seed=7, options=OPTIONS)
+    wanted = np.rint(np.concatenate(list(said)) * 32767).astype("<i2").tobytes()
+    config = {"type": "session.config", "stream_audio": True, "seed": 7}
+    with served.live() as socket:
+        _send(socket, config, *({"type": "input.text", "text": char} for char in TEXT), {"type": "input.done"})
+        heard = b""
+        while isinstance(message := socket.recv(HANG_S), bytes) or json.loads(message)["type"] != "session.done":
+            heard += message if isinstance(message, bytes) else b""
+        assert heard == wanted
+    with served.live() as socket:
+        _send(socket, config, {"type": "input.text", "text": LONG})
+        assert json.loads(socket.recv(HANG_S))["type"] == "audio.start"
+        for replica in served.replicas():
+            replica.kill()
+        with pytest.raises(ConnectionClosed) as closed:
+            while True:
+                socket.recv(HANG_S)
+        assert closed.value.rcvd is not None
+        assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1013, "replica_lost")
+    with pytest.raises(InvalidStatus) as refused, served.live("wrong"):
+        pass
+    assert refused.value.response.status_code == 401
+    eventually(lambda: len(served.replicas()) == 2 and served.post({"input": TEXT})[0] == 200)
+
+
+def _send(socket: ClientConnection, *messages: dict[str, Any]) -> None:
+    for message in messages:
+        socket.send(json.dumps(message))
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of Ray Serve's own models

@@ -75,7 +75,7 @@ class EnglishReader:
         done = 0
         for chunk in _CHUNK.finditer(text):
             end = chunk.end()
-            if end <= done or (_is_plain(chunk[0]) and chunk.start() >= done):
+            if end <= done or (is_plain(chunk[0]) and chunk.start() >= done):
                 continue
             position = max(done, chunk.start())
             has_address = _HINT.search(chunk[0]) is not None
@@ -142,7 +142,7 @@ class EnglishReader:
 
 
 @lru_cache(maxsize=65_536)
-def _is_plain(chunk: str) -> bool:
+def is_plain(chunk: str) -> bool:
     """Whether a chunk between spaces is a word, with its marks, that is said as it is written wherever it stands."""
     match = _PLAIN.match(chunk)
     if match is None or may_be_emoticon(chunk):

@@ -1,0 +1,1 @@
+"""Speech over a WebSocket: text in while audio goes out."""
