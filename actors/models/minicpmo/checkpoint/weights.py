@@ -204,9 +204,9 @@ def _digest(folder: Path, places: Mapping[SpeechPart, Mapping[str, TensorPlace]]
         by_file: dict[Path, list[TensorPlace]] = {}
         for place in _all_places(places):
             by_file.setdefault(place.file, []).append(place)
-        for file, held in sorted(by_file.items()):
+        for file in sorted(by_file):
             start = data_start(file)
-            held = sorted(held, key=lambda place: place.entry.begin)
+            held = sorted(by_file[file], key=lambda place: place.entry.begin)
             parts = [(start + place.entry.begin, start + place.entry.end) for place in held]
             spelled = [(place.name, place.entry.dtype, place.entry.shape) for place in held]
             total.update(f"{sha256(file, memory, parts)}  {spelled}\n".encode())
