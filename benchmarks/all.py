@@ -55,6 +55,7 @@ BENCHMARKS = {
         _named("chaos", "A job while everything breaks"),
         _named("chattts", "ChatTTS, rows of a job", takes_peer=True),
         _named("streaming", "ChatTTS, streams", takes_peer=True),
+        _named("duplex", "MiniCPM-o, texts that arrive"),
         _named("chattts_parity", "ChatTTS against upstream, number by number", takes_peer=True, needs_peer=True),
         _named("text", "The front end, and what it replaces"),
         _named("kokoro", "Kokoro, by batch and number format"),

@@ -16,36 +16,14 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from .forward import Forward, RowInSlot
 from .network import Network, RegionNetwork
 from .request import Generated, Request
-from .schedule import PromptChunk, Schedule, Slot, SlotMove
-from .state import Parked, SlotState
+from .schedule import Schedule, SlotMove
+from .state import SlotState
 
 PREFILL_POSITIONS = 2_048
 """Positions of prompts computed before one step: more would delay the running rows."""
-
-FIXED_POSITIONS = 256
-"""With fixed shapes, positions of one prompt computed at once: the cut then depends on no other prompt."""
-
-POSITIONS_STEP = 64
-"""The reach of attention grows in steps of so many positions: few shapes, and little work beyond the longest row."""
-
-
-@dataclass(slots=True)
-class _Row:
-    """A request and its state."""
-
-    request: Request
-    prompt: Tensor
-    is_whole: bool
-    is_complete: bool = False
-    parked: Parked | None = None
-    before: Generated | None = None
-    """What was drawn for the rows that this one follows."""
-
-    @property
-    def num_before(self) -> int:
-        return self.before.num_steps if self.before is not None else 0
 
 
 @dataclass(slots=True)
@@ -91,14 +69,13 @@ class Engine:
         is_fixed: bool = False,
         beside_urgent: int | None = None,
     ) -> None:
-        self._network, self._device, self._is_fixed = network, device, is_fixed
-        self._positions = positions
-        self._regional = network if isinstance(network, RegionNetwork) else None
-        self._region = self._regional.region if self._regional is not None else None
+        self._network, self._device, self._positions = network, device, positions
+        self._region = network.region if isinstance(network, RegionNetwork) else None
         self._state = SlotState(network, slots, positions, device, is_fixed=is_fixed)
-        self._schedule: Schedule[_Row] = Schedule(
+        self._schedule: Schedule[RowInSlot] = Schedule(
             slots, PREFILL_POSITIONS, beside_urgent, self._region, is_exact=is_fixed
         )
+        self._forward = Forward(network, self._schedule, self._state, positions, device, is_fixed=is_fixed)
         self.usage = Usage()
 
     def clear(self) -> None:
@@ -121,9 +98,9 @@ class Engine:
         for request in rows:
             self.check(request)
         for request in rows:
-            self._add(_Row(request, request.prompt, request.is_whole))
+            self._add(RowInSlot(request, request.prompt, request.is_whole))
 
-    def _add(self, row: _Row) -> None:
+    def _add(self, row: RowInSlot) -> None:
         request = row.request
         self._schedule.add(
             row,
@@ -212,15 +189,15 @@ class Engine:
         self._settle()
         self._admit()
         held = self._collect([n for n, slot in enumerate(self._schedule.slots) if slot.is_over and slot.is_whole])
-        self._prefill()
+        self.usage.prefilled += self._forward.prefill()
         if self._region is not None:
             self._settle()
-            self._advance()
+            self._forward.advance()
         self._schedule.count_step()
         ended = self._draw()
         done = self._collect(ended)
         if self._region is None:
-            self._advance()
+            self._forward.advance()
         return held + done
 
     def _settle(self) -> None:
@@ -243,41 +220,12 @@ class Engine:
                 self._state.go_on(number, row.parked)
                 row.parked = None
 
-    def _prefill(self) -> None:
-        """Compute the next chunks of prompts: as one padded batch, or with fixed shapes one by one."""
-        if self._is_fixed:
-            for chunk in self._schedule.whole_chunks(FIXED_POSITIONS):
-                self._fill([chunk])
-        elif chunks := self._schedule.chunks():
-            self._fill(chunks)
-
-    def _fill(self, chunks: Sequence[PromptChunk]) -> None:
-        """Compute chunks as a padded batch; their rows are in adjacent slots."""
-        first, longest = chunks[0].slot, max(chunk.count for chunk in chunks)
-        slots = [self._schedule.slots[chunk.slot] for chunk in chunks]
-        x = self._state.hidden.new_zeros(len(chunks), longest, self._network.hidden)
-        for row, (chunk, slot) in enumerate(zip(chunks, slots, strict=True)):
-            source = slot.row.request.opening if chunk.is_opening else slot.row.prompt
-            assert source is not None
-            x[row, : chunk.count] = source[chunk.start : chunk.start + chunk.count].to(x)
-        behind = 0 if self._region is None else self._region.size
-        starts = [chunk.start + behind * chunk.is_opening for chunk in chunks]
-        reach = self._reach(max(start + chunk.count for start, chunk in zip(starts, chunks, strict=True)))
-        hidden = self._hiddens(x, first, starts, reach, [self._seen(*pair) for pair in zip(chunks, slots, strict=True)])
-        if self._region is None:
-            counts = torch.tensor([chunk.count for chunk in chunks], device=self._device)
-            last = torch.arange(len(chunks), device=self._device)
-            self._state.hidden[first : first + len(chunks)] = hidden[last, counts - 1]
-        for chunk in chunks:
-            self._schedule.filled(chunk)
-            self.usage.prefilled += chunk.count
-
     def _draw(self) -> list[int]:
         """Draw codes for every ready row, from its last hidden state; the slots of rows that end with them."""
         ready = self._schedule.num_ready
         if not ready:
             return []
-        computed = self._computed(ready)
+        computed = self._forward.num_computed
         hidden = self._state.hidden[:computed]
         codes = self._state.sampler.draw(self._network.logits(hidden), ready)
         self._state.next[:ready] = codes
@@ -311,48 +259,8 @@ class Engine:
             else:
                 following = replace(following, key=row.request.key, is_urgent=row.request.is_urgent)
                 self.check(following)
-                self._add(_Row(following, following.prompt, following.is_whole, before=generated))
+                self._add(RowInSlot(following, following.prompt, following.is_whole, before=generated))
         return done
-
-    def _advance(self) -> None:
-        """Feed the drawn codes to the network: the hidden states from which the next codes are drawn."""
-        ready = self._schedule.num_ready
-        if not ready:
-            return
-        computed = self._computed(ready)
-        slots = self._schedule.slots[:ready]
-        # A slot that is computed only for the shape writes to positions that no row reads before writing them itself.
-        positions = [self._schedule.position(slot) for slot in slots] + [self._positions - 1] * (computed - ready)
-        # Masked positions add zeros: on a CPU the sums are the same to the bit for any reach of attention. On a GPU
-        # kernels are chosen by the length.
-        is_whole = self._is_fixed and self._device.type != "cpu"
-        reach = self._positions if is_whole else self._reach(max(positions[:ready]) + 1)
-        x = self._network.embed(self._state.next[:computed])[:, None]
-        for number, slot in enumerate(slots):
-            if self._region is not None and not slot.steps:
-                assert slot.row.request.opening is not None
-                x[number, 0] = slot.row.request.opening[-1].to(x)
-        seen = [self._schedule.seen(slot) for slot in slots]
-        self._state.hidden[:computed] = self._hiddens(x, 0, positions, reach, seen)[:, 0]
-
-    def _seen(self, chunk: PromptChunk, slot: Slot[_Row]) -> int:
-        """The positions of its prompt that the inputs of a chunk attend to behind the region."""
-        if self._region is None or not chunk.is_opening:
-            return self._schedule.seen(slot)
-        # All inputs of an opening look at what the first one does, as MiniCPM-o has it.
-        return self._region.seen(0, slot.prompt)
-
-    def _hiddens(self, x: Tensor, first: int, positions: Sequence[int], reach: int, seen: Sequence[int]) -> Tensor:
-        """Hidden states of inputs `x` at positions, of the rows in the slots from `first` on.
-
-        Args:
-            seen: The positions of its prompt that each row attends to behind the region
-        """
-        starts = torch.tensor(positions, device=self._device)
-        if self._regional is None:
-            return self._network.hiddens(x, self._state.cache, first, starts, reach)
-        told = torch.tensor([*seen, *[1] * (len(positions) - len(seen))], device=self._device)
-        return self._regional.hiddens(x, self._state.cache, first, starts, reach, told)
 
     def _move(self, moves: Iterable[SlotMove]) -> None:
         """Move the state of slots as the schedule has moved their rows."""
@@ -366,10 +274,3 @@ class Engine:
         if (before := slot.row.before) is not None:
             codes, hiddens = torch.cat((before.codes, codes)), torch.cat((before.hiddens, hiddens))
         return Generated(slot.row.request.key, codes, hiddens, slot.row.is_complete)
-
-    def _computed(self, ready: int) -> int:
-        """The number of slots that a step computes."""
-        return self._schedule.num_slots if self._is_fixed else ready
-
-    def _reach(self, positions: int) -> int:
-        return min(self._positions, -(-positions // POSITIONS_STEP) * POSITIONS_STEP)

@@ -65,7 +65,6 @@ class GrowingModel(StepwiseModel):
         self, segment: Segment, text: TextSource, listener: StreamHandle
     ) -> Generator[NDArray[np.float32]]:
         """Speak a text that arrives before all rows of jobs: pieces of its waveform as they are drawn."""
-
         growth = Growth(self.grow(segment), text, lambda part: self.tokens_of(part, segment.voice))
         yield from self._ready.stream_growing(growth, listener)
 

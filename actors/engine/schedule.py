@@ -11,96 +11,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
-from enum import IntEnum
 from itertools import pairwise
-from typing import Generic, TypeVar
+from typing import Generic
 
 from .region import Region
+from .row_progress import PATIENCE_STEPS, PromptChunk, Row, Slot, SlotKind, kind_of, seen_of
 
-Row = TypeVar("Row")
 SlotMove = tuple[int, int]
 """Source and target: a row moves to another slot, which is free or whose row was moved before."""
-
-PATIENCE_STEPS = 500
-"""Steps after which a row that waits for its prompt is no longer treated as one that soon goes on: about ten seconds of
-speech. Parking costs as much as many steps, and a text at the pace of speech makes a row wait again and again."""
-
-
-class SlotKind(IntEnum):
-    """What a row in a slot does, in the order of the slots."""
-
-    DRAWING = 0
-    FILLING_URGENT = 1
-    FILLING = 2
-    WAITING = 3
-
-
-@dataclass(slots=True)
-class Slot(Generic[Row]):
-    """A row in a slot, or one that waits for a slot.
-
-    Attributes:
-        prompt: Positions of its prompt that are there
-        opening: Inputs between the region and its first code; 0 without a region
-        is_whole: No more of its prompt comes
-        filled: Positions of its prompt that are in the cache
-        opened: Inputs of its opening, but the last, that are in the cache
-        steps: Codes drawn so far
-        is_over: It draws no more, and waits until its prompt is complete, or to be collected
-        waited: Steps since it has waited for its prompt
-    """
-
-    row: Row
-    prompt: int
-    is_urgent: bool = False
-    opening: int = 0
-    is_whole: bool = True
-    kind: SlotKind = SlotKind.FILLING
-    filled: int = 0
-    opened: int = 0
-    steps: int = 0
-    is_over: bool = False
-    waited: int = 0
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether it takes part in steps: all that its next step needs of its prompt is in the cache."""
-        return self.kind is SlotKind.DRAWING
-
-    @property
-    def is_filling(self) -> bool:
-        """Whether a part of its prompt is to be filled now."""
-        return self.kind in (SlotKind.FILLING_URGENT, SlotKind.FILLING)
-
-    @property
-    def is_pressing(self) -> bool:
-        """Whether it is urgent, and does not wait for long already."""
-        return self.is_urgent and self.waited < PATIENCE_STEPS
-
-    @property
-    def progress(self) -> int:
-        """Positions of its prompt and of its codes so far."""
-        return self.filled + self.steps
-
-    @property
-    def next_input(self) -> int:
-        """The input behind the region that its next step is drawn from."""
-        return self.opening - 1 + self.steps
-
-
-@dataclass(frozen=True, slots=True)
-class PromptChunk:
-    """Inputs to be filled next, of the row in a slot: of its prompt, or of its opening.
-
-    Attributes:
-        start: The first one's position in the prompt, or in the opening
-    """
-
-    slot: int
-    start: int
-    count: int
-    is_opening: bool = False
 
 
 class Schedule(Generic[Row]):
@@ -147,7 +65,7 @@ class Schedule(Generic[Row]):
     @property
     def has_work(self) -> bool:
         """Whether a step can do something: not if every row waits for its prompt."""
-        if any(self._kind(slot) is not SlotKind.WAITING for slot in self.slots):
+        if any(kind_of(slot, self._region) is not SlotKind.WAITING for slot in self.slots):
             return True
         # Rows that all wait make room for any other.
         return self._coming(self._urgent) is not None or self._coming(self._waiting) is not None
@@ -193,17 +111,7 @@ class Schedule(Generic[Row]):
 
     def seen(self, slot: Slot[Row]) -> int:
         """The positions of its prompt that a row's next input attends to."""
-        return slot.prompt if self._region is None else self._region.seen(slot.next_input, slot.prompt)
-
-    def _kind(self, slot: Slot[Row]) -> SlotKind:
-        if self._region is not None:
-            if slot.is_over:
-                return _filling(slot) if slot.is_whole else SlotKind.WAITING
-            if not self._region.is_due(slot.next_input, slot.prompt, is_whole=slot.is_whole):
-                return SlotKind.WAITING
-            if slot.opened < slot.opening - 1:
-                return _filling(slot)
-        return SlotKind.DRAWING if slot.filled >= self.seen(slot) else _filling(slot)
+        return seen_of(slot, self._region)
 
     def settle(self) -> Iterator[SlotMove]:
         """Put the slots in order again after steps, chunks or extensions.
@@ -214,7 +122,7 @@ class Schedule(Generic[Row]):
         if self._region is None:
             return
         for slot in self.slots:
-            slot.kind = self._kind(slot)
+            slot.kind = kind_of(slot, self._region)
         wanted = sorted(slot.kind for slot in self.slots)
         for number, kind in enumerate(wanted):
             if self.slots[number].kind is kind:
@@ -268,7 +176,7 @@ class Schedule(Generic[Row]):
         if coming is None:
             return None
         queue.remove(coming)
-        coming.kind = self._kind(coming)
+        coming.kind = kind_of(coming, self._region)
         # From the back, the first row of each kind makes room for the kind before it.
         gaps = sorted({end + 1 for end in self._ends()[coming.kind :]}, reverse=True)
         moves = [(source, target) for target, source in pairwise(gaps)]
@@ -291,7 +199,7 @@ class Schedule(Generic[Row]):
 
     def _coming(self, queue: deque[Slot[Row]]) -> Slot[Row] | None:
         """The first row of a queue whose prompt is there as far as its next step needs it."""
-        return next((slot for slot in queue if self._kind(slot) is not SlotKind.WAITING), None)
+        return next((slot for slot in queue if kind_of(slot, self._region) is not SlotKind.WAITING), None)
 
     def _ends(self) -> list[int]:
         """For each kind, the last slot of its rows and those of the kinds before it; -1 for none."""
@@ -348,7 +256,7 @@ class Schedule(Generic[Row]):
         else:
             slot.filled += chunk.count
         if self._region is None:
-            slot.kind = self._kind(slot)
+            slot.kind = kind_of(slot, self._region)
 
     def clear(self) -> None:
         """Forget every row."""
@@ -377,7 +285,3 @@ class Schedule(Generic[Row]):
             self.slots[target] = self.slots[source]
         del self.slots[-1]
         return moves
-
-
-def _filling(slot: Slot[Row]) -> SlotKind:
-    return SlotKind.FILLING_URGENT if slot.is_urgent else SlotKind.FILLING

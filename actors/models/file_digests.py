@@ -42,9 +42,10 @@ def _of_parts(opened: BinaryIO, parts: Sequence[tuple[int, int]]) -> str:
     digest = hashlib.sha256()
     for begin, end in parts:
         opened.seek(begin)
-        while begin < end and (read := opened.read(min(end - begin, _READ_BYTES))):
+        left = end - begin
+        while left and (read := opened.read(min(left, _READ_BYTES))):
             digest.update(read)
-            begin += len(read)
+            left -= len(read)
     return digest.hexdigest()
 
 

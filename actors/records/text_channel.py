@@ -7,7 +7,7 @@ text in memory bounded. `close` may be called from any thread, and ends the read
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
 MOST_WAITING_CHARS = 4_096
@@ -44,6 +44,7 @@ class TextChannel:
         self._waiting: list[str] = []
         self._num_waiting = 0
         self._is_ended = self._is_closed = False
+        self._error: BaseException | None = None
         self._told: list[Callable[[], None]] = []
         self._on_room: list[Callable[[], None]] = []
 
@@ -68,6 +69,12 @@ class TextChannel:
             self._is_ended = True
         self._tell()
 
+    def fail(self, error: BaseException) -> None:
+        """The text breaks off: the reader gets what has come, then this error."""
+        with self._changed:
+            self._error, self._is_ended = error, True
+        self._tell()
+
     def close(self) -> None:
         """Nothing more is read: waiting readers and writers go on."""
         with self._changed:
@@ -76,6 +83,12 @@ class TextChannel:
             self._num_waiting = 0
         self._tell()
         self._tell_of_room()
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing more is read."""
+        with self._changed:
+            return self._is_closed
 
     @property
     def has_room(self) -> bool:
@@ -110,12 +123,18 @@ class TextChannel:
         return bool(self._waiting) or self._is_ended or self._is_closed
 
     def take(self) -> tuple[str, bool]:
-        """All that has come, which may be "", and whether the text is complete; never waits."""
+        """All that has come, which may be "", and whether the text is complete; never waits.
+
+        Raises:
+            BaseException: The text has broken off with this error, and all before it was taken
+        """
         with self._changed:
+            if self._error is not None and not self._waiting:
+                raise self._error
             text = "".join(self._waiting)
             self._waiting.clear()
             self._num_waiting = 0
-            is_over = self._is_ended or self._is_closed
+            is_over = (self._is_ended and self._error is None) or self._is_closed
         self._tell_of_room()
         return text, is_over
 
@@ -142,3 +161,25 @@ class TextChannel:
             calls, self._on_room = self._on_room, []
         for call in calls:
             call()
+
+
+def pumped(parts: Iterable[str]) -> TextChannel:
+    """A channel that a thread of its own fills from parts, each of which may be waited for; an error breaks it off."""
+    channel = TextChannel()
+    threading.Thread(target=_pump, args=(parts, channel), name="text", daemon=True).start()
+    return channel
+
+
+def _pump(parts: Iterable[str], channel: TextChannel) -> None:
+    has_room = threading.Event()
+    try:
+        for part in parts:
+            channel.feed(part)
+            channel.when_room(has_room.set)
+            has_room.wait()
+            has_room.clear()
+            if channel.is_closed:
+                return
+        channel.end()
+    except BaseException as error:
+        channel.fail(error)

@@ -1,21 +1,25 @@
 """Streamed speech: a text, or a text that arrives in parts, is spoken piece by piece in order.
 
 Guaranteed: the audio of a piece depends on its text, voice, seed, speed and place in the text, as in a job. So a text
-of one clause sounds exactly as the row of a job with this seed.
+of one clause sounds exactly as the row of a job with this seed. A model that takes text while it speaks
+(`ModelInfo.takes_arriving_text`) gets words as soon as they are certain, all in one piece; what it speaks does not
+depend on the parts in which they came, nor on the time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import AbstractContextManager, closing, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ...errors import RowRejected
 from ..audio.encoding import silence
-from ..models.base import Model
+from ..models.base import AutoregressiveModel, Model
 from ..records.stream_handle import StreamHandle
+from ..records.text_channel import TextChannel, pumped
 from ..records.utterance import Prepared, Segment
+from ..text.arriving import ArrivingText
 from ..text.clauses import ChunkSize, chunk_tokens_of, spoken_pieces
 from ..text.front_end import FrontEnd
 from ..text.splitting import fit_pieces, split_text
@@ -47,8 +51,9 @@ def speak_stream(
     Args:
         text: The text, or its parts as they arrive
         pause_s: Seconds of silence between two pieces
-        streaming_text_chunk_size: See `clauses.chunk_tokens_of`
-        begun: Called with every segment right before it is spoken
+        streaming_text_chunk_size: See `clauses.chunk_tokens_of`; not for a model that takes text while it speaks
+        begun: Called with every segment right before it is spoken, and with every part of a text that arrives as it is
+            passed to a model that takes it while it speaks
         listener: Ends the stream once it has gone; gets the times of the work before the first piece
         turns: Lock for a model that speaks one batch at a time; the stream takes it for each piece. None if no other
             thread uses the model, or if several may use it at once
@@ -62,8 +67,11 @@ def speak_stream(
     pause = silence(model.info.sample_rate, pause_s)
     tokens = chunk_tokens_of(text, streaming_text_chunk_size)
     voice = voice or model.info.default_voice
-    stream = _Stream(model, voice, seed, speed, tokens, listener or StreamHandle(), turns, FrontEnd(model.info))
-    return stream.pieces(text, pause, begun)
+    listener = listener or StreamHandle()
+    stream = _Stream(model, voice, seed, speed, tokens, listener, turns, FrontEnd(model.info))
+    if isinstance(text, str) or not (isinstance(model, AutoregressiveModel) and model.info.takes_arriving_text):
+        return stream.pieces(text, pause, begun)
+    return stream.growing(model, text, begun)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +101,25 @@ class _Stream:
                     is_silent = False
                     self.listener.hears()
                     yield wave
+        if is_silent and not self.listener.is_gone:
+            raise RowRejected("no audio: the model gave 0 samples")
+
+    def growing(
+        self, model: AutoregressiveModel, text: Iterable[str], begun: Callable[[Segment], None] | None
+    ) -> Generator[NDArray[np.float32]]:
+        """One piece, of a text that arrives."""
+        channel = text if isinstance(text, TextChannel) else pumped(text)
+        segment = Segment(0, 0, "", Prepared.of(()), self.seed, self.voice, self.speed)
+        is_silent = True
+        try:
+            with closing(model.stream_arriving(segment, _Read(channel, self, segment, begun), self.listener)) as waves:
+                for wave in waves:
+                    if len(wave):
+                        is_silent = False
+                        self.listener.hears()
+                        yield wave
+        finally:
+            channel.close()
         if is_silent and not self.listener.is_gone:
             raise RowRejected("no audio: the model gave 0 samples")
 
@@ -132,3 +159,30 @@ class _Stream:
 
     def _turn(self) -> AbstractContextManager[bool]:
         return nullcontext(enter_result=True) if self.turns is None else self.turns.stream(self.listener)
+
+
+class _Read:
+    """What has come of a text, as it is read: the source of a model that takes text while it speaks."""
+
+    def __init__(
+        self, channel: TextChannel, stream: _Stream, segment: Segment, begun: Callable[[Segment], None] | None
+    ) -> None:
+        self._channel, self._segment, self._begun = channel, segment, begun
+        self._listener = stream.listener
+        self._reader = ArrivingText(stream.front_end, stream.voice)
+
+    @property
+    def is_ready(self) -> bool:
+        return self._channel.is_ready
+
+    def when_ready(self, call: Callable[[], None]) -> None:
+        self._channel.when_ready(call)
+
+    def take(self) -> tuple[str, bool]:
+        """What is certain now; the rest with the end of the text."""
+        text, is_over = self._channel.take()
+        with self._listener.spending("text"):
+            said = self._reader.feed(text) + (self._reader.finish() if is_over else "")
+        if said and self._begun is not None:
+            self._begun(replace(self._segment, text=said))
+        return said, is_over

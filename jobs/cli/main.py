@@ -237,7 +237,8 @@ def serve(
 @app.command()
 def weights(
     arguments: Annotated[
-        list[str] | None, typer.Argument(metavar="[MODEL] [DIR]", help="chattts, kokoro or minicpmo; a folder to check.")
+        list[str] | None,
+        typer.Argument(metavar="[MODEL] [DIR]", help="chattts, kokoro or minicpmo; a folder to check."),
     ] = None,
     random: Annotated[str | None, typer.Option("--random", metavar="DIR", help="Write random weights there.")] = None,
     size: Annotated[str, typer.Option(help="Of random weights: full (1.0 to 1.2 GB) or tiny.")] = "full",

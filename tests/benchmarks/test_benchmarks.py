@@ -48,6 +48,9 @@ KEYS: dict[str, str] = {
         "bandwidth_fraction peak_bytes dtype ratio_upstream ratio_upstream_batched useful_slots_upstream device rows "
         "machine"
     ),
+    "duplex": (
+        "equal_codes useful_slots first_chunk_step upstream_step first_audio_ms rows job_rows seconds device machine"
+    ),
     "kokoro": (
         "rtfx ratio_original batch dtype device peak_over_prediction rows audio_s prosody_share rtfx_by_run "
         "rtfx_original parity machine"
@@ -97,6 +100,12 @@ def chattts(found: dict[str, Any]) -> None:
     assert found["audio_s"] > 0
     assert found["rows"] == 8
     assert found["ratio_upstream"] is None
+
+
+def duplex(found: dict[str, Any]) -> None:
+    assert found["equal_codes"] == 1.0
+    assert 0 < found["useful_slots"] <= 1
+    assert found["first_chunk_step"] < found["upstream_step"]
 
 
 def driver_memory(found: dict[str, Any]) -> None:
@@ -164,6 +173,7 @@ LAWS: dict[str, Callable[[dict[str, Any]], None]] = {
         batching,
         chattts,
         driver_memory,
+        duplex,
         gate,
         kokoro,
         quality,

@@ -98,7 +98,14 @@ class PlainMinicpmo:
         return torch.stack([self.state[f"tts.emb_code.{book}.weight"][codes[book]] for book in range(BOOKS)]).sum(0)
 
     def _drawn(
-        self, hidden: Tensor, seed: int, step: int, is_carried: bool, temperature: Sequence[float], top_p: float, top_k: int
+        self,
+        hidden: Tensor,
+        seed: int,
+        step: int,
+        is_carried: bool,
+        temperature: Sequence[float],
+        top_p: float,
+        top_k: int,
     ) -> Tensor:
         noise = uniform(torch.tensor([seed]), torch.tensor([step]), BOOKS)[0]
         codes: list[Tensor] = []

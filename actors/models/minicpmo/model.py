@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ....errors import ModelError, RowError
-from ...engine.step_settings import StepSettings, Task
 from ...engine.growing_model import GrowingModel
 from ...engine.growth import GrowingRows
+from ...engine.step_settings import StepSettings, Task
 from ...records.utterance import Prepared, Segment
 from ..base import BatchLimit, ModelConfig, ModelInfo
 from .checkpoint.layout import SAMPLE_RATE

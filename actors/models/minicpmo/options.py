@@ -26,7 +26,7 @@ SPOKEN = Sampling(
     end_from=10,
     free_steps=1,
 )
-"""What upstream speaks with: calls of 25 steps, in whose first 10 the end is not drawn; the first step has no limits."""
+"""What upstream speaks with: calls of 25 steps, in whose first 10 no row ends; the first step draws from all codes."""
 STEPS_CARRIED = 50
 
 DType = Literal["auto", "float32", "bfloat16", "float16"]

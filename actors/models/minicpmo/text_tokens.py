@@ -82,4 +82,3 @@ class TextTokenizer:
 
 def _plain(text: str) -> str:
     return _SPECIAL.sub(" ", text)  # a space, or what is around could come together as another
-

@@ -8,7 +8,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speechmill.actors.engine.schedule import Schedule, Slot
+from speechmill.actors.engine.row_progress import Slot
+from speechmill.actors.engine.schedule import Schedule
 
 prompts_of = st.lists(st.integers(1, 40), max_size=40)
 

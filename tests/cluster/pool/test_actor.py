@@ -72,6 +72,39 @@ def test_a_cancelled_stream_ends_for_its_reader_and_in_the_replica(replica: Any)
     eventually(lambda: ray.get(replica.num_streams.remote()) == 0)
 
 
+def open_text(actor: Any, text_id: str, text: str = "", **how: Any) -> Any:
+    """A stream of a text that arrives."""
+    ray.get(actor.open.remote(text_id, text))
+    return actor.stream.options(**STREAM_OPTIONS).remote(SpeechInput("", **how), text_id)
+
+
+def test_a_text_that_arrives_is_heard_while_it_does_and_is_what_say_says(replica: Any) -> None:
+    text = LONG[:400]
+    chunks = open_text(replica, "one", text[:60], seed=7)
+    heard = [ray.get(next(chunks))]
+    for start in range(60, len(text), 7):
+        assert ray.get(replica.feed.remote("one", text[start : start + 7]))
+    assert ray.get(replica.feed.remote("one", "", is_last=True))
+    heard += [ray.get(ref) for ref in chunks]
+    said = np.concatenate(list(speechmill.say([text], model="tone", seed=7, options={"audio_char_s": 0.01})))
+    assert np.array_equal(np.concatenate([piece.samples for piece in heard]), said)
+    assert not ray.get(replica.feed.remote("one", "more")), "it is closed"
+
+
+def test_a_writer_of_more_than_is_spoken_waits_and_a_stream_that_waits_for_text_can_be_cancelled(replica: Any) -> None:
+    chunks = open_text(replica, "two", "When the rain had stopped, we")
+    ray.get(next(chunks))
+    waits = [replica.feed.remote("two", LONG) for _ in range(8)]
+    assert ray.wait(waits, num_returns=8, timeout=0.3)[1], "nobody listens, so the text stays"
+    quiet = open_text(replica, "three", "When the rain had stopped, we")
+    ray.get(next(quiet))
+    for one in (chunks, quiet):
+        ray.cancel(one)
+    eventually(lambda: ray.get(replica.num_streams.remote()) == 0)
+    assert not ray.get(waits[-1])
+    assert not ray.get(replica.feed.remote("three", "more"))
+
+
 def test_text_that_cannot_be_spoken_is_told_as_it_is(replica: Any) -> None:
     with pytest.raises(RayTaskError) as caught:
         ray.get(next(stream(replica, "")))

@@ -56,10 +56,23 @@ def test_kokoros_folder_is_checked_to_the_last_file(tmp_path: Path) -> None:
         (["kokoro"], "kokoro", None),
         (["kokoro", "/data"], "kokoro", Path("/data")),
         (["chattts", "kokoro"], "chattts", Path("kokoro")),
+        (["minicpmo", "/data"], "minicpmo", Path("/data")),
     ],
 )
 def test_the_model_of_weights_comes_first(arguments: list[str], model: str, folder: Path | None) -> None:
     assert split_arguments(arguments) == (model, folder)
+
+
+def test_random_weights_of_minicpmo_are_written_and_checked(tmp_path: Path) -> None:
+    folder = tmp_path / "tiny"
+    written = output_of("weights", "minicpmo", "--random", str(folder), "--size", "tiny")
+    assert f"model: {{name: minicpmo, path: {folder}}}" in written
+    checked = output_of("weights", "minicpmo", str(folder))
+    assert "32 tensors read" in checked
+    assert "voices of 48 or 32 numbers" in checked
+    assert "is there already" in output_of("weights", "minicpmo", "--random", str(folder), status=2)
+    assert "names no folder" in output_of("weights", "minicpmo", status=2)
+    assert "not of kokoro" in output_of("weights", "kokoro", "--random", str(folder), status=2)
 
 
 def test_weights_of_a_model_that_has_none_are_refused() -> None:

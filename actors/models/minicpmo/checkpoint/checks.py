@@ -149,7 +149,9 @@ def _found(find: Find, where: Path, part: SpeechPart, name: str) -> TensorPlace:
 def _dim(find: Find, where: Path, part: SpeechPart, name: str, axis: int) -> int:
     place = _found(find, where, part, name)
     if len(place.entry.shape) <= axis or place.entry.shape[axis] < 1:
-        raise ModelError(f'minicpmo: {place.file}: "{place.name}" has the shape {_spelled(place.entry.shape)}; {ADVICE}')
+        raise ModelError(
+            f'minicpmo: {place.file}: "{place.name}" has the shape {_spelled(place.entry.shape)}; {ADVICE}'
+        )
     return place.entry.shape[axis]
 
 
@@ -165,7 +167,9 @@ def _count(config: Mapping[str, Any], key: str, where: Path) -> int:
     default, most = _COUNTS[key]
     value = config.get(key, default)
     if type(value) is not int or not 1 <= value <= most:
-        raise ModelError(f"minicpmo: {where} has {key} {value!r:.40}, expected a whole number from 1 to {most}; {ADVICE}")
+        raise ModelError(
+            f"minicpmo: {where} has {key} {value!r:.40}, expected a whole number from 1 to {most}; {ADVICE}"
+        )
     return value
 
 

@@ -27,7 +27,12 @@ from .layout import (
 )
 
 _SHARDS = tuple(f"model-0000{number}-of-00003.safetensors" for number in (1, 2, 3))
-_SHARD_OF: dict[SpeechPart, str] = {"model": _SHARDS[1], "embed": _SHARDS[1], "projector": _SHARDS[2], "dvae": _SHARDS[2]}
+_SHARD_OF: dict[SpeechPart, str] = {
+    "model": _SHARDS[1],
+    "embed": _SHARDS[1],
+    "projector": _SHARDS[2],
+    "dvae": _SHARDS[2],
+}
 
 
 def write_random(folder: Path, sizes: MinicpmoSizes, seed: int) -> None:

@@ -166,7 +166,9 @@ def _finder(folder: Path) -> Find:
             raise ModelError(f"minicpmo: {path} cannot be read: {error}; {ADVICE}") from error
         promised = [name for name, place in weight_map.items() if place == file and name != PREFIX]
         if lost := [name for name in promised if name not in header]:
-            raise ModelError(f'minicpmo: {path} lacks the tensor "{lost[0]}", which {INDEX_FILE} places there; {ADVICE}')
+            raise ModelError(
+                f'minicpmo: {path} lacks the tensor "{lost[0]}", which {INDEX_FILE} places there; {ADVICE}'
+            )
         for name in header:
             if name.startswith(PREFIX) and weight_map.get(name, file) == file:
                 entries[name] = TensorPlace(name, path, header[name])
@@ -202,9 +204,9 @@ def _digest(folder: Path, places: Mapping[SpeechPart, Mapping[str, TensorPlace]]
         by_file: dict[Path, list[TensorPlace]] = {}
         for place in _all_places(places):
             by_file.setdefault(place.file, []).append(place)
-        for file, held in sorted(by_file.items()):
+        for file in sorted(by_file):
             start = data_start(file)
-            held = sorted(held, key=lambda place: place.entry.begin)
+            held = sorted(by_file[file], key=lambda place: place.entry.begin)
             parts = [(start + place.entry.begin, start + place.entry.end) for place in held]
             spelled = [(place.name, place.entry.dtype, place.entry.shape) for place in held]
             total.update(f"{sha256(file, memory, parts)}  {spelled}\n".encode())

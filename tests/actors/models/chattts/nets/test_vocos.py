@@ -36,7 +36,7 @@ def mels(seed: int, *shape: int) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
-def described(state: dict[str, Tensor], mel: Tensor) -> Tensor:
+def described(state: dict[str, Tensor], mel: Tensor, *, is_centred: bool = True) -> Tensor:
     """Vocos on [batch, n_mels, frames] as a reader of its description would write it."""
 
     def normed(x: Tensor, name: str) -> Tensor:
@@ -55,7 +55,16 @@ def described(state: dict[str, Tensor], mel: Tensor) -> Tensor:
     x = F.linear(x, state["head.out.weight"], state["head.out.bias"]).transpose(1, 2)
     log_magnitude, phase = x.chunk(2, 1)
     spectrum = log_magnitude.exp().clamp(max=100) * torch.exp(1j * phase)
-    return torch.istft(spectrum, TINY.n_fft, HOP, window=torch.hann_window(TINY.n_fft), center=True)
+    window = torch.hann_window(TINY.n_fft)
+    if is_centred:
+        return torch.istft(spectrum, TINY.n_fft, HOP, window=window, center=True)
+    frames = torch.fft.irfft(spectrum[0].T) * window
+    total, weight = (torch.zeros(len(frames) * HOP + TINY.n_fft - HOP) for _ in range(2))
+    for number, frame in enumerate(frames):
+        total[number * HOP : number * HOP + TINY.n_fft] += frame
+        weight[number * HOP : number * HOP + TINY.n_fft] += window.square()
+    cut = (TINY.n_fft - HOP) // 2
+    return (total / weight)[cut:-cut]
 
 
 @few
@@ -163,3 +172,26 @@ def test_a_window_of_another_transform_is_refused(state: dict[str, Tensor]) -> N
     for other in (window.sqrt(), window[:-1]):
         with pytest.raises(ModelError, match=r"Vocos: head\.istft\.window is not that of this model"):
             Vocos(TINY, state | {"head.istft.window": other})
+
+
+@few
+@given(SEEDS, st.lists(st.integers(2, 12), min_size=1, max_size=3))
+def test_with_the_same_length_each_frame_has_a_hop_and_the_middle_is_that_of_centred_frames(
+    state: dict[str, Tensor], vocoder: Vocos, seed: int, frames: list[int]
+) -> None:
+    """Samples lie half a window minus half a hop earlier; so where both have a sample, it is the same."""
+    mel, lengths = mels(seed, len(frames), TINY.n_mels, max(frames)), torch.tensor(frames)
+    same, centred = Vocos(TINY, state, padding="same").waveforms(mel, lengths), vocoder.waveforms(mel, lengths)
+    assert same.shape == (len(frames), max(frames) * HOP)
+    shift = HOP // 2
+    for row, length in enumerate(frames):
+        torch.testing.assert_close(same[row, shift : length * HOP - shift], centred[row, : (length - 1) * HOP])
+        assert same[row, length * HOP :].abs().sum() == 0
+
+
+def test_with_the_same_length_edges_are_those_of_the_windowed_inverse_transform(state: dict[str, Tensor]) -> None:
+    """One frame after the other, added and divided by the windows, a part of the window cut off at both ends."""
+    mel = mels(1, 1, TINY.n_mels, 5)
+    wave = Vocos(TINY, state, padding="same").waveforms(mel, torch.tensor([5]))[0]
+    longer = described(state, mel, is_centred=False)
+    torch.testing.assert_close(wave, longer, rtol=1e-4, atol=1e-5)
