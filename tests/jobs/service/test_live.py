@@ -11,12 +11,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.growing import Typist
 from support.waiting import HANG_S
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection
 
 import speechmill
 from speechmill.actors.audio.encoding import pcm16
+from speechmill.actors.models.base import ModelConfig
+from speechmill.actors.records.utterance import Segment
 from speechmill.errors import ReplicasLost, RowRejected
 from speechmill.jobs.service.admission import AdmissionLimits
 
@@ -116,6 +119,24 @@ def test_utterances_one_after_the_other_each_with_the_voice_of_its_config(shared
         assert (told, audio) == ([{"type": "session.done", "utterance_index": 2, "total_sentences": 0}], b"")
         tell(socket, type="session.close")
         assert closing(socket) == (1000, "")
+
+
+def test_a_model_whose_rows_grow_gets_word_by_word_what_it_speaks_as_a_job_does(serve: Any, tone: Any) -> None:
+    speaker = tone()
+    speaker.model = model = Typist(ModelConfig("typist"))
+    assert model.reserve(10**9, 3) == 3
+    text = "When the rain had stopped we went out, all of us. It was cold! None of us had told them so."
+    row = model.speak([Segment(0, 0, text, model.prepare(text, "one"), 7, "one", 1.0)])[0]
+    served = serve(speaker)
+    for parts in ([text], list(text)):
+        with served.live() as socket:
+            tell(socket, **STREAMED)
+            write(socket, *parts)
+            assert answers(socket)[1] == pcm16(row).astype("<i2").tobytes()
+    with served.live() as socket:
+        tell(socket, **STREAMED)
+        write(socket, text[:40], is_done=False)
+        answers(socket, "audio.start")  # in the middle of a sentence
 
 
 def test_clients_that_want_files_get_one_for_each_utterance(shared: Any) -> None:
