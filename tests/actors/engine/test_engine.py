@@ -75,6 +75,7 @@ def test_rows_with_seeds_of_their_own_draw_what_each_draws_alone(
 ) -> None:
     keys = list(range(NUM_ROWS))
     random.Random(slots).shuffle(keys)
+    keys = keys[:10] if slots == 1 else keys  # one after the other, as in `alone`
     together = speak(network, keys, slots, is_fixed=is_fixed)
     for key in keys:
         assert torch.equal(together[key].codes, alone[key].codes), f"row {key} of {len(alone[key].codes)} steps"
