@@ -12,6 +12,8 @@ UV := .tools/bin/uv
 BIN := .venv/bin
 # Tests wait for processes as much as they compute; each worker starts a Ray and a server, so more want much memory.
 TEST_WORKERS ?= $(shell $(PYTHON) -c 'import os; print(max(3, min(4, os.cpu_count() or 1)))')
+# Those of `make check` only compute: one a core. Each worker more imports everything once more.
+CHECK_WORKERS ?= $(shell $(PYTHON) -c 'import os; print(max(2, min(4, os.cpu_count() or 1)))')
 DEMO_REPLICAS := $(shell $(PYTHON) -c 'import os; print(min(2, os.cpu_count() or 1))')
 
 # Python keeps the byte code of what it imports: without it, half of every process start is compiling.
@@ -20,7 +22,7 @@ ALWAYS_IMPORTED := ray, numpy, pyarrow, onnxruntime, boto3, pydantic, typer, ric
 
 export VIRTUAL_ENV := $(CURDIR)/.venv
 
-.PHONY: setup demo demo-voices clips check lint test docs soak format quality lock clean
+.PHONY: setup demo demo-voices clips check lint style types test tests tests-without-processes docs soak format quality lock clean
 
 setup: .venv/.runtime
 
@@ -47,19 +49,31 @@ demo-voices: .venv/.runtime
 	@$(BIN)/speechmill verify out/demo_voices
 	@echo "Listen: $(CURDIR)/out/demo_voices/audio    Which voice each has: configs/demo_voices.csv"
 
-lint: .venv/.dev
+lint: style types
+
+style: .venv/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+
+types: .venv/.dev
 	$(BIN)/basedpyright
 
-PYTEST := $(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder
+PYTEST_OF = $(BIN)/python -m pytest --numprocesses $(1) --dist loadfile --no-loadscope-reorder
+PYTEST := $(call PYTEST_OF,$(TEST_WORKERS))
 
 NO_PROCESSES := not integration and not soak and not gpu and not quality
 
-check: lint
-	HYPOTHESIS_PROFILE=quick $(PYTEST) -m "$(NO_PROCESSES)"
+# The type checker keeps one core busy for half a minute: it runs beside the tests.
+check: style
+	$(MAKE) --no-print-directory --jobs 2 types tests-without-processes
 
-test: lint
+test: style
+	$(MAKE) --no-print-directory --jobs 2 types tests
+
+tests-without-processes: .venv/.dev
+	HYPOTHESIS_PROFILE=quick $(call PYTEST_OF,$(CHECK_WORKERS)) -m "$(NO_PROCESSES)"
+
+tests: .venv/.dev
 	$(PYTEST)
 
 soak: .venv/.dev
