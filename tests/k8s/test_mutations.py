@@ -30,9 +30,7 @@ NOT_IN_AN_OVERLAY = {
 
 _FIRST = {path: fault for path, *fault in reversed([(fault[1], *fault) for fault in FAULTS])}
 """By file, the first of its faults."""
-CASES = [
-    pytest.param(*fault, marks=[] if _FIRST[fault[1]] == list(fault) else [pytest.mark.soak]) for fault in FAULTS
-]
+CASES = [pytest.param(*fault, marks=[] if _FIRST[fault[1]] == list(fault) else [pytest.mark.soak]) for fault in FAULTS]
 
 
 @pytest.mark.parametrize(("name", "path", "old", "new"), CASES, ids=lambda text: " ".join(text.split())[:40])
