@@ -10,8 +10,7 @@ ray_nodes   raynode.py: .head() and .worker(), machines of a Ray cluster on loop
 ray_head    session-wide; one of two cores, with the S3 server's keys: .address .client .folder
 joined_ray  this process's connection to it, for a module: a run joins the session that its process already has
 write_output, tell   a small output, and the law of hostile input (`support/small_output.py`)
-hosted_replicas  the same, and replicas of runs are not processes of their own, but where a test is marked
-            `replica_processes`
+hosted_replicas  replicas of small runs are threads of this process, but where a test is marked `replica_processes`
 
 A test that needs Ray, a server or processes of its own is marked `integration`: by what it asks for, or in its file.
 `make check` leaves these out.
@@ -37,6 +36,7 @@ from support.in_process import speaking_here  # noqa: F401  (a fixture)
 from support.s3server import S3Server
 from support.small_output import tell, write_output  # noqa: F401  (fixtures)
 from support.tcpproxy import TcpProxy
+from support.threads import ThreadSource
 
 # The same examples on every run, and none fails for being slow on a busy machine; `make check` has a few.
 settings.register_profile("speechmill", deadline=None, derandomize=True, database=None, max_examples=50)
@@ -86,8 +86,8 @@ _LONGEST = (
 )
 
 
-_SERVERS = {"s3_server", "ray_nodes", "ray_head"}
-"""Fixtures that start processes; others ask for them."""
+_SERVERS = {"s3_server", "ray_nodes", "ray_head", "hosted_replicas"}
+"""Fixtures that start processes, or stand for them; others ask for them."""
 
 
 @pytest.hookimpl(tryfirst=True)  # before tests are chosen by their marks
@@ -203,9 +203,7 @@ def joined_ray(ray_head: Any) -> Iterator[None]:
 
 
 @pytest.fixture
-def hosted_replicas(joined_ray: None, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The connection, and replicas in the process of one host (`support/hosted.py`)."""
+def hosted_replicas(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Replicas of small runs in threads of this process (`support/threads.py`), without Ray."""
     if request.node.get_closest_marker("replica_processes") is None:
-        from support.hosted import Hosted
-
-        monkeypatch.setattr("speechmill.cluster.pool.replica_source.Spawned", Hosted)
+        monkeypatch.setattr("speechmill.jobs.run.driver.ProcessSource", ThreadSource)

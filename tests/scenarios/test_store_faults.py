@@ -9,9 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import ray
 from botocore.exceptions import ClientError
-from support.hosted import Hosted
 from support.measured import measured
 
 from speechmill.cluster.storage import S3Options, open_storage
@@ -36,12 +34,12 @@ class KeyFile:
 
 
 @pytest.fixture(scope="module")
-def keys(s3_server: Any, ray_head: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KeyFile]:
+def keys(s3_server: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KeyFile]:
     """A credentials file of this process and its replicas that the tests may write anew."""
     file = KeyFile(tmp_path_factory.mktemp("aws") / "credentials")
     file.write(s3_server.access_key, s3_server.secret_key)
-    # The keys of the head's own environment: where they are empty, boto3 looks further.
-    environment = dict.fromkeys(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), "") | {
+    unset = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+    environment = dict.fromkeys(unset, "") | {
         "AWS_SHARED_CREDENTIALS_FILE": str(file.path),
         "AWS_CONFIG_FILE": str(file.path.with_name("no-aws-config")),
         "AWS_DEFAULT_REGION": "us-east-1",
@@ -49,21 +47,20 @@ def keys(s3_server: Any, ray_head: Any, tmp_path_factory: pytest.TempPathFactory
         "NO_PROXY": "127.0.0.1,localhost",
     }
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in (dict.fromkeys(("AWS_PROFILE", "AWS_SESSION_TOKEN"), "") | environment).items():
+        for name, value in environment.items():
             patch.setenv(name, value) if value else patch.delenv(name, raising=False)
-        ray.init(address=ray_head.address, log_to_driver=False, runtime_env={"env_vars": environment})
         yield file
-        ray.shutdown()
 
 
 @pytest.fixture
-def own_keys(keys: KeyFile, s3_faults: Any, s3_server: Any, monkeypatch: pytest.MonkeyPatch) -> KeyFile:
-    """The file, in place of the keys in the environment that the proxy's fixture sets; replicas share a process."""
+def own_keys(
+    keys: KeyFile, s3_faults: Any, s3_server: Any, hosted_replicas: None, monkeypatch: pytest.MonkeyPatch
+) -> KeyFile:
+    """The file, in place of the keys in the environment that the proxy's fixture sets; replicas are threads."""
     keys.write(s3_server.access_key, s3_server.secret_key)
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(keys.path))
-    monkeypatch.setattr("speechmill.cluster.pool.replica_source.Spawned", Hosted)
     return keys
 
 
