@@ -189,7 +189,9 @@ def ray_nodes() -> ModuleType:
 def ray_head(ray_nodes: ModuleType, s3_server: Any, _own_cache: None) -> Iterator[Any]:
     """One for all that need no Ray of their own: to start a Ray costs more than what most of them do with it."""
     keys = {"AWS_ACCESS_KEY_ID": s3_server.access_key, "AWS_SECRET_ACCESS_KEY": s3_server.secret_key}
-    with ray_nodes.head(AWS_DEFAULT_REGION="us-east-1", AWS_EC2_METADATA_DISABLED="true", **keys) as head:
+    with ray_nodes.head(
+        has_client=True, AWS_DEFAULT_REGION="us-east-1", AWS_EC2_METADATA_DISABLED="true", **keys
+    ) as head:
         yield head
 
 

@@ -22,7 +22,7 @@ from speechmill.jobs.verify import verify
 
 from .hosts import HOME, Host, hosts
 from .ray_node import UP
-from .raynode import NODE, NODE_ENVIRONMENT, START_TRIES
+from .raynode import AGENT_PORTS, NODE, NODE_ENVIRONMENT, START_TRIES
 from .s3server import S3Server
 from .waiting import eventually
 
@@ -72,7 +72,8 @@ class HostCluster:
             for node in down:
                 node.end_all()
                 logs[node.name] = self._folder / f"{node.name}-{uuid.uuid4().hex[:6]}.log"
-                own = options | {"node_ip_address": node.address(), "object_store_memory": 80_000_000}
+                ports = {name: 8401 + place for place, name in enumerate(AGENT_PORTS)}
+                own = options | ports | {"node_ip_address": node.address(), "object_store_memory": 80_000_000}
                 command = ("python", "-P", NODE, kind, json.dumps(own))
                 self._rays[node.name] = node.start(*command, log=logs[node.name], **NODE_ENVIRONMENT, **self.keys)
             for node in down:

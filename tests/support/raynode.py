@@ -27,7 +27,10 @@ from .waiting import eventually
 _JOIN = ["-m", "ray.scripts.scripts", "start", "--block", "--node-ip-address=127.0.0.1", "--include-log-monitor=false"]
 """The command line drains a node that is told to go."""
 NODE = str(Path(__file__).parent / "ray_node.py")
-START_TRIES = 3
+START_TRIES = 10
+"""On a machine so busy that its agents take more than 15 s to come up, a raylet ends: then all begins anew."""
+AGENT_PORTS = ("dashboard_agent_listen_port", "metrics_agent_port", "metrics_export_port", "runtime_env_agent_port")
+"""Of a node's agents; where they choose them, its raylet ends if it does not hear of them in 15 s."""
 NODE_ENVIRONMENT = {
     "RAY_AUTH_MODE": "disabled",
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -46,7 +49,7 @@ class Node:
 
     Attributes:
         address: Address of the cluster, host:port
-        client: Address for Ray's client; a head without a dashboard has it
+        client: Address for Ray's client; a head with `has_client` has it
         url: URL of the dashboard; a head with a dashboard has it
         folder: A folder from which the workers can import; a head has it
         env: Environment of this process with the variables of `environment`
@@ -71,20 +74,24 @@ def clean_environment() -> dict[str, str]:
 
 @contextmanager
 def head(
-    num_cpus: int = 2, *, has_dashboard: bool = False, python: str = sys.executable, **environment: str
+    num_cpus: int = 2,
+    *,
+    has_dashboard: bool = False,
+    has_client: bool = False,
+    python: str = sys.executable,
+    **environment: str,
 ) -> Iterator[Node]:
     """The first machine of a cluster; it and its children run by `python`."""
     folder = Path(tempfile.mkdtemp(prefix="ray-"))  # short: Unix sockets below it have 107 bytes at most
-    agent_http, agent_grpc, client, dashboard = _free_ports(4)
+    client, dashboard, *agents = _free_ports(2 + len(AGENT_PORTS))
     options = {
         "node_ip_address": "127.0.0.1",
         "gcs_server_port": 0,
-        "dashboard_agent_listen_port": agent_http,
-        "metrics_agent_port": agent_grpc,
+        **dict(zip(AGENT_PORTS, agents, strict=True)),
         "dashboard_host": "127.0.0.1",
         "dashboard_port": dashboard,
         "include_dashboard": has_dashboard,
-        "ray_client_server_port": None if has_dashboard else client,
+        "ray_client_server_port": client if has_client else None,
         "num_cpus": num_cpus,
         "temp_dir": str(folder / "ray"),
         "object_store_memory": 100_000_000,
@@ -99,7 +106,7 @@ def head(
         )
         address = (folder / "ray" / "ray_current_cluster").read_text().strip()
         url = f"http://127.0.0.1:{dashboard}" if has_dashboard else ""
-        client_address = "" if has_dashboard else f"ray://127.0.0.1:{client}"
+        client_address = f"ray://127.0.0.1:{client}" if has_client else ""
         yield Node(process, address, client_address, url, folder, environment)
 
 

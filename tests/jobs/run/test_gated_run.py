@@ -57,7 +57,7 @@ def job_of(tmp_path: Path, num_rows: int, *, share: float = SHARE, judge: Any = 
         model={"name": "tone", "options": options},
         output={"uri": str(tmp_path / sections.pop("to", "out"))},
         quality=judges | sections.pop("quality", {}),
-        cluster={"replicas": sections.pop("replicas", 1), "cpus_per_replica": 0.5, "ray_from_rows": 10_000},
+        cluster={"replicas": sections.pop("replicas", 1), "cpus_per_replica": 0.5, "ray_from_rows": 5_000},
         sharding={"shard_rows": sections.pop("shard_rows", 10)},
         **sections,
     )
