@@ -67,21 +67,24 @@ def pytest_collection_finish() -> None:
 
 # Files of half a minute or more, the longest first: one that is begun as the last keeps the other workers waiting.
 _LONGEST = (
+    "test_benchmarks",
     "test_chaos",
+    "test_submit",
     "test_serve",
+    "test_package",
     "test_hosts",
     "test_faults",
-    "test_fencing",
-    "test_benchmarks",
-    "test_submit",
-    "test_package",
     "test_going_node",
-    "test_batching",
-    "test_store_faults",
     "test_pool",
+    "test_model",
     "test_run",
-    "test_changed_corpus",
+    "test_fencing",
     "test_mutations",
+    "test_documents",
+    "test_hostile_store",
+    "test_store_faults",
+    "test_changed_corpus",
+    "test_batching",
     "test_compiled",
 )
 
