@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from botocore.exceptions import ClientError
 from support.measured import measured
+from support.waiting import eventually
 
 from speechmill.cluster.storage import S3Options, open_storage
 from speechmill.errors import OutputGone, StorageFull, StorageMissing
@@ -115,9 +117,17 @@ def delete_bucket(s3_server: Any, bucket: str) -> None:
     pytest.fail("the bucket could not be deleted")
 
 
-@pytest.mark.replica_processes  # else what the first run's were still writing lands in the new bucket
+def writers_are_gone(s3_faults: Any) -> bool:
+    """Whether nothing of an ended run can reach the store any more: no process of a replica, no request."""
+    with contextlib.suppress(psutil.NoSuchProcess):  # one that ended meanwhile; asked again
+        names = [" ".join(child.cmdline()) for child in psutil.Process().children(recursive=True)]
+        return not any("speechmill replica" in name for name in names) and not s3_faults.num_under_way
+    return False
+
+
+@pytest.mark.replica_processes  # they can be waited for
 def test_a_bucket_deleted_in_mid_run_stops_it_and_the_next_run_begins_when_it_is_there(
-    spec: JobSpec, s3_server: Any
+    spec: JobSpec, s3_server: Any, s3_faults: Any
 ) -> None:
     """A fault of the job at the start, where nothing can be done about it by trying again; in mid-run none."""
     bucket = spec.output.uri.split("/")[2]
@@ -125,6 +135,7 @@ def test_a_bucket_deleted_in_mid_run_stops_it_and_the_next_run_begins_when_it_is
         run(spec, observe=once(has_committed, lambda: delete_bucket(s3_server, bucket)))
     with pytest.raises(StorageMissing, match=bucket):
         run(spec)
+    eventually(lambda: writers_are_gone(s3_faults), "the end of the first run's replicas")
     s3_server.client().create_bucket(Bucket=bucket)
     assert run(spec).num_ok == NUM_ROWS
     assert verify(storage_of(spec, s3_server)).is_complete
