@@ -20,7 +20,7 @@ ALWAYS_IMPORTED := ray, numpy, pyarrow, onnxruntime, boto3, pydantic, typer, ric
 
 export VIRTUAL_ENV := $(CURDIR)/.venv
 
-.PHONY: setup demo demo-voices clips check lint test docs soak format quality lock clean
+.PHONY: setup demo demo-voices clips check lint style types test tests-of-all docs soak format quality lock clean
 
 setup: .venv/.runtime
 
@@ -47,9 +47,13 @@ demo-voices: .venv/.runtime
 	@$(BIN)/speechmill verify out/demo_voices
 	@echo "Listen: $(CURDIR)/out/demo_voices/audio    Which voice each has: configs/demo_voices.csv"
 
-lint: .venv/.dev
+lint: style types
+
+style: .venv/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+
+types: .venv/.dev
 	$(BIN)/basedpyright
 
 PYTEST := $(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder
@@ -59,7 +63,11 @@ NO_PROCESSES := not integration and not soak and not gpu and not quality
 check: lint
 	HYPOTHESIS_PROFILE=quick $(PYTEST) -m "$(NO_PROCESSES)"
 
-test: lint
+# The types are checked beside the first tests: that takes one core.
+test: style
+	@$(MAKE) --no-print-directory --jobs=2 types tests-of-all
+
+tests-of-all: .venv/.dev
 	$(PYTEST)
 
 soak: .venv/.dev
