@@ -22,7 +22,7 @@ ALWAYS_IMPORTED := ray, numpy, pyarrow, onnxruntime, boto3, pydantic, typer, ric
 
 export VIRTUAL_ENV := $(CURDIR)/.venv
 
-.PHONY: setup demo demo-voices clips check lint style types test tests tests-without-processes docs soak format quality lock clean
+.PHONY: setup demo demo-voices clips check lint style types test tests-of-all tests-without-processes docs soak format quality lock clean
 
 setup: .venv/.runtime
 
@@ -58,27 +58,26 @@ style: .venv/.dev
 types: .venv/.dev
 	$(BIN)/basedpyright
 
-PYTEST_OF = $(BIN)/python -m pytest --numprocesses $(1) --dist loadfile --no-loadscope-reorder
-PYTEST := $(call PYTEST_OF,$(TEST_WORKERS))
+PYTEST := $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder --numprocesses
 
 NO_PROCESSES := not integration and not soak and not gpu and not quality
 
-# The type checker keeps one core busy for half a minute: it runs beside the tests.
+# The types are checked beside the first tests: that takes one core.
 check: style
-	$(MAKE) --no-print-directory --jobs 2 types tests-without-processes
-
-test: style
-	$(MAKE) --no-print-directory --jobs 2 types tests
+	@$(MAKE) --no-print-directory --jobs=2 types tests-without-processes
 
 tests-without-processes: .venv/.dev
-	HYPOTHESIS_PROFILE=quick $(call PYTEST_OF,$(CHECK_WORKERS)) -m "$(NO_PROCESSES)"
+	HYPOTHESIS_PROFILE=quick $(PYTEST) $(CHECK_WORKERS) -m "$(NO_PROCESSES)"
 
-tests: .venv/.dev
-	$(PYTEST)
+test: style
+	@$(MAKE) --no-print-directory --jobs=2 types tests-of-all
+
+tests-of-all: .venv/.dev
+	$(PYTEST) $(TEST_WORKERS)
 
 soak: .venv/.dev
 	$(BIN)/python -m pytest -m soak -s --timeout 7200
-	HYPOTHESIS_PROFILE=soak $(PYTEST) -m "$(NO_PROCESSES)" --timeout 7200
+	HYPOTHESIS_PROFILE=soak $(PYTEST) $(TEST_WORKERS) -m "$(NO_PROCESSES)" --timeout 7200
 
 quality: .venv/.dev
 	$(BIN)/python -m pytest -m quality -s

@@ -121,10 +121,14 @@ def serve(folder: Path, *settings: str, port: int | None = None) -> Served:
     command = [*SERVE, *settings, "--set", f"http.port={port}"]
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(command, stderr=log, text=True, env=os.environ | {"SPEECHMILL_API_TOKEN": TOKEN})
-    served = Served(process, port)
-    eventually(lambda: process.poll() is not None or "Ready:" in (folder / "log").read_text())
-    assert process.poll() is None, (folder / "log").read_text()
-    return served
+    try:
+        eventually(lambda: process.poll() is not None or "Ready:" in (folder / "log").read_text())
+        assert process.poll() is None, (folder / "log").read_text()
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
+    return Served(process, port)
 
 
 @pytest.fixture(scope="module")

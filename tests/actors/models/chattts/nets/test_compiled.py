@@ -1,6 +1,6 @@
 """The compiled backbone: the same speech, nothing compiled after the start, and found again by the next process.
 
-The C++ compiler takes half a minute: `make soak` runs it. `make test` compiles as far as to the graphs, by torch's backend
+The C++ compiler takes half a minute: `make soak` runs it. `make test` compiles as far as to the graphs, by the backend
 `aot_eager`, which shows all but that kernels are kept; where they are kept is what tests/actors/engine/test_kernels.py
 looks at.
 """
