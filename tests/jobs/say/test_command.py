@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.waiting import HANG_S
 from typer.testing import CliRunner
 
 import speechmill
@@ -94,8 +95,8 @@ def test_standard_output_is_a_stream_with_nothing_else_in_it() -> None:
 
 
 def read_some(stream: int) -> bytes:
-    """What can be read from a pipe, waiting for the first of it for at most a minute."""
-    ready, _, _ = select.select([stream], [], [], 60)
+    """What can be read from a pipe, waiting for the first of it."""
+    ready, _, _ = select.select([stream], [], [], HANG_S)
     assert ready, "nothing came"
     return os.read(stream, 1 << 20)
 

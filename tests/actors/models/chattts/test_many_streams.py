@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from support.waiting import HANG_S
 
 from speechmill.actors.engine.chunks import ChunkPolicy
 from speechmill.actors.engine.request import Generated, Request, Sampling
@@ -231,11 +232,11 @@ class Together:
         with self._threads as threads:
             job = threads.submit(spoken, self._speech, range(FIRST_ROW, FIRST_ROW + ROWS))
             futures = {number: threads.submit(self._listen, number) for number in self._streams}
-            pieces = {number: future.result(120) for number, future in futures.items()}
-            return job.result(120), pieces
+            pieces = {number: future.result(HANG_S) for number, future in futures.items()}
+            return job.result(HANG_S), pieces
 
     def _listen(self, number: int) -> list[Wave]:
-        assert self._begun.wait(60)
+        assert self._begun.wait(HANG_S)
         pieces = heard(self._speech, number, *self._streams[number])
         self._left[number] = self._recording.num_steps
         return pieces

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from support.waiting import HANG_S
 
 from speechmill.actors.models.base import ModelConfig, SlotUsage
 from speechmill.actors.models.chattts.checkpoint.layout import TINY
@@ -271,11 +272,11 @@ def test_a_stream_is_the_row_in_pieces_beside_the_rows_of_a_job(tiny_folder: Pat
         job = threads.submit(spoken, made, rows[10:])
         streams = [threads.submit(listen, segment) for segment in streamed]
         for segment, stream in zip(streamed, streams, strict=True):
-            pieces = stream.result(60)
+            pieces = stream.result(HANG_S)
             whole = alone[segment.row, segment.index]
             assert len(pieces) > 1 or len(whole) < 40 * 512
             assert_alike({(0, 0): np.concatenate(pieces)}, {(0, 0): whole})
-        assert_alike(job.result(60), {key: alone[key] for key in job.result()})
+        assert_alike(job.result(HANG_S), {key: alone[key] for key in job.result()})
 
 
 def test_a_stream_that_does_not_end_says_so_after_its_audio(tiny_folder: Path) -> None:

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from support.waiting import HANG_S
+
 from speechmill.actors.models.base import ModelConfig
 from speechmill.actors.records.manifest import Record, decode_records
 from speechmill.actors.records.utterance import Utterance
@@ -76,7 +78,7 @@ def test_two_shards_at_once_are_each_what_they_are_alone(tiny_folder: Path) -> N
 
     with ThreadPoolExecutor(2) as threads:
         found = [threads.submit(speak, "a", 0, 10), threads.submit(speak, "b", 100, 8)]
-        assert [future.result(100) for future in found] == wanted
+        assert [future.result(HANG_S) for future in found] == wanted
 
 
 def test_a_shard_whose_store_is_away_leaves_the_other_alone(tiny_folder: Path) -> None:
@@ -85,7 +87,7 @@ def test_a_shard_whose_store_is_away_leaves_the_other_alone(tiny_folder: Path) -
     with ThreadPoolExecutor(2) as threads:
         good = threads.submit(made.speak, "job", "good", rows(0, 10))
         bad = threads.submit(made.speak, "job", "bad", rows(100, 10))
-        assert spoken(good.result(100)) == wanted
+        assert spoken(good.result(HANG_S)) == wanted
         assert isinstance(bad.exception(100), StorageUnavailable)
     assert spoken(made.speak("job", "later", rows(0, 10))) == wanted
 
