@@ -48,7 +48,7 @@ def request(key: int) -> Request:
         top_k=chance.choice([3, 20]),
         penalty=chance.choice([1.0, 1.05]),
         min_steps=chance.choice([0, 1, 8]),
-        max_steps=chance.randint(1, 50),
+        max_steps=chance.randint(1, 30),
     )
     return Request(key, prompt, seed=1_000 + key, sampling=sampling)
 
