@@ -194,10 +194,10 @@ def _clause_end(text: str, end: int, enough: _Enough, *, is_open: bool) -> int |
         cut = match.end()
         if match[0][0] in ".!?…" or (is_open and cut >= end):
             continue  # sentences have rules of their own; what comes next may belong to the mark
-        if _NUMBER_BEFORE.search(text, max(0, cut - 3), cut):
-            # One date, one number: "May 5, 2020".
-            if (is_open and cut + 2 > end) or text[cut : cut + 2].lstrip()[:1].isdigit():
-                continue
+        if _NUMBER_BEFORE.search(text, max(0, cut - 3), cut) and (
+            (is_open and cut + 2 > end) or text[cut : cut + 2].lstrip()[:1].isdigit()
+        ):
+            continue  # one date, one number: "May 5, 2020"
         following = text[cut : cut + 1]
         if (following.isspace() or following.isalnum() or following in _OPENERS) and enough.is_in(text[:cut]):
             return cut

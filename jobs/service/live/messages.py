@@ -28,9 +28,10 @@ WITHOUT_EFFECT = (
 )
 """Keys of `session.config` that clients of vLLM-Omni send and that have no effect here."""
 
+_SHOWN_CHARS = 80
 _SPEECH_KEYS = ("model", "voice", "speed", "seed", "response_format")
-_CONFIG_KEYS = (*_SPEECH_KEYS, "speaker", "stream_audio", "word_timestamps", *WITHOUT_EFFECT)
-_TYPES = ("session.config", "input.text", "input.done", "session.close")
+_CONFIG_KEYS = (*_SPEECH_KEYS, "speaker", "stream_audio", "streaming_mode", "word_timestamps", *WITHOUT_EFFECT)
+_TYPES = ("session.config", "input.text", "input.commit", "input.done", "session.close")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class SessionConfig:
     Attributes:
         speech: Voice, seed and speed, valid for the model; without a text
         format: Of the audio
-        is_streamed: Audio is sent as it is made, else as one whole file
+        is_streamed: Audio is sent as it is made, else as a whole file
         ignored: Keys that had no effect
     """
 
@@ -58,6 +59,13 @@ class InputText:
 
 
 @dataclass(frozen=True, slots=True)
+class InputCommit:
+    """`input.commit`: the client names a place in the text, and is told that it was reached."""
+
+    commit_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class InputDone:
     """`input.done`: the utterance's text is complete."""
 
@@ -67,7 +75,7 @@ class SessionClose:
     """`session.close`: the client wants no more."""
 
 
-ClientMessage = SessionConfig | InputText | InputDone | SessionClose
+ClientMessage = SessionConfig | InputText | InputCommit | InputDone | SessionClose
 
 
 def parse_message(data: str, offer: Offer) -> ClientMessage:
@@ -82,13 +90,15 @@ def parse_message(data: str, offer: Offer) -> ClientMessage:
             return _config(values, offer)
         case "input.text":
             return InputText(_text(values, offer.max_chars))
+        case "input.commit":
+            return InputCommit(str(values.get("commit_id", ""))[:_SHOWN_CHARS])
         case "input.done":
             return InputDone()
         case "session.close":
             return SessionClose()
         case other:
             known = did_you_mean(other, _TYPES) if isinstance(other, str) else f"choose one of {', '.join(_TYPES)}"
-            raise _wrong("type", f'"type" is {json.dumps(other)[:80]}; {known}')
+            raise _wrong("type", f'"type" is {json.dumps(other)[:_SHOWN_CHARS]}; {known}')
 
 
 def error_message(problem: HttpProblem, **more: object) -> dict[str, object]:
@@ -108,11 +118,12 @@ def error_message(problem: HttpProblem, **more: object) -> dict[str, object]:
 def _config(values: Mapping[str, Any], offer: Offer) -> SessionConfig:
     given = {key: value for key, value in values.items() if value is not None}
     if unknown := [key for key in given if key not in _CONFIG_KEYS]:
-        told = f'"{unknown[0][:80]}" is not a key of session.config; {did_you_mean(unknown[0], _CONFIG_KEYS)}'
-        raise _wrong(unknown[0][:80], told, "unknown_parameter")
+        told = f'"{unknown[0][:_SHOWN_CHARS]}" is not a key of session.config; {did_you_mean(unknown[0], _CONFIG_KEYS)}'
+        raise _wrong(unknown[0][:_SHOWN_CHARS], told, "unknown_parameter")
     if given.get("word_timestamps") not in (None, False):
         raise _wrong("word_timestamps", '"word_timestamps": there are none here; leave it out')
-    is_streamed = given.get("stream_audio", False)
+    # Modes in which vLLM-Omni takes text while it speaks, as is always done here; their clients read a stream.
+    is_streamed = given.get("stream_audio", "streaming_mode" in given)
     if not isinstance(is_streamed, bool):
         raise _wrong("stream_audio", '"stream_audio" is neither true nor false')
     wanted = {key: given[key] for key in _SPEECH_KEYS if key in given}

@@ -20,7 +20,7 @@ from ..http_problem import HttpProblem, retry_after
 from ..request_log import LOG, RequestLog, internal_error, log_error, visit_of
 from ..speech import SpeechService
 from .inbox import Inbox
-from .messages import ClientMessage, InputDone, InputText, SessionClose, SessionConfig, parse_message
+from .messages import ClientMessage, InputCommit, InputDone, InputText, SessionClose, SessionConfig, parse_message
 from .socket import (
     GOING_AWAY,
     INTERNAL,
@@ -155,7 +155,7 @@ class LiveSession:
                     self._config = config
                 case InputText(text=text) if text.strip():
                     await self._speak(text)
-                case InputText():
+                case InputText() | InputCommit():
                     pass  # white space before an utterance says nothing
                 case InputDone():
                     await self._finish(num_sentences=0)

@@ -24,6 +24,9 @@ TOO_LARGE = 1009
 INTERNAL = 1011
 TRY_AGAIN = 1013
 
+_FRAME_BYTES = 1 << 19
+"""The most bytes of a frame: many clients take a MiB at most."""
+
 
 class SocketClose(Exception):
     """The connection ends by the service's decision.
@@ -106,7 +109,7 @@ class SocketAudio:
 
     Args:
         start: Makes the content of `audio.start`; called once, right before audio is sent
-        is_streamed: Bytes are sent as they come, else in one message at the end
+        is_streamed: Bytes are sent as they come, else at the end
 
     Attributes:
         has_begun: Whether `audio.start` was sent
@@ -133,6 +136,7 @@ class SocketAudio:
             if not is_last:
                 return
             data, self._kept = b"".join(self._kept), []
-        if data:
-            await self._socket.pass_on(data)
-            self.num_bytes += len(data)
+        for start in range(0, len(data), _FRAME_BYTES):
+            frame = data[start : start + _FRAME_BYTES]
+            await self._socket.pass_on(frame)
+            self.num_bytes += len(frame)

@@ -19,7 +19,7 @@ from ..request_log import CLIENT_LEFT, RequestLog
 from ..speech import SpeechService, closing_chunks, first_audio, own_fault, problem_of
 from ..synthesizer import OpenSpeech
 from .inbox import Inbox
-from .messages import InputDone, InputText, SessionClose, SessionConfig
+from .messages import InputCommit, InputDone, InputText, SessionClose, SessionConfig
 from .socket import NORMAL, POLICY, SocketAudio, SocketClose, SpeechSocket, close_of
 
 OK = 200
@@ -136,6 +136,9 @@ class LiveUtterance:
             match message:
                 case InputText():
                     return message.text
+                case InputCommit():
+                    told = {"type": "input.committed", **self._names, "commit_id": message.commit_id}
+                    await self._socket.say(told)
                 case InputDone():
                     self._is_done = True
                     return None

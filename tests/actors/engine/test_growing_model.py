@@ -6,12 +6,16 @@ import random
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
-from support.growing import LETTERS, WINDOW, Typist
+from support.growing import CPU, LETTERS, POSITIONS, WINDOW, Typist
 
+from speechmill.actors.engine.engine import Engine
+from speechmill.actors.engine.growth import Growth
 from speechmill.actors.models.base import ModelConfig
 from speechmill.actors.records.stream_handle import StreamHandle
 from speechmill.actors.records.text_channel import TextChannel
@@ -55,18 +59,54 @@ def arriving(model: Typist, row: int, channel: TextChannel, handle: StreamHandle
 @pytest.fixture(scope="module")
 def alone() -> dict[int, Wave]:
     model = typist(1)
-    return {row: spoken(model, [row])[row] for row in range(24)}
+    return {row: spoken(model, [row])[row] for row in range(14)}
 
 
-@pytest.mark.parametrize(("slots", "deterministic"), [(2, False), (8, False), (3, True)])
+@pytest.mark.parametrize(("seed", "deterministic"), [(0, True), (2, False)])
+def test_windows_follow_each_other_at_any_pace_though_rows_are_parked_and_exchanged(
+    alone: dict[int, Wave], seed: int, deterministic: bool
+) -> None:
+    """Several exchanges of slots before one step: each moved as many positions as the row had that stood there last."""
+    model, chance = typist(1), random.Random(seed)
+    engine = Engine(model.net, 3, POSITIONS, CPU, is_fixed=deterministic, beside_urgent=(None, 0, 1, 4)[seed % 4])
+    channels = {row: TextChannel() for row in range(8)}
+    texts = {row: text_of(row) for row in channels}
+    engine.add(replace(model._whole(segment_of(model, row)).start(), key=row) for row in range(8, 14))
+    growths = {
+        row: Growth(model.grow(segment_of(model, row, "")), channel, lambda part: model.tokens_of(part, ""))
+        for row, channel in channels.items()
+    }
+    engine.add(replace(growth.start(), key=row, is_urgent=True) for row, growth in growths.items())
+    lengths: dict[int, int] = {}
+    while texts or not engine.is_idle:
+        while texts and chance.random() < 0.3:
+            row, size = chance.choice(list(texts)), chance.choice([1, 2, 7, 40])
+            channels[row].feed(texts[row][:size])
+            texts[row] = texts[row][size:]
+            if not texts[row]:
+                del texts[row]
+                channels[row].end()
+        for row, growth in growths.items():
+            if growth.is_ready:
+                part = growth.take()
+                engine.extend(row, part.embeddings, is_last=part.is_last)
+        for ended in engine.step():
+            assert ended.key not in lengths
+            lengths[ended.key] = ended.num_steps
+            wave = model.decode(ended.codes.T[None], torch.tensor([ended.num_steps]))[0].numpy()
+            np.testing.assert_array_equal(wave, alone[ended.key], f"row {ended.key}")
+    assert lengths.keys() == alone.keys()
+
+
+@pytest.mark.parametrize(("slots", "deterministic"), [(3, False)])
 def test_streams_whose_texts_arrive_sound_as_rows_of_a_job(
     alone: dict[int, Wave], slots: int, deterministic: bool
 ) -> None:
     model, chance = typist(slots, deterministic=deterministic), random.Random(slots)
-    channels = {row: TextChannel() for row in range(12)}
+    channels = {row: TextChannel() for row in range(8)}
     texts = {row: text_of(row) for row in channels}
     with ThreadPoolExecutor(16) as threads:
-        job = threads.submit(spoken, model, range(12, 24))
+        job = threads.submit(spoken, model, range(8, 14))
         heard = {row: threads.submit(arriving, model, row, channel) for row, channel in channels.items()}
         channels[0].feed(texts.pop(0))
         channels[0].end()

@@ -174,7 +174,7 @@ def test_an_unforeseen_error_is_logged_without_what_it_says(serve: Any, caplog: 
         served.speak(input=TEXT)
     (error,) = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
     assert error.startswith("ValueError\n")
-    assert "in speak" in error
+    assert "in hear" in error
     assert "secret" not in error
 
 

@@ -131,6 +131,18 @@ def test_clients_that_want_files_get_one_for_each_utterance(shared: Any) -> None
         assert len(file.readframes(file.getnframes())) == len(said(shared, TEXT))
 
 
+def test_places_in_the_text_may_be_named(shared: Any) -> None:
+    with shared.live() as socket:
+        tell(socket, type="session.config", streaming_mode="sentence_commit", response_format="pcm", seed=7)
+        for number, part in enumerate(["It was cold,", " and we laughed."]):
+            tell(socket, type="input.text", text=part)
+            tell(socket, type="input.commit", commit_id=f"part-{number}")
+        tell(socket, type="input.done")
+        told, audio = answers(socket)
+    assert [message["commit_id"] for message in told if message["type"] == "input.committed"] == ["part-0", "part-1"]
+    assert audio == said(shared, "It was cold, and we laughed.", seed=7)
+
+
 def test_other_formats_are_streamed_as_well(shared: Any) -> None:
     with shared.live() as socket:
         tell(socket, **STREAMED | {"response_format": "mp3"})

@@ -266,6 +266,23 @@ def test_what_is_shown_as_the_start_is_where_the_rule_lets_it_start() -> None:
     assert node(body, [fast, slow]) == [[100, 100], [None, None, 4001]]
 
 
+def test_of_a_text_that_is_still_typed_only_the_next_piece_is_waited_for() -> None:
+    """A slow voice: a second of audio takes two."""
+    body = """const [{ Utterance }, { PlaybackStart }] = [await page("utterance.js"), await page("playback_start.js")];
+    return cases.map((is_arriving) => {
+        const told = new Utterance("", new PlaybackStart(0.1, 50));
+        told.is_arriving = is_arriving;
+        told.write("x".repeat(200));
+        told.write("y".repeat(100));
+        told.arrive(2000, 1);
+        return [told.num_chars, told.needed_s()];
+    })"""
+    rule = PlaybackStart(0.1, 50)
+    typed, whole = (rule.needed_s(1, 2, 10, left) for left in (None, 290))
+    assert node(body, [True, False]) == [[300, pytest.approx(typed)], [300, pytest.approx(whole)]]
+    assert typed < whole
+
+
 def test_the_servers_timings_are_read_and_what_is_none_is_left_out() -> None:
     cases = [
         'queue;dur=1.2, text;dur=0.8,speech;desc="a b";dur=4',
