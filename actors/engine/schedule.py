@@ -151,7 +151,8 @@ class Schedule(Generic[Row]):
             if idle:
                 return max(idle, key=lambda number: self.slots[number].waited)
         others = [number for number, slot in enumerate(self.slots) if not slot.is_urgent]
-        if not others or not (is_urgent_coming or any(slot.is_pressing for slot in self.slots)):
+        is_urgent_here = any(slot.is_urgent and slot.kind is not SlotKind.WAITING for slot in self.slots)
+        if not others or not (is_urgent_coming or is_urgent_here):
             return None
         if not (is_full and is_urgent_coming) and len(others) <= self._beside_urgent:
             return None

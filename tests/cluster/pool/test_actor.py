@@ -91,20 +91,6 @@ def test_a_text_that_arrives_is_heard_while_it_does_and_is_what_say_says(replica
     assert not ray.get(replica.feed.remote("one", "more")), "it is closed"
 
 
-def test_a_writer_of_more_than_is_spoken_waits_and_a_stream_that_waits_for_text_can_be_cancelled(replica: Any) -> None:
-    chunks = open_text(replica, "two", "When the rain had stopped, we")
-    ray.get(next(chunks))
-    waits = [replica.feed.remote("two", LONG) for _ in range(8)]
-    assert ray.wait(waits, num_returns=8, timeout=0.3)[1], "nobody listens, so the text stays"
-    quiet = open_text(replica, "three", "When the rain had stopped, we")
-    ray.get(next(quiet))
-    for one in (chunks, quiet):
-        ray.cancel(one)
-    eventually(lambda: ray.get(replica.num_streams.remote()) == 0)
-    assert not ray.get(waits[-1])
-    assert not ray.get(replica.feed.remote("three", "more"))
-
-
 def test_text_that_cannot_be_spoken_is_told_as_it_is(replica: Any) -> None:
     with pytest.raises(RayTaskError) as caught:
         ray.get(next(stream(replica, "")))
