@@ -10,11 +10,12 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable, Generator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 from ....errors import EndpointAway, ModelError, RowRejected
-from .answer import BadAudio, decode_answer, samples_of_pcm
+from .audio_request import Body, IsOver, opened_audio, whole_audio
 from .circuits import MAX_REST_S, Circuits
 from .client import SpeechClient
 from .fault import Blame, Fault, RequestFailed
@@ -27,9 +28,10 @@ if TYPE_CHECKING:
 _LOOK_S = 0.25
 """How often a thread that waits looks whether it is still wanted."""
 
+_MOST_REFUSED = 8
+"""Texts that servers may refuse before any was spoken; then a plain sentence shows whether it is the texts."""
+
 Answered = TypeVar("Answered")
-IsOver = Callable[[], bool]
-Body = Mapping[str, Any]
 
 
 class Abandoned(Exception):
@@ -51,6 +53,7 @@ class EndpointSpeaker:
         self._circuits = Circuits(len(self._clients), places, options.retry_s)
         self._changed = threading.Condition()
         self._last_fault = ""
+        self._has_spoken, self._num_refused = False, 0
 
     def speak(self, body: Body, seed: int, is_over: IsOver) -> NDArray[np.float32]:
         """The audio of a request: float32 [num_samples] in -1 … 1 at the options' rate.
@@ -65,7 +68,7 @@ class EndpointSpeaker:
             EndpointAway: No server answers
             Abandoned: `is_over` became true
         """
-        return self._answer(body, seed, is_over, self._whole)
+        return self._answer(body, seed, is_over, partial(whole_audio, self._options))
 
     def stream(self, body: Body, seed: int, is_over: IsOver) -> Generator[NDArray[np.float32]]:
         """The audio of a request for plain pcm in pieces, as they come. Raises as `speak` does, until the first piece.
@@ -73,7 +76,7 @@ class EndpointSpeaker:
         Raises:
             RowRejected: The text cannot be spoken, or the stream breaks off
         """
-        pieces = self._answer(body, seed, is_over, self._opened)
+        pieces = self._answer(body, seed, is_over, partial(opened_audio, self._options))
         try:
             yield from pieces
         except RequestFailed as failed:
@@ -94,31 +97,55 @@ class EndpointSpeaker:
                 return answer
             told = f"{self._clients[server].place} answers: {fault.reason}"
             if fault.blame is Blame.ROW:
+                self._check_refusals(told, is_over)
                 raise RowRejected(told)
             if fault.blame in (Blame.ATTEMPT, Blame.FORMAT):
                 num_failed += 1
                 avoid = server
-                is_last = num_failed >= self._options.max_attempts or (
-                    fault.blame is Blame.FORMAT and not self._circuits.has_answered(server)
-                )
+                if fault.blame is Blame.FORMAT and not self._circuits.has_answered(server):
+                    self._works(is_over)  # raises if the job is wrong, before the row is asked for again and again
+                is_last = num_failed >= self._options.max_attempts
                 if is_last and (self._circuits.has_answered_since(asked_s) or self._works(is_over)):
                     raise RowRejected(f"{num_failed} requests have failed; the last: {told}")
+                if is_last and not self._has_spoken:
+                    raise EndpointAway(
+                        f"no speech server has given audio yet: {num_failed} requests for one text have failed, and one "
+                        f"for a plain sentence; the last: {self._last_fault}"
+                    )
                 self._pause(num_failed, chance, is_over)
             elif time.monotonic() - began_s > self._options.away_s and self._circuits.has_answered_since(began_s):
                 # Other rows were taken. Where none was, the run stops and this row fails by nothing.
                 raise RowRejected(f"no server took it for {self._options.away_s:g} s (model.options.away_s): {told}")
 
     def _works(self, is_over: IsOver) -> bool:
-        """Whether a server speaks anything at all.
+        """Whether a server speaks anything at all, or refuses texts as one that works.
 
         Raises:
             ModelError: It does, and not as the job says
         """
-        server = self._turn(is_over, None)
-        _, fault = self._asked(server, self._probe, is_over, self._whole)
+        fault = self._probed(is_over)
         if fault is not None and fault.blame is Blame.FORMAT:
-            raise ModelError(f"{self._clients[server].place} answers: {fault.reason}")
+            raise ModelError(self._last_fault)
         return fault is None or fault.blame is Blame.ROW
+
+    def _check_refusals(self, told: str, is_over: IsOver) -> None:
+        """Count a refused text.
+
+        Raises:
+            ModelError: None was spoken yet, and a plain sentence is refused as well
+        """
+        if self._has_spoken:
+            return
+        with self._changed:
+            self._num_refused += 1
+            is_due = self._num_refused % _MOST_REFUSED == 0
+        if is_due and (fault := self._probed(is_over)) is not None and fault.blame is Blame.ROW:
+            raise ModelError(f"all texts are refused, and so is a plain sentence; the last: {told}")
+
+    def _probed(self, is_over: IsOver) -> Fault | None:
+        """The fault of a plain sentence in the default voice; None if it is spoken."""
+        server = self._turn(is_over, None)
+        return self._asked(server, self._probe, is_over, partial(whole_audio, self._options))[1]
 
     def _turn(self, is_over: IsOver, avoid: int | None) -> int:
         """Wait for a server that takes a request; which one."""
@@ -158,13 +185,14 @@ class EndpointSpeaker:
             self._learn(lambda: self._circuits.end(server))
             raise
         now_s = time.monotonic()
+        self._has_spoken = self._has_spoken or fault is None
         if fault is None or fault.blame is Blame.ROW:
             self._learn(lambda: self._circuits.good(server, now_s))
             return answer, fault
         if is_over():
             self._learn(lambda: self._circuits.end(server))
             raise Abandoned
-        self._last_fault = f"{client.place}: {fault.reason}"
+        self._last_fault = f"{client.place} answers: {fault.reason}"
         if fault.blame is Blame.ACCOUNT:
             self._learn(lambda: self._circuits.end(server))
             raise EndpointAway(f"{client.place} takes no more requests of this account: {fault.reason}")
@@ -191,55 +219,6 @@ class EndpointSpeaker:
             else " (model.options.api_key_env is not set)"
         )
 
-    def _whole(self, client: SpeechClient, body: Body, is_over: IsOver) -> NDArray[np.float32]:
-        """The audio of one request.
-
-        Raises:
-            RequestFailed: There is none, or it is not as the options say
-        """
-        data, told_rate = client.ask(body, is_over)
-        try:
-            decoded = decode_answer(data, self._options.response_format)
-        except BadAudio as error:
-            raise RequestFailed(Fault(Blame.ATTEMPT, str(error))) from error
-        samples = self._at_rate(decoded.samples, decoded.sample_rate or told_rate)
-        if len(samples) > self._options.max_audio_s * self._options.sample_rate:
-            most_s = self._options.max_audio_s
-            raise RequestFailed(Fault(Blame.ROW, f"more than {most_s:g} s of audio (model.options.max_audio_s)"))
-        if not samples.any():
-            raise RequestFailed(Fault(Blame.ATTEMPT, f"{len(samples)} samples of silence"))
-        return samples
-
-    def _at_rate(self, samples: NDArray[np.float32], rate: int | None) -> NDArray[np.float32]:
-        """The samples at the options' rate.
-
-        Raises:
-            RequestFailed: They have another rate, and the options do not resample
-        """
-        wanted = self._options.sample_rate
-        if rate is None or rate == wanted:
-            return samples
-        if not self._options.resample:
-            raise RequestFailed(
-                Fault(
-                    Blame.FORMAT,
-                    f"audio of {rate} Hz, where {wanted} Hz are expected; set model.options.sample_rate: {rate}, or "
-                    "model.options.resample: true",
-                )
-            )
-        from ...audio.finishing import resample
-
-        return resample(samples, rate, wanted).clip(-1.0, 1.0)
-
-    def _opened(self, client: SpeechClient, body: Body, is_over: IsOver) -> Iterator[NDArray[np.float32]]:
-        """The audio of one request as it comes, from the first piece on, which is there."""
-        pieces = client.pieces(body, is_over)
-        first = next(pieces, None)
-        if first is None:
-            raise RequestFailed(Fault(Blame.ATTEMPT, "the answer is empty"))
-        self._at_rate(samples_of_pcm(b""), first[1])
-        return _samples(first[0], pieces)
-
     def _pause(self, num_failed: int, chance: random.Random, is_over: IsOver) -> None:
         """Wait before a request is sent again: exponential backoff with full jitter above a half."""
         longest_s = min(self._options.retry_s * 2 ** min(num_failed - 1, 16), MAX_REST_S)
@@ -251,18 +230,3 @@ class EndpointSpeaker:
         with self._changed:
             change()
             self._changed.notify_all()
-
-
-def _samples(first: bytes, pieces: Generator[tuple[bytes, int | None]]) -> Iterator[NDArray[np.float32]]:
-    """Samples of pieces of 16-bit pcm, which may end within a sample."""
-    left = first
-    while True:
-        whole = len(left) - len(left) % 2
-        if whole:
-            yield samples_of_pcm(left[:whole])
-        piece = next(pieces, None)
-        if piece is None:
-            break
-        left = left[whole:] + piece[0]
-    if len(left) % 2:
-        raise RequestFailed(Fault(Blame.ATTEMPT, "it ends within a sample"))
