@@ -125,7 +125,7 @@ class StepwiseModel(AutoregressiveModel):
         return SlotUsage(used.row_steps, used.slot_steps)
 
     def _requests(self, segments: Sequence[Segment], task: Task) -> list[Request]:
-        from ..models.segment_seed import segment_seed
+        from ..models.noise import segment_seed
 
         return [
             Request(

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from .noise_table import FIRST, GOLDEN, SECOND, TABLE_SIZE, complex_normal
-from .segment_seed import segment_seed  # noqa: F401  # what models draw with comes from one place
+from .segment_seed import segment_seed  # noqa: F401  # pyright: ignore[reportUnusedImport]  # models import it from here
 
 _WRAP = 1 << 64  # torch has no arithmetic on uint64: constants above 2**63 - 1 are written as negative numbers
 

@@ -109,8 +109,8 @@ class EndpointSpeaker:
                     raise RowRejected(f"{num_failed} requests have failed; the last: {told}")
                 if is_last and not self._has_spoken:
                     raise EndpointAway(
-                        f"no speech server has given audio yet: {num_failed} requests for one text have failed, and one "
-                        f"for a plain sentence; the last: {self._last_fault}"
+                        f"no speech server has given audio yet: {num_failed} requests for one text have failed, and "
+                        f"so has a plain sentence; the last: {self._last_fault}"
                     )
                 self._pause(num_failed, chance, is_over)
             elif time.monotonic() - began_s > self._options.away_s and self._circuits.has_answered_since(began_s):
