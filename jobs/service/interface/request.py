@@ -57,7 +57,9 @@ class SpeechRequest(BaseModel):
     Keys from `instructions` on have no effect here.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, protected_namespaces=())
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, protected_namespaces=(), defer_build=True
+    )
 
     input: str
     model: str = ""
