@@ -46,7 +46,7 @@ class TextChannel:
         self._is_ended = self._is_closed = False
         self._error: BaseException | None = None
         self._told: list[Callable[[], None]] = []
-        self._on_room: list[Callable[[], None]] = []
+        self._on_room: list[Callable[[], object]] = []
 
     def feed(self, text: str) -> None:
         """Add to the text. After `close` it is thrown away.
@@ -100,7 +100,7 @@ class TextChannel:
     def _has_room(self) -> bool:
         return self._num_waiting < self._most_waiting or self._is_closed
 
-    def when_room(self, call: Callable[[], None]) -> None:
+    def when_room(self, call: Callable[[], object]) -> None:
         """Call once there is room: at once, or from the reader's thread."""
         with self._changed:
             if not self._has_room:

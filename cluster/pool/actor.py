@@ -146,7 +146,8 @@ class ReplicaActor:
                 yield heard
         finally:
             listener.leave()
-            self._texts.pop(text_id, None)
+            if (channel := self._texts.pop(text_id, None)) is not None:
+                channel.close()
             # The generator may be running in its thread; to close it before the step has ended would raise.
             if making is not None:
                 making.add_done_callback(lambda _: self._streams.submit(pieces.close))
