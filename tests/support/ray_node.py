@@ -12,7 +12,7 @@ import sys
 import time
 from typing import Any
 
-UP = "will block forever"
+UP = "block forever"
 """Printed when the node is up, by `ray start --block` as well."""
 
 
