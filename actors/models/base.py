@@ -83,6 +83,8 @@ class ModelInfo:
         voice_languages: Voices, each with the language that its texts are read in, where that is not the first
         text_language: The language of texts whose voice has none; "" for the one that a text has more of
         kept_text: A regular expression of what passes to `prepare` untouched: control tags, phoneme spellings
+        neutral_options: Of `model.options`, those that change no audio, such as addresses and limits: an output is
+            continued with others
         licence: Of the weights, as SPDX names it ("Apache-2.0", "CC-BY-NC-4.0"); "" where it is not known
     """
 
@@ -108,6 +110,7 @@ class ModelInfo:
     voice_languages: tuple[tuple[str, str], ...] = ()
     text_language: str = ""
     kept_text: str = ""
+    neutral_options: tuple[str, ...] = ()
     licence: str = ""
 
     @property
@@ -210,7 +213,7 @@ class SlotUsage:
 
 
 class AutoregressiveModel(Model):
-    """A model that speaks step by step: rows join and leave a running batch, so it takes all segments there are.
+    """A model that speaks step by step, or by requests: rows join and leave, so it takes all segments there are.
 
     Before anything is spoken, `reserve` says how much memory there is. From then on `prepare`, `speak_rows`,
     `refine_rows` and `usage` are called from several threads at once: while a shard ends, the next has begun.

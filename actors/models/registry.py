@@ -11,6 +11,7 @@ MODELS = {
     "chattts": ("speechmill.actors.models.chattts.model", "Chattts"),
     "hibari": ("speechmill.actors.models.hibari", "Hibari"),
     "kokoro": ("speechmill.actors.models.kokoro.model", "Kokoro"),
+    "openai": ("speechmill.actors.models.endpoint.model", "Openai"),
     "tone": ("speechmill.actors.models.tone", "Tone"),
 }
 

@@ -58,6 +58,7 @@ KEYS: dict[str, str] = {
         "ratio rtfx rtfx_without cost_s_per_audio_s num_judged num_rejected num_unheard where rows replicas cores "
         "device machine"
     ),
+    "driver": "rows replica_rows driver_rows_per_s driver_rss_bytes replica_row_ms device machine",
     "driver_memory": "rows num_ok idle_bytes peak_bytes above_idle_bytes rows_per_s device machine",
     "quality": (
         "caught caught_low false_rejects false_rejects_by_judge cpu_s_per_audio_s cpu_s_per_audio_s_by_judge judges "
@@ -99,6 +100,12 @@ def chattts(found: dict[str, Any]) -> None:
     assert found["audio_s"] > 0
     assert found["rows"] == 8
     assert found["ratio_upstream"] is None
+
+
+def driver(found: dict[str, Any]) -> None:
+    assert (found["rows"], found["replica_rows"]) == (1_200, 300)
+    assert found["driver_rows_per_s"] > 0
+    assert found["replica_row_ms"] > 0
 
 
 def driver_memory(found: dict[str, Any]) -> None:
@@ -165,6 +172,7 @@ LAWS: dict[str, Callable[[dict[str, Any]], None]] = {
     for law in (
         batching,
         chattts,
+        driver,
         driver_memory,
         gate,
         kokoro,
