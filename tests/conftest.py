@@ -56,12 +56,14 @@ os.environ["RAY_AUTH_MODE"] = "disabled"
 # Typer builds all commands anew at every call in this process: 40 ms, more than what most tests ask of one.
 typer.testing._get_command = cache(typer.testing._get_command)  # type: ignore[attr-defined]
 
-# What imports and collection leave stays to the end, millions of objects: to look for garbage in it costs much.
-gc.disable()
+
+def pytest_collectstart() -> None:
+    """What imports and collection leave stays to the end, millions of objects: to look for garbage in it costs much."""
+    gc.disable()
 
 
 def pytest_collection_finish() -> None:
-    """The collector sees only what tests make."""
+    """The collector of garbage sees only what tests make."""
     gc.collect()
     gc.freeze()
     gc.enable()
