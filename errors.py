@@ -18,6 +18,7 @@ SpeechmillError
 │   ├── LeaseLost            this driver is no longer the one that may write the output
 │   ├── CorpusChanged        an input file is not as it was when the run began
 │   ├── ReplicasLost         replicas died faster than they could be replaced
+│   ├── EndpointAway         no speech server answers, or none takes requests of this account
 │   ├── TooManyAttempts      judges reject more attempts than the job allows
 │   └── RayNotStarted        Ray does not start on this machine
 ├── OutputDamaged            an output that was complete has lost something since                  (exit status 1)
@@ -103,6 +104,10 @@ class CorpusChanged(RunStopped):
 
 class ReplicasLost(RunStopped):
     """Replicas died faster than they could be replaced."""
+
+
+class EndpointAway(RunStopped):
+    """No speech server has given audio for too long, or none takes requests of this account any more."""
 
 
 class TooManyAttempts(RunStopped):

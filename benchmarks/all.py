@@ -52,6 +52,7 @@ BENCHMARKS = {
         _named("gate", "What judges cost"),
         _named("scale", "Planning and resuming large corpora; replicas that end together"),
         _named("driver_memory", "The driver's memory"),
+        _named("driver", "What a row costs beside the model"),
         _named("chaos", "A job while everything breaks"),
         _named("chattts", "ChatTTS, rows of a job", takes_peer=True),
         _named("streaming", "ChatTTS, streams", takes_peer=True),

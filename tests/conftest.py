@@ -47,6 +47,8 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "speechmill"))
 
 # Threads of torch sleep while they wait for each other; on a busy machine they would spin. Child processes inherit it.
 os.environ.setdefault("GOMP_SPINCOUNT", "0")
+# One thread each, as a replica on one core has: workers share the cores, and last bits depend on the number of threads.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # A process is of one mind about Ray's tokens: of two Rays in one, each would cancel the other's actors.
 os.environ["RAY_AUTH_MODE"] = "disabled"
@@ -54,12 +56,14 @@ os.environ["RAY_AUTH_MODE"] = "disabled"
 # Typer builds all commands anew at every call in this process: 40 ms, more than what most tests ask of one.
 typer.testing._get_command = cache(typer.testing._get_command)  # type: ignore[attr-defined]
 
-# What imports and collection leave stays to the end, millions of objects: to look for garbage in it costs much.
-gc.disable()
+
+def pytest_collectstart() -> None:
+    """What imports and collection leave stays to the end, millions of objects: to look for garbage in it costs much."""
+    gc.disable()
 
 
 def pytest_collection_finish() -> None:
-    """The collector sees only what tests make."""
+    """The collector of garbage sees only what tests make."""
     gc.collect()
     gc.freeze()
     gc.enable()

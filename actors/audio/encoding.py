@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 PCM_SCALE = 32767
+_WAV_HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
+_MOST_WAV_BYTES = 1 << 31
+"""Longer ones are left to libsndfile."""
 MAX_DECODED_SAMPLES = 1 << 29
 """Two gigabytes of float32, three hours and more at 48 kHz: more than any clip, less than a machine's memory."""
 
@@ -122,6 +126,8 @@ def encode(pcm: NDArray[np.int16], sample_rate: int, audio_format: str) -> bytes
     chosen.check(sample_rate)
     if not len(pcm):
         raise RowRejected("no audio: the model gave 0 samples")
+    if chosen.name == "wav" and pcm.nbytes < _MOST_WAV_BYTES:
+        return _wav(pcm, sample_rate)
     buffer = io.BytesIO()
     try:
         soundfile.write(
@@ -130,6 +136,17 @@ def encode(pcm: NDArray[np.int16], sample_rate: int, audio_format: str) -> bytes
     except soundfile.SoundFileError as error:
         raise RowRejected(f"{len(pcm)} samples could not be encoded as {chosen.name}: {error}") from error
     return with_serial(buffer.getvalue(), 0) if chosen.container == "OGG" else buffer.getvalue()
+
+
+def _wav(pcm: NDArray[np.int16], sample_rate: int) -> bytes:
+    """A RIFF file of 16-bit mono, the bytes that libsndfile writes. It takes microseconds, a file object of Python's
+    a third of what a replica spends on a row beside the model.
+    """
+    data = pcm.astype("<i2", copy=False).tobytes()
+    header = _WAV_HEADER.pack(
+        *(b"RIFF", 36 + len(data), b"WAVE", b"fmt ", 16, 1, 1, sample_rate, 2 * sample_rate, 2, 16, b"data", len(data))
+    )
+    return header + data
 
 
 def decode(data: bytes, max_samples: int = MAX_DECODED_SAMPLES) -> tuple[NDArray[np.float32], int]:

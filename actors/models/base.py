@@ -86,6 +86,8 @@ class ModelInfo:
         takes_arriving_text: Whether text may arrive while it is spoken (`AutoregressiveModel.stream_arriving`); else a
             text that arrives is spoken clause by clause
         kept_text: A regular expression of what passes to `prepare` untouched: control tags, phoneme spellings
+        neutral_options: Of `model.options`, those that change no audio, such as addresses and limits: an output is
+            continued with others
         licence: Of the weights, as SPDX names it ("Apache-2.0", "CC-BY-NC-4.0"); "" where it is not known
     """
 
@@ -112,6 +114,7 @@ class ModelInfo:
     text_language: str = ""
     kept_text: str = ""
     takes_arriving_text: bool = False
+    neutral_options: tuple[str, ...] = ()
     licence: str = ""
 
     @property
@@ -214,7 +217,7 @@ class SlotUsage:
 
 
 class AutoregressiveModel(Model):
-    """A model that speaks step by step: rows join and leave a running batch, so it takes all segments there are.
+    """A model that speaks step by step, or by requests: rows join and leave, so it takes all segments there are.
 
     Before anything is spoken, `reserve` says how much memory there is. From then on `prepare`, `speak_rows`,
     `refine_rows` and `usage` are called from several threads at once: while a shard ends, the next has begun.

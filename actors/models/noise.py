@@ -14,28 +14,15 @@ generators, 2014).
 
 from __future__ import annotations
 
-import hashlib
 import math
 
 import torch
 from torch import Tensor
 
 from .noise_table import FIRST, GOLDEN, SECOND, TABLE_SIZE, complex_normal
+from .segment_seed import segment_seed  # noqa: F401  # pyright: ignore[reportUnusedImport]  # models import it from here
 
 _WRAP = 1 << 64  # torch has no arithmetic on uint64: constants above 2**63 - 1 are written as negative numbers
-
-
-def segment_seed(seed: int, segment: int, purpose: str = "speak", attempt: int = 0) -> int:
-    """The seed of all that is drawn for one segment: 0 … 2**63 - 1.
-
-    Args:
-        seed: Of the row.
-        segment: The segment's index: without it, the pieces of a row would begin alike.
-        purpose: What is drawn, where a model draws for more than one thing.
-        attempt: How often the segment was spoken before and refused.
-    """
-    place = f"{seed}/{segment}/{purpose}" + (f"/{attempt}" if attempt else "")
-    return int.from_bytes(hashlib.blake2b(place.encode(), digest_size=8).digest(), "little") >> 1
 
 
 def uniform(seeds: Tensor, steps: Tensor, channels: int) -> Tensor:

@@ -12,6 +12,7 @@ MODELS = {
     "hibari": ("speechmill.actors.models.hibari", "Hibari"),
     "kokoro": ("speechmill.actors.models.kokoro.model", "Kokoro"),
     "minicpmo": ("speechmill.actors.models.minicpmo.model", "Minicpmo"),
+    "openai": ("speechmill.actors.models.endpoint.model", "Openai"),
     "tone": ("speechmill.actors.models.tone", "Tone"),
 }
 

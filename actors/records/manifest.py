@@ -13,6 +13,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from types import NoneType
 from typing import Any, Literal, cast
 
@@ -195,8 +196,10 @@ class Record:
         Raises:
             JobError: The metadata holds something else than text, numbers, booleans and None
         """
-        fields = {name: getattr(self, name) for name in _TYPES}
-        fields |= {name: value for name in _RESERVED if (value := getattr(self, name)) is not None}
+        fields = dict(zip(_TYPES, _VALUES(self), strict=True))
+        fields |= {
+            name: value for name, value in zip(_RESERVED, _RESERVED_VALUES(self), strict=True) if value is not None
+        }
         try:
             return dumps(fields)
         except (TypeError, ValueError) as error:
@@ -259,6 +262,7 @@ _RESERVED: Mapping[str, tuple[type, ...]] = {
     "asked_seed": (int,),
     "kept": (dict,),
 }
+_VALUES, _RESERVED_VALUES = attrgetter(*_TYPES), attrgetter(*_RESERVED)
 _AUDIO = (
     *("audio", "audio_format", "audio_bytes", "audio_sha256", "sample_rate"),
     *("num_samples", "duration_s", "pcm_sha256", "num_segments"),
@@ -386,6 +390,9 @@ def decode_records(data: bytes, source: str) -> Iterator[Record]:
         yield record
 
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
 def dumps(value: Mapping[str, object]) -> str:
     """One line of JSON that UTF-8 can hold. Numbers that JSON lacks (nan, inf) become null.
 
@@ -393,7 +400,12 @@ def dumps(value: Mapping[str, object]) -> str:
         TypeError: For a value that is no JSON
         ValueError: For a value that is no JSON
     """
-    text = json.dumps(_finite(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    try:
+        text = _ENCODER.encode(value)
+    except (TypeError, ValueError):
+        text = _ENCODER.encode(_finite(value))  # a rare value costs a walk, a common one none
+    if text.isascii():
+        return text
     return text.encode("utf-8", "backslashreplace").decode("utf-8")  # a lone surrogate becomes its JSON escape
 
 

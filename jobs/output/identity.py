@@ -64,7 +64,9 @@ def identity_of(
     """
     columns = spec.input.model_dump(include={"id", "text", "seed", "voice", "speed", "max_chars"})
     layout = spec.input.model_dump(include={"delimiter", "header", "columns", "language"})
-    options = {f"model.options.{name}": value for name, value in spec.model.options.items()}
+    options = {
+        f"model.options.{name}": value for name, value in spec.model.options.items() if name not in info.neutral_options
+    }
     try:
         # Through JSON and back: a change that JSON makes (in the keys of a map) must not look like another job.
         options = json.loads(json.dumps(options, allow_nan=False, ensure_ascii=False).encode())

@@ -61,6 +61,7 @@ KEYS: dict[str, str] = {
         "ratio rtfx rtfx_without cost_s_per_audio_s num_judged num_rejected num_unheard where rows replicas cores "
         "device machine"
     ),
+    "driver": "rows replica_rows driver_rows_per_s driver_rss_bytes replica_row_ms device machine",
     "driver_memory": "rows num_ok idle_bytes peak_bytes above_idle_bytes rows_per_s device machine",
     "quality": (
         "caught caught_low false_rejects false_rejects_by_judge cpu_s_per_audio_s cpu_s_per_audio_s_by_judge judges "
@@ -108,6 +109,12 @@ def duplex(found: dict[str, Any]) -> None:
     assert found["equal_codes"] == 1.0
     assert 0 < found["useful_slots"] <= 1
     assert found["first_chunk_step"] < found["upstream_step"]
+
+
+def driver(found: dict[str, Any]) -> None:
+    assert (found["rows"], found["replica_rows"]) == (1_200, 300)
+    assert found["driver_rows_per_s"] > 0
+    assert found["replica_row_ms"] > 0
 
 
 def driver_memory(found: dict[str, Any]) -> None:
@@ -174,6 +181,7 @@ LAWS: dict[str, Callable[[dict[str, Any]], None]] = {
     for law in (
         batching,
         chattts,
+        driver,
         driver_memory,
         duplex,
         gate,

@@ -12,15 +12,16 @@ import sys
 import time
 from typing import Any
 
-UP = "will block forever"
-"""Printed when the node is up, by `ray start --block` as well."""
+AGENT_PORTS = ("dashboard_agent_listen_port", "metrics_agent_port", "metrics_export_port", "runtime_env_agent_port")
+"""Of a node's agents; the options name them all."""
+UP = "the node is up"
+"""Printed."""
 
 
 def main(kind: str, options: str) -> int:
     """Start the node, and wait for the end of one of its processes."""
     import ray._private.utils
     from ray._private import services
-    from ray._private.node import Node
     from ray._private.parameter import RayParams
 
     params = RayParams(
@@ -30,7 +31,7 @@ def main(kind: str, options: str) -> int:
     if not params.include_dashboard:
         services.start_api_server = lambda *_, **__: ("", None)
     services.get_node = _patient(services.get_node)
-    node = Node(params, head=kind == "head", shutdown_at_exit=True, spawn_reaper=True)
+    node = _node_class()(params, head=kind == "head", shutdown_at_exit=True, spawn_reaper=True)
     if kind == "head":
         ray._private.utils.write_ray_address(node.address, params.temp_dir)
     print(UP, flush=True)
@@ -39,6 +40,21 @@ def main(kind: str, options: str) -> int:
     print("ended:", dead)
     node.kill_all_processes(check_alive=False, allow_graceful=False)
     return 1
+
+
+def _node_class() -> Any:
+    """A node whose raylet does not wait for its agents, as it ends if they have not written their ports in 15 s."""
+    import ray._raylet as raylet
+    from ray._private.node import Node
+
+    class Told(Node):
+        def start_raylet(self, *arguments: Any, **named: Any) -> None:
+            for name in AGENT_PORTS:
+                file = getattr(raylet, f"{name.upper()}_NAME")
+                raylet.persist_port(self._session_dir, self._node_id, file, getattr(self._ray_params, name))
+            super().start_raylet(*arguments, **named)
+
+    return Told
 
 
 def _patient(get_node: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Ray nodes on loopback as processes of their own: heads by `ray_node.py`, further machines by `ray start --block`.
+"""Ray nodes on loopback as processes of their own (`ray_node.py`), as on the machines of a cluster.
 
 A node needs no token unless its environment says so. The end of its block ends it and its children, by pid.
 """
@@ -21,16 +21,11 @@ from pathlib import Path
 
 import psutil
 
-from .ray_node import UP
+from .ray_node import AGENT_PORTS, UP
 from .waiting import eventually
 
-_JOIN = ["-m", "ray.scripts.scripts", "start", "--block", "--node-ip-address=127.0.0.1", "--include-log-monitor=false"]
-"""The command line drains a node that is told to go."""
 NODE = str(Path(__file__).parent / "ray_node.py")
-START_TRIES = 10
-"""On a machine so busy that its agents take more than 15 s to come up, a raylet ends: then all begins anew."""
-AGENT_PORTS = ("dashboard_agent_listen_port", "metrics_agent_port", "metrics_export_port", "runtime_env_agent_port")
-"""Of a node's agents; where they choose them, its raylet ends if it does not hear of them in 15 s."""
+START_TRIES = 3
 NODE_ENVIRONMENT = {
     "RAY_AUTH_MODE": "disabled",
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -84,11 +79,11 @@ def head(
 ) -> Iterator[Node]:
     """The first machine of a cluster; it and its children run by `python`."""
     folder = Path(tempfile.mkdtemp(prefix="ray-"))  # short: Unix sockets below it have 107 bytes at most
-    client, dashboard, *agents = _free_ports(2 + len(AGENT_PORTS))
+    client, dashboard = _free_ports(2)
     options = {
         "node_ip_address": "127.0.0.1",
         "gcs_server_port": 0,
-        **dict(zip(AGENT_PORTS, agents, strict=True)),
+        **_agent_ports(),
         "dashboard_host": "127.0.0.1",
         "dashboard_port": dashboard,
         "include_dashboard": has_dashboard,
@@ -114,8 +109,14 @@ def head(
 @contextmanager
 def worker(of: Node, num_cpus: int = 1, **environment: str) -> Iterator[Node]:
     """A further machine of the head's cluster."""
-    options = [f"--address={of.address}", f"--num-cpus={num_cpus}", "--object-store-memory=80000000"]
-    with _started(of.folder, [sys.executable, *_JOIN, *options], environment) as process:
+    options = {
+        "node_ip_address": "127.0.0.1",
+        "gcs_address": of.address,
+        **_agent_ports(),
+        "num_cpus": num_cpus,
+        "object_store_memory": 80_000_000,
+    }
+    with _started(of.folder, [sys.executable, "-P", NODE, "worker", json.dumps(options)], environment) as process:
         yield Node(process, of.address, "", "", of.folder, environment)
 
 
@@ -168,6 +169,10 @@ def _has_dashboard(port: int) -> bool:
             return True
         time.sleep(0.1)
     return False
+
+
+def _agent_ports() -> dict[str, int]:
+    return dict(zip(AGENT_PORTS, _free_ports(len(AGENT_PORTS)), strict=True))
 
 
 def _free_ports(count: int) -> list[int]:

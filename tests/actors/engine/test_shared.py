@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from support.waiting import HANG_S
+from support.waiting import HANG_S, eventually
 from torch import Tensor
 
 from speechmill.actors.engine.cache import Cache
@@ -31,6 +31,7 @@ class Counting:
 
     def __init__(self) -> None:
         self.fails_at: int | None = None
+        self.before_it_fails: Callable[[], None] = lambda: None
         self.steps = 0
 
     def cache(self, slots: int, positions: int) -> Cache:
@@ -42,6 +43,7 @@ class Counting:
     def hiddens(self, x: Tensor, cache: Cache, first: int, starts: Tensor, reach: int) -> Tensor:
         self.steps += 1
         if self.steps == self.fails_at:
+            self.before_it_fails()
             raise MemoryError("no room for this step")
         return x
 
@@ -142,6 +144,8 @@ def test_a_step_that_fails_fails_for_all_and_the_next_caller_is_served() -> None
     network = Counting()
     engine = shared(4, None, network)
     network.fails_at = 15
+    callers = lambda: {id(caller) for caller in engine._callers.values()}  # noqa: E731
+    network.before_it_fails = lambda: eventually(lambda: len(callers()) == 3, "all three callers")
     errors: list[BaseException] = []
     started = threading.Barrier(3)
 
@@ -162,7 +166,7 @@ def test_a_step_that_fails_fails_for_all_and_the_next_caller_is_served() -> None
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(HANG_S)
     assert len(errors) == 3
     assert engine._engine.is_idle
     assert codes_of(streamed(engine, 4, 20)) == wanted(4, 20)

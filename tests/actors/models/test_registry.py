@@ -21,6 +21,8 @@ def test_every_registered_model_describes_itself(name: str, tmp_path: Path) -> N
     path, options = None, {}
     if name == "kokoro":
         options = {"weights": "demo"}  # those of the package index
+    if name == "openai":
+        options = {"urls": "http://127.0.0.1:9/v1"}
     if name == "chattts":  # its weights are not in any package
         write_random(tmp_path, TINY, seed=0)
         path = str(tmp_path)

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 from support.measured import measured
-from support.waiting import eventually
+from support.waiting import HANG_S, eventually
 
 from speechmill import Job, read
 from speechmill.actors.models.base import ModelConfig
@@ -40,7 +40,7 @@ def test_a_replica_that_is_killed_is_replaced_and_its_rows_are_spoken_once(tmp_p
     with Pool(source, JobConfig(model, "wav"), Parts(storage, "files", "wav"), stamp="r0001-1") as pool:
         pool.feed([Shard(0, 0, tuple(utterances(12)), "d", 1.0)], is_all=True)
         spoken, is_killed = [], False
-        until_s = time.monotonic() + 60
+        until_s = time.monotonic() + HANG_S
         while not pool.is_idle and time.monotonic() < until_s:
             spoken += pool.collect(0.1)
             states = pool.states()
@@ -61,13 +61,13 @@ def test_a_replica_that_is_killed_is_replaced_and_its_rows_are_spoken_once(tmp_p
 def test_what_a_process_raises_and_how_it_ends_is_told() -> None:
     replica = ReplicaProcess(ReplicaConfig(ModelConfig("hibari", voice="nobody")))
     with pytest.raises(ModelError, match="nobody"):
-        replica.load.remote().result(60)
+        replica.load.remote().result(HANG_S)
     with pytest.raises(Exception, match="AttributeError"):
-        replica.no_such_method.remote().result(60)
+        replica.no_such_method.remote().result(HANG_S)
     waiting = replica.num_streams  # any call after the death is answered by it
     replica.kill()
     with pytest.raises(Exception, match="its process ended by SIGKILL"):
-        waiting.remote().result(60)
+        waiting.remote().result(HANG_S)
 
 
 _SMALL = """

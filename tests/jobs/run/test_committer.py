@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from support.outputs import FreeLease, begin, job_file
+from support.waiting import HANG_S
 
 from speechmill.actors.records.manifest import PartName, content_digest
 from speechmill.cluster.lease.lease import Lease
@@ -177,5 +178,5 @@ def test_a_store_that_hangs_does_not_keep_an_interrupted_run(
     assert f"{3 * NUM_THREADS} manifests were not stored" in caplog.text
     s3_faults.well()
     for thread in committer._threads:
-        thread.join(30)
+        thread.join(HANG_S)
     assert len(manifests(store)) <= NUM_THREADS

@@ -68,13 +68,13 @@ def plain_speaker(reference: PlainMinicpmo, made: Minicpmo, what: Segment) -> Te
 
 def test_rows_alone_have_the_codes_of_the_plain_reference(minicpmo_folder: Path) -> None:
     """Short and longer than the first visible tokens, every kind of voice, ended and cut off."""
-    made, reference = model(minicpmo_folder, slots=1, max_steps=70), plain(minicpmo_folder)
+    made, reference = model(minicpmo_folder, slots=1, max_steps=60), plain(minicpmo_folder)
     ends: set[bool] = set()
-    for row in (3, 6, 13):
+    for row in (6, 11):
         what = segment(made, row)
         [engine] = drawn(made, [what]).values()
         seed = segment_seed(what.seed, 0)
-        codes, is_complete = reference.codes(plain_speaker(reference, made, what), what.tokens, IDS, seed, 70)
+        codes, is_complete = reference.codes(plain_speaker(reference, made, what), what.tokens, IDS, seed, 60)
         assert engine.codes.tolist() == codes.tolist()
         assert engine.is_complete == is_complete
         ends.add(is_complete)
@@ -94,20 +94,20 @@ def test_rows_of_all_lengths_steps_and_voices_beside_each_other_have_the_codes_t
 
 
 def test_a_row_ends_only_in_the_steps_that_the_rule_allows(minicpmo_folder: Path) -> None:
-    made = model(minicpmo_folder, slots=16, max_steps=50)
+    made = model(minicpmo_folder, slots=16, max_steps=45)
     ended = [row for row in drawn(made, [segment(made, row) for row in range(16)]).values() if row.is_complete]
     assert len(ended) > 3
     assert {len(row.codes) % 25 for row in ended} <= set(range(10, 25))
 
 
 LONG = "Nine boats left before the fog came in. None of them has come back so far. "
-SHORT_WINDOWS = {"close_after": 24}
+SHORT_WINDOWS = {"close_after": 24, "steps_carried": 40}
 
 
 def test_a_long_text_is_spoken_in_windows_that_continue_each_other(minicpmo_folder: Path) -> None:
-    """The first one's end is drawn; the next begins with 5 tokens and 50 steps of it."""
-    made, reference = model(minicpmo_folder, max_steps=150, windows=SHORT_WINDOWS), plain(minicpmo_folder)
-    what = segment(made, 1, LONG, "seed:7")
+    """The first one's end is drawn; the next begins with 5 tokens and 40 steps of it."""
+    made, reference = model(minicpmo_folder, max_steps=80, windows=SHORT_WINDOWS), plain(minicpmo_folder)
+    what = segment(made, 4, LONG, "seed:7")
     text = TextWindows(Windowing(close_after=24), made._tokenizer.ends)  # pyright: ignore[reportPrivateUsage]
     text.feed(what.tokens, is_last=True)
     windows = text.windows
@@ -115,13 +115,12 @@ def test_a_long_text_is_spoken_in_windows_that_continue_each_other(minicpmo_fold
     [whole] = drawn(made, [what]).values()
     speaker, total = plain_speaker(reference, made, what), torch.empty(0, 4, dtype=torch.long)
     for number, window in enumerate(windows):
-        carried = total[-50:] if number else None
+        carried = total[-40:] if number else None
         seed = segment_seed(what.seed, 0, f"window {number}" if number else "speak")
-        most = 150 - (len(carried) if carried is not None else 0)
+        most = 80 - (len(carried) if carried is not None else 0)
         codes, is_complete = reference.codes(speaker, window.tokens, IDS, seed, most, carried)
-        assert is_complete
         total = torch.cat((total, codes))
-        assert len(total) > 50
+        assert number or (is_complete and len(total) > 40)
     assert whole.codes.tolist() == total.tolist()
 
 
@@ -136,10 +135,10 @@ def spoken(made: Minicpmo, segments: list[Segment]) -> dict[int, NDArray[np.floa
 def test_a_stream_has_the_audio_of_a_job_also_over_windows(minicpmo_folder: Path) -> None:
     """To rounding, if the look-ahead is as long as a step's samples reach."""
     streaming = {"first": 4, "ahead": 20}
-    made = model(minicpmo_folder, max_steps=150, streaming=streaming, windows=SHORT_WINDOWS)
+    made = model(minicpmo_folder, max_steps=80, streaming=streaming, windows=SHORT_WINDOWS)
     assert made._networks.context_steps <= 20  # pyright: ignore[reportPrivateUsage]
-    what = segment(made, 1, LONG, "seed:7")
-    whole = spoken(made, [what])[1]
+    what = segment(made, 4, LONG, "seed:7")
+    whole = spoken(made, [what])[4]
     pieces = list(made.stream(what, StreamHandle()))
     assert len(pieces) > 3
     assert len(whole) % 512 == 0
@@ -213,8 +212,8 @@ class Writer:
 
 def test_a_text_that_arrives_has_the_audio_of_a_job(minicpmo_folder: Path) -> None:
     """Words and marks one by one, and in two parts."""
-    made = model(minicpmo_folder, max_steps=150, windows=SHORT_WINDOWS)
-    what = segment(made, 1, LONG, "seed:7")
+    made = model(minicpmo_folder, max_steps=80, windows=SHORT_WINDOWS)
+    what = segment(made, 4, LONG, "seed:7")
     whole = np.concatenate(list(made.stream(what, StreamHandle())))
     for parts in (re.findall(r"\w+|\W", LONG), list(LONG.partition("came"))):
         arriving = made.stream_arriving(replace(what, text="", prepared=Prepared.of(())), Writer(parts), StreamHandle())
