@@ -180,7 +180,7 @@ def test_keys_stand_in_the_order_of_the_fields() -> None:
     reserved |= {"asked_seed": 4, "kept": {"run": 1, "row": 2, "metadata": {"page": 3}}}
     reserved |= {"reference": {"clip": "a.wav", "text": "x", "digest": "ab"}}
     assert list(json.loads(replace(FAILED, **reserved).to_json())) == names
-    assert names[-11:] == list(reserved)
+    assert names[-12:] == list(reserved)
     assert FAILED.to_json().startswith('{"row":3,"id":"a","status":"failed","error":"empty text","text":"x"')
 
 
