@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ...errors import ModelError, RowError, did_you_mean
+from ..records.reference import Reference
 from ..records.stream_handle import StreamHandle
 from ..records.text_channel import TextSource
 from ..records.utterance import Prepared, Segment
@@ -73,7 +74,9 @@ class ModelInfo:
         audio_char_s: Estimated seconds of audio per character
         speeds: Slowest and fastest allowed speed
         voice_forms: What else a row may name where `voices` are given: "seed" for "seed:N", "by_seed" for the row's
-            own seed, "blend" for "a:0.7+b:0.3", "vector" for "vector:…"
+            own seed, "blend" for "a:0.7+b:0.3", "vector" for "vector:…"; and, whether or not `voices` are given,
+            "reference" for a recording with its words, as `Segment.reference`
+        reference_s: Shortest and longest recording that it takes, in seconds
         languages: That it speaks, as in "en" or "pt-BR": the first one that there are probe texts of is measured and
             checked with
         varies: Whether another seed changes more than noise: False where words, length and melody stay
@@ -105,6 +108,7 @@ class ModelInfo:
     audio_char_s: float = 0.065
     speeds: tuple[float, float] = (0.25, 4.0)
     voice_forms: tuple[VoiceForm, ...] = ()
+    reference_s: tuple[float, float] = (0.5, 30.0)
     languages: tuple[str, ...] = ("en",)
     varies: bool = True
     mixes_voices: bool = True
@@ -172,6 +176,20 @@ class Model(ABC):
         A model of one language has no choice. One of several overrides it; `Segment.language` says it again to `speak`.
         """
         return self.prepare(text, voice)
+
+    def prepare_like(self, reference: Reference, language: str, text: str, voice: str) -> Prepared:
+        """`prepare` for a row that is spoken with the voice of a recording; `language` is "" where none is named.
+
+        A model overrides it if the clip or its words count in the length, or are among the tokens.
+        """
+        return self.prepare_in(language, text, voice) if language else self.prepare(text, voice)
+
+    def preset(self, voice: str) -> Reference | None:
+        """The recording that a voice of `info.voices` stands for, which `Segment.reference` then is; None for others.
+
+        Presets that the job's options name are read and checked by `describe`, see `presets.read_presets`.
+        """
+        return None
 
     @abstractmethod
     def speak(self, segments: Sequence[Segment]) -> list[NDArray[np.float32]]:

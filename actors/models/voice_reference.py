@@ -24,8 +24,8 @@ MAX_SEED = 2**63 - 1
 VOICE_KEYS = ("speaker", "seed", "sample", "transcript")
 """Keys that `read_voice` reads."""
 
-VoiceForm = Literal["seed", "by_seed", "blend", "vector"]
-"""What a row may name in place of a voice that the model has."""
+VoiceForm = Literal["seed", "by_seed", "blend", "vector", "reference"]
+"""What a row may name in place of a voice that the model has; "reference" in columns of its own."""
 
 BY_SEED = "by_seed"
 """A voice drawn from the row's own seed, as text spells it."""

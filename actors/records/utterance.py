@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from .reference import NamedClip, Reference
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -33,6 +35,7 @@ class Utterance:
         speed: 1.0 is the voice's own pace, 2.0 twice as fast
         metadata: The row's other columns, carried into the manifest
         language: Of the text, as in "en-GB"; "" for the voice's or the text's own
+        reference: The recording whose voice is spoken with, in place of `voice`
     """
 
     row: int
@@ -43,6 +46,7 @@ class Utterance:
     speed: float = 1.0
     metadata: Mapping[str, JsonScalar] = field(default_factory=dict)
     language: str = ""
+    reference: NamedClip | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,8 @@ class Segment:
         language: As the row names it, "" where it names none
         attempt: How often the row was spoken before and rejected by the job's judges. It is part of what is drawn, and
             of nothing else: the voice stays, also where it comes from the seed
+        reference: The recording whose voice is spoken with, of the row or of the preset that `voice` names; None for
+            another kind of voice. What is cached of it goes by its digest
     """
 
     row: int
@@ -95,6 +101,7 @@ class Segment:
     speed: float
     language: str = ""
     attempt: int = 0
+    reference: Reference | None = None
 
     @property
     def tokens(self) -> tuple[int, ...]:

@@ -29,6 +29,7 @@ from ...cluster.containers.parts import Parts
 from ...cluster.sharding.cost_cache import recall
 from ...cluster.sharding.sharding import CostModel
 from ...cluster.storage import Storage, open_storage
+from ...cluster.storage.audio_files import ClipFiles
 from ...errors import JobChanged, SpecError
 from ..corpus import Corpus, would_read
 from ..output.identity import Identity, JobFile, identity_of
@@ -75,6 +76,7 @@ class ResolvedJob:
     @property
     def job_config(self) -> JobConfig:
         output, text, gate = self.spec.output, self.spec.text, self.gate
+        reads_clips = self.corpus.options.reference is not None
         return JobConfig(
             self.model,
             output.audio,
@@ -83,6 +85,7 @@ class ResolvedJob:
             gate=None if gate is None else gate.config,
             finishing=output.finishing(),
             alignment=output.alignment,
+            clips=ClipFiles(self.spec.input.s3.options()) if reads_clips else None,
         )
 
     @property
