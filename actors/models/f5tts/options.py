@@ -1,0 +1,102 @@
+"""The settings of F5-TTS in a job, checked before anything is loaded. Standard library only."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+
+from ....errors import ModelError, did_you_mean
+
+DTYPES = ("float32", "bfloat16", "float16")
+MAX_STEPS = 128
+_VOICE_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class ClipFile:
+    """A preset as the job names it: a file, and the words in it."""
+
+    clip: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What `model.options` may hold.
+
+    Attributes:
+        steps: Of Euler's method; 32 as published, 16 and 7 are nearly as good
+        guidance: How far to go away from what is said without text and reference; 0 takes half of the time
+        sway: -1 for steps that start small, 0 for even ones
+        dtype: Of the network; frames and vocoder are float32 in any case
+        deterministic: Each row by itself, so that no bit of it depends on its batch; "auto" for so on a CPU
+        voices: Presets by name
+    """
+
+    steps: int = 32
+    guidance: float = 2.0
+    sway: float = -1.0
+    dtype: str = "float32"
+    deterministic: str | bool = "auto"
+    voices: Mapping[str, ClipFile] = field(default_factory=dict)
+
+    @property
+    def branches(self) -> int:
+        """Rows that the network sees of one row: guidance needs it twice."""
+        return 2 if self.guidance > 0 else 1
+
+    def is_deterministic(self, device: str) -> bool:
+        """Whether each row is computed by itself. On a CPU that costs nothing: a batch is no faster there."""
+        return device == "cpu" if self.deterministic == "auto" else bool(self.deterministic)
+
+
+_CHOICES: Mapping[str, tuple[object, ...]] = {"dtype": DTYPES, "deterministic": ("auto", True, False)}
+_NUMBERS: Mapping[str, tuple[float, float]] = {"steps": (1, MAX_STEPS), "guidance": (0, 10), "sway": (-1, 0.5)}
+
+
+def read_options(options: Mapping[str, object]) -> Options:
+    """The options of a job.
+
+    Raises:
+        ModelError: One is wrong; the message names its key
+    """
+    known = [field.name for field in fields(Options)]
+    values = dict(options)
+    for name, value in options.items():
+        if name not in known:
+            raise ModelError(f"model.options.{name} is not an option of f5tts: {did_you_mean(name, known)}")
+        if name in _CHOICES and not any(value is choice or value == choice for choice in _CHOICES[name]):
+            choices = ", ".join(str(choice).lower() for choice in _CHOICES[name])
+            raise ModelError(f"model.options.{name} is {value!r:.40}; it has to be one of {choices}")
+        if name in _NUMBERS:
+            values[name] = _number(name, value)
+    if "voices" in values:
+        values["voices"] = _voices(values["voices"])
+    return Options(**values)  # pyright: ignore[reportArgumentType]
+
+
+def _number(name: str, value: object) -> float:
+    low, high = _NUMBERS[name]
+    kind = "a whole number" if name == "steps" else "a number"
+    is_number = isinstance(value, int if name == "steps" else int | float) and not isinstance(value, bool)
+    if not is_number or not math.isfinite(value) or not low <= value <= high:  # pyright: ignore[reportArgumentType, reportOperatorIssue]
+        raise ModelError(f"model.options.{name} is {value!r:.40}; it has to be {kind} from {low:g} to {high:g}")
+    return value if name == "steps" else float(value)  # pyright: ignore[reportReturnType, reportArgumentType]
+
+
+def _voices(value: object) -> Mapping[str, ClipFile]:
+    if not isinstance(value, Mapping):
+        raise ModelError(f"model.options.voices is {value!r:.40}; it has to be names, each with clip and text")
+    made: dict[str, ClipFile] = {}
+    for name, keys in value.items():
+        where = f"model.options.voices.{name}"
+        if not isinstance(name, str) or not _VOICE_NAME.fullmatch(name):
+            raise ModelError(f"{where:.80}: a voice's name has up to 64 of A-Z a-z 0-9 _ . -")
+        if not isinstance(keys, Mapping) or set(keys) != {"clip", "text"}:
+            raise ModelError(f"{where} has to have clip, a file, and text, the words in it; and nothing else")
+        if not all(isinstance(given, str) and given.strip() for given in keys.values()):
+            raise ModelError(f"{where}: clip and text must not be empty")
+        made[name] = ClipFile(keys["clip"], keys["text"])
+    return made
