@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from speechmill.actors.audio.finishing import resample
+from speechmill.actors.models.chattts.checkpoint.safetensors_file import read_header
 from speechmill.actors.models.f5tts.checkpoint.weights import Checkpoint, vocoder_sizes
 from speechmill.actors.models.f5tts.options import Options
 from speechmill.actors.models.f5tts.synthesis import Row, Synthesis
@@ -25,7 +26,6 @@ from speechmill.actors.models.f5tts.text.durations import num_frames
 from speechmill.actors.models.f5tts.text.tokens import Vocabulary, tokens_of
 from speechmill.actors.models.f5tts.voices.presets import DEFAULT_VOICE, read_presets
 from speechmill.actors.models.f5tts.voices.prompt import prompt_words, trimmed
-from speechmill.actors.models.chattts.checkpoint.safetensors_file import read_header
 from speechmill.actors.records.reference import Reference
 
 UPSTREAM = Path(__file__).with_name("f5tts_upstream.py")

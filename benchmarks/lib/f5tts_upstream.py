@@ -1,8 +1,8 @@
 """Upstream's side of `f5tts.py`: what f5-tts 1.1.22 makes of the job in a folder.
 
-Runs in an environment of its own, which `f5tts.py` says how to make, and imports nothing of speechmill. Upstream is only
-called. What it imports for training, for its page or for other files than WAV is replaced by names without content
-where it is not installed.
+Runs in an environment of its own, which `f5tts.py` says how to make, and imports nothing of speechmill. Upstream is
+only called. What it imports for training, for its page or for other files than WAV is replaced by names without
+content where it is not installed.
 
     PYTHON f5tts_upstream.py FOLDER     FOLDER/job.json, inputs.npz → FOLDER/upstream.npz, upstream.json
 """

@@ -18,6 +18,7 @@ MODELS_IN_WORDS = {
     "hibari": "English, US and UK; weights come with speechmill (Apache-2.0)",
     "kokoro": "54 voices: English, Chinese, Japanese; weights Apache-2.0, fetched at first use (docs/kokoro.md)",
     "chattts": "Chinese and English, a voice for every seed; weights CC BY-NC 4.0: no commercial use (docs/chattts.md)",
+    "f5tts": "Chinese and English, in a recording's voice; weights CC BY-NC 4.0: no commercial use (docs/f5tts.md)",
     "tone": "no speech: tones that cost what they are told to, for tests",
 }
 """What `speechmill voices` says of each model."""

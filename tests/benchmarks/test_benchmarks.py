@@ -48,6 +48,10 @@ KEYS: dict[str, str] = {
         "bandwidth_fraction peak_bytes dtype ratio_upstream ratio_upstream_batched useful_slots_upstream device rows "
         "machine"
     ),
+    "f5tts": (
+        "rtfx ratio_original ratio_original_batched cost_error seconds_error padding padding_in_order guidance_share "
+        "device rows steps audio_s rtfx_by_run machine"
+    ),
     "kokoro": (
         "rtfx ratio_original batch dtype device peak_over_prediction rows audio_s prosody_share rtfx_by_run "
         "rtfx_original parity machine"
@@ -110,6 +114,13 @@ def gate(found: dict[str, Any]) -> None:
     assert found["ratio"] > 0
 
 
+def f5tts(found: dict[str, Any]) -> None:
+    assert found["cost_error"] == 0
+    assert found["rtfx"] == max(found["rtfx_by_run"]["alone"], found["rtfx_by_run"]["batches"]) > 0
+    assert 0 <= found["padding"] <= found["padding_in_order"] < 1
+    assert found["ratio_original"] is None
+
+
 def kokoro(found: dict[str, Any]) -> None:
     assert found["rtfx"] == max(found["rtfx_by_run"].values()) > 0
     assert len(found["rtfx_by_run"]) == 4
@@ -164,6 +175,7 @@ LAWS: dict[str, Callable[[dict[str, Any]], None]] = {
         batching,
         chattts,
         driver_memory,
+        f5tts,
         gate,
         kokoro,
         quality,

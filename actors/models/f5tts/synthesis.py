@@ -136,6 +136,6 @@ class Synthesis:
 
 @contextmanager
 def _arithmetic() -> Generator[None]:
-    """Convolutions of cuDNN in the precision that they are asked for: its default is TF32, which moves frames by 1e-3."""
+    """Convolutions of cuDNN as they are asked for: its default is TF32, which moves frames by 1e-3."""
     with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
         yield

@@ -23,8 +23,14 @@ from .published import VOCABULARY_FILE, WEIGHTS_FILE
 from .weights import VOCODER_NAMES
 
 ROPE_THETA = 10_000.0
-_INITIALS = " b p m f d t n l g k h j q x zh ch sh r z c s y w".split(" ")
-_FINALS = "a o e i u v ai ei ao ou an en ang eng ong er ia ie iao iu ian in iang ing iong ua uo uai ui uan un".split()
+_INITIALS = (
+    *("", "b", "p", "m", "f", "d", "t", "n", "l", "g", "k", "h", "j", "q", "x", "zh", "ch", "sh", "r", "z", "c", "s"),
+    *("y", "w"),
+)
+_FINALS = (
+    *("a", "o", "e", "i", "u", "v", "ai", "ei", "ao", "ou", "an", "en", "ang", "eng", "ong", "er", "ia", "ie", "iao"),
+    *("iu", "ian", "in", "iang", "ing", "iong", "ua", "uo", "uai", "ui", "uan", "un"),
+)
 
 
 def write_random(folder: Path, sizes: F5Sizes, vocoder: VocoderSizes, seed: int) -> None:

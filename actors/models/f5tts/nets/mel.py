@@ -1,7 +1,7 @@
 """A reference clip as log-mel frames: what the network continues.
 
-The transform is that of `torchaudio.transforms.MelSpectrogram`: centred, Hann window, magnitudes, HTK bands from 0 Hz to
-half the sample rate without norm, then the natural logarithm.
+The transform is that of `torchaudio.transforms.MelSpectrogram`: centred, Hann window, magnitudes, HTK bands from 0 Hz
+to half the sample rate without norm, then the natural logarithm.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ class _Block:
         self._state, self._name = state, name
 
     def __call__(self, x: Tensor, rows: Rows) -> Tensor:
-        """x plus what its neighbours in time say; padding of x is zero."""
+        """X plus what its neighbours in time say; padding of x is zero."""
         kernel, bias = self._get("dwconv.weight"), self._get("dwconv.bias")
         y = F.conv1d(x.transpose(1, 2), kernel, bias, padding=TEXT_KERNEL // 2, groups=x.shape[2]).transpose(1, 2)
         y = F.layer_norm(y, y.shape[2:], self._get("norm.weight"), self._get("norm.bias"), _EPS)

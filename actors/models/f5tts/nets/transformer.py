@@ -113,7 +113,7 @@ class _Layer:
 
 
 def _rotated(x: Tensor, rotation: tuple[Tensor, Tensor]) -> Tensor:
-    """x [batch, size, heads, head_dim] with each pair of neighbouring channels turned by its position."""
+    """X [batch, size, heads, head_dim] with each pair of neighbouring channels turned by its position."""
     cos, sin = (part[:, None] for part in rotation)  # [size, 1, head_dim / 2]
     even, odd = x.unflatten(3, (-1, 2)).unbind(-1)
     return torch.stack((even * cos - odd * sin, odd * cos + even * sin), -1).flatten(3)

@@ -70,7 +70,7 @@ class Vocabulary:
             raise ModelError(
                 f"f5tts: {file} is no vocabulary of F5-TTS: its first line is {lines[0]!r:.20}, not a space"
             )
-        return cls({token: id for id, token in enumerate(lines)})
+        return cls({token: at for at, token in enumerate(lines)})
 
     def ids(self, text: str) -> tuple[int, ...]:
         """The ids of a text's tokens. Raises as `tokens_of` does."""
