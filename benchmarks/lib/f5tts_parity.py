@@ -29,7 +29,7 @@ from speechmill.actors.models.f5tts.voices.prompt import prompt_words, trimmed
 from speechmill.actors.records.reference import Reference
 
 UPSTREAM = Path(__file__).with_name("f5tts_upstream.py")
-TEXT = "Rain again, all night."
+TEXT = "Rain again."
 STEPS, GUIDANCES = (7, 16, 32), (2.0, 0.0)
 
 
@@ -76,7 +76,7 @@ def same_rules(folder: Path, peer: str, checkpoint: Checkpoint, lines: Sequence[
     return {"lines": len(lines), "other_tokens": other_tokens, "other_frames": other_frames}
 
 
-def compare(folder: Path, peer: str, checkpoint: Checkpoint, num_threads: int, clip_s: float = 0.6) -> dict[str, float]:
+def compare(folder: Path, peer: str, checkpoint: Checkpoint, num_threads: int, clip_s: float = 0.35) -> dict[str, float]:
     """The largest difference of frames and of waveforms, of every number of steps with and without guidance."""
     whole = read_presets({})[DEFAULT_VOICE]
     reference = Reference.of(whole.samples[: round((0.3 + clip_s) * whole.sample_rate)], whole.sample_rate, "The lamp.")
