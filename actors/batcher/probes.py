@@ -27,7 +27,11 @@ class Probes:
         """Rows of nearly `length` and at most that; a row of one word may be longer."""
         voice = self._model.info.default_voice
         made = [self._text(length, row % DISTINCT) for row in range(rows)]
-        return [Segment(row, 0, text, read, seed=row, voice=voice, speed=1.0) for row, (text, read) in enumerate(made)]
+        heard = self._model.preset(voice)
+        return [
+            Segment(row, 0, text, read, seed=row, voice=voice, speed=1.0, reference=heard)
+            for row, (text, read) in enumerate(made)
+        ]
 
     def _text(self, length: int, start: int) -> tuple[str, Prepared]:
         if (length, start) not in self._made:
@@ -47,4 +51,6 @@ class Probes:
         return self._made[length, start]
 
     def _prepared(self, words: list[str]) -> Prepared:
-        return self._model.prepare(self._texts.space.join(words), self._model.info.default_voice)
+        text, voice = self._texts.space.join(words), self._model.info.default_voice
+        heard = self._model.preset(voice)
+        return self._model.prepare(text, voice) if heard is None else self._model.prepare_like(heard, "", text, voice)

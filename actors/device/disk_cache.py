@@ -50,14 +50,47 @@ class DiskCache:
 
     def write(self, name: str, text: str) -> None:
         """Keep a file, in place of the one before; where that is impossible, the next run does the work again."""
+        self.write_bytes(name, text.encode("utf-8"))
+
+    def write_bytes(self, name: str, data: bytes) -> None:
+        """As `write`, of bytes."""
         path = self.folder / name
         beside = path.with_name(f"{name}.{os.getpid()}-{threading.get_ident()}.tmp")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            beside.write_text(text, encoding="utf-8")
+            beside.write_bytes(data)
             beside.replace(path)
         except OSError as error:
             logger.warning("%s/%s is not kept, the next run does that work again: %s", self._kind, name, error)
+
+    def read_bytes(self, name: str, parse: Callable[[bytes], T]) -> T | None:
+        """As `read`, of bytes; a file that is read counts as new."""
+        path = self.folder / name
+        try:
+            found = parse(path.read_bytes())
+            os.utime(path)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, TypeError, KeyError, EOFError) as error:
+            logger.warning("%s is not read: %r", path, error)
+            return None
+        return found
+
+    def keep_newest(self, pattern: str, max_bytes: int) -> None:
+        """Remove the oldest files of a glob pattern until no more than these bytes are left."""
+        found: list[tuple[float, int, Path]] = []
+        for path in self.folder.glob(pattern):
+            try:
+                state = path.stat()
+            except OSError:
+                continue  # another process has removed it
+            found.append((state.st_mtime, state.st_size, path))
+        left = sum(size for _, size, _ in found) - max_bytes
+        for _, size, path in sorted(found):
+            if left <= 0:
+                return
+            path.unlink(missing_ok=True)
+            left -= size
 
     def newest_first(self, pattern: str) -> list[str]:
         """Names of the files that match a glob pattern."""

@@ -177,6 +177,13 @@ class Model(ABC):
         """
         return self.prepare_in(language, text, voice) if language else self.prepare(text, voice)
 
+    def preset(self, voice: str) -> Reference | None:
+        """The recording that a voice of `info.voices` stands for, which `Segment.reference` then is; None for others.
+
+        Presets that the job's options name are read and checked by `describe`, see `presets.read_presets`.
+        """
+        return None
+
     @abstractmethod
     def speak(self, segments: Sequence[Segment]) -> list[NDArray[np.float32]]:
         """Speak a batch: float32 [num_samples] in -1 … 1 per segment, in the order given.

@@ -1,6 +1,7 @@
 """A model that costs what it is told to: the whole cluster is tested with it on a laptop.
 
 Each row is a sine whose pitch comes from the row's seed and attempt, and whose length comes from its text and speed.
+With the voice of a recording it is a sum of harmonics: the recording's energy in as many bands says how loud each is.
 Time, memory and faults follow the options, so that batching, balance and recovery can be tried without a GPU.
 """
 
@@ -11,15 +12,18 @@ import hashlib
 import os
 import random
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ...errors import BatchOutOfMemory, ModelError, RowRejected, did_you_mean
 from ..device.memory import Memory
+from ..records.reference import Reference
 from ..records.utterance import Prepared, Segment
 from .base import BatchLimit, Model, ModelConfig, ModelInfo
+from .embeddings import EmbeddingCache
+from .presets import presets_digest, read_presets
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,6 +31,8 @@ if TYPE_CHECKING:
 
 
 MAX_ROWS = 1_024
+HARMONICS = 8
+REFERENCE_S = (0.1, 30.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +55,7 @@ class ToneOptions:
         crash: A segment holding this text ends the process, as a faulty kernel would
         mixes_voices: Whether a batch may have several voices
         bad_share: Of all attempts at a row, those that come out faulty: see `fault_of`
+        voices: Voices by their recordings, see `presets.read_presets`; others than these and "sine" are then refused
     """
 
     sample_rate: int = 8_000
@@ -68,6 +75,7 @@ class ToneOptions:
     crash: str = ""
     mixes_voices: bool = True
     bad_share: float = 0.0
+    voices: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
 FAULTS = ("silent", "cut", "noisy")
@@ -137,12 +145,15 @@ class Tone(Model):
         options = _options(config)
         if config.backend not in ("auto", "numpy"):
             raise ModelError(f'model.backend "{config.backend}" does not exist for tone; leave it at "auto"')
+        presets = read_presets(options.voices, REFERENCE_S)
         return ModelInfo(
             name="tone",
-            revision="1",
+            revision="-".join(filter(None, ("1", presets_digest(presets)))),
             backend="numpy",
             sample_rate=options.sample_rate,
-            voices=(),
+            voices=("sine", *presets) if presets else (),
+            voice_forms=("reference",),
+            reference_s=REFERENCE_S,
             default_voice=config.voice or "sine",
             max_length=options.max_length,
             split_chars=options.max_length,
@@ -158,6 +169,13 @@ class Tone(Model):
         self._options = _options(config)
         self._memory = ToneMemory(self._options)
         self._slow = 1.0
+        self._presets = read_presets(self._options.voices, REFERENCE_S)
+        # The timbre of a clip is no matter of the presets: their digest is left out.
+        self._timbres = EmbeddingCache("tone", "1", timbre)
+
+    def preset(self, voice: str) -> Reference | None:
+        """The recording of a voice that the options name."""
+        return self._presets.get(voice)
 
     def memory(self) -> ToneMemory:
         """The device that is made believe."""
@@ -201,11 +219,26 @@ class Tone(Model):
             return np.zeros(num_samples, np.float32)
         pitch_hz = 110.0 + (segment.seed + segment.index + 7 * segment.attempt) % 331
         phase = np.arange(num_samples, dtype=np.float64) * (2 * np.pi * pitch_hz / options.sample_rate)
-        return (0.3 * np.sin(phase)).astype(np.float32)
+        if segment.reference is None:
+            return (0.3 * np.sin(phase)).astype(np.float32)
+        loudness = self._timbres.of(segment.reference)
+        return sum(0.3 * level * np.sin((at + 1) * phase) for at, level in enumerate(loudness)).astype(np.float32)
+
+
+def timbre(reference: Reference) -> NDArray[np.float32]:
+    """How loud each harmonic is, float32 [HARMONICS] with the sum 1: the clip's amplitude in as many bands to 4 kHz."""
+    import numpy as np
+
+    spectrum = np.abs(np.fft.rfft(reference.samples.astype(np.float64)))
+    hz = np.fft.rfftfreq(len(reference.samples), 1 / reference.sample_rate)
+    bands = np.minimum(hz / (4_000 / HARMONICS), HARMONICS).astype(np.int64)
+    levels = np.sqrt(np.bincount(bands, spectrum**2, HARMONICS + 1)[:HARMONICS])
+    total = float(levels.sum())
+    return (levels / total if total > 0 else np.full(HARMONICS, 1 / HARMONICS)).astype(np.float32)
 
 
 def _options(config: ModelConfig) -> ToneOptions:
-    types = {field.name: type(field.default) for field in fields(ToneOptions)}
+    types = {each.name: Mapping if each.name == "voices" else type(each.default) for each in fields(ToneOptions)}
     for name, value in config.options.items():
         if name not in types:
             raise ModelError(f"model.options.{name} is not an option of tone: {did_you_mean(name, types)}")

@@ -58,6 +58,8 @@ class Record:
         asked_seed: The seed that the corpus gives the row, where an update was told to speak it with another one
         kept: Where an update has kept the clip: the `run` that made it, the `row` that it had then, and, if it has
             changed, the `metadata` that it had then. Names and sidecars of clips are never rewritten: they say this
+        reference: The recording that the row names as its voice: `clip` and `text` as in the corpus, and `digest` of
+            what was heard, see `Reference.digest`; a row whose recording could not be used has none
 
     Raises:
         JobError: If the fields contradict each other
@@ -97,6 +99,7 @@ class Record:
     language: str | None = None
     asked_seed: int | None = None
     kept: Mapping[str, Any] | None = None
+    reference: Mapping[str, str] | None = None
 
     def __post_init__(self) -> None:
         if self.row < 0:
@@ -152,9 +155,14 @@ class Record:
         model_revision: str,
         default_voice: str,
         error: str | None = None,
+        reference_digest: str = "",
         **made: Any,
     ) -> Record:
         """The record of a row that was spoken or refined, or failed with this error; `made` is what came of it."""
+        reference = None
+        if utterance.reference is not None:
+            reference = {"clip": utterance.reference.clip, "text": utterance.reference.text}
+            reference |= {"digest": reference_digest} if reference_digest else {}
         return cls(
             row=utterance.row,
             id=utterance.id,
@@ -165,6 +173,7 @@ class Record:
             seed=utterance.seed,
             speed=utterance.speed,
             language=utterance.language or None,
+            reference=reference,
             model=model,
             model_revision=model_revision,
             metadata=dict(utterance.metadata),
@@ -258,6 +267,7 @@ _RESERVED: Mapping[str, tuple[type, ...]] = {
     "language": (str,),
     "asked_seed": (int,),
     "kept": (dict,),
+    "reference": (dict,),
 }
 _AUDIO = (
     *("audio", "audio_format", "audio_bytes", "audio_sha256", "sample_rate"),
@@ -418,12 +428,12 @@ def _checked(name: str, value: object) -> object:
         raise JobError(f"verdict is {value!r:.80}; it has to be {', '.join(VERDICTS)}")
     if name == "unheard_by" and not all(isinstance(judge, str) for judge in cast("list[object]", value)):
         raise JobError(f"unheard_by holds {value!r:.80}, where names of judges are expected")
-    if name == "rejected":
-        return [_rejected(trial) for trial in cast("list[object]", value)]
-    if name == "alignment":
-        return [_aligned(piece) for piece in cast("list[object]", value)]
-    if name == "kept":
-        return _checked_kept(cast("dict[str, object]", value))
+    if name in ("rejected", "alignment"):
+        check = _rejected if name == "rejected" else _aligned
+        return [check(item) for item in cast("list[object]", value)]
+    if name in ("reference", "kept"):
+        check = _checked_reference if name == "reference" else _checked_kept
+        return check(cast("dict[str, object]", value))
     if isinstance(value, dict):
         for key, item in cast("dict[str, object]", value).items():
             if not isinstance(item, str | int | float | None):
@@ -438,6 +448,13 @@ def _checked_kept(value: dict[str, object]) -> dict[str, object]:
         raise JobError(f"kept is {value!r:.80}; it has to be an object with run, row, and where it differs metadata")
     if "metadata" in value:
         _checked("metadata", value["metadata"])
+    return value
+
+
+def _checked_reference(value: dict[str, object]) -> dict[str, object]:
+    is_known = value.keys() in ({"clip", "text"}, {"clip", "text", "digest"})
+    if not is_known or not all(isinstance(item, str) for item in value.values()):
+        raise JobError(f"reference is {value!r:.80}; it has to be an object with clip, text, perhaps digest")
     return value
 
 

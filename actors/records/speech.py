@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from .reference import Reference
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -19,12 +21,14 @@ class SpeechInput:
         voice: Of the model; "" is its own default
         seed: 0 … 2**63 - 1
         speed: Within the model's bounds
+        reference: A recording to speak with the voice of, in place of `voice`
     """
 
     text: str
     voice: str = ""
     seed: int = 0
     speed: float = 1.0
+    reference: Reference | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from ..gate.gate import Gate
 from ..gate.stats import NO_GATE
 from ..records.part import PartStore
 from .receipt import JobConfig, ReplicaProgress
+from .references import References
 from .retries import Retries, SpeakingTurn
 
 
@@ -31,6 +32,7 @@ class CalledJob:
         handed_back: Parts of which no further row must be spoken; forgotten when their calls end
         gate: The judges of its clips; None for none
         retries: Rejected segments of all its calls
+        references: The recordings that its rows name; None where rows name none
     """
 
     config: JobConfig
@@ -41,6 +43,7 @@ class CalledJob:
     handed_back: set[str] = field(default_factory=set[str])
     gate: Gate | None = None
     retries: Retries = field(default_factory=lambda: Retries(SpeakingTurn()))
+    references: References | None = None
 
     def report(self, done: ReplicaProgress) -> None:
         """Add to the counts, from any thread."""

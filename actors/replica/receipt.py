@@ -9,6 +9,7 @@ from ..batcher.stats import NO_BATCHES, BatchStats
 from ..gate.config import GateConfig
 from ..gate.stats import NO_GATE, GateStats
 from ..models.base import ModelConfig
+from ..records.reference import ClipStore
 from ..records.verdicts import NO_VERDICTS, VerdictCounts
 from ..text.front_end import TextRules
 
@@ -25,6 +26,7 @@ class JobConfig:
         gate: Judges of each clip; None for none
         finishing: What becomes of a clip before it is encoded
         alignment: Whether manifests say when each word is heard, where the model knows it
+        clips: Reads the recordings that rows name as their voices; None where no row can
     """
 
     model: ModelConfig
@@ -34,6 +36,7 @@ class JobConfig:
     gate: GateConfig | None = None
     finishing: Finishing = field(default_factory=Finishing)
     alignment: bool = True
+    clips: ClipStore | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ from ..records.utterance import Utterance
 from .call import Call, CalledJob, Dropped
 from .loaded_model import MAX_PENDING_CLIPS, LoadedModel, tuned
 from .receipt import JobConfig, Receipt, ReplicaConfig, ReplicaProgress
+from .references import References
 from .retries import Retries, SpeakingTurn
 from .shard_synthesis import ShardSynthesis
 from .streaming import speak_stream
@@ -123,7 +124,9 @@ class Replica:
         self._refuse_another(config.model)
         home = self.load()
         gate = None if config.gate is None else Gate(config.gate, hire)
-        self._jobs[job] = CalledJob(config, store, gate=gate, retries=Retries(self._turn))
+        seconds = self._ready.model.info.reference_s
+        references = None if config.clips is None else References(config.clips, seconds, job)
+        self._jobs[job] = CalledJob(config, store, gate=gate, retries=Retries(self._turn), references=references)
         return home
 
     def leave(self, job: str) -> None:
@@ -182,6 +185,7 @@ class Replica:
             self._turn,
             known.gate,
             known.retries,
+            known.references,
         )
         try:
             attempt.read(utterances)
@@ -218,6 +222,7 @@ class Replica:
                 voice=wanted.voice,
                 seed=wanted.seed,
                 speed=wanted.speed,
+                reference=wanted.reference,
                 listener=listener,
                 turns=turns,
             )

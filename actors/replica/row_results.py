@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar
 
 from ..models.base import ModelInfo
 from ..records.manifest import Record
+from ..records.reference import NamedClip
 from ..records.utterance import Segment, Utterance
 from ..text.front_end import SpokenText
 from ..text.segments import SpokenSegments
@@ -77,6 +78,11 @@ class Rows(ABC, Generic[RowPiece]):
         self._guard = threading.RLock()  # a judge's verdict comes from another thread
         self._waiting: dict[int, Pieces[RowPiece]] = {}
         self._failed: list[Record] = []
+        self._heard: dict[int, str] = {}
+
+    def heard(self, row: int, reference_digest: str) -> None:
+        """Note the digest of the recording that a row is spoken with, for its record."""
+        self._heard[row] = reference_digest
 
     def expect(self, utterance: Utterance, planned: SpokenSegments) -> None:
         """Add a row that consists of these segments."""
@@ -89,6 +95,11 @@ class Rows(ABC, Generic[RowPiece]):
         """Whether the segment has yet to be made, and its row has not failed."""
         pieces = self._waiting.get(segment.row)
         return pieces is not None and pieces.attempt == segment.attempt and pieces.pieces[segment.index] is None
+
+    def clip_of(self, segment: Segment) -> NamedClip | None:
+        """The recording that the row of a segment names, which has not ended."""
+        pieces = self._waiting.get(segment.row)
+        return None if pieces is None else pieces.utterance.reference
 
     @property
     def is_open(self) -> bool:
@@ -159,6 +170,7 @@ class Rows(ABC, Generic[RowPiece]):
             model_revision=self._info.revision,
             default_voice=self._info.default_voice,
             error=error,
+            reference_digest=self._heard.get(utterance.row, ""),
             **made,
         )
 

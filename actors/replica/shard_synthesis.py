@@ -37,6 +37,7 @@ from ..text.segments import spoken_segments
 from .clip_results import Clips
 from .loaded_model import LoadedModel
 from .receipt import JobConfig, Receipt, ReplicaProgress
+from .references import References, SpokenReferences
 from .retries import WORTH_A_BATCH, Retries, SpeakingTurn
 from .row_results import Rows
 from .stepwise import Stepwise
@@ -64,6 +65,7 @@ class ShardSynthesis:
         turn: Held while this call speaks, unless the model may speak for several at once; None for a call of its own
         gate: Judges clips; None for a job without judges
         retries: The rejected segments of all calls of the job on this replica
+        references: The recordings that rows name; None where rows name none
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class ShardSynthesis:
         turn: SpeakingTurn | None = None,
         gate: Gate | None = None,
         retries: Retries | None = None,
+        references: References | None = None,
     ) -> None:
         self._model, self._tuner, self._memory = voice.model, voice.tuner, voice.memory
         self._stepwise = Stepwise.of(voice.model, config.model.task)
@@ -92,6 +95,7 @@ class ShardSynthesis:
         self._report, self._is_enough = report, is_enough
         self._front_end, self._pause_s = FrontEnd(info, config.text), config.pause_s
         self._texts: dict[int, SpokenText | Exception] = {}
+        self._references = SpokenReferences(references, voice.model)
         self._left: tuple[int, ...] = ()
         self._spoken_last: Segment | None = None
         self._surprise: Exception | None = None
@@ -113,12 +117,20 @@ class ShardSynthesis:
         return nullcontext() if self.is_shared else self._turns.rows()
 
     def read(self, utterances: Sequence[Utterance]) -> None:
-        """Analyse all texts. It uses no model: a call that waits for the model does it while another one speaks."""
+        """Analyse all texts, and read the recordings that rows name.
+
+        It uses no model: a call that waits for the model does it while another one speaks.
+
+        Raises:
+            RunStopped: The store of a recording does not answer
+        """
+        faults = self._references.read(utterances)
         for utterance in utterances:
             try:
                 self._texts[utterance.row] = self._front_end.read(utterance.text, utterance.voice, utterance.language)
             except Exception as error:
                 self._texts[utterance.row] = error
+        self._texts |= faults
 
     def synthesise(self, utterances: Sequence[Utterance]) -> bool:
         """Speak all utterances until `is_enough`; a clip goes to the encoder as soon as its last segment is there.
@@ -251,8 +263,11 @@ class ShardSynthesis:
             spoken = self._texts.pop(utterance.row, None)
             if isinstance(spoken, Exception):
                 raise spoken
+            reference = self._references.of(utterance.reference)
             with self._model_turn():
-                planned = spoken_segments(utterance, self._model, self._front_end, self._pause_s, spoken)
+                planned = spoken_segments(utterance, self._model, self._front_end, self._pause_s, spoken, reference)
+            if reference is not None:
+                self._rows.heard(utterance.row, reference.digest)
         except (JobError, RunStopped):
             raise
         except Exception as error:
@@ -272,9 +287,10 @@ class ShardSynthesis:
         elif memory is not None and len(batch) == 1 and not tuner.can_ever_fit(shape):
             # Main memory raises no error: the system would end the process.
             raise BatchOutOfMemory("it is not tried where memory has no other bound")
+        heard = self._with_clips(batch)
         with self._model_turn():
             began = time.perf_counter()
-            waves = self._model.speak(batch)
+            waves = self._model.speak(heard)
             seconds = time.perf_counter() - began
         if len(waves) != len(batch):
             raise JobError(f"model {self._model.info.name} gave {len(waves)} clips for {len(batch)} segments")
@@ -284,7 +300,7 @@ class ShardSynthesis:
             tuner.held(shape, peak)
         else:
             tuner.spoke(shape, seconds, peak - tuner.resident_bytes if memory is not None else None)
-        self._surprise, self._spoken_last = None, batch[-1]
+        self._surprise, self._spoken_last = None, heard[-1]
         self._count(
             BatchStats(
                 num_batches=1,
@@ -299,6 +315,14 @@ class ShardSynthesis:
         )
         return list(zip(batch, waves, strict=True))
 
+    def _with_clips(self, segments: Sequence[Segment]) -> list[Segment]:
+        """The segments as the model is given them: with their recordings, for as long as they are spoken.
+
+        Raises:
+            RowRejected: A recording can no longer be used
+        """
+        return [self._references.with_clip(each, self._rows_of(each).clip_of(each)) for each in segments]
+
     def _planned(self, segments: Iterable[Segment]) -> deque[list[Segment]]:
         """Segments in batches; a model that speaks step by step gets them all as one."""
         if self._stepwise is not None:
@@ -311,7 +335,8 @@ class ShardSynthesis:
         """Speak or refine step by step, and take each row as it ends. Errors of the model pass."""
         began, before = self._meter.seconds(), stepwise.usage
         # Closed in any case: abandoned rows would go on in the slots beside others.
-        with closing(stepwise.outcomes(segments)) as outcomes, self._beside(stepwise) as look:
+        heard = self._with_clips(segments)
+        with closing(stepwise.outcomes(heard)) as outcomes, self._beside(stepwise) as look:
             for segment, outcome in outcomes:
                 self._take(segment, outcome)
                 look()
@@ -349,7 +374,7 @@ class ShardSynthesis:
 
         def speak(segments: Sequence[Segment]) -> None:
             try:
-                with closing(stepwise.outcomes(segments)) as outcomes:
+                with closing(stepwise.outcomes(self._with_clips(segments))) as outcomes:
                     for segment, outcome in outcomes:
                         self._take(segment, outcome)
                         if self._is_enough():

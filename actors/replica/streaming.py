@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ...errors import RowRejected
 from ..audio.encoding import silence
 from ..models.base import Model
+from ..records.reference import Reference
 from ..records.stream_handle import StreamHandle
 from ..records.utterance import Prepared, Segment
 from ..text.clauses import ChunkSize, chunk_tokens_of, spoken_pieces
@@ -36,6 +38,7 @@ def speak_stream(
     voice: str = "",
     seed: int = 0,
     speed: float = 1.0,
+    reference: Reference | None = None,
     pause_s: float = PAUSE_S,
     streaming_text_chunk_size: ChunkSize = "auto",
     begun: Callable[[Segment], None] | None = None,
@@ -46,6 +49,7 @@ def speak_stream(
 
     Args:
         text: The text, or its parts as they arrive
+        reference: A recording to speak with the voice of; None for that of `voice`
         pause_s: Seconds of silence between two pieces
         streaming_text_chunk_size: See `clauses.chunk_tokens_of`
         begun: Called with every segment right before it is spoken
@@ -62,7 +66,8 @@ def speak_stream(
     pause = silence(model.info.sample_rate, pause_s)
     tokens = chunk_tokens_of(text, streaming_text_chunk_size)
     voice = voice or model.info.default_voice
-    stream = _Stream(model, voice, seed, speed, tokens, listener or StreamHandle(), turns, FrontEnd(model.info))
+    heard = reference or model.preset(voice)
+    stream = _Stream(model, voice, seed, speed, heard, tokens, listener or StreamHandle(), turns, FrontEnd(model.info))
     return stream.pieces(text, pause, begun)
 
 
@@ -74,6 +79,7 @@ class _Stream:
     voice: str
     seed: int
     speed: float
+    reference: Reference | None
     chunk_tokens: int | None
     listener: StreamHandle
     turns: PriorityLock | None
@@ -102,7 +108,7 @@ class _Stream:
             for fitting, prepared in self._fitting(piece):
                 if self.listener.is_gone:
                     return
-                yield Segment(0, index, fitting, prepared, self.seed, self.voice, self.speed)
+                yield Segment(0, index, fitting, prepared, self.seed, self.voice, self.speed, reference=self.reference)
                 index += 1
         if not index and not self.listener.is_gone:
             raise RowRejected("nothing in the text can be spoken")
@@ -118,7 +124,10 @@ class _Stream:
                 for part in self.front_end.read(piece, self.voice).parts
                 for cut in split_text(part.text, info.split_chars, is_read=info.takes_words)
             ]
-            return list(fit_pieces(pieces, self.voice, info.max_length, self.model.prepare))
+            prepare = self.model.prepare
+            if self.reference is not None:
+                prepare = partial(self.model.prepare_like, self.reference, "")
+            return list(fit_pieces(pieces, self.voice, info.max_length, prepare))
 
     def _waves(self, segment: Segment) -> Iterator[NDArray[np.float32]]:
         """The model's waveforms. The lock is held for each of them, and not while the listener takes it."""

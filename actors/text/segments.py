@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ...errors import RowRejected
+from ..records.reference import Reference
 from ..records.utterance import Segment, Utterance
 from .front_end import FrontEnd, SpokenText, named, refuse_unspoken
 from .splitting import fit_pieces, split_text
@@ -35,7 +36,12 @@ class SpokenSegments:
 
 
 def spoken_segments(
-    utterance: Utterance, model: Model, front_end: FrontEnd, pause_s: float, spoken: SpokenText | None = None
+    utterance: Utterance,
+    model: Model,
+    front_end: FrontEnd,
+    pause_s: float,
+    spoken: SpokenText | None = None,
+    reference: Reference | None = None,
 ) -> SpokenSegments:
     """The row as the model takes it, `pause_s` seconds between segments of one paragraph.
 
@@ -43,6 +49,7 @@ def spoken_segments(
 
     Args:
         spoken: What the front end has read before; None to read the text now
+        reference: The recording that the row names; segments do not hold it, since many of them wait at a time
 
     Raises:
         TextTooLong: And RowRejected: for what cannot be cut, for a row with nothing to speak, and for one with unspoken
@@ -50,7 +57,10 @@ def spoken_segments(
     """
     info = model.info
     spoken = spoken if spoken is not None else front_end.read(utterance.text, utterance.voice, utterance.language)
+    reference = reference or model.preset(utterance.voice or info.default_voice)
     prepare = partial(model.prepare_in, utterance.language) if utterance.language else model.prepare
+    if reference is not None:
+        prepare = partial(model.prepare_like, reference, utterance.language)
     segments: list[Segment] = []
     pauses_s: list[float] = []
     missed = dict.fromkeys(spoken.unspoken)

@@ -152,4 +152,7 @@ def digest(utterances: Sequence[Utterance]) -> str:
         languages = [u.language for u in utterances]
         if any(languages):
             hashed.update("\0".join(languages).encode())
+        references = [u.reference and [u.reference.clip, u.reference.text] for u in utterances]
+        if any(references):
+            hashed.update(dumps({"references": references}).encode())
     return hashed.hexdigest()

@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from ...actors.records.reference import NamedClip
 from ...actors.records.utterance import JsonScalar, Utterance
 from .bloom_filter import Hashes
 
-_FIELDS = ("row", "id", "text", "seed", "voice", "speed", "metadata", "language")
+_FIELDS = ("row", "id", "text", "seed", "voice", "speed", "metadata", "language", "reference")
 _SETTERS = [vars(Utterance)[name].__set__ for name in _FIELDS]
 
 
@@ -32,6 +33,7 @@ class Columns:
     speeds: list[float] = field(default_factory=list[float])
     metadata: list[dict[str, JsonScalar]] = field(default_factory=list[dict[str, JsonScalar]])
     languages: list[str] = field(default_factory=list[str])
+    references: list[NamedClip | None] = field(default_factory=list["NamedClip | None"])
 
     def append(self, *values: Any) -> None:
         """One row more, in the order of the columns."""
@@ -54,6 +56,7 @@ class Columns:
             seeds = [seed if own is None else own for own, seed in zip(self.seeds, seeds, strict=True)]
         made = [_new(Utterance) for _ in seeds]
         columns = (self.rows, self.ids, self.texts, seeds, self.voices, self.speeds, self.metadata, self.languages)
+        columns += (self.references,)
         for setter, values in zip(_SETTERS, columns, strict=True):
             # Through the slots: the constructor of a frozen class takes several times as long.
             deque(map(setter, made, values), maxlen=0)

@@ -40,6 +40,8 @@ class InputOptions:
         voice: Where empty, `default_voice`.
         speed: Where empty, `default_speed`.
         language: Of the text, as in "en" or "en-GB"; where empty, that of the voice or of the text's letters.
+        reference: A recording to speak with the voice of, in place of `voice`: a path, from the corpus file on, or s3://.
+        reference_text: The words in it.
         format: "auto" goes by the file's extension.
         delimiter: Between the fields of csv and tsv; None: found by the header, else that of the format.
         header: Whether csv and tsv begin with the names of the columns; None: as the format has it.
@@ -49,6 +51,7 @@ class InputOptions:
         voices: The voices allowed; empty for any.
         languages: The languages allowed, as in "en": regions of them, such as "en-GB", are allowed as well.
         voice_forms: Forms of voices that are allowed beside them, such as "seed".
+        reference_s: Shortest and longest recording that the model takes, in seconds.
         metadata: "all" columns that are none of the above, or the names of those to keep.
     """
 
@@ -59,6 +62,8 @@ class InputOptions:
     voice: Column | None = Column("voice", required=False)
     speed: Column | None = Column("speed", required=False)
     language: Column | None = None
+    reference: Column | None = None
+    reference_text: Column | None = None
     format: Format | Literal["auto"] = "auto"
     delimiter: str | None = None
     header: bool | None = None
@@ -70,6 +75,7 @@ class InputOptions:
     voices: tuple[str, ...] = ()
     voice_forms: tuple[VoiceForm, ...] = ()
     languages: tuple[str, ...] = ()
+    reference_s: tuple[float, float] = (0.5, 30.0)
     job_seed: int = 0
     metadata: Literal["all"] | tuple[str, ...] = "all"
     s3: S3Options | None = None
@@ -82,6 +88,7 @@ class InputOptions:
     def meaningful(self) -> tuple[Column, ...]:
         """The columns that mean something, whether or not they have to exist."""
         named = (self.id, Column(self.text), self.seed, self.voice, self.speed, self.language)
+        named += (self.reference, self.reference_text)
         return tuple(column for column in named if column is not None)
 
     @property

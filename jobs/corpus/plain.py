@@ -18,19 +18,19 @@ _Fields = dict[str, object]
 
 
 class PlainRows:
-    """Knows rows that bring an id and a text, maybe a voice, no seed and no speed, and nothing that may be wrong."""
+    """Knows rows of an id and a text, maybe a voice, no seed, speed or reference, and nothing that may be wrong."""
 
     def __init__(self, options: InputOptions, metadata: Callable[[_Fields], dict[str, JsonScalar]]) -> None:
         self._options = options
         self._metadata = metadata
         self._id, self._text, self._voice = name_of(options.id), options.text, name_of(options.voice)
-        self._empty = (name_of(options.seed), name_of(options.speed))
+        self._empty = (name_of(options.seed), name_of(options.speed), name_of(options.reference))
         self._voices = frozenset(options.voices)
         self._language, self._languages = name_of(options.language), frozenset(options.languages)
         self._meaningful = frozenset(column.name for column in options.meaningful)
 
     def columns(self, rows: Sequence[_Fields | Broken]) -> tuple[Sequence[Any], ...] | None:
-        """Ids, texts, seeds, voices, speeds, metadata, languages of one or more rows; None if one is not plain."""
+        """Ids, texts, seeds, voices, speeds, metadata, languages, references of rows; None if one is not plain."""
         columns = _columns(rows)
         if columns is None or not self._is_plain(columns):
             return None
@@ -49,7 +49,8 @@ class PlainRows:
                 metadata = list(map(self._metadata, cast("Sequence[_Fields]", rows)))
         except RowRejected:
             return None
-        return columns[self._id], columns[self._text], [None] * len(rows), voices, speeds, metadata, languages
+        none = [None] * len(rows)
+        return columns[self._id], columns[self._text], none, voices, speeds, metadata, languages, none
 
     def _is_plain(self, columns: dict[str, list[object]]) -> bool:
         if self._id not in columns or self._text not in columns:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...actors.models.voice_reference import unknown_name
+from ...actors.records.reference import NamedClip
 from ...actors.records.utterance import Failure, JsonScalar, Utterance
 from ...errors import RowRejected
 from .bloom_filter import Hashes
@@ -22,12 +23,13 @@ from .columns import Columns
 from .options import InputOptions, name_of
 from .plain import PlainRows
 from .reader import Broken, RawRow
+from .references import RowReferences
 from .values import decoded, is_infinite, is_missing, is_no_number, scalar, seed_in, short, with_point
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
-_Checked = tuple[str, str, "int | None", str, float, dict[str, JsonScalar], str]
-"""A row that can be spoken: id, text, seed if it brings one, voice, speed, metadata, language."""
+_Checked = tuple[str, str, "int | None", str, float, dict[str, JsonScalar], str, "NamedClip | None"]
+"""A row that can be spoken: id, text, seed if it brings one, voice, speed, metadata, language, reference."""
 _TOGETHER = 256
 """Rows that are looked at together; one that is odd costs its neighbours some time."""
 
@@ -59,6 +61,7 @@ class RowMaker:
         self._voice = name_of(options.voice)
         self._speed = name_of(options.speed)
         self._language = name_of(options.language)
+        self._references = RowReferences(options)
         self._voices = frozenset(options.voices)
         self._meaningful = frozenset(column.name for column in options.meaningful)
         self._plain = PlainRows(options, self._metadata)
@@ -106,11 +109,11 @@ class RowMaker:
         if isinstance(fields, Broken):
             return Failure(row, default_id(row), f"{place_name(place)}: {fields.reason}")
         try:
-            return self._checked(row, fields, decimal)
+            return self._checked(row, place[0], fields, decimal)
         except RowRejected as error:
             return self._failure(row, f"{place_name(place)}: {error}", fields)
 
-    def _checked(self, row: int, fields: dict[str, object], decimal: str) -> _Checked:
+    def _checked(self, row: int, uri: str, fields: dict[str, object], decimal: str) -> _Checked:
         options, get = self._options, fields.get
         row_id = self._row_id(row, fields)
         text = get(self._text)
@@ -132,7 +135,8 @@ class RowMaker:
         speed = options.default_speed if is_no_number(given) else self._checked_speed(given, decimal)
         given = get(self._language)
         language = "" if is_missing(given) else self._checked_language(given)
-        return row_id, text, seed, voice, speed, self._metadata(fields), language
+        reference = self._references.of(fields, uri)
+        return row_id, text, seed, voice, speed, self._metadata(fields), language, reference
 
     def _row_id(self, row: int, fields: dict[str, object]) -> str:
         given = fields.get(self._id)

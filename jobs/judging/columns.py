@@ -12,13 +12,13 @@ from functools import partial
 from typing import Any
 
 from ...actors.records.utterance import Failure, Utterance
+from ...cluster.storage.audio_files import AudioFiles
 from ...errors import JobError, RowRejected, SpecError, did_you_mean
 from ..corpus.options import Column, InputOptions
 from ..corpus.reader import Broken
 from ..corpus.rows import RowMaker, place_name
 from ..corpus.values import is_missing
 from .audio_corpus import AudioCorpusOptions, FoundClip, Sound, sound_of
-from .audio_files import AudioFiles
 from .output_parts import attempt_of
 
 TEXTS = ("text", "sentence", "transcription", "transcript", "normalized_text")

@@ -12,13 +12,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from ...cluster.storage.audio_files import AudioFiles
 from ...errors import CorpusError, RowRejected, SpecError
 from ..corpus.corpus import READERS
 from ..corpus.files import InputFile
 from ..corpus.options import Format, InputOptions
 from ..corpus.reader import Broken, RawRow
 from .audio_corpus import PART_ROWS, AudioCorpusOptions, AudioPart, FoundClip, digest_of
-from .audio_files import AudioFiles
 from .columns import TEXTS, TableColumns
 
 _LOOK_AT = 20

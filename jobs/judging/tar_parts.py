@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from ...cluster.storage.audio_files import MAX_BYTES, AudioFiles
 from ...errors import CorpusError
 from ..corpus.files import looked_into
 from ..corpus.matching import Match
 from ..corpus.reader import Broken
 from .audio_corpus import AudioCorpusOptions, AudioPart, FoundClip, digest_of
-from .audio_files import MAX_BYTES, AudioFiles
 from .columns import TEXTS, TableColumns
 
 AUDIO_EXTENSIONS = ("wav", "flac", "opus", "ogg", "mp3")

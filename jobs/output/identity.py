@@ -64,6 +64,7 @@ def identity_of(
     """
     columns = spec.input.model_dump(include={"id", "text", "seed", "voice", "speed", "max_chars"})
     layout = spec.input.model_dump(include={"delimiter", "header", "columns", "language"})
+    references = spec.input.model_dump(include={"reference", "reference_text"})
     options = {f"model.options.{name}": value for name, value in spec.model.options.items()}
     try:
         # Through JSON and back: a change that JSON makes (in the keys of a map) must not look like another job.
@@ -79,6 +80,7 @@ def identity_of(
             **{f"input.{name}": value for name, value in columns.items()},
             # Left out if the job does not set them: outputs begun before these keys existed can be continued.
             **{f"input.{name}": value for name, value in layout.items() if value not in (None, True, "language")},
+            **{f"input.{name}": value for name, value in references.items() if value != name},
             "model.name": spec.model.name,
             "model.revision": info.revision,
             "model.backend": info.backend,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...actors.models.base import ModelInfo
+from ...errors import SpecError
 from ..corpus import Column, Corpus, InputOptions
 from ..spec.job import JobSpec
 
@@ -14,6 +15,7 @@ def open_corpus(spec: JobSpec, info: ModelInfo) -> Corpus:
 
     Raises:
         CorpusError: The corpus cannot be read; the message names the file and place
+        SpecError: The job names columns of recordings, and its model speaks with none
     """
     source = spec.input
 
@@ -25,6 +27,10 @@ def open_corpus(spec: JobSpec, info: ModelInfo) -> Corpus:
     # Where there is no choice, a column of that name is one of the user's own.
     is_asked = "language" in source.model_fields_set
     languages = base_languages(info.languages) if len(info.languages) > 1 or is_asked else ()
+    is_cloning = "reference" in info.voice_forms
+    for name in ("reference", "reference_text"):
+        if not is_cloning and name in source.model_fields_set and column(name) is not None:
+            raise SpecError(f"input.{name}: {info.name} speaks with no voices of recordings; leave it out")
     corpus = Corpus(
         InputOptions(
             uri=source.uri if isinstance(source.uri, str) else tuple(source.uri),
@@ -35,6 +41,9 @@ def open_corpus(spec: JobSpec, info: ModelInfo) -> Corpus:
             speed=column("speed"),
             language=column("language") if languages else None,
             languages=languages,
+            reference=column("reference") if is_cloning else None,
+            reference_text=column("reference_text") if is_cloning else None,
+            reference_s=info.reference_s,
             format=source.format,
             delimiter=source.delimiter,
             header=source.header,

@@ -29,6 +29,7 @@ from ...cluster.containers.parts import Parts
 from ...cluster.sharding.cost_cache import recall
 from ...cluster.sharding.sharding import CostModel
 from ...cluster.storage import Storage, open_storage
+from ...cluster.storage.audio_files import ClipFiles
 from ...errors import JobChanged, SpecError
 from ..corpus import Corpus, would_read
 from ..output.identity import Identity, JobFile, identity_of
@@ -83,6 +84,7 @@ class ResolvedJob:
             gate=None if gate is None else gate.config,
             finishing=output.finishing(),
             alignment=output.alignment,
+            clips=ClipFiles(self.spec.input.s3.options()) if "reference" in self.info.voice_forms else None,
         )
 
     @property

@@ -6,15 +6,17 @@ Starts no cluster. Not known here: how a model streams, how text is cut, or who 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...actors.models.base import AutoregressiveModel, Model, ModelConfig
 from ...actors.models.registry import load, model_class
 from ...actors.models.voice_reference import MAX_SEED
+from ...actors.records.reference import Reference
 from ...actors.records.utterance import Segment
 from ...actors.replica.streaming import PAUSE_S, speak_stream
 from ...actors.text.clauses import ChunkSize, chunk_tokens_of
-from ...errors import ModelError, SpecError
+from ...errors import ModelError, RowRejected, SpecError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,6 +49,7 @@ def say(
     voice: str = "",
     seed: int = 0,
     speed: float = 1.0,
+    reference: tuple[str | Path, str] | None = None,
     pause_s: float = PAUSE_S,
     streaming_text_chunk_size: ChunkSize = "auto",
     path: str | None = None,
@@ -58,6 +61,7 @@ def say(
 
     Args:
         model: A name as in a job, or a model that is loaded already
+        reference: A recording to speak with the voice of, in place of `voice`: a file, and the words in it
         streaming_text_chunk_size: A piece after the first ends with the clause or sentence by which it has so many text
             tokens, 1 to 10,000; a token is about four letters, or one character of Chinese, Japanese or Korean. None:
             whole sentences. "auto": 10 for text that arrives in parts, None for a str
@@ -86,8 +90,22 @@ def say(
         pause_s=pause_s,
         streaming_text_chunk_size=tokens,
         begun=begun,
+        reference=None if reference is None else _reference(model, *reference),
     )
     return Speech(model, pieces)
+
+
+def _reference(model: Model, file: str | Path, words: str) -> Reference:
+    """The recording in a file. Raises ModelError where the model clones no voice, SpecError for a file of no use."""
+    info = model.info
+    if "reference" not in info.voice_forms:
+        raise ModelError(f"{info.name} speaks with no voices of recordings; leave reference out")
+    from ...actors.audio.reference_clip import decode_reference
+
+    try:
+        return decode_reference(Path(file).read_bytes(), words, info.reference_s)
+    except (OSError, RowRejected) as error:
+        raise SpecError(f"reference {str(file)!r:.300}: {getattr(error, 'strerror', None) or error}") from error
 
 
 def loaded(config: ModelConfig) -> Model:

@@ -177,7 +177,10 @@ def _kept_paths(service: SpeechService, gate: KeyGate, chunk_chars: int) -> APIR
     @router.post("/audio/speech")
     async def speech(request: Request) -> Response:
         wanted = SpeechRequest.parse(await read_body(request, service.limits))
-        return SpokenResponse(service, visit_of(request.scope), wanted, wanted.speech_input(service.offer))
+        # In a thread where a recording is decoded: it takes milliseconds, in which other streams go on.
+        read = wanted.speech_input
+        speech_input = await asyncio.to_thread(read, service.offer) if wanted.has_reference else read(service.offer)
+        return SpokenResponse(service, visit_of(request.scope), wanted, speech_input)
 
     @router.api_route("/models", methods=_READ)
     async def models() -> Response:

@@ -74,6 +74,7 @@ class InputSpec(Section):
 
     `id`, `seed`, `voice`, `speed` and, for a model of several languages, `language` are used when the corpus has them;
     named in the job, they have to be there.
+    So are `reference` and `reference_text`, for a model that speaks with the voice of a recording.
     `delimiter`, `header` and `columns` say how csv and tsv are laid out where their first line does not.
     """
 
@@ -88,6 +89,8 @@ class InputSpec(Section):
     voice: str | None = "voice"
     speed: str | None = "speed"
     language: str | None = "language"
+    reference: str | None = "reference"
+    reference_text: str | None = "reference_text"
     max_chars: Annotated[int, Field(ge=1)] = 20_000
     s3: S3Spec = S3Spec()
 

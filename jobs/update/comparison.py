@@ -1,9 +1,9 @@
 """An output compared with its corpus: which clips still fit a row, which parts count on as they are, what is spoken.
 
-Guaranteed: a clip is kept if and only if a row of the corpus has its id, text, voice, seed and speed; each row is kept
-at most once. A part counts on as it is if all its rows are kept under their numbers and with their metadata; of any
-other part, the rows that are kept get a manifest of their own (`kept`), and its objects stay as they are. The result
-depends on the corpus and the manifests alone.
+Guaranteed: a clip is kept if and only if a row of the corpus has its id, text, voice, seed and speed, and the recording
+that it names, if any, is the same; each row is kept at most once. A part counts on as it is if all its rows are kept
+under their numbers and with their metadata; of any other part, the rows that are kept get a manifest of their own
+(`kept`), and its objects stay as they are. The result depends on the corpus and the manifests alone.
 """
 
 from __future__ import annotations

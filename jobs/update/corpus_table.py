@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from ...actors.records.manifest import dumps
 from ...actors.records.utterance import Failure, JsonScalar, Utterance
 from ..corpus import Corpus, IdIndex, Position, RowStream
+from .clip_digests import ClipDigests
 from .keys import key_of_row, metadata_hash
 
 _ROW = np.dtype([("high", "<u8"), ("low", "<u8"), ("metadata", "<u8")])
@@ -49,6 +50,7 @@ class CorpusTable:
     def __init__(self, corpus: Corpus, block_rows: int, seeds: Mapping[str, int] = NO_SEEDS) -> None:
         self._corpus = corpus
         self._seeds = seeds
+        self._clips = ClipDigests(corpus.options)
         self.asked_seeds: dict[int, int] = {}
         self._block_rows = block_rows
         self._blocks: list[Block] = []
@@ -99,9 +101,10 @@ class CorpusTable:
         texts = [dumps(row.metadata) if row.metadata else "{}" for row in rows]
         spooled = [b"" if text == "{}" else text.encode("utf-8") for text in texts]
         self._spool.write(b"".join(spooled))
-        pairs = zip(rows, texts, strict=True)
+        heard = self._clips.of(rows)
         entries = [
-            key_of_row(row, voice, asked(row.row)) + metadata_hash(text).to_bytes(8, "little") for row, text in pairs
+            key_of_row(row, voice, asked(row.row), heard.get(row.row, "")) + metadata_hash(text).to_bytes(8, "little")
+            for row, text in zip(rows, texts, strict=True)
         ]
         return b"".join(entries), np.fromiter(map(len, spooled), np.int64, len(spooled))
 

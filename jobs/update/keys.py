@@ -19,16 +19,20 @@ DECIDING = tuple(field.name for field in fields(Utterance) if field.name not in 
 """What decides a row's audio, of all that stands in it; a record has a field of each name."""
 
 
-def key_of_row(row: Utterance | Failure, default_voice: str, asked_seed: int | None = None) -> bytes:
+def key_of_row(
+    row: Utterance | Failure, default_voice: str, asked_seed: int | None = None, reference_digest: str = ""
+) -> bytes:
     """The key of a row of the corpus. Of a rejected row, everything counts, its reason and its number too.
 
     Args:
         asked_seed: The corpus's seed, where the row has another one by the file of `--rows`
+        reference_digest: Of the recording that the row names, as it is now; "" where it cannot be used
     """
     if isinstance(row, Failure):
         return _hash(["rejected", row.row, row.id, row.reason, row.text, dumps(row.metadata)])
+    named = None if row.reference is None else [row.reference.clip, row.reference.text, reference_digest]
     values = {name: getattr(row, name) for name in DECIDING}
-    return _spoken(values | {"voice": row.voice or default_voice}, asked_seed)
+    return _spoken(values | {"voice": row.voice or default_voice, "reference": named}, asked_seed)
 
 
 def key_of_record(record: Record, part: PartName, *, is_as_asked: bool = False) -> bytes:
@@ -41,6 +45,8 @@ def key_of_record(record: Record, part: PartName, *, is_as_asked: bool = False) 
         error, metadata = record.error or "", dumps(record.metadata)
         return _hash(["rejected", record.row, record.id, error, record.text, metadata])
     values, asked_seed = {name: getattr(record, name) for name in DECIDING}, record.asked_seed
+    if record.reference is not None:
+        values["reference"] = [record.reference.get(key, "") for key in ("clip", "text", "digest")]
     if is_as_asked and asked_seed is not None:
         values["seed"], asked_seed = asked_seed, None
     return _spoken(values, asked_seed)

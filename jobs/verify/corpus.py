@@ -1,4 +1,4 @@
-"""Compare an output with the corpus that it was made of: each row's id, text, voice, seed, speed and metadata.
+"""Compare an output with the corpus that it was made of: id, text, voice, reference, seed, speed, metadata.
 
 Guaranteed: one window of rows in memory, and of all ids what `IdIndex` takes; rows that were rejected as they were read
 are compared too, but for their reasons, which name places. Not known here: what became of a row.
@@ -164,6 +164,8 @@ def _differences(row: Utterance | Failure, record: Record, corpus: Corpus) -> li
 
 def _asked(record: Record, name: str) -> object:
     """A field as the corpus should have it."""
+    if name == "reference" and record.reference is not None:
+        return {key: record.reference[key] for key in ("clip", "text")}
     is_otherwise = name == "seed" and record.asked_seed is not None
     return record.asked_seed if is_otherwise else getattr(record, name)
 
@@ -172,12 +174,13 @@ def _wanted(row: Utterance | Failure, corpus: Corpus) -> dict[str, object]:
     """What the corpus says of a row, by the names of a record's fields."""
     wanted: dict[str, object] = {"id": row.id, "text": row.text, "metadata": row.metadata}
     if isinstance(row, Failure):
-        return wanted | {"voice": "", "seed": None, "speed": None, "language": None}
+        return wanted | {"voice": "", "seed": None, "speed": None, "language": None, "reference": None}
     wanted |= {"voice": row.voice or corpus.options.default_voice, "seed": row.seed, "speed": row.speed}
-    return wanted | {"language": row.language or None}
+    named = None if row.reference is None else {"clip": row.reference.clip, "text": row.reference.text}
+    return wanted | {"language": row.language or None, "reference": named}
 
 
-_COMPARED = ("id", "text", "metadata", "voice", "seed", "speed", "language")
+_COMPARED = ("id", "text", "metadata", "voice", "seed", "speed", "language", "reference")
 
 
 def _spelt(value: object) -> str:

@@ -14,6 +14,7 @@ from itertools import islice
 import numpy as np
 
 from ...actors.records.manifest import PartName, Record
+from ...actors.records.reference import NamedClip
 from ...actors.records.utterance import Utterance
 from ...cluster.sharding.sharding import digest
 from ..corpus import IdIndex
@@ -119,7 +120,17 @@ def rows_digest(records: Sequence[Record]) -> str:
     """Of a manifest's rows, as the plan has it of the corpus's."""
     return digest(
         [
-            Utterance(r.row, r.id, r.text, r.seed or 0, r.voice, r.speed or 1.0, r.metadata, r.language or "")
+            Utterance(
+                r.row,
+                r.id,
+                r.text,
+                r.seed or 0,
+                r.voice,
+                r.speed or 1.0,
+                r.metadata,
+                r.language or "",
+                None if r.reference is None else NamedClip(r.reference["clip"], r.reference["text"]),
+            )
             for r in records
         ]
     )

@@ -23,6 +23,10 @@ _ABOUT = {
     "speed": "1 is the voice's own pace.",
     "seed": "The same request with the same seed gives the same audio.",
     "stream": f"Send the audio while it is made. Left out: true for {', '.join(STREAMED_FORMATS)} and for sse.",
+    "reference_audio": "A recording to speak with the voice of, base64 of an audio file. No path or address is opened.",
+    "reference_text": "The words in the recording.",
+    "ref_audio": "The same as reference_audio.",
+    "ref_text": "The same as reference_text.",
     "stream_format": "sse: the audio in OpenAI's server-sent events.",
 }
 _PROBLEMS = {

@@ -20,6 +20,7 @@ from ....errors import did_you_mean
 from ...spec.job import SEED_MAX
 from ..http_problem import HttpProblem
 from .aliases import Aliases
+from .reference import request_reference
 
 _SHOWN_CHARS = 80
 _SHOWN_KEYS = 3
@@ -54,7 +55,8 @@ class Offer:
 class SpeechRequest(BaseModel):
     """The body of `POST /v1/audio/speech`.
 
-    Keys from `instructions` on have no effect here.
+    `ref_audio` and `ref_text` are other names of the recording and its words. Keys from `instructions` on have no
+    effect here.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, protected_namespaces=())
@@ -67,6 +69,10 @@ class SpeechRequest(BaseModel):
     seed: Annotated[int, Field(ge=0, le=SEED_MAX)] = 0
     stream: bool | None = None
     stream_format: Literal["audio", "sse"] = "audio"
+    reference_audio: str = ""
+    reference_text: str = ""
+    ref_audio: str = ""
+    ref_text: str = ""
     instructions: Any = None
     language: Any = None
     lang_code: Any = None
@@ -84,7 +90,7 @@ class SpeechRequest(BaseModel):
     def _in_any_case(cls, name: Any) -> Any:
         return name.lower() if isinstance(name, str) else name
 
-    @field_validator("input", "voice")
+    @field_validator("input", "voice", "reference_text", "ref_text")
     @classmethod
     def _is_unicode(cls, text: str) -> str:
         try:
@@ -121,6 +127,11 @@ class SpeechRequest(BaseModel):
         return [key for key in IGNORED_KEYS if key in self.model_fields_set]
 
     @property
+    def has_reference(self) -> bool:
+        """Whether a recording comes with the request, so that reading it takes a moment."""
+        return bool(self.reference_audio or self.ref_audio)
+
+    @property
     def is_streamed(self) -> bool:
         """Whether the answer is sent as it is made, else as a whole file with its length."""
         if self.stream is None:
@@ -151,7 +162,9 @@ class SpeechRequest(BaseModel):
             raise _wrong("input", told, "string_above_max_length")
         if not normalise(self.input):
             raise _wrong("input", '"input" holds nothing that can be spoken', "nothing_to_speak")
-        return SpeechInput(self.input, voice, self.seed, self.speed)
+        audio, words = self.reference_audio or self.ref_audio, self.reference_text or self.ref_text
+        reference = request_reference(audio, words, info)
+        return SpeechInput(self.input, voice, self.seed, self.speed, reference)
 
 
 def is_served(name: str, offer: Offer) -> bool:

@@ -173,13 +173,14 @@ def test_a_part_is_named_by_what_it_holds(rows: list[Record]) -> None:
 def test_keys_stand_in_the_order_of_the_fields() -> None:
     """The reserved ones come last, and only where they are set."""
     names = list(Record.__dataclass_fields__)
-    assert list(json.loads(FAILED.to_json())) == names[:-11]
+    assert list(json.loads(FAILED.to_json())) == names[:-12]
     reserved = {"normalized_text": "x", "attempt": 1, "verdict": "rejected", "scores": {"a": 0.5}, "heard": "y"}
     trial = {"attempt": 0, "judge": "signal", "reasons": ["gap 2 s > 1.2 s"], "duration_s": 1.5}
     reserved |= {"unheard_by": ["mos"], "rejected": [trial], "alignment": [("x", 0.0, 0.5)], "language": "en"}
     reserved |= {"asked_seed": 4, "kept": {"run": 1, "row": 2, "metadata": {"page": 3}}}
+    reserved |= {"reference": {"clip": "a.wav", "text": "x", "digest": "ab"}}
     assert list(json.loads(replace(FAILED, **reserved).to_json())) == names
-    assert names[-11:] == list(reserved)
+    assert names[-12:] == list(reserved)
     assert FAILED.to_json().startswith('{"row":3,"id":"a","status":"failed","error":"empty text","text":"x"')
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote
 
-from ...cluster.storage import S3Options, Storage, open_storage
-from ...errors import JobError, StorageMissing
+from ...actors.records.reference import NamedClip
+from ...errors import JobError, RowRejected, StorageMissing
+from . import open_storage
+from .base import S3Options, Storage
 
 MAX_BYTES = 1 << 31
 """More is no clip."""
@@ -42,15 +45,20 @@ class AudioFiles:
             return f"{self.root.rstrip('/')}/{path}"
         return str(Path(self.root, path))
 
-    def read(self, path: str) -> bytes:
+    def read(self, path: str, max_bytes: int | None = None) -> bytes:
         """The bytes of a clip.
 
+        Args:
+            max_bytes: More are refused before they are fetched; None: of a local file as many as a clip may have
+
         Raises:
-            JobError: There is no such file, or it cannot be read
+            JobError: There is no such file, it has more bytes, or it cannot be read
             StorageUnavailable: The store does not answer
         """
         where = self.location(path)
-        return self._from_s3(where) if where.startswith("s3://") else _from_disk(where)
+        if where.startswith("s3://"):
+            return self._from_s3(where, max_bytes)
+        return _from_disk(where, max_bytes or MAX_BYTES)
 
     def state(self, path: str) -> str:
         """Changes when a local clip is replaced; "" for one in S3, which is not looked at."""
@@ -71,10 +79,16 @@ class AudioFiles:
         store, key = self._in_bucket(where)
         return store.exists(key)
 
-    def _from_s3(self, where: str) -> bytes:
+    def _from_s3(self, where: str, max_bytes: int | None) -> bytes:
         store, key = self._in_bucket(where)
         try:
-            return store.get(key)
+            if max_bytes is None:
+                return store.get(key)
+            with store.open(key) as file:
+                if file.seek(0, io.SEEK_END) > max_bytes:
+                    raise JobError(_too_large(where, max_bytes))
+                file.seek(0)
+                return file.read()
         except StorageMissing as error:
             raise JobError(f"{where}: there is no such object") from error
 
@@ -86,13 +100,49 @@ class AudioFiles:
         return self._stores[bucket], key
 
 
-def _from_disk(where: str) -> bytes:
+@dataclass(frozen=True, slots=True)
+class ClipFiles:
+    """Reads the recordings that rows of a corpus name: beside its file, by an absolute path, or in S3."""
+
+    s3: S3Options | None = None
+    _files: dict[str, AudioFiles] = field(default_factory=dict[str, AudioFiles], compare=False, repr=False)
+
+    def __getstate__(self) -> tuple[S3Options | None]:
+        return (self.s3,)
+
+    def __setstate__(self, state: tuple[S3Options | None]) -> None:
+        object.__setattr__(self, "s3", state[0])
+        object.__setattr__(self, "_files", {})
+
+    def location(self, named: NamedClip) -> str:
+        """The full path or URI of a clip."""
+        return AudioFiles(named.folder, self.s3).location(named.clip)
+
+    def read(self, location: str, max_bytes: int) -> bytes:
+        """The bytes of a clip.
+
+        Raises:
+            RowRejected: There is no such clip, it has more bytes, or it cannot be read
+            StorageUnavailable: The store does not answer
+        """
+        files = self._files.setdefault("", AudioFiles("", self.s3))
+        try:
+            return files.read(location, max_bytes)
+        except JobError as error:
+            raise RowRejected(str(error)) from error
+
+
+def _too_large(where: str, max_bytes: int) -> str:
+    return f"{where} has more than {max_bytes:,} bytes; that is no clip"
+
+
+def _from_disk(where: str, max_bytes: int) -> bytes:
     try:
         path = Path(where)
         if not path.is_file():
             raise JobError(f"{where}: there is no such file")
-        if path.stat().st_size > MAX_BYTES:
-            raise JobError(f"{where} has more than {MAX_BYTES:,} bytes; that is no clip")
+        if path.stat().st_size > max_bytes:
+            raise JobError(_too_large(where, max_bytes))
         return path.read_bytes()
     except (OSError, ValueError) as error:
         raise JobError(f"{where} cannot be read: {getattr(error, 'strerror', None) or error}") from error
