@@ -43,6 +43,8 @@ _ENVIRONMENT = {
     "RAY_gcs_server_request_timeout_seconds": str(round(LIMIT_S)),
     # Of a Ray of one machine: Ray then leaves 127.0.0.1 as it is, and all its servers listen there alone.
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    # Ray makes workers nice; beside other busy processes a replica would then load for minutes.
+    "RAY_worker_niceness": "0",
     # No processes before there is work for them.
     "RAY_enable_worker_prestart": "0",
     "RAY_prestart_worker_first_driver": "0",

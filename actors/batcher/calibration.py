@@ -19,7 +19,7 @@ from ..device.machine import hardware, num_cores, versions
 from ..device.memory import Memory, is_out_of_memory
 from ..models.base import BatchLimit, Model, ModelConfig, ModelInfo
 from ..records.utterance import Segment
-from .fit import BatchShape
+from .batch_shape import BatchShape
 from .probes import Probes
 from .profile import Profile, ProfileKey, Sample
 

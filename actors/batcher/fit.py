@@ -1,4 +1,4 @@
-"""A batch's shape, and curves over it: non-negative sums of a few terms, fitted to measurements. Pure.
+"""Curves over the shapes of batches: non-negative sums of a few terms, fitted to measurements. Pure.
 
 The main term is V = rows * longest * coefficient. Other terms are kept only if the measurements cannot be explained
 without them; so attention that grows with the square of the length is found in the measurements.
@@ -14,21 +14,9 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
+from .batch_shape import BatchShape
+
 Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class BatchShape:
-    """A padded batch: its rows, and the length of its longest row, as its model counts it."""
-
-    rows: int
-    longest: int
-
-    @property
-    def cells(self) -> int:
-        """Rows times longest: the size of the batch, padding included."""
-        return self.rows * self.longest
-
 
 TERMS: Mapping[str, Callable[[Array, Array], Array]] = {
     "cell": lambda rows, longest: rows * longest,

@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any, cast
 
-from .fit import BatchShape, Curve, fit_bytes, fit_seconds
+from .batch_shape import BatchShape
+from .fit import Curve, fit_bytes, fit_seconds
 
 RULES = 1
 """The version of the measurement. After it is raised, cached profiles are measured anew."""

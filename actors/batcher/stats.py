@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .fit import BatchShape
+from .batch_shape import BatchShape
 
 
 @dataclass(frozen=True, slots=True)

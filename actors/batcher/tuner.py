@@ -16,8 +16,9 @@ import numpy as np
 
 from ...errors import ModelError
 from ..models.base import BatchLimit
+from .batch_shape import BatchShape
 from .budget import Budget, size
-from .fit import Array, BatchShape, Curve, fit_bytes, fit_seconds
+from .fit import Array, Curve, fit_bytes, fit_seconds
 from .packing import pack_fastest, pack_full
 from .profile import Profile, Sample
 from .stats import Prediction

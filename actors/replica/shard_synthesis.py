@@ -21,8 +21,8 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from ...errors import BatchOutOfMemory, JobError, RowError, RunStopped
+from ..batcher.batch_shape import BatchShape
 from ..batcher.budget import size
-from ..batcher.fit import BatchShape
 from ..batcher.packing import num_cells, pack_segments
 from ..batcher.stats import BatchStats
 from ..device.memory import is_out_of_memory

@@ -19,10 +19,8 @@ from ...errors import RowRejected
 from .lexicon import Lexicon
 from .markup import Markup, Piece, pieces_of
 from .reading.analyser import Analysis, Reader, analyse, without_quote_marks
-from .reading.chinese.reader import HAN, ChineseReader
-from .reading.english.reader import EnglishReader
 from .reading.folding import fold
-from .reading.records import FOREIGN
+from .reading.records import FOREIGN, HAN
 from .splitting import normalise
 
 if TYPE_CHECKING:
@@ -215,8 +213,14 @@ def named(unspoken: Sequence[str]) -> str:
 
 @lru_cache(maxsize=8)
 def reader_of(language: str) -> Reader:
-    """The reader of a language, as in "en", "en-GB" or "zh"."""
-    return ChineseReader() if language.startswith("zh") else EnglishReader(is_british=language == "en-GB")
+    """The reader of a language, as in "en", "en-GB" or "zh". Its rules are imported, and compiled, at its first use."""
+    if language.startswith("zh"):
+        from .reading.chinese.reader import ChineseReader
+
+        return ChineseReader()
+    from .reading.english.reader import EnglishReader
+
+    return EnglishReader(is_british=language == "en-GB")
 
 
 def _tongues(text: str, language: str, languages: Sequence[str]) -> Iterator[tuple[str, str]]:

@@ -23,7 +23,6 @@ from .hub import HubDataset, HubPlace
 from .options import InputOptions
 from .printable import printable
 from .source import Source
-from .web import WebFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +60,8 @@ def _matched(uri: str, options: InputOptions) -> list[Match]:
     if scheme == "s3":
         return _matched_in_s3(uri, options)
     if scheme in ("http", "https"):
+        from .web import WebFile  # TLS and HTTP: a tenth of a second that other corpora need not pay
+
         file = WebFile(uri)
         entry = file.look()
         return [Match(printable(uri), file.name, entry.key, file, entry)]

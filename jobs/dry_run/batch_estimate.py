@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from ...actors.batcher.batch_shape import BatchShape
 from ...actors.batcher.budget import Budget
 from ...actors.batcher.calibration import options_text
-from ...actors.batcher.fit import BatchShape, Curve
+from ...actors.batcher.fit import Curve
 from ...actors.batcher.profile import Profile
 from ...actors.batcher.profile_cache import ProfileCache
 from ...actors.batcher.stats import BatchStats

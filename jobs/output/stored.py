@@ -30,7 +30,9 @@ Amount = Annotated[int | float, PlainValidator(_amount)]
 class Stored(BaseModel):
     """The keys of a JSON object that a run writes; other keys are refused."""
 
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=())
+    model_config = ConfigDict(
+        strict=True, frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=(), defer_build=True
+    )
 
 
 S = TypeVar("S", bound=Stored)

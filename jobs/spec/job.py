@@ -33,7 +33,9 @@ _HALF = re.compile("[\ud800-\udfff]")
 class Section(BaseModel):
     """Keys that are known, and checked."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, protected_namespaces=())
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, protected_namespaces=(), defer_build=True
+    )
 
     @field_validator("*", mode="before")
     @classmethod

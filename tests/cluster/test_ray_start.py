@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -85,12 +86,14 @@ def test_an_interrupt_ends_the_start_and_its_processes(monkeypatch: pytest.Monke
 
 
 _SCRIPT = """
-import json, psutil
+import json, os, psutil, ray
 from speechmill.cluster.session import session
 with session("local") as found:
     family = psutil.Process().children(recursive=True)
     heard = [c.laddr.ip for p in family for c in p.net_connections() if c.status == "LISTEN"]
-    print(json.dumps({"cpus": found.cpus, "heard": heard, "names": [p.name() for p in family]}))
+    names = [p.name() for p in family]
+    nice = ray.get(ray.remote(lambda: os.nice(0)).remote())
+    print(json.dumps({"cpus": found.cpus, "heard": heard, "names": names, "nice": nice}))
 """
 
 
@@ -101,3 +104,4 @@ def test_ray_of_this_machine_listens_on_loopback_alone_and_has_no_monitors() -> 
     assert found["cpus"] >= 1 and found["heard"]
     assert {address.removeprefix("::ffff:") for address in found["heard"]} == {"127.0.0.1"}
     assert "raylet" in found["names"] and "python" not in found["names"]
+    assert found["nice"] == os.nice(0), "a replica would starve beside other processes"

@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import ray
 from botocore.exceptions import ClientError
 from support.hosted import Hosted
 from support.measured import measured
+from support.waiting import eventually
 
 from speechmill.cluster.storage import S3Options, open_storage
 from speechmill.errors import OutputGone, StorageFull, StorageMissing
@@ -57,13 +59,19 @@ def keys(s3_server: Any, ray_head: Any, tmp_path_factory: pytest.TempPathFactory
 
 
 @pytest.fixture
-def own_keys(keys: KeyFile, s3_faults: Any, s3_server: Any, monkeypatch: pytest.MonkeyPatch) -> KeyFile:
-    """The file, in place of the keys in the environment that the proxy's fixture sets; replicas share a process."""
+def own_keys(
+    keys: KeyFile, s3_faults: Any, s3_server: Any, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> KeyFile:
+    """The file, in place of the keys in the environment that the proxy's fixture sets.
+
+    Replicas share a process, but those of a test that is marked `replica_processes`.
+    """
     keys.write(s3_server.access_key, s3_server.secret_key)
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(keys.path))
-    monkeypatch.setattr("speechmill.cluster.pool.replica_source.Spawned", Hosted)
+    if request.node.get_closest_marker("replica_processes") is None:
+        monkeypatch.setattr("speechmill.cluster.pool.replica_source.Spawned", Hosted)
     return keys
 
 
@@ -118,9 +126,17 @@ def delete_bucket(s3_server: Any, bucket: str) -> None:
     pytest.fail("the bucket could not be deleted")
 
 
-@pytest.mark.replica_processes  # else what the first run's were still writing lands in the new bucket
+def writers_are_gone(head: Any, s3_faults: Any) -> bool:
+    """Whether nothing of an ended run can reach the store any more: no process of a replica, no request."""
+    with contextlib.suppress(psutil.NoSuchProcess):  # one that ended meanwhile; asked again
+        names = [" ".join(child.cmdline()) for child in head.process.children(recursive=True)]
+        return not any("ReplicaActor" in name for name in names) and not s3_faults.num_under_way
+    return False
+
+
+@pytest.mark.replica_processes  # they can be waited for
 def test_a_bucket_deleted_in_mid_run_stops_it_and_the_next_run_begins_when_it_is_there(
-    spec: JobSpec, s3_server: Any
+    spec: JobSpec, s3_server: Any, s3_faults: Any, ray_head: Any
 ) -> None:
     """A fault of the job at the start, where nothing can be done about it by trying again; in mid-run none."""
     bucket = spec.output.uri.split("/")[2]
@@ -128,6 +144,7 @@ def test_a_bucket_deleted_in_mid_run_stops_it_and_the_next_run_begins_when_it_is
         run(spec, observe=once(has_committed, lambda: delete_bucket(s3_server, bucket)))
     with pytest.raises(StorageMissing, match=bucket):
         run(spec)
+    eventually(lambda: writers_are_gone(ray_head, s3_faults), "the end of the first run's replicas")
     s3_server.client().create_bucket(Bucket=bucket)
     assert run(spec).num_ok == NUM_ROWS
     assert verify(storage_of(spec, s3_server)).is_complete

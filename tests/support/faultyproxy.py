@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -42,7 +43,7 @@ class FaultyProxy:
     def __init__(self, target_port: int) -> None:
         self.target_port = target_port
         self.delay_s = 0.0
-        self.num_asked = self.num_faults = 0
+        self.num_asked = self.num_faults = self.num_under_way = 0
         self._faults: list[_Fault] = []
         self._lock = threading.Lock()
         self._released = threading.Event()
@@ -96,6 +97,17 @@ class FaultyProxy:
                     return fault, self._released
             return None, self._released
 
+    @contextmanager
+    def under_way(self) -> Iterator[None]:
+        """A request, from its last byte to its answer; counted in `num_under_way`."""
+        with self._lock:
+            self.num_under_way += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self.num_under_way -= 1
+
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
@@ -125,6 +137,12 @@ class _Handler(BaseHTTPRequestHandler):
     def do_PUT(self) -> None:
         """Handle a request; all methods share this."""
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        with self.faults.under_way():
+            self._answer(body)
+
+    do_GET = do_POST = do_HEAD = do_DELETE = do_PUT  # noqa: N815
+
+    def _answer(self, body: bytes) -> None:
         fault, released = self.faults.fault_of(Asked(self.command, self.path, dict(self.headers)))
         if fault is None:
             self._forward(body)
@@ -134,8 +152,6 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             said = f"<Error><Code>{fault.code}</Code><Message>made up</Message></Error>".encode()
             self._send(fault.status, {"Content-Type": "application/xml"}, said)
-
-    do_GET = do_POST = do_HEAD = do_DELETE = do_PUT  # noqa: N815
 
     def _forward(self, body: bytes) -> None:
         self._upstream.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)

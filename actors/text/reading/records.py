@@ -22,3 +22,6 @@ class Span:
 
 FOREIGN = "foreign"
 """The kind of what is in another script, which passes as it is written."""
+
+HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff〇"
+"""Han characters, inside a character class."""

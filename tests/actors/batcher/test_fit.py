@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speechmill.actors.batcher.fit import MEMORY_TERMS, TERMS, TIME_TERMS, BatchShape, Curve, fit
+from speechmill.actors.batcher.batch_shape import BatchShape
+from speechmill.actors.batcher.fit import MEMORY_TERMS, TERMS, TIME_TERMS, Curve, fit
 
 GRID = [BatchShape(rows, longest) for longest in (25, 100, 400) for rows in (1, 4, 16, 64)]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from speechmill.actors.batcher.fit import BatchShape
+from speechmill.actors.batcher.batch_shape import BatchShape
 from speechmill.actors.batcher.packing import pack_segments
 from speechmill.actors.batcher.probes import Probes
 from speechmill.actors.models.base import ModelConfig

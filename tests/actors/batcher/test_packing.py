@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speechmill.actors.batcher.fit import Array, BatchShape, Curve
+from speechmill.actors.batcher.batch_shape import BatchShape
+from speechmill.actors.batcher.fit import Array, Curve
 from speechmill.actors.batcher.packing import Cap, num_cells, pack_fastest, pack_full, pack_segments
 from speechmill.actors.records.utterance import Prepared, Segment
 

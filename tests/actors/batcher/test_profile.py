@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from speechmill.actors.batcher.batch_shape import BatchShape
 from speechmill.actors.batcher.calibration import calibrate, key_of
-from speechmill.actors.batcher.fit import BatchShape
 from speechmill.actors.batcher.probes import Probes
 from speechmill.actors.batcher.profile import Profile
 from speechmill.actors.batcher.profile_cache import ProfileCache

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from speechmill.actors.batcher.batch_shape import BatchShape
 from speechmill.actors.batcher.budget import Budget, size
-from speechmill.actors.batcher.fit import BatchShape, Curve
+from speechmill.actors.batcher.fit import Curve
 from speechmill.actors.batcher.profile import Profile, ProfileKey, Sample
 from speechmill.actors.batcher.tuner import LEAST_MARGIN, REACH, TRIAL_EVERY, Tuner
 from speechmill.actors.models.base import BatchLimit

@@ -12,12 +12,11 @@ from ..addresses import find_address
 from ..emoticons import EMOTICON_STARTS, find_emoticon
 from ..english.chemistry import match_ion
 from ..english.numerals import roman
-from ..records import FOREIGN, Span
+from ..records import FOREIGN, HAN, Span
 from ..symbols import emoji_name, emoji_pattern, run_end, symbol_name
 from .numerals import cardinal, spelled
 from .numeric import VULGAR, currencies, read_code, read_money, read_numeric
 
-HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff〇"
 _HOT = re.compile(
     rf"[^{HAN}\sA-Za-zÀ-ÖØ-öø-ɏ，。、；：！？“”‘’（）《》〈〉「」『』【】…—.,;:!?()'\"\[\]\u3041-\u30ff-]|[A-Za-z][A-Za-z.:/@]*(?:[/@.:#+$€£¥]|\d| ?\d)|[IVX]+(?=[级級章世号號期型类類代届])|(?<![\dA-Za-z])-(?=[\d¥￥$€£])|(?<![A-Za-z])\.(?=\d)|(?<=\d)[-—]|第[IVXLC]+|(?<=[周一二三四五六日天月])[-–—~～](?=[周星一二三四五六七八九十])|(?<=[A-Za-z])-(?=[A-Za-z](?![A-Za-z]))|[A-Z][A-Za-z\d]*[¹²³⁴⁵⁶⁷⁸]?[⁺⁻]|[:;=]-?['dDpPoO)(/|*]|xD|XD|T_T|\^_?\^|"
     rf"(?<=[{HAN}])[A-Z]·?[A-Z\d]{{5,6}}"

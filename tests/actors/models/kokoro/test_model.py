@@ -12,8 +12,9 @@ import torch
 from numpy.typing import NDArray
 from support.kokoro_files import VOICES, write_folder
 
+from speechmill.actors.batcher.batch_shape import BatchShape
 from speechmill.actors.batcher.budget import Budget
-from speechmill.actors.batcher.fit import BatchShape, Curve
+from speechmill.actors.batcher.fit import Curve
 from speechmill.actors.batcher.packing import pack_segments
 from speechmill.actors.batcher.profile import Profile, ProfileKey, Sample
 from speechmill.actors.batcher.tuner import Tuner
