@@ -24,7 +24,7 @@ from speechmill.actors.models.f5tts.options import Options
 from speechmill.actors.models.f5tts.synthesis import Row, Synthesis
 from speechmill.actors.models.f5tts.text.durations import num_frames
 from speechmill.actors.models.f5tts.text.tokens import Vocabulary, tokens_of
-from speechmill.actors.models.f5tts.voices.presets import DEFAULT_VOICE, read_presets
+from speechmill.actors.models.f5tts.voices.presets import BUNDLED_VOICE, presets_of
 from speechmill.actors.models.f5tts.voices.prompt import prompt_words, trimmed
 from speechmill.actors.records.reference import Reference
 
@@ -63,7 +63,7 @@ def clip_of(reference: Reference) -> NDArray[np.float32]:
 
 def same_rules(folder: Path, peer: str, checkpoint: Checkpoint, lines: Sequence[str]) -> dict[str, int]:
     """How many lines were compared, and how many have other tokens, or another number of frames."""
-    reference = read_presets({})[DEFAULT_VOICE]
+    reference = presets_of({})[BUNDLED_VOICE]
     job = job_of(checkpoint, 1) | {"lines": list(lines), "reference": _ended(reference.text)}
     clip = clip_of(reference)
     answers, _ = ask(folder, peer, job, {"clip": clip})
@@ -76,9 +76,11 @@ def same_rules(folder: Path, peer: str, checkpoint: Checkpoint, lines: Sequence[
     return {"lines": len(lines), "other_tokens": other_tokens, "other_frames": other_frames}
 
 
-def compare(folder: Path, peer: str, checkpoint: Checkpoint, num_threads: int, clip_s: float = 0.35) -> dict[str, float]:
+def compare(
+    folder: Path, peer: str, checkpoint: Checkpoint, num_threads: int, clip_s: float = 0.35
+) -> dict[str, float]:
     """The largest difference of frames and of waveforms, of every number of steps with and without guidance."""
-    whole = read_presets({})[DEFAULT_VOICE]
+    whole = presets_of({})[BUNDLED_VOICE]
     reference = Reference.of(whole.samples[: round((0.3 + clip_s) * whole.sample_rate)], whole.sample_rate, "The lamp.")
     clip, words = clip_of(reference), prompt_words(reference)
     tokens = Vocabulary.read(checkpoint.vocabulary).ids(words + TEXT)

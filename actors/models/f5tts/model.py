@@ -6,7 +6,6 @@ it has is known before it is spoken, so that batches and costs are exact. `descr
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,11 +14,12 @@ from ....errors import ModelError, RowRejected
 from ...records.reference import Reference
 from ...records.utterance import Prepared, Segment
 from ..base import BatchLimit, Model, ModelConfig, ModelInfo
+from ..presets import presets_digest
 from .checkpoint.weights import Checkpoint
 from .options import Options, read_options
 from .text.durations import FRAMES_PER_S, MAX_FRAMES, SAMPLE_RATE, num_frames
 from .text.tokens import Vocabulary
-from .voices.presets import DEFAULT_VOICE, REFERENCE_S, read_presets
+from .voices.presets import BUNDLED_VOICE, REFERENCE_S, presets_of
 from .voices.prompt import prompt_samples, prompt_words
 
 if TYPE_CHECKING:
@@ -67,6 +67,10 @@ class F5tts(Model):
             torch.set_num_threads(1)
         self._vocabulary = Vocabulary.read(checkpoint.vocabulary)
         self.synthesis = Synthesis(checkpoint, options, config.device)
+
+    def preset(self, voice: str) -> Reference | None:
+        """The recording of a voice that the options name, or of the one that every job has."""
+        return self._presets.get(voice)
 
     def prepare(self, text: str, voice: str) -> Prepared:
         """The tokens of a preset's words and of the text; none when nothing in it can be spoken.
@@ -120,8 +124,8 @@ def _describe(config: ModelConfig, options: Options) -> tuple[ModelInfo, Checkpo
         raise ModelError(f'model.device "{config.device}" is none that f5tts runs on; use cpu or cuda')
     if config.backend not in ("auto", "torch"):
         raise ModelError(f'model.backend "{config.backend}" is not a backend of f5tts; use auto or torch')
-    presets = read_presets(options.voices)
-    voice = config.voice or next(iter(options.voices), DEFAULT_VOICE)
+    presets = presets_of(options.voices)
+    voice = config.voice or next((name for name in presets if name != BUNDLED_VOICE), BUNDLED_VOICE)
     if voice not in presets:
         known = ", ".join(presets)
         raise ModelError(f'model.voice "{voice}" is none of model.options.voices; there are {known}')
@@ -129,10 +133,9 @@ def _describe(config: ModelConfig, options: Options) -> tuple[ModelInfo, Checkpo
     words, samples = prompt_words(presets[voice]), prompt_samples(presets[voice])
     frame_s = _frame_s(checkpoint, options, config.device)
     char_frames = samples / SAMPLE_RATE * FRAMES_PER_S / len(words.encode())
-    digests = hashlib.sha256(repr([(name, preset.digest, preset.text) for name, preset in presets.items()]).encode())
     info = ModelInfo(
         name="f5tts",
-        revision=f"{checkpoint.digest[:12]}/{_REVISION}/{options.dtype}/{digests.hexdigest()[:12]}",
+        revision=f"{checkpoint.digest[:12]}/{_REVISION}/{options.dtype}/{presets_digest(presets)}",
         backend="torch",
         sample_rate=SAMPLE_RATE,
         licence="CC-BY-NC-4.0" if checkpoint.is_published else "",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 
@@ -11,15 +10,6 @@ from ....errors import ModelError, did_you_mean
 
 DTYPES = ("float32", "bfloat16", "float16")
 MAX_STEPS = 128
-_VOICE_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
-
-
-@dataclass(frozen=True, slots=True)
-class ClipFile:
-    """A preset as the job names it: a file, and the words in it."""
-
-    clip: str
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +22,7 @@ class Options:
         sway: -1 for steps that start small, 0 for even ones
         dtype: Of the network; frames and vocoder are float32 in any case
         deterministic: Each row by itself, so that no bit of it depends on its batch; "auto" for so on a CPU
-        voices: Presets by name
+        voices: Presets, as `voices.presets` reads them
     """
 
     steps: int = 32
@@ -40,7 +30,7 @@ class Options:
     sway: float = -1.0
     dtype: str = "float32"
     deterministic: str | bool = "auto"
-    voices: Mapping[str, ClipFile] = field(default_factory=dict)
+    voices: object = field(default_factory=dict[str, object])
 
     @property
     def branches(self) -> int:
@@ -72,8 +62,6 @@ def read_options(options: Mapping[str, object]) -> Options:
             raise ModelError(f"model.options.{name} is {value!r:.40}; it has to be one of {choices}")
         if name in _NUMBERS:
             values[name] = _number(name, value)
-    if "voices" in values:
-        values["voices"] = _voices(values["voices"])
     return Options(**values)  # pyright: ignore[reportArgumentType]
 
 
@@ -84,19 +72,3 @@ def _number(name: str, value: object) -> float:
     if not is_number or not math.isfinite(value) or not low <= value <= high:  # pyright: ignore[reportArgumentType, reportOperatorIssue]
         raise ModelError(f"model.options.{name} is {value!r:.40}; it has to be {kind} from {low:g} to {high:g}")
     return value if name == "steps" else float(value)  # pyright: ignore[reportReturnType, reportArgumentType]
-
-
-def _voices(value: object) -> Mapping[str, ClipFile]:
-    if not isinstance(value, Mapping):
-        raise ModelError(f"model.options.voices is {value!r:.40}; it has to be names, each with clip and text")
-    made: dict[str, ClipFile] = {}
-    for name, keys in value.items():
-        where = f"model.options.voices.{name}"
-        if not isinstance(name, str) or not _VOICE_NAME.fullmatch(name):
-            raise ModelError(f"{where:.80}: a voice's name has up to 64 of A-Z a-z 0-9 _ . -")
-        if not isinstance(keys, Mapping) or set(keys) != {"clip", "text"}:
-            raise ModelError(f"{where} has to have clip, a file, and text, the words in it; and nothing else")
-        if not all(isinstance(given, str) and given.strip() for given in keys.values()):
-            raise ModelError(f"{where}: clip and text must not be empty")
-        made[name] = ClipFile(keys["clip"], keys["text"])
-    return made

@@ -19,6 +19,7 @@ from torch import Tensor
 from ....errors import BatchOutOfMemory
 from ...records.reference import Reference
 from ..chattts.nets.vocos import Vocos
+from ..embeddings import EmbeddingCache
 from ..noise import normal, segment_seed
 from .checkpoint.weights import Checkpoint
 from .nets.mel import log_mel
@@ -26,10 +27,14 @@ from .nets.rows import Rows
 from .nets.sampler import Sampler
 from .options import Options
 from .text.durations import HOP
-from .voices.prompt import PromptCache
+from .voices.prompt import given_samples, level_of, prompt_samples
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+_MEL_REVISION = "mel-1"
+"""It changes with the way from a recording to its mel frames."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +76,7 @@ class Synthesis:
         state: Mapping[str, Tensor] = checkpoint.load_network(device)
         with torch.inference_mode(), _arithmetic():
             self._sampler = Sampler(checkpoint.sizes, state, options.steps, options.guidance, options.sway, dtype)
-        self._prompts = PromptCache(self._mel)
+        self._mels = EmbeddingCache("f5tts", _MEL_REVISION, self._mel)
 
     def speak(self, rows: Sequence[Row], noise: Tensor | None = None) -> list[NDArray[np.float32]]:
         """float32 [num_samples] at 24 kHz of each row, within -1 … 1.
@@ -105,33 +110,33 @@ class Synthesis:
         n_mels = self._vocoder_sizes.n_mels
         tokens = torch.zeros(len(rows), batch.size, dtype=torch.long)
         reference = torch.zeros(len(rows), batch.size, n_mels, device=self._device)
-        prompts = [self._prompts.get(row.reference) for row in rows]
-        for at, (row, prompt) in enumerate(zip(rows, prompts, strict=True)):
+        mels = [torch.tensor(self._mels.of(row.reference), device=self._device) for row in rows]
+        for at, (row, mel) in enumerate(zip(rows, mels, strict=True)):
             ids = row.tokens[: row.num_frames]
             tokens[at, : len(ids)] = torch.tensor(ids) + 1
-            reference[at, : len(prompt.mel)] = prompt.mel
+            reference[at, : len(mel)] = mel
         if noise is None:
             steps = torch.arange(batch.size, device=self._device).expand(len(rows), -1)
             noise = normal(torch.tensor([row.seed for row in rows], device=self._device), steps, n_mels)
         sampled = self._sampler.frames(noise, tokens.to(self._device), reference, batch)
-        for at, prompt in enumerate(prompts):
-            sampled[at, : len(prompt.mel)] = prompt.mel
+        for at, mel in enumerate(mels):
+            sampled[at, : len(mel)] = mel
         return [sampled[at, :length] for at, length in enumerate(batch.lengths)]
 
     def _speak(self, rows: Sequence[Row], noise: Tensor | None) -> list[NDArray[np.float32]]:
-        prompts = [self._prompts.get(row.reference) for row in rows]
         sampled = self.frames(rows, noise)
-        spoken = [frames[prompt.num_samples // HOP :] for frames, prompt in zip(sampled, prompts, strict=True)]
+        spoken = [frames[prompt_samples(row.reference) // HOP :] for frames, row in zip(sampled, rows, strict=True)]
         mel = torch.nn.utils.rnn.pad_sequence(spoken, batch_first=True).transpose(1, 2)
         waves = self._vocoder.waveforms(mel, torch.tensor([len(frames) for frames in spoken])).cpu().numpy()
         made: list[NDArray[np.float32]] = []
-        for wave, frames, prompt in zip(waves, spoken, prompts, strict=True):
-            made.append((wave[: (len(frames) - 1) * HOP] * np.float32(prompt.level)).clip(-1, 1))
+        for wave, frames, row in zip(waves, spoken, rows, strict=True):
+            made.append((wave[: (len(frames) - 1) * HOP] * np.float32(level_of(row.reference))).clip(-1, 1))
         return made
 
-    def _mel(self, samples: NDArray[np.float32]) -> Tensor:
-        with torch.inference_mode():
-            return log_mel(torch.from_numpy(samples).to(self._device), self._vocoder_sizes)
+    def _mel(self, reference: Reference) -> NDArray[np.float32]:
+        """The mel frames of a recording: float32 [1 + prompt_samples // hop, n_mels]."""
+        samples = torch.from_numpy(given_samples(reference)).to(self._device)
+        return log_mel(samples, self._vocoder_sizes).cpu().numpy()
 
 
 @contextmanager

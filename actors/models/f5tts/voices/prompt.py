@@ -1,17 +1,11 @@
-"""What the network is given of a recording: its mel frames, its words, and how loud it is.
+"""What the network is given of a recording: its samples, its words, and how loud it is.
 
 The clip is trimmed to its sound, 50 ms of silence follow, and a quiet clip is raised; the speech is lowered by as much.
-A few milliseconds of work, so that prompts are kept in memory while they are in use, and nowhere else.
 """
 
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import dataclass
-from threading import Lock
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,31 +14,11 @@ from .....errors import RowRejected
 from ....records.reference import Reference
 from ..text.durations import SAMPLE_RATE, reference_text
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
 _TARGET_RMS = 0.1
 _SILENCE_DBFS = -42.0
 _WINDOW_S = 0.01
 _TAIL_S = 0.05
 _LEAST_S = 0.3
-_MOST_BYTES = 2**26
-"""Of mel frames that are kept: some two hundred clips of six seconds."""
-
-
-@dataclass(frozen=True, slots=True)
-class VoicePrompt:
-    """A recording as the network continues it.
-
-    Attributes:
-        num_samples: Of the clip as it is given, at 24 kHz
-        mel: Log-mel float32 [1 + num_samples // hop, n_mels], on the model's device
-        level: What the speech is multiplied with, so that it is as loud as the recording was
-    """
-
-    num_samples: int
-    mel: Tensor
-    level: float
 
 
 def trimmed(reference: Reference) -> NDArray[np.float32]:
@@ -82,36 +56,15 @@ def prompt_words(reference: Reference) -> str:
     return reference_text(reference.text.strip())
 
 
-def voice_prompt(reference: Reference, to_mel: Callable[[NDArray[np.float32]], Tensor]) -> VoicePrompt:
-    """The prompt of a recording. `to_mel` gives log-mel frames of samples at 24 kHz. Raises as `trimmed` does."""
+def level_of(reference: Reference) -> float:
+    """What speech is multiplied with so that it is as loud as the recording; it is given louder where it is quiet."""
+    rms = math.sqrt(float(np.square(trimmed(reference), dtype=np.float64).mean()))
+    return min(1.0, rms / _TARGET_RMS)
+
+
+def given_samples(reference: Reference) -> NDArray[np.float32]:
+    """The clip as it is given: float32 [prompt_samples] at 24 kHz. Raises as `trimmed` does."""
     from ....audio.finishing import resample
 
-    clip = trimmed(reference)
-    rms = math.sqrt(float(np.square(clip, dtype=np.float64).mean()))
-    level = min(1.0, rms / _TARGET_RMS)
-    at_rate = resample(clip / np.float32(level), reference.sample_rate, SAMPLE_RATE)
-    return VoicePrompt(len(at_rate), to_mel(at_rate), level)
-
-
-class PromptCache:
-    """Prompts by the digest of their recordings, the last used ones. Safe for several threads."""
-
-    def __init__(self, to_mel: Callable[[NDArray[np.float32]], Tensor], most_bytes: int = _MOST_BYTES) -> None:
-        self._to_mel, self._most_bytes = to_mel, most_bytes
-        self._kept: OrderedDict[str, VoicePrompt] = OrderedDict()
-        self._bytes, self._lock = 0, Lock()
-
-    def get(self, reference: Reference) -> VoicePrompt:
-        """The prompt of a recording. Raises as `trimmed` does."""
-        with self._lock:
-            if prompt := self._kept.get(reference.digest):
-                self._kept.move_to_end(reference.digest)
-                return prompt
-        prompt = voice_prompt(reference, self._to_mel)
-        with self._lock:
-            if reference.digest not in self._kept:
-                self._kept[reference.digest] = prompt
-                self._bytes += prompt.mel.nbytes
-            while self._bytes > self._most_bytes and len(self._kept) > 1:
-                self._bytes -= self._kept.popitem(last=False)[1].mel.nbytes
-        return prompt
+    loud = trimmed(reference) / np.float32(level_of(reference))
+    return resample(loud, reference.sample_rate, SAMPLE_RATE)
