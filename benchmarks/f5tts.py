@@ -10,8 +10,8 @@ same rows with the same weights in the same run: in its own loop at batch 1, and
     uv pip install --python PEER/bin/python torch torchaudio safetensors numpy
     uv pip install --python PEER/bin/python --no-deps f5-tts==1.1.22 vocos==0.1.0 x-transformers==2.31.10 \
         torchdiffeq==0.2.5 rjieba==0.2.2 pypinyin==0.55.0 "einx<0.4" einops loguru torch-einops-utils
-    python benchmarks/f5tts.py [--rows N] [--steps N] [--layers N] [--batch N] [--device cuda] [--weights DIR]
-                               [--peer PEER/bin/python] [--parity] [--tiny]
+    python benchmarks/f5tts.py [--rows N] [--steps N] [--layers N] [--hidden N] [--batch N] [--device cuda]
+                               [--weights DIR] [--peer PEER/bin/python] [--parity] [--tiny]
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from common import machine, num_cores, parsed, show
 from lib.f5tts_parity import ask, clip_of, compare, job_of, same_rules
 
 from speechmill.actors.models.base import ModelConfig
-from speechmill.actors.models.f5tts.checkpoint.layout import FULL, FULL_VOCODER, TINY, TINY_VOCODER
+from speechmill.actors.models.f5tts.checkpoint.layout import FULL, FULL_VOCODER, TINY, TINY_VOCODER, F5Sizes
 from speechmill.actors.models.f5tts.checkpoint.random_weights import write_random
 from speechmill.actors.models.f5tts.checkpoint.weights import Checkpoint
 from speechmill.actors.models.f5tts.model import F5tts
@@ -51,6 +51,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=64)
     parser.add_argument("--steps", type=int, default=4)
     parser.add_argument("--layers", type=int, default=2, help="of random weights; 22 are published")
+    parser.add_argument("--hidden", type=int, default=FULL.hidden, help="of random weights: a smaller width, all over")
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--weights", help="a folder of weights; default: random ones")
@@ -63,12 +64,19 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         if arguments.weights is None:
             arguments.weights = str(Path(folder) / "random")
-            sizes = TINY if arguments.tiny else replace(FULL, num_layers=arguments.layers)
-            write_random(Path(arguments.weights), sizes, TINY_VOCODER if arguments.tiny else FULL_VOCODER, 0)
+            is_narrow = arguments.tiny or arguments.hidden < FULL.hidden
+            sizes = TINY if arguments.tiny else narrowed(arguments.hidden, arguments.layers)
+            write_random(Path(arguments.weights), sizes, TINY_VOCODER if is_narrow else FULL_VOCODER, 0)
         if arguments.parity:
             parity(arguments, Path(folder))
         else:
             measure(arguments, Path(folder))
+
+
+def narrowed(hidden: int, layers: int) -> F5Sizes:
+    """The published sizes with fewer layers, and with a smaller width all over."""
+    ffn, text = hidden * FULL.ffn // FULL.hidden, hidden * FULL.text_hidden // FULL.hidden
+    return replace(FULL, hidden=hidden, ffn=ffn, num_layers=layers, text_hidden=text, text_ffn=2 * text)
 
 
 def parity(arguments: argparse.Namespace, folder: Path) -> None:

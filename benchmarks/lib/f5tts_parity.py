@@ -51,7 +51,7 @@ def ask(folder: Path, peer: str, job: dict[str, Any], inputs: dict[str, NDArray[
     """Upstream's answers and arrays."""
     folder.mkdir(exist_ok=True)
     (folder / "job.json").write_text(json.dumps(job))
-    np.savez(folder / "inputs.npz", **inputs)
+    np.savez(folder / "inputs.npz", **inputs)  # pyright: ignore[reportArgumentType]
     subprocess.run([peer, str(UPSTREAM), str(folder)], check=True)
     return json.loads((folder / "upstream.json").read_text()), np.load(folder / "upstream.npz")
 
@@ -85,7 +85,7 @@ def compare(
     clip, words = clip_of(reference), prompt_words(reference)
     tokens = Vocabulary.read(checkpoint.vocabulary).ids(words + TEXT)
     row = Row(tokens, reference, num_frames(len(clip), words, TEXT, len(tokens)), 0)
-    cases = [
+    cases: list[dict[str, Any]] = [
         {"name": f"{steps}/{guidance:g}", "text": TEXT, "steps": steps, "guidance": guidance, "seed": at}
         for at, (steps, guidance) in enumerate((steps, guidance) for steps in STEPS for guidance in GUIDANCES)
     ]
@@ -99,9 +99,10 @@ def compare(
         torch.manual_seed(case["seed"])
         noise = torch.randn(row.num_frames, checkpoint.sizes.n_mels)[None]
         with torch.inference_mode():
-            frames = synthesis.frames([row], noise)[0][len(clip) // 256 :].numpy()
-        differences[f"mel {name}"] = apart(frames, arrays[f"{name}/mel"])
-        differences[f"wave {name}"] = apart(synthesis.speak([row], noise)[0], arrays[f"{name}/wave"])
+            frames = synthesis.frames([row], noise)
+            wave = synthesis.sound([row], frames)[0]
+        differences[f"mel {name}"] = apart(frames[0][len(clip) // 256 :].numpy(), arrays[f"{name}/mel"])
+        differences[f"wave {name}"] = apart(wave, arrays[f"{name}/wave"])
     return differences
 
 

@@ -78,21 +78,16 @@ class Synthesis:
             self._sampler = Sampler(checkpoint.sizes, state, options.steps, options.guidance, options.sway, dtype)
         self._mels = EmbeddingCache("f5tts", _MEL_REVISION, self._mel)
 
-    def speak(self, rows: Sequence[Row], noise: Tensor | None = None) -> list[NDArray[np.float32]]:
+    def speak(self, rows: Sequence[Row]) -> list[NDArray[np.float32]]:
         """float32 [num_samples] at 24 kHz of each row, within -1 … 1.
-
-        Args:
-            rows: What is spoken.
-            noise: As in `frames`.
 
         Raises:
             BatchOutOfMemory: The batch does not fit into memory
         """
         try:
             with torch.inference_mode(), _arithmetic():
-                if self._is_deterministic and noise is None:
-                    return [wave for row in rows for wave in self._speak([row], None)]
-                return self._speak(rows, noise)
+                batches = [[row] for row in rows] if self._is_deterministic else [rows]
+                return [wave for batch in batches for wave in self.sound(batch, self.frames(batch))]
         except torch.OutOfMemoryError as error:
             reason = str(error)
         # Raised from here, not from the handler: the first error's frames would keep the batch's tensors alive.
@@ -123,15 +118,15 @@ class Synthesis:
             sampled[at, : len(mel)] = mel
         return [sampled[at, :length] for at, length in enumerate(batch.lengths)]
 
-    def _speak(self, rows: Sequence[Row], noise: Tensor | None) -> list[NDArray[np.float32]]:
-        sampled = self.frames(rows, noise)
-        spoken = [frames[prompt_samples(row.reference) // HOP :] for frames, row in zip(sampled, rows, strict=True)]
+    def sound(self, rows: Sequence[Row], frames: Sequence[Tensor]) -> list[NDArray[np.float32]]:
+        """Waveforms of frames as `frames` makes them, as loud as each row's reference, without the reference."""
+        spoken = [made[prompt_samples(row.reference) // HOP :] for made, row in zip(frames, rows, strict=True)]
         mel = torch.nn.utils.rnn.pad_sequence(spoken, batch_first=True).transpose(1, 2)
-        waves = self._vocoder.waveforms(mel, torch.tensor([len(frames) for frames in spoken])).cpu().numpy()
-        made: list[NDArray[np.float32]] = []
-        for wave, frames, row in zip(waves, spoken, rows, strict=True):
-            made.append((wave[: (len(frames) - 1) * HOP] * np.float32(level_of(row.reference))).clip(-1, 1))
-        return made
+        waves = self._vocoder.waveforms(mel, torch.tensor([len(made) for made in spoken])).cpu().numpy()
+        return [
+            (wave[: (len(made) - 1) * HOP] * np.float32(level_of(row.reference))).clip(-1, 1)
+            for wave, made, row in zip(waves, spoken, rows, strict=True)
+        ]
 
     def _mel(self, reference: Reference) -> NDArray[np.float32]:
         """The mel frames of a recording: float32 [1 + prompt_samples // hop, n_mels]."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import cast
 
 from .....errors import ModelError
 from .segmentation import missing_extra, words_of
@@ -99,4 +98,4 @@ def _pinyin() -> Callable[[str], list[str]]:
         from pypinyin import Style, lazy_pinyin  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise missing_extra(error) from error
-    return lambda word: cast("list[str]", lazy_pinyin(word, style=Style.TONE3, tone_sandhi=True))
+    return lambda word: lazy_pinyin(word, style=Style.TONE3, tone_sandhi=True)
