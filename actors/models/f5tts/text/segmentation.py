@@ -41,7 +41,11 @@ def _latin(text: str) -> Iterator[str]:
 
 @cache
 def cut_han() -> Callable[[str], list[str]]:
-    """The segmentation of jieba-rs. Raises RowRejected where it is missing."""
+    """The segmentation of jieba-rs.
+
+    Raises:
+        RowRejected: It is not installed
+    """
     try:
         import rjieba  # pyright: ignore[reportMissingImports]
     except ImportError as error:
