@@ -17,7 +17,7 @@ class Options:
     """What `model.options` may hold.
 
     Attributes:
-        steps: Of Euler's method; 32 as published, 16 and 7 are nearly as good
+        steps: Of Euler's method; 32 is the published default
         guidance: How far to go away from what is said without text and reference; 0 takes half of the time
         sway: -1 for steps that start small, 0 for even ones
         dtype: Of the network; frames and vocoder are float32 in any case
