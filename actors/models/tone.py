@@ -222,7 +222,10 @@ class Tone(Model):
         if segment.reference is None:
             return (0.3 * np.sin(phase)).astype(np.float32)
         loudness = self._timbres.of(segment.reference)
-        return sum(0.3 * level * np.sin((at + 1) * phase) for at, level in enumerate(loudness)).astype(np.float32)
+        wave = np.zeros(num_samples, np.float64)
+        for at, level in enumerate(loudness):
+            wave += 0.3 * level * np.sin((at + 1) * phase)
+        return wave.astype(np.float32)
 
 
 def timbre(reference: Reference) -> NDArray[np.float32]:

@@ -78,11 +78,11 @@ class Rows(ABC, Generic[RowPiece]):
         self._guard = threading.RLock()  # a judge's verdict comes from another thread
         self._waiting: dict[int, Pieces[RowPiece]] = {}
         self._failed: list[Record] = []
-        self._heard: dict[int, str] = {}
+        self._reference_digests: dict[int, str] = {}
 
     def heard(self, row: int, reference_digest: str) -> None:
         """Note the digest of the recording that a row is spoken with, for its record."""
-        self._heard[row] = reference_digest
+        self._reference_digests[row] = reference_digest
 
     def expect(self, utterance: Utterance, planned: SpokenSegments) -> None:
         """Add a row that consists of these segments."""
@@ -170,7 +170,7 @@ class Rows(ABC, Generic[RowPiece]):
             model_revision=self._info.revision,
             default_voice=self._info.default_voice,
             error=error,
-            reference_digest=self._heard.get(utterance.row, ""),
+            reference_digest=self._reference_digests.get(utterance.row, ""),
             **made,
         )
 

@@ -13,7 +13,7 @@ import json
 import sys
 from contextlib import redirect_stdout
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -195,6 +195,10 @@ def say_text(
     voice: Annotated[str, typer.Option(help="One of its voices.")] = "",
     seed: Annotated[int, typer.Option(help="All randomness comes from it.")] = 0,
     speed: Annotated[float, typer.Option(help="1 is the voice's own pace.")] = 1.0,
+    reference: Annotated[
+        str | None, typer.Option(metavar="FILE", help="A recording to speak with the voice of.")
+    ] = None,
+    reference_text: Annotated[str, typer.Option(metavar="WORDS", help="The words in the recording.")] = "",
     path: Annotated[str | None, typer.Option(metavar="DIR", help="Weights, as model.path in a job.")] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     chunk_size: Annotated[
@@ -212,7 +216,8 @@ def say_text(
     with reported(), terminated_like_interrupted():
         from ..say.command import say_aloud
 
-        how = {"model": model, "voice": voice, "seed": seed, "speed": speed, "path": path, "device": device}
+        how: dict[str, Any] = {"model": model, "voice": voice, "seed": seed, "speed": speed}
+        how |= {"path": path, "device": device, "reference": reference and (reference, reference_text)}
         line = say_aloud(text, output, **how, streaming_text_chunk_size=_chunk_size(text, chunk_size))
         if line is not None:
             print(line, file=sys.stderr)

@@ -126,6 +126,22 @@ def mixes_voices(subject: Subject) -> None:
     _same(mixed, [wanted[row.row, row.voice] for row in mixed], subject.model.speak(mixed), "among other voices")
 
 
+def follows_its_recording(subject: Subject) -> None:
+    """Rows with recordings of their own are each what they are alone, and another recording is another sound."""
+    import numpy as np
+
+    if "reference" not in subject.info.voice_forms:
+        raise Skipped("it speaks with no voices of recordings")
+    first, second = subject.texts[:2]
+    rows = [subject.cloned(first, 110, 0), subject.cloned(first, 230, 1), subject.cloned(second, 230, 2)]
+    rows += [replace(row, row=3) for row in subject.segments([first])]
+    alone = [subject.model.speak([row])[0] for row in rows]
+    if np.array_equal(alone[0], alone[1]):
+        raise Broken("another recording gives the very same samples: Segment.reference is ignored")
+    _same(rows, alone, subject.model.speak(rows), "beside rows with other recordings")
+    _same(rows[::-1], alone[::-1], subject.model.speak(rows[::-1]), "in another order")
+
+
 def keeps_its_speed(subject: Subject) -> None:
     """Faster is shorter, and a row's speed is its own."""
     _, fastest = subject.info.speeds
@@ -188,6 +204,7 @@ LAWS: tuple[Callable[[Subject], None], ...] = (
     depends_on_no_batch_mate,
     follows_its_seed,
     mixes_voices,
+    follows_its_recording,
     keeps_its_speed,
     streams_what_it_speaks,
     ends_when_it_is_told,

@@ -27,9 +27,10 @@ def open_corpus(spec: JobSpec, info: ModelInfo) -> Corpus:
     # Where there is no choice, a column of that name is one of the user's own.
     is_asked = "language" in source.model_fields_set
     languages = base_languages(info.languages) if len(info.languages) > 1 or is_asked else ()
-    is_cloning = "reference" in info.voice_forms
+    # Text is refined without a voice: the columns stay the row's own, for the job that speaks it.
+    is_cloning = "reference" in info.voice_forms and spec.task == "speak"
     for name in ("reference", "reference_text"):
-        if not is_cloning and name in source.model_fields_set and column(name) is not None:
+        if not is_cloning and spec.task == "speak" and name in source.model_fields_set and column(name) is not None:
             raise SpecError(f"input.{name}: {info.name} speaks with no voices of recordings; leave it out")
     corpus = Corpus(
         InputOptions(

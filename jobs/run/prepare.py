@@ -76,6 +76,7 @@ class ResolvedJob:
     @property
     def job_config(self) -> JobConfig:
         output, text, gate = self.spec.output, self.spec.text, self.gate
+        reads_clips = self.corpus.options.reference is not None
         return JobConfig(
             self.model,
             output.audio,
@@ -84,7 +85,7 @@ class ResolvedJob:
             gate=None if gate is None else gate.config,
             finishing=output.finishing(),
             alignment=output.alignment,
-            clips=ClipFiles(self.spec.input.s3.options()) if "reference" in self.info.voice_forms else None,
+            clips=ClipFiles(self.spec.input.s3.options()) if reads_clips else None,
         )
 
     @property

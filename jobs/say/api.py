@@ -96,7 +96,12 @@ def say(
 
 
 def _reference(model: Model, file: str | Path, words: str) -> Reference:
-    """The recording in a file. Raises ModelError where the model clones no voice, SpecError for a file of no use."""
+    """The recording in a file.
+
+    Raises:
+        ModelError: The model clones no voice
+        SpecError: The file is of no use
+    """
     info = model.info
     if "reference" not in info.voice_forms:
         raise ModelError(f"{info.name} speaks with no voices of recordings; leave reference out")

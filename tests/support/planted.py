@@ -57,6 +57,20 @@ class VoiceStays(Tone):
         return super().speak([replace(segment, seed=segment.seed + before) for segment in segments])
 
 
+class RecordingIgnored(Tone):
+    """The recordings of rows are not heard."""
+
+    def speak(self, segments: Sequence[Segment]) -> Waves:
+        return super().speak([replace(segment, reference=None) for segment in segments])
+
+
+class RecordingStays(Tone):
+    """All rows of a batch have the recording of the first."""
+
+    def speak(self, segments: Sequence[Segment]) -> Waves:
+        return super().speak([replace(segment, reference=segments[0].reference) for segment in segments])
+
+
 class ErrorSwallowed(Tone):
     """A row that cannot be spoken becomes silence."""
 

@@ -8,6 +8,7 @@ Other rows change the rounding of sums and nothing else; with `deterministic: tr
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -18,8 +19,10 @@ from ....errors import ModelError, RowError, RowRejected
 from ...engine.request import Sampling
 from ...engine.step_settings import StepSettings, Task
 from ...engine.stepwise_model import StepwiseModel
+from ...records.reference import Reference
 from ...records.utterance import Prepared, Segment
 from ..base import BatchLimit, ModelConfig, ModelInfo
+from ..embeddings import EmbeddingCache
 from .checkpoint.layout import SAMPLE_RATE
 from .checkpoint.weights import Checkpoint
 from .options import Options, Preset, read_options
@@ -78,12 +81,17 @@ class Chattts(StepwiseModel):
             for sample, codes in self._voices.samples.items()
         }
         self._transcripts = {
-            preset.clip.transcript: tuple(self._tokenizer.ids(self._normalised(preset.clip.transcript).text))
+            preset.clip.transcript: self._said(preset.clip.transcript)
             for preset in self._options.presets
             if preset.clip
         }
         self._sample_positions = max((codes.shape[1] for codes in self._samples.values()), default=0)
         self._sample_positions += max(map(len, self._transcripts.values()), default=0)
+        if self._options.reference_s:
+            steps = math.ceil(self._options.reference_s * SAMPLE_RATE / checkpoint.sizes.step_samples) + 1
+            self._sample_positions = max(self._sample_positions, steps + MAX_TOKENS)
+        key = f"{checkpoint.digest}/{config.device}"
+        self._codes = EmbeddingCache("chattts", key, lambda clip: self._networks.codes_of(clip).astype("float32"))
         self._is_refining = config.task == "refine" or bool(self._options.refine)
         self._longest_prompt = MAX_TOKENS + (self._options.refining.max_steps if self._options.refine else 0)
 
@@ -94,11 +102,30 @@ class Chattts(StepwiseModel):
             RowRejected: For the voice
         """
         preset = self._voices.preset(voice or self.info.default_voice)
+        return self._prepared(text, preset, has_speaker=preset.clip is None)
+
+    def prepare_like(self, reference: Reference, language: str, text: str, voice: str) -> Prepared:
+        """As `prepare`, of a row that brings its recording.
+
+        Raises:
+            RowRejected: For the voice, and for a transcript that is too long
+        """
+        if not self._options.reference_s:
+            raise RowRejected("chattts takes no recordings here: model.options.reference_s says how long they may be")
+        if (num_tokens := len(self._said(reference.text))) > MAX_TOKENS:
+            raise RowRejected(f"the reference's transcript has {num_tokens} tokens; at most {MAX_TOKENS} are taken")
+        return self._prepared(text, self._voices.preset(voice or self.info.default_voice), has_speaker=False)
+
+    def _prepared(self, text: str, preset: Preset, *, has_speaker: bool) -> Prepared:
         said = self._normalised(text).text
         if not any(map(str.isalnum, TAG.sub("", said))):
             return Prepared.of(())
         # What a sample says is put in when the row is spoken: it is not text that could be cut shorter.
-        return Prepared.of(self._tokenizer.speak_prompt(said, preset.prompt, has_speaker=preset.clip is None))
+        return Prepared.of(self._tokenizer.speak_prompt(said, preset.prompt, has_speaker=has_speaker))
+
+    def _said(self, transcript: str) -> tuple[int, ...]:
+        """The tokens of what a recording says."""
+        return tuple(self._tokenizer.ids(self._normalised(transcript).text))
 
     def unspoken(self, text: str) -> Sequence[str]:
         """Characters of a text that carry meaning and are not spoken, each once."""
@@ -128,6 +155,9 @@ class Chattts(StepwiseModel):
         if task == "refine":
             said = self._normalised(segment.text).text
             return self._networks.prompt(self._tokenizer.refine_prompt(said, self._tags))
+        if segment.reference is not None:
+            codes = self._codes.of(segment.reference).astype("uint16")
+            return self._networks.prompt(self._tokens(segment), None, codes)
         preset = self._preset(segment)
         speaker = self._voices.speaker(preset, segment.seed)
         sample = self._samples[preset.clip.clip] if preset.clip else None
@@ -161,7 +191,10 @@ class Chattts(StepwiseModel):
 
     def _refined(self, segment: Segment, text: str) -> Segment | RowError:
         """The segment with the tokens of its refined text."""
-        prepared = self.prepare(text, segment.voice)
+        clip = segment.reference
+        prepared = (
+            self.prepare(text, segment.voice) if clip is None else self.prepare_like(clip, "", text, segment.voice)
+        )
         if not prepared.tokens:
             return RowRejected("refining left no words")
         if prepared.length > self._longest_prompt:
@@ -175,8 +208,10 @@ class Chattts(StepwiseModel):
 
     def _tokens(self, segment: Segment) -> tuple[int, ...]:
         """Of the prompt, what a sample says included."""
-        clip = self._preset(segment).clip
+        clip, reference = self._preset(segment).clip, segment.reference
         frame, rest = segment.tokens[:FRAME_TOKENS], segment.tokens[FRAME_TOKENS:]
+        if reference is not None:
+            return (*frame, *self._said(reference.text), *rest)
         return (*frame, *self._transcripts[clip.transcript], *rest) if clip else segment.tokens
 
     @property
@@ -224,6 +259,8 @@ class _Configured:
             sample_rate=SAMPLE_RATE,
             licence="CC-BY-NC-4.0",
             voices=(),
+            voice_forms=("reference",) if self.options.reference_s else (),
+            reference_s=(min(0.5, self.options.reference_s), self.options.reference_s or 30.0),
             default_voice=config.voice,
             max_length=MAX_TOKENS,
             split_chars=SPLIT_CHARS,

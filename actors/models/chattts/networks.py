@@ -6,6 +6,7 @@ are drawn: that is the engine's (`engine.step_synthesis`).
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from ...records.reference import Reference
+
 _ADVICE = (
     "try another seed or a shorter text, raise model.options.max_steps, or keep such rows (model.options.incomplete: "
     "keep)"
@@ -45,6 +48,8 @@ class ChatttsNetworks:
     def __init__(self, checkpoint: Checkpoint, device: str, dtype: str, options: Options) -> None:
         self._sizes, self._device = checkpoint.sizes, torch.device(device)
         self._checkpoint = checkpoint
+        self._kept_encoder: tuple[MelSpectrogram, Dvae] | None = None
+        self._encoding = threading.Lock()
         number_format = cast("torch.dtype", getattr(torch, dtype))
         self.settings = StepSettings(
             name="chattts",
@@ -115,11 +120,31 @@ class ChatttsNetworks:
         """
         from .voices.recording import read_recording
 
+        return self._codes(self._encoder(), read_recording(Path(file), SAMPLE_RATE))
+
+    def codes_of(self, reference: Reference) -> NDArray[np.uint16]:
+        """Codes uint16 [num_vq, steps] of a recording; the networks for it stay loaded from the first one on.
+
+        Raises:
+            RowRejected: If it is too short
+        """
+        from .voices.recording import resampled
+
+        with self._encoding:
+            self._kept_encoder = self._kept_encoder or self._encoder()
+        return self._codes(self._kept_encoder, resampled(reference.samples, reference.sample_rate, SAMPLE_RATE))
+
+    def _encoder(self) -> tuple[MelSpectrogram, Dvae]:
         state = self._checkpoint.load("dvae", self._device, torch.float32)
-        wave = torch.from_numpy(read_recording(Path(file), SAMPLE_RATE)).to(self._device)[None]
         with torch.inference_mode():
-            mel, frames = MelSpectrogram(self._sizes, state)(wave, torch.tensor([wave.shape[1]]))
-            codes = Dvae(self._sizes, state).encode(mel, frames)[0]
+            return MelSpectrogram(self._sizes, state), Dvae(self._sizes, state)
+
+    def _codes(self, encoder: tuple[MelSpectrogram, Dvae], samples: NDArray[np.float32]) -> NDArray[np.uint16]:
+        spectrogram, dvae = encoder
+        wave = torch.from_numpy(samples).to(self._device)[None]
+        with torch.inference_mode():
+            mel, frames = spectrogram(wave, torch.tensor([wave.shape[1]]))
+            codes = dvae.encode(mel, frames)[0]
         return codes.cpu().numpy().astype("uint16")
 
 

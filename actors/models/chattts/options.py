@@ -23,6 +23,9 @@ SPOKEN = Sampling(temperature=(0.3,), top_p=0.7, top_k=20, penalty=1.05, min_ste
 REFINED = Sampling(temperature=(0.7,), top_p=0.7, top_k=20, penalty=1.0, min_steps=1, max_steps=384)
 """What ChatTTS refines text with."""
 
+LONGEST_S = 30.0
+"""Of a recording that is cloned. Some seconds are enough; each takes 47 positions of every row."""
+
 DType = Literal["auto", "float32", "bfloat16", "float16"]
 
 
@@ -63,6 +66,8 @@ class Options:
         streaming: How a row is cut into chunks where it is heard while it is spoken
         refine: Texts are refined first, with these tags; "" for not
         refining: How refined texts are drawn
+        reference_s: Seconds of the longest recording that a row or request may bring; every slot holds room for it. 0:
+            they bring none
         default: The preset of rows that name no voice, and what the others build on
         voices: Presets by name
     """
@@ -78,6 +83,7 @@ class Options:
     streaming: ChunkPolicy = field(default_factory=ChunkPolicy)
     refine: str = ""
     refining: Sampling = REFINED
+    reference_s: float = 0.0
     default: Preset = field(default_factory=Preset)
     voices: Mapping[str, Preset] = field(default_factory=dict)
 
@@ -104,7 +110,7 @@ _SAMPLING = ("temperature", "top_p", "top_k", "repetition_penalty", "min_steps",
 _PRESET = ("prompt", *_SAMPLING)
 _VOICE = (*VOICE_KEYS, *_PRESET)
 _STREAMING = ("first", "growth", "most", "ahead")
-_KEYS = (*_CHOICES, *_FLAGS, *_TEXTS, *_PRESET, "refine", "refining", "streaming", "voices")
+_KEYS = (*_CHOICES, *_FLAGS, *_TEXTS, *_PRESET, "refine", "refining", "reference_s", "streaming", "voices")
 _NUMBERS: Mapping[str, tuple[float, float]] = {
     "temperature": (1e-5, 10),
     "top_p": (0, 1),
@@ -112,6 +118,7 @@ _NUMBERS: Mapping[str, tuple[float, float]] = {
     "repetition_penalty": (0.1, 10),
     "min_steps": (1, 4_000),
     "max_steps": (1, 4_000),
+    "reference_s": (0, LONGEST_S),
 }
 _VOICE_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
@@ -138,6 +145,8 @@ def read_options(raw: Mapping[str, object]) -> Options:
             chosen[key] = _checked(raw[key], str, f"model.options.{key}", "text")
     if "refine" in raw:
         chosen["refine"] = _tags(raw["refine"], "model.options.refine")
+    if "reference_s" in raw:
+        chosen["reference_s"] = float(_number(raw["reference_s"], "reference_s", "model.options"))
     refining = _mapping(raw.get("refining", {}), "model.options.refining")
     _check_keys(refining, _SAMPLING, "model.options.refining")
     if "streaming" in raw:

@@ -90,3 +90,14 @@ def test_files_are_listed_from_the_newest_on(tmp_path: Path) -> None:
 def test_another_key_has_another_file() -> None:
     assert file_name({"a": 1, "b": 2}) == file_name({"b": 2, "a": 1}) != file_name({"a": 1})
     assert file_name([1], "tone-").startswith("tone-")
+
+
+def test_bytes_are_kept_and_the_oldest_go_first(tmp_path: Path) -> None:
+    cache = DiskCache("clips", tmp_path)
+    for number in range(5):
+        cache.write_bytes(f"{number}.bin", bytes(100))
+        os.utime(tmp_path / f"{number}.bin", (number, number))
+    assert cache.read_bytes("0.bin", len) == 100, "and is new from now on"
+    assert cache.read_bytes("none.bin", len) is None
+    cache.keep_newest("*.bin", 250)
+    assert sorted(path.name for path in tmp_path.glob("*.bin")) == ["0.bin", "4.bin"]

@@ -75,6 +75,8 @@ def test_chattts_keeps_all_laws(tmp_path: Path) -> None:
         ("SeedIgnored", "follows_its_seed"),
         ("VoiceLeaks", "mixes_voices"),
         ("VoiceStays", "mixes_voices"),
+        ("RecordingIgnored", "follows_its_recording"),
+        ("RecordingStays", "follows_its_recording"),
         ("ErrorSwallowed", "makes_samples"),
         ("AnythingGoes", "refuses_what_is_wrong"),
         ("Unwell", "makes_samples"),

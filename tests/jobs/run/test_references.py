@@ -12,7 +12,12 @@ from support.in_process import Killed, SpeakingHere
 from support.recordings import WORDS, encoded, recording, write_recording
 
 import speechmill
+from speechmill.actors.audio.encoding import pcm16, pcm_sha256
+from speechmill.actors.audio.reference_clip import decode_reference
+from speechmill.actors.models.base import ModelConfig
+from speechmill.actors.models.registry import load
 from speechmill.actors.records.manifest import Record
+from speechmill.actors.records.utterance import Segment
 from speechmill.cluster.storage import open_storage
 from speechmill.errors import SpecError
 from speechmill.jobs.output.holdings import counted_parts
@@ -39,7 +44,7 @@ def job_of(folder: Path, out: str = "out", **sections: Any) -> speechmill.Job:
         input={"uri": str(folder / "corpus.csv"), **sections.pop("input", {})},
         model={"name": "tone", "options": {"audio_char_s": 0.002}} | sections.pop("model", {}),
         output={"uri": str(folder / out), "container": "webdataset", "audio": "wav"},
-        sharding={"shard_rows": 4, "window_rows": 12},
+        sharding=sections.pop("sharding", {"shard_rows": 4, "window_rows": 12}),
         failure={"max_failed_rows": 100},
         **sections,
     )
@@ -136,6 +141,38 @@ def test_an_update_speaks_rows_again_whose_clip_or_words_have_changed(
     scratch.run()
     heard = {name: (record.pcm_sha256, record.reference) for name, record in records(scratch).items()}
     assert {name: (record.pcm_sha256, record.reference) for name, record in records(job).items()} == heard
+
+
+def test_a_row_that_is_rejected_is_spoken_again_with_its_recording(tmp_path: Path, speaking_here: SpeakingHere) -> None:
+    """Rejected segments are spoken by whichever call comes next, which has other rows and other clips."""
+    for number in range(5):
+        write_recording(tmp_path / f"{number}.wav", number)
+    write(tmp_path, [(f"r{n}", f"{n % 5}.wav", WORDS) for n in range(24)])
+    found: list[dict[str, Any]] = []
+    for out, size in (("small", 3), ("large", 24)):
+        job = job_of(
+            tmp_path,
+            out,
+            model={"name": "tone", "options": {"audio_char_s": 0.002, "bad_share": 0.3}},
+            quality={
+                "judges": ["support.judges:ToneCheck"],
+                "options": {"support.judges:ToneCheck": {"char_s": 0.002}},
+                "attempts": 6,
+                "max_mean_attempts": 9,
+            },
+            sharding={"shard_rows": size, "window_rows": 24},
+        )
+        assert job.run().num_ok == 24
+        found.append({name: (record.pcm_sha256, record.attempt) for name, record in records(job).items()})
+    assert found[0] == found[1]
+    assert sum(bool(attempt) for _, attempt in found[0].values()) > 3
+    model = load(ModelConfig("tone", options={"audio_char_s": 0.002}))
+    for name, record in records(job).items():  # pyright: ignore[reportPossiblyUnboundVariable]
+        clip = decode_reference((tmp_path / f"{int(name[1:]) % 5}.wav").read_bytes(), WORDS, (0.1, 30))
+        assert record.seed is not None
+        attempt, prepared = record.attempt or 0, model.prepare(record.text, "")
+        segment = Segment(0, 0, record.text, prepared, record.seed, "", 1.0, attempt=attempt, reference=clip)
+        assert pcm_sha256(pcm16(model.speak([segment])[0])) == record.pcm_sha256
 
 
 def test_a_voice_of_the_job_is_the_same_clip_as_a_row_that_names_it(

@@ -25,10 +25,10 @@ import pytest
 import uvicorn
 from support.waiting import HANG_S, eventually
 
-import speechmill
 from speechmill.actors.models.base import Model, ModelConfig, ModelInfo
 from speechmill.actors.models.registry import load
 from speechmill.actors.records.speech import AudioChunk, SpeechInput
+from speechmill.actors.replica.streaming import speak_stream
 from speechmill.jobs.service.admission import AdmissionLimits
 from speechmill.jobs.service.app import create_app
 from speechmill.jobs.service.metrics import Metrics
@@ -109,7 +109,7 @@ class LocalSpeaker:
 
         try:
             how = {"voice": speech.voice, "seed": speech.seed, "speed": speech.speed}
-            for wave in speechmill.say(speech.text, model=self.model, **how):
+            for wave in speak_stream(self.model, speech.text, reference=speech.reference, **how):
                 if is_left.is_set():
                     return
                 give(wave)

@@ -6,11 +6,13 @@ import asyncio
 import base64
 import json
 import logging
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import openai
 import pytest
+from support.recordings import WORDS, encoded, recording
 
 import speechmill
 from speechmill.actors.audio.encoding import decode, encode, pcm16
@@ -64,6 +66,17 @@ def test_a_whole_file_is_what_a_job_writes_and_a_stream_has_the_same_samples(ser
     with LiveEncoder(name, 8_000) as encoder:
         assert headers["Content-Type"] == encoder.mime
         assert streamed == encoder.feed(expected) + encoder.finish()
+
+
+def test_a_recording_that_comes_with_the_request_is_the_voice(serve: Any, tmp_path: Path) -> None:
+    served, data = serve(), encoded(recording(3), form="FLAC")
+    (tmp_path / "clip.flac").write_bytes(data)
+    wanted = WANTED | {"voice": "", "response_format": "pcm", "reference_audio": base64.b64encode(data).decode()}
+    status, _, body = served.speak(**wanted, reference_text=WORDS)
+    clip = (tmp_path / "clip.flac", WORDS)
+    assert (status, body) == (200, said(served.speaker.model, reference=clip).astype("<i2").tobytes())
+    status, _, body = served.speak(**wanted | {"reference_audio": "s3://bucket/clip.flac"}, reference_text=WORDS)
+    assert (status, json.loads(body)["error"]["param"]) == (400, "reference_audio")
 
 
 def test_mp3_is_what_comes_unasked(serve: Any) -> None:

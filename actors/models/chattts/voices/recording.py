@@ -12,9 +12,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from .....errors import ModelError
-
-LONGEST_S = 30.0
-"""A voice is known from some seconds; each takes 47 positions of every row that is spoken with it."""
+from ..options import LONGEST_S
 
 
 def read_recording(file: Path, sample_rate: int) -> NDArray[np.float32]:
@@ -32,6 +30,11 @@ def read_recording(file: Path, sample_rate: int) -> NDArray[np.float32]:
             rate = opened.samplerate
     except (OSError, RuntimeError, ValueError) as error:  # soundfile's own error is a RuntimeError
         raise ModelError(f"{file} cannot be read as audio: {error}") from error
+    return resampled(samples, rate, sample_rate)
+
+
+def resampled(samples: NDArray[np.float32], rate: int, sample_rate: int) -> NDArray[np.float32]:
+    """The recording, float32 [samples] at `rate` Hz, at `sample_rate` Hz."""
     if rate == sample_rate:
         return samples
     import torch

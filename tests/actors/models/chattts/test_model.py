@@ -17,6 +17,7 @@ from speechmill.actors.models.base import ModelConfig, SlotUsage
 from speechmill.actors.models.chattts.checkpoint.layout import TINY
 from speechmill.actors.models.chattts.model import MAX_TOKENS, Chattts
 from speechmill.actors.models.chattts.voices.speaker import encode_audio_prompt, encode_speaker, sampled
+from speechmill.actors.records.reference import Reference
 from speechmill.actors.records.stream_handle import StreamHandle
 from speechmill.actors.records.utterance import Segment, Utterance
 from speechmill.actors.text.splitting import fit_segments
@@ -171,6 +172,30 @@ def test_a_voice_from_a_recording(tiny_folder: Path, tmp_path: Path) -> None:
     assert prepared.length == made.prepare("Hello there.", "").length, "and takes nothing from the text's length"
     assert_alike(spoken(made, [row]), spoken(same, [row]))
     assert made.info.revision != model(tiny_folder).info.revision, "the recording is part of what was spoken"
+
+
+def test_a_recording_of_a_row_is_the_same_as_one_of_the_job(
+    tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import soundfile
+
+    monkeypatch.setenv("SPEECHMILL_CACHE", str(tmp_path / "cache"))
+    tone, words = (0.3 * np.sin(np.arange(22_050) * 0.05)).astype(np.float32), "A voice of 1 second."
+    soundfile.write(tmp_path / "voice.wav", tone, 22_050, "FLOAT")
+    voices = {"cloned": {"sample": str(tmp_path / "voice.wav"), "transcript": words}}
+    made = model(tiny_folder, voices=voices, reference_s=2)
+    assert made.info.voice_forms == ("reference",)
+    assert model(tiny_folder).info.voice_forms == ()
+    clip = Reference.of(tone, 22_050, words)
+    by_name = Segment(0, 0, "", made.prepare("Hello there.", "cloned"), 9, "cloned", 1.0)
+    by_row = Segment(0, 0, "", made.prepare_like(clip, "", "Hello there.", ""), 9, "", 1.0, reference=clip)
+    assert by_row.prepared == by_name.prepared
+    assert list(made._tokens(by_row)) == list(made._tokens(by_name))
+    assert_alike(spoken(made, [by_name]), spoken(made, [by_row]))
+    with pytest.raises(RowRejected, match=r"transcript has .* tokens; at most 192"):
+        made.prepare_like(Reference.of(tone, 22_050, "many words " * 150), "", "Hello there.", "")
+    with pytest.raises(RowRejected, match="reference_s says"):
+        model(tiny_folder).prepare_like(clip, "", "Hello there.", "")
 
 
 def test_rows_that_do_not_end_fail_or_are_kept(tiny_folder: Path) -> None:
