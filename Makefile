@@ -12,6 +12,8 @@ UV := .tools/bin/uv
 BIN := .venv/bin
 # Tests wait for processes as much as they compute; each worker starts a Ray and a server, so more want much memory.
 TEST_WORKERS ?= $(shell $(PYTHON) -c 'import os; print(max(3, min(4, os.cpu_count() or 1)))')
+# Those of `make check` only compute: one a core. Each worker more imports everything once more.
+CHECK_WORKERS ?= $(shell $(PYTHON) -c 'import os; print(max(2, min(4, os.cpu_count() or 1)))')
 DEMO_REPLICAS := $(shell $(PYTHON) -c 'import os; print(min(2, os.cpu_count() or 1))')
 
 # Python keeps the byte code of what it imports: without it, half of every process start is compiling.
@@ -20,7 +22,7 @@ ALWAYS_IMPORTED := ray, numpy, pyarrow, onnxruntime, boto3, pydantic, typer, ric
 
 export VIRTUAL_ENV := $(CURDIR)/.venv
 
-.PHONY: setup demo demo-voices clips check lint test docs soak format quality lock clean
+.PHONY: setup demo demo-voices clips check lint style types test tests-of-all tests-without-processes docs soak format quality lock clean
 
 setup: .venv/.runtime
 
@@ -47,24 +49,35 @@ demo-voices: .venv/.runtime
 	@$(BIN)/speechmill verify out/demo_voices
 	@echo "Listen: $(CURDIR)/out/demo_voices/audio    Which voice each has: configs/demo_voices.csv"
 
-lint: .venv/.dev
+lint: style types
+
+style: .venv/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+
+types: .venv/.dev
 	$(BIN)/basedpyright
 
-PYTEST := $(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder
+PYTEST := $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder --numprocesses
 
 NO_PROCESSES := not integration and not soak and not gpu and not quality
 
-check: lint
-	HYPOTHESIS_PROFILE=quick $(PYTEST) -m "$(NO_PROCESSES)"
+# The types are checked beside the first tests: that takes one core.
+check: style
+	@$(MAKE) --no-print-directory --jobs=2 types tests-without-processes
 
-test: lint
-	$(PYTEST)
+tests-without-processes: .venv/.dev
+	HYPOTHESIS_PROFILE=quick $(PYTEST) $(CHECK_WORKERS) -m "$(NO_PROCESSES)"
+
+test: style
+	@$(MAKE) --no-print-directory --jobs=2 types tests-of-all
+
+tests-of-all: .venv/.dev
+	$(PYTEST) $(TEST_WORKERS)
 
 soak: .venv/.dev
 	$(BIN)/python -m pytest -m soak -s --timeout 7200
-	HYPOTHESIS_PROFILE=soak $(PYTEST) -m "$(NO_PROCESSES)" --timeout 7200
+	HYPOTHESIS_PROFILE=soak $(PYTEST) $(TEST_WORKERS) -m "$(NO_PROCESSES)" --timeout 7200
 
 quality: .venv/.dev
 	$(BIN)/python -m pytest -m quality -s

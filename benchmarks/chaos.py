@@ -16,7 +16,8 @@ A replica that dies loses what it has begun and not stored: about half of a shar
 between deaths, as a user of a cluster that is preempted all the time would choose them.
 
     python benchmarks/chaos.py [--minutes 10] [--replica-every 10] [--raylet-every 60] [--drivers 3] [--pauses 3]
-                               [--s3-faults 0.05] [--hang 8] [--lease 15] [--tiny]
+                               [--s3-faults 0.05] [--hang 8] [--lease 15]
+                               [--nodes 3] [--node-replicas 2] [--tiny]
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from pathlib import Path
 from typing import Any
 
 from common import machine, parsed, show
-from lib.chaos_cluster import CPUS_A_NODE, Driver, Nodes, adopt_orphans, end_descendants, prepare_environment
+from lib.chaos_cluster import Driver, Nodes, adopt_orphans, end_descendants, prepare_environment
 from lib.chaos_model import FIRST_WORD, JOURNAL, chars_spoken
 from lib.chaos_storm import Storm
 from lib.faulty_s3 import FaultyS3
@@ -46,7 +47,8 @@ SHARD_ROWS, BATCH_ROWS = 16, 4
 TINY = {
     "minutes": 0.5,
     "nodes": 2,
-    "replica_every": 5.0,
+    "node_replicas": 1,
+    "replica_every": 7.0,
     "raylet_every": 16.0,
     "drivers": 1,
     "pauses": 1,
@@ -80,7 +82,7 @@ def main() -> None:
     }
     try:
         server.start()
-        nodes = Nodes(arguments.nodes)
+        nodes = Nodes(arguments.nodes, arguments.node_replicas)
         try:
             figures = compared(arguments, folder, server, nodes)
         finally:
@@ -105,7 +107,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--s3-faults", type=float, default=0.05, help="share of requests that fail")
     parser.add_argument("--hang", type=_above_zero, default=8.0, help="seconds that a request hangs before it fails")
     parser.add_argument("--lease", type=_above_zero, default=15.0, help="seconds of the drivers' leases, not a minute")
-    parser.add_argument("--nodes", type=_count, default=3, help=f"raylets, of {CPUS_A_NODE} replicas each")
+    parser.add_argument("--nodes", type=_count, default=3, help="raylets")
+    parser.add_argument("--node-replicas", type=_count, default=2, help="replicas on each")
     parser.add_argument("--seed", type=int, default=0)
     return parsed(parser, "half a minute of faults on two raylets, one or two in all", **TINY)
 
@@ -126,7 +129,7 @@ def compared(arguments: argparse.Namespace, folder: Path, server: Any, nodes: No
     """Both runs, and what they differ in."""
     from speechmill import S3Options
 
-    num_replicas = arguments.nodes * CPUS_A_NODE
+    num_replicas = arguments.nodes * arguments.node_replicas
     num_rows = max(1, round(arguments.minutes * 60 * num_replicas * UP / ROW_S))
     num_chars = write_corpus(folder / "corpus.jsonl", num_rows, random.Random(arguments.seed))
     journal = Path(os.environ[JOURNAL])

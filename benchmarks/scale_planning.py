@@ -195,7 +195,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, nargs="+", default=[1_000_000, 10_000_000], help="also 100000000")
     parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
     parser.add_argument("--output", type=Path, help=argparse.SUPPRESS)
-    arguments = parsed(parser, "five windows", rows=[5 * WINDOW_ROWS])
+    arguments = parsed(parser, "three windows", rows=[3 * WINDOW_ROWS])
     if arguments.part:
         print(json.dumps(PARTS[arguments.part](arguments.rows[0], arguments.output) or {}))
         return

@@ -7,6 +7,10 @@ the voice's own package, in this process and without any network: what it takes 
 `speechmill.say` beside it.
 
     python benchmarks/service.py [--concurrency 1 4 16 64] [--replicas 2] [--rounds 5] [--no-job] [--tiny]
+    python benchmarks/service.py --url http://127.0.0.1:8000 --ray 127.0.0.1:6379
+
+The second measures a service that runs already, with the model and options named here; its token is taken from
+SPEECHMILL_API_TOKEN.
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import csv
+import json
 import os
 import re
 import signal
@@ -25,7 +30,7 @@ import tempfile
 import threading
 import time
 import urllib.request
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import cycle, islice, pairwise
 from pathlib import Path
@@ -39,6 +44,7 @@ import speechmill
 
 CLI = [sys.executable, "-c", "from speechmill.jobs.cli.main import main; main()"]
 DEMO = Path(__file__).parent.parent / "configs" / "demo.csv"
+TOKEN = "SPEECHMILL_API_TOKEN"
 PARTS = ("queue", "text", "speech")
 COLUMNS = [
     "",
@@ -70,11 +76,17 @@ def main() -> None:
     parser.add_argument("--replicas", type=int, default=num_cores())
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--no-job", action="store_true")
-    parser.set_defaults(model="hibari", words=309, beside_s=20.0, beside_rows=50_000)
+    parser.add_argument("--url", help="of a service that runs already; without it one is started")
+    parser.add_argument("--ray", help="address of the Ray that this service runs on, for the job beside")
+    parser.add_argument("--model", default="hibari", help="that the service speaks with")
+    parser.add_argument("--options", default="{}", help="of this model, as JSON")
+    parser.set_defaults(words=309, beside_s=20.0, beside_rows=50_000)
     arguments = parsed(
         parser, "one stream of few words, one replica of tone, a small job beside it for a moment", **TINY
     )
     text = words(arguments.words)
+    if arguments.url and not (arguments.ray or arguments.no_job):
+        parser.error("--url needs --ray, or --no-job")
     ours, theirs = in_process(text, arguments.rounds)
     with tempfile.TemporaryDirectory() as name, service(arguments, Path(name)) as (url, ray_address):
         rows, figures = measured(arguments, url, text, Beside(arguments, Path(name), ray_address))
@@ -152,7 +164,11 @@ def in_process(text: str, rounds: int) -> tuple[float, float]:
 
 @contextmanager
 def service(arguments: argparse.Namespace, folder: Path) -> Generator[tuple[str, str]]:
-    """`speechmill serve` until the block ends; its address, and that of its Ray."""
+    """`speechmill serve` until the block ends, or the one that runs already; its address, and that of its Ray."""
+    if arguments.url:
+        yield arguments.url, arguments.ray or ""
+        return
+    os.environ.pop(TOKEN, None)
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
@@ -163,6 +179,7 @@ def service(arguments: argparse.Namespace, folder: Path) -> Generator[tuple[str,
         "limits.max_streams": most,
         "model.name": arguments.model,
         "model.device": "cpu",
+        "model.options": arguments.options,
     }
     command = [*CLI, "serve", *[part for key, value in settings.items() for part in ("--set", f"{key}={value}")]]
     process = subprocess.Popen(command, stderr=(folder / "serve.log").open("w"))
@@ -197,7 +214,7 @@ def ray_of(pid: int) -> str:
 async def streams(url: str, text: str, count: int, rounds: int) -> dict[str, Any]:
     """So many clients, each asking `rounds` times, one after the other."""
     connector = aiohttp.TCPConnector(limit=0)
-    async with aiohttp.ClientSession(url, connector=connector) as client:
+    async with aiohttp.ClientSession(url, connector=connector, headers=authorization()) as client:
         heard = await asyncio.gather(*(listen(client, text, number, rounds) for number in range(count)))
     pieces = [stream for streams in heard for stream in streams]
     firsts = [arrivals[0][0] for arrivals, _ in pieces]
@@ -212,6 +229,12 @@ async def streams(url: str, text: str, count: int, rounds: int) -> dict[str, Any
         "underruns": sum(underruns(arrivals) for arrivals, _ in pieces),
         "rtf": max(arrivals[-1][0] * 24_000 / sum(count for _, count in arrivals) for arrivals, _ in pieces),
     }
+
+
+def authorization() -> Mapping[str, str]:
+    """The header that a service with a token asks for."""
+    token = os.environ.get(TOKEN)
+    return {"Authorization": f"Bearer {token}"} if token else {}
 
 
 async def listen(
@@ -249,7 +272,7 @@ class Beside(threading.Thread):
         self._job = speechmill.Job(
             input={"uri": str(folder / "c.csv")},
             output={"uri": str(folder / "out"), "audio": "wav", "container": "webdataset"},
-            model={"name": arguments.model, "device": "cpu"},
+            model={"name": arguments.model, "device": "cpu", "options": json.loads(arguments.options)},
             cluster={"address": ray_address, "replicas": "service"},
         )
 
@@ -310,6 +333,5 @@ def line_of(name: str, count: int, found: dict[str, Any], rows_per_s: float | No
 
 
 if __name__ == "__main__":
-    os.environ.pop("SPEECHMILL_API_TOKEN", None)
     os.environ["RAY_AUTH_MODE"] = "disabled"  # the service's Ray and the job's driver are two processes
     main()

@@ -14,7 +14,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -97,6 +97,7 @@ class _Start:
         self._ended = threading.Event()
         self._is_over = threading.Event()
         self._error: BaseException | None = None
+        self._had_scheduler = False
 
     def run(self) -> None:
         """Start, in a thread: while Ray waits for its processes it answers no signal.
@@ -159,17 +160,20 @@ class _Start:
         last, moved_s, told_s = 0.0, self._began_s, self._began_s + TELL_AFTER_S - 0.5
         while not self._ended.wait(_LOOK_S):
             now_s = time.monotonic()
-            amount = self._amount_done()
+            family = self._family()
+            amount = _amount_done(family)
             if abs(amount - last) >= _LEAST_CPU_S:
                 last, moved_s = amount, now_s
             if now_s - told_s >= 0.5 and self._waiting is not None:
                 told_s = now_s
                 self._waiting(f"starting Ray, {now_s - self._began_s:.0f} s: {self._stage()}")
-            if now_s - moved_s > QUIET_S or now_s - self._began_s > LIMIT_S:
+            is_lost = self._has_lost_its_scheduler(family)
+            if is_lost or now_s - moved_s > QUIET_S or now_s - self._began_s > LIMIT_S:
                 self._given_up.set()
                 self._kill()
                 if not self._ended.wait(20.0):
-                    self._error = TimeoutError(f"its processes did nothing for {now_s - moved_s:.0f} s")
+                    why = "its scheduler (raylet) has ended" if is_lost else "its processes did nothing"
+                    self._error = TimeoutError(f"{why}; nothing came for {now_s - moved_s:.0f} s")
                 return
 
     def _family(self) -> list[psutil.Process]:
@@ -180,14 +184,14 @@ class _Start:
                 found += [child, *child.children(recursive=True)]
         return found
 
-    def _amount_done(self) -> float:
-        """A number that grows while Ray's processes compute or come."""
-        amount = 0.0
-        for process in self._family():
+    def _has_lost_its_scheduler(self, family: Iterable[psutil.Process]) -> bool:
+        """Whether the raylet came and ended: Ray's other processes would compute on, and wait for it in vain."""
+        is_there = False
+        for process in family:
             with contextlib.suppress(psutil.Error):
-                times = process.cpu_times()
-                amount += 1.0 + times.user + times.system
-        return amount
+                is_there |= process.name() == "raylet" and process.status() != psutil.STATUS_ZOMBIE
+        self._had_scheduler |= is_there
+        return self._had_scheduler and not is_there
 
     def _stage(self) -> str:
         names: set[str] = set()
@@ -217,6 +221,16 @@ class _Start:
             if mine:
                 return max(mine, key=lambda path: path.name) / "logs"
         return None
+
+
+def _amount_done(family: Iterable[psutil.Process]) -> float:
+    """A number that grows while these processes compute or come."""
+    amount = 0.0
+    for process in family:
+        with contextlib.suppress(psutil.Error):
+            times = process.cpu_times()
+            amount += 1.0 + times.user + times.system
+    return amount
 
 
 @contextmanager

@@ -10,8 +10,7 @@ ray_nodes   raynode.py: .head() and .worker(), machines of a Ray cluster on loop
 ray_head    session-wide; one of two cores, with the S3 server's keys: .address .client .folder
 joined_ray  this process's connection to it, for a module: a run joins the session that its process already has
 write_output, tell   a small output, and the law of hostile input (`support/small_output.py`)
-hosted_replicas  the same, and replicas of runs are not processes of their own, but where a test is marked
-            `replica_processes`
+hosted_replicas  replicas of small runs are threads of this process, but where a test is marked `replica_processes`
 
 A test that needs Ray, a server or processes of its own is marked `integration`: by what it asks for, or in its file.
 `make check` leaves these out.
@@ -19,14 +18,17 @@ A test that needs Ray, a server or processes of its own is marked `integration`:
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+import typer.testing
 from hypothesis import settings
 from support import raynode
 from support.faultyproxy import FaultyProxy
@@ -34,6 +36,7 @@ from support.in_process import speaking_here  # noqa: F401  (a fixture)
 from support.s3server import S3Server
 from support.small_output import tell, write_output  # noqa: F401  (fixtures)
 from support.tcpproxy import TcpProxy
+from support.threads import ThreadSource
 
 # The same examples on every run, and none fails for being slow on a busy machine; `make check` has a few.
 settings.register_profile("speechmill", deadline=None, derandomize=True, database=None, max_examples=50)
@@ -48,29 +51,46 @@ os.environ.setdefault("GOMP_SPINCOUNT", "0")
 # A process is of one mind about Ray's tokens: of two Rays in one, each would cancel the other's actors.
 os.environ["RAY_AUTH_MODE"] = "disabled"
 
+# Typer builds all commands anew at every call in this process: 40 ms, more than what most tests ask of one.
+typer.testing._get_command = cache(typer.testing._get_command)  # type: ignore[attr-defined]
+
+# What imports and collection leave stays to the end, millions of objects: to look for garbage in it costs much.
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """The collector sees only what tests make."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
+
+
 # Files of half a minute or more, the longest first: one that is begun as the last keeps the other workers waiting.
 _LONGEST = (
+    "test_benchmarks",
     "test_chaos",
+    "test_submit",
     "test_serve",
+    "test_package",
     "test_hosts",
     "test_faults",
-    "test_fencing",
-    "test_benchmarks",
-    "test_submit",
-    "test_package",
     "test_going_node",
-    "test_batching",
-    "test_store_faults",
     "test_pool",
+    "test_model",
     "test_run",
-    "test_changed_corpus",
+    "test_fencing",
     "test_mutations",
+    "test_documents",
+    "test_hostile_store",
+    "test_store_faults",
+    "test_changed_corpus",
+    "test_batching",
     "test_compiled",
 )
 
 
-_SERVERS = {"s3_server", "ray_nodes", "ray_head"}
-"""Fixtures that start processes; others ask for them."""
+_SERVERS = {"s3_server", "ray_nodes", "ray_head", "hosted_replicas"}
+"""Fixtures that start processes, or stand for them; others ask for them."""
 
 
 @pytest.hookimpl(tryfirst=True)  # before tests are chosen by their marks
@@ -172,7 +192,9 @@ def ray_nodes() -> ModuleType:
 def ray_head(ray_nodes: ModuleType, s3_server: Any, _own_cache: None) -> Iterator[Any]:
     """One for all that need no Ray of their own: to start a Ray costs more than what most of them do with it."""
     keys = {"AWS_ACCESS_KEY_ID": s3_server.access_key, "AWS_SECRET_ACCESS_KEY": s3_server.secret_key}
-    with ray_nodes.head(AWS_DEFAULT_REGION="us-east-1", AWS_EC2_METADATA_DISABLED="true", **keys) as head:
+    with ray_nodes.head(
+        has_client=True, AWS_DEFAULT_REGION="us-east-1", AWS_EC2_METADATA_DISABLED="true", **keys
+    ) as head:
         yield head
 
 
@@ -186,9 +208,7 @@ def joined_ray(ray_head: Any) -> Iterator[None]:
 
 
 @pytest.fixture
-def hosted_replicas(joined_ray: None, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The connection, and replicas in the process of one host (`support/hosted.py`)."""
+def hosted_replicas(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Replicas of small runs in threads of this process (`support/threads.py`), without Ray."""
     if request.node.get_closest_marker("replica_processes") is None:
-        from support.hosted import Hosted
-
-        monkeypatch.setattr("speechmill.cluster.pool.replica_source.Spawned", Hosted)
+        monkeypatch.setattr("speechmill.jobs.run.driver.ProcessSource", ThreadSource)

@@ -20,7 +20,6 @@ from typing import Any
 
 import psutil
 
-CPUS_A_NODE = 2
 BESIDE_S = 8.0
 """So long the successor of a paused driver runs before that one wakes."""
 START_TRIES = 4
@@ -28,7 +27,7 @@ _CLI = (
     "from speechmill.cluster.lease.lease import Lease; Lease.take.__func__.__kwdefaults__['lease_s'] = {lease_s}; "
     "from speechmill.jobs.cli.main import main; main()"
 )
-_NODE = {"node_ip_address": "127.0.0.1", "object_store_memory": 100 * 2**20}
+_NODE = {"node_ip_address": "127.0.0.1", "object_store_memory": 100 * 2**20, "include_log_monitor": False}
 
 
 def prepare_environment() -> Path:
@@ -40,6 +39,9 @@ def prepare_environment() -> Path:
         "RAY_TMPDIR": str(folder),
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
         "RAY_AUTH_MODE": "disabled",
+        # No processes before there is work for them.
+        "RAY_enable_worker_prestart": "0",
+        "RAY_prestart_worker_first_driver": "0",
         # A dead node is noticed after 3 seconds, in place of 15; one that is slow to answer is not taken for dead.
         "RAY_health_check_period_ms": "500",
         "RAY_health_check_timeout_ms": "5000",
@@ -51,12 +53,13 @@ def prepare_environment() -> Path:
 
 
 class Nodes:
-    """A head without room for replicas, and raylets with room for `CPUS_A_NODE` each. Of the main thread only."""
+    """A head without room for replicas, and raylets with room for some each. Of the main thread only."""
 
-    def __init__(self, num_nodes: int) -> None:
+    def __init__(self, num_nodes: int, replicas_each: int) -> None:
         from ray.cluster_utils import Cluster
 
         self._cluster = Cluster()
+        self._replicas_each = replicas_each
         self._start(num_cpus=0, include_dashboard=False)
         self._workers = [self._add() for _ in range(num_nodes)]
 
@@ -85,7 +88,7 @@ class Nodes:
                     self._cluster.remove_node(node, allow_graceful=False)
 
     def _add(self) -> Any:
-        return self._start(num_cpus=CPUS_A_NODE)
+        return self._start(num_cpus=self._replicas_each)
 
     def _start(self, **options: Any) -> Any:
         handler = signal.getsignal(signal.SIGTERM)

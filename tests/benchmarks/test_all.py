@@ -2,38 +2,29 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-import speechmill
+from .conftest import FOLDER, Program
 
 pytestmark = pytest.mark.integration
 
-FOLDER = Path(speechmill.__file__).parent / "benchmarks"
 PARTS = {"all", "scale_planning", "scale_makespan"}
 """Programs that are no benchmark of their own here: this one, and what `scale` runs."""
 
 GOOD = 'print(\'│ table │\'); print(\'{"rows": %d, "machine": "a machine"}\')'
 
 
-@pytest.fixture
-def program() -> Iterator[ModuleType]:
-    """The module `all` of the folder, which imports its siblings by bare name."""
-    before = set(sys.modules)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(FOLDER))
-        yield importlib.import_module("all")
-    for name in set(sys.modules) - before:
-        if str(getattr(sys.modules[name], "__file__", None)).startswith(str(FOLDER)):
-            del sys.modules[name]
+@pytest.fixture(name="program")
+def all_program(program: Program) -> ModuleType:
+    """The module `all` of the folder."""
+    return program("all")
 
 
 def write(program: ModuleType, folder: Path, **sources: str) -> dict[str, object]:

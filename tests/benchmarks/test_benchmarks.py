@@ -1,4 +1,8 @@
-"""Every program of `benchmarks/` runs, as `--tiny`: a process each, as a person starts it.
+"""Every program of `benchmarks/` runs, as `--tiny`.
+
+A program that measures its own process is a process here too, as a person starts it; the others run in the process of
+the tests, which has imported most of what they need. `service` measures a service that runs already, in
+tests/jobs/service/test_serve.py; a service of its own it starts in `make soak`.
 
 What is asserted are keys and laws, no speed: a benchmark that nobody ran has been found broken weeks later.
 """
@@ -8,18 +12,16 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-import speechmill
+from .conftest import FOLDER, Program
 
 pytestmark = pytest.mark.integration
 
-ROOT = Path(speechmill.__file__).parent
-FOLDER = ROOT / "benchmarks"
+ROOT = FOLDER.parent
 
 ELSEWHERE = {
     "all": "tests/benchmarks/test_all.py",
@@ -74,7 +76,7 @@ KEYS: dict[str, str] = {
         "ttfa_beside_p50_ms batch_share underruns_1 ttfa_p50_ms ttfa_p99_ms rtf say_ttfa_ms peer_ttfa_ms "
         "ratio_peer_say ratio_peer_http replicas device machine"
     ),
-    "starts": "rows run_s run_cpu_s say_s say_cpu_s plan_s plan_cpu_s status_s status_cpu_s machine",
+    "starts": "rows say_s say_cpu_s plan_s plan_cpu_s machine",
     "streaming": (
         "ttfa_p50_ms ttfa_p99_ms underruns rtf ttfa_beside_p50_ms batch_share seam_error seam_error_default "
         "ratio_upstream_ttfa device machine"
@@ -189,8 +191,13 @@ LAWS: dict[str, Callable[[dict[str, Any]], None]] = {
 }
 
 
-ON_RAY = ("driver_memory", "gate", "scale", "throughput")
+ON_RAY = ("driver_memory", "scale", "throughput")
 """Those that the tests' Ray is given to: to start one of their own costs more than all that they do with it."""
+
+IN_PROCESS = ("batching", "chattts", "gate", "kokoro", "quality", "scale", "streaming", "text", "throughput")
+"""Those that run here; what they measure in children are processes all the same."""
+
+CASES = [pytest.param(name, marks=[pytest.mark.soak] if name == "service" else []) for name in KEYS]
 
 
 def run(name: str, *arguments: str) -> str:
@@ -201,19 +208,45 @@ def run(name: str, *arguments: str) -> str:
     return done.stdout
 
 
-# A service starts a Ray, and a busy machine takes its time for that.
-@pytest.mark.timeout(900)
-@pytest.mark.parametrize("name", KEYS)
-def test_a_tiny_run_ends_with_all_its_figures(name: str, request: pytest.FixtureRequest) -> None:
+@pytest.fixture
+def run_here(
+    program: Program, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Callable[..., str]]:
+    """The same, in this process."""
+    import torch
+
+    num_threads = torch.get_num_threads()
+
+    def run(name: str, *arguments: str) -> str:
+        monkeypatch.setattr(sys, "argv", [f"{name}.py", *arguments])
+        monkeypatch.setattr(sys, "path", [*sys.path])
+        program(name).main()
+        return capsys.readouterr().out
+
+    yield run
+    torch.set_num_threads(num_threads)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_tiny_run_ends_with_all_its_figures(
+    name: str, run_here: Callable[..., str], request: pytest.FixtureRequest
+) -> None:
     on = [request.getfixturevalue("ray_head").address] if name in ON_RAY else []
-    figures = json.loads(run(name, "--tiny", *on).rstrip().splitlines()[-1])
+    told = (run_here if name in IN_PROCESS else run)(name, "--tiny", *on)
+    figures = json.loads(told.rstrip().splitlines()[-1])
     assert set(figures) == set(KEYS[name].split())
     LAWS[name](figures)
 
 
-def test_the_comparison_with_upstream_can_be_asked_for() -> None:
+def test_the_comparison_with_upstream_can_be_asked_for(
+    program: Program, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """It does nothing without upstream, which is not installed here; its imports work."""
-    assert "--peer" in run("chattts_parity", "--help")
+    monkeypatch.setattr(sys, "argv", ["chattts_parity.py", "--help"])
+    with pytest.raises(SystemExit) as ended:
+        program("chattts_parity").main()
+    assert ended.value.code == 0
+    assert "--peer" in capsys.readouterr().out
 
 
 def test_no_program_is_forgotten() -> None:

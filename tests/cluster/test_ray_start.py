@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 import pytest
@@ -68,6 +71,30 @@ def test_a_start_in_which_nothing_moves_is_given_up(monkeypatch: pytest.MonkeyPa
     with pytest.raises(RayNotStarted, match="nothing answers"):
         ray_start.start_ray()
     assert given_up.is_set() and len(children) == 2
+
+
+def test_a_start_that_has_lost_its_scheduler_is_given_up_though_the_server_computes_on(
+    monkeypatch: pytest.MonkeyPatch, children: Children, tmp_path: Path
+) -> None:
+    """Story: on a busy machine the raylet ended, the server computed on, and the start waited for 15 minutes."""
+    raylet = Path(shutil.copy(shutil.which("sleep") or "", tmp_path / "raylet"))
+
+    def init(**_: object) -> None:
+        children.append(sleeper())
+        children.append(subprocess.Popen([str(raylet), "600"]))
+        seen = psutil.Process(children[-1].pid)
+        while seen.name() != "raylet":  # until it has become the program
+            time.sleep(0.01)
+        time.sleep(3 * ray_start._LOOK_S)
+        seen.kill()
+        children[-2].wait()  # the server, until it is killed
+        raise ConnectionError("nothing answers")
+
+    monkeypatch.setattr("ray.init", init)
+    monkeypatch.setattr(ray_start, "QUIET_S", 1e9)
+    with pytest.raises(RayNotStarted, match="nothing answers"):
+        ray_start.start_ray()
+    assert len(children) == 4
 
 
 def test_an_interrupt_ends_the_start_and_its_processes(monkeypatch: pytest.MonkeyPatch, children: Children) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import yaml
+from support.waiting import HANG_S
 
 import speechmill
 
@@ -57,7 +58,7 @@ def render(folder: Path) -> list[Doc]:
     """
     command = [kubectl(), "kustomize", str(folder)]
     environ = os.environ | {"GOGC": "off"}  # it ends before there is anything to collect
-    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60, env=environ)
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=HANG_S, env=environ)
     if done.returncode:
         raise RenderError(done.stderr.strip())
     try:

@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 from support.waiting import HANG_S
+from typer.testing import CliRunner
 
 import speechmill
 from speechmill.cluster.storage import open_storage
+from speechmill.jobs.cli.main import app
 from speechmill.jobs.verify import verify
 
 pytestmark = pytest.mark.integration
@@ -28,14 +30,19 @@ class Loud(Tone):
 """
 
 
-def run(tmp_path: Path, *overrides: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def job_file(tmp_path: Path) -> Path:
     corpus = tmp_path / "corpus.csv"
     corpus.write_text("id,text\n" + "".join(f"id-{row},Row number {row}.\n" for row in range(30)), encoding="utf-8")
     job = tmp_path / "job.yaml"
-    job.write_text(f"{{input: {{uri: {corpus}}}, model: {{name: tone}}, output: {{uri: {tmp_path / 'out'}}}}}")
+    sections = f"input: {{uri: {corpus}}}, model: {{name: tone}}, output: {{uri: {tmp_path / 'out'}}}"
+    job.write_text(f"{{{sections}, cluster: {{replicas: 1}}}}")
+    return job
+
+
+def run(tmp_path: Path, *overrides: str, **environment: str) -> subprocess.CompletedProcess[str]:
     sets = [word for override in overrides for word in ("--set", override)]
     return subprocess.run(
-        [*SPEECHMILL, "run", str(job), *sets],
+        [*SPEECHMILL, "run", str(job_file(tmp_path)), *sets],
         env=os.environ | environment,
         capture_output=True,
         text=True,
@@ -50,10 +57,6 @@ def check(tmp_path: Path, done: subprocess.CompletedProcess[str]) -> None:
     assert (report.is_ok, report.is_complete, report.num_ok) == (True, True, 30)
 
 
-def test_host_and_port(tmp_path: Path, ray_head: Any) -> None:
-    check(tmp_path, run(tmp_path, f"cluster.address={ray_head.address}"))
-
-
 def test_ray_client(tmp_path: Path, ray_head: Any) -> None:
     check(tmp_path, run(tmp_path, f"cluster.address={ray_head.client}"))
 
@@ -62,7 +65,7 @@ def test_auto_joins_the_cluster_of_the_environment(tmp_path: Path, ray_head: Any
     check(tmp_path, run(tmp_path, "cluster.address=auto", RAY_ADDRESS=ray_head.address))
 
 
-def test_a_model_of_the_users_own_speaks(tmp_path: Path, ray_head: Any) -> None:
+def test_host_and_port_and_a_model_of_the_users_own(tmp_path: Path, ray_head: Any) -> None:
     """A class named as "module:Class" has to be importable here and by the replicas; nothing else."""
     models = tmp_path / "models"
     models.mkdir()
@@ -85,11 +88,11 @@ def test_auto_with_a_dead_address_in_the_environment_is_said(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("scheme", ["", "ray://"])
 def test_an_address_where_nobody_answers_is_said(tmp_path: Path, scheme: str) -> None:
-    """Ray's own answer to a dead address is to end the process; so the port is tried first."""
+    """Ray's own answer to a dead address is to end the process, here that of the tests; so the port is tried first."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound and not listening: refused, and nobody else can take it
         address = f"{scheme}127.0.0.1:{taken.getsockname()[1]}"
-        done = run(tmp_path, f"cluster.address={address}")
-    assert done.returncode == 2
+        done = CliRunner().invoke(app, ["run", str(job_file(tmp_path)), "--set", f"cluster.address={address}"])
+    assert done.exit_code == 2
     assert f'cluster.address "{address}": no Ray cluster can be joined there' in done.stderr
     assert "Traceback" not in done.stderr

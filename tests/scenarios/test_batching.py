@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import ray
-from support.hosted import Hosted
 from typer.testing import CliRunner
 
 import speechmill
@@ -26,21 +24,16 @@ from speechmill.jobs.run.progress import Snapshot
 OPTIONS = {"audio_char_s": 0.001, "memory_bytes": 3_000_000, "cell_bytes": 400, "square_bytes": 3, "batch_s": 0.002}
 
 
-@pytest.fixture(autouse=True)
-def hosted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Replicas that share one process: how batches are made does not hang on where."""
-    monkeypatch.setattr("speechmill.cluster.pool.replica_source.Spawned", Hosted)
+# How batches are made does not hang on where.
+pytestmark = pytest.mark.usefixtures("hosted_replicas")
 
 
 @pytest.fixture(scope="module", autouse=True)
-def own_cache(tmp_path_factory: pytest.TempPathFactory, ray_head: Any) -> Iterator[None]:
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Of this module and its replicas: what one test learns, the next finds."""
-    cache = {"SPEECHMILL_CACHE": str(tmp_path_factory.mktemp("cache"))}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SPEECHMILL_CACHE", cache["SPEECHMILL_CACHE"])
-        ray.init(address=ray_head.address, log_to_driver=False, runtime_env={"env_vars": cache})
+        patch.setenv("SPEECHMILL_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
-        ray.shutdown()
 
 
 def job_file(tmp_path: Path, num_rows: int = 300, **model: Any) -> Path:

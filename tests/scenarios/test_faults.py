@@ -1,4 +1,7 @@
-"""The command line against a real S3 server while things break: kills, wrong keys, a store that goes away."""
+"""The command line against a real S3 server while things break: kills, wrong keys, a store that goes away.
+
+What is killed is a process, with replicas that are processes of its own; what goes on afterwards has them in threads.
+"""
 
 from __future__ import annotations
 
@@ -55,19 +58,19 @@ def job_file(
     uri: str,
     endpoint: str | None,
     *,
-    at: Any = None,
+    num_replicas: int = 2,
     model: dict[str, Any] | None = None,
     shard_rows: int = 8,
     **options: Any,
 ) -> Path:
-    """A job; `at` is the head of the cluster that it joins, by default it starts a Ray of its own."""
+    """A small job: without Ray, unless it is told to join one."""
     s3 = {"endpoint_url": endpoint, "max_attempts": options.pop("max_attempts", 8)}
     job = {
         "name": "faults",
         "input": {"uri": str(corpus)},
         "model": model or {"name": "tone", "options": measured(audio_char_s=0.002, **options)},
         "output": {"uri": uri, "container": "webdataset", "s3": s3},
-        "cluster": {"replicas": 2, "address": at.address if at else "local"},
+        "cluster": {"replicas": num_replicas},
         "sharding": {"shard_rows": shard_rows},
     }
     path = tmp_path / "job.yaml"
@@ -157,7 +160,7 @@ def spoken(uri: str, endpoint: str | None, num_rows: int = NUM_ROWS) -> set[tupl
 
 
 def test_chattts_killed_and_continued_speaks_the_same_bits(
-    start: Start, tmp_path: Path, s3_env: Any, ray_head: Any, hosted_replicas: None
+    start: Start, tmp_path: Path, s3_env: Any, hosted_replicas: None
 ) -> None:
     """Chinese and English rows, each with its own voice; kill -9 of the driver and its replicas in the middle."""
     texts = ["今天是2024年5月6日。", "I paid $42 for 3 apples!", "你好，世界 [laugh] 再见。", "We'll meet at 10:30."]
@@ -172,10 +175,10 @@ def test_chattts_killed_and_continued_speaks_the_same_bits(
     model = {"name": "chattts", "path": str(tmp_path / "weights"), "options": options}
     bucket = s3_env.new_bucket()
     calm, stormy = f"s3://{bucket}/calm", f"s3://{bucket}/stormy"
-    alone = job_file(tmp_path, corpus, calm, s3_env.endpoint, model=model, at=ray_head)
+    alone = job_file(tmp_path, corpus, calm, s3_env.endpoint, model=model)
     assert speechmill.Job.load(alone, ONE_REPLICA).run().num_ok == len(rows)
 
-    path = job_file(tmp_path, corpus, stormy, s3_env.endpoint, model=model, at=ray_head)
+    path = job_file(tmp_path, corpus, stormy, s3_env.endpoint, model=model, num_replicas=1)
     running = start(path)
     running.until(lambda event: event["rows_committed"] > 0)
     running.kill()
@@ -273,7 +276,7 @@ def _has_committed(min_rows: int, event: dict[str, Any]) -> bool:
 def test_an_interrupted_run_says_how_to_go_on_and_does(
     start: Start, tmp_path: Path, corpus: Path, ray_head: Any, hosted_replicas: None
 ) -> None:
-    """Ctrl-C in the middle of a Ray of its own, which it ends; SIGTERM while a guest's replicas start.
+    """Ctrl-C in the middle, with processes of its own, which it ends; SIGTERM while a guest's replicas start on a Ray.
 
     Ray answers SIGTERM itself, while it waits with status 1.
     """
@@ -283,7 +286,7 @@ def test_an_interrupted_run_says_how_to_go_on_and_does(
         running = start(path, *arguments)
         running.until(partial(_has_committed, min_rows))
         if not min_rows:
-            time.sleep(0.3)  # it waits for its replicas now
+            time.sleep(0.3)  # it waits for its replicas now, or its first rows
         others = psutil.Process(running.process.pid).children(recursive=True)
         running.process.send_signal(sent)
         status, error = running.end()
@@ -292,7 +295,7 @@ def test_an_interrupted_run_says_how_to_go_on_and_does(
         assert "Traceback" not in error
         assert "SIGTERM" not in error, "Ray's own words"
         assert not psutil.wait_procs(others, timeout=HANG_S)[1]
-    assert speechmill.Job.load(path, as_guest).run().num_ok == NUM_ROWS
+    assert speechmill.Job.load(path).run().num_ok == NUM_ROWS
 
 
 @pytest.mark.parametrize(
@@ -339,7 +342,7 @@ def test_an_endpoint_that_is_down_at_the_start_is_said(
 
 
 def test_a_store_that_goes_away_and_comes_back_is_waited_for(
-    tmp_path: Path, corpus: Path, s3_env: Any, s3_proxy: Any, ray_head: Any, hosted_replicas: None
+    tmp_path: Path, corpus: Path, s3_env: Any, s3_proxy: Any, hosted_replicas: None
 ) -> None:
     uri = f"s3://{s3_env.new_bucket()}/out"
     comes_back = threading.Timer(3.0, s3_proxy.up)
@@ -350,17 +353,17 @@ def test_a_store_that_goes_away_and_comes_back_is_waited_for(
             s3_proxy.down()
             comes_back.start()
 
-    path = job_file(tmp_path, corpus, uri, s3_proxy.endpoint, cell_s=0.0005, at=ray_head)
+    path = job_file(tmp_path, corpus, uri, s3_proxy.endpoint, cell_s=0.0005)
     assert speechmill.Job.load(path).run(observe=observe).num_ok == NUM_ROWS
     assert comes_back.finished.is_set()
 
 
 def test_a_store_that_stays_away_stops_the_run_cleanly_and_the_next_continues(
-    start: Start, tmp_path: Path, corpus: Path, s3_env: Any, s3_proxy: Any, ray_head: Any, hosted_replicas: None
+    start: Start, tmp_path: Path, corpus: Path, s3_env: Any, s3_proxy: Any, hosted_replicas: None
 ) -> None:
     """The first is a process: its lease, which it cannot give back, ends with it."""
     uri = f"s3://{s3_env.new_bucket()}/out"
-    path = job_file(tmp_path, corpus, uri, s3_proxy.endpoint, cell_s=0.0005, max_attempts=2, at=ray_head)
+    path = job_file(tmp_path, corpus, uri, s3_proxy.endpoint, cell_s=0.0005, max_attempts=2)
     running = start(path)
     event = running.until(lambda event: event["rows_committed"] > 0)
     s3_proxy.down()
@@ -376,9 +379,9 @@ def test_a_store_that_stays_away_stops_the_run_cleanly_and_the_next_continues(
 
 
 def test_a_second_run_is_told_who_writes_and_goes_on_where_that_one_was_killed(
-    start: Start, tmp_path: Path, corpus: Path, s3_env: Any, ray_head: Any, hosted_replicas: None
+    start: Start, tmp_path: Path, corpus: Path, s3_env: Any, hosted_replicas: None
 ) -> None:
-    """The killed one had a Ray of its own, the last one joins another: the same speech as from one run."""
+    """The same speech as from one run. `test_chaos.py` kills drivers on a Ray."""
     bucket = s3_env.new_bucket()
     calm, stormy = f"s3://{bucket}/calm", f"s3://{bucket}/stormy"
     file = job_file(tmp_path, corpus, stormy, s3_env.endpoint, cell_s=0.0005)
@@ -390,11 +393,11 @@ def test_a_second_run_is_told_who_writes_and_goes_on_where_that_one_was_killed(
     assert f"process {first.process.pid} on" in said
     first.kill()
     seen: list[int] = []
-    last = speechmill.Job.load(file, [f"cluster.address={ray_head.address}"])
+    last = speechmill.Job.load(file)
     assert last.run(observe=lambda snapshot: seen.append(snapshot.rows_committed)).num_ok == NUM_ROWS
     assert seen[0] >= committed
 
-    alone = job_file(tmp_path, corpus, calm, s3_env.endpoint, at=ray_head)
+    alone = job_file(tmp_path, corpus, calm, s3_env.endpoint)
     assert speechmill.Job.load(alone, ONE_REPLICA).run().num_ok == NUM_ROWS
     assert spoken(stormy, s3_env.endpoint) == spoken(calm, s3_env.endpoint)
     storage = open_storage(stormy, S3Options(endpoint_url=s3_env.endpoint))

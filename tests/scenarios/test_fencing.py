@@ -1,7 +1,8 @@
 """A driver that lost its lease and does not know: whatever it still does, the output of the one that took over stays.
 
 It is stopped (a laptop's lid, SIGSTOP), or what it has sent arrives when the other one has long finished. The lease is
-shortened to seconds; nothing that is promised hangs on it.
+shortened to seconds; nothing that is promised hangs on it. The replicas of a stopped driver go on: they are processes,
+and in `make soak` actors of a Ray.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from speechmill.cluster.storage import S3Options, Storage, open_storage
 from speechmill.jobs.output.output_file import OutputFile
 from speechmill.jobs.verify import verify
 
+pytestmark = pytest.mark.integration
 LEASE_S = 6.0
 COMMAND = (
     "from speechmill.cluster.lease.lease import Lease; "
@@ -80,7 +82,13 @@ def start() -> Iterator[Any]:
         driver.kill()
 
 
-def write_job(folder: Path, at: Any, uri: str, container: str, endpoint: str | None = None, seed: int = 0) -> Path:
+@pytest.fixture
+def address(request: pytest.FixtureRequest) -> str:
+    """Of Ray, where the test is of `make soak`."""
+    return request.getfixturevalue("ray_head").address if request.node.get_closest_marker("soak") else "local"
+
+
+def write_job(folder: Path, address: str, uri: str, container: str, endpoint: str | None = None, seed: int = 0) -> Path:
     corpus = folder / "corpus.jsonl"
     rows = [{"id": f"id-{row}", "text": f"Row {row} " + "la " * (row * 7 % 40)} for row in range(NUM_ROWS)]
     corpus.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
@@ -88,7 +96,7 @@ def write_job(folder: Path, at: Any, uri: str, container: str, endpoint: str | N
         "input": {"uri": str(corpus)},
         "model": {"name": "tone", "options": measured(audio_char_s=0.002, cell_s=0.0005)},
         "output": {"uri": uri, "container": container, "s3": {"endpoint_url": endpoint, "max_attempts": 100}},
-        "cluster": {"replicas": 1, "cpus_per_replica": 0.5, "address": at.address},
+        "cluster": {"replicas": 1, "cpus_per_replica": 0.5, "address": address},
         "sharding": {"shard_rows": 8},
         "seed": seed,
     }
@@ -121,11 +129,11 @@ def is_swept(storage: Storage) -> None:
     ],
 )
 def test_a_driver_that_was_stopped_changes_nothing_of_its_successors_output(
-    start: Any, tmp_path: Path, ray_head: Any, container: str, second: str
+    start: Any, tmp_path: Path, address: str, container: str, second: str
 ) -> None:
     """SIGSTOP in the middle of a run, with manifests on their way; and of the sweep after --overwrite."""
     storage = open_storage(str(tmp_path / "out"))
-    job = write_job(tmp_path, ray_head, storage.uri, container)
+    job = write_job(tmp_path, address, storage.uri, container)
     first = start(job)
     first.until_rows(16)
     first.process.send_signal(signal.SIGSTOP)
@@ -149,17 +157,17 @@ def test_a_driver_that_was_stopped_changes_nothing_of_its_successors_output(
 
 @pytest.mark.parametrize("stage", ["overwrites", pytest.param("commits", marks=pytest.mark.soak)])
 def test_requests_that_arrive_late_change_nothing_of_the_successors_output(
-    start: Any, tmp_path: Path, ray_head: Any, s3_env: Any, s3_proxy: Any, stage: str
+    start: Any, tmp_path: Path, address: str, s3_env: Any, s3_proxy: Any, stage: str
 ) -> None:
     """The network holds what the first driver sends: deletes of what it overwrites, or manifests."""
     uri = f"s3://{s3_env.new_bucket()}/out"
     storage = open_storage(uri, S3Options(endpoint_url=s3_env.endpoint))
-    direct = partial(write_job, tmp_path, ray_head, uri, "files", s3_env.endpoint)
+    direct = partial(write_job, tmp_path, address, uri, "files", s3_env.endpoint)
     runs = 0
     if stage == "overwrites":
         assert start(direct(seed=1)).end()[0] == 0
         runs += 1
-    first = start(write_job(tmp_path, ray_head, uri, "files", s3_proxy.endpoint), *(["--overwrite"] if runs else []))
+    first = start(write_job(tmp_path, address, uri, "files", s3_proxy.endpoint), *(["--overwrite"] if runs else []))
     runs += 1
     if stage == "overwrites":
         while (found := OutputFile.read(storage)) is None or found.root.run < runs:

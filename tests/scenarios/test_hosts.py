@@ -31,9 +31,10 @@ SLOW_LINK = Path(__file__).parent.parent / "support/slowlink.py"
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HostCluster]:
+def cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[HostCluster]:
+    submits = any(item.get_closest_marker("soak") for item in request.session.items if item.path == request.path)
     try:
-        with host_cluster(tmp_path_factory.mktemp("hosts")) as made:
+        with host_cluster(tmp_path_factory.mktemp("hosts"), has_dashboard=submits) as made:
             yield made
     except NoHosts as reason:
         pytest.skip(f"no hosts can be made here: {reason}")
@@ -121,14 +122,23 @@ def hosts_of(event: dict[str, Any]) -> set[str]:
     return {replica["host"] for replica in event["replicas"] if replica["host"]}
 
 
-def test_a_folder_that_hosts_do_not_share_is_said_before_anything_is_spoken(room: HostCluster) -> None:
-    speech = Speech(room, 8, output__uri="/tmp/home/out")
-    status, error = speech.submit().end()
+def is_told_of_its_folder(room: HostCluster, status: int, error: str) -> None:
     assert status == 2, error
-    assert "output.uri /tmp/home/out: has to be the same folder on all nodes" in error
     assert "output.uri /tmp/home/out is not what the driver sees on node worker-" in error
     assert "write to s3:// or to a folder that all nodes share" in error
     assert not list(room.head.inside("/tmp/home/out").glob("manifest/*"))
+
+
+def test_a_folder_that_hosts_do_not_share_is_said_before_anything_is_spoken(room: HostCluster) -> None:
+    speech = Speech(room, 8, output__uri="/tmp/home/out", cluster__replicas=1)
+    is_told_of_its_folder(room, *speech.run(room.head, room.address).end())
+
+
+@pytest.mark.soak
+def test_a_folder_that_hosts_do_not_share_is_said_to_who_submits(room: HostCluster) -> None:
+    status, error = Speech(room, 8, output__uri="/tmp/home/out").submit().end()
+    is_told_of_its_folder(room, status, error)
+    assert "output.uri /tmp/home/out: has to be the same folder on all nodes" in error
 
 
 def test_replicas_on_two_hosts_speak_a_job_that_a_third_drives(room: HostCluster) -> None:

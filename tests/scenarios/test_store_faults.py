@@ -10,9 +10,7 @@ from typing import Any
 
 import psutil
 import pytest
-import ray
 from botocore.exceptions import ClientError
-from support.hosted import Hosted
 from support.measured import measured
 from support.waiting import eventually
 
@@ -38,12 +36,12 @@ class KeyFile:
 
 
 @pytest.fixture(scope="module")
-def keys(s3_server: Any, ray_head: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KeyFile]:
+def keys(s3_server: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KeyFile]:
     """A credentials file of this process and its replicas that the tests may write anew."""
     file = KeyFile(tmp_path_factory.mktemp("aws") / "credentials")
     file.write(s3_server.access_key, s3_server.secret_key)
-    # The keys of the head's own environment: where they are empty, boto3 looks further.
-    environment = dict.fromkeys(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), "") | {
+    unset = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+    environment = dict.fromkeys(unset, "") | {
         "AWS_SHARED_CREDENTIALS_FILE": str(file.path),
         "AWS_CONFIG_FILE": str(file.path.with_name("no-aws-config")),
         "AWS_DEFAULT_REGION": "us-east-1",
@@ -51,27 +49,20 @@ def keys(s3_server: Any, ray_head: Any, tmp_path_factory: pytest.TempPathFactory
         "NO_PROXY": "127.0.0.1,localhost",
     }
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in (dict.fromkeys(("AWS_PROFILE", "AWS_SESSION_TOKEN"), "") | environment).items():
+        for name, value in environment.items():
             patch.setenv(name, value) if value else patch.delenv(name, raising=False)
-        ray.init(address=ray_head.address, log_to_driver=False, runtime_env={"env_vars": environment})
         yield file
-        ray.shutdown()
 
 
 @pytest.fixture
 def own_keys(
-    keys: KeyFile, s3_faults: Any, s3_server: Any, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+    keys: KeyFile, s3_faults: Any, s3_server: Any, hosted_replicas: None, monkeypatch: pytest.MonkeyPatch
 ) -> KeyFile:
-    """The file, in place of the keys in the environment that the proxy's fixture sets.
-
-    Replicas share a process, but those of a test that is marked `replica_processes`.
-    """
+    """The file, in place of the keys in the environment that the proxy's fixture sets; replicas are threads."""
     keys.write(s3_server.access_key, s3_server.secret_key)
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(keys.path))
-    if request.node.get_closest_marker("replica_processes") is None:
-        monkeypatch.setattr("speechmill.cluster.pool.replica_source.Spawned", Hosted)
     return keys
 
 
@@ -126,17 +117,17 @@ def delete_bucket(s3_server: Any, bucket: str) -> None:
     pytest.fail("the bucket could not be deleted")
 
 
-def writers_are_gone(head: Any, s3_faults: Any) -> bool:
+def writers_are_gone(s3_faults: Any) -> bool:
     """Whether nothing of an ended run can reach the store any more: no process of a replica, no request."""
     with contextlib.suppress(psutil.NoSuchProcess):  # one that ended meanwhile; asked again
-        names = [" ".join(child.cmdline()) for child in head.process.children(recursive=True)]
-        return not any("ReplicaActor" in name for name in names) and not s3_faults.num_under_way
+        names = [" ".join(child.cmdline()) for child in psutil.Process().children(recursive=True)]
+        return not any("speechmill replica" in name for name in names) and not s3_faults.num_under_way
     return False
 
 
 @pytest.mark.replica_processes  # they can be waited for
 def test_a_bucket_deleted_in_mid_run_stops_it_and_the_next_run_begins_when_it_is_there(
-    spec: JobSpec, s3_server: Any, s3_faults: Any, ray_head: Any
+    spec: JobSpec, s3_server: Any, s3_faults: Any
 ) -> None:
     """A fault of the job at the start, where nothing can be done about it by trying again; in mid-run none."""
     bucket = spec.output.uri.split("/")[2]
@@ -144,7 +135,7 @@ def test_a_bucket_deleted_in_mid_run_stops_it_and_the_next_run_begins_when_it_is
         run(spec, observe=once(has_committed, lambda: delete_bucket(s3_server, bucket)))
     with pytest.raises(StorageMissing, match=bucket):
         run(spec)
-    eventually(lambda: writers_are_gone(ray_head, s3_faults), "the end of the first run's replicas")
+    eventually(lambda: writers_are_gone(s3_faults), "the end of the first run's replicas")
     s3_server.client().create_bucket(Bucket=bucket)
     assert run(spec).num_ok == NUM_ROWS
     assert verify(storage_of(spec, s3_server)).is_complete

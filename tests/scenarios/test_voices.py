@@ -7,29 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-import ray
-from support.hosted import Hosted
 from support.kokoro_files import VOICES, write_folder
 
 import speechmill
 
-pytestmark = pytest.mark.integration
+# How batches are made does not hang on where.
+pytestmark = pytest.mark.usefixtures("hosted_replicas")
 
 NUM_ROWS = 40
-
-
-@pytest.fixture(autouse=True)
-def hosted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Replicas that share one process: how batches are made does not hang on where."""
-    monkeypatch.setattr("speechmill.cluster.pool.replica_source.Spawned", Hosted)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def head(ray_head: Any) -> Any:
-    """The Ray of this module."""
-    ray.init(address=ray_head.address, log_to_driver=False)
-    yield
-    ray.shutdown()
 
 
 @pytest.fixture(scope="module")

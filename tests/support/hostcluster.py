@@ -20,20 +20,20 @@ from speechmill.actors.records.manifest import Record, decode_records
 from speechmill.cluster.storage import S3Options, open_storage
 from speechmill.jobs.verify import verify
 
-from .hosts import Host, hosts
-from .raynode import NODE_ENVIRONMENT, START_TRIES
+from .hosts import HOME, Host, hosts
+from .ray_node import UP
+from .raynode import AGENT_PORTS, NODE, NODE_ENVIRONMENT, START_TRIES
 from .s3server import S3Server
 from .waiting import eventually
 
 NAMES = ("head", "worker-1", "worker-2", "store", "desk")
 SPEECHMILL = ("python", "-c", "from speechmill.jobs.cli.main import main; main()")
-_RAY = ("python", "-m", "ray.scripts.scripts", "start", "--block", "--object-store-memory=80000000")
 
 
 class HostCluster:
     """The hosts, with Ray on three of them."""
 
-    def __init__(self, made: list[Host], server: S3Server, folder: Path) -> None:
+    def __init__(self, made: list[Host], server: S3Server, folder: Path, *, has_dashboard: bool) -> None:
         self.head, *self.workers, self.store, self.desk = made
         self.server = server
         self.keys = {
@@ -42,7 +42,7 @@ class HostCluster:
             "AWS_DEFAULT_REGION": "us-east-1",
             "AWS_EC2_METADATA_DISABLED": "true",
         }
-        self._folder = folder
+        self._folder, self._has_dashboard = folder, has_dashboard
         self._rays: dict[str, subprocess.Popen[str]] = {}
         self.dashboard = f"http://{self.head.address()}:8265"
         self.client = f"ray://{self.head.address()}:10001"
@@ -50,15 +50,21 @@ class HostCluster:
 
     def start(self) -> None:
         """Start Ray on the nodes where it does not run."""
-        self._up([self.head], "--head", "--port=6379", "--num-cpus=0", f"--dashboard-host={self.head.address()}")
-        self._up(self.workers, f"--address={self.address}", "--num-cpus=1")
+        dashboard = {
+            "include_dashboard": self._has_dashboard,
+            "dashboard_host": self.head.address(),
+            "dashboard_port": 8265,
+        }
+        ports = {"gcs_server_port": 6379, "ray_client_server_port": 10001, "temp_dir": f"{HOME}/ray"}
+        self._up([self.head], "head", num_cpus=0, **dashboard, **ports)
+        self._up(self.workers, "worker", num_cpus=1, gcs_address=self.address)
 
     def is_up(self, node: Host) -> bool:
         """Whether Ray is running on a node."""
         ray = self._rays.get(node.name)
         return ray is not None and ray.poll() is None
 
-    def _up(self, nodes: Iterable[Host], *arguments: str) -> None:
+    def _up(self, nodes: Iterable[Host], kind: str, **options: Any) -> None:
         """Start Ray on these nodes at once; try again if it gives up because the machine is busy."""
         logs: dict[str, Path] = {}
         for left in reversed(range(START_TRIES)):
@@ -66,15 +72,14 @@ class HostCluster:
             for node in down:
                 node.end_all()
                 logs[node.name] = self._folder / f"{node.name}-{uuid.uuid4().hex[:6]}.log"
-                own = f"--node-ip-address={node.address()}"
-                command = (*_RAY, own, *arguments)
+                ports = {name: 8401 + place for place, name in enumerate(AGENT_PORTS)}
+                own = options | ports | {"node_ip_address": node.address(), "object_store_memory": 80_000_000}
+                command = ("python", "-P", NODE, kind, json.dumps(own))
                 self._rays[node.name] = node.start(*command, log=logs[node.name], **NODE_ENVIRONMENT, **self.keys)
             for node in down:
                 log = logs[node.name]
                 eventually(
-                    lambda node=node, log=log: (
-                        not self.is_up(node) or "block forever" in log.read_text(errors="replace")
-                    ),
+                    lambda node=node, log=log: not self.is_up(node) or UP in log.read_text(errors="replace"),
                     f"Ray on {node.name}, up or given up",
                     every_s=0.2,
                 )
@@ -139,8 +144,8 @@ class Running:
 
 
 @contextmanager
-def host_cluster(folder: Path) -> Generator[HostCluster]:
-    """The cluster, until the block ends; logs of its nodes go into the folder.
+def host_cluster(folder: Path, *, has_dashboard: bool) -> Generator[HostCluster]:
+    """The cluster, until the block ends; logs of its nodes go into the folder. `submit` needs a dashboard.
 
     Raises:
         NoHosts: This machine makes no hosts
@@ -150,7 +155,7 @@ def host_cluster(folder: Path) -> Generator[HostCluster]:
         with contextlib.closing(S3Server(store.address("store"))) as server:
             with store.network():
                 server.start()
-            cluster = HostCluster(made, server, folder)
+            cluster = HostCluster(made, server, folder, has_dashboard=has_dashboard)
             for name, value in cluster.keys.items():  # this process reads the store, too
                 patch.setenv(name, value)
             cluster.start()

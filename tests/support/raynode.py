@@ -1,10 +1,11 @@
-"""Ray nodes on loopback as processes of their own: `ray start --block`, as on the machines of a cluster.
+"""Ray nodes on loopback as processes of their own: heads by `ray_node.py`, further machines by `ray start --block`.
 
 A node needs no token unless its environment says so. The end of its block ends it and its children, by pid.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -20,12 +21,16 @@ from pathlib import Path
 
 import psutil
 
+from .ray_node import UP
 from .waiting import eventually
 
-_START = ["-m", "ray.scripts.scripts", "start", "--block", "--node-ip-address=127.0.0.1"]
-_NOT_NEEDED = ["--no-monitor", "--include-log-monitor=false"]
-"""Options that leave out the monitors of the autoscaler and of log files: two processes, a quarter of the start."""
-START_TRIES = 3
+_JOIN = ["-m", "ray.scripts.scripts", "start", "--block", "--node-ip-address=127.0.0.1", "--include-log-monitor=false"]
+"""The command line drains a node that is told to go."""
+NODE = str(Path(__file__).parent / "ray_node.py")
+START_TRIES = 10
+"""On a machine so busy that its agents take more than 15 s to come up, a raylet ends: then all begins anew."""
+AGENT_PORTS = ("dashboard_agent_listen_port", "metrics_agent_port", "metrics_export_port", "runtime_env_agent_port")
+"""Of a node's agents; where they choose them, its raylet ends if it does not hear of them in 15 s."""
 NODE_ENVIRONMENT = {
     "RAY_AUTH_MODE": "disabled",
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -45,7 +50,7 @@ class Node:
 
     Attributes:
         address: Address of the cluster, host:port
-        client: Address for Ray's client; a head has it
+        client: Address for Ray's client; a head with `has_client` has it
         url: URL of the dashboard; a head with a dashboard has it
         folder: A folder from which the workers can import; a head has it
         env: Environment of this process with the variables of `environment`
@@ -70,58 +75,62 @@ def clean_environment() -> dict[str, str]:
 
 @contextmanager
 def head(
-    num_cpus: int = 2, *, has_dashboard: bool = False, python: str = sys.executable, **environment: str
+    num_cpus: int = 2,
+    *,
+    has_dashboard: bool = False,
+    has_client: bool = False,
+    python: str = sys.executable,
+    **environment: str,
 ) -> Iterator[Node]:
     """The first machine of a cluster; it and its children run by `python`."""
     folder = Path(tempfile.mkdtemp(prefix="ray-"))  # short: Unix sockets below it have 107 bytes at most
-    names = ["dashboard-port", "dashboard-agent-listen-port", "dashboard-agent-grpc-port", "ray-client-server-port"]
-    ports = dict(zip(names, _free_ports(len(names)), strict=True))
+    client, dashboard, *agents = _free_ports(2 + len(AGENT_PORTS))
     options = {
-        "dashboard-host": "127.0.0.1",
-        "include-dashboard": str(has_dashboard).lower(),
-        "num-cpus": num_cpus,
-        "temp-dir": folder / "ray",
-        "object-store-memory": 100_000_000,
+        "node_ip_address": "127.0.0.1",
+        "gcs_server_port": 0,
+        **dict(zip(AGENT_PORTS, agents, strict=True)),
+        "dashboard_host": "127.0.0.1",
+        "dashboard_port": dashboard,
+        "include_dashboard": has_dashboard,
+        "ray_client_server_port": client if has_client else None,
+        "num_cpus": num_cpus,
+        "temp_dir": str(folder / "ray"),
+        "object_store_memory": 100_000_000,
     }
-    arguments = ["--head", "--port=0", *(f"--{name}={value}" for name, value in (options | ports).items())]
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         # With more machines to come, Ray would turn 127.0.0.1 into the network card's address; a dashboard is alone.
         alone = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"} if has_dashboard else {}
-        dashboard_port = ports["dashboard-port"] if has_dashboard else None
-        process = stack.enter_context(_started(folder, arguments, alone | environment, python, dashboard_port))
+        command = [python, "-P", NODE, "head", json.dumps(options)]
+        process = stack.enter_context(
+            _started(folder, command, alone | environment, dashboard if has_dashboard else None)
+        )
         address = (folder / "ray" / "ray_current_cluster").read_text().strip()
-        client = f"ray://127.0.0.1:{ports['ray-client-server-port']}"
-        url = f"http://127.0.0.1:{ports['dashboard-port']}" if has_dashboard else ""
-        yield Node(process, address, client, url, folder, environment)
+        url = f"http://127.0.0.1:{dashboard}" if has_dashboard else ""
+        client_address = f"ray://127.0.0.1:{client}" if has_client else ""
+        yield Node(process, address, client_address, url, folder, environment)
 
 
 @contextmanager
 def worker(of: Node, num_cpus: int = 1, **environment: str) -> Iterator[Node]:
     """A further machine of the head's cluster."""
-    arguments = [f"--address={of.address}", f"--num-cpus={num_cpus}", "--object-store-memory=80000000"]
-    with _started(of.folder, arguments, environment) as process:
+    options = [f"--address={of.address}", f"--num-cpus={num_cpus}", "--object-store-memory=80000000"]
+    with _started(of.folder, [sys.executable, *_JOIN, *options], environment) as process:
         yield Node(process, of.address, "", "", of.folder, environment)
 
 
 @contextmanager
 def _started(
-    folder: Path,
-    arguments: list[str],
-    environment: dict[str, str],
-    python: str = sys.executable,
-    dashboard_port: int | None = None,
+    folder: Path, command: list[str], environment: dict[str, str], dashboard_port: int | None = None
 ) -> Iterator[psutil.Popen]:
     # As after `activate`: the node's `python` has Ray.
-    path = f"{Path(python).parent}{os.pathsep}{os.environ['PATH']}"
+    path = f"{Path(command[0]).parent}{os.pathsep}{os.environ['PATH']}"
     fixed = {"PATH": path, "PYTHONPATH": str(folder)}
     env = clean_environment() | NODE_ENVIRONMENT | fixed | environment
     for left in reversed(range(START_TRIES)):
         log = folder / f"{time.monotonic_ns()}.log"
         with log.open("wb") as stream:
-            process = psutil.Popen(
-                [python, *_START, *_NOT_NEEDED, *arguments], stdout=stream, stderr=subprocess.STDOUT, env=env
-            )
+            process = psutil.Popen(command, stdout=stream, stderr=subprocess.STDOUT, env=env)
         try:
             if _is_up(process, log) and (dashboard_port is None or _has_dashboard(dashboard_port)):
                 yield process
@@ -146,7 +155,7 @@ def _is_up(process: psutil.Popen, log: Path) -> bool:
     """Wait until the node has started or ended; True if it has started."""
 
     def is_decided() -> bool:
-        return process.poll() is not None or "block forever" in log.read_text(errors="replace")
+        return process.poll() is not None or UP in log.read_text(errors="replace")
 
     eventually(is_decided, "a Ray node that starts, or ends", every_s=0.1)
     return process.poll() is None

@@ -33,6 +33,14 @@ def measured(model: Tone, usable: int = 10**9) -> Profile | None:
     return calibrate(model, model.memory(), lambda _: usable, key_of(ModelConfig("tone"), model.info))
 
 
+@pytest.fixture(scope="module")
+def profile() -> Profile:
+    """Of a model that is as cheap as can be, measured once."""
+    found = measured(tone())
+    assert found is not None
+    return found
+
+
 def test_the_bytes_of_a_model_are_found_hidden_term_and_all() -> None:
     # A batch costs time, so that more rows are faster on the busiest machine and many shapes are tried.
     profile = measured(tone(weights_bytes=5_000, row_bytes=700, cell_bytes=100, square_bytes=3, batch_s=0.01))
@@ -129,18 +137,15 @@ def test_a_profile_is_read_back_as_it_was_written() -> None:
         {"extra": 1},
     ],
 )
-def test_a_profile_that_was_tampered_with_is_refused(change: dict[str, Any]) -> None:
-    profile = measured(tone())
-    assert profile is not None
+def test_a_profile_that_was_tampered_with_is_refused(profile: Profile, change: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="not a"):
         Profile.from_json(json.dumps(json.loads(profile.to_json()) | change))
     with pytest.raises(ValueError, match="Expecting"):
         Profile.from_json("{")
 
 
-def test_a_profile_is_kept_for_exactly_its_key(tmp_path: Path) -> None:
-    cache, profile = ProfileCache(tmp_path), measured(tone())
-    assert profile is not None
+def test_a_profile_is_kept_for_exactly_its_key(profile: Profile, tmp_path: Path) -> None:
+    cache = ProfileCache(tmp_path)
     assert cache.get(profile.key) is None
     cache.put(profile)
     assert cache.get(profile.key) == profile

@@ -48,7 +48,7 @@ def request(key: int) -> Request:
         top_k=chance.choice([3, 20]),
         penalty=chance.choice([1.0, 1.05]),
         min_steps=chance.choice([0, 1, 8]),
-        max_steps=chance.randint(1, 50),
+        max_steps=chance.randint(1, 30),
     )
     return Request(key, prompt, seed=1_000 + key, sampling=sampling)
 
@@ -75,6 +75,7 @@ def test_rows_with_seeds_of_their_own_draw_what_each_draws_alone(
 ) -> None:
     keys = list(range(NUM_ROWS))
     random.Random(slots).shuffle(keys)
+    keys = keys[:10] if slots == 1 else keys  # one after the other, as in `alone`
     together = speak(network, keys, slots, is_fixed=is_fixed)
     for key in keys:
         assert torch.equal(together[key].codes, alone[key].codes), f"row {key} of {len(alone[key].codes)} steps"

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from support.waiting import HANG_S
 
 from speechmill.actors.engine.kernels import kept_kernels
 
@@ -76,7 +77,7 @@ def start(block: str) -> subprocess.Popen[str]:
 @pytest.mark.integration
 def test_what_a_killed_process_has_left_is_thrown_away(folder: Path) -> None:
     replica = start(f"Path(os.environ['{NAME}'], 'half').touch(); os.kill(os.getpid(), 9)")
-    replica.communicate(timeout=120)
+    replica.communicate(timeout=HANG_S)
     assert replica.returncode == -9
     assert [file.name for file in folder.glob("*/*")] == ["half"]
     with kept_kernels(CPU, {}):

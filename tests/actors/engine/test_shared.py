@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from support.waiting import HANG_S
 from torch import Tensor
 
 from speechmill.actors.engine.cache import Cache
@@ -89,9 +90,9 @@ def test_rows_and_streams_at_once_each_get_their_own(slots: int, beside: int | N
         batches = [threads.submit(batch, first) for first in (0, 1_000)]
         streams = [threads.submit(streamed, engine, key, 5 + key) for key in range(12)]
         for first, future in zip((0, 1_000), batches, strict=True):
-            assert future.result(60) == {key: wanted(key, 1 + key % 30) for key in range(first, first + 40)}
+            assert future.result(HANG_S) == {key: wanted(key, 1 + key % 30) for key in range(first, first + 40)}
         for key, stream in enumerate(streams):
-            windows = stream.result(60)
+            windows = stream.result(HANG_S)
             assert codes_of(windows) == wanted(key, 5 + key)
             assert [window.end is not None for window in windows] == [False] * (len(windows) - 1) + [True]
             end = windows[-1].end

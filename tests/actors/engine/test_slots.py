@@ -16,6 +16,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from support.waiting import HANG_S
 from torch import Tensor
 
 from speechmill.actors.batcher.profile import ProfileKey
@@ -167,11 +168,11 @@ def test_of_replicas_that_start_at_once_one_tries(tmp_path: Path, found: Choice)
         return found
 
     def start() -> Choice:
-        together.wait(10)
+        together.wait(HANG_S)
         return kept_choice(key(), TRIED, choose, tmp_path)
 
     with ThreadPoolExecutor(6) as threads:
-        assert [future.result(60) for future in [threads.submit(start) for _ in range(6)]] == [found] * 6
+        assert [future.result(HANG_S) for future in [threads.submit(start) for _ in range(6)]] == [found] * 6
     assert len(tries) == 1
 
 

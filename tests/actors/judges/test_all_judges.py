@@ -38,7 +38,7 @@ def loaded(config: JudgeConfig) -> Judge:
 def test_a_verdict_is_the_same_alone_and_in_any_batch(name: str, spoken: Sequence[Hearing]) -> None:
     """Law, to the bit: scores, reasons and what was heard."""
     judge = loaded(JudgeConfig(name))
-    sample = [at_rate(clip, judge.info.sample_rate) for clip in spoken[:30]] if name in ("duration", "speaker") else []
+    sample = [at_rate(clip, judge.info.sample_rate) for clip in spoken[:12]] if name in ("duration", "speaker") else []
     judge = loaded(JudgeConfig(name, calibration=type(judge).learn(JudgeConfig(name), sample)))
     few = sorted(spoken, key=lambda clip: len(clip.samples))[:3]
     # What is garbled is heard twice by `transcript`, which takes seconds.

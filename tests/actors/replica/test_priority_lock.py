@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+from support.waiting import HANG_S
+
 from speechmill.actors.records.stream_handle import StreamHandle
 from speechmill.actors.replica.priority_lock import PriorityLock
 
@@ -30,7 +32,7 @@ def test_a_stream_that_waits_goes_before_rows_that_waited_longer() -> None:
             while turns._num_urgent < 3:
                 waiting.wait(0.01)
         for future in found:
-            future.result(30)
+            future.result(HANG_S)
     assert order == ["stream"] * 3 + ["rows"] * 3
 
 
@@ -58,7 +60,7 @@ def test_a_listener_who_leaves_stops_waiting_and_lets_the_rows_in() -> None:
             while not turns._num_urgent:
                 threading.Event().wait(0.01)
             listener.leave()
-            assert waits.result(30) is False
+            assert waits.result(HANG_S) is False
         with turns.rows():
             assert turns._is_taken
     assert not turns._is_taken

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from support.waiting import HANG_S
 
 from speechmill.actors.models.base import ModelConfig
 from speechmill.actors.models.tone import Tone, ToneMemory
@@ -287,13 +288,13 @@ def test_the_texts_of_a_waiting_shard_are_read_while_another_is_spoken(monkeypat
 
     def hold() -> None:
         is_speaking.set()
-        assert is_read.wait(60)
+        assert is_read.wait(HANG_S)
 
     monkeypatch.setattr(FrontEnd, "read", observed)
     Dropping.drop = staticmethod(hold)
     with ThreadPoolExecutor(2) as threads:
         first = threads.submit(made.speak, "job", "p", utterances("DROP me."))
-        assert is_speaking.wait(60)
+        assert is_speaking.wait(HANG_S)
         second = threads.submit(made.speak, "job", "q", utterances("The waiting row."))
         receipts = first.result(), second.result()
     assert [receipt is not None and receipt.num_ok for receipt in receipts] == [1, 1]

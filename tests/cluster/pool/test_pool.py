@@ -1,19 +1,22 @@
-"""The pool on a real Ray: every shard comes back once, and only what kills is blamed."""
+"""The pool: every shard comes back once, and only what kills is blamed.
+
+Replicas are actors of a real Ray where it matters how Ray tells of a death, or does not; else processes without Ray.
+"""
 
 from __future__ import annotations
 
 import itertools
 import os
 import signal
-import sys
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import psutil
 import pytest
 from ray import cloudpickle
+from support import slow_store
 from support.measured import measured
+from support.slow_store import SlowStore
 from support.waiting import eventually
 
 from speechmill.actors.models.base import ModelConfig
@@ -23,49 +26,21 @@ from speechmill.actors.replica.receipt import JobConfig, ReplicaConfig
 from speechmill.cluster.containers.base import clip_key
 from speechmill.cluster.containers.parts import Parts
 from speechmill.cluster.pool.pool import CompletedShard, Pool
-from speechmill.cluster.pool.replica_source import Spawned
+from speechmill.cluster.pool.processes.source import ProcessSource
+from speechmill.cluster.pool.replica_source import ReplicaSource, Spawned
 from speechmill.cluster.scheduling.liveness import Timeouts
 from speechmill.cluster.session import ReplicaPlan
 from speechmill.cluster.storage import open_storage
 from speechmill.errors import ModelError, StorageMissing
 
-# Replicas cannot import this file: what they need of it travels with the call.
-cloudpickle.register_pickle_by_value(sys.modules[__name__])
+# Actors cannot import it: what they need of it travels with the call.
+cloudpickle.register_pickle_by_value(slow_store)
 
-pytestmark = pytest.mark.usefixtures("joined_ray")
+pytestmark = pytest.mark.integration  # it starts processes
+on_ray = pytest.mark.usefixtures("joined_ray")
 Done = list[CompletedShard]
+Source = Callable[[ReplicaConfig, int], ReplicaSource]
 QUICK = Timeouts(frozen_s=2.0, ask_s=0.2)
-
-
-class SlowPart:
-    """Takes seconds to store what it was given."""
-
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
-
-    def add(self, row: int, id: str, encoded: bytes, sidecar: Mapping[str, object]) -> tuple[str, None]:
-        return f"audio/{row}", None
-
-    def close(self) -> None:
-        time.sleep(self.seconds)
-
-    def abort(self) -> None:
-        """Nothing is kept."""
-
-
-class SlowStore:
-    """A store far away; `seen_on` False is one that the replica's node does not share."""
-
-    def __init__(self, seconds: float = 0.0, *, is_shared: bool = True) -> None:
-        self.seconds = seconds
-        self.is_shared = is_shared
-
-    def check(self) -> None:
-        if not self.is_shared:
-            raise StorageMissing("output.uri is not what the driver sees")
-
-    def open_part(self, name: str) -> SlowPart:
-        return SlowPart(self.seconds)
 
 
 def shards(*texts: Sequence[str]) -> list[Shard]:
@@ -82,8 +57,12 @@ def asked(config: ReplicaConfig) -> JobConfig:
     return JobConfig(config.model, "wav")
 
 
-def spawned(config: ReplicaConfig, num_replicas: int) -> Spawned:
+def actors(config: ReplicaConfig, num_replicas: int) -> ReplicaSource:
     return Spawned(ReplicaPlan(num_replicas, "cpu", 0.0, 1.0), config)
+
+
+def processes(config: ReplicaConfig, num_replicas: int) -> ReplicaSource:
+    return ProcessSource(num_replicas, config)
 
 
 def finish(
@@ -105,9 +84,11 @@ def finish(
     return done
 
 
-def speak_all(work: Sequence[Shard], store: SlowStore, num_replicas: int = 1, **options: object) -> Done:
+def speak_all(
+    work: Sequence[Shard], store: SlowStore, num_replicas: int = 1, source: Source = processes, **options: object
+) -> Done:
     config = tone(**options)
-    with Pool(spawned(config, num_replicas), asked(config), store) as pool:
+    with Pool(source(config, num_replicas), asked(config), store) as pool:
         return finish(pool, work)
 
 
@@ -116,16 +97,18 @@ def all_rows(done: Done) -> list[int]:
     return sorted(r.row for s in done for receipt in s.receipts for r in decode_records(receipt.manifest, s.shard.id))
 
 
+@on_ray
 def test_every_shard_comes_back_once_with_all_its_rows() -> None:
     work = shards(*[[f"Shard {n}, row {r}." for r in range(5)] for n in range(12)])
-    done = speak_all(work, SlowStore(), num_replicas=2)
+    done = speak_all(work, SlowStore(), num_replicas=2, source=actors)
     assert all(sum(r.num_ok for r in s.receipts) == 5 and not s.poisoned for s in done)
 
 
+@on_ray
 def test_a_shard_that_is_being_stored_is_not_blamed_for_the_next() -> None:
     """The older task of a dead replica was once blamed, though it had only its upload left to do."""
     work = shards(["An innocent row."], ["CRASH"])
-    done = {s.shard.index: s for s in speak_all(work, SlowStore(seconds=2.0), crash="CRASH")}
+    done = {s.shard.index: s for s in speak_all(work, SlowStore(seconds=2.0), source=actors, crash="CRASH")}
     assert [p.utterance.text for p in done[1].poisoned] == ["CRASH"]
     assert not done[0].poisoned
     assert done[0].receipts[0].num_ok == 1
@@ -146,6 +129,7 @@ def test_no_shards_and_fewer_rows_than_replicas() -> None:
     assert all_rows(speak_all(shards(["The only row."]), SlowStore(), num_replicas=2)) == [0]
 
 
+@on_ray
 def test_a_frozen_replica_is_given_up_and_its_rows_are_spoken_elsewhere() -> None:
     """A stopped process breaks no connection: its calls wait for ever, and Ray says nothing."""
     config = tone(batch_s=0.2)
@@ -158,7 +142,7 @@ def test_a_frozen_replica_is_given_up_and_its_rows_are_spoken_elsewhere() -> Non
             os.kill(speaking[0], signal.SIGSTOP)
             frozen.append(speaking[0])
 
-    with Pool(spawned(config, 2), asked(config), SlowStore(), QUICK) as pool:
+    with Pool(actors(config, 2), asked(config), SlowStore(), QUICK) as pool:
         done = finish(pool, work, freeze)
         assert len(frozen) == 1
         assert pool.num_deaths >= 1, "a machine may be so busy that the other one is silent for as long"
@@ -177,16 +161,16 @@ def test_replicas_that_all_die_at_the_end_are_replaced() -> None:
             for pid in killed:
                 os.kill(pid, signal.SIGKILL)
 
-    with Pool(spawned(config, 2), asked(config), SlowStore()) as pool:
+    with Pool(processes(config, 2), asked(config), SlowStore()) as pool:
         assert all_rows(finish(pool, work, kill)) == list(range(6))
         assert 1 <= pool.num_deaths <= 2
 
 
-class LateCrew(Spawned):
+class LateCrew(ProcessSource):
     """Has one replica at first, and the second only when it is let in."""
 
     def __init__(self, config: ReplicaConfig) -> None:
-        super().__init__(ReplicaPlan(1, "cpu", 0.0, 1.0), config)
+        super().__init__(1, config)
 
     def let_in(self) -> None:
         self._num_due += 1
@@ -220,7 +204,7 @@ def test_the_task_of_a_slow_replica_is_copied_and_what_comes_second_is_swept(tmp
     def collect_litter(num_done: int) -> None:
         orphaned_parts.extend(pool.orphaned_parts())
 
-    with Pool(spawned(config, 2), asked(config), parts) as pool:  # type: ignore[arg-type]
+    with Pool(processes(config, 2), asked(config), parts) as pool:  # type: ignore[arg-type]
         done = finish(pool, work[:2], is_all=False)  # until then, the model is measured
         (tmp_path / "slow").touch()
         done += finish(pool, work[2:], collect_litter)

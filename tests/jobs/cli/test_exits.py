@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
@@ -25,13 +24,13 @@ OUTPUT_CLOSED = 141
 """What a shell reports of a process that SIGPIPE has ended."""
 
 
-def job_file(folder: Path, address: str = "local") -> Path:
+def job_file(folder: Path) -> Path:
     (folder / "corpus.csv").write_text("id,text\n" + "".join(f"id-{row},Row {row}\n" for row in range(400)))
     job = {
         "input": {"uri": f"{folder}/corpus.csv"},
         "model": {"name": "tone", "device": "cpu", "options": {"cell_s": 0.002}},
         "output": {"uri": f"{folder}/out"},
-        "cluster": {"replicas": 1, "address": address},
+        "cluster": {"replicas": 1},
         "sharding": {"shard_rows": 4},
     }
     path = folder / "job.yaml"
@@ -60,38 +59,27 @@ def test_an_output_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     assert done.returncode == 3
 
 
-def test_a_run_whose_reader_leaves_ends_as_after_an_interrupt(tmp_path: Path, ray_head: Any) -> None:
+def test_a_run_whose_reader_leaves_ends_as_after_an_interrupt(tmp_path: Path) -> None:
     """Its replicas are ended, its lease is given back, and it is continued at once."""
-    command = [*SPEECHMILL, "run", str(job_file(tmp_path, ray_head.address)), "--json"]
+    command = [*SPEECHMILL, "run", str(job_file(tmp_path)), "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
         assert run.stdout is not None
         assert run.stderr is not None
         for line in run.stdout:
             if json.loads(line)["rows_committed"]:
                 break
-        replicas = [member for member in map(psutil.Process, ray_head.family()) if "ReplicaActor" in _name(member)]
-        assert replicas
+        replicas = psutil.Process(run.pid).children()
+        assert len(replicas) == 1
         run.stdout.close()
         assert run.stderr.read() == ""
         assert run.wait() == OUTPUT_CLOSED
-    eventually(lambda: not any(map(_is_alive, replicas)), "the replicas' end")
+    eventually(lambda: not any(replica.is_running() for replica in replicas), "the replicas' end")
     storage = open_storage(f"{tmp_path}/out")
     found = LeaseFile(storage).read()
     assert found is not None
     assert found.holder is not None
     assert found.holder.is_released
     assert not storage.exists("complete.json")
-
-
-def _name(process: psutil.Process) -> str:
-    try:
-        return " ".join(process.cmdline())
-    except psutil.Error:
-        return ""
-
-
-def _is_alive(process: psutil.Process) -> bool:
-    return "ReplicaActor" in _name(process)
 
 
 @pytest.mark.parametrize(

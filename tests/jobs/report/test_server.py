@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 
 import pytest
 import uvicorn
-from support.waiting import eventually
+from support.waiting import HANG_S, eventually
 
 from speechmill.actors.records.manifest import PartName
 from speechmill.cluster.containers import CONTAINERS
@@ -40,7 +40,7 @@ def served(storage: Storage) -> Iterator[Ask]:
     thread.start()
 
     def ask(path: str, method: str = "GET", **headers: str) -> tuple[int, dict[str, str], bytes]:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=HANG_S)
         connection.request(method, path, headers={name.replace("_", "-"): value for name, value in headers.items()})
         answer = connection.getresponse()
         body = answer.read()

@@ -6,11 +6,14 @@ import os
 import shutil
 import signal
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import ray
 import support
+from support.hosted import Hosted
 from support.measured import measured
 
 import speechmill
@@ -24,17 +27,21 @@ from speechmill.jobs.verify import verify
 
 from .test_run import records_of, sentences, write_csv
 
-pytestmark = pytest.mark.usefixtures("hosted_replicas", "judge_on_nodes")
+pytestmark = pytest.mark.usefixtures("hosted_replicas")
 SHARE, CHAR_S = 0.25, 0.002
 
 
-@pytest.fixture(scope="module")
-def judge_on_nodes(ray_head: Any) -> None:
-    """The nodes of the cluster find the judge of the tests by its name."""
+@pytest.fixture
+def on_ray(ray_head: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Runs on Ray, whose nodes find the judge of the tests by its name; their replicas share a process."""
     folder = Path(ray_head.folder) / "support"
     folder.mkdir(exist_ok=True)
     for name in ("__init__.py", "judges.py"):
         shutil.copy(Path(support.__file__).parent / name, folder / name)
+    monkeypatch.setattr("speechmill.cluster.pool.replica_source.Spawned", Hosted)
+    ray.init(address=ray_head.address, log_to_driver=False)
+    yield
+    ray.shutdown()
 
 
 def job_of(tmp_path: Path, num_rows: int, *, share: float = SHARE, judge: Any = None, **sections: Any) -> Any:
@@ -50,7 +57,7 @@ def job_of(tmp_path: Path, num_rows: int, *, share: float = SHARE, judge: Any = 
         model={"name": "tone", "options": options},
         output={"uri": str(tmp_path / sections.pop("to", "out"))},
         quality=judges | sections.pop("quality", {}),
-        cluster={"replicas": sections.pop("replicas", 1), "cpus_per_replica": 0.5},
+        cluster={"replicas": sections.pop("replicas", 1), "cpus_per_replica": 0.5, "ray_from_rows": 5_000},
         sharding={"shard_rows": sections.pop("shard_rows", 10)},
         **sections,
     )
@@ -138,6 +145,7 @@ def test_a_run_in_which_all_is_rejected_stops_and_says_so(tmp_path: Path) -> Non
     assert issubclass(TooManyAttempts, RunStopped)
 
 
+@pytest.mark.usefixtures("on_ray")
 @pytest.mark.parametrize("misbehaviour", ["none", "dies", "hangs"])
 def test_judges_in_actors_of_their_own_say_the_same(tmp_path: Path, misbehaviour: str) -> None:
     judge: dict[str, Any] = {"cost_s": 0.1, "delay_s": 0.01}

@@ -1,4 +1,7 @@
-"""`speechmill say` as a child process, and `speechmill.say`: files, pipes, players, text that arrives slowly."""
+"""`speechmill say`, and `speechmill.say`: files, pipes, players, text that arrives slowly.
+
+What has to do with pipes, signals and limits is a child process; the others run in this one, without its imports.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,11 @@ import select
 import subprocess
 import sys
 import wave
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from support.waiting import HANG_S
 from typer.testing import CliRunner
 
 import speechmill
@@ -31,9 +34,15 @@ def expected(text: str = TEXT, **how: object) -> bytes:
     return pcm16(np.concatenate(list(speechmill.say(text, model="tone", **how)))).astype("<i2").tobytes()  # type: ignore[arg-type]
 
 
-def run(*arguments: str, **how: object) -> subprocess.CompletedProcess[bytes]:
+def run(*arguments: str) -> subprocess.CompletedProcess[bytes]:
     command = [*COMMAND, *arguments, "--model", "tone"]
-    return subprocess.run(command, capture_output=True, check=False, stdin=subprocess.DEVNULL, **how)  # type: ignore[call-overload]
+    return subprocess.run(command, capture_output=True, check=False, stdin=subprocess.DEVNULL)
+
+
+def run_here(*arguments: str) -> subprocess.CompletedProcess[bytes]:
+    """The same in this process."""
+    done = CliRunner().invoke(app, ["say", *arguments, "--model", "tone"])
+    return subprocess.CompletedProcess(["say", *arguments], done.exit_code, done.stdout_bytes, done.stderr_bytes)
 
 
 def complaint(done: subprocess.CompletedProcess[bytes]) -> str:
@@ -56,12 +65,11 @@ def samples_of(stream: bytes) -> bytes:
     return stream[44:]
 
 
-@pytest.mark.integration
 @pytest.mark.parametrize("extension", ["wav", "flac", "opus", "mp3"])
 def test_a_file_holds_what_python_gets_and_nothing_lies_beside_it(tmp_path: Path, extension: str) -> None:
     path = tmp_path / f"said.{extension}"
     path.write_bytes(b"what was there before")
-    done = run(TEXT, "-o", str(path), "--seed", "5", "--speed", "2")
+    done = run_here(TEXT, "-o", str(path), "--seed", "5", "--speed", "2")
     assert (done.returncode, done.stdout) == (0, b"")
     assert list(tmp_path.iterdir()) == [path]
     wanted = np.frombuffer(expected(seed=5, speed=2.0), "<i2")
@@ -87,8 +95,8 @@ def test_standard_output_is_a_stream_with_nothing_else_in_it() -> None:
 
 
 def read_some(stream: int) -> bytes:
-    """What can be read from a pipe, waiting for the first of it for at most a minute."""
-    ready, _, _ = select.select([stream], [], [], 60)
+    """What can be read from a pipe, waiting for the first of it."""
+    ready, _, _ = select.select([stream], [], [], HANG_S)
     assert ready, "nothing came"
     return os.read(stream, 1 << 20)
 
@@ -166,11 +174,10 @@ def test_what_is_wrong_is_one_line_and_leaves_nothing(
     assert [path.name for path in tmp_path.iterdir()] == ["folder.wav"]
 
 
-@pytest.mark.integration
 def test_a_file_that_fails_halfway_leaves_the_old_one(tmp_path: Path) -> None:
     path = tmp_path / "x.wav"
     path.write_bytes(b"old")
-    complaint(run("This goes well.\n\n" + "a" * 500, "-o", str(path)))
+    complaint(run_here("This goes well.\n\n" + "a" * 500, "-o", str(path)))
     assert [(found.name, found.read_bytes()) for found in tmp_path.iterdir()] == [("x.wav", b"old")]
 
 
@@ -193,7 +200,7 @@ def test_bytes_that_are_not_utf8_are_said() -> None:
 
 
 @pytest.fixture
-def only_player(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple[Path, dict[str, str]]]:
+def only_player(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A player on the path that keeps what it was given, and how it was called."""
     folder = tmp_path / "bin"
     folder.mkdir()
@@ -203,16 +210,16 @@ def only_player(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tupl
     player = folder / name
     player.write_text(f"#!{sys.executable}\n{keep}\n{script or read + 'sys.stdin.buffer.read())'}\n")
     player.chmod(0o755)
-    yield tmp_path, {**os.environ, "PATH": str(folder)}
+    monkeypatch.setenv("PATH", str(folder))
+    return tmp_path
 
 
 @pytest.mark.integration
 @pytest.mark.parametrize("only_player", [(name, "") for name in PLAYERS], indirect=True, ids=list(PLAYERS))
-def test_a_player_hears_every_sample_once(only_player: tuple[Path, dict[str, str]]) -> None:
-    folder, environment = only_player
-    done = run(TEXT, env=environment)
+def test_a_player_hears_every_sample_once(only_player: Path) -> None:
+    done = run_here(TEXT)
     assert (done.returncode, done.stdout) == (0, b"")
-    heard, called = (folder / "heard").read_bytes(), (folder / "called").read_text()
+    heard, called = (only_player / "heard").read_bytes(), (only_player / "called").read_text()
     if heard.startswith(b"RIFF"):
         heard = heard[44:]
     else:
@@ -221,11 +228,12 @@ def test_a_player_hears_every_sample_once(only_player: tuple[Path, dict[str, str
 
 
 @pytest.mark.integration
+@pytest.mark.usefixtures("only_player")
 @pytest.mark.parametrize(
     "only_player", [("aplay", "sys.exit('audio open error: no such device')")], indirect=True, ids=["aplay"]
 )
-def test_a_player_that_fails_is_named_with_what_it_said(only_player: tuple[Path, dict[str, str]]) -> None:
-    said = complaint(run("A word. " * 2_000, env=only_player[1]))
+def test_a_player_that_fails_is_named_with_what_it_said() -> None:
+    said = complaint(run_here("A word. " * 2_000))
     assert "aplay ended with status 1: audio open error: no such device; use -o FILE" in said
 
 

@@ -41,7 +41,7 @@ OPTIONS = {"audio_char_s": 0.02, "batch_s": 0.02, "crash": "CRASH"}
 MALFORMED = [b"", b"{", b"[]", b'{"input": 1}', b"\xff", b'{"inptu": "x"}', b'{"input": "x", "speed": NaN}']
 BROKEN_OFF = -1
 """For a status: an answer that began, and whose end was left out."""
-KILL_EVERY = 100
+KILL_EVERY = 80
 """One request in so many kills a replica."""
 MAX_STREAMS = 4
 """Of each of two replicas."""
@@ -93,6 +93,16 @@ class Served:
         """The processes that hold the model."""
         return self.processes("ReplicaActor")
 
+    def ray_address(self) -> str:
+        """Where its Ray listens."""
+        flag = "--gcs-address="
+        for child in psutil.Process(self.process.pid).children(recursive=True):
+            with contextlib.suppress(psutil.Error):
+                for part in child.cmdline():
+                    if part.startswith(flag):
+                        return part.removeprefix(flag)
+        raise AssertionError("it has started no Ray")
+
     def memory_bytes(self) -> int:
         """What the processes that every request passes through hold."""
         through = self.processes("Proxy", "ServeReplica")
@@ -111,10 +121,14 @@ def serve(folder: Path, *settings: str, port: int | None = None) -> Served:
     command = [*SERVE, *settings, "--set", f"http.port={port}"]
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(command, stderr=log, text=True, env=os.environ | {"SPEECHMILL_API_TOKEN": TOKEN})
-    served = Served(process, port)
-    eventually(lambda: process.poll() is not None or "Ready:" in (folder / "log").read_text())
-    assert process.poll() is None, (folder / "log").read_text()
-    return served
+    try:
+        eventually(lambda: process.poll() is not None or "Ready:" in (folder / "log").read_text())
+        assert process.poll() is None, (folder / "log").read_text()
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
+    return Served(process, port)
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +157,22 @@ def test_openais_client_hears_what_say_says(served: Served) -> None:
         openai.OpenAI(api_key="wrong", base_url=f"{served.url}/v1").audio.speech.create(**how)
 
 
-@pytest.mark.parametrize("num_requests", [200, pytest.param(1_000, marks=pytest.mark.soak)])
+def test_the_benchmark_measures_it_while_it_runs(served: Served) -> None:
+    """`benchmarks/service.py`, which tests/benchmarks lets start a service of its own."""
+    program = Path(speechmill.__file__).parent / "benchmarks" / "service.py"
+    where = ["--url", served.url, "--ray", served.ray_address(), "--options", json.dumps(OPTIONS)]
+    command = [sys.executable, str(program), "--tiny", *where]
+    env = os.environ | {"SPEECHMILL_API_TOKEN": TOKEN}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-5_000:]
+    found = json.loads(done.stdout.rstrip().splitlines()[-1])
+    parts = "ttfa_beside_p50_ms batch_share underruns_1 ttfa_p50_ms ttfa_p99_ms rtf say_ttfa_ms peer_ttfa_ms"
+    assert set(found) == {*parts.split(), "ratio_peer_say", "ratio_peer_http", "replicas", "device", "machine"}
+    assert 0 < found["ttfa_p50_ms"] <= found["ttfa_p99_ms"]
+    assert found["batch_share"] >= 0
+
+
+@pytest.mark.parametrize("num_requests", [80, pytest.param(1_000, marks=pytest.mark.soak)])
 def test_requests_of_all_kinds_leave_nothing_behind(served: Served, num_requests: int) -> None:
     """Cancels, slow readers, malformed bodies, oversize texts, wrong tokens, and replicas killed among them."""
     memory: list[int] = []

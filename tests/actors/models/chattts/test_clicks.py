@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Literal
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
 from speechmill.actors.engine.chunks import ChunkPolicy
@@ -79,7 +81,8 @@ class Sounds:
 
     def _pieces(self, decoder: Decoder, policy: str) -> list[list[Wave]]:
         speech = self._loaded(Options(decoder=decoder, incomplete="keep", streaming=POLICIES[policy]))
-        return [list(speech.stream(long, StreamHandle())) for long in self._lines]
+        with ThreadPoolExecutor(len(self._lines), initializer=torch.set_num_threads, initargs=(1,)) as threads:
+            return list(threads.map(lambda line: list(speech.stream(line, StreamHandle())), self._lines))
 
     def flux(self, decoder: Decoder, policy: str, damage: Callable[[list[Wave]], None] = lambda pieces: None) -> Flux:
         """Where the pieces meet; they are damaged before they are joined."""

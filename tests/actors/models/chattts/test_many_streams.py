@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from support.waiting import HANG_S
 
 from speechmill.actors.engine.chunks import ChunkPolicy
 from speechmill.actors.engine.request import Generated, Request, Sampling
@@ -26,7 +27,7 @@ from speechmill.actors.models.chattts.text.tokens import FRAME_TOKENS
 from speechmill.actors.records.stream_handle import StreamHandle
 
 Wave = NDArray[np.float32]
-SLOTS, ROWS, STREAMS = 6, 12, 28
+SLOTS, ROWS, STREAMS = 6, 8, 16
 FIRST_ROW = 1_000
 """Lines from this number on are rows of the job."""
 SMALL = ChunkPolicy(first=3, growth=1.4, most=12, ahead=2)
@@ -231,17 +232,17 @@ class Together:
         with self._threads as threads:
             job = threads.submit(spoken, self._speech, range(FIRST_ROW, FIRST_ROW + ROWS))
             futures = {number: threads.submit(self._listen, number) for number in self._streams}
-            pieces = {number: future.result(120) for number, future in futures.items()}
-            return job.result(120), pieces
+            pieces = {number: future.result(HANG_S) for number, future in futures.items()}
+            return job.result(HANG_S), pieces
 
     def _listen(self, number: int) -> list[Wave]:
-        assert self._begun.wait(60)
+        assert self._begun.wait(HANG_S)
         pieces = heard(self._speech, number, *self._streams[number])
         self._left[number] = self._recording.num_steps
         return pieces
 
 
-@pytest.mark.parametrize("num_streams", [1, 7, STREAMS])
+@pytest.mark.parametrize("num_streams", [1, pytest.param(7, marks=pytest.mark.soak), STREAMS])
 def test_any_number_of_streams_and_rows_are_what_each_is_alone(
     tiny_folder: Path, alone: Alone, num_streams: int
 ) -> None:
@@ -256,7 +257,7 @@ def test_any_number_of_streams_and_rows_are_what_each_is_alone(
     recording.assert_idle()
 
 
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(1, 6))])
 def test_listeners_who_leave_change_nothing_for_the_others(tiny_folder: Path, alone: Alone, seed: int) -> None:
     """Of all, a quarter go at random steps, told by another thread, and a quarter hang up after random pieces."""
     speech, recording = loaded(tiny_folder, deterministic=alone.is_exact)

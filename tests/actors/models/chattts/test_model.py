@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from support.waiting import HANG_S
 
 from speechmill.actors.models.base import ModelConfig, SlotUsage
 from speechmill.actors.models.chattts.checkpoint.layout import TINY
@@ -33,7 +34,7 @@ TEXTS = [
     "一二三四五六七八九十，上山打老虎。老虎不在家，打到小松鼠。",
 ]
 VOICES = {
-    "calm": {"seed": 3, "temperature": 0.1, "top_p": 0.5, "prompt": "[speed_2][oral_0]"},
+    "calm": {"seed": 3, "temperature": 0.1, "top_p": 0.5, "max_steps": 12, "prompt": "[speed_2][oral_0]"},
     "wild": {"seed": 4, "temperature": [0.9, 0.5, 1.2, 0.7], "top_k": 5, "repetition_penalty": 1.3, "max_steps": 33},
     "short": {"max_steps": 20},
     "free": {"temperature": 1.5, "top_p": 1.0, "top_k": 626},
@@ -73,13 +74,15 @@ def is_alike(wave: NDArray[np.float32], other: NDArray[np.float32]) -> bool:
     return len(wave) == len(other) and np.allclose(wave, other, rtol=1e-7, atol=2e-5)
 
 
-NUM_ROWS = 40
+NUM_ROWS = 30
+"""Each text in each voice."""
+SHORT = {"max_steps": 40}
 
 
 @pytest.fixture(scope="module")
 def alone(tiny_folder: Path) -> Waves:
     """Rows, each spoken by itself."""
-    made = model(tiny_folder, 1)
+    made = model(tiny_folder, 1, **SHORT)
     waves: Waves = {}
     for segment in segments(made, NUM_ROWS):
         waves |= spoken(made, [segment])
@@ -88,7 +91,7 @@ def alone(tiny_folder: Path) -> Waves:
 
 @pytest.mark.parametrize("slots", [1, 3, 16, NUM_ROWS])
 def test_a_row_sounds_the_same_whoever_is_spoken_beside_it(tiny_folder: Path, alone: Waves, slots: int) -> None:
-    made = model(tiny_folder, slots)
+    made = model(tiny_folder, slots, **SHORT)
     rows = segments(made, NUM_ROWS)
     random.Random(slots).shuffle(rows)
     rows = rows[:10] if slots == 1 else rows  # one after the other, as in `alone`
@@ -282,8 +285,8 @@ def test_an_unknown_voice_costs_its_row(tiny_folder: Path) -> None:
 
 def test_a_stream_is_the_row_in_pieces_beside_the_rows_of_a_job(tiny_folder: Path, alone: Waves) -> None:
     """With as much look-ahead and context as the sound depends on; seven streams, and rows of a job between them."""
-    made = model(tiny_folder, 4, streaming={"first": 3, "growth": 1.5, "most": 16, "ahead": 30})
-    rows = segments(made, 64)
+    made = model(tiny_folder, 4, **SHORT, streaming={"first": 3, "growth": 1.5, "most": 16, "ahead": 30})
+    rows = segments(made, NUM_ROWS)
     streamed = [row for row in rows if (row.row, row.index) in alone][:7]
 
     def listen(segment: Segment) -> list[NDArray[np.float32]]:
@@ -291,14 +294,14 @@ def test_a_stream_is_the_row_in_pieces_beside_the_rows_of_a_job(tiny_folder: Pat
         return list(made.stream(segment, StreamHandle()))
 
     with ThreadPoolExecutor(8) as threads:
-        job = threads.submit(spoken, made, rows[10:40])
+        job = threads.submit(spoken, made, rows[10:])
         streams = [threads.submit(listen, segment) for segment in streamed]
         for segment, stream in zip(streamed, streams, strict=True):
-            pieces = stream.result(60)
+            pieces = stream.result(HANG_S)
             whole = alone[segment.row, segment.index]
             assert len(pieces) > 1 or len(whole) < 40 * 512
             assert_alike({(0, 0): np.concatenate(pieces)}, {(0, 0): whole})
-        assert_alike(job.result(60), {key: alone[key] for key in job.result()})
+        assert_alike(job.result(HANG_S), {key: alone[key] for key in job.result()})
 
 
 def test_a_stream_that_does_not_end_says_so_after_its_audio(tiny_folder: Path) -> None:

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from support.waiting import HANG_S
+
 from speechmill.actors.models.base import ModelConfig
 from speechmill.actors.records.manifest import Record, decode_records
 from speechmill.actors.records.utterance import Utterance
@@ -66,7 +68,7 @@ def spoken(receipt: Receipt) -> dict[int, str | None]:
 
 def test_two_shards_at_once_are_each_what_they_are_alone(tiny_folder: Path) -> None:
     alone = replica(tiny_folder)
-    wanted = [spoken(alone.speak("job", "a", rows(0, 16))), spoken(alone.speak("job", "b", rows(100, 12)))]
+    wanted = [spoken(alone.speak("job", "a", rows(0, 10))), spoken(alone.speak("job", "b", rows(100, 8)))]
     made = replica(tiny_folder)
     together = threading.Barrier(2)
 
@@ -75,19 +77,19 @@ def test_two_shards_at_once_are_each_what_they_are_alone(tiny_folder: Path) -> N
         return spoken(made.speak("job", name, rows(first, count)))
 
     with ThreadPoolExecutor(2) as threads:
-        found = [threads.submit(speak, "a", 0, 16), threads.submit(speak, "b", 100, 12)]
-        assert [future.result(100) for future in found] == wanted
+        found = [threads.submit(speak, "a", 0, 10), threads.submit(speak, "b", 100, 8)]
+        assert [future.result(HANG_S) for future in found] == wanted
 
 
 def test_a_shard_whose_store_is_away_leaves_the_other_alone(tiny_folder: Path) -> None:
     made = replica(tiny_folder)
-    wanted = spoken(made.speak("job", "alone", rows(0, 16)))
+    wanted = spoken(made.speak("job", "alone", rows(0, 10)))
     with ThreadPoolExecutor(2) as threads:
-        good = threads.submit(made.speak, "job", "good", rows(0, 16))
-        bad = threads.submit(made.speak, "job", "bad", rows(100, 16))
-        assert spoken(good.result(100)) == wanted
+        good = threads.submit(made.speak, "job", "good", rows(0, 10))
+        bad = threads.submit(made.speak, "job", "bad", rows(100, 10))
+        assert spoken(good.result(HANG_S)) == wanted
         assert isinstance(bad.exception(100), StorageUnavailable)
-    assert spoken(made.speak("job", "later", rows(0, 16))) == wanted
+    assert spoken(made.speak("job", "later", rows(0, 10))) == wanted
 
 
 class Counting(Part):
@@ -107,12 +109,12 @@ def test_a_shard_that_is_handed_back_leaves_its_slots_and_the_rest_is_what_it_wo
     tiny_folder: Path,
 ) -> None:
     made = replica(tiny_folder)
-    whole = spoken(made.speak("job", "whole", rows(0, 48)))
+    whole = spoken(made.speak("job", "whole", rows(0, 24)))
     part = Counting(lambda: made.hand_back("job", "p"))
     made._jobs["job"].store.open_part = lambda name: part if name == "p" else Part(fails=False)  # type: ignore[method-assign]
-    receipt = made.speak("job", "p", rows(0, 48))
+    receipt = made.speak("job", "p", rows(0, 24))
     first = spoken(receipt)
-    assert 3 <= len(first) < 48
-    assert sorted([*first, *receipt.left]) == list(range(48))
-    rest = spoken(made.speak("job", "q", [row for row in rows(0, 48) if row.row in receipt.left]))
+    assert 3 <= len(first) < 24
+    assert sorted([*first, *receipt.left]) == list(range(24))
+    rest = spoken(made.speak("job", "q", [row for row in rows(0, 24) if row.row in receipt.left]))
     assert first | rest == whole
