@@ -2,7 +2,8 @@ r"""F5-TTS: seconds of audio per second, padding, what guidance takes, and how w
 
 Rows are long-tailed: texts of 2 to 60 words, each with a clip of its own and its own seed, as a shard has them, longest
 first. The weights are random ones of the published width and fewer layers, or those of `--weights`. The cost of a row
-is predicted as frames times steps, before anything is spoken. With `--peer PYTHON`, upstream f5-tts 1.1.22 speaks the
+is predicted as frames times steps, before anything is spoken. On a CPU, seconds are those of one core, whatever else
+runs on the machine. With `--peer PYTHON`, upstream f5-tts 1.1.22 speaks the
 same rows with the same weights in the same run: in its own loop at batch 1, and in padded batches with its mask on;
 `--parity` compares frames, waveforms, tokens and durations with its own, number by number.
 
@@ -151,13 +152,14 @@ def segments(model: F5tts, count: int) -> list[Segment]:
 
 def speak(model: F5tts, rows: Sequence[Segment], size: int) -> tuple[float, float, list[tuple[float, int]]]:
     """Seconds, seconds of audio, and for each batch its seconds and the samples of its first row."""
+    clock = time.process_time if model.device == "cpu" else time.perf_counter
     model.speak(rows[-1:])
     each: list[tuple[float, int]] = []
     samples = 0
     for start in range(0, len(rows), size):
-        began = time.perf_counter()
+        began = clock()
         waves = model.speak(rows[start : start + size])
-        each.append((time.perf_counter() - began, len(waves[0])))
+        each.append((clock() - began, len(waves[0])))
         samples += sum(map(len, waves))
     return sum(seconds for seconds, _ in each), samples / SAMPLE_RATE, each
 

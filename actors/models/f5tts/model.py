@@ -59,6 +59,7 @@ class F5tts(Model):
         from .synthesis import Synthesis
 
         options = read_options(config.options)
+        self.device = config.device
         self.info, checkpoint, self._presets = _describe(config, options)
         if config.device == "cpu":
             import torch
