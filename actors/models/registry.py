@@ -9,6 +9,7 @@ from .base import AutoregressiveModel, Model, ModelConfig, ModelInfo
 
 MODELS = {
     "chattts": ("speechmill.actors.models.chattts.model", "Chattts"),
+    "f5tts": ("speechmill.actors.models.f5tts.model", "F5tts"),
     "hibari": ("speechmill.actors.models.hibari", "Hibari"),
     "kokoro": ("speechmill.actors.models.kokoro.model", "Kokoro"),
     "minicpmo": ("speechmill.actors.models.minicpmo.model", "Minicpmo"),

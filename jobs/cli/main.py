@@ -243,30 +243,32 @@ def serve(
 def weights(
     arguments: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[MODEL] [DIR]", help="chattts, kokoro or minicpmo; a folder to check."),
+        typer.Argument(metavar="[MODEL] [DIR]", help="chattts, f5tts, kokoro or minicpmo; a folder to check."),
     ] = None,
     random: Annotated[str | None, typer.Option("--random", metavar="DIR", help="Write random weights there.")] = None,
-    size: Annotated[str, typer.Option(help="Of random weights: full (1.0 to 1.2 GB) or tiny.")] = "full",
+    size: Annotated[str, typer.Option(help="Of random weights: full (over 1 GB) or tiny.")] = "full",
     seed: Annotated[int, typer.Option(help="Of random weights.")] = 0,
     voices_of: Annotated[str | None, typer.Option("--voices", help="Of kokoro: npm fetches all 54 voices.")] = None,
 ) -> None:
-    """Check the weights of a model in a folder, fetch the published ones, or write random ones (chattts, minicpmo)."""
+    """Check the weights of a model in a folder, fetch the published ones, or write random ones."""
     with reported():
         from pathlib import Path
 
-        from .weights import check_kokoro, check_minicpmo, check_weights, split_arguments, write_weights
+        from .weights import check_f5tts, check_kokoro, check_minicpmo, check_weights, split_arguments, write_weights
 
         model, folder = split_arguments(arguments or [])
         if random is not None:
             if folder is not None:
                 raise SpecError("weights takes a folder to check, or --random with a folder to write; not both")
-            lines = write_weights(Path(random), size, seed, model)
+            lines = write_weights(model, Path(random), size, seed)
         elif model == "kokoro":
             lines = check_kokoro(folder, voices_of)
         elif voices_of is not None:
             raise SpecError("--voices belongs to kokoro: speechmill weights kokoro --voices npm")
         elif model == "minicpmo":
             lines = check_minicpmo(folder)
+        elif model == "f5tts":
+            lines = check_f5tts(folder)
         else:
             lines = check_weights(folder)
         print(*lines, sep="\n")

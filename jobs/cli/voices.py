@@ -19,6 +19,7 @@ MODELS_IN_WORDS = {
     "kokoro": "54 voices: English, Chinese, Japanese; weights Apache-2.0, fetched at first use (docs/kokoro.md)",
     "chattts": "Chinese and English, a voice for every seed; weights CC BY-NC 4.0: no commercial use (docs/chattts.md)",
     "minicpmo": "Chinese and English, text may arrive while it is spoken; weights Apache-2.0 (docs/minicpmo.md)",
+    "f5tts": "Chinese and English, in a recording's voice; weights CC BY-NC 4.0: no commercial use (docs/f5tts.md)",
     "openai": "what a server with OpenAI's speech interface speaks (docs/endpoints.md)",
     "tone": "no speech: tones that cost what they are told to, for tests",
 }

@@ -9,6 +9,9 @@ from ...actors.batcher.budget import size as bytes_text
 from ...actors.models.chattts.checkpoint.layout import CONFIG_FILE, FULL, TINY
 from ...actors.models.chattts.checkpoint.random_weights import write_random
 from ...actors.models.chattts.checkpoint.weights import Checkpoint
+from ...actors.models.f5tts.checkpoint import layout as f5tts_layout
+from ...actors.models.f5tts.checkpoint.random_weights import write_random as write_random_f5tts
+from ...actors.models.f5tts.checkpoint.weights import Checkpoint as F5ttsCheckpoint
 from ...actors.models.kokoro.checkpoint.npm import fetch_npm_voices
 from ...actors.models.kokoro.checkpoint.sources import open_source
 from ...actors.models.kokoro.voices.tables import voice_files
@@ -19,9 +22,13 @@ from ...errors import SpecError
 
 SIZES = {"full": FULL, "tiny": TINY}
 MINICPMO_SIZES = {"full": minicpmo_layout.FULL, "tiny": minicpmo_layout.TINY}
+F5TTS_SIZES = {
+    "full": (f5tts_layout.FULL, f5tts_layout.FULL_VOCODER),
+    "tiny": (f5tts_layout.TINY, f5tts_layout.TINY_VOCODER),
+}
 
 
-MODELS = ("chattts", "kokoro", "minicpmo")
+MODELS = ("chattts", "f5tts", "kokoro", "minicpmo")
 """Models whose weights are fetched, or lie in a folder."""
 
 
@@ -103,18 +110,38 @@ def check_minicpmo(folder: Path | None) -> Sequence[str]:
     ]
 
 
-def write_weights(folder: Path, size: str, seed: int, model: str = "chattts") -> Sequence[str]:
+def check_f5tts(folder: Path | None) -> Sequence[str]:
+    """The same for F5-TTS: network, vocabulary and vocoder.
+
+    Raises:
+        ModelError: For anything that is missing, damaged, of another model or not to be had
+    """
+    checkpoint = F5ttsCheckpoint.open(folder)
+    checkpoint.load_vocoder("cpu")
+    files = zip((checkpoint.weights, checkpoint.vocabulary, checkpoint.vocoder), checkpoint.sha256s, strict=True)
+    kind = "the published weights (CC BY-NC 4.0)" if checkpoint.is_published else "not the published weights"
+    return [
+        *(f"{bytes_text(path.stat().st_size):>9}  {digest[:12]}  {path}" for path, digest in files),
+        f"Whole, {kind}.",
+        f"model: {{name: f5tts, path: {checkpoint.weights.parent}}}" if folder else "model: {name: f5tts}",
+    ]
+
+
+def write_weights(model: str, folder: Path, size: str, seed: int) -> Sequence[str]:
     """Random weights in the published shapes, or tiny ones; what was written, in lines.
 
     Raises:
-        SpecError: For another size, or a model of which none are written
+        SpecError: For another size, or a model that has no random weights
         ModelError: If the folder is not empty of them or cannot be written
     """
     if size not in SIZES:
         raise SpecError(f'--size "{size:.40}" is none; use {" or ".join(SIZES)}')
     if model == "kokoro":
-        raise SpecError("weights --random writes those of chattts or minicpmo, not of kokoro")
-    if model == "minicpmo":
+        raise SpecError("there are no random weights of kokoro; there are of chattts, f5tts and minicpmo")
+    if model == "f5tts":
+        write_random_f5tts(folder, *F5TTS_SIZES[size], seed)
+        told = [line for line in check_f5tts(folder) if not line.startswith(("Whole", "model:"))]
+    elif model == "minicpmo":
         write_random_minicpmo(folder, MINICPMO_SIZES[size], seed)
         told = check_minicpmo(folder)[:-2]
     else:

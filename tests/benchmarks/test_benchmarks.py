@@ -53,6 +53,10 @@ KEYS: dict[str, str] = {
     "duplex": (
         "equal_codes useful_slots first_chunk_step upstream_step first_audio_ms rows job_rows seconds device machine"
     ),
+    "f5tts": (
+        "rtfx ratio_original ratio_original_batched cost_error seconds_error padding padding_in_order guidance_share "
+        "device rows steps audio_s rtfx_by_run machine"
+    ),
     "kokoro": (
         "rtfx ratio_original batch dtype device peak_over_prediction rows audio_s prosody_share rtfx_by_run "
         "rtfx_original parity machine"
@@ -128,6 +132,13 @@ def gate(found: dict[str, Any]) -> None:
     assert found["ratio"] > 0
 
 
+def f5tts(found: dict[str, Any]) -> None:
+    assert found["cost_error"] == 0
+    assert found["rtfx"] == max(found["rtfx_by_run"]["alone"], found["rtfx_by_run"]["batches"]) > 0
+    assert 0 <= found["padding"] <= found["padding_in_order"] < 1
+    assert found["ratio_original"] is None
+
+
 def kokoro(found: dict[str, Any]) -> None:
     assert found["rtfx"] == max(found["rtfx_by_run"].values()) > 0
     assert len(found["rtfx_by_run"]) == 4
@@ -184,6 +195,7 @@ LAWS: dict[str, Callable[[dict[str, Any]], None]] = {
         driver,
         driver_memory,
         duplex,
+        f5tts,
         gate,
         kokoro,
         quality,

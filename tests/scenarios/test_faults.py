@@ -6,6 +6,7 @@ What is killed is a process, with replicas that are processes of its own; what g
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import signal
@@ -18,8 +19,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 import pytest
+import soundfile
 from support.measured import measured
 from support.waiting import HANG_S
 from typer.testing import CliRunner
@@ -27,6 +30,8 @@ from typer.testing import CliRunner
 import speechmill
 from speechmill.actors.models.chattts.checkpoint.layout import TINY
 from speechmill.actors.models.chattts.checkpoint.random_weights import write_random
+from speechmill.actors.models.f5tts.checkpoint import layout as f5tts_layout
+from speechmill.actors.models.f5tts.checkpoint import random_weights as f5tts_weights
 from speechmill.actors.records.manifest import decode_records
 from speechmill.cluster.storage import S3Options, open_storage
 from speechmill.jobs.cli.main import app
@@ -219,6 +224,49 @@ def test_real_voices_of_two_languages_killed_and_continued_speak_the_same_bits(
     assert speechmill.Job.load(path).run().num_ok == len(rows)
     assert spoken(stormy, s3_env.endpoint, len(rows)) == spoken(calm, s3_env.endpoint, len(rows))
     assert verify(open_storage(stormy, S3Options(endpoint_url=s3_env.endpoint)), sweep=True).is_ok
+
+
+@pytest.mark.soak
+def test_rows_that_bring_recordings_killed_and_continued_speak_the_same_bits(
+    start: Start, tmp_path: Path, s3_env: Any
+) -> None:
+    """200 rows of f5tts with 20 clips, all on S3; two replicas; kill -9 of a replica, then of the driver."""
+    weights, bucket = tmp_path / "weights", s3_env.new_bucket()
+    f5tts_weights.write_random(weights, f5tts_layout.TINY, f5tts_layout.TINY_VOCODER, seed=0)
+    s3 = S3Options(endpoint_url=s3_env.endpoint)
+    noise = np.random.default_rng(2)
+    for clip in range(20):
+        data = io.BytesIO()
+        soundfile.write(data, noise.normal(0, 0.1, 17_000 + 800 * clip), 16_000, format="WAV")
+        open_storage(f"s3://{bucket}/clips", s3).put(f"{clip}.wav", data.getvalue())
+    rows = [
+        {
+            "id": f"id-{row}",
+            "text": ["Rain again, all night.", "The lamp in the hall is lit."][row % 2],
+            "reference": f"s3://{bucket}/clips/{row % 20}.wav",
+            "reference_text": "It is noise.",
+        }
+        for row in range(200)
+    ]
+    corpus = tmp_path / "cloned.jsonl"
+    corpus.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    model = {"name": "f5tts", "path": str(weights), "options": {"steps": 2}}
+    calm, stormy = f"s3://{bucket}/calm", f"s3://{bucket}/stormy"
+    alone = job_file(tmp_path, corpus, calm, s3_env.endpoint, model=model, shard_rows=8)
+    assert speechmill.Job.load(alone, ONE_REPLICA).run().num_ok == len(rows)
+
+    path = job_file(tmp_path, corpus, stormy, s3_env.endpoint, model=model, shard_rows=8)
+    running = start(path, "--set", "cluster.ray_from_rows=0")
+    running.until(partial(_has_committed, 16))
+    children = psutil.Process(running.process.pid).children(recursive=True)
+    replicas = [child for child in children if "ReplicaActor" in " ".join(child.cmdline())]
+    assert len(replicas) == 2
+    replicas[0].kill()
+    running.until(partial(_has_committed, 64))
+    running.kill()
+    assert speechmill.Job.load(path).run().num_ok == len(rows)
+    assert spoken(stormy, s3_env.endpoint, len(rows)) == spoken(calm, s3_env.endpoint, len(rows))
+    assert verify(open_storage(stormy, s3), sweep=True).is_ok
 
 
 def _has_committed(min_rows: int, event: dict[str, Any]) -> bool:

@@ -80,3 +80,10 @@ def test_weights_of_a_model_that_has_none_are_refused() -> None:
         split_arguments(["hibari", "/data"])
     assert "--voices belongs to kokoro" in output_of("weights", "--voices", "npm", status=2)
     assert "--voices npm" in output_of("weights", "kokoro", "--voices", "hub", status=2)
+
+
+def test_random_weights_of_f5tts_are_written_and_checked(tmp_path: Path) -> None:
+    said = output_of("weights", "f5tts", "--random", str(tmp_path / "tiny"), "--size", "tiny")
+    assert "Random" in said and f"model: {{name: f5tts, path: {tmp_path / 'tiny'}}}" in said
+    assert "Whole, not the published weights" in output_of("weights", "f5tts", str(tmp_path / "tiny"))
+    assert "no random weights of kokoro" in output_of("weights", "kokoro", "--random", str(tmp_path / "a"), status=2)

@@ -1,0 +1,1 @@
+"""F5-TTS: speech in the voice of a recording, by flow matching; see `model`."""

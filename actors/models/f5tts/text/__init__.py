@@ -1,0 +1,1 @@
+"""What is written as tokens, and how many frames it takes."""
