@@ -178,8 +178,8 @@ class Spent:
         self.prefill_s = self.vocoder_s = 0.0
         self._device = device
         synthesis: Any = speech.synthesis
-        engine = synthesis._engines["speak"]._engine
-        engine._fill = self._timed(engine._fill, "prefill_s")
+        passes = synthesis._engines["speak"]._engine._forward
+        passes._fill = self._timed(passes._fill, "prefill_s")
         synthesis._decode = self._timed(synthesis._decode, "vocoder_s")
 
     def _timed(self, call: Callable[..., Any], name: str) -> Callable[..., Any]:

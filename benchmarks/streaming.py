@@ -176,9 +176,9 @@ class First:
     def __init__(self, speech: ChatttsSpeech, device: str) -> None:
         self._synthesis: Any = speech.synthesis
         self._device = device
-        self._engine: Any = self._synthesis._engines["speak"]._engine
-        self._before = self._engine._fill, self._synthesis._decode
-        self._engine._fill = self._timed(self._before[0], "prefill_s")
+        self._passes: Any = self._synthesis._engines["speak"]._engine._forward
+        self._before = self._passes._fill, self._synthesis._decode
+        self._passes._fill = self._timed(self._before[0], "prefill_s")
         self._synthesis._decode = self._timed(self._before[1], "vocoder_s")
         self.reset()
 
@@ -188,7 +188,7 @@ class First:
 
     def restore(self) -> None:
         """As it was."""
-        self._engine._fill, self._synthesis._decode = self._before
+        self._passes._fill, self._synthesis._decode = self._before
 
     def _timed(self, call: Callable[..., Any], name: str) -> Callable[..., Any]:
         def timed(*values: Any) -> Any:
