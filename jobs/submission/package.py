@@ -29,7 +29,7 @@ _ROOT = Path(__file__).parents[2]
 _LAYERS = ("actors", "cluster", "jobs")
 _BUILDS = "setup.py"
 """Lies beside the package's own files in a checkout, and is none of them."""
-_SUFFIXES = frozenset({".py", ".typed", ".tsv", ".html", ".css", ".js", ".j2", ".svg"})
+_SUFFIXES = frozenset({".py", ".typed", ".tsv", ".html", ".css", ".js", ".j2", ".svg", ".flac"})
 
 
 def entrypoint(*, overwrite: bool = False) -> str:
