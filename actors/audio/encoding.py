@@ -28,6 +28,7 @@ PCM_SCALE = 32767
 _WAV_HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
 _MOST_WAV_BYTES = 1 << 31
 """Longer ones are left to libsndfile."""
+_BLOCK_FRAMES = 1 << 16
 MAX_DECODED_SAMPLES = 1 << 29
 """Two gigabytes of float32, three hours and more at 48 kHz: more than any clip, less than a machine's memory."""
 
@@ -163,12 +164,17 @@ def decode(data: bytes, max_samples: int = MAX_DECODED_SAMPLES) -> tuple[NDArray
             if not 0 <= num_values <= max_samples:
                 raise RowRejected(f"audio of {num_values} samples where at most {max_samples} are expected")
             is_pcm16 = file.subtype == "PCM_16"
-            # [num_frames, num_channels]
-            frames = file.read(dtype="int16" if is_pcm16 else "float32", always_2d=True)
+            dtype = "int16" if is_pcm16 else "float32"
             sample_rate = int(file.samplerate)
+            if file.channels == 1:
+                samples = file.read(dtype=dtype)
+            else:
+                # Piece by piece [num_frames, num_channels], so that many channels take no more memory than one.
+                pieces = file.blocks(_BLOCK_FRAMES, dtype=dtype, always_2d=True)
+                averaged = [piece.mean(axis=1, dtype=np.float32) for piece in pieces]
+                samples = np.concatenate(averaged) if averaged else np.zeros(0, np.float32)
     except (soundfile.SoundFileError, OSError, ValueError, MemoryError) as error:
         raise RowRejected(f"{len(data)} bytes that do not decode as audio: {error}") from error
-    samples = frames[:, 0] if frames.shape[1] == 1 else frames.mean(axis=1, dtype=np.float32)
     if is_pcm16:
         samples = samples.astype(np.float32) / np.float32(PCM_SCALE)
     return np.clip(cast("NDArray[np.float32]", samples), -1.0, 1.0), sample_rate

@@ -15,10 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...errors import RowRejected
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FRAME_S = 0.01
+_MOST_TABLE = 1 << 24
+"""Of the product of two rates, each over their common divisor: a table of some 100 MB."""
 SILENCE_DB = 60.0
 """Frames so far below the loudest one are silence. The quietest fricatives of speech are about 50 dB below."""
 PEAK_DBFS = -1.0
@@ -112,9 +116,16 @@ def resample(samples: NDArray[np.float32], sample_rate: int, new_rate: int) -> N
     """The clip at another rate: float32 [ceil(num_samples * new_rate / sample_rate)], by a windowed sinc.
 
     It may exceed -1 … 1 where it did not before.
+
+    Raises:
+        RowRejected: The rates have so small a common divisor that the table of the filter would take gigabytes
     """
     if sample_rate == new_rate or not len(samples):
         return samples
+    if sample_rate * new_rate // math.gcd(sample_rate, new_rate) ** 2 > _MOST_TABLE:
+        raise RowRejected(
+            f"audio of {sample_rate} Hz is not resampled to {new_rate} Hz: choose rates with a larger common divisor"
+        )
     import torch
 
     with torch.inference_mode():

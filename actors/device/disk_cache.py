@@ -89,7 +89,11 @@ class DiskCache:
         for _, size, path in sorted(found):
             if left <= 0:
                 return
-            path.unlink(missing_ok=True)
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                logger.warning("%s is not removed: %s", path, error)
+                continue
             left -= size
 
     def newest_first(self, pattern: str) -> list[str]:

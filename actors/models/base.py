@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from ...errors import ModelError, RowError, did_you_mean
 from ..records.reference import Reference
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..device.memory import Memory
+
+CostUnit = Literal["characters", "bytes"]
+"""What the length of a text is counted in where rows are estimated: its characters, or its bytes of UTF-8."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,7 @@ class ModelInfo:
         batch_limit: What `auto_max` keeps within; how much of it fits and is fastest is measured
         base_s, char_s: Estimated seconds of one replica: base_s + char_s * characters, per row
         audio_char_s: Estimated seconds of audio per character
+        cost_unit: What counts as a character in these: "bytes" for a model whose speech grows with the bytes of UTF-8
         speeds: Slowest and fastest allowed speed
         voice_forms: What else a row may name where `voices` are given: "seed" for "seed:N", "by_seed" for the row's
             own seed, "blend" for "a:0.7+b:0.3", "vector" for "vector:…"; and, whether or not `voices` are given,
@@ -106,6 +110,7 @@ class ModelInfo:
     base_s: float
     char_s: float
     audio_char_s: float = 0.065
+    cost_unit: CostUnit = "characters"
     speeds: tuple[float, float] = (0.25, 4.0)
     voice_forms: tuple[VoiceForm, ...] = ()
     reference_s: tuple[float, float] = (0.5, 30.0)

@@ -67,6 +67,8 @@ def _preset(where: str, keys: object, seconds: tuple[float, float]) -> Reference
         raise ModelError(f"{where} needs clip, a file, and text, the words in it")
     try:
         path = Path(clip)
+        if path.exists() and not path.is_file():  # reading a pipe would wait for ever
+            raise ModelError(f"{where}.clip: {clip:.200} is no file; name a recording")
         if path.stat().st_size > MAX_BYTES:
             raise ModelError(f"{where}.clip: {clip:.200} has more than {MAX_BYTES:,} bytes")
         data = path.read_bytes()

@@ -73,7 +73,7 @@ class References:
         """
         outcome = self._outcome(named)
         if isinstance(outcome, RowRejected):
-            raise outcome
+            raise RowRejected(str(outcome))  # a new one: the one that is held would hold the frames of each raise
         return outcome
 
     def _fault(self, named: NamedClip) -> RowRejected | None:

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict
+from typing import get_args
 
 from ...actors.device.disk_cache import DiskCache, file_name
-from ...actors.models.base import ModelConfig, ModelInfo
+from ...actors.models.base import CostUnit, ModelConfig, ModelInfo
 from .sharding import CostModel
 
 KIND, ATTEMPTS = "costs", "attempts"
 
 
 def recall(config: ModelConfig, info: ModelInfo) -> CostModel | None:
-    """What rows of this model cost in the last run that this machine drove; None if there was none."""
-    return DiskCache(KIND).read(_name(config, info), _parse)
+    """What rows of this model cost in the last run that this machine drove; None if there was none.
+
+    None, too, if texts were measured in another unit then.
+    """
+    cost = DiskCache(KIND).read(_name(config, info), _parse)
+    return cost if cost is not None and cost.unit == info.cost_unit else None
 
 
 def remember(config: ModelConfig, info: ModelInfo, cost: CostModel) -> None:
     """Keep the costs for the next output."""
-    DiskCache(KIND).write(_name(config, info), json.dumps(asdict(cost)))
+    DiskCache(KIND).write(_name(config, info), json.dumps(cost.stored))
 
 
 def recall_attempts(config: ModelConfig, info: ModelInfo, gate: str) -> float:
@@ -45,7 +49,10 @@ def _parse_attempts(text: str) -> float:
 
 
 def _parse(text: str) -> CostModel:
-    cost = CostModel(**{name: float(value) for name, value in json.loads(text).items()})
+    told = json.loads(text)
+    if (unit := told.pop("unit", "characters")) not in get_args(CostUnit):
+        raise ValueError(f"{unit!r} is no unit")
+    cost = CostModel(**{name: float(value) for name, value in told.items()}, unit=unit)
     figures = (cost.base_s, cost.char_s, cost.audio_char_s)
     if not all(math.isfinite(figure) and figure >= 0 for figure in figures) or not cost.base_s + cost.char_s:
         raise ValueError(f"{cost} is no estimate")

@@ -7,6 +7,7 @@ that they are found again.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -19,7 +20,7 @@ LEAST_SHARDS = 4
 
 
 class CostLearner:
-    """Fits seconds = base_s * rows + char_s * characters, each shard's relative error counting alike."""
+    """Fits seconds = base_s * rows + char_s * length of the texts, each shard's relative error counting alike."""
 
     def __init__(self, estimates: CostModel) -> None:
         self._estimates = estimates
@@ -34,14 +35,14 @@ class CostLearner:
         busy_s = sum(receipt.busy_s / receipt.gate.mean_attempts for receipt in receipts)
         if busy_s <= 0 or any(receipt.num_failed for receipt in receipts) or not utterances:
             return
-        terms = np.asarray([len(utterances), sum(len(u.text) for u in utterances)]) / busy_s
+        terms = np.asarray([len(utterances), sum(self._estimates.length(u.text) for u in utterances)]) / busy_s
         self._gram += np.outer(terms, terms)
         self._right += terms
         self._num_shards += 1
         self._busy_s += busy_s
         self._estimated_s += sum(self._estimates.seconds(u) for u in utterances)
         self._audio_s += sum(receipt.audio_ms for receipt in receipts) / 1000
-        self._speech_chars += sum(len(u.text) / u.speed for u in utterances)
+        self._speech_chars += sum(self._estimates.length(u.text) / u.speed for u in utterances)
 
     @property
     def corrected(self) -> CostModel | None:
@@ -54,4 +55,5 @@ class CostLearner:
             solved = np.linalg.solve(self._gram, self._right)
             if (solved > 0).all():
                 base_s, char_s = map(float, solved)
-        return CostModel(base_s, char_s, self._audio_s / self._speech_chars or self._estimates.audio_char_s)
+        audio_char_s = self._audio_s / self._speech_chars or self._estimates.audio_char_s
+        return replace(self._estimates, base_s=base_s, char_s=char_s, audio_char_s=audio_char_s)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ...actors.models.base import ModelInfo
+from ...actors.models.base import CostUnit, ModelInfo
 from ...actors.records.manifest import dumps
 from ...actors.records.utterance import Shard, Utterance
 
@@ -32,24 +32,40 @@ Seconds = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class CostModel:
-    """Estimated seconds of a row on one replica, and of its audio: linear in its characters."""
+    """Estimated seconds of a row on one replica, and of its audio: linear in the length of its text.
+
+    Attributes:
+        base_s, char_s, audio_char_s: As in `ModelInfo`
+        unit: What a text's length is counted in
+    """
 
     base_s: float
     char_s: float
     audio_char_s: float
+    unit: CostUnit = "characters"
 
     @classmethod
     def of(cls, info: ModelInfo) -> CostModel:
         """The estimates that a model gives of itself."""
-        return cls(info.base_s, info.char_s, info.audio_char_s)
+        return cls(info.base_s, info.char_s, info.audio_char_s, info.cost_unit)
+
+    @property
+    def stored(self) -> dict[str, float | str]:
+        """The fields as JSON; without the unit if it is characters, as files from before there were others have it."""
+        fields: dict[str, float | str] = {name: getattr(self, name) for name in ("base_s", "char_s", "audio_char_s")}
+        return fields if self.unit == "characters" else fields | {"unit": self.unit}
+
+    def length(self, text: str) -> int:
+        """The length of a text in the unit."""
+        return len(text) if self.unit == "characters" else len(text.encode("utf-8", "surrogatepass"))
 
     def seconds(self, utterance: Utterance) -> float:
         """Seconds that a replica needs for the utterance."""
-        return self.base_s + self.char_s * len(utterance.text)
+        return self.base_s + self.char_s * self.length(utterance.text)
 
     def audio_s(self, utterance: Utterance) -> float:
         """Seconds of audio that it will become."""
-        return self.audio_char_s * len(utterance.text) / utterance.speed
+        return self.audio_char_s * self.length(utterance.text) / utterance.speed
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +105,7 @@ def _ordered(
     utterances: Sequence[Utterance], cost: CostModel, limits: ShardLimits
 ) -> tuple[Sequence[Utterance], _Work]:
     """The utterances with the costliest first, and their work in this order."""
-    lengths = np.asarray([len(u.text) for u in utterances], np.float64)
+    lengths = np.asarray([cost.length(u.text) for u in utterances], np.float64)
     seconds = cost.base_s + cost.char_s * lengths
     order = np.lexsort((np.asarray([u.row for u in utterances]), -seconds))
     speeds = np.asarray([u.speed for u in utterances], np.float64)

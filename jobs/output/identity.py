@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
-from ...actors.models.base import ModelInfo
+from ...actors.models.base import CostUnit, ModelInfo
 from ...actors.text.lexicon import lexicon_digest
 from ...actors.text.splitting import RULES as TEXT_RULES
 from ...cluster.sharding.sharding import RULES as SHARDING_RULES
@@ -119,6 +119,7 @@ class _StoredCost(Stored):
     base_s: Amount
     char_s: Amount
     audio_char_s: Amount
+    unit: CostUnit = "characters"
 
     @model_validator(mode="after")
     def _is_an_estimate(self) -> Self:
@@ -169,7 +170,7 @@ class JobFile:
             "spec": self.spec,
             "identity": dict(self.identity.keys),
             "device": self.device,
-            "cost": asdict(self.cost),
+            "cost": self.cost.stored,
             **({"earlier": dict(self.earlier)} if self.earlier else {}),
             **({"provenance": dict(self.provenance)} if self.provenance else {}),
         }
@@ -184,7 +185,8 @@ class JobFile:
         stored = checked(
             _StoredJob, body, f"{source} is not a speechmill job", "restore it, or choose another output.uri"
         )
-        cost = CostModel(**{name: float(value) for name, value in stored.cost})
+        told = stored.cost
+        cost = CostModel(float(told.base_s), float(told.char_s), float(told.audio_char_s), told.unit)
         return cls(
             stored.speechmill,
             stored.spec,

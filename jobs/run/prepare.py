@@ -6,7 +6,7 @@ All errors of a job are found here, before a replica starts. This module does no
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from importlib.metadata import version
 
@@ -91,7 +91,7 @@ class ResolvedJob:
     @property
     def plan_fingerprint(self) -> str:
         """64 hexadecimal digits that change with every setting that decides how the corpus is read and cut."""
-        return sha256(f"{self.identity.fingerprint} {json.dumps(asdict(self.cost))}".encode()).hexdigest()
+        return sha256(f"{self.identity.fingerprint} {json.dumps(self.cost.stored)}".encode()).hexdigest()
 
     def plan_log(self) -> PlanLog:
         """The plan log of the output; empty if the output has none for this job."""

@@ -33,13 +33,16 @@ class DecodedAnswer:
     sample_rate: int | None
 
 
-def decode_answer(data: bytes, audio_format: AudioAnswer) -> DecodedAnswer:
+def decode_answer(data: bytes, audio_format: AudioAnswer, max_samples: int | None = None) -> DecodedAnswer:
     """The audio of a whole answer.
 
+    Args:
+        max_samples: Of all channels of a file; a small one may hold hours of silence. None: as many as a clip may have
+
     Raises:
-        BadAudio: For anything else
+        BadAudio: For anything else, and for more samples, before they are decoded
     """
-    from ...audio.encoding import decode
+    from ...audio.encoding import MAX_DECODED_SAMPLES, decode
 
     if not data:
         raise BadAudio("the answer is empty")
@@ -51,7 +54,9 @@ def decode_answer(data: bytes, audio_format: AudioAnswer) -> DecodedAnswer:
     if data[:4] != magic:
         raise BadAudio(f"the answer is no {audio_format}: it begins with {data[:12]!r}")
     try:
-        samples, sample_rate = decode(_whole_wav(data) if audio_format == "wav" else data)
+        samples, sample_rate = decode(
+            _whole_wav(data) if audio_format == "wav" else data, max_samples or MAX_DECODED_SAMPLES
+        )
     except RowRejected as error:
         raise BadAudio(str(error)) from error
     if audio_format == "flac" and len(samples) < _flac_frames(data):

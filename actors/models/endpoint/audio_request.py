@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from ....errors import RowRejected
 from .answer import BadAudio, decode_answer, samples_of_pcm
 from .client import SpeechClient
 from .fault import Blame, Fault, RequestFailed
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+_SAMPLE_BYTES = 4
 Body = Mapping[str, Any]
 """The keys of a request."""
 IsOver = Callable[[], bool]
@@ -28,20 +30,23 @@ def whole_audio(options: EndpointOptions, client: SpeechClient, body: Body, is_o
     """
     data, told_rate = client.ask(body, is_over)
     try:
-        decoded = decode_answer(data, options.response_format)
+        decoded = decode_answer(data, options.response_format, options.max_bytes // _SAMPLE_BYTES)
     except BadAudio as error:
         raise RequestFailed(Fault(Blame.ATTEMPT, str(error))) from error
     samples = decoded.samples
-    rate, wanted = decoded.sample_rate or told_rate, options.sample_rate
-    if rate is not None and rate != wanted:
-        if not options.resample:
-            raise RequestFailed(_wrong_rate(rate, wanted))
-        from ...audio.finishing import resample
-
-        samples = resample(samples, rate, wanted).clip(-1.0, 1.0)
-    if len(samples) > options.max_audio_s * wanted:
+    rate, wanted = decoded.sample_rate or told_rate or options.sample_rate, options.sample_rate
+    if rate != wanted and not options.resample:
+        raise RequestFailed(_wrong_rate(rate, wanted))
+    if len(samples) > options.max_audio_s * rate:
         told = f"more than {options.max_audio_s:g} s of audio (model.options.max_audio_s)"
         raise RequestFailed(Fault(Blame.ROW, told))
+    if rate != wanted:
+        from ...audio.finishing import resample
+
+        try:
+            samples = resample(samples, rate, wanted).clip(-1.0, 1.0)
+        except RowRejected as error:
+            raise RequestFailed(Fault(Blame.FORMAT, str(error))) from error
     if not samples.any():
         raise RequestFailed(Fault(Blame.ATTEMPT, f"{len(samples)} samples of silence"))
     return samples

@@ -1,7 +1,8 @@
 """Requests to one server: JSON out, bytes of audio back, or a fault. The only file here that knows HTTP.
 
 Guaranteed: the key goes in a header to the named address and nowhere else (redirects are not followed), and is in no
-message; an answer is never larger than it may be, and never later than its time allows; one that ends early is a fault.
+message; an answer is never larger than it may be; no piece of one is waited for after its time, and for none longer
+than `timeout_s`; one that ends early is a fault.
 Foreign errors are translated here.
 """
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 _CHUNK_BYTES = 1 << 16
 _MOST_ERROR_BYTES = 1 << 16
+_RATE_DIGITS = 6
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -96,7 +98,7 @@ class SpeechClient:
         headers = answer.headers
         kind = headers.get("Content-Type", "").partition(";")[0].strip().lower()
         if answer.status != 200 or kind in ("application/json", "text/html", "text/plain", "application/problem+json"):
-            said = answer.read(_MOST_ERROR_BYTES)
+            said = _message(answer, until_s)
             fault = fault_of(answer.status, said, headers.get("Retry-After"), time.time())
             answer.close()
             raise RequestFailed(fault)
@@ -132,7 +134,15 @@ def _rate(headers: Mapping[str, str]) -> int | None:
         name, _, value = parameter.partition("=")
         if name.strip().lower() == "rate":
             told = told or value.strip()
-    return int(told) if told.isdecimal() else None
+    return int(told) if told.isdecimal() and len(told) <= _RATE_DIGITS and int(told) else None
+
+
+def _message(answer: BaseHTTPResponse, until_s: float) -> bytes:
+    """The beginning of an answer without audio, as much of it as comes in time."""
+    said = b""
+    while len(said) < _MOST_ERROR_BYTES and time.monotonic() < until_s and (piece := answer.read1(_CHUNK_BYTES)):
+        said += piece
+    return said
 
 
 def _late(options: EndpointOptions) -> Fault:

@@ -148,6 +148,7 @@ def _describe(config: ModelConfig, options: Options) -> tuple[ModelInfo, Checkpo
         base_s=frame_s * samples / SAMPLE_RATE * FRAMES_PER_S,
         char_s=frame_s * char_frames,
         audio_char_s=char_frames / FRAMES_PER_S,
+        cost_unit="bytes",
         speeds=(0.5, 2.0),
         voice_forms=("reference",),
         reference_s=REFERENCE_S,

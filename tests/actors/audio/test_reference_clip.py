@@ -74,3 +74,25 @@ def test_a_header_that_promises_more_than_there_is_makes_no_clip() -> None:
     whole = encoded(recording(1, seconds=1.0))
     with pytest.raises(RowRejected, match=r"too short|cannot be read|do not decode"):
         decode_reference(whole[:144], WORDS, SECONDS)
+
+
+@pytest.mark.parametrize(("rate", "kept"), [(22_051, 22_050), (11_025, 11_025), (352_800, 352_800), (383_999, 384_000)])
+def test_a_rate_that_is_costly_to_resample_becomes_its_neighbour(rate: int, kept: int) -> None:
+    """The table of a resampler from 22,051 to 24,000 Hz takes gigabytes: one clip could end a service."""
+    wave = recording(4, rate=24_000)
+    assert decode_reference(encoded(wave, rate), WORDS, (0.01, 2.0)).sample_rate == kept
+
+
+def test_the_same_bytes_are_refused_with_the_same_words() -> None:
+    """The decoder's own message has the address of an object, another one in each run."""
+    with pytest.raises(RowRejected) as refused:
+        decode_reference(b"no audio", WORDS, SECONDS)
+    assert "0x" not in str(refused.value)
+
+
+def test_a_header_that_does_not_know_the_length_is_named() -> None:
+    piped = bytearray(encoded(recording(1), form="FLAC"))
+    piped[21] &= 0xF0
+    piped[22:26] = bytes(4)
+    with pytest.raises(RowRejected, match="does not say how long"):
+        decode_reference(bytes(piped), WORDS, SECONDS)

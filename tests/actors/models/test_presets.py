@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,7 @@ def test_presets_are_voices_of_the_model_and_part_of_its_revision(tmp_path: Path
         ({"anna": {"clip": "a.wav"}}, "needs clip"),
         ({"anna": {"clip": "a.wav", "text": "x", "sped": 1}}, r"anna.sped is not a key"),
         ({"anna": {"clip": "gone.wav", "text": "x"}}, "gone.wav cannot be read: No such file"),
+        ({"anna": {"clip": "pipe", "text": "x"}}, "pipe is no file"),
         ({"anna": {"clip": "silent.wav", "text": "x"}}, r"anna \(silent.wav\): the clip is silent"),
         ({"anna": {"clip": "a.wav", "text": " "}}, "no transcript"),
         ({"seed:7": {"clip": "a.wav", "text": "x"}}, "another kind of voice"),
@@ -55,6 +57,7 @@ def test_presets_are_voices_of_the_model_and_part_of_its_revision(tmp_path: Path
 def test_a_wrong_preset_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, voices: Any, why: str) -> None:
     monkeypatch.chdir(tmp_path)
     write_recording(tmp_path / "a.wav", 1)
+    os.mkfifo(tmp_path / "pipe")
     (tmp_path / "silent.wav").write_bytes(encoded(np.zeros(4_000)))
     with pytest.raises(ModelError, match=why):
         read_presets(voices, SECONDS)

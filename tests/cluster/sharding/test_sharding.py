@@ -46,6 +46,16 @@ def test_shards_hold_similar_lengths_longest_first(window: list[Utterance], is_l
     assert lengths == sorted(lengths, reverse=True)
 
 
+def test_texts_are_weighed_in_the_unit_of_the_model() -> None:
+    """Three bytes of UTF-8 for each Chinese character, which takes as long as three Latin letters."""
+    chinese, english = (Utterance(0, "a", text, seed=0) for text in ("你好", "x" * 6))
+    by_bytes = replace(COST, unit="bytes")
+    assert by_bytes.seconds(chinese) == by_bytes.seconds(english) > COST.seconds(chinese)
+    assert by_bytes.audio_s(chinese) == COST.audio_s(english)
+    (shard,) = shard_window(0, [chinese], by_bytes, LIMITS, is_last=False)
+    assert shard.cost_s == by_bytes.seconds(chinese)
+
+
 @given(st.randoms(use_true_random=False), rows)
 def test_the_order_of_reading_does_not_change_the_shards(random: object, window: list[Utterance]) -> None:
     shuffled = list(window)

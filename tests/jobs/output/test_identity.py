@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,9 @@ def test_a_job_file_is_read_as_it_was_written(tmp_path: Path) -> None:
     claim.complete(Complete(3, 2, 1, 1.5, BatchStats(cells_total=7)))
     found = OutputFile.load(storage)
     assert (found.job, found.complete) == (job, Complete(3, 2, 1, 1.5, BatchStats(cells_total=7)))
+    assert set(job.body["cost"]) == {"base_s", "char_s", "audio_char_s"}, "as outputs have it that began earlier"
+    by_bytes = replace(job, cost=replace(job.cost, unit="bytes"))
+    assert JobFile.of(by_bytes.body, "out").cost == by_bytes.cost
     job.refuse_if_changed(identity(), "out")
     with pytest.raises(JobChanged, match="seed: 0 there, 1 now"):
         job.refuse_if_changed(identity(seed=1), "out")

@@ -70,3 +70,8 @@ def test_every_cut_of_a_file_is_refused(audio_format: str) -> None:
 def test_what_is_no_audio_is_said(data: bytes, audio_format: str, message: str) -> None:
     with pytest.raises(BadAudio, match=message):
         decode_answer(data, audio_format)  # type: ignore[arg-type]
+
+
+def test_a_small_file_of_many_samples_is_refused_before_it_is_decoded() -> None:
+    with pytest.raises(BadAudio, match="900 samples where at most 899"):
+        decode_answer(encoded("FLAC"), "flac", 899)

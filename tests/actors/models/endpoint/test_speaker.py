@@ -171,6 +171,19 @@ def test_a_rate_that_all_answers_have_ends_the_run_unless_they_are_resampled(end
     assert len(model.speak([row])[0]) == -(-len(audio_of(double, row)) // 2)
 
 
+@pytest.mark.parametrize("told_rate", ["9" * 5_000, "0"])
+def test_a_rate_that_is_none_is_not_believed(endpoint: Endpoint, told_rate: str) -> None:
+    """A header of thousands of digits was an error of Python's, which no one had expected here."""
+    double = endpoint(lambda body, number: Answer(headers={"X-Sample-Rate": told_rate}))
+    assert isinstance(outcomes(client(double, response_format="pcm", resample=True), "One.")["One."], np.ndarray)
+
+
+def test_a_rate_that_takes_gigabytes_to_resample_ends_the_run(endpoint: Endpoint) -> None:
+    double = endpoint(lambda body, number: Answer(rate=15_991))
+    with pytest.raises(ModelError, match="15991 Hz is not resampled to 8000 Hz"):
+        outcomes(client(double, resample=True), "One.")
+
+
 def test_servers_that_are_away_stop_the_run_and_cost_no_row(endpoint: Endpoint) -> None:
     double = endpoint(lambda body, number: told(503, "gone fishing"))
     with pytest.raises(EndpointAway, match=r"no speech server has given audio for 0\.1 s.*503: gone fishing"):
