@@ -1,6 +1,7 @@
 """The recordings that rows name as their voices, as one replica reads them for one job.
 
-Guaranteed: memory holds few clips, whatever their number: one is read again when its row is spoken. A clip in an object
+Guaranteed: memory holds few clips, whatever their number: one is read again when its row is spoken. (A model that
+speaks step by step has those of all rows of a call until it ends.) A clip in an object
 store is fetched once on a machine for each run, by whichever replica needs it first; it lies on the machine's disk from
 then on. A clip that cannot be used rejects the rows that name it, and no other. Not known here: models.
 """

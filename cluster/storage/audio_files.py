@@ -14,6 +14,7 @@ from .base import S3Options, Storage
 
 MAX_BYTES = 1 << 31
 """More is no clip."""
+_MOST_BUCKETS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +94,15 @@ class AudioFiles:
             raise JobError(f"{where}: there is no such object") from error
 
     def _in_bucket(self, where: str) -> tuple[Storage, str]:
-        """The store of a bucket, one for all its clips, and the key in it."""
+        """The store of a bucket, one for all its clips unless there are many buckets, and the key in it."""
         bucket, _, key = where.removeprefix("s3://").partition("/")
-        if bucket not in self._stores:
-            self._stores[bucket] = open_storage(f"s3://{bucket}", self.s3)
-        return self._stores[bucket], key
+        store = self._stores.get(bucket)
+        if store is None:
+            store = open_storage(f"s3://{bucket}", self.s3)
+            if len(self._stores) >= _MOST_BUCKETS:
+                self._stores.clear()  # a client takes megabytes, and rows may name any number of buckets
+            self._stores[bucket] = store
+        return store, key
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 _MEL_REVISION = "mel-1"
-"""It changes with the way from a recording to its mel frames."""
+"""It changes with the way from a recording to its mel frames, whose last bits depend on the device, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class Synthesis:
         state: Mapping[str, Tensor] = checkpoint.load_network(device)
         with torch.inference_mode(), _arithmetic():
             self._sampler = Sampler(checkpoint.sizes, state, options.steps, options.guidance, options.sway, dtype)
-        self._mels = EmbeddingCache("f5tts", _MEL_REVISION, self._mel)
+        self._mels = EmbeddingCache("f5tts", f"{_MEL_REVISION}/{device}", self._mel)
 
     def speak(self, rows: Sequence[Row]) -> list[NDArray[np.float32]]:
         """float32 [num_samples] at 24 kHz of each row, within -1 … 1.

@@ -12,7 +12,7 @@ from pathlib import Path
 from .....errors import ModelError, RowRejected
 from ....records.reference import Reference
 from ...presets import read_presets
-from .prompt import trimmed
+from .prompt import prompt_words, trimmed
 
 BUNDLED_VOICE = "heart"
 """Spoken by the voice of that name of hibari, whose weights are Apache-2.0."""
@@ -34,6 +34,7 @@ def presets_of(voices: object) -> Mapping[str, Reference]:
     for name, reference in presets.items():
         try:
             trimmed(reference)
+            prompt_words(reference)
         except RowRejected as error:
             raise ModelError(f"model.options.voices.{name}: {error}") from error
     return {**read_presets({BUNDLED_VOICE: _BUNDLED}, REFERENCE_S), **presets}

@@ -51,11 +51,18 @@ def prompt_words(reference: Reference) -> str:
     """The words of the clip, as the text to be spoken follows them.
 
     Raises:
-        RowRejected: There are none
+        RowRejected: There are none, or too few for so much sound; as `trimmed` does
     """
     if not reference.text.strip():
         raise RowRejected("the reference has no text; f5tts needs the words that are spoken in it")
-    return reference_text(reference.text.strip())
+    words = reference_text(reference.text.strip())
+    duration_s = len(trimmed(reference)) / reference.sample_rate
+    if len(words.encode("utf-8", "surrogatepass")) < duration_s:  # a byte would take more than a second
+        raise RowRejected(
+            f"the reference's text is too short for {duration_s:.1f} s of sound: {reference.text.strip()!r:.60}; "
+            "f5tts needs all the words that are spoken in it, as the pace follows from them"
+        )
+    return words
 
 
 def level_of(reference: Reference) -> float:

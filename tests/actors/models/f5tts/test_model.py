@@ -66,6 +66,9 @@ def test_a_row_may_bring_a_recording(model: F5tts, clips: list[Reference]) -> No
     silent = Reference.of(np.zeros(24_000, np.float32), 24_000, "Nothing.")
     with pytest.raises(RowRejected, match="of sound"):
         model.prepare_like(silent, "", text, "")
+    long = Reference.of(np.tile(clips[0].samples, 30), clips[0].sample_rate, "A.")
+    with pytest.raises(RowRejected, match="too short for 1"):
+        model.prepare_like(long, "", text, "")
     with pytest.raises(RowRejected, match="needs the words"):
         model.prepare_like(replace(clips[0], text=" "), "", text, "")
 
