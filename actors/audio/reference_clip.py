@@ -20,7 +20,8 @@ MAX_BYTES = 64 << 20
 """Of a file that rows and presets name: half a minute of two channels of 24 bits at 192 kHz takes less."""
 MAX_TEXT_CHARS = 2_000
 _MAX_CHANNELS = 8
-_RATES = (4_000, 384_000)
+_RATES = (4_000, 192_000)
+"""A clip of a request is held while the request waits, and takes four bytes a sample then."""
 _FINE_HZ, _COARSE_HZ = 25, 100
 _COARSE_FROM_HZ = 50_000
 _MOST_FRAMES = 1 << 40

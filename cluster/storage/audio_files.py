@@ -11,6 +11,7 @@ from ...actors.records.reference import NamedClip
 from ...errors import JobError, RowRejected, StorageMissing
 from . import open_storage
 from .base import S3Options, Storage
+from .schemes import split_scheme
 
 MAX_BYTES = 1 << 31
 """More is no clip."""
@@ -38,10 +39,11 @@ class AudioFiles:
 
     def location(self, path: str) -> str:
         """The full path or URI of a clip."""
-        if path.startswith("file://"):
-            return unquote(path.removeprefix("file://"))
-        if path.startswith("s3://"):
-            return path
+        scheme, rest = split_scheme(path)
+        if scheme == "file":
+            return unquote(rest.removeprefix("localhost"))
+        if scheme == "s3":
+            return f"s3://{rest}"
         if self.root.startswith("s3://"):
             return f"{self.root.rstrip('/')}/{path}"
         return str(Path(self.root, path))

@@ -76,7 +76,7 @@ def test_a_header_that_promises_more_than_there_is_makes_no_clip() -> None:
         decode_reference(whole[:144], WORDS, SECONDS)
 
 
-@pytest.mark.parametrize(("rate", "kept"), [(22_051, 22_050), (11_025, 11_025), (352_800, 352_800), (383_999, 384_000)])
+@pytest.mark.parametrize(("rate", "kept"), [(22_051, 22_050), (11_025, 11_025), (176_400, 176_400), (191_999, 192_000)])
 def test_a_rate_that_is_costly_to_resample_becomes_its_neighbour(rate: int, kept: int) -> None:
     """The table of a resampler from 22,051 to 24,000 Hz takes gigabytes: one clip could end a service."""
     wave = recording(4, rate=24_000)

@@ -9,6 +9,7 @@ import pytest
 
 from speechmill.actors.records.reference import NamedClip
 from speechmill.actors.records.utterance import Failure, Utterance
+from speechmill.cluster.storage.audio_files import ClipFiles
 from speechmill.jobs.corpus.options import Column, InputOptions
 from speechmill.jobs.corpus.rows import RowMaker
 
@@ -42,6 +43,17 @@ def test_a_row_names_a_clip_beside_its_file_or_elsewhere() -> None:
     assert in_bucket is not None
     assert in_bucket.folder == "s3://bucket/some"
     assert named("/data/x.csv", "s3://bucket/a.wav") == NamedClip("s3://bucket/a.wav", "words")
+
+
+@pytest.mark.parametrize(
+    ("clip", "location"),
+    [("S3://b/k.wav", "s3://b/k.wav"), ("FILE:///a%20b.wav", "/a b.wav"), ("../k.wav", "/data/../k.wav")],
+)
+def test_a_clip_is_where_its_row_says(clip: str, location: str) -> None:
+    """Schemes are read in any case, as those of corpora are."""
+    found = named("/data/x.csv", clip)
+    assert found is not None
+    assert ClipFiles().location(found) == location
 
 
 def test_a_row_without_a_clip_has_none() -> None:
