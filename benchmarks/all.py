@@ -57,6 +57,7 @@ BENCHMARKS = {
         _named("chattts", "ChatTTS, rows of a job", takes_peer=True),
         _named("streaming", "ChatTTS, streams", takes_peer=True),
         _named("duplex", "MiniCPM-o, texts that arrive"),
+        _named("f5tts", "F5-TTS, rows of a job", "--rows", "64", "--steps", "2", "--layers", "2"),
         _named("chattts_parity", "ChatTTS against upstream, number by number", takes_peer=True, needs_peer=True),
         _named("text", "The front end, and what it replaces"),
         _named("kokoro", "Kokoro, by batch and number format"),

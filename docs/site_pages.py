@@ -1,10 +1,12 @@
 """What `make docs` adds to the guides: the README as the first page, and a page of the API for each folder of the code.
 
+`API_PAGES` in the environment names the folders that get one, dotted and with spaces between; all of them without it.
 A link to a file that is no page (a configuration, a folder of the repository) becomes that file's name.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -38,7 +40,10 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages that are made."""
     for name, page in REPOSITORY_PAGES.items():
         files.append(File.generated(config, page, abs_src_path=str(ROOT / name)))
+    wanted = os.environ.get("API_PAGES", "").split()
     for folder, modules in sorted(_modules().items()):
+        if wanted and folder not in wanted:
+            continue
         text = f"# {folder}\n\n" + "\n".join(f"::: speechmill.{module}\n" for module in sorted(modules))
         files.append(File.generated(config, f"api/{folder}.md", content=text))
     return files

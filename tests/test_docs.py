@@ -13,11 +13,12 @@ ROOT = Path(__file__).parent.parent
 
 
 @pytest.mark.integration
-def test_the_site_builds_without_a_warning_and_has_the_guides_and_the_api(tmp_path: Path) -> None:
+@pytest.mark.parametrize("folders", ["jobs actors.models", pytest.param("", marks=pytest.mark.soak, id="all")])
+def test_the_site_builds_without_a_warning_and_has_the_guides_and_the_api(tmp_path: Path, folders: str) -> None:
     built = subprocess.run(
         [Path(sys.executable).parent / "mkdocs", "build", "--strict", "--quiet", "--site-dir", tmp_path / "site"],
         cwd=ROOT,
-        env=os.environ | {"NO_MKDOCS_2_WARNING": "1"},
+        env=os.environ | {"NO_MKDOCS_2_WARNING": "1", "API_PAGES": folders},
         capture_output=True,
         text=True,
         check=False,

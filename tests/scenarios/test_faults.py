@@ -32,6 +32,8 @@ from speechmill.actors.models.chattts.checkpoint.layout import TINY
 from speechmill.actors.models.chattts.checkpoint.random_weights import write_random
 from speechmill.actors.models.f5tts.checkpoint import layout as f5tts_layout
 from speechmill.actors.models.f5tts.checkpoint import random_weights as f5tts_weights
+from speechmill.actors.models.minicpmo.checkpoint.layout import TINY as TINY_MINICPMO
+from speechmill.actors.models.minicpmo.checkpoint.random_weights import write_random as write_random_minicpmo
 from speechmill.actors.records.manifest import decode_records
 from speechmill.cluster.storage import S3Options, open_storage
 from speechmill.jobs.cli.main import app
@@ -67,7 +69,7 @@ def job_file(
     s3 = {"endpoint_url": endpoint, "max_attempts": options.pop("max_attempts", 8)}
     job = {
         "name": "faults",
-        "input": {"uri": str(corpus)},
+        "input": {"uri": str(corpus), "s3": s3},
         "model": model or {"name": "tone", "options": measured(audio_char_s=0.002, **options)},
         "output": {"uri": uri, "container": "webdataset", "s3": s3},
         "cluster": {"replicas": num_replicas},
@@ -201,29 +203,8 @@ def test_real_voices_of_two_languages_killed_and_continued_speak_the_same_bits(
         {"id": f"id-{row}", "text": texts[row % 4], "voice": voices[row % 5], "language": ["en", "zh"][row % 2]}
         for row in range(14)
     ]
-    corpus = tmp_path / "mixed.jsonl"
-    corpus.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     model = {"name": "kokoro", "options": {"weights": "demo"}}
-    bucket = s3_env.new_bucket()
-    calm, stormy = f"s3://{bucket}/calm", f"s3://{bucket}/stormy"
-    alone = job_file(tmp_path, corpus, calm, s3_env.endpoint, model=model, shard_rows=2)
-    assert speechmill.Job.load(alone, ONE_REPLICA).run().num_ok == len(rows)
-
-    path = job_file(tmp_path, corpus, stormy, s3_env.endpoint, model=model, shard_rows=2)
-    running = start(path, "--set", "cluster.ray_from_rows=0")
-    running.until(partial(_has_committed, 2))
-    replicas = [
-        child
-        for child in psutil.Process(running.process.pid).children(recursive=True)
-        if "ReplicaActor" in " ".join(child.cmdline())
-    ]
-    assert len(replicas) == 2
-    replicas[0].kill()
-    running.until(partial(_has_committed, 6))
-    running.kill()
-    assert speechmill.Job.load(path).run().num_ok == len(rows)
-    assert spoken(stormy, s3_env.endpoint, len(rows)) == spoken(calm, s3_env.endpoint, len(rows))
-    assert verify(open_storage(stormy, S3Options(endpoint_url=s3_env.endpoint)), sweep=True).is_ok
+    is_the_same_after_kills(start, tmp_path, s3_env, rows, model, shard_rows=2)
 
 
 @pytest.mark.soak
@@ -248,25 +229,46 @@ def test_rows_that_bring_recordings_killed_and_continued_speak_the_same_bits(
         }
         for row in range(200)
     ]
-    corpus = tmp_path / "cloned.jsonl"
-    corpus.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     model = {"name": "f5tts", "path": str(weights), "options": {"steps": 2}}
+    is_the_same_after_kills(start, tmp_path, s3_env, rows, model)
+
+
+@pytest.mark.soak
+def test_windows_of_long_texts_killed_and_continued_speak_the_same_bits(
+    start: Start, tmp_path: Path, s3_env: Any
+) -> None:
+    """200 rows of minicpmo, each with its own voice, some of several windows."""
+    weights = tmp_path / "weights"
+    write_random_minicpmo(weights, TINY_MINICPMO, seed=0)
+    rows = [{"id": f"id-{row}", "text": "It rains. " * (1 + row * 7 % 12), "seed": row} for row in range(200)]
+    options = {"max_steps": 60, "incomplete": "keep", "deterministic": True}
+    model = {"name": "minicpmo", "path": str(weights), "options": options}
+    is_the_same_after_kills(start, tmp_path, s3_env, rows, model)
+
+
+def is_the_same_after_kills(
+    start: Start, tmp_path: Path, s3_env: Any, rows: list[dict[str, Any]], model: dict[str, Any], shard_rows: int = 8
+) -> None:
+    """A run in calm; then one on Ray with two replicas: kill -9 of a replica, then of the driver, and it continues."""
+    corpus = tmp_path / "killed.jsonl"
+    corpus.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    bucket = s3_env.new_bucket()
     calm, stormy = f"s3://{bucket}/calm", f"s3://{bucket}/stormy"
-    alone = job_file(tmp_path, corpus, calm, s3_env.endpoint, model=model, shard_rows=8)
+    alone = job_file(tmp_path, corpus, calm, s3_env.endpoint, model=model, shard_rows=shard_rows)
     assert speechmill.Job.load(alone, ONE_REPLICA).run().num_ok == len(rows)
 
-    path = job_file(tmp_path, corpus, stormy, s3_env.endpoint, model=model, shard_rows=8)
+    path = job_file(tmp_path, corpus, stormy, s3_env.endpoint, model=model, shard_rows=shard_rows)
     running = start(path, "--set", "cluster.ray_from_rows=0")
-    running.until(partial(_has_committed, 16))
+    running.until(partial(_has_committed, shard_rows))
     children = psutil.Process(running.process.pid).children(recursive=True)
     replicas = [child for child in children if "ReplicaActor" in " ".join(child.cmdline())]
     assert len(replicas) == 2
     replicas[0].kill()
-    running.until(partial(_has_committed, 64))
+    running.until(partial(_has_committed, 3 * shard_rows))
     running.kill()
     assert speechmill.Job.load(path).run().num_ok == len(rows)
     assert spoken(stormy, s3_env.endpoint, len(rows)) == spoken(calm, s3_env.endpoint, len(rows))
-    assert verify(open_storage(stormy, s3), sweep=True).is_ok
+    assert verify(open_storage(stormy, S3Options(endpoint_url=s3_env.endpoint)), sweep=True).is_ok
 
 
 def _has_committed(min_rows: int, event: dict[str, Any]) -> bool:

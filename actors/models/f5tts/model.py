@@ -30,7 +30,7 @@ SPLIT_CHARS = 250
 _REVISION = "torch-1"
 """Of our own code: it changes whenever that makes other samples of the same row."""
 _LIMITS = {
-    "cpu": BatchLimit(max_rows=1, max_cells=2 * MAX_FRAMES),  # a batch is no faster than its rows one by one
+    "cpu": BatchLimit(max_rows=1, max_cells=MAX_FRAMES),  # a batch is no faster than its rows one by one
     "cuda": BatchLimit(max_rows=256, max_cells=256 * MAX_FRAMES),
 }
 _MULTIPLICATIONS_PER_S = {

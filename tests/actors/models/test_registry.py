@@ -9,6 +9,8 @@ import pytest
 from speechmill.actors.models.base import ModelConfig
 from speechmill.actors.models.chattts.checkpoint.layout import TINY
 from speechmill.actors.models.chattts.checkpoint.random_weights import write_random
+from speechmill.actors.models.f5tts.checkpoint import layout as f5tts_layout
+from speechmill.actors.models.f5tts.checkpoint.random_weights import write_random as write_random_f5tts
 from speechmill.actors.models.minicpmo.checkpoint.layout import TINY as TINY_MINICPMO
 from speechmill.actors.models.minicpmo.checkpoint.random_weights import write_random as write_random_minicpmo
 from speechmill.actors.models.registry import MODELS, describe, load, model_class
@@ -28,6 +30,9 @@ def test_every_registered_model_describes_itself(name: str, tmp_path: Path) -> N
         path = str(tmp_path)
     if name == "minicpmo":
         write_random_minicpmo(tmp_path, TINY_MINICPMO, seed=0)
+        path = str(tmp_path)
+    if name == "f5tts":
+        write_random_f5tts(tmp_path, f5tts_layout.TINY, f5tts_layout.TINY_VOCODER, 0)
         path = str(tmp_path)
     info = describe(ModelConfig(name, path=path, options=options))
     assert info.name == name

@@ -86,7 +86,7 @@ def test_what_cannot_be_run_says_what_can(source: str, message: str) -> None:
         ("cluster.replicas=two", "must be auto, service, or a whole number"),
         ("failure.max_failed_rows=5%", "must be a number; 5% is 0.05"),
         ("input.uri=*.csv", "--set 'input.uri=\"*.csv\"'"),
-        ("model.name=zzz", "known: chattts, hibari, kokoro, openai, tone. A model of your own"),
+        ("model.name=zzz", "known: chattts, f5tts, hibari, kokoro, minicpmo, openai, tone. A model of your own"),
         ("output.uri=gs://b/x", "s3.endpoint_url: https://storage.googleapis.com"),
         ("input.uri=gs://b/x.csv", "s3.endpoint_url: https://storage.googleapis.com"),
         ("output.uri=https://a.example/x", "can be read, not written"),

@@ -72,7 +72,7 @@ def test_random_weights_of_minicpmo_are_written_and_checked(tmp_path: Path) -> N
     assert "voices of 48 or 32 numbers" in checked
     assert "is there already" in output_of("weights", "minicpmo", "--random", str(folder), status=2)
     assert "names no folder" in output_of("weights", "minicpmo", status=2)
-    assert "not of kokoro" in output_of("weights", "kokoro", "--random", str(folder), status=2)
+    assert "no random weights of kokoro" in output_of("weights", "kokoro", "--random", str(folder), status=2)
 
 
 def test_weights_of_a_model_that_has_none_are_refused() -> None:
