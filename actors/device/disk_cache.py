@@ -15,7 +15,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -68,12 +68,13 @@ class DiskCache:
         path = self.folder / name
         try:
             found = parse(path.read_bytes())
-            os.utime(path)
         except FileNotFoundError:
             return None
         except (OSError, ValueError, TypeError, KeyError, EOFError) as error:
             logger.warning("%s is not read: %r", path, error)
             return None
+        with suppress(OSError):  # a file of another user is read all the same
+            os.utime(path)
         return found
 
     def keep_newest(self, pattern: str, max_bytes: int) -> None:

@@ -101,3 +101,18 @@ def test_bytes_are_kept_and_the_oldest_go_first(tmp_path: Path) -> None:
     assert cache.read_bytes("none.bin", len) is None
     cache.keep_newest("*.bin", 250)
     assert sorted(path.name for path in tmp_path.glob("*.bin")) == ["0.bin", "4.bin"]
+
+
+def test_files_of_another_user_are_read_and_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a folder that several users share, such a clip was fetched again for each row, and ended the shard."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError
+
+    cache = DiskCache("clips", tmp_path)
+    cache.write_bytes("0.bin", bytes(100))
+    monkeypatch.setattr(os, "utime", refuse)
+    monkeypatch.setattr(Path, "unlink", refuse)
+    assert cache.read_bytes("0.bin", len) == 100
+    cache.keep_newest("*.bin", 0)
+    assert (tmp_path / "0.bin").exists()

@@ -22,7 +22,7 @@ _TAIL_S = 0.05
 _LEAST_S = 0.3
 
 
-@lru_cache(16)  # a row asks several times, and a preset comes with every row
+@lru_cache(8)  # a row asks several times, and a preset comes with every row
 def trimmed(reference: Reference) -> NDArray[np.float32]:
     """The clip's sound and 50 ms of silence: float32 [num_samples] at its own rate, not to be written to.
 
