@@ -145,13 +145,18 @@ class Engine:
     def cancel(self, keys: Iterable[int]) -> None:
         """Drop requests; their slots are free at the next step. Unknown keys are ignored."""
         unwanted = frozenset(keys)
+        if not unwanted:
+            return
         for row in [row for row in self._schedule.rows() if row.request.key in unwanted]:
             self._move(self._schedule.forget(row))
 
     def num_steps(self, key: int) -> int | None:
         """The number of steps of a row so far, with those of rows that it follows; None if it is in no slot."""
-        slots = (slot for slot in self._schedule.slots if slot.row.request.key == key)
-        return next((slot.row.num_before + slot.steps for slot in slots), None)
+        return self.steps_so_far().get(key)
+
+    def steps_so_far(self) -> dict[int, int]:
+        """`num_steps` of every row that is in a slot, by key."""
+        return {slot.row.request.key: slot.row.num_before + slot.steps for slot in self._schedule.slots}
 
     def so_far(self, key: int, start: int) -> tuple[Tensor, Tensor] | None:
         """Codes and hidden states of a row from step `start` on, as `Generated` has them; None if it is in no slot."""
