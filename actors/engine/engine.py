@@ -57,6 +57,7 @@ class Engine:
         positions: The most positions of one row, prompt and steps together
         is_fixed: Compute all slots at every step, used or not, so that the shape of a row's sums never changes
         beside_urgent: The most other rows in slots beside urgent ones; None for no limit
+        keeps_hiddens: `Generated` has the hidden states; they take about a hundred times the memory of the codes
     """
 
     def __init__(
@@ -68,10 +69,11 @@ class Engine:
         *,
         is_fixed: bool = False,
         beside_urgent: int | None = None,
+        keeps_hiddens: bool = True,
     ) -> None:
         self._network, self._device, self._positions = network, device, positions
         self._region = network.region if isinstance(network, RegionNetwork) else None
-        self._state = SlotState(network, slots, positions, device, is_fixed=is_fixed)
+        self._state = SlotState(network, slots, positions, device, is_fixed=is_fixed, keeps_hiddens=keeps_hiddens)
         self._schedule: Schedule[RowInSlot] = Schedule(
             slots, PREFILL_POSITIONS, beside_urgent, self._region, is_exact=is_fixed
         )

@@ -229,3 +229,10 @@ def test_marks_alone_are_no_text_in_a_job_or_in_parts_and_marks_before_a_word_ar
     assert made.usage().row_steps == 0, "no step is drawn for them"
     whole = list(made.stream(segment(made, 0, '"... No', ""), StreamHandle()))
     assert np.array_equal(np.concatenate(list(speak_stream(made, ['"..', ". ", "N", "o"]))), np.concatenate(whole))
+
+
+def test_a_slot_holds_no_hidden_states_for_a_decoder_of_codes(minicpmo_folder: Path) -> None:
+    made = model(minicpmo_folder, max_steps=30)
+    assert made._ready.slot_bytes({"speak": 10}) == 10 * (made.network("speak").position_bytes + 4 * 8)
+    [row] = drawn(made, [segment(made, 0)]).values()
+    assert row.hiddens.numel() == 0
