@@ -30,7 +30,7 @@ class GrowingRows(ABC):
 
     What the rows hold depends on the tokens and on the codes drawn before, not on the parts in which tokens come. The
     prompt of a row is complete once it is known whether another row follows: with the first token of that one, or with
-    the end of the text. One method is called at a time, from any thread.
+    the end of the text. One method is called at a time, from any thread; `num_waiting` at any time.
     """
 
     @property
