@@ -64,13 +64,13 @@ async def main(arguments: argparse.Namespace) -> None:
     with wave.open(arguments.wav, "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
+        file.setframerate(24_000)  # until audio.start tells it
         async with connect(url, additional_headers=headers) as socket:
             config = {"type": "session.config", "stream_audio": True, "response_format": "pcm", "seed": arguments.seed}
             await socket.send(json.dumps(config))
             began_s = time.perf_counter()
-            writing = asyncio.create_task(write(socket, written(arguments.prompt, arguments.chat, arguments.model)))
-            first_s = await hear(socket, file)
-            await writing
+            text = written(arguments.prompt, arguments.chat, arguments.model)
+            first_s, _ = await asyncio.gather(hear(socket, file), write(socket, text))
         heard_s = file.getnframes() / file.getframerate()
     if first_s is not None:
         print(f"\nfirst audio after {first_s - began_s:.2f} s, {heard_s:.1f} s of speech in {arguments.wav}")

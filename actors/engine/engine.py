@@ -57,6 +57,7 @@ class Engine:
         positions: The most positions of one row, prompt and steps together
         is_fixed: Compute all slots at every step, used or not, so that the shape of a row's sums never changes
         beside_urgent: The most other rows in slots beside urgent ones; None for no limit
+        keeps_hiddens: `Generated` has the hidden states; they take about a hundred times the memory of the codes
     """
 
     def __init__(
@@ -68,10 +69,11 @@ class Engine:
         *,
         is_fixed: bool = False,
         beside_urgent: int | None = None,
+        keeps_hiddens: bool = True,
     ) -> None:
         self._network, self._device, self._positions = network, device, positions
         self._region = network.region if isinstance(network, RegionNetwork) else None
-        self._state = SlotState(network, slots, positions, device, is_fixed=is_fixed)
+        self._state = SlotState(network, slots, positions, device, is_fixed=is_fixed, keeps_hiddens=keeps_hiddens)
         self._schedule: Schedule[RowInSlot] = Schedule(
             slots, PREFILL_POSITIONS, beside_urgent, self._region, is_exact=is_fixed
         )
@@ -145,13 +147,18 @@ class Engine:
     def cancel(self, keys: Iterable[int]) -> None:
         """Drop requests; their slots are free at the next step. Unknown keys are ignored."""
         unwanted = frozenset(keys)
+        if not unwanted:
+            return
         for row in [row for row in self._schedule.rows() if row.request.key in unwanted]:
             self._move(self._schedule.forget(row))
 
     def num_steps(self, key: int) -> int | None:
         """The number of steps of a row so far, with those of rows that it follows; None if it is in no slot."""
-        slots = (slot for slot in self._schedule.slots if slot.row.request.key == key)
-        return next((slot.row.num_before + slot.steps for slot in slots), None)
+        return self.steps_so_far().get(key)
+
+    def steps_so_far(self) -> dict[int, int]:
+        """`num_steps` of every row that is in a slot, by key."""
+        return {slot.row.request.key: slot.row.num_before + slot.steps for slot in self._schedule.slots}
 
     def so_far(self, key: int, start: int) -> tuple[Tensor, Tensor] | None:
         """Codes and hidden states of a row from step `start` on, as `Generated` has them; None if it is in no slot."""

@@ -30,7 +30,7 @@ class GrowingRows(ABC):
 
     What the rows hold depends on the tokens and on the codes drawn before, not on the parts in which tokens come. The
     prompt of a row is complete once it is known whether another row follows: with the first token of that one, or with
-    the end of the text. One method is called at a time, from any thread.
+    the end of the text. One method is called at a time, from any thread; `num_waiting` at any time.
     """
 
     @property
@@ -84,7 +84,9 @@ class Growth:
         self._rows, self._text, self._tokens_of = rows, text, tokens_of
         self._lock = threading.Lock()
         self._is_over = False
-        self._num_tokens = 0
+        self._is_spoken = False
+        self._opening: list[int] = []
+        """Tokens of marks before the first word: a text of marks alone is refused, before anything is heard."""
 
     @property
     def is_ready(self) -> bool:
@@ -108,12 +110,16 @@ class Growth:
         assert self._text is not None, "nothing comes"
         text, is_over = self._text.take()
         tokens = self._tokens_of(text) if text else ()
-        self._num_tokens += len(tokens)
-        if is_over and not self._num_tokens:
+        self._is_spoken = self._is_spoken or (bool(tokens) and any(map(str.isalnum, text)))
+        if is_over and not self._is_spoken:
             raise RowRejected("nothing in the text can be spoken")
+        if not self._is_spoken:
+            self._opening += tokens
+            return PromptPart()
+        opening, self._opening = self._opening, []
         self._is_over = is_over
         with self._lock:
-            self._rows.feed(tokens, is_last=is_over)
+            self._rows.feed([*opening, *tokens], is_last=is_over)
             return self._rows.more()
 
     def start(self) -> Request:

@@ -87,7 +87,8 @@ class Generated:
 
     Attributes:
         codes: int64 [steps, codebooks], the end not included
-        hiddens: Float [steps, hidden]: the hidden states that the codes of each step were drawn from
+        hiddens: Float [steps, hidden]: the hidden states that the codes of each step were drawn from; [steps, 0] if the
+            engine does not keep them
         is_complete: Whether the row drew its end; False if it was cut off at `max_steps`
     """
 

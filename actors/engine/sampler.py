@@ -46,7 +46,6 @@ class Sampler:
         self._min_steps = torch.zeros(slots, dtype=torch.long, device=device)
         self._end_period = torch.ones(slots, dtype=torch.long, device=device)
         self._end_from = torch.zeros(slots, dtype=torch.long, device=device)
-        self._free_steps = torch.zeros(slots, dtype=torch.long, device=device)
         self._free_left = [0] * slots
         """On the host: steps to come that draw from all codes."""
         self._seeds = torch.zeros(slots, dtype=torch.long, device=device)
@@ -63,7 +62,7 @@ class Sampler:
         self._top_k[slot] = self._reaches[slot]
         self._min_steps[slot], self._seeds[slot], self._steps[slot] = sampling.min_steps, seed, 0
         self._end_period[slot], self._end_from[slot] = sampling.end_period, sampling.end_from
-        self._free_steps[slot] = self._free_left[slot] = sampling.free_steps
+        self._free_left[slot] = sampling.free_steps
         self._history[slot] = self._vocabulary
 
     def history(self, slot: int) -> Tensor:
@@ -92,7 +91,7 @@ class Sampler:
     @property
     def _states(self) -> tuple[Tensor, ...]:
         """What a slot's row has on the device."""
-        limits = (self._temperature, self._top_p, self._top_k, self._penalty, self._free_steps)
+        limits = (self._temperature, self._top_p, self._top_k, self._penalty)
         ends = (self._min_steps, self._end_period, self._end_from)
         return (*limits, *ends, self._seeds, self._steps, self._history)
 
@@ -100,21 +99,20 @@ class Sampler:
         """Codes int64 [rows, codebooks] of the first slots, from logits [rows or more, codebooks, vocabulary]."""
         scores = logits[:rows].float() / self._temperature[:rows, :, None]
         scores = self._penalised(scores, rows)
-        ordered, order = scores.topk(self._reach(rows), 2)
+        free_left = self._free_left[:rows]
+        is_free = any(free_left)
+        reach = self._vocabulary if is_free or self._is_fixed else max(self._reaches[:rows])
+        ordered, order = scores.topk(reach, 2)
         is_out = self._is_out(scores, order, rows)
+        if is_free:
+            is_out &= torch.tensor([not left for left in free_left], device=is_out.device)[:, None, None]
+            self._free_left[:rows] = [max(0, left - 1) for left in free_left]
         is_out |= (order == self.end) & self._is_early(rows)[:, None, None]
         noise = uniform(self._seeds[:rows], self._steps[:rows], self._books)
         codes = order.gather(2, _inverse(ordered.masked_fill(is_out, -torch.inf), noise)[..., None])[..., 0]
         self._history[:rows] = torch.cat((self._history[:rows, 1:], codes[:, None]), 1)
         self._steps[:rows] += 1
         return codes
-
-    def _reach(self, rows: int) -> int:
-        """How many of the likeliest codes are looked at."""
-        is_free = any(self._free_left[:rows])
-        if is_free:
-            self._free_left[:rows] = [max(0, left - 1) for left in self._free_left[:rows]]
-        return self._vocabulary if is_free or self._is_fixed else max(self._reaches[:rows])
 
     def _is_early(self, rows: int) -> Tensor:
         """Whether the end may not come at this step: bool [rows]."""
@@ -137,8 +135,7 @@ class Sampler:
         is_out = above >= self._top_p[:rows, None, None]
         is_out[:, :, :KEPT] = False
         rank = torch.arange(order.shape[2], device=order.device)
-        is_free = self._steps[:rows] < self._free_steps[:rows]
-        return (is_out | (rank >= self._top_k[:rows, None, None])) & ~is_free[:, None, None]
+        return is_out | (rank >= self._top_k[:rows, None, None])
 
 
 def _inverse(scores: Tensor, noise: Tensor) -> Tensor:

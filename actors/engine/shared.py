@@ -3,7 +3,8 @@
 A waiting thread computes the next step, for all; the engine has no thread of its own, so it stands still while no
 thread waits. Guaranteed: each row goes to the caller that requested it. If a caller leaves, its rows are dropped before
 the next step. If a step fails, the rows of all callers end with its error. A stream whose text has not come far enough
-holds up no step: its thread reads the text as it comes, and while every row waits for text, all threads sleep.
+holds up no step: its thread reads the text as it comes, and while every row waits for text, all threads sleep. A
+thread is woken for its own result or text, or to step: with many streams, to wake all of them takes longer than a step.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ..records.stream_handle import StreamHandle
@@ -47,16 +49,16 @@ class _Caller:
     """A waiting caller and its results.
 
     Attributes:
+        awake: Notified when it is served, or is to step; on the engine's lock
         chunker, listener: Chunker and listener of a stream; None for rows of a job
         growth: The text of a stream, if it arrives; else None
-        more: Parts of the prompt for the next step
     """
 
     names: dict[int, int]
+    awake: threading.Condition
     chunker: Chunker | None = None
     listener: StreamHandle = field(default_factory=StreamHandle)
     growth: Growth | None = None
-    more: list[PromptPart] = field(default_factory=list[PromptPart])
     since: float = field(default_factory=time.perf_counter)
     waits_for: str = "queue"
     ended: deque[Generated] = field(default_factory=deque[Generated])
@@ -87,11 +89,17 @@ class SharedEngine:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._keys = itertools.count()
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
         self._is_stepping = False
+        self._has_work: bool | None = None
+        """Whether a step can do something, as long as nothing comes or goes; None if that is to be asked."""
+        self._asleep: set[_Caller] = set()
         self._coming: list[Request] = []
+        self._more: list[tuple[_Caller, PromptPart]] = []
         self._going: list[int] = []
         self._callers: dict[int, _Caller] = {}
+        self._streams: dict[int, _Caller] = {}
+        """Those of them that are heard while they are drawn."""
 
     @property
     def usage(self) -> Usage:
@@ -132,14 +140,15 @@ class SharedEngine:
             RowError: A part of the text cannot be spoken
             ValueError: No slot can hold the row, or its prompt does not fit into the region
         """
-        growth.when_ready(self._notify)
-        listener.when_gone(self._notify)
         yield from self._streamed(growth.start(), policy, listener, growth)
 
     def _streamed(
         self, request: Request, policy: ChunkPolicy, listener: StreamHandle, growth: Growth | None
     ) -> Iterator[Drawn]:
         with self._asking([replace(request, is_urgent=True)], Chunker(policy), listener, growth) as caller:
+            listener.when_gone(partial(self._drop, caller))
+            if growth is not None:
+                growth.when_ready(partial(self._wake, caller))
             is_over = False
             while not is_over and not self._wait(caller).listener.is_gone:
                 if caller.drawn:
@@ -150,15 +159,20 @@ class SharedEngine:
                     self._extend(caller, growth.take())
 
     def _extend(self, caller: _Caller, part: PromptPart) -> None:
-        with self._changed:
-            caller.more.append(part)
+        """Add to a caller's prompt; the thread waits next, and steps unless another one does."""
+        with self._lock:
+            self._more.append((caller, part))
             if caller.waits_for == "queue":
                 caller.since = time.perf_counter()
-            self._changed.notify_all()
 
-    def _notify(self) -> None:
-        with self._changed:
-            self._changed.notify_all()
+    def _wake(self, caller: _Caller) -> None:
+        with self._lock:
+            caller.awake.notify()
+
+    def _drop(self, caller: _Caller) -> None:
+        with self._lock:
+            self._going += caller.names
+            caller.awake.notify()
 
     @contextmanager
     def _asking(
@@ -171,55 +185,74 @@ class SharedEngine:
         """Register a caller with its requests, until the block ends."""
         for request in requests:
             self._engine.check(request)
-        with self._changed:
+        with self._lock:
             own = [replace(request, key=next(self._keys)) for request in requests]
             names = {new.key: old.key for new, old in zip(own, requests, strict=True)}
-            caller = _Caller(names, chunker, listener or StreamHandle(), growth)
+            caller = _Caller(names, threading.Condition(self._lock), chunker, listener or StreamHandle(), growth)
             self._coming += own
-            self._callers |= {request.key: caller for request in own}
+            self._callers |= dict.fromkeys(names, caller)
+            if chunker is not None:
+                self._streams |= dict.fromkeys(names, caller)
         try:
             yield caller
         finally:
-            with self._changed:
-                left = [key for key in caller.names if self._callers.pop(key, None) is not None]
+            with self._lock:
+                left = [key for key in caller.names if self._forget(key) is not None]
                 self._going += left
                 if left and not self._is_stepping:
-                    self._change()  # no other thread may ever step again
+                    self._is_due()  # the engine hears of it: no other thread may ever step again
+
+    def _forget(self, key: int) -> _Caller | None:
+        self._streams.pop(key, None)
+        return self._callers.pop(key, None)
 
     def _wait(self, caller: _Caller) -> _Caller:
         """Wait until the caller has a result or its listener has gone; compute steps while no other thread does."""
         while True:
-            with self._changed:
-                while not caller.is_served and (self._is_stepping or not self._has_work):
-                    self._changed.wait()
+            with self._lock:
+                self._asleep.add(caller)
+                try:
+                    while not (is_served := caller.is_served) and (self._is_stepping or not self._is_due()):
+                        caller.awake.wait()
+                    self._is_stepping |= not is_served
+                finally:
+                    self._asleep.discard(caller)
+                    if not self._is_stepping:
+                        self._pass_on()
                 if caller.error is not None:
                     raise caller.error
-                if caller.is_served:
+                if is_served:
                     return caller
-                self._is_stepping = True
-                self._change()
             self._step()
 
-    @property
-    def _has_work(self) -> bool:
-        """Whether a step can do something; no step is running."""
-        is_changed = self._coming or self._going or any(caller.more for caller in self._callers.values())
-        return bool(is_changed) or self._engine.has_work
+    def _pass_on(self) -> None:
+        """Wake another thread if there is work: this one goes on with its result."""
+        if self._asleep and self._is_due():
+            next(iter(self._asleep)).awake.notify()
+
+    def _is_due(self) -> bool:
+        """Tell the engine what has come and gone; whether a step can do something. No step is running."""
+        if self._coming or self._going or self._more:
+            self._change()
+            self._has_work = None
+        if self._has_work is None:
+            self._has_work = self._engine.has_work
+        return self._has_work
 
     def _change(self) -> None:
         """Add new requests and parts of prompts, and drop rows of callers that have left; no step is running."""
-        self._going += [key for key, caller in self._callers.items() if caller.listener.is_gone]
         going, self._going = set(self._going), []
         coming, self._coming = [request for request in self._coming if request.key not in going], []
         self._engine.add(coming)
         self._engine.cancel(going)
-        for key, caller in self._callers.items():
-            more, caller.more = caller.more, []
+        more, self._more = self._more, []
+        for caller, part in more:
             try:
-                for part in more:
+                for key in caller.names:
                     self._engine.extend(key, part.embeddings, is_last=part.is_last)
-            except ValueError as error:
+            except Exception as error:
                 caller.error = error  # not for the thread that happens to step
+                caller.awake.notify()
 
     def _step(self) -> None:
         """Compute a step, and give its results to their callers. An error ends the rows of all callers."""
@@ -231,25 +264,27 @@ class SharedEngine:
         except BaseException as raised:
             error = raised
             self._engine.clear()
-        with self._changed:
+        with self._lock:
             if error is not None:
                 for caller in self._callers.values():
                     caller.error = error
+                    caller.awake.notify()
                 self._callers.clear()
-                self._coming, self._going = [], []
+                self._streams.clear()
+                self._coming, self._going, self._more = [], [], []
             for row in done:
                 self._give(row, began)
-            for key, caller in self._callers.items():
-                if caller.chunker is not None:
-                    self._look(key, caller, caller.chunker, began)
-            self._is_stepping = False
-            self._changed.notify_all()
+            steps = self._engine.steps_so_far() if self._streams else {}
+            for key, caller in self._streams.items():
+                self._look(key, caller, steps.get(key), began)
+            self._is_stepping, self._has_work = False, None
 
     def _give(self, row: Generated, began: float) -> None:
         """Give an ended row to its caller, if that is still there."""
-        caller = self._callers.pop(row.key, None)
+        caller = self._forget(row.key)
         if caller is None:
             return
+        caller.awake.notify()
         row = replace(row, key=caller.names[row.key])
         if caller.chunker is None:
             caller.ended.append(row)
@@ -260,12 +295,14 @@ class SharedEngine:
             caller.drawn.append(Drawn(chunk, row.codes[steps], row.hiddens[steps], end))
         caller.has_stepped(row.num_steps, began)
 
-    def _look(self, key: int, caller: _Caller, chunker: Chunker, began: float) -> None:
-        """Give a stream the chunks that are due."""
-        num_steps = self._engine.num_steps(key)
-        while num_steps is not None and (chunk := chunker.next(num_steps, is_complete=False)) is not None:
+    def _look(self, key: int, caller: _Caller, num_steps: int | None, began: float) -> None:
+        """Give a stream the chunks that are due, and wake its thread if it has something to do."""
+        assert caller.chunker is not None
+        while num_steps is not None and (chunk := caller.chunker.next(num_steps, is_complete=False)) is not None:
             so_far = self._engine.so_far(key, chunk.window_start)
             assert so_far is not None
             size = chunk.window_end - chunk.window_start
             caller.drawn.append(Drawn(chunk, so_far[0][:size], so_far[1][:size], None))
         caller.has_stepped(num_steps or 0, began)
+        if caller.is_served:
+            caller.awake.notify()

@@ -42,7 +42,16 @@ class SlotState:
         hidden: Float [slots, hidden]: the hidden states that the next codes are drawn from
     """
 
-    def __init__(self, network: Network, slots: int, positions: int, device: torch.device, *, is_fixed: bool) -> None:
+    def __init__(
+        self,
+        network: Network,
+        slots: int,
+        positions: int,
+        device: torch.device,
+        *,
+        is_fixed: bool,
+        keeps_hiddens: bool = True,
+    ) -> None:
         self._device = device
         self.cache = network.cache(slots, positions)
         books, vocabulary, end = network.num_codebooks, network.vocabulary, network.end
@@ -51,12 +60,13 @@ class SlotState:
         self.hidden = torch.zeros(slots, network.hidden, dtype=network.dtype, device=device)
         # The steps of each row so far; they stay on the device until the row ends.
         self._codes = torch.zeros(slots, positions, books, dtype=torch.long, device=device)
-        self._hiddens = torch.zeros(slots, positions, network.hidden, dtype=network.dtype, device=device)
+        self._num_kept = network.hidden if keeps_hiddens else 0
+        self._hiddens = torch.zeros(slots, positions, self._num_kept, dtype=network.dtype, device=device)
 
     def keep(self, at: Tensor, codes: Tensor, hidden: Tensor) -> None:
         """Store codes [rows, codebooks] and hidden states [rows, hidden] of the first slots as steps `at` [rows]."""
         rows = torch.arange(len(at), device=self._device)
-        self._codes[rows, at], self._hiddens[rows, at] = codes, hidden
+        self._codes[rows, at], self._hiddens[rows, at] = codes, hidden[:, : self._num_kept]
 
     def kept(self, slot: int, steps: slice) -> tuple[Tensor, Tensor]:
         """A copy of a row's codes and hidden states."""

@@ -74,7 +74,7 @@ class StepSynthesis:
         total = 0
         for task, count in positions.items():
             network = self._networks.network(task)
-            kept = network.hidden * network.dtype.itemsize + 8 * network.num_codebooks
+            kept = network.hidden * network.dtype.itemsize * self._keeps_hiddens(task) + 8 * network.num_codebooks
             total += count * (network.position_bytes + kept)
         return total
 
@@ -166,12 +166,23 @@ class StepSynthesis:
         network = self._networks.network(task)
         is_fixed = self.settings.is_deterministic
         beside = _BESIDE_STREAMS[self._device.type] if task == "speak" else None
-        inner = Engine(network, slots, positions, self._device, is_fixed=is_fixed, beside_urgent=beside)
+        inner = Engine(
+            network,
+            slots,
+            positions,
+            self._device,
+            is_fixed=is_fixed,
+            beside_urgent=beside,
+            keeps_hiddens=self._keeps_hiddens(task),
+        )
         engine = SharedEngine(inner)
         if self._device.type == "cuda":
             warm(engine, network, slots)
             inner.usage = Usage()
         return engine
+
+    def _keeps_hiddens(self, task: Task) -> bool:
+        return task == "speak" and self.settings.decodes == "hiddens"
 
     def _useful_slots(self, most: int) -> int:
         """The useful number of slots on this machine, up to `most`; measured if it is not in the cache."""

@@ -197,6 +197,7 @@ class RayOpenSpeech:
 
     async def chunks(self) -> AsyncGenerator[AudioChunk, None]:
         """See `OpenSpeech.chunks`."""
+        actor: Any = None
         try:
             actor = self._replica.actor
             with self._replica.noticing(actor):
@@ -206,8 +207,8 @@ class RayOpenSpeech:
             async for chunk in self._replica.streamed(actor, self._speech, self._text_id):
                 yield chunk
         finally:
-            if self._actor is not None:
-                # A stream that is cancelled before it has begun leaves its text open.
-                self._actor.close.remote(self._text_id)
+            if actor is not None:
+                # A stream that is cancelled before it has begun leaves its text open, maybe one that is being opened.
+                actor.close.remote(self._text_id)
             self._actor = None
             self._has_begun.set()

@@ -30,7 +30,9 @@ class Inbox:
         self._has_room.set()
 
     async def put(self, message: ClientMessage) -> None:
-        """Add a message; waits while the inbox is full."""
+        """Add a message; waits while the inbox is full. Empty text is none: any number of it would find room."""
+        if isinstance(message, InputText) and not message.text:
+            return
         await self._has_room.wait()
         if isinstance(message, InputText):
             last = self._items[-1] if self._items else None

@@ -66,8 +66,23 @@ class LiveUtterance:
             service.metrics.answered(log.status)
             if log.audio_s:
                 service.metrics.audio(log.audio_s)
-        while not self._is_done:
-            await self._next_text()  # of what has failed, or is whole before its end
+        await self._skip_text()
+
+    async def _skip_text(self) -> None:
+        """Pass over the rest of a text that has failed, or whose audio is whole before its end; as long as one takes.
+
+        Raises:
+            SocketClose: The end does not come in time
+        """
+        total_s = self._service.limits.total_s
+        try:
+            async with asyncio.timeout(total_s):
+                while not self._is_done:
+                    await self._next_text()
+        except TimeoutError:
+            told = f"the audio has ended, and no input.done came for {total_s:g} s"
+            await self._socket.say_error(HttpProblem(408, told, code="request_timeout"), **self._names)
+            raise SocketClose(POLICY, "request_timeout") from None
 
     async def _spoken(self, text: str) -> None:
         """Speak; an error is told to the client, and ends the connection if the client is not at fault."""

@@ -13,6 +13,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from support.growing import CPU, LETTERS, POSITIONS, WINDOW, Typist
+from support.waiting import eventually
 
 from speechmill.actors.engine.engine import Engine
 from speechmill.actors.engine.growth import Growth
@@ -182,3 +183,31 @@ def test_more_text_than_a_speech_needs_soon_is_left_with_its_writer() -> None:
         next(stream)
     assert not channel.has_room
     stream.close()
+
+
+class Watched(TextChannel):
+    """A text that counts how often its reader looks."""
+
+    num_looks = 0
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether something has come."""
+        self.num_looks += 1
+        return super().is_ready
+
+
+def test_text_wakes_the_thread_that_it_is_for_and_no_other() -> None:
+    """With hundreds of streams, to wake all for every token takes longer than a step."""
+    model, channels, handle = typist(4), [Watched() for _ in range(4)], StreamHandle()
+    asleep = model._ready._engine("speak")._asleep
+    with ThreadPoolExecutor(4) as threads:
+        heard = [threads.submit(arriving, model, row, channel, handle) for row, channel in enumerate(channels)]
+        eventually(lambda: len(asleep) == 4, every_s=0.001)
+        before = [channel.num_looks for channel in channels]
+        channels[0].feed("a")
+        eventually(lambda: channels[0].has_room and len(asleep) == 4 and channels[0].num_looks > before[0] + 1)
+        assert [channel.num_looks for channel in channels[1:]] == before[1:]
+        handle.leave()
+        for one in heard:
+            one.result(60)

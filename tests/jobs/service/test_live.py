@@ -417,6 +417,18 @@ def test_a_reader_that_takes_nothing_is_cut_off(serve: Any, tone: Any, until: An
         assert answers(socket)[0][-1]["type"] == "session.done"
 
 
+def test_a_text_that_goes_on_and_on_after_its_failure_is_cut_off(serve: Any, until: Any) -> None:
+    served = serve(limits=AdmissionLimits(total_s=0.1))
+    served.speaker.failures = {0: RowRejected("a word")}
+    with served.live() as socket:
+        tell(socket, **STREAMED)
+        write(socket, TEXT, is_done=False)
+        answers(socket, "error")
+        answers(socket, "error")
+        assert closing(socket) == (1008, "request_timeout")
+    until(lambda: served.is_idle)
+
+
 def test_old_connections_are_closed_between_utterances(serve: Any, until: Any) -> None:
     served = serve(limits=AdmissionLimits(connection_s=0.05))
     with served.live() as socket:

@@ -24,7 +24,8 @@ from speechmill.actors.models.noise import segment_seed
 from speechmill.actors.models.voice_reference import encode_vector
 from speechmill.actors.records.stream_handle import StreamHandle
 from speechmill.actors.records.utterance import Prepared, Segment
-from speechmill.errors import ModelError, RowError
+from speechmill.actors.replica.streaming import speak_stream
+from speechmill.errors import ModelError, RowError, RowRejected
 from tests.support.plain_minicpmo import PlainMinicpmo
 
 ROOM = 10**9
@@ -218,3 +219,20 @@ def test_a_text_that_arrives_has_the_audio_of_a_job(minicpmo_folder: Path) -> No
     for parts in (re.findall(r"\w+|\W", LONG), list(LONG.partition("came"))):
         arriving = made.stream_arriving(replace(what, text="", prepared=Prepared.of(())), Writer(parts), StreamHandle())
         assert np.array_equal(np.concatenate(list(arriving)), whole)
+
+
+def test_marks_alone_are_no_text_in_a_job_or_in_parts_and_marks_before_a_word_are(minicpmo_folder: Path) -> None:
+    made = model(minicpmo_folder, max_steps=30)
+    assert not made.prepare("... ?!", "").tokens
+    with pytest.raises(RowRejected, match="nothing in the text can be spoken"):
+        list(speak_stream(made, ["..." * 9, "?!" * 9]))
+    assert made.usage().row_steps == 0, "no step is drawn for them"
+    whole = list(made.stream(segment(made, 0, '"... No', ""), StreamHandle()))
+    assert np.array_equal(np.concatenate(list(speak_stream(made, ['"..', ". ", "N", "o"]))), np.concatenate(whole))
+
+
+def test_a_slot_holds_no_hidden_states_for_a_decoder_of_codes(minicpmo_folder: Path) -> None:
+    made = model(minicpmo_folder, max_steps=30)
+    assert made._ready.slot_bytes({"speak": 10}) == 10 * (made.network("speak").position_bytes + 4 * 8)
+    [row] = drawn(made, [segment(made, 0)]).values()
+    assert row.hiddens.numel() == 0
