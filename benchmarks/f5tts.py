@@ -91,7 +91,9 @@ def parity(arguments: argparse.Namespace, folder: Path) -> None:
 
 
 def measure(arguments: argparse.Namespace, folder: Path) -> None:
-    """Ours in several ways, and the peer in the same run."""
+    """Ours in several ways, and the peer in the same run; on a CPU each with one thread, and the time of that."""
+    if arguments.device == "cpu":
+        torch.set_num_threads(1)
     rows = segments(loaded(arguments, {}), arguments.rows)
     ways: dict[str, tuple[dict[str, object], int]] = {
         "alone": ({}, 1),
