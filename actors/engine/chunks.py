@@ -9,6 +9,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any, cast
+
+from ...errors import ModelError
+from ..models.option_values import check_keys, mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,25 @@ class ChunkPolicy:
         ):
             if not least <= value < math.inf:
                 raise ValueError(f"{name} is {value}; allowed: {least} or more, and finite")
+
+
+def read_chunk_policy(raw: object, model: str) -> ChunkPolicy:
+    """The policy that `model.options.streaming` asks a model for.
+
+    Raises:
+        ModelError: A key is unknown, or a value is wrong
+    """
+    where = "model.options.streaming"
+    keys = mapping(raw, where)
+    check_keys(keys, ("first", "growth", "most", "ahead"), where, model)
+    for key, value in keys.items():
+        if isinstance(value, bool) or not isinstance(value, int if key != "growth" else int | float):
+            kind = "a number" if key == "growth" else "a whole number of steps"
+            raise ModelError(f"{where}.{key} is {value!r:.40}; it has to be {kind}")
+    try:
+        return ChunkPolicy(**cast("dict[str, Any]", dict(keys)))
+    except ValueError as error:
+        raise ModelError(f"{where}: {error}") from error
 
 
 @dataclass(frozen=True, slots=True)

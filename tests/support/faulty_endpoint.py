@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import soundfile
@@ -21,6 +21,7 @@ from speechmill.actors.models.base import ModelConfig
 from speechmill.actors.models.registry import load
 from speechmill.actors.records.utterance import Prepared, Segment
 
+from .faultyproxy import QuietServer
 from .waiting import HANG_S
 
 RATE = 8_000
@@ -95,7 +96,7 @@ class FaultyEndpoint:
         class Handler(_Handler):
             endpoint = double
 
-        self._server = _Server(("127.0.0.1", 0), Handler)
+        self._server = QuietServer(("127.0.0.1", 0), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
 
@@ -139,15 +140,6 @@ class FaultyEndpoint:
 
     def wait(self) -> None:
         self._let_go.wait(HANG_S)
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-    request_queue_size = 128
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Ignore errors: clients leave at any time."""
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -52,7 +52,7 @@ class FaultyProxy:
         class Handler(_Handler):
             faults = proxy
 
-        self._server = _Server(("127.0.0.1", 0), Handler)
+        self._server = QuietServer(("127.0.0.1", 0), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
 
@@ -109,7 +109,9 @@ class FaultyProxy:
                 self.num_under_way -= 1
 
 
-class _Server(ThreadingHTTPServer):
+class QuietServer(ThreadingHTTPServer):
+    """Threads that end with the test, and no word of clients that leave."""
+
     daemon_threads = True
     block_on_close = False
     request_queue_size = 128

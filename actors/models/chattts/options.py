@@ -6,14 +6,14 @@ Voices named here are presets: a voice and the settings that it is spoken with.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, cast
 
-from ....errors import ModelError, did_you_mean
-from ...engine.chunks import ChunkPolicy
+from ....errors import ModelError
+from ...engine.chunks import ChunkPolicy, read_chunk_policy
 from ...engine.request import Sampling
+from ..option_values import VOICE_NAME, check_keys, choice, mapping, number, typed
 from ..voice_reference import DEFAULT_VOICE, VOICE_KEYS, ClonedVoice, VoiceReference, read_voice
 from .checkpoint.layout import FULL
 from .text.normalise import Language, is_tags
@@ -109,7 +109,6 @@ _TEXTS = ("homophones", "statistics")
 _SAMPLING = ("temperature", "top_p", "top_k", "repetition_penalty", "min_steps", "max_steps")
 _PRESET = ("prompt", *_SAMPLING)
 _VOICE = (*VOICE_KEYS, *_PRESET)
-_STREAMING = ("first", "growth", "most", "ahead")
 _KEYS = (*_CHOICES, *_FLAGS, *_TEXTS, *_PRESET, "refine", "refining", "reference_s", "streaming", "voices")
 _NUMBERS: Mapping[str, tuple[float, float]] = {
     "temperature": (1e-5, 10),
@@ -120,7 +119,6 @@ _NUMBERS: Mapping[str, tuple[float, float]] = {
     "max_steps": (1, 4_000),
     "reference_s": (0, LONGEST_S),
 }
-_VOICE_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
 def read_options(raw: Mapping[str, object]) -> Options:
@@ -129,30 +127,30 @@ def read_options(raw: Mapping[str, object]) -> Options:
     Raises:
         ModelError: For the first that is wrong
     """
-    raw = _mapping(raw, "model.options")
-    _check_keys(raw, _KEYS, "model.options")
+    raw = mapping(raw, "model.options")
+    check_keys(raw, _KEYS, "model.options", "chattts")
     chosen: dict[str, Any] = {}
     for key, allowed in _CHOICES.items():
         if key in raw:
-            chosen[key] = _choice(raw[key], allowed, f"model.options.{key}")
+            chosen[key] = choice(raw[key], allowed, f"model.options.{key}")
     if chosen.get("language") == "auto":
         chosen["language"] = None
     for key in _FLAGS:
         if key in raw:
-            chosen[key] = _checked(raw[key], bool, f"model.options.{key}", "true or false")
+            chosen[key] = typed(raw[key], bool, f"model.options.{key}", "true or false")
     for key in _TEXTS:
         if key in raw:
-            chosen[key] = _checked(raw[key], str, f"model.options.{key}", "text")
+            chosen[key] = typed(raw[key], str, f"model.options.{key}", "text")
     if "refine" in raw:
         chosen["refine"] = _tags(raw["refine"], "model.options.refine")
     if "reference_s" in raw:
         chosen["reference_s"] = float(_number(raw["reference_s"], "reference_s", "model.options"))
-    refining = _mapping(raw.get("refining", {}), "model.options.refining")
-    _check_keys(refining, _SAMPLING, "model.options.refining")
+    refining = mapping(raw.get("refining", {}), "model.options.refining")
+    check_keys(refining, _SAMPLING, "model.options.refining", "chattts")
     if "streaming" in raw:
-        chosen["streaming"] = _streaming(raw["streaming"])
+        chosen["streaming"] = read_chunk_policy(raw["streaming"], "chattts")
     default = _preset(raw, Preset(), "model.options")
-    voices = _mapping(raw.get("voices", {}), "model.options.voices")
+    voices = mapping(raw.get("voices", {}), "model.options.voices")
     return Options(
         **chosen,
         default=default,
@@ -161,28 +159,14 @@ def read_options(raw: Mapping[str, object]) -> Options:
     )
 
 
-def _streaming(raw: object) -> ChunkPolicy:
-    where = "model.options.streaming"
-    keys = _mapping(raw, where)
-    _check_keys(keys, _STREAMING, where)
-    for key, value in keys.items():
-        if isinstance(value, bool) or not isinstance(value, int if key != "growth" else int | float):
-            kind = "a number" if key == "growth" else "a whole number of steps"
-            raise ModelError(f"{where}.{key} is {value!r:.40}; it has to be {kind}")
-    try:
-        return ChunkPolicy(**cast("dict[str, Any]", dict(keys)))
-    except ValueError as error:
-        raise ModelError(f"{where}: {error}") from error
-
-
 def _voice(name: str, raw: object, default: Preset) -> Preset:
-    if not _VOICE_NAME.fullmatch(name):
+    if not VOICE_NAME.fullmatch(name):
         raise ModelError(
             f'model.options.voices: "{name:.80}" is no name; use at most 64 letters, digits, "_", "-" and "."'
         )
     where = f"model.options.voices.{name}"
-    keys = _mapping(raw, where)
-    _check_keys(keys, _VOICE, where)
+    keys = mapping(raw, where)
+    check_keys(keys, _VOICE, where, "chattts")
     return _preset(keys, default, where)
 
 
@@ -216,41 +200,12 @@ def _sampling(raw: Mapping[str, object], base: Sampling, where: str) -> Sampling
 
 
 def _number(value: object, key: str, where: str) -> Any:
-    least, most = _NUMBERS[key]
-    is_whole = key in ("top_k", "min_steps", "max_steps")
-    allowed = int if is_whole else int | float
-    if isinstance(value, bool) or not isinstance(value, allowed) or not least <= cast("float", value) <= most:
-        kind = "a whole number" if is_whole else "a number"
-        raise ModelError(f"{where}.{key} is {value!r:.40}; it has to be {kind} from {least:g} to {most:g}")
-    return value
+    kind = int if key in ("top_k", "min_steps", "max_steps") else float
+    return number(value, kind, *_NUMBERS[key], f"{where}.{key}")
 
 
 def _tags(value: object, where: str) -> str:
-    text = _checked(value, str, where, "text")
+    text = typed(value, str, where, "text")
     if not is_tags(text):
         raise ModelError(f'{where} is "{text:.80}"; it has to be control tags such as [oral_2][laugh_0][break_6]')
     return text
-
-
-def _choice(value: object, allowed: tuple[str, ...], where: str) -> str:
-    if not isinstance(value, str) or value not in allowed:
-        raise ModelError(f"{where} is {value!r:.40}; it has to be one of {', '.join(allowed)}")
-    return value
-
-
-def _checked(value: object, kind: type, where: str, allowed: str) -> Any:
-    if type(value) is not kind:
-        raise ModelError(f"{where} is {value!r:.40}; it has to be {allowed}")
-    return value
-
-
-def _mapping(value: object, where: str) -> Mapping[str, object]:
-    if not isinstance(value, Mapping):
-        raise ModelError(f"{where} is {value!r:.40}; it has to hold keys of its own")
-    return {str(key): item for key, item in cast("Mapping[object, object]", value).items()}
-
-
-def _check_keys(raw: Mapping[str, object], known: tuple[str, ...], where: str) -> None:
-    for key in raw:
-        if key not in known:
-            raise ModelError(f"{where}.{key} is not an option of chattts: {did_you_mean(key, known)}")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 
 from ....errors import ModelError, did_you_mean
+from ..option_values import number
 
 DTYPES = ("float32", "bfloat16", "float16")
 MAX_STEPS = 128
@@ -66,9 +66,5 @@ def read_options(options: Mapping[str, object]) -> Options:
 
 
 def _number(name: str, value: object) -> float:
-    low, high = _NUMBERS[name]
-    kind = "a whole number" if name == "steps" else "a number"
-    is_number = isinstance(value, int if name == "steps" else int | float) and not isinstance(value, bool)
-    if not is_number or not math.isfinite(value) or not low <= value <= high:  # pyright: ignore[reportArgumentType, reportOperatorIssue]
-        raise ModelError(f"model.options.{name} is {value!r:.40}; it has to be {kind} from {low:g} to {high:g}")
-    return value if name == "steps" else float(value)  # pyright: ignore[reportReturnType, reportArgumentType]
+    kind = int if name == "steps" else float
+    return kind(number(value, kind, *_NUMBERS[name], f"model.options.{name}"))

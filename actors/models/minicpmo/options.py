@@ -5,14 +5,14 @@ Guaranteed: an option that is unknown or has a wrong value is refused with its p
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, cast
 
-from ....errors import ModelError, did_you_mean
-from ...engine.chunks import ChunkPolicy
+from ....errors import ModelError
+from ...engine.chunks import ChunkPolicy, read_chunk_policy
 from ...engine.request import Sampling
+from ..option_values import VOICE_NAME, check_keys, choice, mapping, number, typed
 from ..voice_reference import DEFAULT_VOICE, ClonedVoice, VoiceReference, read_voice
 from .text_schedule import Windowing
 
@@ -80,9 +80,7 @@ _NUMBERS: Mapping[str, tuple[str, type, float, float]] = {
 }
 """Settings of `Sampling`: the field, whole or not, the least and the most."""
 _WINDOWS: Mapping[str, tuple[int, int]] = {"close_after": (10, 298), "text_carried": (0, 50), "steps_carried": (0, 300)}
-_STREAMING = ("first", "growth", "most", "ahead")
 _KEYS = (*_CHOICES, *_FLAGS, "temperature", *_NUMBERS, "windows", "streaming", "voice_file", "voices")
-_VOICE_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _FROM_CONFIG = ("top_p", "top_k", "repetition_penalty")
 
 
@@ -96,27 +94,27 @@ def read_options(raw: Mapping[str, object], published: Mapping[str, object] | No
         ModelError: For the first that is wrong
     """
     where = "model.options"
-    raw = _mapping(raw, where)
-    _check_keys(raw, _KEYS, where)
+    raw = mapping(raw, where)
+    check_keys(raw, _KEYS, where, "minicpmo")
     chosen: dict[str, Any] = {}
     for key, allowed in _CHOICES.items():
         if key in raw:
-            chosen[key] = _choice(raw[key], allowed, f"{where}.{key}")
+            chosen[key] = choice(raw[key], allowed, f"{where}.{key}")
     if chosen.get("language") == "auto":
         chosen["language"] = ""
     for key in _FLAGS:
         if key in raw:
-            chosen[key] = _typed(raw[key], bool, f"{where}.{key}", "true or false")
+            chosen[key] = typed(raw[key], bool, f"{where}.{key}", "true or false")
     if "voice_file" in raw:
-        chosen["voice_file"] = _typed(raw["voice_file"], str, f"{where}.voice_file", "the name of a file")
-    windows = _mapping(raw.get("windows", {}), f"{where}.windows")
-    _check_keys(windows, tuple(_WINDOWS), f"{where}.windows")
-    counts = {key: _number(windows[key], int, *_WINDOWS[key], f"{where}.windows.{key}") for key in windows}
+        chosen["voice_file"] = typed(raw["voice_file"], str, f"{where}.voice_file", "the name of a file")
+    windows = mapping(raw.get("windows", {}), f"{where}.windows")
+    check_keys(windows, tuple(_WINDOWS), f"{where}.windows", "minicpmo")
+    counts = {key: number(windows[key], int, *_WINDOWS[key], f"{where}.windows.{key}") for key in windows}
     chosen |= {"steps_carried": counts.pop("steps_carried")} if "steps_carried" in counts else {}
     if "streaming" in raw:
-        chosen["streaming"] = _streaming(raw["streaming"])
+        chosen["streaming"] = read_chunk_policy(raw["streaming"], "minicpmo")
     sampling = {**_of_config(published or {}), **{key: raw[key] for key in raw if key in _NUMBERS}}
-    voices = _mapping(raw.get("voices", {}), f"{where}.voices")
+    voices = mapping(raw.get("voices", {}), f"{where}.voices")
     return MinicpmoOptions(
         **chosen,
         windowing=Windowing(**counts),
@@ -133,12 +131,12 @@ def _sampling(raw: Mapping[str, object], temperature: object, where: str) -> Sam
     changed: dict[str, Any] = {}
     for key, value in raw.items():
         name, kind, least, most = _NUMBERS[key]
-        changed[name] = _number(value, kind, least, most, f"{where}.{key}")
+        changed[name] = number(value, kind, least, most, f"{where}.{key}")
     if temperature is not None:
         several = cast("list[object]", temperature) if isinstance(temperature, list) else [temperature]
         if len(several) not in (1, len(SPOKEN.temperature)):
             raise ModelError(f"{where}.temperature has {len(several)} numbers; give one, or {len(SPOKEN.temperature)}")
-        changed["temperature"] = tuple(_number(one, float, 1e-5, 10, f"{where}.temperature") for one in several)
+        changed["temperature"] = tuple(number(one, float, 1e-5, 10, f"{where}.temperature") for one in several)
     sampling = replace(SPOKEN, **changed)
     if sampling.min_steps > sampling.max_steps:
         raise ModelError(f"{where}: min_steps {sampling.min_steps} is above max_steps {sampling.max_steps}")
@@ -151,57 +149,11 @@ def _sampling(raw: Mapping[str, object], temperature: object, where: str) -> Sam
 
 def _voice(name: str, raw: object) -> VoiceReference:
     where = f"model.options.voices.{name:.80}"
-    if not _VOICE_NAME.fullmatch(name):
+    if not VOICE_NAME.fullmatch(name):
         raise ModelError(f'{where} is no name; use at most 64 letters, digits, "_", "-" and "."')
-    keys = _mapping(raw, where)
-    _check_keys(keys, ("speaker", "seed"), where)
+    keys = mapping(raw, where)
+    check_keys(keys, ("speaker", "seed"), where, "minicpmo")
     voice = read_voice(keys, where)
     if voice == DEFAULT_VOICE or isinstance(voice, ClonedVoice):
         raise ModelError(f"{where} has neither speaker nor seed; a voice comes from one of them")
     return voice
-
-
-def _streaming(raw: object) -> ChunkPolicy:
-    where = "model.options.streaming"
-    keys = _mapping(raw, where)
-    _check_keys(keys, _STREAMING, where)
-    for key, value in keys.items():
-        if isinstance(value, bool) or not isinstance(value, int if key != "growth" else int | float):
-            kind = "a number" if key == "growth" else "a whole number of steps"
-            raise ModelError(f"{where}.{key} is {value!r:.40}; it has to be {kind}")
-    try:
-        return ChunkPolicy(**cast("dict[str, Any]", dict(keys)))
-    except ValueError as error:
-        raise ModelError(f"{where}: {error}") from error
-
-
-def _number(value: object, kind: type, least: float, most: float, where: str) -> Any:
-    is_right = isinstance(value, int if kind is int else int | float) and not isinstance(value, bool)
-    if not is_right or not least <= cast("float", value) <= most:
-        named = "a whole number" if kind is int else "a number"
-        raise ModelError(f"{where} is {value!r:.40}; it has to be {named} from {least:g} to {most:g}")
-    return value
-
-
-def _choice(value: object, allowed: tuple[str, ...], where: str) -> str:
-    if not isinstance(value, str) or value not in allowed:
-        raise ModelError(f"{where} is {value!r:.40}; it has to be one of {', '.join(allowed)}")
-    return value
-
-
-def _typed(value: object, kind: type, where: str, allowed: str) -> Any:
-    if type(value) is not kind:
-        raise ModelError(f"{where} is {value!r:.40}; it has to be {allowed}")
-    return value
-
-
-def _mapping(value: object, where: str) -> Mapping[str, object]:
-    if not isinstance(value, Mapping):
-        raise ModelError(f"{where} is {value!r:.40}; it has to hold keys of its own")
-    return {str(key): item for key, item in cast("Mapping[object, object]", value).items()}
-
-
-def _check_keys(raw: Mapping[str, object], known: tuple[str, ...], where: str) -> None:
-    for key in raw:
-        if key not in known:
-            raise ModelError(f"{where}.{key} is not an option of minicpmo: {did_you_mean(key, known)}")
