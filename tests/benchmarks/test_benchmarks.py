@@ -209,7 +209,7 @@ LAWS: dict[str, Callable[[dict[str, Any]], None]] = {
 }
 
 
-ON_RAY = ("driver_memory", "scale", "throughput")
+ON_RAY = ("scale",)
 """Those that the tests' Ray is given to: to start one of their own costs more than all that they do with it."""
 
 IN_PROCESS = ("batching", "chattts", "gate", "kokoro", "quality", "scale", "streaming", "text", "throughput")

@@ -17,9 +17,9 @@ AGENT_PORTS = ("dashboard_agent_listen_port", "metrics_agent_port", "metrics_exp
 """Of a node's agents; the options name them all."""
 UP = "the node is up"
 """Printed."""
-_DASHBOARD_MODULES = "JobHead,StateHead,UsageStatsHead"
+_DASHBOARD_MODULES = "JobHead,NodeHead,StateHead"
 _NO_AGENT = ("sh", "-c", "exec tail -f /dev/null")
-"""The raylet ends with its agent, whose ports of -1 tell that it offers nothing."""
+"""The raylet ends with its agent; this one does nothing."""
 
 
 def main(kind: str, options: str) -> int:
@@ -39,7 +39,7 @@ def main(kind: str, options: str) -> int:
         services._build_python_executable_command_memory_profileable = _without_agent(
             services._build_python_executable_command_memory_profileable
         )
-        params.update(dict.fromkeys(AGENT_PORTS[:3], -1))
+        params.update(**dict.fromkeys(AGENT_PORTS[:3], 0))
     services.get_node = _patient(services.get_node)
     node = _node_class()(params, head=kind == "head", shutdown_at_exit=True, spawn_reaper=True)
     if kind == "head":
@@ -61,7 +61,8 @@ def _node_class() -> Any:
         def start_raylet(self, *arguments: Any, **named: Any) -> None:
             for name in AGENT_PORTS:
                 file = getattr(raylet, f"{name.upper()}_NAME")
-                raylet.persist_port(self._session_dir, self._node_id, file, getattr(self._ray_params, name))
+                port = getattr(self._ray_params, name) or -1  # as Ray's own agent tells that it offers nothing
+                raylet.persist_port(self._session_dir, self._node_id, file, port)
             super().start_raylet(*arguments, **named)
 
     return Told
