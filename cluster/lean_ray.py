@@ -1,8 +1,8 @@
 """Nodes of Ray without what a run does not need, and without time limits that a busy machine exceeds.
 
 Guaranteed: a node that is started in the block has no monitors, no API server, and no agent that collects metrics
-unless metrics are asked for. Its scheduler (raylet) does not wait for its agents. Their ports are chosen before, where
-Ray waits 15 s for them and then ends the node. The node itself is waited for until it is given up, where Ray waits 30 s.
+unless metrics are asked for. Its scheduler (raylet) knows the ports of its agents before they run; else it waits 15 s
+for them, and then ends. The start waits for the node until it is given up; Ray's own gives up after 30 s.
 
 Ray has switches for some of these on its command line alone, and none for the others. So functions of Ray's own modules
 are replaced in the block; a version that has them no more starts as it likes.

@@ -1,8 +1,8 @@
 """A driver that lost its lease and does not know: whatever it still does, the output of the one that took over stays.
 
 It is stopped (a laptop's lid, SIGSTOP), or what it has sent arrives when the other one has long finished. The lease is
-shortened to seconds; nothing that is promised hangs on it. The stopped driver is a process. Its replicas go on: they are
-processes, and in `make soak` actors of a Ray. The others, before and after it, run in the process of the test.
+shortened to seconds; nothing that is promised hangs on it. The stopped driver is a process. Its replicas go on: they
+are processes, and in `make soak` actors of a Ray. Its predecessor and successor run in the process of the test.
 """
 
 from __future__ import annotations
