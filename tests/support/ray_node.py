@@ -1,6 +1,6 @@
 """A Ray node as a process: `python ray_node.py head|worker OPTIONS`, the options of Ray's `RayParams` as JSON.
 
-It is `ray start --block` without what tests do not need: a second or more of imports, and the monitors. Only a head with
+It is `ray start --block` without what tests do not need: a second or more of imports, and monitors. Only a head with
 a dashboard has an API server, and an agent that collects metrics; the server has the modules that `speechmill submit`
 calls. It waits for a node that starts slowly, on a busy machine, where Ray gives up after 30 s. It prints that it is
 up, and ends when one of Ray's processes has ended.
