@@ -212,7 +212,19 @@ LAWS: dict[str, Callable[[dict[str, Any]], None]] = {
 ON_RAY = ("scale",)
 """Those that the tests' Ray is given to: to start one of their own costs more than all that they do with it."""
 
-IN_PROCESS = ("batching", "chattts", "gate", "kokoro", "quality", "scale", "streaming", "text", "throughput")
+IN_PROCESS = (
+    "batching",
+    "chattts",
+    "duplex",
+    "f5tts",
+    "gate",
+    "kokoro",
+    "quality",
+    "scale",
+    "streaming",
+    "text",
+    "throughput",
+)
 """Those that run here; what they measure in children are processes all the same."""
 
 CASES = [pytest.param(name, marks=[pytest.mark.soak] if name == "service" else []) for name in KEYS]
