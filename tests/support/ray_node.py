@@ -1,9 +1,10 @@
 """A Ray node as a process: `python ray_node.py head|worker OPTIONS`, the options of Ray's `RayParams` as JSON.
 
-It is `ray start --block` without what tests do not need: a second or more of imports, and monitors. Only a head with
-a dashboard has an API server, and an agent that collects metrics; the server has the modules that `speechmill submit`
-calls. It waits for a node that starts slowly, on a busy machine, where Ray gives up after 30 s. It prints that it is
-up, and ends when one of Ray's processes has ended.
+It is `ray start --block` without what tests do not need: a second or more of imports, and monitors. Only with
+`include_dashboard` it has the agent that collects metrics, and a head an API server, with the modules that `speechmill
+submit` calls. Only with that or Ray's client it has the agent that makes environments. It waits for a node that starts
+slowly, on a busy machine, where Ray gives up after 30 s. It prints that it is up, and ends when one of Ray's processes
+has ended.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ UP = "the node is up"
 """Printed."""
 _DASHBOARD_MODULES = "JobHead,NodeHead,StateHead"
 _NO_AGENT = ("sh", "-c", "exec tail -f /dev/null")
-"""The raylet ends with its agent; this one does nothing."""
+"""The raylet ends with its agents; this one does nothing."""
 
 
 def main(kind: str, options: str) -> int:
@@ -36,8 +37,11 @@ def main(kind: str, options: str) -> int:
         services.start_ray_process = _with_few_modules(services.start_ray_process)
     else:
         services.start_api_server = lambda *_, **__: ("", None)
-        services._build_python_executable_command_memory_profileable = _without_agent(
-            services._build_python_executable_command_memory_profileable
+        left_out = {"dashboard_agent"}
+        if not params.ray_client_server_port:
+            left_out.add("runtime_env_agent")
+        services._build_python_executable_command_memory_profileable = _without(
+            left_out, services._build_python_executable_command_memory_profileable
         )
         params.update(**dict.fromkeys(AGENT_PORTS[:3], 0))
     services.get_node = _patient(services.get_node)
@@ -78,9 +82,9 @@ def _with_few_modules(start_process: Any) -> Any:
     return start
 
 
-def _without_agent(interpreter: Any) -> Any:
+def _without(agents: set[str], interpreter: Any) -> Any:
     def command(kind: str, *arguments: Any, **named: Any) -> list[str]:
-        return list(_NO_AGENT) if kind == "dashboard_agent" else interpreter(kind, *arguments, **named)
+        return list(_NO_AGENT) if kind in agents else interpreter(kind, *arguments, **named)
 
     return command
 
