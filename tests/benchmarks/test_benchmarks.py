@@ -268,6 +268,14 @@ def test_a_tiny_run_ends_with_all_its_figures(
     LAWS[name](figures)
 
 
+@pytest.mark.soak
+def test_ray_data_speaks_the_rows_of_the_makespan() -> None:
+    """Its imports cost as much as all that the tiny run does."""
+    told = json.loads(run("scale_makespan", "--tiny", "--parts", "ray-data as read", "ray-data sorted 8"))
+    assert all(found["took_s"] > 0 for found in told.values())
+    assert len(told) == 2
+
+
 def test_the_comparison_with_upstream_can_be_asked_for(
     program: Program, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
