@@ -25,6 +25,7 @@ import numpy as np
 import openai
 import psutil
 import pytest
+from support.measured import measured
 from support.raynode import clean_environment
 from support.waiting import HANG_S, eventually
 from typer.testing import CliRunner
@@ -144,7 +145,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("serve")
     file = folder / "service.yaml"
     limits = f"limits: {{max_streams: {MAX_STREAMS}, max_waiting: 8, max_chars: 5000, drain_s: 60}}\n"
-    model = f"model: {{name: tone, device: cpu, options: {json.dumps(OPTIONS)}}}\n"
+    model = f"model: {{name: tone, device: cpu, options: {json.dumps(measured(**OPTIONS))}}}\n"
     file.write_text(model + limits + "cluster: {replicas: 2, cpus_per_replica: 0.5}\n")
     served = serve(folder, str(file))
     yield served
