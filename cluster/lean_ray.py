@@ -75,7 +75,8 @@ def _told_of_its_ports(metrics_port: int | None, start_raylet: Callable[..., Any
     def start(node: Any, *arguments: Any, **named: Any) -> Any:
         import ray._raylet as raylet
 
-        if hasattr(raylet, "persist_port"):
+        persist = getattr(raylet, "persist_port", None)
+        if persist is not None:
             chosen = _AGENT_PORTS[:1] if metrics_port is None else _AGENT_PORTS
             ports = dict(zip(chosen, _free_ports(len(chosen)), strict=True))
             if metrics_port is not None:
@@ -83,7 +84,7 @@ def _told_of_its_ports(metrics_port: int | None, start_raylet: Callable[..., Any
             node._ray_params.update(**ports)
             for name in _AGENT_PORTS:
                 file = getattr(raylet, f"{name.upper()}_NAME")
-                raylet.persist_port(node._session_dir, node._node_id, file, ports.get(name, _NOT_OFFERED))
+                persist(node._session_dir, node._node_id, file, ports.get(name, _NOT_OFFERED))
         return start_raylet(node, *arguments, **named)
 
     return start
