@@ -11,6 +11,7 @@ from typing import Self
 
 from ...actors.models.base import ModelInfo
 from ...actors.records.manifest import PartName, Record, decode_records, encode_records
+from ...actors.records.utterance_columns import rows_of
 from ...actors.records.verdicts import NO_VERDICTS
 from ...cluster.scheduling.retry import PoisonRow
 from ...cluster.scheduling.shard_tracker import CompletedShard
@@ -60,7 +61,7 @@ class PendingPart:
             verdicts=sum((receipt.verdicts for receipt in receipts), NO_VERDICTS),
         )
         assert name.num_ok + name.num_failed == len(shard.utterances), f"rows lost in shard {shard.id}: {name}"
-        has_others = any(utterance.row in asked_seeds for utterance in shard.utterances) if asked_seeds else False
+        has_others = any(row in asked_seeds for row in rows_of(shard.utterances)) if asked_seeds else False
         if len(receipts) == 1 and not completed.poisoned and not has_others:
             manifest = receipts[0].manifest
         else:
