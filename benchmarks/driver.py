@@ -1,6 +1,6 @@
 """What a row costs beside the model: CPU seconds of the driver, and of the replica.
 
-The driver runs a whole job (read, plan, pickle, take receipts, commit) over replicas that are made believe: a receipt is
+The driver runs a whole job (read, plan, pickle, take receipts, commit) over replicas made believe: a receipt is
 made up for each shard, and the seconds of that are taken off. The replica is a real one, and the model a tone at no
 cost: texts are read, clips of a few samples encoded and written, manifest lines made. Both are of this process alone,
 so other work on the machine does not lengthen them.
@@ -27,7 +27,7 @@ from driver_memory import write_corpus
 import speechmill
 from speechmill.actors.batcher.stats import BatchStats
 from speechmill.actors.models.base import ModelConfig
-from speechmill.actors.records.manifest import Record, encode_records
+from speechmill.actors.records.manifest import Record, content_digest, encode_records
 from speechmill.actors.records.utterance import Shard, Utterance
 from speechmill.actors.replica.receipt import JobConfig, Receipt, ReplicaConfig
 from speechmill.actors.replica.replica import Replica
@@ -108,7 +108,9 @@ def receipt_of(utterances: Sequence[Utterance]) -> Receipt:
         for place, u in enumerate(utterances)
     ]
     audio_ms = sum(record.audio_ms for record in records)
-    return Receipt(len(records), 0, audio_ms, 0.0, BatchStats(), 144 * len(records), encode_records(records))
+    manifest, audio_bytes = encode_records(records), 144 * len(records)
+    content = content_digest(manifest)
+    return Receipt(len(records), 0, audio_ms, 0.0, BatchStats(), audio_bytes, manifest, content=content)
 
 
 def driver_s(folder: Path, num_rows: int) -> float:

@@ -421,7 +421,12 @@ def dumps(value: Mapping[str, object]) -> str:
 
 
 def dumps_all(values: Sequence[Mapping[str, object]]) -> str:
-    """The lines of `dumps` of some values, one behind the other with nothing between. Raises what `dumps` does."""
+    """The lines of `dumps` of some values, one behind the other with nothing between.
+
+    Raises:
+        TypeError: For a value that is no JSON
+        ValueError: For a value that is no JSON
+    """
     names = tuple(values[0]) if values else ()
     if not names or any(map(names.__ne__, map(tuple, values))) or not all(type(name) is str for name in names):
         return "".join(map(dumps, values))

@@ -48,7 +48,11 @@ class PlainRows:
         return columns[self._id], columns[self._text], none, voices, speeds, metadata, languages, none
 
     def _metadata(self, columns: _Columns, num_rows: int) -> list[dict[str, JsonScalar]]:
-        """The other columns as the metadata of each row. Raises RowRejected."""
+        """The other columns as the metadata of each row.
+
+        Raises:
+            RowRejected: A value cannot be metadata
+        """
         kept = self._options.metadata
         names = [name for name in (columns if kept == "all" else kept) if name in columns]
         if kept == "all":
@@ -82,7 +86,11 @@ class PlainRows:
 
 
 def _scalars(values: Sequence[object]) -> Sequence[JsonScalar]:
-    """Values as JSON has them. Raises RowRejected."""
+    """Values as JSON has them.
+
+    Raises:
+        RowRejected: A value cannot be metadata
+    """
     if set(map(type, values)) == {str}:
         return cast("Sequence[str]", values)
     return list(map(scalar, values))
