@@ -133,8 +133,9 @@ def _filtered_pulses(spectrum: Floats, pulses: NDArray[np.complex64]) -> NDArray
 
 
 def _magnitude(log: Floats) -> Floats:
-    magnitude = np.minimum(log, np.float32(LOUDEST))
-    return np.exp(magnitude, out=magnitude)
+    """e^log, at most e^LOUDEST."""
+    # Speech hardly ever has louder bins, and to look costs a third of to cut.
+    return np.exp(log if log.max() <= LOUDEST else np.minimum(log, np.float32(LOUDEST)))
 
 
 def _polar(magnitude: Floats, angle: Floats) -> NDArray[np.complex64]:

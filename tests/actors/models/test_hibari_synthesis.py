@@ -77,7 +77,7 @@ def test_numpy_makes_the_same_of_a_row_as_torch(num_frames: int) -> None:
         assert rms(found - expected) < 1e-5 * rms(expected)
 
 
-@pytest.mark.parametrize("f0", [200.0, 40.0, -3.0])
+@pytest.mark.parametrize("f0", [200.0, 39.9, -3.0])
 def test_frames_without_pulses_are_those_of_the_whole_formula(f0: float) -> None:
     """A row may be voiced everywhere or nowhere; what is left out there is exactly 0."""
     spectrum, _ = frames_like_speech(40, seed=5)
