@@ -16,6 +16,7 @@ from pathlib import Path
 from ..onnx_file import OnnxNode, nodes, output_names, with_nodes
 
 _SWAP = {"perm": (0, 2, 1)}
+_SHAPES = {"kernel_shape", "group", "pads", "dilations", "strides"}
 _AXIS, _WEIGHT_AXIS = "speechmill.height", "speechmill.weight_height"
 """Stored numbers: the axis of the height in an image [1, height, frames, channels], and in weights."""
 
@@ -80,7 +81,8 @@ class _Arranging:
 
 def _is_depthwise(node: OnnxNode) -> bool:
     """Over one axis, in groups: of one channel here, but the arrangement holds for any."""
-    return node.kind == "Conv" and len(node.attributes["kernel_shape"]) == 1 and node.attributes["group"] != (1,)
+    at = node.attributes
+    return node.kind == "Conv" and at.keys() >= _SHAPES and len(at["kernel_shape"]) == 1 and at["group"] != (1,)
 
 
 def _convolution(node: OnnxNode, source: str, target: str) -> Iterator[OnnxNode]:
