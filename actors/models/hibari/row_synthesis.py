@@ -58,7 +58,7 @@ class RowSynthesis:
         """
         frames = len(f0)
         pulses = np.pad(self.pulses(f0), SIZE // 2, mode="reflect")
-        is_heard = sliding_window_view(pulses.reshape(-1, HOP).any(1), OVERLAP).any(1)  # [frames + 1]
+        is_heard = np.asarray(sliding_window_view(pulses.reshape(-1, HOP).any(1), OVERLAP).any(1))  # [frames + 1]
         source = sliding_window_view(pulses, SIZE)[::HOP]
         blocks = np.zeros((frames + OVERLAP - 1, HOP), np.float32)
         for start in range(0, frames, self._chunk):
