@@ -8,8 +8,8 @@ Source: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,8 @@ OnnxArray = NDArray[np.generic]
 _MODEL_GRAPH, _GRAPH_NODE, _GRAPH_INITIALIZER, _GRAPH_OUTPUT = 7, 1, 5, 12
 _DTYPES: dict[int, type[np.generic]] = {1: np.float32, 2: np.uint8, 3: np.int8, 6: np.int32, 7: np.int64}
 _LENGTH_DELIMITED = 2
+_NODE_KIND, _NODE_ATTRIBUTE, _ATTRIBUTE_INT, _ATTRIBUTE_INTS = 4, 5, 3, 8
+_SINGLE = frozenset({"group"})  # attributes of new nodes that are one integer; the others are lists
 
 
 def read_bytes(path: Path) -> bytes:
@@ -48,11 +50,31 @@ def initializers(raw: bytes, path: Path) -> dict[str, OnnxArray]:
 
 @dataclass(frozen=True, slots=True)
 class OnnxNode:
-    """An operation of a graph: its own name, its kind ("Conv"), and the names of the tensors that go in."""
+    """An operation of a graph.
+
+    Attributes:
+        name: Its own name, which may be empty
+        kind: "Conv"
+        inputs: Names of the tensors that go in
+        outputs: Names of the tensors that come out
+        attributes: Those that are an integer or integers; other ones are kept in `stored` alone
+        stored: The attributes as the file has them; a new node has none
+    """
 
     name: str
     kind: str
     inputs: tuple[str, ...]
+    outputs: tuple[str, ...] = ()
+    attributes: Mapping[str, tuple[int, ...]] = field(default_factory=dict[str, tuple[int, ...]])
+    stored: bytes = b""
+
+    def encoded(self) -> bytes:
+        """The node as protobuf."""
+        parts = [_encode_text(1, name) for name in self.inputs] + [_encode_text(2, name) for name in self.outputs]
+        parts += [_encode_text(3, self.name), _encode_text(4, self.kind), self.stored]
+        if not self.stored:
+            parts += [_encode(5, memoryview(_encoded_integers(*item))) for item in self.attributes.items()]
+        return b"".join(parts)
 
 
 def nodes(raw: bytes, path: Path) -> list[OnnxNode]:
@@ -65,52 +87,38 @@ def nodes(raw: bytes, path: Path) -> list[OnnxNode]:
         return [_node(value) for number, value in _fields(_graph(raw)) if number == _GRAPH_NODE]
 
 
-def with_frame_major_head(raw: bytes, path: Path) -> bytes:
-    """The same model with these outputs: f0, the head before its split, float32 [1, num_frames, 5 * bins], and `ends`.
+def with_nodes(
+    raw: bytes, path: Path, changed: Sequence[OnnxNode], outputs: Sequence[str], numbers: Mapping[str, int]
+) -> bytes:
+    """The same model with other operations and outputs; its weights stay.
 
-    The published graph transposes the head to [5 * bins, num_frames] and splits it; synthesis wants it by frame. `ends`
-    [1, num_tokens], the steps of durations up to the end of each token, is the only cumulative sum of the graph; its
-    name is the one that it has there, and it is left out where there are several or none.
-    Returns `raw` itself when the graph does not end that way.
+    Args:
+        changed: Every operation of the new graph, in an order in which each one comes after those that it reads.
+        outputs: Names of tensors; those that the graph has as outputs keep their declared type and shape.
+        numbers: Additional stored tensors, int64 [1].
 
     Raises:
         ModelError: Naming `path`, as `initializers`
     """
     with _reading(path):
-        graph = _graph(raw)
-        head = _head_name(graph)
-        if head is None:
-            return raw
-        kept = [_encode(n, v) for n, v in _fields(graph) if n != _GRAPH_OUTPUT or _name(v) == "f0"]
-        for name in filter(None, (head, _only_sum(graph))):
-            kept.append(_encode(_GRAPH_OUTPUT, memoryview(_encode(1, memoryview(name.encode())))))
-        body = memoryview(b"".join(kept))
-        return b"".join(_encode(n, body if n == _MODEL_GRAPH else v) for n, v in _fields(memoryview(raw)))
+        kept = [(n, v) for n, v in _fields(_graph(raw)) if n not in (_GRAPH_NODE, _GRAPH_OUTPUT)]
+        declared = {_name(v): v for n, v in _fields(_graph(raw)) if n == _GRAPH_OUTPUT}
+        body = [_encode(n, v) for n, v in kept]
+        body += [_encode(_GRAPH_NODE, memoryview(node.encoded())) for node in changed]
+        body += [_encode(_GRAPH_INITIALIZER, memoryview(_encoded_number(*item))) for item in numbers.items()]
+        body += [_encode(_GRAPH_OUTPUT, declared.get(name) or memoryview(_encode_text(1, name))) for name in outputs]
+        graph = memoryview(b"".join(body))
+        return b"".join(_encode(n, graph if n == _MODEL_GRAPH else v) for n, v in _fields(memoryview(raw)))
 
 
-def _only_sum(graph: memoryview) -> str | None:
-    found: list[str] = []
-    for number, value in _fields(graph):
-        if number == _GRAPH_NODE:
-            parts = list(_fields(_slice(value)))
-            if any(n == 4 and _text(v) == "CumSum" for n, v in parts):
-                found += [_text(v) for n, v in parts if n == 2]
-    return found[0] if len(found) == 1 else None
+def output_names(raw: bytes, path: Path) -> list[str]:
+    """The outputs that a graph declares.
 
-
-def _head_name(graph: memoryview) -> str | None:
-    producers: dict[str, tuple[str, list[str]]] = {}
-    for number, value in _fields(graph):
-        if number == _GRAPH_NODE:
-            parts = list(_fields(_slice(value)))
-            inputs = [_text(v) for n, v in parts if n == 1]
-            kind = next((_text(v) for n, v in parts if n == 4), "")
-            producers.update((_text(v), (kind, inputs)) for n, v in parts if n == 2)
-    kind, inputs = producers.get("lh", ("", [""]))
-    if kind != "Split":
-        return None
-    kind, inputs = producers.get(inputs[0], ("", [""]))
-    return inputs[0] if kind == "Transpose" else None
+    Raises:
+        ModelError: Naming `path`, as `initializers`
+    """
+    with _reading(path):
+        return [_name(value) for number, value in _fields(_graph(raw)) if number == _GRAPH_OUTPUT]
 
 
 # ------------------------------------------------------------------ protobuf
@@ -191,8 +199,38 @@ def _text(value: int | memoryview) -> str:
 
 def _node(value: int | memoryview) -> OnnxNode:
     parts = list(_fields(_slice(value)))
-    name, kind = ("".join(_text(v) for n, v in parts if n == field) for field in (3, 4))
-    return OnnxNode(name, kind, tuple(_text(v) for n, v in parts if n == 1))
+    name, kind = ("".join(_text(v) for n, v in parts if n == at) for at in (3, 4))
+    inputs, outputs = (tuple(_text(v) for n, v in parts if n == at) for at in (1, 2))
+    stored = b"".join(_encode(n, v) for n, v in parts if n > _NODE_KIND)
+    return OnnxNode(name, kind, inputs, outputs, dict(_integers(v) for n, v in parts if n == _NODE_ATTRIBUTE), stored)
+
+
+def _integers(value: int | memoryview) -> tuple[str, tuple[int, ...]]:
+    """Name of an AttributeProto and its integers, none where it holds something else."""
+    name, found = "", list[int]()
+    for number, field_value in _fields(_slice(value)):
+        if number == 1:
+            name = _text(field_value)
+        elif number in (_ATTRIBUTE_INT, _ATTRIBUTE_INTS):
+            found += _ints(field_value)
+    return name, tuple(found)
+
+
+def _encoded_integers(name: str, values: tuple[int, ...]) -> bytes:
+    """An AttributeProto of the kind INTS, or INT where it is no list by its name."""
+    if name in _SINGLE:
+        (value,) = values
+        return _encode_text(1, name) + _encode(_ATTRIBUTE_INT, value) + _encode(20, 2)
+    return _encode_text(1, name) + b"".join(_encode(_ATTRIBUTE_INTS, value) for value in values) + _encode(20, 7)
+
+
+def _encoded_number(name: str, value: int) -> bytes:
+    """A TensorProto, int64 [1]."""
+    return _encode(1, 1) + _encode(2, 7) + _encode_text(8, name) + _encode(9, memoryview(value.to_bytes(8, "little")))
+
+
+def _encode_text(number: int, text: str) -> bytes:
+    return _encode(number, memoryview(text.encode()))
 
 
 def _name(value: int | memoryview) -> str:
@@ -203,19 +241,19 @@ def _name(value: int | memoryview) -> str:
 def _tensor(value: int | memoryview) -> tuple[str, OnnxArray]:
     dims: list[int] = []
     name, kind, raw = "", 0, b""
-    for number, field in _fields(_slice(value)):
+    for number, content in _fields(_slice(value)):
         if number == 1:
-            dims += _ints(field)
-        elif number == 2 and isinstance(field, int):
-            kind = field
+            dims += _ints(content)
+        elif number == 2 and isinstance(content, int):
+            kind = content
         elif number == 4:
-            raw += bytes(_slice(field))
+            raw += bytes(_slice(content))
         elif number in (5, 7):
-            raw += np.array(_ints(field), _DTYPES[kind]).tobytes()
+            raw += np.array(_ints(content), _DTYPES[kind]).tobytes()
         elif number == 8:
-            name = _text(field)
+            name = _text(content)
         elif number == 9:
-            raw = bytes(_slice(field))
+            raw = bytes(_slice(content))
     return name, np.frombuffer(raw, _DTYPES[kind]).reshape(dims)
 
 

@@ -16,7 +16,8 @@ from ....errors import ModelError
 from ...audio.aligned_wave import AlignedWave
 from ...records.utterance import Segment
 from ..noise_table import table_starts
-from ..onnx_file import read_bytes, with_frame_major_head
+from ..onnx_file import read_bytes
+from .frame_major import frame_major
 from .row_synthesis import LEAD, STEP, Floats, RowSynthesis
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class Int8Voice:
     """One voice as an onnxruntime session."""
 
     def __init__(self, file: Path) -> None:
-        raw = with_frame_major_head(read_bytes(file), file)
+        raw = frame_major(read_bytes(file), file)
         self._session = _session(raw, file)
         self._synthesis = RowSynthesis(_CHUNK)
         self._outputs = [output.name for output in self._session.get_outputs()]

@@ -57,15 +57,22 @@ class RowSynthesis:
             noise_starts: int64 [num_frames], of `noise_table.table_starts`
         """
         frames = len(f0)
-        source = sliding_window_view(np.pad(self.pulses(f0), SIZE // 2, mode="reflect"), SIZE)[::HOP]
+        pulses = np.pad(self.pulses(f0), SIZE // 2, mode="reflect")
+        is_heard = np.asarray(sliding_window_view(pulses.reshape(-1, HOP).any(1), OVERLAP).any(1))  # [frames + 1]
+        source = sliding_window_view(pulses, SIZE)[::HOP]
         blocks = np.zeros((frames + OVERLAP - 1, HOP), np.float32)
         for start in range(0, frames, self._chunk):
             end = min(start + self._chunk, frames)
-            # numpy's types name the precision of its oldest transform.
-            transformed: Any = np.fft.rfft(source[start:end] * self._source_window, norm="forward")
-            harmonic: NDArray[np.complex64] = transformed
-            noise = self._noise[noise_starts[start:end]]
-            wave = np.fft.irfft(_filtered(spectrum(start, end), harmonic, noise), n=SIZE)
+            part = spectrum(start, end)
+            filtered = _filtered_noise(part, self._noise[noise_starts[start:end]])
+            # Where no pulse lies below the window, the harmonic part is 0: about a third of the frames of speech.
+            heard = np.flatnonzero(is_heard[start:end])
+            if len(heard):
+                # numpy's types name the precision of its oldest transform.
+                transformed: Any = np.fft.rfft(source[start + heard] * self._source_window, norm="forward")
+                filtered[heard] += _filtered_pulses(part[:, : 2 * BINS][heard], transformed)
+            filtered += _polar(_magnitude(part[:, 3 * BINS : 4 * BINS]), part[:, 4 * BINS :])
+            wave = np.fft.irfft(filtered, n=SIZE)
             wave *= self._window
             overlapping = wave.reshape(end - start, OVERLAP, HOP)
             for shift in range(OVERLAP):
@@ -82,12 +89,15 @@ class RowSynthesis:
         """
         hz = sliding_window_view(np.pad(f0, 1, mode="edge"), 3) @ self._ramps  # [num_frames, 300]
         is_voiced = hz > UNVOICED_HZ
+        voiced = np.flatnonzero(is_voiced.any(1))
+        hz, is_voiced = hz[voiced], is_voiced[voiced]
         np.maximum(hz, np.float32(UNVOICED_HZ), out=hz)
         cycles = hz.cumsum(1, dtype=np.float64)
         cycles *= 1 / SAMPLE_RATE
-        per_frame = np.rint(cycles[:, -1] * 2.0**PHASE_BITS).astype(np.int64)
+        per_frame = np.full(len(f0), round(UNVOICED_HZ * HOP / SAMPLE_RATE * 2**PHASE_BITS), np.int64)
+        per_frame[voiced] = np.rint(cycles[:, -1] * 2.0**PHASE_BITS).astype(np.int64)
         before = (per_frame.cumsum() - per_frame) & ((1 << PHASE_BITS) - 1)
-        cycles += before[:, None] * 2.0**-PHASE_BITS
+        cycles += before[voiced, None] * 2.0**-PHASE_BITS
         cycles -= np.floor(cycles)
         cycles *= 2 * math.pi
         phase = cycles.astype(np.float32)
@@ -98,23 +108,34 @@ class RowSynthesis:
         is_pole = np.abs(denominator) <= POLE
         phase *= limit
         pulse = np.sin(phase, out=phase)
-        np.divide(pulse, denominator, out=pulse, where=~is_pole)
+        np.copyto(denominator, np.float32(1), where=is_pole)
+        pulse /= denominator
         np.copyto(pulse, limit, where=is_pole)
         pulse -= np.float32(0.5)
         pulse *= is_voiced
-        return pulse.reshape(-1)
+        pulses = np.zeros((len(f0), HOP), np.float32)
+        pulses[voiced] = pulse
+        return pulses.reshape(-1)
 
 
-def _filtered(spectrum: Floats, harmonic: NDArray[np.complex64], noise: NDArray[np.complex64]) -> NDArray[np.complex64]:
-    """complex64 [frames, 601]; overwrites `harmonic` and `noise`."""
-    log_harmonic, theta, log_noise, log_free, phi = (spectrum[:, at * BINS : (at + 1) * BINS] for at in range(5))
-    angle = np.tanh(theta)
+def _filtered_noise(spectrum: Floats, noise: NDArray[np.complex64]) -> NDArray[np.complex64]:
+    """complex64 [frames, 601]; overwrites `noise`."""
+    noise *= _magnitude(spectrum[:, 2 * BINS : 3 * BINS])
+    return noise
+
+
+def _filtered_pulses(spectrum: Floats, pulses: NDArray[np.complex64]) -> NDArray[np.complex64]:
+    """complex64 [frames, 601] of the parts lh and theta, float32 [frames, 2 * 601]; overwrites `pulses`."""
+    angle = np.tanh(spectrum[:, BINS:])
     angle *= np.float32(math.pi)
-    harmonic *= _polar(np.exp(np.minimum(log_harmonic, np.float32(LOUDEST))), angle)
-    noise *= np.exp(np.minimum(log_noise, np.float32(LOUDEST)))
-    harmonic += noise
-    harmonic += _polar(np.exp(np.minimum(log_free, np.float32(LOUDEST))), phi)
-    return harmonic
+    pulses *= _polar(_magnitude(spectrum[:, :BINS]), angle)
+    return pulses
+
+
+def _magnitude(log: Floats) -> Floats:
+    """e^log, at most e^LOUDEST."""
+    # Speech hardly ever has louder bins, and to look costs a third of to cut.
+    return np.exp(log if log.max() <= LOUDEST else np.minimum(log, np.float32(LOUDEST)))
 
 
 def _polar(magnitude: Floats, angle: Floats) -> NDArray[np.complex64]:

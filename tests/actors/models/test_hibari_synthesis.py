@@ -77,6 +77,18 @@ def test_numpy_makes_the_same_of_a_row_as_torch(num_frames: int) -> None:
         assert rms(found - expected) < 1e-5 * rms(expected)
 
 
+@pytest.mark.parametrize("f0", [200.0, 39.9, -3.0])
+def test_frames_without_pulses_are_those_of_the_whole_formula(f0: float) -> None:
+    """A row may be voiced everywhere or nowhere; what is left out there is exactly 0."""
+    spectrum, _ = frames_like_speech(40, seed=5)
+    curve = np.full(40, f0, np.float32)
+    (expected,) = synthesise([(spectrum, curve)], [17], chunk=16)
+    (starts,) = table_starts([17], [0], 40)
+    found = RowSynthesis(16).waveform(lambda a, b: spectrum[a:b], curve, starts)
+    assert rms(found - expected) < 1e-5 * rms(expected)
+    assert RowSynthesis(16).pulses(curve).any() == (f0 > 40)
+
+
 @pytest.mark.parametrize("chunk", [1, 7, 128, 100_000])
 def test_the_chunk_does_not_matter(chunk: int) -> None:
     row = frames_like_speech(130, seed=5)
