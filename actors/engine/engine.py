@@ -14,7 +14,7 @@ On a GPU the ends of a step are read after the next one was started, so that the
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -22,56 +22,14 @@ from torch import Tensor
 from .forward import Forward, RowInSlot
 from .network import Network, RegionNetwork
 from .request import Generated, Request
-from .row_progress import Slot
 from .schedule import Schedule, SlotMove
 from .state import SlotState
-from .step.device_step import DeviceStep
-from .step.ends import EndCopier, UnreadEnds
-from .step.graphs import StepGraphs
-from .step.shape import (
-    StepShape,
-    bucket,
-    common_shapes,
-    reach_buckets,
-    reads_ends_late,
-    row_buckets,
-    stepped,
-    top_bucket,
-)
+from .step.shape import reads_ends_late
+from .step.stepper import Stepper
+from .step.usage import Usage
 
 PREFILL_POSITIONS = 2_048
 """Positions of prompts computed before one step: more would delay the running rows."""
-
-
-@dataclass(slots=True)
-class Usage:
-    """The use of the slots: steps, rows in them, rows computed, and prefilled positions of prompts."""
-
-    steps: int = 0
-    row_steps: int = 0
-    slot_steps: int = 0
-    prefilled: int = 0
-
-    def __add__(self, other: Usage) -> Usage:
-        return Usage(
-            self.steps + other.steps,
-            self.row_steps + other.row_steps,
-            self.slot_steps + other.slot_steps,
-            self.prefilled + other.prefilled,
-        )
-
-    @property
-    def useful(self) -> float:
-        """Share of the computed slots that held a row; 0 before the first step."""
-        return self.row_steps / self.slot_steps if self.slot_steps else 0.0
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Step:
-    """A step whose ends are not read yet: its rows, in the order of `ends`."""
-
-    slots: list[Slot[RowInSlot]]
-    ends: UnreadEnds
 
 
 class Engine:
@@ -99,7 +57,7 @@ class Engine:
         keeps_hiddens: bool = True,
         is_late: bool | None = None,
     ) -> None:
-        self._network, self._device, self._positions, self._is_fixed = network, device, positions, is_fixed
+        self._positions = positions
         self._is_late = reads_ends_late(device.type) if is_late is None else is_late
         self._region = network.region if isinstance(network, RegionNetwork) else None
         self._state = SlotState(
@@ -115,27 +73,24 @@ class Engine:
             slots, PREFILL_POSITIONS, beside_urgent, self._region, is_exact=is_fixed
         )
         self._forward = Forward(network, self._schedule, self._state, positions, device, is_fixed=is_fixed)
-        self._device_step = DeviceStep(network, self._state, slots, positions, device)
-        self._graphs = StepGraphs(self._device_step.run, device)
-        self._ends = EndCopier(slots, device)
-        self._unread: _Step | None = None
-        self._row_buckets = (slots,) if is_fixed else row_buckets(slots)
-        self._reach_buckets = (positions,) if is_fixed else reach_buckets(positions)
-        self.usage = Usage()
+        self._stepper = Stepper(network, self._schedule, self._state, positions, device, is_fixed=is_fixed)
+
+    @property
+    def usage(self) -> Usage:
+        """The use of the slots so far."""
+        return self._stepper.usage
 
     @torch.inference_mode()
     def capture(self) -> None:
-        """Compute, and on CUDA capture, a step of each common shape, while there are no rows."""
-        assert self.is_idle
-        vocabulary = self._network.vocabulary
-        self._device_step.tell(0, 0)
-        for shape in common_shapes(self._schedule.num_slots, self._positions, vocabulary, is_fixed=self._is_fixed):
-            self._graphs.run(shape)
+        """Compute, and on CUDA capture, a step of each common shape, before there are rows; then count anew."""
+        if self._is_late:
+            self._stepper.capture()
+        self._stepper.usage = Usage()
 
     def clear(self) -> None:
         """Forget every row."""
         self._schedule.clear()
-        self._unread = None
+        self._stepper.take_unread()
 
     def check(self, request: Request) -> None:
         """Raise ValueError if no slot can hold the request."""
@@ -235,7 +190,7 @@ class Engine:
     @property
     def has_work(self) -> bool:
         """Whether a step can do something: not if all rows that are left wait for more of their prompts."""
-        return self._unread is not None or self._schedule.has_work
+        return self._stepper.has_unread or self._schedule.has_work
 
     @torch.inference_mode()
     def run(self) -> Iterator[Generated]:
@@ -253,7 +208,7 @@ class Engine:
         done = self._make_room()
         self._admit()
         done += self._collect([n for n, slot in enumerate(self._schedule.slots) if slot.is_over and slot.is_whole])
-        self.usage.prefilled += self._forward.prefill()
+        self._stepper.usage.prefilled += self._forward.prefill()
         if self._region is not None:
             self._settle()
         self._schedule.count_step()
@@ -261,70 +216,18 @@ class Engine:
 
     def _step_ahead(self) -> list[Generated]:
         """Start a whole step, then read the ends of the one before it."""
-        unread, self._unread = self._unread, None
-        if ready := self._schedule.num_ready:
-            self._device_step.tell(ready, len(self._schedule.slots))
-            reach = self._longest(ready) + (self._region is None)
-            top = top_bucket(self._state.sampler.next_top(ready), self._network.vocabulary)
-            computed = bucket(ready, self._row_buckets)
-            self._graphs.run(StepShape(computed, None, bucket(reach, self._reach_buckets), top))
-            self._unread = self._started(ready, computed)
-        return self._collect(self._read(unread))
+        before = self._stepper.take_unread()
+        self._stepper.start()
+        return self._collect(self._stepper.read(before))
 
     def _step_at_once(self) -> list[Generated]:
         """Draw, and read the ends before rows are advanced: a row that has ended computes nothing more."""
         if self._region is not None:
-            self._advance()
-        done: list[Generated] = []
-        if ready := self._schedule.num_ready:
-            computed = self._schedule.num_slots if self._is_fixed else ready
-            self._device_step.draw(StepShape(computed, ready, 0, self._state.sampler.next_top(ready)))
-            done = self._collect(self._read(self._started(ready, computed)))
+            self._stepper.advance()
+        done = self._collect(self._stepper.draw())
         if self._region is None:
-            self._advance()
+            self._stepper.advance()
         return done
-
-    def _advance(self) -> None:
-        if ready := self._schedule.num_ready:
-            # Masked positions add zeros: on a CPU the sums are the same to the bit for any reach of attention. On a GPU
-            # kernels are chosen by the length.
-            is_whole = self._is_fixed and self._device.type != "cpu"
-            reach = self._positions if is_whole else stepped(self._longest(ready), self._positions)
-            self._device_step.advance(StepShape(self._schedule.num_slots if self._is_fixed else ready, ready, reach, 0))
-
-    def _longest(self, ready: int) -> int:
-        """The most positions of the cache that the next input of a row looks at."""
-        return max(self._schedule.position(slot) for slot in self._schedule.slots[:ready]) + 1
-
-    def _started(self, ready: int, computed: int) -> _Step:
-        """Count a step of the first rows, and let their ends be copied."""
-        self.usage.steps += 1
-        self.usage.slot_steps += computed
-        slots = self._schedule.slots[:ready]
-        for slot in slots:
-            slot.steps += 1
-        return _Step(slots, self._ends.copy(self._state.is_end[:ready]))
-
-    def _read(self, step: _Step | None) -> list[int]:
-        """Read the ends of a step: the slots of the rows that leave with them."""
-        if step is None:
-            return []
-        drawn = {id(slot): is_end for slot, is_end in zip(step.slots, step.ends.read(), strict=True)}
-        ended: list[int] = []
-        for number, slot in enumerate(self._schedule.slots):
-            is_end = drawn.get(id(slot))
-            if is_end is None or slot.is_over:
-                continue  # not in that step, or it had ended before
-            self.usage.row_steps += 1
-            # The end itself is written behind the row's last step, and left out.
-            slot.row.is_complete = is_end
-            slot.read += not is_end
-            slot.is_over = is_end or slot.read == slot.row.request.sampling.max_steps
-            if slot.is_over:
-                slot.steps = slot.read
-                if slot.is_whole:
-                    ended.append(number)  # others stay until it is known whether a row follows
-        return ended
 
     def _settle(self) -> None:
         slots = self._schedule.slots
@@ -335,9 +238,8 @@ class Engine:
     def _make_room(self) -> list[Generated]:
         """Park rows for others; the rows that have ended by then. A row is parked between two steps, its ends read."""
         done: list[Generated] = []
-        if self._unread is not None and self._schedule.next_to_park() is not None:
-            unread, self._unread = self._unread, None
-            done = self._collect(self._read(unread))
+        if self._stepper.has_unread and self._schedule.next_to_park() is not None:
+            done = self._collect(self._stepper.read(self._stepper.take_unread()))
             self._settle()
         while (number := self._schedule.next_to_park()) is not None:
             slot = self._schedule.slots[number]

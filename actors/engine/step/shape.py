@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-GRAPH_BYTES = 8 * 2**20
+_GRAPH_BYTES = 8 * 2**20
 """Memory that the driver takes for a captured step, beside the tensors of the step. An estimate: not measured."""
 POSITIONS_STEP = 64
 """Without graphs, the reach of attention grows in steps of so many positions: little work beyond the longest row."""
@@ -87,3 +87,9 @@ def common_shapes(slots: int, positions: int, vocabulary: int, *, is_fixed: bool
     for rows in reversed(row_buckets(slots)):
         for reach in reversed(reach_buckets(positions)):
             yield StepShape(rows, None, reach, top_bucket(1, vocabulary))
+
+
+def graph_bytes(slots: int, positions: int, *, is_fixed: bool) -> int:
+    """Memory of the graphs of all common shapes, beside the tensors of a step."""
+    shapes = common_shapes(slots, positions, _LEAST_TOP, is_fixed=is_fixed)
+    return _GRAPH_BYTES * sum(1 for _ in shapes)
