@@ -122,4 +122,4 @@ def on_device(numbers: Sequence[int], device: torch.device) -> Tensor:
     """int64 [len(numbers)]; the host does not wait until they are there."""
     if device.type != "cuda":
         return torch.tensor(numbers, device=device)
-    return torch.tensor(numbers, pin_memory=True).to(device, non_blocking=True)
+    return torch.tensor(numbers).pin_memory().to(device, non_blocking=True)
