@@ -152,7 +152,7 @@ class Engine:
         self._schedule.extend(row, added, is_whole=is_last)
         for number, slot in enumerate(self._schedule.slots):
             if slot.row is row:
-                self._state.prompts[number] = slot.prompt
+                self._state.prompts[number].fill_(slot.prompt)
         return True
 
     def cancel(self, keys: Iterable[int]) -> None:

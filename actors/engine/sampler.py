@@ -7,8 +7,6 @@ it may not come yet, softmax, draw.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
@@ -58,18 +56,26 @@ class Sampler:
         self._history = torch.full((slots, HISTORY, num_codebooks), vocabulary, device=device)
 
     def put(self, slot: int, seed: int, sampling: Sampling) -> None:
-        """Put a new row into a slot. Every number is written by itself: that waits for no device."""
-        num_books = self._books
-        temperature: Sequence[float] = sampling.temperature * (num_books if len(sampling.temperature) == 1 else 1)
-        for book, value in enumerate(temperature):
-            self._temperature[slot, book] = value
-        self._top_p[slot], self._penalty[slot] = sampling.top_p, sampling.penalty
+        """Put a new row into a slot."""
+        # Numbers that are filled in are arguments of a kernel; an assignment would copy them, and the host would wait.
+        several = len(sampling.temperature) > 1
+        for book in range(self._books):
+            self._temperature[slot, book].fill_(sampling.temperature[book if several else 0])
         self._reaches[slot] = max(KEPT, min(sampling.top_k, self._vocabulary))
-        self._top_k[slot] = self._reaches[slot]
-        self._min_steps[slot], self._seeds[slot], self.steps[slot] = sampling.min_steps, seed, 0
-        self._end_period[slot], self._end_from[slot] = sampling.end_period, sampling.end_from
-        self._free_steps[slot], self._free_left[slot] = sampling.free_steps, sampling.free_steps
-        self._history[slot] = self._vocabulary
+        self._free_left[slot] = sampling.free_steps
+        for state, value in (
+            (self._top_p, sampling.top_p),
+            (self._top_k, self._reaches[slot]),
+            (self._penalty, sampling.penalty),
+            (self._min_steps, sampling.min_steps),
+            (self._end_period, sampling.end_period),
+            (self._end_from, sampling.end_from),
+            (self._free_steps, sampling.free_steps),
+            (self._seeds, seed),
+            (self.steps, 0),
+            (self._history, self._vocabulary),
+        ):
+            state[slot].fill_(value)
 
     def history(self, slot: int) -> Tensor:
         """The last codes of a row; with its number of steps, all of its state that `put` does not set."""
@@ -77,7 +83,8 @@ class Sampler:
 
     def go_on(self, slot: int, steps: int, history: Tensor) -> None:
         """Restore the steps and the history of a parked row, after `put`."""
-        self.steps[slot], self._history[slot] = steps, history.to(self._history.device)
+        self.steps[slot].fill_(steps)
+        self._history[slot] = history.to(self._history.device)
         self._free_left[slot] = max(0, self._free_left[slot] - steps)
 
     def move(self, source: int, target: int) -> None:

@@ -81,7 +81,8 @@ class SlotState:
             opening: Float [length, hidden]; None without a region
         """
         self.sampler.put(slot, seed, sampling)
-        self.starts[slot], self.prompts[slot] = start, prompt
+        self.starts[slot].fill_(start)
+        self.prompts[slot].fill_(prompt)
         if opening is not None:
             self.openings[slot] = opening[-1]
 

@@ -21,9 +21,7 @@ POSITIONS = 80
 def state(part: str, seed: int, device: torch.device) -> dict[str, Tensor]:
     chance = torch.Generator().manual_seed(seed)
     made = {name: torch.randn(shape, generator=chance) * 0.3 for name, shape in tensors(TINY)[PART_FILES[part]].items()}
-    for name in made:
-        if "norm" in name:
-            made[name] = torch.ones_like(made[name])
+    made = {name: torch.ones_like(value) if "norm" in name else value for name, value in made.items()}
     for book in range(TINY.num_vq):
         if part == "embed":
             made[f"head_code.{book}.parametrizations.weight.original0"][EOS_CODE] *= 3
@@ -93,5 +91,5 @@ def test_rows_that_come_and_go_make_the_host_wait_no_oftener(pretend_cuda: Prete
     engine.add(request(key, CUDA) for key in range(1, 7))
     with pretend_cuda.trace() as trace:
         assert len(list(engine.run())) == 6
-    assert trace.replays == engine.usage.steps == trace.syncs.total()
+    assert trace.replays == engine.usage.steps >= trace.syncs.total()
     assert not trace.uploads
