@@ -10,6 +10,7 @@ ray_nodes   raynode.py: .head() and .worker(), machines of a Ray cluster on loop
 ray_head    session-wide; one of two cores, with the S3 server's keys: .address .client .folder
 joined_ray  this process's connection to it, for a module: a run joins the session that its process already has
 write_output, tell   a small output, and the law of hostile input (`support/small_output.py`)
+pretend_cuda  a CUDA device on machines that have none (`support/pretend_cuda`)
 hosted_replicas  replicas of small runs are threads of this process, but where a test is marked `replica_processes`
 
 A test that needs Ray, a server or processes of its own is marked `integration`: by what it asks for, or in its file.
@@ -25,7 +26,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import typer.testing
@@ -37,6 +38,9 @@ from support.s3server import S3Server
 from support.small_output import tell, write_output  # noqa: F401  (fixtures)
 from support.tcpproxy import TcpProxy
 from support.threads import ThreadSource
+
+if TYPE_CHECKING:
+    from support.pretend_cuda import PretendCuda
 
 # The same examples on every run, and none fails for being slow on a busy machine; `make check` has a few.
 settings.register_profile("speechmill", deadline=None, derandomize=True, database=None, max_examples=50)
@@ -67,6 +71,15 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.enable()
+
+
+@pytest.fixture
+def pretend_cuda() -> Iterator[PretendCuda]:
+    """A CUDA device that is there during the test."""
+    from support.pretend_cuda import PretendCuda  # imports torch, which most tests do without
+
+    with PretendCuda() as gpu:
+        yield gpu
 
 
 # Files of half a minute or more, the longest first: one that is begun as the last keeps the other workers waiting.

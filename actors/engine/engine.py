@@ -6,12 +6,15 @@ float rounding unless `is_fixed` keeps the shape the same.
 
 If the network has a region (`region.Region`), the prompt of a row may grow while its codes are drawn. A row whose next
 step needs more of its prompt waits, and takes no part in steps. So the time at which a prompt arrives changes no code.
+
+On a GPU the ends of a step are read after the next one was started, so that the device never waits for the host
+(`is_late`). A row that has ended computes one step more, which is thrown away. Nothing else depends on it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -21,32 +24,12 @@ from .network import Network, RegionNetwork
 from .request import Generated, Request
 from .schedule import Schedule, SlotMove
 from .state import SlotState
+from .step.shape import reads_ends_late
+from .step.stepper import Stepper
+from .step.usage import Usage
 
 PREFILL_POSITIONS = 2_048
 """Positions of prompts computed before one step: more would delay the running rows."""
-
-
-@dataclass(slots=True)
-class Usage:
-    """The use of the slots: steps, rows in them, rows computed, and prefilled positions of prompts."""
-
-    steps: int = 0
-    row_steps: int = 0
-    slot_steps: int = 0
-    prefilled: int = 0
-
-    def __add__(self, other: Usage) -> Usage:
-        return Usage(
-            self.steps + other.steps,
-            self.row_steps + other.row_steps,
-            self.slot_steps + other.slot_steps,
-            self.prefilled + other.prefilled,
-        )
-
-    @property
-    def useful(self) -> float:
-        """Share of the computed slots that held a row; 0 before the first step."""
-        return self.row_steps / self.slot_steps if self.slot_steps else 0.0
 
 
 class Engine:
@@ -58,6 +41,8 @@ class Engine:
         is_fixed: Compute all slots at every step, used or not, so that the shape of a row's sums never changes
         beside_urgent: The most other rows in slots beside urgent ones; None for no limit
         keeps_hiddens: `Generated` has the hidden states; they take about a hundred times the memory of the codes
+        is_late: Compute steps in few shapes, on CUDA as graphs, and read the ends of a step once the next one was
+            started; None for what suits the device
     """
 
     def __init__(
@@ -70,19 +55,42 @@ class Engine:
         is_fixed: bool = False,
         beside_urgent: int | None = None,
         keeps_hiddens: bool = True,
+        is_late: bool | None = None,
     ) -> None:
-        self._network, self._device, self._positions = network, device, positions
+        self._positions = positions
+        self._is_late = reads_ends_late(device.type) if is_late is None else is_late
         self._region = network.region if isinstance(network, RegionNetwork) else None
-        self._state = SlotState(network, slots, positions, device, is_fixed=is_fixed, keeps_hiddens=keeps_hiddens)
+        self._state = SlotState(
+            network,
+            slots,
+            positions,
+            device,
+            is_fixed=is_fixed,
+            keeps_hiddens=keeps_hiddens,
+            has_openings=self._region is not None,
+        )
         self._schedule: Schedule[RowInSlot] = Schedule(
             slots, PREFILL_POSITIONS, beside_urgent, self._region, is_exact=is_fixed
         )
         self._forward = Forward(network, self._schedule, self._state, positions, device, is_fixed=is_fixed)
-        self.usage = Usage()
+        self._stepper = Stepper(network, self._schedule, self._state, positions, device, is_fixed=is_fixed)
+
+    @property
+    def usage(self) -> Usage:
+        """The use of the slots so far."""
+        return self._stepper.usage
+
+    @torch.inference_mode()
+    def capture(self) -> None:
+        """Compute, and on CUDA capture, a step of each common shape, before there are rows; then count anew."""
+        if self._is_late:
+            self._stepper.capture()
+        self._stepper.usage = Usage()
 
     def clear(self) -> None:
         """Forget every row."""
         self._schedule.clear()
+        self._stepper.take_unread()
 
     def check(self, request: Request) -> None:
         """Raise ValueError if no slot can hold the request."""
@@ -142,6 +150,9 @@ class Engine:
             row.prompt = torch.cat((row.prompt, embeddings.to(row.prompt)))
         row.is_whole = is_last
         self._schedule.extend(row, added, is_whole=is_last)
+        for number, slot in enumerate(self._schedule.slots):
+            if slot.row is row:
+                self._state.prompts[number].fill_(slot.prompt)
         return True
 
     def cancel(self, keys: Iterable[int]) -> None:
@@ -158,14 +169,14 @@ class Engine:
 
     def steps_so_far(self) -> dict[int, int]:
         """`num_steps` of every row that is in a slot, by key."""
-        return {slot.row.request.key: slot.row.num_before + slot.steps for slot in self._schedule.slots}
+        return {slot.row.request.key: slot.row.num_before + slot.read for slot in self._schedule.slots}
 
     def so_far(self, key: int, start: int) -> tuple[Tensor, Tensor] | None:
         """Codes and hidden states of a row from step `start` on, as `Generated` has them; None if it is in no slot."""
         for number, slot in enumerate(self._schedule.slots):
             if slot.row.request.key == key:
                 before, first = slot.row.before, max(0, start - slot.row.num_before)
-                kept = self._state.kept(number, slice(first, slot.steps))
+                kept = self._state.kept(number, slice(first, slot.read))
                 if before is None or start >= before.num_steps:
                     return kept
                 return torch.cat((before.codes[start:], kept[0])), torch.cat((before.hiddens[start:], kept[1]))
@@ -179,7 +190,7 @@ class Engine:
     @property
     def has_work(self) -> bool:
         """Whether a step can do something: not if all rows that are left wait for more of their prompts."""
-        return self._schedule.has_work
+        return self._stepper.has_unread or self._schedule.has_work
 
     @torch.inference_mode()
     def run(self) -> Iterator[Generated]:
@@ -194,18 +205,29 @@ class Engine:
         With a region, rows are advanced before the draw: only then it is known which have enough of their prompts.
         """
         self._settle()
+        done = self._make_room()
         self._admit()
-        held = self._collect([n for n, slot in enumerate(self._schedule.slots) if slot.is_over and slot.is_whole])
-        self.usage.prefilled += self._forward.prefill()
+        done += self._collect([n for n, slot in enumerate(self._schedule.slots) if slot.is_over and slot.is_whole])
+        self._stepper.usage.prefilled += self._forward.prefill()
         if self._region is not None:
             self._settle()
-            self._forward.advance()
         self._schedule.count_step()
-        ended = self._draw()
-        done = self._collect(ended)
+        return done + (self._step_ahead() if self._is_late else self._step_at_once())
+
+    def _step_ahead(self) -> list[Generated]:
+        """Start a whole step, then read the ends of the one before it."""
+        before = self._stepper.take_unread()
+        self._stepper.start()
+        return self._collect(self._stepper.read(before))
+
+    def _step_at_once(self) -> list[Generated]:
+        """Draw, and read the ends before rows are advanced: a row that has ended computes nothing more."""
+        if self._region is not None:
+            self._stepper.advance()
+        done = self._collect(self._stepper.draw())
         if self._region is None:
-            self._forward.advance()
-        return held + done
+            self._stepper.advance()
+        return done
 
     def _settle(self) -> None:
         slots = self._schedule.slots
@@ -213,45 +235,29 @@ class Engine:
             positions = max(self._schedule.in_cache(slots[one]), self._schedule.in_cache(slots[other]))
             self._state.swap(one, other, positions, max(slots[one].steps, slots[other].steps))
 
-    def _admit(self) -> None:
+    def _make_room(self) -> list[Generated]:
+        """Park rows for others; the rows that have ended by then. A row is parked between two steps, its ends read."""
+        done: list[Generated] = []
+        if self._stepper.has_unread and self._schedule.next_to_park() is not None:
+            done = self._collect(self._stepper.read(self._stepper.take_unread()))
+            self._settle()
         while (number := self._schedule.next_to_park()) is not None:
             slot = self._schedule.slots[number]
             slot.row.parked = self._state.park(number, self._schedule.in_cache(slot), slot.steps)
             self._move(self._schedule.park(number))
+        return done
+
+    def _admit(self) -> None:
         while (admitted := self._schedule.admit()) is not None:
             number, moves = admitted
             self._move(moves)
-            row = self._schedule.slots[number].row
-            self._state.sampler.put(number, row.request.seed, row.request.sampling)
+            slot = self._schedule.slots[number]
+            row, request = slot.row, slot.row.request
+            start = slot.prompt - 1 if self._region is None else self._region.size + slot.opening - 1
+            self._state.put(number, request.seed, request.sampling, start, slot.prompt, request.opening)
             if row.parked is not None:
                 self._state.go_on(number, row.parked)
                 row.parked = None
-
-    def _draw(self) -> list[int]:
-        """Draw codes for every ready row, from its last hidden state; the slots of rows that end with them."""
-        ready = self._schedule.num_ready
-        if not ready:
-            return []
-        computed = self._forward.num_computed
-        hidden = self._state.hidden[:computed]
-        codes = self._state.sampler.draw(self._network.logits(hidden), ready)
-        self._state.next[:ready] = codes
-        self.usage.steps += 1
-        self.usage.row_steps += ready
-        self.usage.slot_steps += computed
-        slots = self._schedule.slots[:ready]
-        at = torch.tensor([slot.steps for slot in slots], device=self._device)
-        self._state.keep(at, codes, hidden[:ready])
-        ended: list[int] = []
-        for number, is_end in enumerate((codes == self._network.end).any(1).tolist()):
-            slot = slots[number]
-            # The end itself is written behind the row's last step, and left out.
-            slot.row.is_complete = is_end
-            slot.steps += not is_end
-            slot.is_over = is_end or slot.steps == slot.row.request.sampling.max_steps
-            if slot.is_over and slot.is_whole:
-                ended.append(number)  # others stay until it is known whether a row follows
-        return ended
 
     def _collect(self, ended: Sequence[int]) -> list[Generated]:
         """Take ended rows out of their slots, the last slot first, so that the other slots keep their numbers."""
@@ -277,7 +283,7 @@ class Engine:
 
     def _generated(self, number: int) -> Generated:
         slot = self._schedule.slots[number]
-        codes, hiddens = self._state.kept(number, slice(slot.steps))
+        codes, hiddens = self._state.kept(number, slice(slot.read))
         if (before := slot.row.before) is not None:
             codes, hiddens = torch.cat((before.codes, codes)), torch.cat((before.hiddens, hiddens))
         return Generated(slot.row.request.key, codes, hiddens, slot.row.is_complete)

@@ -1,4 +1,4 @@
-"""The passes through an engine's network: prompts and openings in chunks, then one input of each row at every step.
+"""The passes through an engine's network that fill prompts and openings, in chunks. Steps are `step.device_step`'s.
 
 Guaranteed: keys and values of a row come from its own inputs. `Schedule` says what is computed, and in which slots.
 """
@@ -15,12 +15,10 @@ from .network import Network, RegionNetwork
 from .request import Generated, Request
 from .schedule import PromptChunk, Schedule, Slot
 from .state import Parked, SlotState
+from .step.shape import stepped
 
 FIXED_POSITIONS = 256
 """With fixed shapes, positions of one prompt computed at once: the cut then depends on no other prompt."""
-
-POSITIONS_STEP = 64
-"""The reach of attention grows in steps of so many positions: few shapes, and little work beyond the longest row."""
 
 
 @dataclass(slots=True)
@@ -53,7 +51,7 @@ class Forward:
 
     Args:
         positions: The most positions of one row
-        is_fixed: Compute all slots at every step, and prompts one by one
+        is_fixed: Compute prompts one by one
     """
 
     def __init__(
@@ -70,11 +68,6 @@ class Forward:
         self._positions, self._device, self._is_fixed = positions, device, is_fixed
         self._regional = network if isinstance(network, RegionNetwork) else None
         self._region = self._regional.region if self._regional is not None else None
-
-    @property
-    def num_computed(self) -> int:
-        """The number of slots that a step computes."""
-        return self._schedule.num_slots if self._is_fixed else self._schedule.num_ready
 
     def prefill(self) -> int:
         """Compute the next chunks of prompts: as one padded batch, or with fixed shapes one by one; their positions."""
@@ -97,35 +90,14 @@ class Forward:
             x[row, : chunk.count] = source[chunk.start : chunk.start + chunk.count].to(x)
         behind = 0 if self._region is None else self._region.size
         starts = [chunk.start + behind * chunk.is_opening for chunk in chunks]
-        reach = self._reach(max(start + chunk.count for start, chunk in zip(starts, chunks, strict=True)))
+        reach = stepped(max(start + chunk.count for start, chunk in zip(starts, chunks, strict=True)), self._positions)
         hidden = self._hiddens(x, first, starts, reach, [self._seen(*pair) for pair in zip(chunks, slots, strict=True)])
         if self._region is None:
-            counts = torch.tensor([chunk.count for chunk in chunks], device=self._device)
-            last = torch.arange(len(chunks), device=self._device)
-            self._state.hidden[first : first + len(chunks)] = hidden[last, counts - 1]
+            last = on_device([chunk.count - 1 for chunk in chunks], self._device)
+            rows = torch.arange(len(chunks), device=self._device)
+            self._state.hidden[first : first + len(chunks)] = hidden[rows, last]
         for chunk in chunks:
             self._schedule.filled(chunk)
-
-    def advance(self) -> None:
-        """Feed the drawn codes to the network: the hidden states from which the next codes are drawn."""
-        ready = self._schedule.num_ready
-        if not ready:
-            return
-        computed = self.num_computed
-        slots = self._schedule.slots[:ready]
-        # A slot that is computed only for the shape writes to positions that no row reads before writing them itself.
-        positions = [self._schedule.position(slot) for slot in slots] + [self._positions - 1] * (computed - ready)
-        # Masked positions add zeros: on a CPU the sums are the same to the bit for any reach of attention. On a GPU
-        # kernels are chosen by the length.
-        is_whole = self._is_fixed and self._device.type != "cpu"
-        reach = self._positions if is_whole else self._reach(max(positions[:ready]) + 1)
-        x = self._network.embed(self._state.next[:computed])[:, None]
-        for number, slot in enumerate(slots):
-            if self._region is not None and not slot.steps:
-                assert slot.row.request.opening is not None
-                x[number, 0] = slot.row.request.opening[-1].to(x)
-        seen = [self._schedule.seen(slot) for slot in slots]
-        self._state.hidden[:computed] = self._hiddens(x, 0, positions, reach, seen)[:, 0]
 
     def _seen(self, chunk: PromptChunk, slot: Slot[RowInSlot]) -> int:
         """The positions of its prompt that the inputs of a chunk attend to behind the region."""
@@ -140,11 +112,14 @@ class Forward:
         Args:
             seen: The positions of its prompt that each row attends to behind the region
         """
-        starts = torch.tensor(positions, device=self._device)
+        starts = on_device(positions, self._device)
         if self._regional is None:
             return self._network.hiddens(x, self._state.cache, first, starts, reach)
-        told = torch.tensor([*seen, *[1] * (len(positions) - len(seen))], device=self._device)
-        return self._regional.hiddens(x, self._state.cache, first, starts, reach, told)
+        return self._regional.hiddens(x, self._state.cache, first, starts, reach, on_device(seen, self._device))
 
-    def _reach(self, positions: int) -> int:
-        return min(self._positions, -(-positions // POSITIONS_STEP) * POSITIONS_STEP)
+
+def on_device(numbers: Sequence[int], device: torch.device) -> Tensor:
+    """int64 [len(numbers)]; the host does not wait until they are there."""
+    if device.type != "cuda":
+        return torch.tensor(numbers, device=device)
+    return torch.tensor(numbers).pin_memory().to(device, non_blocking=True)

@@ -34,7 +34,8 @@ class Slot(Generic[Row]):
         is_whole: No more of its prompt comes
         filled: Positions of its prompt that are in the cache
         opened: Inputs of its opening, but the last, that are in the cache
-        steps: Codes drawn so far
+        steps: Steps computed so far; once the row is over, the codes that it has drawn
+        read: Of these, the steps of which it is known that they drew no end
         is_over: It draws no more, and waits until its prompt is complete, or to be collected
         waited: Steps since it has waited for its prompt
     """
@@ -48,6 +49,7 @@ class Slot(Generic[Row]):
     filled: int = 0
     opened: int = 0
     steps: int = 0
+    read: int = 0
     is_over: bool = False
     waited: int = 0
 

@@ -7,8 +7,6 @@ it may not come yet, softmax, draw.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
@@ -30,6 +28,9 @@ class Sampler:
         vocabulary: Number of different codes in a codebook
         end: The code that ends a row
         is_fixed: Sort all codes, not only as many as the rows' top-K
+
+    Attributes:
+        steps: int64 [slots]: the steps that each row has drawn
     """
 
     def __init__(
@@ -46,24 +47,35 @@ class Sampler:
         self._min_steps = torch.zeros(slots, dtype=torch.long, device=device)
         self._end_period = torch.ones(slots, dtype=torch.long, device=device)
         self._end_from = torch.zeros(slots, dtype=torch.long, device=device)
+        self._free_steps = torch.zeros(slots, dtype=torch.long, device=device)
         self._free_left = [0] * slots
         """On the host: steps to come that draw from all codes."""
         self._seeds = torch.zeros(slots, dtype=torch.long, device=device)
-        self._steps = torch.zeros(slots, dtype=torch.long, device=device)
+        self.steps = torch.zeros(slots, dtype=torch.long, device=device)
         # A code beyond the vocabulary stands for "not yet": it has a column of its own, which is thrown away.
         self._history = torch.full((slots, HISTORY, num_codebooks), vocabulary, device=device)
 
     def put(self, slot: int, seed: int, sampling: Sampling) -> None:
         """Put a new row into a slot."""
-        temperature: Sequence[float] = sampling.temperature
-        self._temperature[slot] = torch.tensor(temperature, device=self._temperature.device)
-        self._top_p[slot], self._penalty[slot] = sampling.top_p, sampling.penalty
+        # Numbers that are filled in are arguments of a kernel; an assignment would copy them, and the host would wait.
+        several = len(sampling.temperature) > 1
+        for book in range(self._books):
+            self._temperature[slot, book].fill_(sampling.temperature[book if several else 0])
         self._reaches[slot] = max(KEPT, min(sampling.top_k, self._vocabulary))
-        self._top_k[slot] = self._reaches[slot]
-        self._min_steps[slot], self._seeds[slot], self._steps[slot] = sampling.min_steps, seed, 0
-        self._end_period[slot], self._end_from[slot] = sampling.end_period, sampling.end_from
         self._free_left[slot] = sampling.free_steps
-        self._history[slot] = self._vocabulary
+        for state, value in (
+            (self._top_p, sampling.top_p),
+            (self._top_k, self._reaches[slot]),
+            (self._penalty, sampling.penalty),
+            (self._min_steps, sampling.min_steps),
+            (self._end_period, sampling.end_period),
+            (self._end_from, sampling.end_from),
+            (self._free_steps, sampling.free_steps),
+            (self._seeds, seed),
+            (self.steps, 0),
+            (self._history, self._vocabulary),
+        ):
+            state[slot].fill_(value)
 
     def history(self, slot: int) -> Tensor:
         """The last codes of a row; with its number of steps, all of its state that `put` does not set."""
@@ -71,7 +83,8 @@ class Sampler:
 
     def go_on(self, slot: int, steps: int, history: Tensor) -> None:
         """Restore the steps and the history of a parked row, after `put`."""
-        self._steps[slot], self._history[slot] = steps, history.to(self._history.device)
+        self.steps[slot].fill_(steps)
+        self._history[slot] = history.to(self._history.device)
         self._free_left[slot] = max(0, self._free_left[slot] - steps)
 
     def move(self, source: int, target: int) -> None:
@@ -84,7 +97,7 @@ class Sampler:
     def swap(self, one: int, other: int) -> None:
         """Exchange the rows of two slots."""
         for state in self._states:
-            state[[one, other]] = state[[other, one]]
+            exchange(state, one, other)
         for kept in (self._reaches, self._free_left):
             kept[one], kept[other] = kept[other], kept[one]
 
@@ -92,31 +105,47 @@ class Sampler:
     def _states(self) -> tuple[Tensor, ...]:
         """What a slot's row has on the device."""
         limits = (self._temperature, self._top_p, self._top_k, self._penalty)
-        ends = (self._min_steps, self._end_period, self._end_from)
-        return (*limits, *ends, self._seeds, self._steps, self._history)
+        ends = (self._min_steps, self._end_period, self._end_from, self._free_steps)
+        return (*limits, *ends, self._seeds, self.steps, self._history)
 
-    def draw(self, logits: Tensor, rows: int) -> Tensor:
-        """Codes int64 [rows, codebooks] of the first slots, from logits [rows or more, codebooks, vocabulary]."""
+    def next_top(self, rows: int) -> int:
+        """How many of the likeliest codes the next draw looks at, for the first slots; asked once before each draw."""
+        free_left = self._free_left[:rows]
+        if any(free_left):
+            self._free_left[:rows] = [max(0, left - 1) for left in free_left]
+            return self._vocabulary
+        return self._vocabulary if self._is_fixed else max(self._reaches[:rows])
+
+    def draw(self, logits: Tensor, rows: int, top: int | None = None, is_ready: Tensor | None = None) -> Tensor:
+        """Codes int64 [rows, codebooks] of the first slots; nothing of it waits for the device.
+
+        Args:
+            logits: Float [rows or more, codebooks, vocabulary]
+            top: `next_top` or more, which changes no code; None asks for it
+            is_ready: Bool [rows]: the others keep their steps and histories, and their codes mean nothing; None for all
+        """
+        top = self.next_top(rows) if top is None else top
         scores = logits[:rows].float() / self._temperature[:rows, :, None]
         scores = self._penalised(scores, rows)
-        free_left = self._free_left[:rows]
-        is_free = any(free_left)
-        reach = self._vocabulary if is_free or self._is_fixed else max(self._reaches[:rows])
-        ordered, order = scores.topk(reach, 2)
+        ordered, order = scores.topk(top, 2)
         is_out = self._is_out(scores, order, rows)
-        if is_free:
-            is_out &= torch.tensor([not left for left in free_left], device=is_out.device)[:, None, None]
-            self._free_left[:rows] = [max(0, left - 1) for left in free_left]
+        if top == self._vocabulary:
+            is_out &= (self.steps[:rows] >= self._free_steps[:rows])[:, None, None]
         is_out |= (order == self.end) & self._is_early(rows)[:, None, None]
-        noise = uniform(self._seeds[:rows], self._steps[:rows], self._books)
+        noise = uniform(self._seeds[:rows], self.steps[:rows], self._books)
         codes = order.gather(2, _inverse(ordered.masked_fill(is_out, -torch.inf), noise)[..., None])[..., 0]
-        self._history[:rows] = torch.cat((self._history[:rows, 1:], codes[:, None]), 1)
-        self._steps[:rows] += 1
+        history = torch.cat((self._history[:rows, 1:], codes[:, None]), 1)
+        if is_ready is None:
+            self._history[:rows] = history
+            self.steps[:rows] += 1
+        else:
+            self._history[:rows] = torch.where(is_ready[:, None, None], history, self._history[:rows])
+            self.steps[:rows] += is_ready
         return codes
 
     def _is_early(self, rows: int) -> Tensor:
         """Whether the end may not come at this step: bool [rows]."""
-        steps = self._steps[:rows]
+        steps = self.steps[:rows]
         return (steps < self._min_steps[:rows]) | (steps % self._end_period[:rows] < self._end_from[:rows])
 
     def _penalised(self, scores: Tensor, rows: int) -> Tensor:
@@ -136,6 +165,13 @@ class Sampler:
         is_out[:, :, :KEPT] = False
         rank = torch.arange(order.shape[2], device=order.device)
         return is_out | (rank >= self._top_k[:rows, None, None])
+
+
+def exchange(state: Tensor, one: int, other: int) -> None:
+    """Exchange two rows of a tensor. Indices in a list would be copied to the device, which waits for it."""
+    held = state[one].clone()
+    state[one] = state[other]
+    state[other] = held
 
 
 def _inverse(scores: Tensor, noise: Tensor) -> Tensor:

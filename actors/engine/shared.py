@@ -21,9 +21,10 @@ from typing import TYPE_CHECKING
 
 from ..records.stream_handle import StreamHandle
 from .chunks import Chunk, Chunker, ChunkPolicy
-from .engine import Engine, Usage
+from .engine import Engine
 from .growth import Growth, PromptPart
 from .request import Generated, Request
+from .step.usage import Usage
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -15,13 +15,15 @@ from torch import Tensor
 from ...errors import RowError, RowRejected
 from ..records.stream_handle import StreamHandle
 from .decoding import Decoder
-from .engine import Engine, Usage
+from .engine import Engine
 from .growth import Growth
 from .kept_slots import kept_choice, slots_key
 from .request import Generated, Request
 from .seams import ChunkedRow, DecodeWindow, Seam, decode_windows
 from .shared import Drawn, SharedEngine
 from .slots import choose_slots, tried_slots, warm, warm_windows
+from .step.shape import graph_bytes
+from .step.usage import Usage
 from .step_settings import StepSettings, Task
 
 if TYPE_CHECKING:
@@ -92,7 +94,8 @@ class StepSynthesis:
         """
         kind = self._device.type
         decoder_bytes = _BATCH_STEPS[kind] * self.settings.decode_step_bytes if "speak" in positions else 0
-        room = (usable_bytes - decoder_bytes) // self.slot_bytes(positions)
+        usable_bytes -= decoder_bytes
+        room = self._room(usable_bytes, positions, most if slots is None else slots)
         if slots is None:
             slots = _FIXED_SLOTS[kind] if self.settings.is_deterministic else self._useful_slots(min(room, most))
         if not 0 < slots <= room:
@@ -102,6 +105,14 @@ class StepSynthesis:
         if kind == "cuda" and "speak" in positions:
             self._warm_decoder(positions["speak"])
         return slots
+
+    def _room(self, usable_bytes: int, positions: Mapping[Task, int], most: int) -> int:
+        """The number of slots that fit, beside the graphs of their steps; not below 0."""
+        slots, is_fixed = usable_bytes // self.slot_bytes(positions), self.settings.is_deterministic
+        if self._device.type == "cuda" and slots > 0:
+            used = min(slots, most)
+            usable_bytes -= sum(graph_bytes(used, count, is_fixed=is_fixed) for count in positions.values())
+        return max(0, usable_bytes // self.slot_bytes(positions))
 
     def speak(self, requests: Iterable[Request]) -> Iterator[tuple[int, NDArray[np.float32] | RowError]]:
         """Speak requests, in the order in which they end: the key of each, and float32 [num_samples] or a RowError."""
@@ -178,7 +189,7 @@ class StepSynthesis:
         engine = SharedEngine(inner)
         if self._device.type == "cuda":
             warm(engine, network, slots)
-            inner.usage = Usage()
+            inner.capture()
         return engine
 
     def _keeps_hiddens(self, task: Task) -> bool:

@@ -9,7 +9,7 @@ A network with a region (`network.RegionNetwork`) reserves positions for the pro
 
 Possible extensions, and their places:
 
-- More than one network per step (codebooks drawn one after the other by a small network): `Engine._draw` asks
+- More than one network per step (codebooks drawn one after the other by a small network): `DeviceStep.draw` asks
   `Network.logits` once and the sampler once; a network with stages would take over these two lines. `Engine` keeps
   hidden states and codes of every step, so nothing else changes.
 """

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ....errors import RowError
-from ...engine.engine import Usage
 from ...engine.request import Request, Sampling
+from ...engine.step.usage import Usage
 from ...engine.step_settings import Task
 from ...engine.step_synthesis import StepSynthesis
 from ...records.stream_handle import StreamHandle
