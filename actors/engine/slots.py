@@ -9,11 +9,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from ..device.card import time_of
 from .chunks import Chunker, ChunkPolicy
 from .network import RegionNetwork
 from .request import Request, Sampling
@@ -90,6 +92,19 @@ def choose_slots(
         if number > 1 and all(second <= _ALIKE * first for first, second in tries.values()):
             return Choice(max(tried), {rows: tries[rows][0] for rows in tried}, is_quiet=True)
     return Choice(max(tried), {}, is_quiet=False)
+
+
+@torch.inference_mode()
+def step_times(network: Network, device: torch.device, tried: Sequence[int]) -> dict[int, tuple[float, float]]:
+    """By numbers of rows: seconds of a step, and of these the seconds in which the device computes.
+
+    A number for which the device's time is not known is left out.
+    """
+    if not tried:
+        return {}
+    trial = _Trial(network, device, max(tried), time.perf_counter)
+    found = {rows: time_of(partial(trial.step_s, rows), device.type) for rows in tried}
+    return {rows: times for rows, times in found.items() if times is not None}
 
 
 def warm(engine: SharedEngine, network: Network, slots: int) -> None:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ...errors import RowError, RowRejected
+from ..device.card import CardPoint
 from ..records.stream_handle import StreamHandle
 from .decoding import Decoder
 from .engine import Engine, Usage
@@ -21,7 +22,7 @@ from .kept_slots import kept_choice, slots_key
 from .request import Generated, Request
 from .seams import ChunkedRow, DecodeWindow, Seam, decode_windows
 from .shared import Drawn, SharedEngine
-from .slots import choose_slots, tried_slots, warm, warm_windows
+from .slots import choose_slots, step_times, tried_slots, warm, warm_windows
 from .step_settings import StepSettings, Task
 
 if TYPE_CHECKING:
@@ -78,6 +79,21 @@ class StepSynthesis:
             total += count * (network.position_bytes + kept)
         return total
 
+    def _decoder_bytes(self, positions: Mapping[Task, int]) -> int:
+        """Memory that is kept for decoding."""
+        return _BATCH_STEPS[self._device.type] * self.settings.decode_step_bytes if "speak" in positions else 0
+
+    def card_points(self, usable_bytes: int, positions: Mapping[Task, int], most: int) -> list[CardPoint]:
+        """Measure what steps of several numbers of rows take of the device, with the memory of their slots.
+
+        Arguments as of `reserve`, before which it is called: the steps have a cache of their own.
+        """
+        decoder_bytes, slot_bytes = self._decoder_bytes(positions), self.slot_bytes(positions)
+        room = min((usable_bytes - decoder_bytes) // slot_bytes, most)
+        network = self._networks.network("speak" if "speak" in positions else next(iter(positions)))
+        found = step_times(network, self._device, tried_slots(room))
+        return [CardPoint(rows, rows, decoder_bytes + rows * slot_bytes, *seconds) for rows, seconds in found.items()]
+
     def reserve(self, usable_bytes: int, slots: int | None, positions: Mapping[Task, int], most: int) -> int:
         """Allocate slots; their number, 0 if they do not fit.
 
@@ -91,8 +107,7 @@ class StepSynthesis:
             most: The most slots if `slots` is None.
         """
         kind = self._device.type
-        decoder_bytes = _BATCH_STEPS[kind] * self.settings.decode_step_bytes if "speak" in positions else 0
-        room = (usable_bytes - decoder_bytes) // self.slot_bytes(positions)
+        room = (usable_bytes - self._decoder_bytes(positions)) // self.slot_bytes(positions)
         if slots is None:
             slots = _FIXED_SLOTS[kind] if self.settings.is_deterministic else self._useful_slots(min(room, most))
         if not 0 < slots <= room:

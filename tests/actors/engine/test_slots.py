@@ -200,3 +200,11 @@ def test_every_window_of_a_stream_that_goes_on_has_been_decoded(
         there += count
         while (chunk := chunker.next(there, is_complete=False)) is not None:
             assert chunk.num_window_steps in warmed
+
+
+def test_the_times_of_steps_are_found_for_each_number_of_rows() -> None:
+    """The code that measures a GPU, here with the time inside of operators on a CPU."""
+    found = step_times(_network(), torch.device("cpu"), (1, 4))
+    assert list(found) == [1, 4]
+    assert all(0 < device_s <= seconds for seconds, device_s in found.values())
+    assert step_times(_network(), torch.device("cpu"), ()) == {}
