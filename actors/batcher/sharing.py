@@ -1,9 +1,9 @@
-"""How many replicas of a model a GPU holds and gains from, by what one of them was measured to take. Pure.
+"""How many replicas of a model a GPU holds and gains from, by what one of them was measured to take of it. Pure.
 
 A replica that is bound by its host leaves the GPU idle between its kernels; another one fills the gaps. It is assumed
 that the host parts of replicas run at once (each has cores of its own), and that their kernels take turns. So `n`
-replicas speak `n` times as much, until the GPU is always busy. Kernels that leave parts of a GPU idle may overlap, if NVIDIA's MPS
-runs: that gain is not counted. What each loses is counted: with less memory it speaks fewer rows at once.
+replicas speak `n` times as much, until the GPU is always busy. With NVIDIA's MPS, kernels that leave parts of a GPU
+idle overlap: that gain is not counted. What is lost is counted: with less memory, a replica speaks fewer rows at once.
 """
 
 from __future__ import annotations

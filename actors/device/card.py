@@ -55,7 +55,7 @@ def time_of(call: Callable[[], object], device: str = "cuda") -> tuple[float, fl
         device: "cuda", or "cpu" for the time inside operators
     """
     from torch.autograd import DeviceType
-    from torch.profiler import ProfilerActivity, profile
+    from torch.autograd.profiler import profile  # torch.profiler takes seconds to import
 
     call()
     tries: list[float] = []
@@ -63,16 +63,15 @@ def time_of(call: Callable[[], object], device: str = "cuda") -> tuple[float, fl
         began = time.perf_counter()
         call()
         tries.append(time.perf_counter() - began)
-    activity, kind = (
-        (ProfilerActivity.CUDA, DeviceType.CUDA) if device == "cuda" else (ProfilerActivity.CPU, DeviceType.CPU)
-    )
+    is_cuda = device == "cuda"
     try:
-        with profile(activities=[activity]) as traced:
+        with profile(use_device=device if is_cuda else None, use_cpu=not is_cuda, use_kineto=True) as traced:
             call()
-        events = traced.events() or ()
+        events = traced.function_events or ()
     except RuntimeError as error:  # a container may forbid it
         logger.warning("the time of the device is not known: %s", error)
         return None
+    kind = DeviceType.CUDA if is_cuda else DeviceType.CPU
     busy_us = covered((event.time_range.start, event.time_range.end) for event in events if event.device_type == kind)
     seconds = min(tries)
     return (seconds, min(busy_us / 1e6, seconds)) if busy_us else None

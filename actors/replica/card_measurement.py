@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 def measure_card(
     config: ReplicaConfig, info: ModelInfo, memory: Memory, budget: Budget, points: Callable[[], Sequence[CardPoint]]
 ) -> CardUse | None:
-    """Measure, unless it is known, and keep it. Nothing is measured in main memory, or on a GPU that is shared.
+    """Measure, unless it is known, and keep it. Nothing is measured on a CPU, or on a GPU that is shared.
 
     Args:
         points: Measures work of several sizes
@@ -34,7 +34,7 @@ def measure_card(
     Returns:
         What is known now; None if nothing is
     """
-    if memory.is_main:
+    if config.model.device != "cuda":
         return None
     key, cache = key_of(config.model, info), CardCache()
     if (known := cache.get(key)) is not None or config.gpus < 1:

@@ -101,6 +101,20 @@ def test_memory_decides_how_many_slots_there_are(hum: Any) -> None:
     assert model.reserve(decoder + 3 * slot, 3) == 3
 
 
+def test_steps_of_several_numbers_of_rows_are_measured_with_the_memory_of_their_slots(hum: Any) -> None:
+    room = 2_048 * 4 * 1_024 + 5 * 1_401 * (2 * 32 * 4 + 32 * 4 + 8)
+    points = hum.Hum(CONFIG).card_points(room)
+    assert [point.rows for point in points[:3]] == [1, 2, 4]
+    slot = points[1].num_bytes - points[0].num_bytes
+    assert [point.num_bytes for point in points] == [points[0].num_bytes + (n.rows - 1) * slot for n in points]
+    most = points[-1]
+    assert most.num_bytes <= room
+    assert hum.Hum(CONFIG).reserve(most.num_bytes, most.rows) == most.rows, "it is what so many slots take"
+    assert hum.Hum(CONFIG).reserve(most.num_bytes - 1, most.rows) == 0
+    assert all(0 < point.device_s <= point.seconds for point in points)
+    assert hum.Hum(CONFIG).card_points(0) == []
+
+
 def test_text_is_refined_only_by_models_that_say_so(hum: Any) -> None:
     model = hum.Hum(CONFIG)
     with pytest.raises(ModelError, match="hum refines no text"):
