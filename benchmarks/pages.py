@@ -4,6 +4,7 @@ The true schedule (`actors.engine.schedule`) moves rows through slots, prompts a
 counted in positions, as the cache holds them:
 
 slots            every row has room for the longest possible one, as the engine has it
+slots_shortened  the same, if `max_steps` is no more than the corpus needs
 growing          a slot of 256 positions is replaced by one of twice the size when its row has filled it
 pages            a row takes blocks of 16, 64 or 256 positions as it grows
 
@@ -42,8 +43,8 @@ TINY: dict[str, Any] = {
     "rows": 60,
     "median_steps": 20,
     "longest_steps": 120,
-    "positions": 200,
-    "slot_megabytes": 12.6,
+    "positions": 500,
+    "slot_megabytes": 31.5,
     "most": 24,
     "cards": ["4:0.6e12", "4.2:2e12"],
 }
@@ -184,7 +185,8 @@ def compare(arguments: argparse.Namespace) -> None:
         room = int((0.9 * gigabytes - arguments.fixed_gigabytes) * 1e9 / position_bytes)
         slots = max(1, min(most, room // positions))
         holds = {"growing": doubling(positions), **{f"pages_{size}": in_blocks(size) for size in arguments.sizes}}
-        ways = {"slots": speak(found, slots)}
+        short = max(1, min(most, room // (PROMPT[1] + arguments.longest_steps)))
+        ways = {"slots": speak(found, slots), "slots_shortened": speak(found, short)}
         ways |= {name: speak(found, most, hold, max(room, positions)) for name, hold in holds.items()}
         costs = arguments.step_ms / 1e3, position_bytes / bandwidth
         base, figures = ways["slots"].seconds(*costs), dict[str, Any]()

@@ -54,7 +54,6 @@ def time_of(call: Callable[[], object], device: str = "cuda") -> tuple[float, fl
     Args:
         device: "cuda", or "cpu" for the time inside operators
     """
-    from torch.autograd import DeviceType
     from torch.autograd.profiler import profile  # torch.profiler takes seconds to import
 
     call()
@@ -65,13 +64,15 @@ def time_of(call: Callable[[], object], device: str = "cuda") -> tuple[float, fl
         tries.append(time.perf_counter() - began)
     is_cuda = device == "cuda"
     try:
-        with profile(use_device=device if is_cuda else None, use_cpu=not is_cuda, use_kineto=True) as traced:
+        profiler = profile(use_device=device if is_cuda else None, use_cpu=not is_cuda, use_kineto=True)
+        with profiler:
             call()
-        events = traced.function_events or ()
+        events = profiler.function_events or ()
     except RuntimeError as error:  # a container may forbid it
         logger.warning("the time of the device is not known: %s", error)
         return None
-    kind = DeviceType.CUDA if is_cuda else DeviceType.CPU
-    busy_us = covered((event.time_range.start, event.time_range.end) for event in events if event.device_type == kind)
+    busy_us = covered(
+        (event.time_range.start, event.time_range.end) for event in events if event.device_type.name == device.upper()
+    )
     seconds = min(tries)
     return (seconds, min(busy_us / 1e6, seconds)) if busy_us else None

@@ -150,7 +150,7 @@ def kokoro(found: dict[str, Any]) -> None:
 def pages(found: dict[str, Any]) -> None:
     for card in found["cards"].values():
         ways = {name: way for name, way in card.items() if isinstance(way, dict)}
-        assert ways.keys() == {"slots", "growing", "pages_16", "pages_64", "pages_256"}
+        assert ways.keys() == {"slots", "slots_shortened", "growing", "pages_16", "pages_64", "pages_256"}
         assert len({way["row_steps"] for way in ways.values()}) == 1, "the same rows, whole"
         assert ways["slots"]["lost"] == 0
         assert ways["pages_16"]["rows_at_once"] > ways["slots"]["rows_at_once"], "memory is scarce"
