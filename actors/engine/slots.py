@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _POSITIONS = 256
 _LEAST_GAIN = 0.05
+_TIMED_PROMPT, _TIMED_STEPS = 64, (2, 18)
 _TIME_S, _MOST_PASSES = 20.0, 12
 """The machine is not quiet if the tries need more time or passes: a pass takes a second or two, three are enough."""
 _ALIKE = 1.15
@@ -94,17 +95,33 @@ def choose_slots(
     return Choice(max(tried), {}, is_quiet=False)
 
 
-@torch.inference_mode()
-def step_times(network: Network, device: torch.device, tried: Sequence[int]) -> dict[int, tuple[float, float]]:
-    """By numbers of rows: seconds of a step, and of these the seconds in which the device computes.
+def step_times(
+    engine: SharedEngine, network: Network, device: torch.device, tried: Sequence[int]
+) -> dict[int, tuple[float, float]]:
+    """By numbers of rows: seconds of a step of this engine, and of these the seconds in which the device computes.
 
-    A number for which the device's time is not known is left out.
+    Rows are drawn for a few steps and for some more: the difference leaves out their prompts. A number is left out if
+    the device's time is not known, or if another process has disturbed it so much that more steps took less time.
     """
-    if not tried:
-        return {}
-    trial = _Trial(network, device, max(tried), time.perf_counter)
-    found = {rows: time_of(partial(trial.step_s, rows), device.type) for rows in tried}
-    return {rows: times for rows, times in found.items() if times is not None}
+    few, many = _TIMED_STEPS
+    found: dict[int, tuple[float, float]] = {}
+    for rows in tried:
+        times = [time_of(partial(_draw, engine, network, rows, steps), device.type) for steps in (few, many)]
+        if times[0] is None or times[1] is None:
+            continue
+        seconds, device_s = ((more - less) / (many - few) for less, more in zip(*times, strict=True))
+        if seconds > 0 and device_s > 0:
+            found[rows] = seconds, min(device_s, seconds)
+    return found
+
+
+def _draw(engine: SharedEngine, network: Network, rows: int, steps: int) -> None:
+    """Draw rows of so many steps each."""
+    prompt = torch.zeros(_TIMED_PROMPT, network.hidden, dtype=network.dtype)
+    opening = torch.zeros(1, network.hidden, dtype=network.dtype) if isinstance(network, RegionNetwork) else None
+    sampling = Sampling(min_steps=steps, max_steps=steps)
+    for _ in engine.run([Request(row, prompt, row, sampling, opening=opening) for row in range(rows)]):
+        pass
 
 
 def warm(engine: SharedEngine, network: Network, slots: int) -> None:

@@ -64,6 +64,7 @@ class StepSynthesis:
         self.settings = networks.settings
         self._device = torch.device(self.settings.device)
         self._engines: dict[Task, SharedEngine] = {}
+        self._slots = 0
 
     @property
     def usage(self) -> Usage:
@@ -83,17 +84,6 @@ class StepSynthesis:
         """Memory that is kept for decoding."""
         return _BATCH_STEPS[self._device.type] * self.settings.decode_step_bytes if "speak" in positions else 0
 
-    def card_points(self, usable_bytes: int, positions: Mapping[Task, int], most: int) -> list[CardPoint]:
-        """Measure what steps of several numbers of rows take of the device, with the memory of their slots.
-
-        Arguments as of `reserve`, before which it is called: the steps have a cache of their own.
-        """
-        decoder_bytes, slot_bytes = self._decoder_bytes(positions), self.slot_bytes(positions)
-        room = min((usable_bytes - decoder_bytes) // slot_bytes, most)
-        network = self._networks.network("speak" if "speak" in positions else next(iter(positions)))
-        found = step_times(network, self._device, tried_slots(room))
-        return [CardPoint(rows, rows, decoder_bytes + rows * slot_bytes, *seconds) for rows, seconds in found.items()]
-
     def reserve(self, usable_bytes: int, slots: int | None, positions: Mapping[Task, int], most: int) -> int:
         """Allocate slots; their number, 0 if they do not fit.
 
@@ -112,11 +102,22 @@ class StepSynthesis:
             slots = _FIXED_SLOTS[kind] if self.settings.is_deterministic else self._useful_slots(min(room, most))
         if not 0 < slots <= room:
             return 0
+        self._slots = slots
         for task, count in positions.items():
             self._engines[task] = self._engine_of(task, slots, count)
         if kind == "cuda" and "speak" in positions:
             self._warm_decoder(positions["speak"])
         return slots
+
+    def card_points(self, positions: Mapping[Task, int]) -> list[CardPoint]:
+        """Measure what steps take of the device, with the memory of their slots: as many as there are, and down to an
+        eighth of them. `reserve` comes first; nothing else uses the engines.
+        """
+        task: Task = "speak" if "speak" in positions else "refine"
+        engine, network = self._engine(task), self._networks.network(task)
+        fixed, slot_bytes = self._decoder_bytes(positions), self.slot_bytes(positions)
+        times = step_times(engine, network, self._device, tried_slots(self._slots)[-5:])
+        return [CardPoint(rows, rows, fixed + rows * slot_bytes, *seconds) for rows, seconds in times.items()]
 
     def speak(self, requests: Iterable[Request]) -> Iterator[tuple[int, NDArray[np.float32] | RowError]]:
         """Speak requests, in the order in which they end: the key of each, and float32 [num_samples] or a RowError."""

@@ -102,20 +102,17 @@ class StepwiseModel(AutoregressiveModel):
         """The text of tokens that refining has drawn. Only for models whose `tasks` name "refine"."""
         raise ModelError(f"model {self.info.name} refines no text; tasks: {', '.join(self.info.tasks)}")
 
-    def card_points(self, usable_bytes: int) -> Sequence[CardPoint]:
-        """Steps of several numbers of rows; see `AutoregressiveModel.card_points`."""
-        return self._made().card_points(usable_bytes, self.positions(), self.info.batch_limit.max_rows)
-
     def reserve(self, usable_bytes: int, slots: int | None) -> int:
         """Slots for the longest rows of all tasks; see `AutoregressiveModel.reserve`."""
-        return self._made().reserve(usable_bytes, slots, self.positions(), self.info.batch_limit.max_rows)
-
-    def _made(self) -> StepSynthesis:
         if self._synthesis is None:
             from .step_synthesis import StepSynthesis
 
             self._synthesis = StepSynthesis(self)
-        return self._synthesis
+        return self._synthesis.reserve(usable_bytes, slots, self.positions(), self.info.batch_limit.max_rows)
+
+    def card_points(self) -> Sequence[CardPoint]:
+        """Steps of several numbers of rows; see `AutoregressiveModel.card_points`."""
+        return self._ready.card_points(self.positions())
 
     def speak_rows(self, segments: Sequence[Segment]) -> Iterator[tuple[Segment, NDArray[np.float32] | RowError]]:
         """Speak segments; each comes back once as it ends, with float32 [num_samples] or a RowError."""

@@ -252,13 +252,11 @@ class AutoregressiveModel(Model):
     def reserve(self, usable_bytes: int, slots: int | None) -> int:
         """Take as many slots as fit, or the given number; how many. 0 if not one fits, or the number does not."""
 
-    def card_points(self, usable_bytes: int) -> Sequence[CardPoint]:
-        """Measure steps of several numbers of rows on a GPU, before `reserve`; none for what computes elsewhere.
+    def card_points(self) -> Sequence[CardPoint]:
+        """Measure steps of several numbers of rows, after `reserve` and before anything is spoken.
 
-        Args:
-            usable_bytes: Memory for slots and for decoding
+        None if the model computes elsewhere, or does not know.
         """
-        del usable_bytes
         return ()
 
     @abstractmethod

@@ -74,11 +74,11 @@ def _reserved(config: ReplicaConfig, model: AutoregressiveModel, memory: Memory)
     """
     memory.release()
     budget = _budget(config, memory, memory.held())
-    card = measure_card(config, model.info, memory, budget, lambda: model.card_points(budget.usable))
     memory.cap(budget.bound)
     if not model.reserve(budget.usable, config.batch_rows):
         wanted = "one slot" if config.batch_rows is None else f"{config.batch_rows} slots (model.batch_size)"
         raise ModelError(f"{model.info.name}: {wanted} do not fit into the memory: {budget.explain()}")
+    card = measure_card(config, model.info, memory, budget, model.card_points)
     return LoadedModel(model, Tuner(None, model.info.batch_limit, budget, config.batch_rows), None, memory, card)
 
 

@@ -23,7 +23,7 @@ from speechmill.actors.batcher.profile import ProfileKey
 from speechmill.actors.engine.cache import Cache
 from speechmill.actors.engine.chunks import Chunker, ChunkPolicy
 from speechmill.actors.engine.kept_slots import kept_choice, slots_key
-from speechmill.actors.engine.slots import Choice, choose_slots, step_times, tried_slots, warm_windows
+from speechmill.actors.engine.slots import Choice, choose_slots, tried_slots, warm_windows
 
 CPU = torch.device("cpu")
 TRIED = (1, 2, 4, 8)
@@ -200,13 +200,3 @@ def test_every_window_of_a_stream_that_goes_on_has_been_decoded(
         there += count
         while (chunk := chunker.next(there, is_complete=False)) is not None:
             assert chunk.num_window_steps in warmed
-
-
-def test_the_times_of_steps_are_found_for_each_number_of_rows() -> None:
-    """The code that measures a GPU, here with the time inside of operators on a CPU."""
-    network = Timed(lambda rows, step: 0.0)
-    found = step_times(network, CPU, (1, 4))
-    assert list(found) == [1, 4]
-    assert all(0 < device_s <= seconds for seconds, device_s in found.values())
-    assert network.steps == [1] * 5 + [4] * 5
-    assert step_times(network, CPU, ()) == {}

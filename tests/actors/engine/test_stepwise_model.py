@@ -102,17 +102,18 @@ def test_memory_decides_how_many_slots_there_are(hum: Any) -> None:
 
 
 def test_steps_of_several_numbers_of_rows_are_measured_with_the_memory_of_their_slots(hum: Any) -> None:
-    room = 2_048 * 4 * 1_024 + 5 * 1_401 * (2 * 32 * 4 + 32 * 4 + 8)
-    points = hum.Hum(CONFIG).card_points(room)
-    assert [point.rows for point in points[:3]] == [1, 2, 4]
-    slot = points[1].num_bytes - points[0].num_bytes
-    assert [point.num_bytes for point in points] == [points[0].num_bytes + (n.rows - 1) * slot for n in points]
+    """The code that measures a GPU, here with the time inside of operators on a CPU."""
+    model = hum.Hum(CONFIG)
+    assert model.reserve(ROOM, 4) == 4
+    points = model.card_points()
+    # One that another process has disturbed may be missing.
+    assert len(points) >= 2
+    assert {point.rows for point in points} <= {1, 2, 4}
+    assert all(0 < point.device_s <= point.seconds for point in points)
     most = points[-1]
-    assert most.num_bytes <= room
     assert hum.Hum(CONFIG).reserve(most.num_bytes, most.rows) == most.rows, "it is what so many slots take"
     assert hum.Hum(CONFIG).reserve(most.num_bytes - 1, most.rows) == 0
-    assert all(0 < point.device_s <= point.seconds for point in points)
-    assert hum.Hum(CONFIG).card_points(0) == []
+    assert spoken(model, segments(model, 3)).keys() == {0, 1, 2}, "the engine is as it was"
 
 
 def test_text_is_refined_only_by_models_that_say_so(hum: Any) -> None:
