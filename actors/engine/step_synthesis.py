@@ -64,7 +64,7 @@ class StepSynthesis:
         self.settings = networks.settings
         self._device = torch.device(self.settings.device)
         self._engines: dict[Task, SharedEngine] = {}
-        self._slots = 0
+        self._reserved = (0, 0)
 
     @property
     def usage(self) -> Usage:
@@ -80,10 +80,6 @@ class StepSynthesis:
             total += count * (network.position_bytes + kept)
         return total
 
-    def _decoder_bytes(self, positions: Mapping[Task, int]) -> int:
-        """Memory that is kept for decoding."""
-        return _BATCH_STEPS[self._device.type] * self.settings.decode_step_bytes if "speak" in positions else 0
-
     def reserve(self, usable_bytes: int, slots: int | None, positions: Mapping[Task, int], most: int) -> int:
         """Allocate slots; their number, 0 if they do not fit.
 
@@ -97,27 +93,18 @@ class StepSynthesis:
             most: The most slots if `slots` is None.
         """
         kind = self._device.type
-        room = (usable_bytes - self._decoder_bytes(positions)) // self.slot_bytes(positions)
+        decoder_bytes = _BATCH_STEPS[kind] * self.settings.decode_step_bytes if "speak" in positions else 0
+        room = (usable_bytes - decoder_bytes) // self.slot_bytes(positions)
         if slots is None:
             slots = _FIXED_SLOTS[kind] if self.settings.is_deterministic else self._useful_slots(min(room, most))
         if not 0 < slots <= room:
             return 0
-        self._slots = slots
+        self._reserved = slots, decoder_bytes
         for task, count in positions.items():
             self._engines[task] = self._engine_of(task, slots, count)
         if kind == "cuda" and "speak" in positions:
             self._warm_decoder(positions["speak"])
         return slots
-
-    def card_points(self, positions: Mapping[Task, int]) -> list[CardPoint]:
-        """Measure what steps take of the device, with the memory of their slots: as many as there are, and down to an
-        eighth of them. `reserve` comes first; nothing else uses the engines.
-        """
-        task: Task = "speak" if "speak" in positions else "refine"
-        engine, network = self._engine(task), self._networks.network(task)
-        fixed, slot_bytes = self._decoder_bytes(positions), self.slot_bytes(positions)
-        times = step_times(engine, network, self._device, tried_slots(self._slots)[-5:])
-        return [CardPoint(rows, rows, fixed + rows * slot_bytes, *seconds) for rows, seconds in times.items()]
 
     def speak(self, requests: Iterable[Request]) -> Iterator[tuple[int, NDArray[np.float32] | RowError]]:
         """Speak requests, in the order in which they end: the key of each, and float32 [num_samples] or a RowError."""
@@ -173,6 +160,19 @@ class StepSynthesis:
                 yield row.key, RowRejected(f"refining its text had not ended after {row.num_steps} tokens")
             else:
                 yield row.key, row.codes[:, 0].tolist()
+
+    def card_points(self, positions: Mapping[Task, int]) -> list[CardPoint]:
+        """Measure what steps take of the device, with the memory of their slots: as many as there are, and down to an
+        eighth of them. `reserve` comes first; nothing else uses the engines.
+        """
+        task: Task = "speak" if "speak" in positions else "refine"
+        engine, network = self._engine(task), self._networks.network(task)
+        slots, fixed = self._reserved
+        slot_bytes, times = (
+            self.slot_bytes(positions),
+            step_times(engine, network, self._device, tried_slots(slots)[-5:]),
+        )
+        return [CardPoint(rows, rows, fixed + rows * slot_bytes, *seconds) for rows, seconds in times.items()]
 
     def _engine(self, task: Task) -> SharedEngine:
         assert task in self._engines, "reserve has to come first"
