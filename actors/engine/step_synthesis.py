@@ -167,11 +167,8 @@ class StepSynthesis:
         """
         task: Task = "speak" if "speak" in positions else "refine"
         engine, network = self._engine(task), self._networks.network(task)
-        slots, fixed = self._reserved
-        slot_bytes, times = (
-            self.slot_bytes(positions),
-            step_times(engine, network, self._device, tried_slots(slots)[-5:]),
-        )
+        (slots, fixed), slot_bytes = self._reserved, self.slot_bytes(positions)
+        times = step_times(engine, network, self._device, tried_slots(slots)[-5:])
         return [CardPoint(rows, rows, fixed + rows * slot_bytes, *seconds) for rows, seconds in times.items()]
 
     def _engine(self, task: Task) -> SharedEngine:
