@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 import psutil
 
+from ..actors.batcher.sharing import num_sharing
 from ..errors import SpecError, SpeechmillError
 from .ray_start import Waiting, start_ray
 
@@ -189,7 +190,7 @@ def plan_replicas(
 def _gpu_slots(gpus: float, per_replica: float) -> int:
     # Shares of one GPU do not add up across GPUs: 0.4 fits twice on each.
     if per_replica < 1:
-        return int(gpus) * int(1 / per_replica + 1e-9)
+        return int(gpus) * num_sharing(per_replica)
     return int(gpus / per_replica + 1e-9)
 
 

@@ -16,6 +16,7 @@ class Budget:
         share: Share of the device that this replica has, above 0 and up to 1
         resident: Memory that the model holds at rest
         beside: Memory kept free for clips that wait for the encoder
+        context: Memory that the driver of a shared device takes for each process, which the measured memory leaves out
     """
 
     total: int
@@ -24,12 +25,17 @@ class Budget:
     share: float
     resident: int
     beside: int = 0
+    context: int = 0
 
     @property
     def bound(self) -> int:
-        """The most that the replica may hold at any moment."""
-        # The replica's share of the device, and never more than other processes leave, which may be replicas, too.
-        return int(self.utilization * min(self.share * self.total, max(0, self.total - self.others)))
+        """The most that the replica may hold at any moment.
+
+        Replicas that share a device do not change each other's bounds, whichever starts first: all that they hold is
+        at most `utilization` of the device, so the others leave each its share. Only other programs can lower it.
+        """
+        of_share = self.utilization * self.share * self.total - self.context
+        return max(0, int(min(of_share, self.utilization * (self.total - self.others))))
 
     @property
     def usable(self) -> int:
@@ -41,8 +47,9 @@ class Budget:
         share = f" · share {self.share:.3g}" if self.share < 1 else ""
         others = f" (others hold {size(self.others)})" if self.others else ""
         beside = f" - {size(self.beside)} for waiting clips" if self.beside else ""
+        context = f" - {size(self.context)} of CUDA" if self.context else ""
         return (
-            f"{size(self.total)} of the device{others} · vram_utilization {self.utilization:g}{share} "
+            f"{size(self.total)} of the device{others} · vram_utilization {self.utilization:g}{share}{context} "
             f"= {size(self.bound)}; - {size(self.resident)} at rest{beside} = {size(self.usable)} for a batch"
         )
 

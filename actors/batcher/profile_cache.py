@@ -22,17 +22,17 @@ class ProfileCache:
 
     def get(self, key: ProfileKey) -> Profile | None:
         """The profile for exactly this key."""
-        profile = self._files.read(_name(key), Profile.from_json)
+        profile = self._files.read(key_name(key), Profile.from_json)
         return profile if profile and profile.key == key else None
 
     def put(self, profile: Profile) -> None:
         """Store a profile in place of the one before."""
-        self._files.write(_name(profile.key), profile.to_json())
+        self._files.write(key_name(profile.key), profile.to_json())
 
     def latest(self, model: str, revision: str, backend: str, device: str, options: str) -> Profile | None:
         """The newest profile of a model on any hardware."""
         wanted = (model, revision, backend, device, options, RULES)
-        for name in self._files.newest_first(f"{_plain(model)}-*.json"):
+        for name in self._files.newest_first(f"{plain_name(model)}-*.json"):
             profile = self._files.read(name, Profile.from_json)
             if profile is not None:
                 key = profile.key
@@ -42,12 +42,14 @@ class ProfileCache:
 
     def measuring(self, key: ProfileKey) -> AbstractContextManager[None]:
         """A lock on this machine: measurements at the same time would disturb each other."""
-        return self._files.exclusive(_name(key), LOCK_S)
+        return self._files.exclusive(key_name(key), LOCK_S)
 
 
-def _name(key: ProfileKey) -> str:
-    return file_name(asdict(key), f"{_plain(key.model)}-")
+def key_name(key: ProfileKey) -> str:
+    """The name of the file of what was measured under a key."""
+    return file_name(asdict(key), f"{plain_name(key.model)}-")
 
 
-def _plain(model: str) -> str:
+def plain_name(model: str) -> str:
+    """The name of a model as a part of a file's name."""
     return re.sub(r"[^A-Za-z0-9]+", "_", model)

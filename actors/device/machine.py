@@ -18,7 +18,12 @@ def num_cores() -> int:
 def has_gpu() -> bool:
     """Whether this machine seems to have a GPU that this process may use; loads no library to find out."""
     is_hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1")
-    return not is_hidden and any(Path("/dev").glob("nvidia[0-9]*"))
+    return not is_hidden and num_gpus() > 0
+
+
+def num_gpus() -> int:
+    """GPUs of NVIDIA that this machine, or this container, seems to have."""
+    return sum(1 for _ in Path("/dev").glob("nvidia[0-9]*"))
 
 
 def hardware(device: str) -> str:

@@ -9,11 +9,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from ..device.card import time_of
 from .chunks import Chunker, ChunkPolicy
 from .network import RegionNetwork
 from .request import Request, Sampling
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 _POSITIONS = 256
 _LEAST_GAIN = 0.05
+_TIMED_PROMPT, _TIMED_STEPS = 64, (2, 18)
 _TIME_S, _MOST_PASSES = 20.0, 12
 """The machine is not quiet if the tries need more time or passes: a pass takes a second or two, three are enough."""
 _ALIKE = 1.15
@@ -90,6 +93,35 @@ def choose_slots(
         if number > 1 and all(second <= _ALIKE * first for first, second in tries.values()):
             return Choice(max(tried), {rows: tries[rows][0] for rows in tried}, is_quiet=True)
     return Choice(max(tried), {}, is_quiet=False)
+
+
+def step_times(
+    engine: SharedEngine, network: Network, device: torch.device, tried: Sequence[int]
+) -> dict[int, tuple[float, float]]:
+    """By numbers of rows: seconds of a step of this engine, and of these the seconds in which the device computes.
+
+    Rows are drawn for a few steps and for some more: the difference leaves out their prompts. A number is left out if
+    the device's time is not known, or if another process has disturbed it so much that more steps took less time.
+    """
+    few, many = _TIMED_STEPS
+    found: dict[int, tuple[float, float]] = {}
+    for rows in tried:
+        times = [time_of(partial(_draw, engine, network, rows, steps), device.type) for steps in (few, many)]
+        if times[0] is None or times[1] is None:
+            continue
+        seconds, device_s = ((more - less) / (many - few) for less, more in zip(*times, strict=True))
+        if seconds > 0 and device_s > 0:
+            found[rows] = seconds, min(device_s, seconds)
+    return found
+
+
+def _draw(engine: SharedEngine, network: Network, rows: int, steps: int) -> None:
+    """Draw rows of so many steps each."""
+    prompt = torch.zeros(_TIMED_PROMPT, network.hidden, dtype=network.dtype)
+    opening = torch.zeros(1, network.hidden, dtype=network.dtype) if isinstance(network, RegionNetwork) else None
+    sampling = Sampling(min_steps=steps, max_steps=steps)
+    for _ in engine.run([Request(row, prompt, row, sampling, opening=opening) for row in range(rows)]):
+        pass
 
 
 def warm(engine: SharedEngine, network: Network, slots: int) -> None:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ...errors import RowError, RowRejected
+from ..device.card import CardPoint
 from ..records.stream_handle import StreamHandle
 from .decoding import Decoder
 from .engine import Engine
@@ -21,7 +22,7 @@ from .kept_slots import kept_choice, slots_key
 from .request import Generated, Request
 from .seams import ChunkedRow, DecodeWindow, Seam, decode_windows
 from .shared import Drawn, SharedEngine
-from .slots import choose_slots, tried_slots, warm, warm_windows
+from .slots import choose_slots, step_times, tried_slots, warm, warm_windows
 from .step.shape import graph_bytes
 from .step.usage import Usage
 from .step_settings import StepSettings, Task
@@ -65,6 +66,7 @@ class StepSynthesis:
         self.settings = networks.settings
         self._device = torch.device(self.settings.device)
         self._engines: dict[Task, SharedEngine] = {}
+        self._reserved = (0, 0)
 
     @property
     def usage(self) -> Usage:
@@ -100,6 +102,7 @@ class StepSynthesis:
             slots = _FIXED_SLOTS[kind] if self.settings.is_deterministic else self._useful_slots(min(room, most))
         if not 0 < slots <= room:
             return 0
+        self._reserved = slots, decoder_bytes
         for task, count in positions.items():
             self._engines[task] = self._engine_of(task, slots, count)
         if kind == "cuda" and "speak" in positions:
@@ -168,6 +171,16 @@ class StepSynthesis:
                 yield row.key, RowRejected(f"refining its text had not ended after {row.num_steps} tokens")
             else:
                 yield row.key, row.codes[:, 0].tolist()
+
+    def card_points(self, positions: Mapping[Task, int]) -> list[CardPoint]:
+        """Measure what steps take of the device, with the memory of their slots: as many as there are, and down to an
+        eighth of them. `reserve` comes first; nothing else uses the engines.
+        """
+        task: Task = "speak" if "speak" in positions else "refine"
+        engine, network = self._engine(task), self._networks.network(task)
+        (slots, fixed), slot_bytes = self._reserved, self.slot_bytes(positions)
+        times = step_times(engine, network, self._device, tried_slots(slots)[-5:])
+        return [CardPoint(rows, rows, fixed + rows * slot_bytes, *seconds) for rows, seconds in times.items()]
 
     def _engine(self, task: Task) -> SharedEngine:
         assert task in self._engines, "reserve has to come first"

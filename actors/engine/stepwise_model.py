@@ -21,6 +21,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ...errors import ModelError, RowError
+from ..device.card import CardPoint
 from ..models.base import AutoregressiveModel, SlotUsage
 from ..records.stream_handle import StreamHandle
 from ..records.utterance import Segment
@@ -108,6 +109,10 @@ class StepwiseModel(AutoregressiveModel):
 
             self._synthesis = StepSynthesis(self)
         return self._synthesis.reserve(usable_bytes, slots, self.positions(), self.info.batch_limit.max_rows)
+
+    def card_points(self) -> Sequence[CardPoint]:
+        """Steps of several numbers of rows; see `AutoregressiveModel.card_points`."""
+        return self._ready.card_points(self.positions())
 
     def speak_rows(self, segments: Sequence[Segment]) -> Iterator[tuple[Segment, NDArray[np.float32] | RowError]]:
         """Speak segments; each comes back once as it ends, with float32 [num_samples] or a RowError."""

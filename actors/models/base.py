@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from ..device.card import CardPoint
     from ..device.memory import Memory
 
 CostUnit = Literal["characters", "bytes"]
@@ -250,6 +251,13 @@ class AutoregressiveModel(Model):
     @abstractmethod
     def reserve(self, usable_bytes: int, slots: int | None) -> int:
         """Take as many slots as fit, or the given number; how many. 0 if not one fits, or the number does not."""
+
+    def card_points(self) -> Sequence[CardPoint]:
+        """Measure steps of several numbers of rows, after `reserve` and before anything is spoken.
+
+        None if the model computes elsewhere, or does not know.
+        """
+        return ()
 
     @abstractmethod
     def speak_rows(self, segments: Sequence[Segment]) -> Iterator[tuple[Segment, NDArray[np.float32] | RowError]]:

@@ -9,11 +9,14 @@ from ..batcher.budget import Budget
 from ..batcher.calibration import calibrate, key_of
 from ..batcher.profile import Profile
 from ..batcher.profile_cache import ProfileCache
+from ..batcher.sharing import CardUse
 from ..batcher.tuner import Tuner
+from ..device.card import CONTEXT_BYTES
 from ..device.machine import num_cores
 from ..device.memory import Memory, memory_of
 from ..models.base import AutoregressiveModel, Model, ModelInfo
 from ..models.registry import load
+from .card_measurement import batch_points, measure_card
 from .priority_lock import PriorityLock
 from .receipt import ReplicaConfig
 from .shared_clock import SharedClock
@@ -27,6 +30,7 @@ class LoadedModel:
     """A loaded model and its batch tuner; profile and memory are None if it could not be measured.
 
     Attributes:
+        card: What it takes of a GPU; None if that is not known
         meter: Shares the time among attempts that use the model at once
         turns: Orders the batches of jobs and streams, if the model speaks one batch at a time
     """
@@ -35,6 +39,7 @@ class LoadedModel:
     tuner: Tuner
     profile: Profile | None
     memory: Memory | None
+    card: CardUse | None = None
     meter: SharedClock = field(default_factory=SharedClock)
     turns: PriorityLock = field(default_factory=PriorityLock)
 
@@ -57,7 +62,8 @@ def tuned(config: ReplicaConfig) -> LoadedModel:
     budget = budget_of(config, profile, model.info.max_length, memory.total(), memory.others())
     tuner = tuner_of(config, model.info, profile, budget)
     memory.cap(budget.bound)
-    return LoadedModel(model, tuner, profile, memory)
+    card = measure_card(config, model.info, memory, budget, lambda: batch_points(model, profile))
+    return LoadedModel(model, tuner, profile, memory, card)
 
 
 def _reserved(config: ReplicaConfig, model: AutoregressiveModel, memory: Memory) -> LoadedModel:
@@ -67,13 +73,13 @@ def _reserved(config: ReplicaConfig, model: AutoregressiveModel, memory: Memory)
         ModelError: No slot fits, or fewer slots than the job wants
     """
     memory.release()
-    share = _share(config, is_main=memory.is_main)
-    budget = Budget(memory.total(), memory.others(), config.vram_utilization, share, memory.held())
+    budget = _budget(config, memory, memory.held())
     memory.cap(budget.bound)
     if not model.reserve(budget.usable, config.batch_rows):
         wanted = "one slot" if config.batch_rows is None else f"{config.batch_rows} slots (model.batch_size)"
         raise ModelError(f"{model.info.name}: {wanted} do not fit into the memory: {budget.explain()}")
-    return LoadedModel(model, Tuner(None, model.info.batch_limit, budget, config.batch_rows), None, memory)
+    card = measure_card(config, model.info, memory, budget, model.card_points)
+    return LoadedModel(model, Tuner(None, model.info.batch_limit, budget, config.batch_rows), None, memory, card)
 
 
 def tuner_of(config: ReplicaConfig, info: ModelInfo, profile: Profile, budget: Budget) -> Tuner:
@@ -103,8 +109,9 @@ def budget_of(config: ReplicaConfig, profile: Profile, max_length: int, total: i
     if profile.is_main_memory:
         # float32 samples of the longest segment, for each clip that may wait for an encoder
         beside = round(4 * profile.samples_per_cell * max_length * MAX_PENDING_CLIPS)
-    share = _share(config, is_main=profile.is_main_memory)
-    return Budget(total, others, config.vram_utilization, share, profile.resident_bytes, beside)
+    is_main = profile.is_main_memory
+    share, context = _share(config, is_main=is_main), _context(config, is_main=is_main)
+    return Budget(total, others, config.vram_utilization, share, profile.resident_bytes, beside, context)
 
 
 def _profile(model: Model, memory: Memory, config: ReplicaConfig) -> Profile | None:
@@ -117,13 +124,23 @@ def _profile(model: Model, memory: Memory, config: ReplicaConfig) -> Profile | N
         if profile is None:
 
             def usable(resident: int) -> int:
-                share = _share(config, is_main=memory.is_main)
-                return Budget(memory.total(), memory.others(), config.vram_utilization, share, resident).usable
+                return _budget(config, memory, resident).usable
 
             profile = calibrate(model, memory, usable, key)
             if profile is not None:
                 cache.put(profile)
     return profile
+
+
+def _budget(config: ReplicaConfig, memory: Memory, resident: int) -> Budget:
+    """The memory budget at this moment."""
+    share, context = _share(config, is_main=memory.is_main), _context(config, is_main=memory.is_main)
+    return Budget(memory.total(), memory.others(), config.vram_utilization, share, resident, context=context)
+
+
+def _context(config: ReplicaConfig, *, is_main: bool) -> int:
+    """Memory of CUDA itself, where replicas share a GPU; of a whole GPU it is measured among what others hold."""
+    return CONTEXT_BYTES if not is_main and config.gpus < 1 else 0
 
 
 def _share(config: ReplicaConfig, *, is_main: bool) -> float:

@@ -24,6 +24,8 @@ from functools import partial
 
 from ...errors import ModelError
 from ..batcher.profile import Profile
+from ..batcher.sharing import CardUse, num_sharing
+from ..device.card_place import CardPlace
 from ..gate.gate import Gate, Hire
 from ..models.base import AutoregressiveModel, ModelConfig
 from ..models.probe_texts import probe_texts
@@ -54,6 +56,7 @@ class ReplicaInfo:
 
     Attributes:
         profile: The measured costs of batches; None if they could not be measured
+        card: What a replica takes of a GPU; None if that is not known
         load_s: Seconds until the model was loaded and measured
         warm_s: Seconds in which the model spoke for the first time; 0 before
         node: Ray's name of the machine; "" without Ray
@@ -66,6 +69,7 @@ class ReplicaInfo:
     load_s: float = 0.0
     warm_s: float = 0.0
     node: str = ""
+    card: CardUse | None = None
 
 
 class Replica:
@@ -76,6 +80,7 @@ class Replica:
         self._jobs: dict[str, CalledJob] = {}
         self._voice: LoadedModel | None = None
         self._home: ReplicaInfo | None = None
+        self._place: CardPlace | None = None
         self._loading = threading.Lock()
         self._turn = SpeakingTurn()
         self._encoders = ThreadPoolExecutor(1 if config.model.device == "cpu" else 4, "encode")
@@ -92,10 +97,14 @@ class Replica:
         with self._loading:
             if self._home is None:
                 began = time.perf_counter()
-                self._voice = tuned(self._config)
+                device = self._config.model.device
+                if device == "cuda":
+                    self._place = CardPlace.take(num_sharing(self._config.gpus))  # before CUDA starts
+                self._voice = voice = tuned(self._config)
                 load_s = time.perf_counter() - began
-                device, profile = self._config.model.device, self._voice.profile
-                self._home = ReplicaInfo(socket.gethostname(), os.getpid(), device, profile, load_s)
+                self._home = ReplicaInfo(
+                    socket.gethostname(), os.getpid(), device, voice.profile, load_s, card=voice.card
+                )
             return self._home
 
     def warm(self) -> ReplicaInfo:

@@ -14,9 +14,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ...actors.batcher.profile import Profile
+from ...actors.batcher.sharing import CardUse
 from ...actors.records.part import PartStore
 from ...actors.records.utterance import Shard
 from ...actors.replica.receipt import JobConfig, Receipt
+from ...actors.replica.replica import ReplicaInfo
 from ...errors import JobError, ReplicasLost, RunStopped
 from ..scheduling.attempts import Attempt, ReplicaQueue
 from ..scheduling.dispatcher import Dispatcher
@@ -39,6 +41,7 @@ class Pool:
 
     Attributes:
         profiles: Measured costs of batches, by the hardware of the replicas
+        cards: What a replica takes of a GPU, likewise
     """
 
     def __init__(
@@ -65,6 +68,7 @@ class Pool:
         self._quiet_s = 0.0
         self._spans: list[AttemptSpan] = []
         self.profiles: dict[str, Profile] = {}
+        self.cards: dict[str, CardUse] = {}
         """Measured costs of batches, by the hardware of the replicas."""
 
     def __enter__(self) -> Pool:
@@ -165,6 +169,12 @@ class Pool:
     def _expected_s(self, handle: ReplicaHandle) -> float:
         return self._dispatch.expected_s(handle.queue.head) if handle.queue.head else 0.0
 
+    def _keep_measured(self, home: ReplicaInfo) -> None:
+        if home.profile is not None:
+            self.profiles[home.profile.key.hardware] = home.profile
+        if home.card is not None:
+            self.cards[home.card.key.hardware] = home.card
+
     def _tell(self) -> None:
         for attempt in self._dispatch.drops():
             self._handles[attempt.replica].actor.drop.remote(self._job, attempt.part)
@@ -210,8 +220,7 @@ class Pool:
         if ref == handle.loading:
             handle.loading, handle.home = None, answer
             handle.queue = self._dispatch.add_replica(handle.number)
-            if answer.profile is not None:
-                self.profiles[answer.profile.key.hardware] = answer.profile
+            self._keep_measured(answer)
             return
         part = next(part for part, speaking in handle.speaking.items() if speaking == ref)
         del handle.speaking[part]

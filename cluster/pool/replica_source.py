@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import time
 import uuid
+from dataclasses import replace
 from typing import Any, Protocol
 
 import ray
@@ -59,6 +60,7 @@ class Spawned:
     """Replicas that this process starts, by a plan, and replaces. Runs can borrow those of a service.
 
     Args:
+        plan: Their number, and the cores and GPUs of each, which are its share of the memory, too
         service: Name of the service that the replicas belong to; None for the replicas of a run
     """
 
@@ -66,7 +68,7 @@ class Spawned:
 
     def __init__(self, plan: ReplicaPlan, config: ReplicaConfig, service: str | None = None) -> None:
         self._plan = plan
-        self._config = ray.put(config)
+        self._config = ray.put(replace(config, cpus=plan.cpus, gpus=plan.gpus or config.gpus))
         self._service = service
         self._num_due = plan.num_replicas
 

@@ -81,6 +81,8 @@ def show_plan(plan: Plan, console: Console, *, has_details: bool = False) -> Non
         table.add_row("licence of its weights", Text(plan.licence))
     replicas = f"{plan.num_replicas} {plan.device} replica{'s' if plan.num_replicas != 1 else ''}"
     table.add_row("time, about", f"{clock(plan.wall_s)} on {replicas}, by {plan.estimated_by}")
+    if plan.sharing:
+        table.add_row("sharing of a GPU", Text(plan.sharing))
     console.print(table)
     show_batches(plan, console)
     if plan.is_noncommercial:

@@ -21,6 +21,7 @@ from ..corpus.printable import printable
 from ..output.output_file import OutputFile
 from ..planning.windows import windows
 from ..resolve.corpus import open_corpus
+from ..resolve.gpu_share import GpuShare, gpu_share
 from ..resolve.model import describe_model, replica_config
 from ..resolve.quality import resolve_gate
 from ..resolve.text import text_rules
@@ -55,6 +56,7 @@ class Plan:
         judge_s: Estimated CPU seconds of the judges
         licence: Of the model's weights; "" where it is not known.
         is_noncommercial: That licence forbids commercial use.
+        sharing: How many replicas share a GPU, and why, where that is left to speechmill; "" elsewhere
         warnings: What will keep the job from running as planned, or may be meant otherwise; a sentence each.
     """
 
@@ -85,6 +87,7 @@ class Plan:
     judge_s: float = 0.0
     licence: str = ""
     is_noncommercial: bool = False
+    sharing: str = ""
     warnings: tuple[str, ...] = ()
 
     @property
@@ -113,7 +116,10 @@ def plan(spec: JobSpec, *, measure: bool = False, update: Update | None = None) 
         tuned(replica_config(spec, replace(config, backend=info.backend)))
     recalled = recall(config, info)
     cost = recalled or CostModel.of(info)
-    planner = BatchPlanner.find(replica_config(spec, config), info)
+    share = GpuShare(1.0)
+    if device == "cuda":
+        share = gpu_share(spec.cluster, lambda: (config, info), spec.model.vram_utilization)
+    planner = BatchPlanner.find(replica_config(spec, config, share.gpus), info)
     limits = spec.sharding.limits()
     gate = resolve_gate(spec, info, device)
     expected = 1.0 if gate is None else recall_attempts(config, info, gate.key)
@@ -146,7 +152,7 @@ def plan(spec: JobSpec, *, measure: bool = False, update: Update | None = None) 
     cluster = spec.cluster
     # Of a cluster nothing is known without joining it; this machine stands for it.
     here = Resources(gpus=0.0, cpus=num_cores(), is_local=False)
-    fitting = plan_replicas(here, cluster.replicas, device, cluster.gpus_per_replica, cluster.cpus_per_replica)
+    fitting = plan_replicas(here, cluster.replicas, device, share.gpus, cluster.cpus_per_replica)
     return Plan(
         task=spec.task,
         num_rows=rows,
@@ -175,6 +181,7 @@ def plan(spec: JobSpec, *, measure: bool = False, update: Update | None = None) 
         judge_s=expected * audio_s * gate.cost_s if gate else 0.0,
         licence=info.licence,
         is_noncommercial=info.is_noncommercial,
+        sharing=share.reason,
         warnings=(*_device_warning(spec), *corpus.notes),
     )
 

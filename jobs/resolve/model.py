@@ -42,13 +42,17 @@ def describe_model(spec: JobSpec, device: str) -> tuple[ModelConfig, ModelInfo]:
     return config, info
 
 
-def replica_config(spec: JobSpec, model: ModelConfig) -> ReplicaConfig:
-    """The configuration of the replicas that a job starts."""
+def replica_config(spec: JobSpec, model: ModelConfig, gpus: float = 1.0) -> ReplicaConfig:
+    """The configuration of the replicas that a job starts.
+
+    Args:
+        gpus: GPUs of each; what starts them puts in what it has planned
+    """
     batch_size = spec.model.batch_size
     return ReplicaConfig(
         model=model,
         batch_rows=None if batch_size == "auto_max" else batch_size,
         vram_utilization=spec.model.vram_utilization,
         cpus=spec.cluster.cpus_per_replica,
-        gpus=spec.cluster.gpus_per_replica,
+        gpus=gpus,
     )

@@ -46,21 +46,26 @@ class ResolvedGate:
         return sum(known.cost_s * (config.share if is_dear(known) else 1.0) for known in config.infos)
 
 
-def beside_judges(spec: JobSpec, resources: Resources) -> Resources:
-    """What the cluster has for replicas, beside the judges' actors on one node.
+def beside_judges(spec: JobSpec, resources: Resources) -> tuple[Resources, float]:
+    """What the cluster has for replicas, beside the judges' actors on one node, and the share of a GPU that is left.
 
     Raises:
         SpecError: A replica leaves no room for them on its GPU
     """
     place, per_replica = spec.quality.place, spec.cluster.gpus_per_replica
     if not spec.quality.judges or place.where != "actors":
-        return resources
-    if resources.gpus and place.gpus and per_replica + place.gpus * place.actors > 1:
+        return resources, 1.0
+    room = 1.0 - place.gpus * place.actors if resources.gpus else 1.0
+    if room <= 0 and per_replica == "auto":
+        raise SpecError(
+            f"quality.place: {place.actors} actors of {place.gpus:g} GPU leave no room on a GPU; use gpus: 0"
+        )
+    if per_replica != "auto" and resources.gpus and place.gpus and per_replica > room:
         raise SpecError(
             f"quality.place: {place.actors} actors of {place.gpus:g} GPU have no room on a GPU beside a replica of "
-            f"{per_replica:g}; use cluster.gpus_per_replica: {max(1 - place.gpus * place.actors, 0.1):g}, or gpus: 0"
+            f"{per_replica:g}; use cluster.gpus_per_replica: {max(room, 0.1):g}, or gpus: 0"
         )
-    return replace(resources, cpus=max(0.0, resources.cpus - place.cpus * place.actors))
+    return replace(resources, cpus=max(0.0, resources.cpus - place.cpus * place.actors)), room
 
 
 def resolve_gate(spec: JobSpec, info: ModelInfo, device: str) -> ResolvedGate | None:

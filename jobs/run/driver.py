@@ -268,7 +268,7 @@ def _run(
             config = job.replica_config
             source = ProcessSource(processes or 1, config) if found is None else found.source(config)
             with Pool(source, job.job_config, job.parts, stamp=run.stamp) as pool:
-                run.speak_all(pool, telemetry, trace)
+                run.speak_all(pool, telemetry, trace, "" if found is None else found.reason)
             run.sweep(pool)
         return run.complete()
 

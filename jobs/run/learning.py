@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ...actors.batcher.card_cache import CardCache
 from ...actors.batcher.profile import Profile
 from ...actors.batcher.profile_cache import ProfileCache
+from ...actors.batcher.sharing import CardUse
 from ...actors.gate.stats import NO_GATE
 from ...actors.models.base import ModelConfig, ModelInfo
 from ...cluster.scheduling.shard_tracker import CompletedShard
@@ -32,8 +34,8 @@ class Learning:
         self._costs.record_shard(completed.shard.utterances, completed.receipts)
         self._judged += sum((receipt.gate for receipt in completed.receipts), NO_GATE)
 
-    def keep(self, profiles: Iterable[Profile]) -> None:
-        """Keep the corrected costs, and those profiles of replicas that this machine does not have yet."""
+    def keep(self, profiles: Iterable[Profile], cards: Iterable[CardUse]) -> None:
+        """Keep the corrected costs, and what replicas have measured and this machine does not have yet."""
         if (corrected := self._costs.corrected) is not None:
             remember(self._model, self._info, corrected)
         if self._gate and self._judged.num_rows:
@@ -42,3 +44,7 @@ class Learning:
         for profile in profiles:
             if cache.get(profile.key) is None:
                 cache.put(profile)
+        kept = CardCache()
+        for card in cards:
+            if kept.get(card.key) is None:
+                kept.put(card)

@@ -93,8 +93,12 @@ class Run:
         """Whether an uncommitted shard is left; reads the corpus until one is found."""
         return self._intake.has_work(COLLECT_S)
 
-    def speak_all(self, pool: Pool, telemetry: Telemetry | None, trace: Trace | None) -> None:
-        """Feed, collect, commit, until every shard is committed."""
+    def speak_all(self, pool: Pool, telemetry: Telemetry | None, trace: Trace | None, note: str = "") -> None:
+        """Feed, collect, commit, until every shard is committed.
+
+        Args:
+            note: What the user is told while no replica is loaded yet
+        """
         intake, commits = self._intake, self._commits
         intake.begin()
         while not (intake.is_done and pool.is_idle and commits.is_idle):
@@ -109,9 +113,9 @@ class Run:
                 self._learning.record(completed)
             commits.settle(wait_s if is_spoken else 0.0)
             self.sweep(pool)
-            self._show(pool, telemetry, trace)
+            self._show(pool, telemetry, trace, note)
         pool.finish(FINISH_S)
-        self._learning.keep(pool.profiles.values())
+        self._learning.keep(pool.profiles.values(), pool.cards.values())
 
     def sweep_others(self) -> None:
         """Queue the removal of objects that the output held before it was begun anew."""
@@ -131,12 +135,14 @@ class Run:
             # An orphan that stays does no harm: no manifest names it, and `verify` finds it.
             self._commits.add_cleanup(partial(self._job.parts.sweep, part))
 
-    def _show(self, pool: Pool, telemetry: Telemetry | None, trace: Trace | None) -> None:
+    def _show(self, pool: Pool, telemetry: Telemetry | None, trace: Trace | None, note: str) -> None:
         for span in pool.spans():
             if trace is not None:
                 trace.add(span)
-        notice = ". ".join(filter(None, (self._commits.notice, self._intake.notice, pool.notice)))
-        snapshot = self._tracker.snapshot(time.monotonic(), pool.states(), pool.num_deaths, notice)
+        states = pool.states()
+        note = "" if any(state.home is not None for state in states) else note
+        notice = ". ".join(filter(None, (self._commits.notice, self._intake.notice, pool.notice, note)))
+        snapshot = self._tracker.snapshot(time.monotonic(), states, pool.num_deaths, notice)
         _refuse_too_many_attempts(snapshot.gate, self._job.spec.quality.max_mean_attempts)
         if telemetry is not None:
             telemetry.observe(snapshot)

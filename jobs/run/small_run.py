@@ -39,7 +39,7 @@ def num_processes(job: ResolvedJob, device: str | None) -> int | None:
     if cost_s is None:
         return None
     here = Resources(gpus=0.0, cpus=num_cores(), is_local=True)
-    plan = plan_replicas(here, cluster.replicas, "cpu", cluster.gpus_per_replica, cluster.cpus_per_replica)
+    plan = plan_replicas(here, cluster.replicas, "cpu", 0.0, cluster.cpus_per_replica)
     if cluster.replicas != "auto":
         return plan.num_replicas
     return min(plan.num_replicas, max(1, math.ceil(cost_s / PROCESS_S)))

@@ -7,6 +7,7 @@ They are two processes, because a model computes and HTTP must not wait. Serve's
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,14 +17,17 @@ from ray import serve
 from ray.serve import Application
 from ray.serve.metrics import Counter, Gauge, Histogram
 
-from ...actors.models.base import Model
-from ...actors.models.registry import model_class
+from ...actors.models.base import Model, ModelConfig, ModelInfo
+from ...actors.models.registry import describe, model_class
 from ...cluster.session import ReplicaPlan, Resources, plan_replicas, resources
 from ...errors import SpecError
+from ..resolve.gpu_share import GpuShare, gpu_share
 from .app import create_app
 from .metrics import Metrics
 from .ray_synthesizer import RaySynthesizer
 from .spec import ServiceSpec
+
+logger = logging.getLogger(__name__)
 
 TOKEN = "SPEECHMILL_API_TOKEN"
 _FIRST_AUDIO_S = [0.01, 0.02, 0.04, 0.08, 0.15, 0.3, 0.6, 1.0, 2.0, 5.0, 10.0, 30.0]
@@ -119,8 +123,18 @@ def plan_of(spec: ServiceSpec, found: Resources) -> ReplicaPlan:
     """
     cluster = spec.cluster
     assert cluster.replicas != "service", "the specification refuses it"
-    gpus, cpus = cluster.gpus_per_replica, cluster.cpus_per_replica
-    return plan_replicas(found, cluster.replicas, spec.model.device, gpus, cpus)
+    share = GpuShare(1.0)
+    if spec.model.device != "cpu":
+        share = gpu_share(cluster, lambda: _described(spec), spec.model.vram_utilization, found)
+    plan = plan_replicas(found, cluster.replicas, spec.model.device, share.gpus, cluster.cpus_per_replica)
+    if share.reason and plan.device == "cuda":
+        logger.info("%s", share.reason)
+    return plan
+
+
+def _described(spec: ServiceSpec) -> tuple[ModelConfig, ModelInfo]:
+    config = spec.model_config_on("cuda")
+    return config, describe(config)
 
 
 def bound(spec: ServiceSpec, plan: ReplicaPlan, token: str | None) -> Application:

@@ -141,5 +141,4 @@ class ServiceSpec(Document):
             vram_utilization=self.model.vram_utilization,
             batch_s=self.limits.batch_s,
             cpus=self.cluster.cpus_per_replica,
-            gpus=self.cluster.gpus_per_replica,
         )

@@ -253,12 +253,13 @@ class ClusterSpec(Section):
 
     `replicas: service` borrows those of the running service of that name, in what its streams leave over. A corpus of
     fewer than `ray_from_rows` rows on `local`, without a GPU, is spoken by plain processes: Ray is not started.
+    `gpus_per_replica: auto` puts as many replicas on a GPU as gain, by what one was measured to take of it.
     """
 
     address: str = "local"
     replicas: Literal["auto", "service"] | Annotated[int, Field(ge=1)] = "auto"
     service: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")] = "speechmill"
-    gpus_per_replica: Annotated[float, Field(gt=0)] = 1.0
+    gpus_per_replica: Literal["auto"] | Annotated[float, Field(gt=0)] = 1.0
     cpus_per_replica: Annotated[float, Field(gt=0)] = 1.0
     ray_from_rows: Annotated[int, Field(ge=0, le=5_000)] = 500
 
@@ -277,9 +278,9 @@ class ClusterSpec(Section):
 
     @field_validator("gpus_per_replica")
     @classmethod
-    def _whole_or_share(cls, gpus: float) -> float:
-        if gpus > 1 and gpus != int(gpus):
-            raise ValueError("must be a share of one GPU (0.5) or a whole number")
+    def _whole_or_share(cls, gpus: float | Literal["auto"]) -> float | Literal["auto"]:
+        if gpus != "auto" and gpus > 1 and gpus != int(gpus):
+            raise ValueError("must be a share of one GPU (0.5), a whole number, or auto")
         return gpus
 
 

@@ -67,6 +67,7 @@ KEYS: dict[str, str] = {
     ),
     "driver": "rows replica_rows driver_rows_per_s driver_rss_bytes replica_row_ms device machine",
     "driver_memory": "rows num_ok idle_bytes peak_bytes above_idle_bytes rows_per_s device machine",
+    "pages": "cards rows most device machine",
     "quality": (
         "caught caught_low false_rejects false_rejects_by_judge cpu_s_per_audio_s cpu_s_per_audio_s_by_judge judges "
         "clean planted sample audio_s machine"
@@ -146,6 +147,15 @@ def kokoro(found: dict[str, Any]) -> None:
     assert 0 < found["prosody_share"] <= 1
 
 
+def pages(found: dict[str, Any]) -> None:
+    for card in found["cards"].values():
+        ways = {name: way for name, way in card.items() if isinstance(way, dict)}
+        assert ways.keys() == {"slots", "slots_shortened", "growing", "pages_16", "pages_64", "pages_256"}
+        assert len({way["row_steps"] for way in ways.values()}) == 1, "the same rows, whole"
+        assert ways["slots"]["lost"] == 0
+        assert ways["pages_16"]["rows_at_once"] > ways["slots"]["rows_at_once"], "memory is scarce"
+
+
 def quality(found: dict[str, Any]) -> None:
     assert len(found["caught"]) == 18
     assert found["caught"]["silence"] == found["caught"]["pause"] == 1
@@ -198,6 +208,7 @@ LAWS: dict[str, Callable[[dict[str, Any]], None]] = {
         f5tts,
         gate,
         kokoro,
+        pages,
         quality,
         scale,
         service,

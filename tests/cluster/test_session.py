@@ -32,6 +32,7 @@ def test_auto_never_oversubscribes(gpus: int, cpus: int, gpu_share: float, cpu_s
         (Resources(4, 64, True), 1.0, ReplicaPlan(4, "cuda", 1.0, 1.0)),
         (Resources(4, 64, True), 0.5, ReplicaPlan(8, "cuda", 0.5, 1.0)),
         (Resources(2, 64, True), 0.4, ReplicaPlan(4, "cuda", 0.4, 1.0)),
+        (Resources(2, 64, True), 0.1666, ReplicaPlan(12, "cuda", 0.1666, 1.0)),
         (Resources(8, 64, True), 2.0, ReplicaPlan(4, "cuda", 2.0, 1.0)),
         (Resources(8, 3, True), 1.0, ReplicaPlan(3, "cuda", 1.0, 1.0)),
     ],

@@ -101,6 +101,21 @@ def test_memory_decides_how_many_slots_there_are(hum: Any) -> None:
     assert model.reserve(decoder + 3 * slot, 3) == 3
 
 
+def test_steps_of_several_numbers_of_rows_are_measured_with_the_memory_of_their_slots(hum: Any) -> None:
+    """The code that measures a GPU, here with the time inside of operators on a CPU."""
+    model = hum.Hum(CONFIG)
+    assert model.reserve(ROOM, 4) == 4
+    points = model.card_points()
+    # One that another process has disturbed may be missing.
+    assert len(points) >= 2
+    assert {point.rows for point in points} <= {1, 2, 4}
+    assert all(0 < point.device_s <= point.seconds for point in points)
+    most = points[-1]
+    assert hum.Hum(CONFIG).reserve(most.num_bytes, most.rows) == most.rows, "it is what so many slots take"
+    assert hum.Hum(CONFIG).reserve(most.num_bytes - 1, most.rows) == 0
+    assert spoken(model, segments(model, 3)).keys() == {0, 1, 2}, "the engine is as it was"
+
+
 def test_text_is_refined_only_by_models_that_say_so(hum: Any) -> None:
     model = hum.Hum(CONFIG)
     with pytest.raises(ModelError, match="hum refines no text"):

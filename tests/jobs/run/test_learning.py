@@ -27,13 +27,13 @@ def test_costs_and_profiles_are_kept_for_the_next_run(tmp_path: Path, monkeypatc
     assert profile is not None
     monkeypatch.setenv("SPEECHMILL_CACHE", str(tmp_path / "driver"))
     learning = Learning(config, info, cost)
-    learning.keep([])
+    learning.keep([], [])
     assert recall(config, info) is None, "nothing was learned"
     rows = tuple(Utterance(row, str(row), "x" * 100, 0) for row in range(10))
     took_s = 2 * sum(cost.seconds(row) for row in rows)
     receipt = Receipt(10, 0, 100_000, took_s, NO_BATCHES, 1, b"")
     learning.record(CompletedShard(Shard(0, 0, rows, "aa", 1.0), (receipt,), ()))
-    learning.keep([profile])
+    learning.keep([profile], [])
     kept = recall(config, info)
     assert kept is not None
     assert kept.seconds(rows[0]) == pytest.approx(2 * cost.seconds(rows[0]))

@@ -51,7 +51,7 @@ def test_a_minimal_job_has_defaults() -> None:
         ({"output": {"uri": "o", "trim_silence": True}}, "output.trim_silence is true: must not be true or false"),
         ({"output": {"uri": "o", "container": "zip"}}, "'files', 'webdataset' or 'parquet'"),
         ({"cluster": {"replicas": -1}}, "cluster.replicas is -1"),
-        ({"cluster": {"gpus_per_replica": 1.5}}, "a share of one GPU (0.5) or a whole number"),
+        ({"cluster": {"gpus_per_replica": 1.5}}, "a share of one GPU (0.5), a whole number, or auto"),
         ({"cluster": {"address": "http://head"}}, "must be local, auto, ray://host:port or host:port"),
         ({"cluster": {"address": "head"}}, "must be local, auto, ray://host:port or host:port"),
         ({"failure": {"max_failed_rows": -1}}, "failure.max_failed_rows is -1"),

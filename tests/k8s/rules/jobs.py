@@ -112,6 +112,6 @@ def _fitting(pod: Pod, model: ModelSpec, cluster: ClusterSpec) -> int:
     by_cpu = int(amount(own.get("cpu", 0)) / cluster.cpus_per_replica)
     if model.device != "cuda":
         return by_cpu
-    share = cluster.gpus_per_replica
+    share = 1.0 if cluster.gpus_per_replica == "auto" else cluster.gpus_per_replica
     by_gpu = pod.gpus * int(1 / share) if share < 1 else int(pod.gpus / share)
     return min(by_cpu, by_gpu)
