@@ -62,7 +62,8 @@ def _place(
     Grid (rows * time, heads). BLOCK holds half a head.
     """
     number, head = tl.program_id(0).to(tl.int64), tl.program_id(1)
-    half, kind = size // 2, query.dtype.element_ty
+    half = size // 2
+    kind = query.dtype.element_ty
     columns = tl.arange(0, BLOCK)
     is_in = columns < half
     cos = tl.load(turn + number * 2 * size + columns, mask=is_in, other=0.0).to(tl.float32)
