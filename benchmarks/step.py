@@ -37,7 +37,7 @@ WARM = 3
 
 
 def main() -> None:
-    """This version, and the peer in turn with it."""
+    """Measure this version, and the peer in turn with it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--slots", type=int, nargs="+", default=[1, 64])
     parser.add_argument("--steps", type=int, default=12)

@@ -70,7 +70,7 @@ def test_masks_are_those_of_the_region() -> None:
 
 
 def test_a_step_stays_within_its_budget_of_operators() -> None:
-    """At the published depth; the width does not matter. Raise a number only with a reason: it is host time on a GPU."""
+    """At the published depth; the width does not matter. Each operator more is host time on a GPU."""
     sizes = replace(TINY, num_layers=FULL.num_layers)
     backbone = Backbone(sizes, state(sizes, "gpt"), state(sizes, "embed"))
     cache, x = backbone.cache(3, 64), torch.randn(3, 1, sizes.hidden)

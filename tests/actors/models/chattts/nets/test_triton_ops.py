@@ -68,7 +68,8 @@ for kind in (torch.float32, torch.bfloat16):
     differ["region"] = apart(fused.seen(query, 0, fused.inputs(caches[1], FIRST, region, 576)), expected)
 
     x, branch, weight, norm = (torch.randn(*shape).to(kind) for shape in ((3, 1, 24), (3, 1, 40), (24, 40), (24,)))
-    for name, one, other in zip(("sum", "norm"), fused.joined(x, branch, weight, norm), plain.joined(x, branch, weight, norm)):
+    joined = [ops.joined(x, branch, weight, norm) for ops in (fused, plain)]
+    for name, one, other in zip(("sum", "norm"), *joined):
         differ[name] = apart(one, other)
     differ["first_norm"] = apart(fused.norm(x, norm), plain.norm(x, norm))
     differ["gated"] = apart(fused.gated(qkv), plain.gated(qkv))
@@ -141,11 +142,8 @@ def test_kernels_compile_for_a_gpu(capability: int, tmp_path: Path, monkeypatch:
 
     for name, (constants, types) in TYPES.items():
         kernel = getattr(triton_ops, name)
-        types = dict.fromkeys(NUMBERS, "i32") | types
-        signature = {
-            argument: "constexpr" if argument in constants else types.get(argument, "*bf16")
-            for argument in kernel.arg_names
-        }
+        known = dict.fromkeys(NUMBERS, "i32") | types | dict.fromkeys(constants, "constexpr")
+        signature = {argument: known.get(argument, "*bf16") for argument in kernel.arg_names}
         source = ASTSource(kernel, signature, constexprs=constants)
         compiled = triton.compile(source, target=GPUTarget("cuda", capability, 32))
         assert len(compiled.asm["cubin"]) > 0
