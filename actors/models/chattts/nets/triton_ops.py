@@ -206,8 +206,20 @@ class TritonOps(LayerOps):
         slab, attended = shared.cache.layer(layer), shared.attended
         at, shown = attended.at, attended.at if attended.shown is None else attended.shown
         block = triton.next_power_of_2(size)
-        # [rows, heads, 1, size] lies in memory as [rows, heads, size]
-        sources = (query, slab, at, shown, attended.behind, partial, top, weight, shared.first, heads, size)
+        # [rows, heads, 1, size] lies in memory as [rows, heads, size] already
+        sources = (
+            query.contiguous(),
+            slab,
+            at,
+            shown,
+            attended.behind,
+            partial,
+            top,
+            weight,
+            shared.first,
+            heads,
+            size,
+        )
         constants = (attended.shown is not None, SPLIT, _BLOCK, block)
         launched(_attend_split, (rows, heads, splits), *sources, size**-0.5, splits, *_strides(slab), *constants)
         most = triton.next_power_of_2(-(-shared.cache.positions // SPLIT))
