@@ -22,7 +22,7 @@ KINDS = (torch.float32, torch.bfloat16, torch.float16)
 OPERATORS_A_LAYER = 24
 """On a CPU in float32: two norms of six operators each, four to turn, one write, one attention, four products, of which
 two add, and two of the gate."""
-OPERATORS_BESIDE = 14
+OPERATORS_BESIDE = 15
 """Of a step's hidden states beside the layers: positions, mask, turns, the first norm."""
 
 
