@@ -57,8 +57,8 @@ def main() -> None:
         found = [measured(arguments)] if arguments.peer is None else []
         peers: list[dict[str, Any]] = []
         for _ in range(ROUNDS if arguments.peer else 0):
-            for python, into in ((sys.executable, found), (arguments.peer, peers)):
-                into.append(child(python, folder))
+            found.append(child(sys.executable, folder))
+            peers.append(child(str(arguments.peer), folder))
     report(arguments, found, peers)
 
 

@@ -247,7 +247,7 @@ def launched(kernel: Any, grid: tuple[int, ...], *arguments: object) -> None:
 
 
 def _norm_numbers(x: Tensor, *, has_branch: bool) -> tuple[int, float, bool, int]:
-    return x.shape[-1], RMS_NORM_EPS, has_branch, triton.next_power_of_2(x.shape[-1])
+    return x.shape[-1], RMS_NORM_EPS, has_branch, int(triton.next_power_of_2(x.shape[-1]))
 
 
 def _strides(slab: Tensor) -> tuple[int, int, int]:
