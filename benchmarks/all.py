@@ -56,6 +56,7 @@ BENCHMARKS = {
         _named("chaos", "A job while everything breaks"),
         _named("chattts", "ChatTTS, rows of a job", takes_peer=True),
         _named("pages", "ChatTTS, memory by slots and by pages"),
+        _named("step", "ChatTTS, one step: operators and time"),
         _named("streaming", "ChatTTS, streams", takes_peer=True),
         _named("duplex", "MiniCPM-o, texts that arrive"),
         _named("f5tts", "F5-TTS, rows of a job", "--rows", "64", "--steps", "2", "--layers", "2"),

@@ -42,6 +42,20 @@ class Cache:
         self._slab[layer, 0][rows, :, at] = key.transpose(1, 2).to(self._slab.dtype)
         self._slab[layer, 1][rows, :, at] = value.transpose(1, 2).to(self._slab.dtype)
 
+    def put_pairs(self, layer: int, rows: Tensor, at: Tensor, pairs: Tensor) -> None:
+        """Write keys and values in one pass: as `put`, but the caller makes the slots' numbers once for all layers.
+
+        Args:
+            rows: int64 [rows, 1]: the slots
+            at: int64 [rows, time]: the position of each key and value
+            pairs: [rows, time, 2, heads, head size]: a key, then its value
+        """
+        self._slab[layer][:, rows, :, at] = pairs
+
+    def layer(self, number: int) -> Tensor:
+        """Keys and values of one layer: float [2, slots, heads, positions, head size]; no copy."""
+        return self._slab[number]
+
     def view(self, layer: int, first: int, rows: int, positions: int) -> tuple[Tensor, Tensor]:
         """Keys and values [rows, heads, positions, head size] of the rows from slot `first` on; no copy."""
         part = self._slab[layer, :, first : first + rows, :, :positions]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -65,7 +66,7 @@ class RegionNetwork(Network, Protocol):
     def hiddens(
         self, x: Tensor, cache: Cache, first: int, starts: Tensor, reach: int, seen: Tensor | None = None
     ) -> Tensor:
-        """As `Network.hiddens`, but an input behind the region attends to a part of the prompt alone: `attended`.
+        """As `Network.hiddens`, but an input behind the region attends to a part of the prompt alone: `Attended`.
 
         Args:
             seen: int64 [rows]: the positions of its prompt that a row's inputs behind the region attend to; None if
@@ -74,18 +75,38 @@ class RegionNetwork(Network, Protocol):
         ...
 
 
-def attended(at: Tensor, reach: int, region: Region, seen: Tensor | None) -> Tensor:
-    """What inputs attend to: bool [rows, time, reach], at the first `reach` positions of the cache.
+@dataclass(frozen=True, slots=True, eq=False)
+class Attended:
+    """The positions that inputs attend to: the first `shown` ones, and those from `behind` on up to their own.
 
-    An input of the prompt attends to the prompt up to itself. An input behind the region attends to the first `seen`
-    positions of the prompt, and to all that stands behind the region up to itself but `region.num_hidden`.
-
-    Args:
+    Attributes:
         at: int64 [rows, time]: the positions of the inputs
-        seen: int64 [rows]; None for the whole region
+        shown: int64 [rows, time], at least 1 and at most `at` + 1; None for all up to their own
+        behind: The same for all inputs; not looked at where `shown` is None
     """
-    columns = torch.arange(reach, device=at.device)
-    is_before = columns <= at[..., None]
-    first = region.size if seen is None else seen[:, None, None]
-    is_shown = (columns < first) | (columns >= region.size + region.num_hidden)
-    return is_before & (is_shown | (at < region.size)[..., None])
+
+    at: Tensor
+    shown: Tensor | None = None
+    behind: int = 0
+
+    @classmethod
+    def in_region(cls, at: Tensor, region: Region, seen: Tensor | None) -> Attended:
+        """An input of the prompt attends to the prompt up to itself; one behind the region to a part of the prompt.
+
+        That part is the first `seen` positions. Beside it the input attends to all that stands behind the region up to
+        itself but `region.num_hidden`.
+
+        Args:
+            at: int64 [rows, time]: the positions of the inputs
+            seen: int64 [rows]; None for the whole region
+        """
+        part = region.size if seen is None else seen[:, None]
+        return cls(at, torch.where(at < region.size, at + 1, part), region.size + region.num_hidden)
+
+    def mask(self, reach: int) -> Tensor:
+        """Bool [rows, time, reach], true where an input attends to a position of the first ones."""
+        columns = torch.arange(reach, device=self.at.device)
+        is_before = columns <= self.at[..., None]
+        if self.shown is None:
+            return is_before
+        return is_before & ((columns < self.shown[..., None]) | (columns >= self.behind))

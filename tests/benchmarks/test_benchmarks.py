@@ -82,6 +82,7 @@ KEYS: dict[str, str] = {
         "ratio_peer_say ratio_peer_http replicas device machine"
     ),
     "starts": "rows say_s say_cpu_s plan_s plan_cpu_s machine",
+    "step": "operators operators_peer by_name step_ms ratio_peer dtype device machine",
     "streaming": (
         "ttfa_p50_ms ttfa_p99_ms underruns rtf ttfa_beside_p50_ms batch_share seam_error seam_error_default "
         "ratio_upstream_ttfa device machine"
@@ -180,6 +181,12 @@ def starts(found: dict[str, Any]) -> None:
     assert found["say_cpu_s"] > 0
 
 
+def step(found: dict[str, Any]) -> None:
+    assert found["operators"] == sum(found["by_name"].values()) > 100
+    assert all(taken > 0 for taken in found["step_ms"].values())
+    assert found["ratio_peer"] is None
+
+
 def streaming(found: dict[str, Any]) -> None:
     assert 0 < found["ttfa_p50_ms"] <= found["ttfa_p99_ms"]
     assert found["seam_error"] < 1e-5, "so much is decoded ahead that nothing of a seam is left"
@@ -213,6 +220,7 @@ LAWS: dict[str, Callable[[dict[str, Any]], None]] = {
         scale,
         service,
         starts,
+        step,
         streaming,
         text,
         throughput,
@@ -232,6 +240,7 @@ IN_PROCESS = (
     "kokoro",
     "quality",
     "scale",
+    "step",
     "streaming",
     "text",
     "throughput",

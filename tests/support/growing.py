@@ -16,7 +16,7 @@ from speechmill.actors.engine.cache import Cache
 from speechmill.actors.engine.chunks import ChunkPolicy
 from speechmill.actors.engine.growing_model import GrowingModel
 from speechmill.actors.engine.growth import GrowingRows, PromptPart
-from speechmill.actors.engine.network import attended
+from speechmill.actors.engine.network import Attended
 from speechmill.actors.engine.region import Region
 from speechmill.actors.engine.request import Generated, Request, Sampling
 from speechmill.actors.engine.step_settings import StepSettings, StepTiming, Task
@@ -68,7 +68,7 @@ class GrowingNetwork:
         rows, time, _ = x.shape
         self.calls.append((rows, time))
         at = (starts[:, None] + torch.arange(time)).clamp(max=cache.positions - 1)
-        is_seen = attended(at, reach, self.region, seen)[:, None]
+        is_seen = Attended.in_region(at, self.region, seen).mask(reach)[:, None]
         x = x + self.places[at]
         for layer in range(2):
             qkv = (x @ self.qkv[layer]).view(rows, time, 3, 2, SIZE).permute(2, 0, 3, 1, 4)

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ...engine.cache import Cache
-from ...engine.network import attended
+from ...engine.network import Attended
 from ...engine.region import Region
 from ...engine.step_settings import StepSettings
 from ..chattts.checkpoint.layout import token_id
@@ -50,7 +50,7 @@ class ConditionedNetwork(CodeNetwork):
     ) -> Tensor:
         """Hidden states, after the last norm; see `engine.network.RegionNetwork`."""
         at = places(starts, x.shape[1], cache)
-        return self._backbone.states(x, cache, first, at, attended(at, reach, self.region, seen))
+        return self._backbone.states(x, cache, first, Attended.in_region(at, self.region, seen), reach)
 
 
 class Projector:

@@ -16,7 +16,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ....engine.cache import Cache
-from ..checkpoint.layout import EOS_CODE, RMS_NORM_EPS, ROPE_THETA, Sizes
+from ....engine.network import Attended
+from ..checkpoint.layout import EOS_CODE, Sizes
+from .layer_ops import layer_ops, rotation
 from .linear import linear
 
 StateDict = Mapping[str, Tensor]
@@ -44,14 +46,15 @@ class Backbone:
             is_exact: What a row comes to does not depend on its place among others either, to the last bit
         """
         self.sizes = sizes
-        self._attend = _attend_exactly if is_exact else _attend
         self.hidden = sizes.hidden
         self._layers = [_layer(gpt, f"layers.{number}.") for number in range(sizes.num_layers)]
         self._norm = gpt["norm.weight"]
+        self._next_norms = [*(layer.norm for layer in self._layers[1:]), self._norm]
         self._text = embed["emb_text.weight"]
         self._codes = [embed[f"emb_code.{book}.weight"] for book in range(sizes.num_vq)]
         self.dtype, self.device = self._norm.dtype, self._norm.device
-        self._cos, self._sin = _rotation(sizes.head_dim, sizes.max_positions, self.device)
+        self._rotation = rotation(sizes.head_dim, sizes.max_positions, self.dtype, self.device)
+        self._ops = layer_ops(self._rotation, sizes.num_heads, is_exact=is_exact)
 
     def cache(self, slots: int, positions: int) -> Cache:
         """Room for the keys and values of this many rows."""
@@ -76,35 +79,25 @@ class Backbone:
 
     def hiddens(self, x: Tensor, cache: Cache, first: int, starts: Tensor, reach: int) -> Tensor:
         """Hidden states, after the last norm; see `engine.network.Network`."""
-        at = places(starts, x.shape[1], cache)
-        return self.states(x, cache, first, at, torch.arange(reach, device=x.device) <= at[:, :, None])
+        return self.states(x, cache, first, Attended(places(starts, x.shape[1], cache)), reach)
 
-    def states(self, x: Tensor, cache: Cache, first: int, at: Tensor, is_seen: Tensor) -> Tensor:
-        """Hidden states, after the last norm, of inputs that attend to any positions.
-
-        Args:
-            at: int64 [rows, time], the positions of the inputs `x` [rows, time, hidden]
-            is_seen: Bool [rows, time, reach], the positions that each attends to, of the first ones of the cache
-        """
-        rows, time, hidden = x.shape
-        reach, is_seen = is_seen.shape[2], is_seen[:, None]
-        cos, sin = self._cos[at][:, None], self._sin[at][:, None]  # [rows, 1, time, head_dim]
-        heads, size = self.sizes.num_heads, self.sizes.head_dim
-        for number, layer in enumerate(self._layers):
-            qkv = linear(_rms(x, layer.norm), layer.qkv).view(rows, time, 3, heads, size)
-            query, key, value = qkv.permute(2, 0, 3, 1, 4)  # 3 of [rows, heads, time, head_dim]
-            cache.put(number, first, at, _rotated(key, cos, sin), value)
-            keys, values = cache.view(number, first, rows, reach)
-            seen = self._attend(_rotated(query, cos, sin), keys, values, is_seen)
-            x = x + linear(seen.transpose(1, 2).reshape(rows, time, hidden), layer.out)
-            gate, up = linear(_rms(x, layer.mlp_norm), layer.gate_up).chunk(2, -1)
-            x = x + linear(F.silu(gate) * up, layer.down)
-        return _rms(x, self._norm)
+    def states(self, x: Tensor, cache: Cache, first: int, attended: Attended, reach: int) -> Tensor:
+        """Hidden states, after the last norm, of inputs `x` [rows, time, hidden] that attend to any positions."""
+        ops = self._ops
+        shared = ops.inputs(cache, first, attended, reach)
+        y = ops.norm(x, self._layers[0].norm)
+        for number, (layer, next_norm) in enumerate(zip(self._layers, self._next_norms, strict=True)):
+            query = ops.place(linear(y, layer.qkv), number, shared)
+            x, y = ops.joined(x, ops.seen(query, number, shared), layer.out, layer.mlp_norm)
+            x, y = ops.joined(x, ops.gated(linear(y, layer.gate_up)), layer.down, next_norm)
+        return y
 
 
 def places(starts: Tensor, time: int, cache: Cache) -> Tensor:
     """Positions int64 [rows, time] of inputs that begin at `starts` [rows]."""
-    at = starts[:, None] + torch.arange(time, device=starts.device)
+    at = starts[:, None]
+    if time > 1:
+        at = at + torch.arange(time, device=starts.device)
     # Padding behind a short prompt may point beyond the slot; its own place is written again before it is read.
     return at.clamp(max=cache.positions - 1)
 
@@ -149,17 +142,6 @@ class TextNetwork:
         return linear(hidden.float(), self._head)[:, None]
 
 
-def _attend(query: Tensor, keys: Tensor, values: Tensor, is_seen: Tensor) -> Tensor:
-    """[rows, heads, time, size] of queries of that shape and keys and values [rows, heads, reach, size]."""
-    return F.scaled_dot_product_attention(query, keys, values, attn_mask=is_seen)
-
-
-def _attend_exactly(query: Tensor, keys: Tensor, values: Tensor, is_seen: Tensor) -> Tensor:
-    """The same, where torch's fused kernel on a CPU rounds by the thread that a row falls to (seen with torch 2.11)."""
-    scores = query * query.shape[-1] ** -0.5 @ keys.transpose(-1, -2)
-    return scores.masked_fill(~is_seen, -torch.inf).softmax(-1) @ values
-
-
 def _layer(gpt: StateDict, name: str) -> _Layer:
     def weight(part: str) -> Tensor:
         return gpt[f"{name}{part}.weight"]
@@ -179,22 +161,3 @@ def _folded(embed: StateDict, name: str) -> Tensor:
     magnitude, direction = (embed[f"{name}.parametrizations.weight.original{part}"] for part in (0, 1))
     wide = direction.float()
     return magnitude.float() * wide / wide.norm(dim=1, keepdim=True)
-
-
-def _rms(x: Tensor, weight: Tensor) -> Tensor:
-    """RMS norm, computed in float32."""
-    wide = x.float()
-    return weight * (wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + RMS_NORM_EPS)).to(x.dtype)
-
-
-def _rotation(size: int, positions: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Cosines and sines float32 [positions, size] of the rotary embedding, the halves alike."""
-    rate = ROPE_THETA ** -(torch.arange(0, size, 2, dtype=torch.float32) / size)
-    angle = torch.arange(positions, dtype=torch.float32)[:, None] * rate
-    both = torch.cat((angle, angle), 1)
-    return both.cos().to(device), both.sin().to(device)
-
-
-def _rotated(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    left, right = x.chunk(2, -1)
-    return x * cos.to(x.dtype) + torch.cat((-right, left), -1) * sin.to(x.dtype)

@@ -19,7 +19,9 @@ from torch.nn import functional as F
 from .....errors import ModelError
 from ....engine.cache import Cache
 from ....engine.kernels import kept_kernels
-from .backbone import Backbone, StateDict, _rms, _rotated  # pyright: ignore[reportPrivateUsage]
+from ....engine.network import Attended
+from .backbone import Backbone, StateDict
+from .layer_ops import rms_norm, turned
 from .linear import linear
 
 if TYPE_CHECKING:
@@ -49,21 +51,19 @@ class CompiledBackbone(Backbone):
                 ) from error
         logger.info("layers compiled, or found again, in %.1f s", time.perf_counter() - began)
 
-    def states(self, x: Tensor, cache: Cache, first: int, at: Tensor, is_seen: Tensor) -> Tensor:
+    def states(self, x: Tensor, cache: Cache, first: int, attended: Attended, reach: int) -> Tensor:
         """Hidden states, after the last norm; see `Backbone.states`."""
         rows, length, hidden = x.shape
-        reach, is_seen = is_seen.shape[2], is_seen[:, None]
-        cos, sin = self._cos[at.flatten()], self._sin[at.flatten()]  # [rows * time, head_dim]
         heads, size = self.sizes.num_heads, self.sizes.head_dim
+        shared = self._ops.inputs(cache, first, attended, reach)
+        turn = shared.turn.view(-1, 2, size)
         x = _flat(x, hidden)
         for number, layer in enumerate(self._layers):
-            parts = self._enter(x, layer.norm, layer.qkv, cos, sin, heads)  # 3 of [rows * time, heads, head_dim]
-            query, key, value = (part.view(rows, length, heads, size).transpose(1, 2) for part in parts)
-            cache.put(number, first, at, key, value)
-            keys, values = cache.view(number, first, rows, reach)
-            seen = self._attend(query, keys, values, is_seen).transpose(1, 2)
+            query, pairs = self._enter(x, layer.norm, layer.qkv, turn, heads)
+            cache.put_pairs(number, shared.rows, attended.at, pairs.view(rows, length, 2, heads, size))
+            seen = self._ops.seen(query.view(rows, length, heads, size).transpose(1, 2), number, shared)
             x = self._leave(x, _flat(seen, hidden), layer.out, layer.mlp_norm, layer.gate_up, layer.down)
-        return _rms(x, self._norm).view(rows, length, hidden)
+        return rms_norm(x, self._norm).view(rows, length, hidden)
 
     @torch.inference_mode()
     def _prepare(self) -> None:
@@ -75,11 +75,11 @@ class CompiledBackbone(Backbone):
         for count in (1, 2):
             x, seen = (torch.zeros(count, self.hidden, dtype=self.dtype, device=self.device) for _ in range(2))
             at = torch.zeros(count, dtype=torch.long, device=self.device)
-            cos, sin = self._cos[at], self._sin[at]
+            turn = self._rotation[at]
             if count > 1:
-                for varying in (x, seen, cos, sin):
+                for varying in (x, seen, turn):
                     mark_dynamic(varying, 0)
-            self._enter(x, layer.norm, layer.qkv, cos, sin, heads)
+            self._enter(x, layer.norm, layer.qkv, turn, heads)
             self._leave(x, seen, layer.out, layer.mlp_norm, layer.gate_up, layer.down)
 
 
@@ -88,16 +88,16 @@ def _flat(x: Tensor, hidden: int) -> Tensor:
     return x.reshape(-1).view(-1, hidden)
 
 
-def _enter(x: Tensor, norm: Tensor, qkv: Tensor, cos: Tensor, sin: Tensor, heads: int) -> tuple[Tensor, Tensor, Tensor]:
-    """What attention takes of x [inputs, hidden]: query, key and value [inputs, heads, head_dim]."""
-    query, key, value = _product(_rms(x, norm), qkv).view(len(x), 3, heads, -1).unbind(1)
-    return _rotated(query, cos[:, None], sin[:, None]), _rotated(key, cos[:, None], sin[:, None]), value
+def _enter(x: Tensor, norm: Tensor, qkv: Tensor, turn: Tensor, heads: int) -> tuple[Tensor, Tensor]:
+    """What attention takes of x [inputs, hidden]: queries [inputs, heads, head size], and keys and values as a pair."""
+    query, key, value = _product(rms_norm(x, norm), qkv).view(len(x), 3, heads, -1).unbind(1)
+    return turned(query, turn), torch.stack((turned(key, turn), value), 1)
 
 
 def _leave(x: Tensor, seen: Tensor, out: Tensor, norm: Tensor, gate_up: Tensor, down: Tensor) -> Tensor:
     """The layer's result of x and what its attention has seen, all [inputs, hidden]."""
     x = x + _product(seen, out)
-    gate, up = _product(_rms(x, norm), gate_up).chunk(2, -1)
+    gate, up = _product(rms_norm(x, norm), gate_up).chunk(2, -1)
     return x + _product(F.silu(gate) * up, down)
 
 

@@ -16,8 +16,19 @@ _HAS_ONEDNN = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn,
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """[..., out] of x [..., in] and weight [out, in]."""
-    is_wide = x.device.type == "cpu" and x.dtype == weight.dtype == torch.float32
-    # The compiler chooses for itself.
-    if _HAS_ONEDNN and is_wide and not torch.compiler.is_compiling() and x.numel() != 16 * x.shape[-1]:
+    if _is_for_onednn(x, weight):
         return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
     return F.linear(x, weight, bias)
+
+
+def linear_added(x: Tensor, weight: Tensor, other: Tensor) -> Tensor:
+    """`linear` plus `other` [..., out], to the same bits as if it were added afterwards."""
+    if _is_for_onednn(x, weight):
+        return torch.ops.mkldnn._linear_pointwise.binary(x, other, weight, None, "add")
+    return other + F.linear(x, weight)
+
+
+def _is_for_onednn(x: Tensor, weight: Tensor) -> bool:
+    is_wide = x.device.type == "cpu" and x.dtype == weight.dtype == torch.float32
+    # The compiler chooses for itself.
+    return _HAS_ONEDNN and is_wide and not torch.compiler.is_compiling() and x.numel() != 16 * x.shape[-1]
