@@ -27,7 +27,7 @@ def test_tensors_say_that_they_are_on_the_device(pretend_cuda: PretendCuda) -> N
     x[0] = 7.0
     assert x.cpu().tolist() == [[7, 7, 7], [3, 4, 5]] == x.tolist()
     with ThreadPoolExecutor(1) as pool:
-        assert pool.submit(lambda: torch.zeros(2, device="cuda").device.type).result() == "cuda"
+        assert pool.submit(lambda: torch.tensor([1, 2], device="cuda").device.type).result() == "cuda"
     assert torch.zeros(1).device.type == "cpu"
 
 

@@ -271,7 +271,7 @@ def test_a_missing_wait_of_a_stream_is_seen(
 
 
 def test_an_allocation_in_a_captured_region_is_seen(folders: dict[str, Path], pretend_cuda: PretendCuda) -> None:
-    """A table that is made when first needed, which is within the first capture: later ones would find nothing in it."""
+    """A table that is made when first needed, in the first capture: another graph would find nothing in it."""
     network = stepwise(Chattts, folders["chattts"], "cuda").network("speak")
     cache, x = network.cache(2, 16), torch.zeros(2, 1, network.hidden, dtype=network.dtype, device="cuda")
     starts, made, tables = torch.zeros(2, dtype=torch.long, device="cuda"), list[Tensor](), list[Tensor]()

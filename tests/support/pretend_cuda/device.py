@@ -285,6 +285,7 @@ class PretendCuda:
         begin = threading.Thread._bootstrap_inner  # type: ignore[attr-defined]
 
         def bootstrap(thread: threading.Thread) -> None:
+            torch._C._set_only_lift_cpu_tensors(True)  # it is the thread's
             with _Mode(self):
                 begin(thread)
 
