@@ -19,7 +19,7 @@ from typing import Any
 
 from .weights import TESTS, Bench
 
-SECTIONS = ("parity", "memory", "batches", "engine", "first_audio", "ports", "replicas")
+SECTIONS = ("prepare", "parity", "memory", "batches", "engine", "first_audio", "ports", "replicas")
 LIMIT_S = 60
 HERE = Path(__file__).parent.parent
 
