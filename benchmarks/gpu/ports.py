@@ -33,7 +33,7 @@ def _rtfx(name: str, model: Model, batches: tuple[int, ...], text: str) -> Itera
     """The better of two tries for each batch size; a first one warms up."""
     for size in batches:
         segments = rows(model, size, text)
-        best = float("inf")
+        best, samples = float("inf"), 0
         torch.cuda.reset_peak_memory_stats()
         for _ in range(3):
             began = now()

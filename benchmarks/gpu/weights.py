@@ -53,10 +53,10 @@ class Bench:
 
     def f5tts_folder(self) -> Path:
         """Weights of F5-TTS, written once."""
-        sizes = self.of((f5tts.FULL, f5tts.FULL_VOCODER), (f5tts.TINY, f5tts.TINY_VOCODER))
+        sizes, vocoder = self.of((f5tts.FULL, f5tts.FULL_VOCODER), (f5tts.TINY, f5tts.TINY_VOCODER))
         folder = self.folder / f"f5tts-{self.of('full', 'tiny')}"
         if not (folder / "done").exists():
-            f5tts_weights.write_random(folder, *sizes, 0)
+            f5tts_weights.write_random(folder, sizes, vocoder, 0)
             (folder / "done").touch()
         return folder
 

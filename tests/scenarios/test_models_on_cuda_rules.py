@@ -90,7 +90,7 @@ def assert_alike(ours: Waves, theirs: Waves, tolerance: float = 1e-4) -> None:
 
 
 CHATTTS: list[Any] = [
-    pytest.param({}, id="bfloat16"),
+    pytest.param({}, id="bfloat16", marks=pytest.mark.soak),
     pytest.param({"dtype": "float32", "decoder": "codes"}, id="codes"),
     pytest.param({"dtype": "float32"}, id="float32", marks=pytest.mark.soak),
     pytest.param({"dtype": "float16"}, id="float16", marks=pytest.mark.soak),
