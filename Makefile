@@ -4,6 +4,7 @@
 # make clips   speak docs/clips anew
 # make demo-voices   24 lines in voices of all kinds, by Kokoro (a minute or two; 65 MB more)
 # make docs    guides and API, as pages    make quality   transcribe the demo and score it (a minute or two)
+# make gpu     what one GPU does, in five minutes (docs/gpu.md)    make gpu-bundle   what a GPU without network needs
 # Everything lands in .tools (uv) and .venv; Python 3.11+, git and make are all that has to be there.
 
 PYTHON ?= python3
@@ -22,7 +23,7 @@ ALWAYS_IMPORTED := ray, numpy, pyarrow, onnxruntime, boto3, pydantic, typer, ric
 
 export VIRTUAL_ENV := $(CURDIR)/.venv
 
-.PHONY: setup demo demo-voices clips check lint style types test tests-of-all tests-without-processes docs soak format quality lock clean
+.PHONY: setup demo demo-voices clips check lint style types test tests-of-all tests-without-processes docs soak format quality gpu gpu-bundle lock clean
 
 setup: .venv/.runtime
 
@@ -81,6 +82,29 @@ soak: .venv/.dev
 
 quality: .venv/.dev
 	$(BIN)/python -m pytest -m quality -s
+
+# What `make gpu` needs beyond torch and torchaudio, for machines like this one: it is installed there without network.
+GPU_BUNDLE := build/gpu-bundle
+GPU_PACKAGES := numpy|psutil|filelock|safetensors|tokenizers|hibari-tts|soundfile|cffi|pycparser|pyyaml
+GPU_PYTHON ?= $(PYTHON)
+GPU_BIN = $(if $(wildcard .venv/.runtime),$(CURDIR)/$(BIN),$(CURDIR)/$(GPU_BUNDLE)/venv/bin)
+
+gpu-bundle: $(UV)
+	mkdir -p $(GPU_BUNDLE)
+	sed -n -E 's/^(($(GPU_PACKAGES))==.*[^ ]) *\\$$/\1/p' requirements.lock > $(GPU_BUNDLE)/requirements.txt
+	.tools/bin/python -m pip download --quiet --no-deps --only-binary :all: --dest $(GPU_BUNDLE) -r $(GPU_BUNDLE)/requirements.txt
+	@du -sh $(GPU_BUNDLE)
+
+# With ONLY="engine memory" these sections alone.
+gpu: $(if $(wildcard .venv/.runtime),,$(GPU_BUNDLE)/venv)
+	mkdir -p $(GPU_BUNDLE)/path
+	ln -sfn $(CURDIR) $(GPU_BUNDLE)/path/speechmill
+	cd benchmarks && PYTHONPATH=$(CURDIR)/$(GPU_BUNDLE)/path $(GPU_BIN)/python -m gpu $(if $(ONLY),--only $(ONLY)) $(GPU_OPTIONS)
+
+# Its Python sees the torch that the machine has.
+$(GPU_BUNDLE)/venv: $(GPU_BUNDLE)/requirements.txt
+	$(GPU_PYTHON) -m venv --system-site-packages $@
+	$@/bin/python -m pip install --quiet --no-index --no-deps --find-links $(GPU_BUNDLE) -r $(GPU_BUNDLE)/requirements.txt
 
 docs: .venv/.dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict

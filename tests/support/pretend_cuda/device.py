@@ -16,7 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from . import streams
 from .graphs import Capture, CaptureError, CUDAGraph, GraphNode, graph, recorded
 from .memory import DeviceMemory
-from .operators import check, facts, host_indices, mapped, tensors, waits_for_shape
+from .operators import LENGTHS_ON_HOST, check, facts, host_indices, mapped, tensors, waits_for_shape
 from .streams import Event, Known, Stream
 from .tensor import CPU, Block, DeviceTensor
 from .trace import Trace, place
@@ -173,6 +173,8 @@ class PretendCuda:
         def wrapped(inner: Tensor) -> Tensor:
             if id(inner) in wrappers:
                 return wrappers[id(inner)]
+            if known.name in LENGTHS_ON_HOST and inner.dtype == torch.int64:
+                return inner
             block = blocks.get(_storage(inner))
             if block is None:
                 graph = capture.graph if capture is not None else None
@@ -283,6 +285,7 @@ class PretendCuda:
         begin = threading.Thread._bootstrap_inner  # type: ignore[attr-defined]
 
         def bootstrap(thread: threading.Thread) -> None:
+            torch._C._set_only_lift_cpu_tensors(True)  # it is the thread's
             with _Mode(self):
                 begin(thread)
 

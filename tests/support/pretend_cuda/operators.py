@@ -33,6 +33,8 @@ _ONE_FORMAT = frozenset(
     | {"scaled_dot_product_attention", "rms_norm", "_fft_r2c"}
 )
 """Operators whose floating arguments have to be of one format; on a CPU some of them mix formats."""
+LENGTHS_ON_HOST = frozenset({"_pack_padded_sequence", "_pad_packed_sequence", "lstm", "gru"})
+"""Operators that take and give numbers of rows or steps on the host: int64."""
 _ON_THE_HOST = frozenset({"mkldnn", "quantized", "onednn"})
 
 
@@ -113,6 +115,8 @@ def check(name: str, tags: Sequence[Any], args: Any, kwargs: Any) -> None:
         (args[0], args[2:]) if name in ("index", "index_put", "index_put_", "_index_put_impl_") else (args, kwargs)
     )
     found = list(tensors(checked))
+    if name in LENGTHS_ON_HOST:
+        found = [t for t in found if t.dtype != torch.int64]
     if name != "copy_" and any(t.dim() and not isinstance(t, DeviceTensor) for t in found):
         raise RuntimeError(f"{name}: expected all tensors to be on the same device, but found cuda:0 and cpu")
     if name in ("index_put", "index_put_") and args[2].dtype != args[0].dtype:
