@@ -38,6 +38,8 @@ from support.small_output import tell, write_output  # noqa: F401  (fixtures)
 from support.tcpproxy import TcpProxy
 from support.threads import ThreadSource
 
+from speechmill.actors.batcher import calibration
+
 # The same examples on every run, and none fails for being slow on a busy machine; `make check` has a few.
 settings.register_profile("speechmill", deadline=None, derandomize=True, database=None, max_examples=50)
 settings.register_profile("quick", deadline=None, derandomize=True, database=None, max_examples=10)
@@ -141,6 +143,19 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """What tests measure stays out of the user's cache, and what the user measured out of the tests."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SPEECHMILL_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cheaper() -> Iterator[None]:
+    """What costs much, and what no test of this process can see.
+
+    No test takes the power away, so files need not reach the disk: that costs a millisecond each. A batcher needs one
+    measurement of a shape, not the fastest of five.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: None)
+        patch.setattr(calibration, "MOST_PASSES", 0)
         yield
 
 
