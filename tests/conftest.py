@@ -23,6 +23,7 @@ import os
 import sys
 from collections.abc import Iterator
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -39,6 +40,7 @@ from support.tcpproxy import TcpProxy
 from support.threads import ThreadSource
 
 from speechmill.actors.batcher import calibration
+from speechmill.actors.models.hibari import int8
 
 # The same examples on every run, and none fails for being slow on a busy machine; `make check` has a few.
 settings.register_profile("speechmill", deadline=None, derandomize=True, database=None, max_examples=50)
@@ -151,11 +153,21 @@ def _cheaper() -> Iterator[None]:
     """What costs much, and what no test of this process can see.
 
     No test takes the power away, so files need not reach the disk: that costs a millisecond each. A batcher needs one
-    measurement of a shape, not the fastest of five.
+    measurement of a shape, not the fastest of five. The graph of the embedded voice takes a second to load: once.
     """
+    sessions: dict[bytes, Any] = {}
+
+    def session_of(raw: bytes, file: Path) -> Any:
+        key = sha256(raw).digest()
+        if key not in sessions:
+            sessions[key] = load_session(raw, file)
+        return sessions[key]
+
+    load_session = int8._session
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda descriptor: None)
         patch.setattr(calibration, "MOST_PASSES", 0)
+        patch.setattr(int8, "_session", session_of)
         yield
 
 

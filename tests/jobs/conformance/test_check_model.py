@@ -196,7 +196,9 @@ def test_the_command_says_each_law_and_ends_with_its_status() -> None:
     assert done.exit_code == 0, done.output
     assert done.stdout.count("kept ") == len(LAWS) - 1
     assert "skipped" in done.stdout and "no weights were named" in done.stdout
-    done = CliRunner().invoke(app, ["check-model", "support.planted:SeedIgnored", "--option", "audio_char_s=0.01", "--json", *texts])
+    done = CliRunner().invoke(
+        app, ["check-model", "support.planted:SeedIgnored", "--option", "audio_char_s=0.01", "--json", *texts]
+    )
     assert done.exit_code == 1
     body = json.loads(done.stdout)
     assert (body["is_ok"], body["model"]["name"]) == (False, "tone")
