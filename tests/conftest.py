@@ -12,7 +12,9 @@ joined_ray  this process's connection to it, for a module: a run joins the sessi
 write_output, tell   a small output, and the law of hostile input (`support/small_output.py`)
 hosted_replicas  replicas of small runs are threads of this process, but where a test is marked `replica_processes`
 
-In every test nothing waits for the disk, a batcher measures a shape once, and a graph of hibari is loaded once (`_cheaper`).
+In every test nothing waits for the disk, a batcher measures a shape once, and a graph of hibari is loaded once
+(`_cheaper`).
+
 A test that needs Ray, a server or processes of its own is marked `integration`: by what it asks for, or in its file.
 `make check` leaves these out.
 """
