@@ -48,14 +48,17 @@ TINY = {
     "minutes": 0.5,
     "nodes": 2,
     "node_replicas": 1,
-    "replica_every": 7.0,
-    "raylet_every": 16.0,
+    "replica_every": 10.0,
+    "raylet_every": 28.0,
     "drivers": 1,
     "pauses": 1,
     "hang": 2.0,
     "lease": 6.0,
 }
 """Every kind of fault: the driver is stopped, and its successor killed when that one has woken."""
+
+MAX_ROWS_WITHOUT_RAY = 5_000
+"""The calm run of fewer has one process beside this one, and no Ray."""
 
 UP = 0.7
 """Of the time, that a replica is up and speaks: the job is made so long that the faults last."""
@@ -135,7 +138,8 @@ def compared(arguments: argparse.Namespace, folder: Path, server: Any, nodes: No
     journal = Path(os.environ[JOURNAL])
     bucket, direct = server.new_bucket(), S3Options(server.endpoint, "us-east-1")
     calm, stormy = f"s3://{bucket}/calm", f"s3://{bucket}/stormy"
-    run_calmly(job_file(folder, "calm", calm, server.endpoint, 1, 0.0), nodes.address, arguments.lease)
+    where = "local" if num_rows < MAX_ROWS_WITHOUT_RAY else nodes.address
+    run_calmly(job_file(folder, "calm", calm, server.endpoint, 1, 0.0), where)
     proxy = FaultyS3(server.endpoint, arguments.s3_faults, arguments.seed, arguments.hang)
     cell_s = ROW_S * num_rows / num_chars
     file = job_file(folder, "stormy", stormy, proxy.endpoint, num_replicas, cell_s)
@@ -195,16 +199,14 @@ def job_file(folder: Path, name: str, uri: str, endpoint: str, num_replicas: int
     return path
 
 
-def run_calmly(file: Path, address: str, lease_s: float) -> None:
-    """A run that nobody disturbs."""
-    driver = Driver(file, address, lease_s)
-    try:
-        while driver.status() is None:
-            time.sleep(0.1)
-    finally:
-        driver.close()
-    if driver.status():
-        raise SystemExit(f"the calm run ended with status {driver.status()}:\n{driver.said}")
+def run_calmly(file: Path, address: str) -> None:
+    """A run that nothing disturbs, from this process."""
+    import speechmill
+
+    where = [f"cluster.address={address}", f"cluster.ray_from_rows={MAX_ROWS_WITHOUT_RAY}"]
+    result = speechmill.Job.load(file, where).run()
+    if result.exit_code:
+        raise SystemExit(f"the calm run ended with {result}")
 
 
 def records(uri: str, s3: Any) -> list[tuple[str, str]]:

@@ -14,6 +14,7 @@ import json
 import shutil
 import sys
 import tempfile
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     from speechmill.cluster.session import session
 
     assert speechmill.jobs.run.driver
-    with session(arguments.tiny or "local"):
+    with nullcontext() if arguments.tiny else session("local"):
         idle_bytes = psutil.Process().memory_info().rss
         result = speechmill.Job(
             input={"uri": str(arguments.corpus)},
@@ -58,7 +59,7 @@ def main() -> None:
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--corpus", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--output", type=Path, help=argparse.SUPPRESS)
-    arguments = parsed(parser, "200 rows, one replica", rows=200, replicas=1)
+    arguments = parsed(parser, "200 rows, one replica, without Ray", rows=200, replicas=1)
     if arguments.child:
         print(json.dumps(run(arguments)))
         return

@@ -50,7 +50,7 @@ def read_corpus(path: Path) -> list[dict[str, str]]:
 
 
 def speechmill_job(
-    corpus: Path, output: Path, *, model: str = "hibari", address: str = "local", num_replicas: int | None = None
+    corpus: Path, output: Path, *, model: str = "hibari", num_replicas: int | None = None
 ) -> dict[str, Any]:
     """The main job."""
     import speechmill
@@ -59,7 +59,7 @@ def speechmill_job(
         input={"uri": str(corpus)},
         model={"name": model},
         output={"uri": str(output), "container": "parquet", "audio": "flac"},
-        cluster={"address": address, "replicas": num_replicas or num_cores()},
+        cluster={"replicas": num_replicas or num_cores()},
     ).run()
     if result.num_failed:
         raise SystemExit(f"{result.num_failed} rows failed")
@@ -167,20 +167,20 @@ Contender = Callable[[Path, Path], dict[str, Any]]
 CONTENDERS: dict[str, Contender] = {"package": package_loop, "ray-data": ray_data, "speechmill": speechmill_job}
 
 
-def tiny_contenders(address: str) -> dict[str, Contender]:
+def tiny_contenders() -> dict[str, Contender]:
     """Ray Data would start a Ray of its own, and hibari in a job is measured for several seconds."""
-    job = partial(speechmill_job, model="tone", address=address, num_replicas=1)
+    job = partial(speechmill_job, model="tone", num_replicas=1)
     return {"package": partial(package_loop, num_processes=1), "ray-data": ray_data_speaker, "speechmill": job}
 
 
-def compare(corpus: Path, num_rows: int, repeats: int, tiny: str | None) -> None:
+def compare(corpus: Path, num_rows: int, repeats: int, *, is_tiny: bool) -> None:
     """Run every contender in turn, `repeats` times, and print what came of the best speaking time of each."""
     best: dict[str, Measured] = {}
     for _, name in itertools.product(range(repeats), CONTENDERS):
         with tempfile.TemporaryDirectory() as folder:
             child = [__file__, "--contender", name, "--corpus", str(corpus), "--output", f"{folder}/out"]
             environment = {"OMP_NUM_THREADS": "1", "RAY_DEDUP_LOGS": "0"}
-            found = measure([*child, "--tiny", tiny] if tiny else child, environment)
+            found = measure([*child, "--tiny"] if is_tiny else child, environment)
         if name not in best or rtfx(found) > rtfx(best[name]):
             best[name] = found
     ours = best["speechmill"]
@@ -235,13 +235,13 @@ def main() -> None:
     how = "a few rows, a process each; what Ray Data maps runs without it, the job speaks tone"
     arguments = parsed(parser, how, rows=6, repeats=1)
     if arguments.contender:
-        contenders = tiny_contenders(arguments.tiny) if arguments.tiny else CONTENDERS
+        contenders = tiny_contenders() if arguments.tiny else CONTENDERS
         print(json.dumps(contenders[arguments.contender](arguments.corpus, arguments.output)))
         return
     folder = Path(tempfile.mkdtemp())
     try:
         write_corpus(arguments.corpus, folder / "corpus.csv", arguments.rows)
-        compare(folder / "corpus.csv", arguments.rows, arguments.repeats, arguments.tiny)
+        compare(folder / "corpus.csv", arguments.rows, arguments.repeats, is_tiny=bool(arguments.tiny))
     finally:
         shutil.rmtree(folder)
 

@@ -14,16 +14,14 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
 
 import psutil
 
 from ..actors.device.machine import num_cores
 from ..errors import RayNotStarted
+from .lean_ray import lean_nodes
 
 Waiting = Callable[[str], None]
 """Told what is waited for, and how long already, about twice a second."""
@@ -136,7 +134,7 @@ class _Start:
         import ray
 
         try:
-            with _lean_and_patient(self._given_up):
+            with lean_nodes(self._given_up, self._metrics_port or None):
                 ray.init(
                     address="local",
                     num_cpus=num_cores(),
@@ -231,44 +229,6 @@ def _amount_done(family: Iterable[psutil.Process]) -> float:
             times = process.cpu_times()
             amount += 1.0 + times.user + times.system
     return amount
-
-
-@contextmanager
-def _lean_and_patient(given_up: threading.Event) -> Generator[None]:
-    """Ray in the block starts without monitors and an API server, and waits for its node until it is given up.
-
-    Ray has switches for these on its command line alone, and none for the 30 s that its node has to come up. They are
-    three functions of its own modules; a version that has them no more starts as it likes.
-    """
-    from ray._private import parameter, services
-
-    get_node = getattr(services, "get_node", None)
-
-    def get_node_at_last(*arguments: Any, **named: Any) -> Any:
-        assert get_node is not None
-        while True:
-            try:
-                return get_node(*arguments, **named)
-            except RuntimeError as error:
-                if given_up.is_set():
-                    raise TimeoutError(str(error)) from error
-                time.sleep(0.1)
-
-    lean: dict[str, Any] = {"no_monitor": True, "include_log_monitor": False}
-    replaced: list[tuple[Any, str, Any]] = [
-        (parameter, "RayParams", partial(parameter.RayParams, **lean)),
-        (services, "start_api_server", lambda *_, **__: ("", None)),
-        (services, "get_node", get_node_at_last),
-    ]
-    before = [(module, name, getattr(module, name)) for module, name, _ in replaced if hasattr(module, name)]
-    for module, name, value in replaced:
-        if hasattr(module, name):
-            setattr(module, name, value)
-    try:
-        yield
-    finally:
-        for module, name, value in before:
-            setattr(module, name, value)
 
 
 def _keep_secret() -> None:

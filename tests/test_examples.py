@@ -1,9 +1,10 @@
-"""The examples run as they stand, each in a process of its own, as a reader would start them."""
+"""The examples run as they stand, all but one in a process of its own, as a reader would start them."""
 
 from __future__ import annotations
 
 import json
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -41,8 +42,15 @@ def test_a_model_of_ones_own_speaks(tmp_path: Path) -> None:
     assert run(str(EXAMPLES / "own_model.py"), str(tmp_path)).startswith("2 rows, 0.48 s of audio")
 
 
-def test_a_model_of_ones_own_speaks_step_by_step(tmp_path: Path) -> None:
-    assert run(str(EXAMPLES / "own_stepwise.py"), str(tmp_path)).startswith("2 rows, ")
+def test_a_model_of_ones_own_speaks_step_by_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], hosted_replicas: None
+) -> None:
+    """In this process, which has PyTorch: its driver and its replica would each import it."""
+    program = str(EXAMPLES / "own_stepwise.py")
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    monkeypatch.setattr(sys, "argv", [program, str(tmp_path)])
+    runpy.run_path(program, run_name="__main__")
+    assert capsys.readouterr().out.startswith("2 rows, ")
 
 
 def test_a_recogniser_of_ones_own_judges() -> None:

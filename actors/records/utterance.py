@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -152,7 +152,7 @@ class Shard:
 
     window: int
     index: int
-    utterances: tuple[Utterance, ...]
+    utterances: Sequence[Utterance]
     digest: str
     cost_s: float
 

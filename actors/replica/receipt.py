@@ -74,6 +74,7 @@ class Receipt:
         left: Rows that were handed back; they are not spoken and not in the manifest
         gate: What the judges said, of all attempts of the call
         verdicts: Rows of the manifest by their verdicts
+        content: Hash of the manifest's bytes, see `content_digest`; "" to have the driver make it
     """
 
     num_ok: int
@@ -87,6 +88,7 @@ class Receipt:
     num_unspoken: int = 0
     gate: GateStats = NO_GATE
     verdicts: VerdictCounts = NO_VERDICTS
+    content: str = ""
 
 
 @dataclass(frozen=True, slots=True)

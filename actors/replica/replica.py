@@ -188,6 +188,7 @@ class Replica:
             known.retries,
             known.references,
         )
+        utterances = tuple(utterances)  # they may have come as columns
         try:
             attempt.read(utterances)
             if not attempt.synthesise(utterances):

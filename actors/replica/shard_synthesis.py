@@ -28,7 +28,7 @@ from ..batcher.stats import BatchStats
 from ..device.memory import is_out_of_memory
 from ..gate.gate import Gate
 from ..gate.stats import NO_GATE
-from ..records.manifest import Record, encode_records
+from ..records.manifest import Record, content_digest, encode_records
 from ..records.part import PartWriter
 from ..records.utterance import Segment, Utterance
 from ..records.verdicts import VerdictCounts
@@ -225,6 +225,7 @@ class ShardSynthesis:
         """Wait for the encoders and store the part; the receipt."""
         records = self._rows.finish()
         num_ok = sum(record.status == "ok" for record in records)
+        manifest = encode_records(records)
         return Receipt(
             num_ok=num_ok,
             num_failed=len(records) - num_ok,
@@ -232,7 +233,8 @@ class ShardSynthesis:
             busy_s=self._busy_s,
             batches=self._stats,
             bytes_written=sum(record.audio_bytes or 0 for record in records),
-            manifest=encode_records(records),
+            manifest=manifest,
+            content=content_digest(manifest),
             left=self._left,
             num_unspoken=sum(bool(record.unspoken) for record in records if record.status == "ok"),
             gate=self._rows.gate_stats if isinstance(self._rows, Clips) else NO_GATE,

@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -23,11 +24,13 @@ import psutil
 BESIDE_S = 8.0
 """So long the successor of a paused driver runs before that one wakes."""
 START_TRIES = 4
+START_S = 120.0
+"""For a raylet to come up on a busy machine."""
 _CLI = (
     "from speechmill.cluster.lease.lease import Lease; Lease.take.__func__.__kwdefaults__['lease_s'] = {lease_s}; "
     "from speechmill.jobs.cli.main import main; main()"
 )
-_NODE = {"node_ip_address": "127.0.0.1", "object_store_memory": 100 * 2**20, "include_log_monitor": False}
+_NODE = {"node_ip_address": "127.0.0.1", "object_store_memory": 100 * 2**20}
 
 
 def prepare_environment() -> Path:
@@ -91,14 +94,21 @@ class Nodes:
         return self._start(num_cpus=self._replicas_each)
 
     def _start(self, **options: Any) -> Any:
+        from speechmill.cluster.lean_ray import lean_nodes
+
         handler = signal.getsignal(signal.SIGTERM)
         for left in reversed(range(START_TRIES)):
+            given_up = threading.Event()
+            timer = threading.Timer(START_S, given_up.set)
+            timer.start()
             try:
-                return self._cluster.add_node(wait=False, **options, **_NODE)
-            except Exception:  # Ray raises a plain one when a node does not start in 30 s, on a busy machine
+                with lean_nodes(given_up):
+                    return self._cluster.add_node(wait=False, **options, **_NODE)
+            except Exception:  # Ray raises a plain one when a node does not start
                 if not left:
                     raise
             finally:
+                timer.cancel()
                 signal.signal(signal.SIGTERM, handler)  # Ray puts its own there
         raise AssertionError
 

@@ -10,6 +10,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from ...actors.records.utterance import Shard, Utterance
+from ...actors.records.utterance_columns import UtteranceColumns, texts_of
 
 DEATHS_BEFORE_HALVING = 2
 DEATHS_OF_A_ROW = 3
@@ -25,7 +26,7 @@ class Task:
     """
 
     shard: Shard
-    utterances: tuple[Utterance, ...]
+    utterances: Sequence[Utterance]
     deaths: int = 0
     cost_s: float = 0.0
 
@@ -40,9 +41,10 @@ class Task:
 
     def left(self, rows: Collection[int]) -> Task:
         """The task with these rows only."""
-        return self._of(tuple(utterance for utterance in self.utterances if utterance.row in rows))
+        columns = UtteranceColumns.of(self.utterances)
+        return self._of(columns.at([at for at, row in enumerate(columns.rows) if row in rows]))
 
-    def _of(self, utterances: tuple[Utterance, ...]) -> Task:
+    def _of(self, utterances: Sequence[Utterance]) -> Task:
         share = _num_chars(utterances) / max(1, _num_chars(self.utterances))
         return replace(self, utterances=utterances, cost_s=self.cost_s * share)
 
@@ -85,4 +87,4 @@ def after_death(task: Task, cause: str, *, is_blamed: bool) -> list[Task] | Pois
 
 
 def _num_chars(utterances: Sequence[Utterance]) -> int:
-    return sum(len(utterance.text) for utterance in utterances)
+    return sum(map(len, texts_of(utterances)))

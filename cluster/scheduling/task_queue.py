@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from itertools import accumulate
 
 from ...actors.records.utterance import Shard
+from ...actors.records.utterance_columns import texts_of
 from .retry import Task
 
 PARTS_OF_SHARE = 3
@@ -126,7 +127,7 @@ def _rows_of(task: Task, piece_s: float, enough_s: float) -> int:
     num_rows = len(task.utterances)
     if task.cost_s <= 1.5 * piece_s or num_rows == 1:
         return num_rows
-    lengths = list(accumulate(len(utterance.text) for utterance in task.utterances))
+    lengths = list(accumulate(map(len, texts_of(task.utterances))))
     char_s = task.cost_s / max(1, lengths[-1])
     least = min(LEAST_ROWS, bisect_left(lengths, enough_s / char_s) + 1)
     wanted = max(least, bisect_left(lengths, piece_s / char_s) + 1)
@@ -134,4 +135,4 @@ def _rows_of(task: Task, piece_s: float, enough_s: float) -> int:
 
 
 def _longest(task: Task) -> int:
-    return max((len(utterance.text) for utterance in task.utterances), default=0)
+    return max(map(len, texts_of(task.utterances)), default=0)

@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from ...actors.records.utterance import Utterance
+from ...actors.records.utterance_columns import UtteranceColumns
 from ...actors.replica.receipt import Receipt
 from .sharding import CostModel
 
@@ -35,14 +36,16 @@ class CostLearner:
         busy_s = sum(receipt.busy_s / receipt.gate.mean_attempts for receipt in receipts)
         if busy_s <= 0 or any(receipt.num_failed for receipt in receipts) or not utterances:
             return
-        terms = np.asarray([len(utterances), sum(self._estimates.length(u.text) for u in utterances)]) / busy_s
+        columns = UtteranceColumns.of(utterances)
+        lengths = np.asarray(self._estimates.lengths(columns.texts), np.float64)
+        terms = np.asarray([len(columns), lengths.sum()]) / busy_s
         self._gram += np.outer(terms, terms)
         self._right += terms
         self._num_shards += 1
         self._busy_s += busy_s
-        self._estimated_s += sum(self._estimates.seconds(u) for u in utterances)
+        self._estimated_s += self._estimates.base_s * len(columns) + self._estimates.char_s * float(lengths.sum())
         self._audio_s += sum(receipt.audio_ms for receipt in receipts) / 1000
-        self._speech_chars += sum(self._estimates.length(u.text) / u.speed for u in utterances)
+        self._speech_chars += float((lengths / np.asarray(columns.speeds, np.float64)).sum())
 
     @property
     def corrected(self) -> CostModel | None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...actors.models.base import CostUnit, ModelInfo
-from ...actors.records.manifest import dumps
+from ...actors.records.manifest import dumps, dumps_all
 from ...actors.records.utterance import Shard, Utterance
+from ...actors.records.utterance_columns import UtteranceColumns
 
 RULES = 3
 """The version of what follows: raise it with any change of how a window is cut, or old outputs cannot be told apart."""
@@ -59,6 +59,10 @@ class CostModel:
         """The length of a text in the unit."""
         return len(text) if self.unit == "characters" else len(text.encode("utf-8", "surrogatepass"))
 
+    def lengths(self, texts: Sequence[str]) -> list[int]:
+        """The length of each text in the unit."""
+        return list(map(len, texts)) if self.unit == "characters" else list(map(self.length, texts))
+
     def seconds(self, utterance: Utterance) -> float:
         """Seconds that a replica needs for the utterance."""
         return self.base_s + self.char_s * self.length(utterance.text)
@@ -82,7 +86,7 @@ def shard_window(
     """The window's utterances as shards, longest first; each utterance exactly once."""
     if not utterances:
         return []
-    ordered, work = _ordered(utterances, cost, limits)
+    ordered, work = _ordered(UtteranceColumns.of(utterances), cost, limits)
     left = work.between(0, len(ordered))
     # A little below the limit, so that it does not cut a shard of even cost short and leave a rest.
     max_s = 0.95 * limits.max_audio_s
@@ -94,23 +98,22 @@ def shard_window(
         target = min(even, left / TAPER) if is_last else even
         end = work.end(start, target, TAPER_ROWS if is_last else 1)
         cost_s = work.between(start, end)
-        chosen = tuple(ordered[start:end])
-        shards.append(Shard(window, len(shards), chosen, digest(sorted(chosen, key=_row)), cost_s))
+        chosen = ordered[start:end]
+        ascending = sorted(range(len(chosen)), key=chosen.rows.__getitem__)
+        shards.append(Shard(window, len(shards), chosen, digest(chosen.at(ascending)), cost_s))
         left -= cost_s
         start = end
     return shards
 
 
-def _ordered(
-    utterances: Sequence[Utterance], cost: CostModel, limits: ShardLimits
-) -> tuple[Sequence[Utterance], _Work]:
+def _ordered(utterances: UtteranceColumns, cost: CostModel, limits: ShardLimits) -> tuple[UtteranceColumns, _Work]:
     """The utterances with the costliest first, and their work in this order."""
-    lengths = np.asarray([cost.length(u.text) for u in utterances], np.float64)
+    lengths = np.asarray(cost.lengths(utterances.texts), np.float64)
     seconds = cost.base_s + cost.char_s * lengths
-    order = np.lexsort((np.asarray([u.row for u in utterances]), -seconds))
-    speeds = np.asarray([u.speed for u in utterances], np.float64)
+    order = np.lexsort((np.asarray(utterances.rows), -seconds))
+    speeds = np.asarray(utterances.speeds, np.float64)
     audio_s = cost.audio_char_s * lengths / speeds
-    return [utterances[at] for at in order.tolist()], _Work(seconds[order], audio_s[order], limits)
+    return utterances.at(order.tolist()), _Work(seconds[order], audio_s[order], limits)
 
 
 class _Work:
@@ -144,10 +147,6 @@ class _Work:
         return end
 
 
-def _row(utterance: Utterance) -> int:
-    return utterance.row
-
-
 def digest(utterances: Sequence[Utterance]) -> str:
     """A hash of everything in these rows that the output depends on: 12 hexadecimal digits.
 
@@ -155,20 +154,18 @@ def digest(utterances: Sequence[Utterance]) -> str:
     """
     hashed = hashlib.blake2b(digest_size=6)
     if utterances:
-        ids, texts, voices = [u.id for u in utterances], [u.text for u in utterances], [u.voice for u in utterances]
-        numbers = [*[u.row for u in utterances], *[u.seed for u in utterances]]
-        numbers += [*map(len, ids), *map(len, texts), *map(len, voices)]
-        metadata = [u.metadata for u in utterances]
+        columns = UtteranceColumns.of(utterances)
+        ids, texts, voices = columns.ids, columns.texts, columns.voices
+        numbers = [*columns.rows, *columns.seeds, *map(len, ids), *map(len, texts), *map(len, voices)]
         # Column by column, in a layout of its own: text as the lengths and then the characters of all rows.
-        hashed.update(struct.pack(f"<{len(numbers)}q", *numbers))
-        hashed.update(struct.pack(f"<{len(utterances)}d", *[u.speed for u in utterances]))
+        hashed.update(np.asarray(numbers, "<i8").tobytes())
+        hashed.update(np.asarray(columns.speeds, "<f8").tobytes())
         hashed.update("".join([*ids, *texts, *voices]).encode("utf-8", "surrogatepass"))
-        if any(metadata):
-            hashed.update("".join(map(dumps, metadata)).encode())
-        languages = [u.language for u in utterances]
-        if any(languages):
-            hashed.update("\0".join(languages).encode())
-        references = [u.reference and [u.reference.clip, u.reference.text] for u in utterances]
-        if any(references):
+        if any(columns.metadata):
+            hashed.update(dumps_all(columns.metadata).encode())
+        if any(columns.languages):
+            hashed.update("\0".join(columns.languages).encode())
+        if any(columns.references):
+            references = [named and [named.clip, named.text] for named in columns.references]
             hashed.update(dumps({"references": references}).encode())
     return hashed.hexdigest()

@@ -1,11 +1,10 @@
 """Utterances made column by column, since a driver makes millions of them.
 
-Guaranteed: they are equal to those that the constructor makes, and their seeds to those of `seed_of`.
+Guaranteed: their seeds are equal to those of `seed_of`.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -14,11 +13,9 @@ from typing import Any
 import numpy as np
 
 from ...actors.records.reference import NamedClip
-from ...actors.records.utterance import JsonScalar, Utterance
+from ...actors.records.utterance import JsonScalar
+from ...actors.records.utterance_columns import UtteranceColumns
 from .bloom_filter import Hashes
-
-_FIELDS = ("row", "id", "text", "seed", "voice", "speed", "metadata", "language", "reference")
-_SETTERS = [vars(Utterance)[name].__set__ for name in _FIELDS]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,22 +42,17 @@ class Columns:
         for name, values in zip(self.__slots__, columns, strict=True):
             getattr(self, name).extend(values)
 
-    def utterances(self, job_seed: int) -> tuple[list[Utterance], Hashes]:
+    def made(self, job_seed: int) -> tuple[UtteranceColumns, Hashes]:
         """The utterances, and 64 bits of a hash of the job's seed and each of their ids."""
-        start = f"{job_seed}\0".encode()
-        encoded = [start + i.encode("utf-8", "surrogatepass") for i in self.ids]
-        digests = [blake2b(name, digest_size=8).digest() for name in encoded]
+        start = blake2b(f"{job_seed}\0".encode(), digest_size=8)
+        digests: list[bytes] = []
+        for row_id in self.ids:
+            hashed = start.copy()
+            hashed.update(row_id.encode("utf-8", "surrogatepass"))
+            digests.append(hashed.digest())
         hashes = np.frombuffer(b"".join(digests), "<u8").astype(np.uint64, copy=False)
         seeds: list[int] = (hashes >> np.uint64(1)).tolist()
         if self.seeds.count(None) < len(seeds):
             seeds = [seed if own is None else own for own, seed in zip(self.seeds, seeds, strict=True)]
-        made = [_new(Utterance) for _ in seeds]
-        columns = (self.rows, self.ids, self.texts, seeds, self.voices, self.speeds, self.metadata, self.languages)
-        columns += (self.references,)
-        for setter, values in zip(_SETTERS, columns, strict=True):
-            # Through the slots: the constructor of a frozen class takes several times as long.
-            deque(map(setter, made, values), maxlen=0)
-        return made, hashes
-
-
-_new = object.__new__
+        others = self.voices, self.speeds, self.metadata, self.languages, self.references
+        return UtteranceColumns(self.rows, self.ids, self.texts, seeds, *others), hashes

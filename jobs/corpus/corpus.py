@@ -109,7 +109,7 @@ class Corpus:
         """
         index = IdIndex() if self.has_ids else None
         stream = self.stream()
-        while (block := stream.take(_BLOCK_ROWS)).rows:
+        while len(block := stream.take(_BLOCK_ROWS)):
             if index is not None:
                 block.repeated([block.spoken[at] for at in index.add(block.hashes)])
             yield from block.rows

@@ -17,11 +17,13 @@ from itertools import islice
 
 from ...errors import CorpusError
 from .dialect import DELIMITERS, SHORTHANDS, Dialect, proven_by_header, shown, usual
-from .reader import START, Broken, Position, RawRow, Reader, bad_byte, check_names
+from .reader import START, Broken, Position, RawRow, RawRows, Reader, bad_byte, check_names
 from .tape import Tape, tape_of
 
 _MAX_BLANK_LINES = 100_000
 """Before the header."""
+_TOGETHER_LINES, _TOGETHER_CHARS = 1_024, 1 << 20
+"""Lines that are looked at together; one that is odd costs its neighbours some time."""
 _SAMPLE_RECORDS = 20
 """Without a header, so many tell how many fields a record has."""
 _SEP_LINE = re.compile(r'"?sep=([^"\r\n])"?[\r\n]*', re.IGNORECASE)
@@ -30,6 +32,9 @@ _SEP_LINE = re.compile(r'"?sep=([^"\r\n])"?[\r\n]*', re.IGNORECASE)
 
 class DelimitedReader(Reader):
     """Reads fields between delimiters. The dialect is known once the columns are."""
+
+    _one_by_one_until = 0
+    """Up to this line, rows have to be told apart one by one."""
 
     def columns(self) -> tuple[str, ...]:
         with tape_of(self.file, self.options.max_chars) as tape:
@@ -48,6 +53,36 @@ class DelimitedReader(Reader):
             for row in self._rows(tape, dialect, names):
                 self.offset, self.number = tape.offset, tape.line
                 yield row
+
+    def batches(self, wanted: Sequence[str] | None, start: Position = START) -> Iterator[RawRows]:
+        del wanted
+        with tape_of(self.file, self.options.max_chars) as tape:
+            dialect, names = self._begin(tape)
+            self.decimal = dialect.decimal
+            if start.offset:
+                tape.seek(start)
+            self.offset, self.number = start.offset, start.number
+            self._one_by_one_until = 0
+            while (batch := self._batch(tape, dialect, names)) is not None:
+                yield batch
+
+    def _batch(self, tape: Tape, dialect: Dialect, names: Sequence[str]) -> RawRows | None:
+        """The next rows, at most `most_rows`; None at the end."""
+        if tape.line >= self._one_by_one_until:
+            num_lines = len(tape.some(min(self.most_rows, _TOGETHER_LINES), _TOGETHER_CHARS))
+            batch = _plain_rows(tape, dialect, names) if num_lines else None
+            if batch is not None or not num_lines:
+                self.offset, self.number = tape.offset, tape.line
+                return batch
+            self._one_by_one_until = tape.line + num_lines
+            tape.rewind()
+        rows: list[RawRow] = []
+        for row in self._rows(tape, dialect, names):
+            rows.append(row)
+            self.offset, self.number = tape.offset, tape.line
+            if len(rows) >= self.most_rows or tape.line >= self._one_by_one_until:
+                break
+        return RawRows.of(rows) if rows else None
 
     @property
     def _has_header(self) -> bool:
@@ -193,6 +228,22 @@ def _first_record(tape: Tape, dialect: Dialect) -> list[str] | None:
         if tape.line > _MAX_BLANK_LINES:
             return None
     return None
+
+
+def _plain_rows(tape: Tape, dialect: Dialect, names: Sequence[str]) -> RawRows | None:
+    """The pending lines as a row each, and accepted; None, and still pending, if one of them is anything else."""
+    lines = tape.pending
+    try:
+        records = list(dialect.records(lines))
+    except csv.Error:
+        return None
+    if len(records) != len(lines) or set(map(len, records)) != {len(names)} or tape.is_too_long:
+        return None
+    joined = "".join(lines)
+    if not joined.isascii() and bad_byte(joined) is not None:
+        return None
+    first = tape.accept()
+    return RawRows(range(first, first + len(records)), dict(zip(names, zip(*records, strict=True), strict=True)))
 
 
 def _is_swallowed(lines: Sequence[str], dialect: Dialect, found: int, width: int) -> bool:

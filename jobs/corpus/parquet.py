@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import CorpusError
 from .files import BUFFER_BYTES
-from .reader import START, Broken, Position, RawRow, Reader, check_names
+from .reader import START, Broken, Position, RawRow, RawRows, Reader, check_names
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq
@@ -40,6 +40,25 @@ class ParquetReader(Reader):
                     self.offset = self.number = number
                     yield number, fields
 
+    def batches(self, wanted: Sequence[str] | None, start: Position = START) -> Iterator[RawRows]:
+        with self._open() as table:
+            names = table.schema_arrow.names
+            chosen = None if wanted is None else [name for name in names if name in wanted]
+            groups, skipped = _groups_from(table, start.number)
+            number = start.number - skipped
+            self.offset = self.number = start.number
+            for batch in table.iter_batches(_BATCH_ROWS, row_groups=groups, columns=chosen, use_threads=False):
+                at = min(skipped, batch.num_rows)
+                number, skipped = number + at, skipped - at
+                while at < batch.num_rows:
+                    some = batch.slice(at, self.most_rows)
+                    numbers = range(number + 1, number + some.num_rows + 1)
+                    at, number = at + some.num_rows, number + some.num_rows
+                    self.offset = self.number = number
+                    columns = _columns(some)
+                    by_row = None if columns is not None else [_record(some, row) for row in range(some.num_rows)]
+                    yield RawRows(numbers, columns, by_row)
+
     @contextmanager
     def _open(self) -> Generator[pq.ParquetFile]:
         import pyarrow as pa  # takes a while, and most corpora are text
@@ -64,15 +83,20 @@ def _groups_from(table: pq.ParquetFile, row: int) -> tuple[list[int], int]:
 
 
 def _records(batch: Any) -> Iterator[dict[str, object] | Broken]:
-    names = batch.schema.names
-    try:
-        columns = [column.to_pylist() for column in batch.columns]
-    except (ValueError, OverflowError):  # text that is no UTF-8, dates that Python lacks: find the rows to blame
-        for row in range(batch.num_rows):
-            yield _record(batch, row)
+    columns = _columns(batch)
+    if columns is None:
+        yield from (_record(batch, row) for row in range(batch.num_rows))
         return
-    for values in zip(*columns, strict=True):
-        yield dict(zip(names, values, strict=True))
+    for values in zip(*columns.values(), strict=True):
+        yield dict(zip(columns, values, strict=True))
+
+
+def _columns(batch: Any) -> dict[str, list[object]] | None:
+    """The values by column; None where one cannot be read, so that the rows to blame have to be found."""
+    try:
+        return {name: column.to_pylist() for name, column in zip(batch.schema.names, batch.columns, strict=True)}
+    except (ValueError, OverflowError):  # text that is no UTF-8, dates that Python lacks
+        return None
 
 
 def _record(batch: Any, row: int) -> dict[str, object] | Broken:

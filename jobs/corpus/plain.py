@@ -5,33 +5,32 @@ Guaranteed: what is said of such rows is what `RowMaker` says of each of them al
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from operator import itemgetter
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from ...actors.records.utterance import JsonScalar
 from ...errors import RowRejected
 from .options import InputOptions, name_of
-from .reader import Broken
+from .reader import RawRows
+from .values import scalar
 
-_Fields = dict[str, object]
+_Columns = Mapping[str, Sequence[object]]
 
 
 class PlainRows:
     """Knows rows of an id and a text, maybe a voice, no seed, speed or reference, and nothing that may be wrong."""
 
-    def __init__(self, options: InputOptions, metadata: Callable[[_Fields], dict[str, JsonScalar]]) -> None:
+    def __init__(self, options: InputOptions) -> None:
         self._options = options
-        self._metadata = metadata
         self._id, self._text, self._voice = name_of(options.id), options.text, name_of(options.voice)
         self._empty = (name_of(options.seed), name_of(options.speed), name_of(options.reference))
         self._voices = frozenset(options.voices)
         self._language, self._languages = name_of(options.language), frozenset(options.languages)
         self._meaningful = frozenset(column.name for column in options.meaningful)
 
-    def columns(self, rows: Sequence[_Fields | Broken]) -> tuple[Sequence[Any], ...] | None:
+    def columns(self, rows: RawRows) -> tuple[Sequence[Any], ...] | None:
         """Ids, texts, seeds, voices, speeds, metadata, languages, references of rows; None if one is not plain."""
-        columns = _columns(rows)
+        columns = rows.columns
         if columns is None or not self._is_plain(columns):
             return None
         voices = columns.get(self._voice, [None])
@@ -41,18 +40,31 @@ class PlainRows:
         if _is_empty(languages):
             languages = [""] * len(rows)
         speeds = [self._options.default_speed] * len(rows)
-        metadata: list[dict[str, JsonScalar]]
         try:
-            if self._options.metadata == "all" and columns.keys() <= self._meaningful:
-                metadata = [{} for _ in rows]
-            else:
-                metadata = list(map(self._metadata, cast("Sequence[_Fields]", rows)))
+            metadata = self._metadata(columns, len(rows))
         except RowRejected:
             return None
         none = [None] * len(rows)
         return columns[self._id], columns[self._text], none, voices, speeds, metadata, languages, none
 
-    def _is_plain(self, columns: dict[str, list[object]]) -> bool:
+    def _metadata(self, columns: _Columns, num_rows: int) -> list[dict[str, JsonScalar]]:
+        """The other columns as the metadata of each row.
+
+        Raises:
+            RowRejected: A value cannot be metadata
+        """
+        kept = self._options.metadata
+        names = [name for name in (columns if kept == "all" else kept) if name in columns]
+        if kept == "all":
+            names = [name for name in names if name not in self._meaningful]
+        values = [_scalars(columns[name]) for name in names]
+        if not names:
+            return [{} for _ in range(num_rows)]
+        if len(names) == 1:
+            return [{names[0]: value} for value in values[0]]
+        return [dict(zip(names, some, strict=True)) for some in zip(*values, strict=True)]
+
+    def _is_plain(self, columns: _Columns) -> bool:
         if self._id not in columns or self._text not in columns:
             return False
         ids, texts = cast("list[str]", columns[self._id]), cast("list[str]", columns[self._text])
@@ -61,7 +73,7 @@ class PlainRows:
         voices, languages = columns.get(self._voice, [None]), columns.get(self._language, [None])
         return (
             all(ids)
-            and all(map(str.isprintable, ids))
+            and "".join(ids).isprintable()
             and not any(map(str.isspace, ids))
             and all(texts)
             and max(map(len, texts)) <= self._options.max_chars
@@ -73,17 +85,17 @@ class PlainRows:
         )
 
 
-def _columns(rows: Sequence[_Fields | Broken]) -> dict[str, list[object]] | None:
-    """The columns of rows that all have the same ones; None for others."""
-    if set(map(type, rows)) != {dict} or len(set(map(len, cast("Sequence[_Fields]", rows)))) > 1:
-        return None
-    known = cast("Sequence[_Fields]", rows)
-    try:
-        return {name: list(map(itemgetter(name), known)) for name in known[0]}
-    except KeyError:
-        return None
+def _scalars(values: Sequence[object]) -> Sequence[JsonScalar]:
+    """Values as JSON has them.
+
+    Raises:
+        RowRejected: A value cannot be metadata
+    """
+    if set(map(type, values)) == {str}:
+        return cast("Sequence[str]", values)
+    return list(map(scalar, values))
 
 
-def _is_empty(column: list[object]) -> bool:
+def _is_empty(column: Sequence[object]) -> bool:
     """Whether no row has a value in it."""
     return column.count(None) + column.count("") == len(column)

@@ -10,8 +10,10 @@ from __future__ import annotations
 import codecs
 import io
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
+from typing import cast
 
 from ...errors import CorpusError
 from .files import InputFile
@@ -30,6 +32,46 @@ class Broken:
 
 RawRow = tuple[int, dict[str, object] | Broken]
 """A row's first line (1-based; its number in the file, for parquet) and its values by column."""
+
+
+@dataclass(frozen=True, slots=True)
+class RawRows:
+    """Consecutive rows of a file, as columns where the format has them, else row by row.
+
+    Attributes:
+        numbers: The first line of each (its number in the file, for parquet).
+        columns: Values of all rows by column; None where rows have different columns, or one is broken.
+        by_row: The rows one by one; None where the columns hold them.
+    """
+
+    numbers: Sequence[int]
+    columns: Mapping[str, Sequence[object]] | None
+    by_row: Sequence[dict[str, object] | Broken] | None = None
+
+    @classmethod
+    def of(cls, rows: Sequence[RawRow]) -> RawRows:
+        """These rows, looked at one by one."""
+        return cls([number for number, _ in rows], None, [fields for _, fields in rows])
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def some(self, start: int, end: int) -> RawRows:
+        """The rows from `start` to before `end`, as columns if they can be."""
+        numbers = self.numbers[start:end]
+        if self.by_row is None:
+            columns = cast("Mapping[str, Sequence[object]]", self.columns)
+            return RawRows(numbers, {name: values[start:end] for name, values in columns.items()})
+        rows = self.by_row[start:end]
+        return RawRows(numbers, _columns(rows), rows)
+
+    @property
+    def rows(self) -> Sequence[dict[str, object] | Broken]:
+        """The rows one by one."""
+        if self.by_row is not None:
+            return self.by_row
+        columns = cast("Mapping[str, Sequence[object]]", self.columns)
+        return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +109,11 @@ class Reader(ABC):
         delimiter: Between the fields, in formats that have one; known once the columns are.
         offset: Where the row after the last one read begins, as in `Position`.
         number: The same, in lines or rows.
+        most_rows: Rows that the next batch may have, 1 or more.
     """
 
     unit = "line"
+    most_rows = 1
     decimal = "."
     delimiter = ""
 
@@ -96,6 +140,32 @@ class Reader(ABC):
         Raises:
             CorpusError: The corpus cannot be read; the message names the file and place
         """
+
+    def batches(self, wanted: Sequence[str] | None, start: Position = START) -> Iterator[RawRows]:
+        """Stream the same rows, at most `most_rows` at a time; `offset` and `number` are behind the last batch.
+
+        Raises:
+            CorpusError: The corpus cannot be read; the message names the file and place
+        """
+        rows: list[RawRow] = []
+        for row in self.rows(wanted, start):
+            rows.append(row)
+            if len(rows) >= self.most_rows:
+                yield RawRows.of(rows)
+                rows = []
+        if rows:
+            yield RawRows.of(rows)
+
+
+def _columns(rows: Sequence[dict[str, object] | Broken]) -> dict[str, list[object]] | None:
+    """The columns of rows that all have the same ones; None for others."""
+    if set(map(type, rows)) != {dict} or len(set(map(len, cast("Sequence[dict[str, object]]", rows)))) > 1:
+        return None
+    known = cast("Sequence[dict[str, object]]", rows)
+    try:
+        return {name: list(map(itemgetter(name), known)) for name in known[0]}
+    except KeyError:
+        return None
 
 
 def skip_bom(stream: io.BufferedReader, uri: str) -> int:

@@ -12,17 +12,19 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 from ...actors.models.voice_reference import unknown_name
 from ...actors.records.reference import NamedClip
 from ...actors.records.utterance import Failure, JsonScalar, Utterance
+from ...actors.records.utterance_columns import UtteranceColumns
 from ...errors import RowRejected
 from .bloom_filter import Hashes
 from .columns import Columns
 from .options import InputOptions, name_of
 from .plain import PlainRows
-from .reader import Broken, RawRow
+from .reader import Broken, RawRows
 from .references import RowReferences
 from .values import decoded, is_infinite, is_missing, is_no_number, scalar, seed_in, short, with_point
 
@@ -39,13 +41,22 @@ class MadeRows:
     """Consecutive rows, each an utterance or a failure.
 
     Attributes:
-        spoken: Positions in `rows` of the utterances.
-        hashes: uint64 [len(spoken)]: 64 bits of the job's seed and the utterance's id, see `IdIndex`.
+        hashes: uint64 [len(utterances)]: 64 bits of the job's seed and the utterance's id, see `IdIndex`.
     """
 
-    rows: list[Utterance | Failure]
-    spoken: list[int]
+    utterances: UtteranceColumns
+    failures: list[Failure]
     hashes: Hashes
+
+    @property
+    def rows(self) -> list[Utterance | Failure]:
+        """All of them, in order."""
+        return merged(self.utterances, self.failures)
+
+
+def merged(utterances: Sequence[Utterance], failures: Sequence[Failure]) -> list[Utterance | Failure]:
+    """Rows of two kinds, by their numbers."""
+    return sorted([*utterances, *failures], key=attrgetter("row")) if failures else list(utterances)
 
 
 class RowMaker:
@@ -64,14 +75,14 @@ class RowMaker:
         self._references = RowReferences(options)
         self._voices = frozenset(options.voices)
         self._meaningful = frozenset(column.name for column in options.meaningful)
-        self._plain = PlainRows(options, self._metadata)
+        self._plain = PlainRows(options)
 
     def make(self, row: int, place: tuple[str, str, int], fields: dict[str, object] | Broken) -> Utterance | Failure:
         """The row as an utterance or a failure; `place` is its file, "line" or "row", and the number of that."""
         uri, unit, number = place
-        return self.make_all(row, uri, unit, [(number, fields)]).rows[0]
+        return self.make_all(row, uri, unit, RawRows.of([(number, fields)])).rows[0]
 
-    def make_all(self, first_row: int, uri: str, unit: str, raw: Sequence[RawRow], decimal: str = ".") -> MadeRows:
+    def make_all(self, first_row: int, uri: str, unit: str, raw: RawRows, decimal: str = ".") -> MadeRows:
         """Make consecutive rows of one file.
 
         Args:
@@ -81,27 +92,23 @@ class RowMaker:
             raw: The rows.
             decimal: Decimal sign of numbers in text, "." or ","; a point is always read.
         """
-        failed: dict[int, Failure] = {}
+        failures: list[Failure] = []
         columns = Columns()
         for start in range(0, len(raw), _TOGETHER):
-            some = raw[start : start + _TOGETHER]
+            some = raw.some(start, start + _TOGETHER)
             first = first_row + start
-            plain = self._plain.columns([fields for _, fields in some])
+            plain = self._plain.columns(some)
             if plain is not None:
                 columns.extend(range(first, first + len(some)), *plain)
                 continue
-            for row, (number, fields) in enumerate(some, first):
+            for row, number, fields in zip(range(first, first + len(some)), some.numbers, some.rows, strict=True):
                 checked = self._checked_or_failed(row, (uri, unit, number), fields, decimal)
                 if isinstance(checked, Failure):
-                    failed[row - first_row] = checked
+                    failures.append(checked)
                 else:
                     columns.append(row, *checked)
-        made, hashes = columns.utterances(self._options.job_seed)
-        if not failed:
-            return MadeRows(list(made), list(range(len(raw))), hashes)
-        spoken = [position for position in range(len(raw)) if position not in failed]
-        others = iter(made)
-        return MadeRows([failed.get(at) or next(others) for at in range(len(raw))], spoken, hashes)
+        utterances, hashes = columns.made(self._options.job_seed)
+        return MadeRows(utterances, failures, hashes)
 
     def _checked_or_failed(
         self, row: int, place: tuple[str, str, int], fields: dict[str, object] | Broken, decimal: str

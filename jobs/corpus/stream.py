@@ -10,17 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from itertools import accumulate, islice
+from dataclasses import dataclass
+from itertools import accumulate
+from operator import attrgetter
 
 import numpy as np
 
 from ...actors.records.utterance import Failure, Utterance
+from ...actors.records.utterance_columns import UtteranceColumns
 from ...errors import CorpusError, StorageMissing
 from .bloom_filter import Hashes
 from .files import InputFile
-from .reader import Position, RawRow, Reader
-from .rows import RowMaker, place_name
+from .reader import Position, RawRows, Reader
+from .rows import MadeRows, RowMaker, merged, place_name
 
 OpenReader = Callable[[InputFile], Reader]
 RefuseChanged = Callable[[Sequence[InputFile]], None]
@@ -31,34 +33,48 @@ class Block:
     """Consecutive rows of the corpus.
 
     Attributes:
-        spoken: Positions in `rows` of what was an utterance as it was read.
+        first_row: Number in the corpus of the first of them.
+        failures: In order.
+        spoken: Positions in the block of what was an utterance as it was read.
         hashes: uint64 [len(spoken)], of their ids.
     """
 
-    rows: list[Utterance | Failure] = field(default_factory=list[Utterance | Failure])
-    spoken: list[int] = field(default_factory=list[int])
-    hashes: Hashes = field(default_factory=lambda: np.zeros(0, np.uint64))
-    _pieces: list[tuple[int, str, str, Sequence[RawRow]]] = field(
-        default_factory=list[tuple[int, str, str, Sequence[RawRow]]]
-    )
+    first_row: int
+    utterances: UtteranceColumns
+    failures: list[Failure]
+    spoken: Sequence[int]
+    hashes: Hashes
+    _pieces: Sequence[tuple[int, str, str, Sequence[int]]]
+
+    def __len__(self) -> int:
+        return len(self.utterances) + len(self.failures)
+
+    @property
+    def rows(self) -> list[Utterance | Failure]:
+        """All rows in order, made anew with each call."""
+        return merged(self.utterances, self.failures)
 
     def repeated(self, positions: Sequence[int]) -> list[int]:
         """Let the rows at these positions fail, since their ids were used before; the numbers of these rows."""
-        numbers: list[int] = []
-        for at in positions:
-            row = self.rows[at]
-            reason = f"{self._place(at)}: id {row.id!r} is already used by an earlier row; ids have to be unique"
-            self.rows[at] = Failure(row.row, row.id, reason, row.text, row.metadata)
-            numbers.append(row.row)
-        return numbers
+        if not len(positions):
+            return []
+        failing = {self.first_row + at for at in positions}
+        is_failing = [row in failing for row in self.utterances.rows]
+        for row in self.utterances.at([at for at, fails in enumerate(is_failing) if fails]):
+            place = self._place(row.row - self.first_row)
+            reason = f"{place}: id {row.id!r} is already used by an earlier row; ids have to be unique"
+            self.failures.append(Failure(row.row, row.id, reason, row.text, row.metadata))
+        self.failures.sort(key=attrgetter("row"))
+        self.utterances = self.utterances.at([at for at, fails in enumerate(is_failing) if not fails])
+        return sorted(failing)
 
     def new_hashes(self, repeated: Sequence[int]) -> Hashes:
         """The hashes of the utterances, without those at the positions `repeated`."""
         return self.hashes[~np.isin(self.spoken, repeated)] if len(repeated) else self.hashes
 
     def _place(self, at: int) -> str:
-        first, uri, unit, raw = next(piece for piece in reversed(self._pieces) if piece[0] <= at)
-        return place_name((uri, unit, raw[at - first][0]))
+        first, uri, unit, numbers = next(piece for piece in reversed(self._pieces) if piece[0] <= at)
+        return place_name((uri, unit, numbers[at - first]))
 
 
 class RowStream:
@@ -92,8 +108,8 @@ class RowStream:
         self._file = position.file - 1
         self._first_in_doubt = position.file
         self._reader: Reader | None = None
-        self._raw: Iterator[RawRow] = iter(())
-        self._ahead: RawRow | None = None
+        self._batches: Iterator[RawRows] = iter(())
+        self._ahead: RawRows | None = None
 
     @contextmanager
     def unchanged(self) -> Generator[None]:
@@ -128,11 +144,9 @@ class RowStream:
         Raises:
             CorpusError: The corpus cannot be read; the message names the file and place
         """
-        while self._ahead is None:
-            self._ahead = next(self._raw, None)
-            if self._ahead is None and not self._next_file():
-                return True
-        return False
+        if self._ahead is None:
+            self._ahead = self._next_batch(1)
+        return self._ahead is None
 
     def take(self, num_rows: int) -> Block:
         """The next rows; fewer than asked for at the end of the corpus only.
@@ -140,26 +154,35 @@ class RowStream:
         Raises:
             CorpusError: The corpus cannot be read; the message names the file and place
         """
-        block = Block()
-        while len(block.rows) < num_rows and not self.is_at_end:
-            raw = list(islice(self._raw, num_rows - len(block.rows) - 1))
-            assert self._ahead is not None
-            raw.insert(0, self._ahead)
-            self._ahead = None
-            self._add(block, raw)
-        return block
+        first_row = self.row
+        made: list[MadeRows] = []
+        pieces: list[tuple[int, str, str, Sequence[int]]] = []
+        while (left := first_row + num_rows - self.row) > 0:
+            raw = self._next_batch(left)
+            if raw is None:
+                break
+            reader = self._reader
+            assert reader is not None
+            pieces.append((self.row - first_row, reader.file.uri, reader.unit, raw.numbers))
+            made.append(self._maker.make_all(self.row, reader.file.uri, reader.unit, raw, reader.decimal))
+            self.row += len(raw)
+            self.position = Position(self._file, reader.offset, reader.number)
+        utterances = UtteranceColumns.joined([some.utterances for some in made])
+        failures = [failure for some in made for failure in some.failures]
+        spoken = [row - first_row for row in utterances.rows] if failures else range(len(utterances))
+        hashes = np.concatenate([np.zeros(0, np.uint64), *(some.hashes for some in made)])
+        return Block(first_row, utterances, failures, spoken, hashes, pieces)
 
-    def _add(self, block: Block, raw: list[RawRow]) -> None:
-        """Make rows of one file and append them."""
-        reader, before = self._reader, len(block.rows)
-        assert reader is not None
-        made = self._maker.make_all(self.row, reader.file.uri, reader.unit, raw, reader.decimal)
-        block.rows += made.rows
-        block.spoken += [before + at for at in made.spoken] if before else made.spoken
-        block.hashes = np.concatenate([block.hashes, made.hashes]) if before else made.hashes
-        block._pieces.append((before, reader.file.uri, reader.unit, raw))  # pyright: ignore[reportPrivateUsage]
-        self.row += len(raw)
-        self.position = Position(self._file, reader.offset, reader.number)
+    def _next_batch(self, most: int) -> RawRows | None:
+        """The next rows of one file, at most so many; None at the end of the corpus."""
+        raw, self._ahead = self._ahead, None
+        while raw is None:
+            if self._reader is not None:
+                self._reader.most_rows = most
+            raw = next(self._batches, None)
+            if raw is None and not self._next_file():
+                return None
+        return raw
 
     def _next_file(self) -> bool:
         """Open the next file; False if there is none."""
@@ -168,5 +191,5 @@ class RowStream:
         self._file += 1
         start = self.position if self.position.file == self._file else Position(self._file)
         self._reader = self._open_reader(self._files[self._file])
-        self._raw = self._reader.rows(self._wanted, start)
+        self._batches = self._reader.batches(self._wanted, start)
         return True

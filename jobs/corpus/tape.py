@@ -76,6 +76,35 @@ class Tape:
             pending.append(line)
             yield line
 
+    def some(self, num_lines: int, num_chars: int) -> list[str]:
+        """Read some lines, which then are pending; a line that has no end is among them as far as it was read.
+
+        Args:
+            num_lines: The most lines.
+            num_chars: No further line is read after so many characters.
+
+        Raises:
+            CorpusError: Lines were read again too often.
+        """
+        pending, readline, again = self.pending, self._stream.readline, self._again
+        length = 0
+        while len(pending) < num_lines and length < num_chars:
+            if again:
+                self._count_again()
+                line = again.popleft()
+            else:
+                line = readline(MAX_LINE)
+            if not line:
+                break
+            length += len(line)
+            pending.append(line)
+        return pending
+
+    @property
+    def is_too_long(self) -> bool:
+        """Whether a pending line was not read to its end."""
+        return max(map(len, self.pending), default=0) >= MAX_LINE
+
     def _count_again(self) -> None:
         """Each line that opens a quote and closes another one may have the whole rest behind it read once more."""
         self._num_again += 1
@@ -94,8 +123,7 @@ class Tape:
     def accept(self) -> int:
         """Forget the pending lines; the number of the first of them."""
         first = self.line + 1
-        for line in self.pending:
-            self.offset += _num_bytes(line)
+        self.offset += _num_bytes(self.pending[0] if len(self.pending) == 1 else "".join(self.pending))
         self.line += len(self.pending)
         self.pending.clear()
         return first

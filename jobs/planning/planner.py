@@ -127,14 +127,14 @@ class Planner:
             added = block.new_hashes(repeated)
         position = stream.position
         read = 1.0 if is_last else min(stream.fraction_read, 0.999999)
-        plan = WindowPlan(len(block.rows), position, 0, "", bits_of(repeated), 0.0, read)
+        plan = WindowPlan(len(block), position, 0, "", bits_of(repeated), 0.0, read)
         planned = self._cut(index, block, is_last, plan)
         self._log.add(planned.plan, added)
         return planned
 
     def _cut(self, index: int, block: Block, is_last: bool, plan: WindowPlan) -> Planned:
         """The window's shards, without those that are committed."""
-        window = Window.of(index, block.rows, is_last=is_last)
+        window = Window(index, block.utterances, tuple(block.failures), is_last)
         shards = shard_window(index, window.utterances, self._cost, self._limits, is_last=is_last)
         parts = {shard.id: shard.digest for shard in shards}
         if window.rejected:

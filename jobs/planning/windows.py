@@ -20,7 +20,7 @@ class Window:
     """Consecutive rows of the corpus: those that can be spoken, and those rejected as they were read."""
 
     index: int
-    utterances: tuple[Utterance, ...]
+    utterances: Sequence[Utterance]
     rejected: tuple[Failure, ...]
     is_last: bool
 

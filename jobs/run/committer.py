@@ -195,7 +195,8 @@ class Committer:
         try:
             with guarded(self._lease.check):
                 self._lease.check()  # so that a run that lost it begins no further number
-                name = replace(part.name, stamp=self._claim.begin_commit(), content=content_digest(part.manifest))
+                content = part.name.content or content_digest(part.manifest)
+                name = replace(part.name, stamp=self._claim.begin_commit(), content=content)
                 texts = () if part.texts is None else ((text_key(name), part.texts),)
                 # The audio has landed: the replica's receipt says so.
                 Executor(self._storage).run(Commit((), (*texts, (name.key, part.manifest))))

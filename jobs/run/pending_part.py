@@ -11,6 +11,7 @@ from typing import Self
 
 from ...actors.models.base import ModelInfo
 from ...actors.records.manifest import PartName, Record, decode_records, encode_records
+from ...actors.records.utterance_columns import rows_of
 from ...actors.records.verdicts import NO_VERDICTS
 from ...cluster.scheduling.retry import PoisonRow
 from ...cluster.scheduling.shard_tracker import CompletedShard
@@ -26,7 +27,7 @@ class PendingPart:
     """A part to be stored.
 
     Attributes:
-        name: The part's name without its stamp, which is added when the part is written
+        name: The part's name without its stamp, which is added when the part is written, as is a missing `content`
         manifest: The content of the manifest: JSON lines
         texts: The refined rows as JSON lines; None for audio
         cost_s: Estimated seconds on one replica
@@ -60,9 +61,9 @@ class PendingPart:
             verdicts=sum((receipt.verdicts for receipt in receipts), NO_VERDICTS),
         )
         assert name.num_ok + name.num_failed == len(shard.utterances), f"rows lost in shard {shard.id}: {name}"
-        has_others = any(utterance.row in asked_seeds for utterance in shard.utterances) if asked_seeds else False
+        has_others = any(row in asked_seeds for row in rows_of(shard.utterances)) if asked_seeds else False
         if len(receipts) == 1 and not completed.poisoned and not has_others:
-            manifest = receipts[0].manifest
+            manifest, name = receipts[0].manifest, replace(name, content=receipts[0].content)
         else:
             records = [r for receipt in receipts for r in decode_records(receipt.manifest, shard.id)]
             records += [poisoned_record(row, info) for row in completed.poisoned]

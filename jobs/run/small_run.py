@@ -11,7 +11,6 @@ import math
 import sys
 
 from ...actors.device.machine import has_gpu, num_cores
-from ...actors.records.utterance import Utterance
 from ...cluster.session import Resources, plan_replicas
 from .prepare import ResolvedJob
 
@@ -51,9 +50,9 @@ def _cost_of_few(job: ResolvedJob, limit: int) -> float | None:
     if not limit or sum(file.size for file in job.corpus.files) > MAX_BYTES:
         return None
     block = job.corpus.stream().take(limit)
-    if len(block.rows) >= limit:
+    if len(block) >= limit:
         return None
-    return sum(job.cost.seconds(row) for row in block.rows if isinstance(row, Utterance))
+    return sum(map(job.cost.seconds, block.utterances))
 
 
 def _is_ray_here() -> bool:

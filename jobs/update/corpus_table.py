@@ -86,11 +86,12 @@ class CorpusTable:
                 is_at_end = stream.is_at_end
             repeated = [] if ids is None else [block.spoken[at] for at in ids.add(block.hashes)]
             block.repeated(repeated)
-            table._blocks.append(Block(start, first_row, len(block.rows), tuple(repeated)))
-            rows, sizes = table._add(block.rows)
+            table._blocks.append(Block(start, first_row, len(block), tuple(repeated)))
+            read = block.rows
+            rows, sizes = table._add(read)
             found.append(rows)
             lengths.append(sizes)
-            rejected.append(np.fromiter((isinstance(row, Failure) for row in block.rows), np.bool_, len(block.rows)))
+            rejected.append(np.fromiter((isinstance(row, Failure) for row in read), np.bool_, len(read)))
         table._index(b"".join(found), np.concatenate(lengths), np.concatenate(rejected))
         return table
 
@@ -167,4 +168,5 @@ class CorpusTable:
             with stream.unchanged():
                 taken = stream.take(self._block_rows)
             taken.repeated(block.repeated)
-            yield [self._seeded(taken.rows[at]) for at in wanted]
+            rows = taken.rows
+            yield [self._seeded(rows[at]) for at in wanted]

@@ -209,10 +209,22 @@ LAWS: dict[str, Callable[[dict[str, Any]], None]] = {
 }
 
 
-ON_RAY = ("driver_memory", "scale", "throughput")
+ON_RAY = ("scale",)
 """Those that the tests' Ray is given to: to start one of their own costs more than all that they do with it."""
 
-IN_PROCESS = ("batching", "chattts", "gate", "kokoro", "quality", "scale", "streaming", "text", "throughput")
+IN_PROCESS = (
+    "batching",
+    "chattts",
+    "duplex",
+    "f5tts",
+    "gate",
+    "kokoro",
+    "quality",
+    "scale",
+    "streaming",
+    "text",
+    "throughput",
+)
 """Those that run here; what they measure in children are processes all the same."""
 
 CASES = [pytest.param(name, marks=[pytest.mark.soak] if name == "service" else []) for name in KEYS]
@@ -254,6 +266,14 @@ def test_a_tiny_run_ends_with_all_its_figures(
     figures = json.loads(told.rstrip().splitlines()[-1])
     assert set(figures) == set(KEYS[name].split())
     LAWS[name](figures)
+
+
+@pytest.mark.soak
+def test_ray_data_speaks_the_rows_of_the_makespan() -> None:
+    """Its imports cost as much as all that the tiny run does."""
+    told = json.loads(run("scale_makespan", "--tiny", "--parts", "ray-data as read", "ray-data sorted 8"))
+    assert all(found["took_s"] > 0 for found in told.values())
+    assert len(told) == 2
 
 
 def test_the_comparison_with_upstream_can_be_asked_for(

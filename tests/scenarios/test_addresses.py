@@ -61,18 +61,17 @@ def test_ray_client(tmp_path: Path, ray_head: Any) -> None:
     check(tmp_path, run(tmp_path, f"cluster.address={ray_head.client}"))
 
 
-def test_auto_joins_the_cluster_of_the_environment(tmp_path: Path, ray_head: Any) -> None:
-    check(tmp_path, run(tmp_path, "cluster.address=auto", RAY_ADDRESS=ray_head.address))
+def test_auto_joins_the_cluster_of_the_environment_with_a_model_of_the_users_own(tmp_path: Path, ray_head: Any) -> None:
+    """A class named as "module:Class" has to be importable here and by the replicas; nothing else.
 
-
-def test_host_and_port_and_a_model_of_the_users_own(tmp_path: Path, ray_head: Any) -> None:
-    """A class named as "module:Class" has to be importable here and by the replicas; nothing else."""
+    `test_package.py` joins a cluster by host and port.
+    """
     models = tmp_path / "models"
     models.mkdir()
     for folder in (models, ray_head.folder):
         (folder / "my_models.py").write_text(MODEL, encoding="utf-8")
-    done = run(tmp_path, f"cluster.address={ray_head.address}", "model.name=my_models:Loud", PYTHONPATH=str(models))
-    check(tmp_path, done)
+    where = {"RAY_ADDRESS": ray_head.address, "PYTHONPATH": str(models)}
+    check(tmp_path, run(tmp_path, "cluster.address=auto", "model.name=my_models:Loud", **where))
     assert max(abs(clip.samples).max() for clip in speechmill.read(str(tmp_path / "out"))) > 0.5, "twice as loud"
 
 

@@ -43,7 +43,7 @@ def test_ten_minutes_of_storm_end_as_calm() -> None:
 
 @pytest.mark.timeout(3_600)  # it starts some thirty processes: a minute or two, and many more on a busy machine
 def test_a_job_in_a_storm_ends_as_one_in_calm() -> None:
-    """Kill -9 of replicas every seven seconds, of a raylet that is put back, of the driver; one request in 20 fails."""
+    """Kill -9 of replicas every ten seconds, of a raylet that is put back, of the driver; one request in 20 fails."""
     check(*storm("--tiny"))
 
 

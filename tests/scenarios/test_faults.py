@@ -168,7 +168,7 @@ def test_chattts_killed_and_continued_speaks_the_same_bits(
     texts = ["今天是2024年5月6日。", "I paid $42 for 3 apples!", "你好，世界 [laugh] 再见。", "We'll meet at 10:30."]
     rows = [
         {"id": f"id-{row}", "text": f"{row}: {texts[row % 4]}", "voice": ["", "seed:7", "calm"][row % 3]}
-        for row in range(32)
+        for row in range(16)
     ]
     corpus = tmp_path / "mixed.jsonl"
     corpus.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
@@ -177,10 +177,10 @@ def test_chattts_killed_and_continued_speaks_the_same_bits(
     model = {"name": "chattts", "path": str(tmp_path / "weights"), "options": options}
     bucket = s3_env.new_bucket()
     calm, stormy = f"s3://{bucket}/calm", f"s3://{bucket}/stormy"
-    alone = job_file(tmp_path, corpus, calm, s3_env.endpoint, model=model)
+    alone = job_file(tmp_path, corpus, calm, s3_env.endpoint, model=model, shard_rows=4)
     assert speechmill.Job.load(alone, ONE_REPLICA).run().num_ok == len(rows)
 
-    path = job_file(tmp_path, corpus, stormy, s3_env.endpoint, model=model, num_replicas=1)
+    path = job_file(tmp_path, corpus, stormy, s3_env.endpoint, model=model, num_replicas=1, shard_rows=4)
     running = start(path)
     running.until(lambda event: event["rows_committed"] > 0)
     running.kill()

@@ -1,8 +1,8 @@
 """A driver that lost its lease and does not know: whatever it still does, the output of the one that took over stays.
 
 It is stopped (a laptop's lid, SIGSTOP), or what it has sent arrives when the other one has long finished. The lease is
-shortened to seconds; nothing that is promised hangs on it. The replicas of a stopped driver go on: they are processes,
-and in `make soak` actors of a Ray.
+shortened to seconds; nothing that is promised hangs on it. The stopped driver is a process. Its replicas go on: they
+are processes, and in `make soak` actors of a Ray. Its predecessor and successor run in the process of the test.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 from support.measured import measured
 
+import speechmill
 from speechmill.cluster.storage import S3Options, Storage, open_storage
 from speechmill.jobs.output.output_file import OutputFile
 from speechmill.jobs.verify import verify
@@ -31,7 +32,7 @@ COMMAND = (
     f"Lease.take.__func__.__kwdefaults__['lease_s'] = {LEASE_S}; "
     "from speechmill.jobs.cli.main import main; main()"
 )
-NUM_ROWS = 120
+NUM_ROWS = 72
 
 
 class Driver:
@@ -88,6 +89,16 @@ def address(request: pytest.FixtureRequest) -> str:
     return request.getfixturevalue("ray_head").address if request.node.get_closest_marker("soak") else "local"
 
 
+@pytest.fixture
+def run_here(hosted_replicas: None) -> Callable[..., None]:
+    """Run a job in this process to its end, which is a good one."""
+
+    def run(job: Path, *, overwrite: bool = False) -> None:
+        assert speechmill.Job.load(job).run(overwrite=overwrite).exit_code == 0
+
+    return run
+
+
 def write_job(folder: Path, address: str, uri: str, container: str, endpoint: str | None = None, seed: int = 0) -> Path:
     corpus = folder / "corpus.jsonl"
     rows = [{"id": f"id-{row}", "text": f"Row {row} " + "la " * (row * 7 % 40)} for row in range(NUM_ROWS)]
@@ -129,7 +140,7 @@ def is_swept(storage: Storage) -> None:
     ],
 )
 def test_a_driver_that_was_stopped_changes_nothing_of_its_successors_output(
-    start: Any, tmp_path: Path, address: str, container: str, second: str
+    start: Any, run_here: Any, tmp_path: Path, address: str, container: str, second: str
 ) -> None:
     """SIGSTOP in the middle of a run, with manifests on their way; and of the sweep after --overwrite."""
     storage = open_storage(str(tmp_path / "out"))
@@ -138,9 +149,7 @@ def test_a_driver_that_was_stopped_changes_nothing_of_its_successors_output(
     first.until_rows(16)
     first.process.send_signal(signal.SIGSTOP)
     time.sleep(1.2 * LEASE_S)  # what has to happen is that its lease runs out
-    other = ["--overwrite"] if second == "begins anew" else []
-    status, said = start(job, *other).end()
-    assert status == 0, said
+    run_here(job, overwrite=second == "begins anew")
     is_whole(storage, run=2)
     before = {entry.key: entry.version for entry in storage.list("audio/")}
 
@@ -157,7 +166,7 @@ def test_a_driver_that_was_stopped_changes_nothing_of_its_successors_output(
 
 @pytest.mark.parametrize("stage", ["overwrites", pytest.param("commits", marks=pytest.mark.soak)])
 def test_requests_that_arrive_late_change_nothing_of_the_successors_output(
-    start: Any, tmp_path: Path, address: str, s3_env: Any, s3_proxy: Any, stage: str
+    start: Any, run_here: Any, tmp_path: Path, address: str, s3_env: Any, s3_proxy: Any, stage: str
 ) -> None:
     """The network holds what the first driver sends: deletes of what it overwrites, or manifests."""
     uri = f"s3://{s3_env.new_bucket()}/out"
@@ -165,7 +174,7 @@ def test_requests_that_arrive_late_change_nothing_of_the_successors_output(
     direct = partial(write_job, tmp_path, address, uri, "files", s3_env.endpoint)
     runs = 0
     if stage == "overwrites":
-        assert start(direct(seed=1)).end()[0] == 0
+        run_here(direct(seed=1))
         runs += 1
     first = start(write_job(tmp_path, address, uri, "files", s3_proxy.endpoint), *(["--overwrite"] if runs else []))
     runs += 1
@@ -178,8 +187,7 @@ def test_requests_that_arrive_late_change_nothing_of_the_successors_output(
     s3_proxy.hold()
     time.sleep(1.2 * LEASE_S)
     assert s3_proxy.num_held > 0, "requests are under way"
-    status, said = start(direct(), "--overwrite").end()
-    assert status == 0, said
+    run_here(direct(), overwrite=True)
     runs += 1
     is_whole(storage, run=runs)
     before = {entry.key: entry.version for entry in storage.list("audio/")}

@@ -57,7 +57,8 @@ class HostCluster:
         }
         ports = {"gcs_server_port": 6379, "ray_client_server_port": 10001, "temp_dir": f"{HOME}/ray"}
         self._up([self.head], "head", num_cpus=0, **dashboard, **ports)
-        self._up(self.workers, "worker", num_cpus=1, gcs_address=self.address)
+        # With a dashboard, jobs bring their environments.
+        self._up(self.workers, "worker", num_cpus=1, gcs_address=self.address, include_dashboard=self._has_dashboard)
 
     def is_up(self, node: Host) -> bool:
         """Whether Ray is running on a node."""

@@ -1,8 +1,10 @@
 """A Ray node as a process: `python ray_node.py head|worker OPTIONS`, the options of Ray's `RayParams` as JSON.
 
-It is `ray start --block` without what tests do not need: a second or more of imports, the monitors, and the API server
-of a head without a dashboard. It waits for a node that starts slowly, on a busy machine, where Ray gives up after 30 s.
-It prints that it is up, and ends when one of Ray's processes has ended.
+It is `ray start --block` without what tests do not need: a second or more of imports, and monitors. Only with
+`include_dashboard` it has the agent that collects metrics, and a head an API server, with the modules that `speechmill
+submit` calls. Only with that or Ray's client it has the agent that makes environments. It waits for a node that starts
+slowly, on a busy machine, where Ray gives up after 30 s. It prints that it is up, and ends when one of Ray's processes
+has ended.
 """
 
 from __future__ import annotations
@@ -16,6 +18,9 @@ AGENT_PORTS = ("dashboard_agent_listen_port", "metrics_agent_port", "metrics_exp
 """Of a node's agents; the options name them all."""
 UP = "the node is up"
 """Printed."""
+_DASHBOARD_MODULES = "JobHead,NodeHead,StateHead"
+_NO_AGENT = ("sh", "-c", "exec tail -f /dev/null")
+"""The raylet ends with its agents; this one does nothing."""
 
 
 def main(kind: str, options: str) -> int:
@@ -28,8 +33,17 @@ def main(kind: str, options: str) -> int:
         no_monitor=True, include_log_monitor=False, min_worker_port=0, max_worker_port=0, **json.loads(options)
     )
     params.node_ip_address = services.resolve_ip_for_localhost(params.node_ip_address)
-    if not params.include_dashboard:
+    if params.include_dashboard:
+        services.start_ray_process = _with_few_modules(services.start_ray_process)
+    else:
         services.start_api_server = lambda *_, **__: ("", None)
+        left_out = {"dashboard_agent"}
+        if not params.ray_client_server_port:
+            left_out.add("runtime_env_agent")
+        services._build_python_executable_command_memory_profileable = _without(
+            left_out, services._build_python_executable_command_memory_profileable
+        )
+        params.update(**dict.fromkeys(AGENT_PORTS[:3], 0))
     services.get_node = _patient(services.get_node)
     node = _node_class()(params, head=kind == "head", shutdown_at_exit=True, spawn_reaper=True)
     if kind == "head":
@@ -51,10 +65,28 @@ def _node_class() -> Any:
         def start_raylet(self, *arguments: Any, **named: Any) -> None:
             for name in AGENT_PORTS:
                 file = getattr(raylet, f"{name.upper()}_NAME")
-                raylet.persist_port(self._session_dir, self._node_id, file, getattr(self._ray_params, name))
+                port = getattr(self._ray_params, name) or -1  # as Ray's own agent tells that it offers nothing
+                raylet.persist_port(self._session_dir, self._node_id, file, port)
             super().start_raylet(*arguments, **named)
 
     return Told
+
+
+def _with_few_modules(start_process: Any) -> Any:
+    """The dashboard has a process for each of its ten modules."""
+
+    def start(command: list[str], kind: str, **named: Any) -> Any:
+        more = [f"--modules-to-load={_DASHBOARD_MODULES}"] if kind == "dashboard" else []
+        return start_process([*command, *more], kind, **named)
+
+    return start
+
+
+def _without(agents: set[str], interpreter: Any) -> Any:
+    def command(kind: str, *arguments: Any, **named: Any) -> list[str]:
+        return list(_NO_AGENT) if kind in agents else interpreter(kind, *arguments, **named)
+
+    return command
 
 
 def _patient(get_node: Any) -> Any:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from speechmill.actors.records.manifest import PartName, Record, decode_records, dumps, encode_records
+from speechmill.actors.records.manifest import PartName, Record, decode_records, dumps, dumps_all, encode_records
 from speechmill.actors.records.utterance import Failure
 from speechmill.cluster.commit.names import Stamp
 from speechmill.errors import JobError
@@ -272,3 +272,16 @@ def test_an_ok_record_without_audio_is_refused(name: str) -> None:
             pcm_sha256="",
             **numbers,
         )
+
+
+JSON_TEXT = st.text(st.characters(codec=None), max_size=4)
+
+
+@given(
+    st.lists(
+        st.dictionaries(st.sampled_from(["a", 'b"', "é"]), JSON_TEXT | st.none() | st.floats(), max_size=2), max_size=4
+    )
+    | st.lists(st.fixed_dictionaries({"a": JSON_TEXT, 'b"': JSON_TEXT}), max_size=4)
+)
+def test_many_lines_are_those_of_each(values: list[dict[str, object]]) -> None:
+    assert dumps_all(values) == "".join(map(dumps, values))

@@ -11,6 +11,7 @@ from speechmill.actors.records.reference import NamedClip
 from speechmill.actors.records.utterance import Failure, Utterance
 from speechmill.cluster.storage.audio_files import ClipFiles
 from speechmill.jobs.corpus.options import Column, InputOptions
+from speechmill.jobs.corpus.reader import RawRows
 from speechmill.jobs.corpus.rows import RowMaker
 
 OPTIONS = InputOptions(
@@ -94,6 +95,6 @@ def test_columns_of_that_name_are_metadata_where_no_model_clones() -> None:
 def test_rows_made_together_keep_their_clips() -> None:
     rows = [(n, {"id": f"{n}", "text": "x", "reference": f"{n % 2}.wav", "reference_text": "w"}) for n in range(600)]
     rows += [(n, {"id": f"{n}", "text": "x", "reference": "", "reference_text": ""}) for n in range(600, 1200)]
-    found = RowMaker(OPTIONS).make_all(0, "/x.csv", "line", rows).rows
+    found = RowMaker(OPTIONS).make_all(0, "/x.csv", "line", RawRows.of(rows)).rows
     clips = [row.reference and row.reference.clip for row in found if isinstance(row, Utterance)]
     assert clips == [f"{n % 2}.wav" for n in range(600)] + [None] * 600

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from speechmill.actors.models.voice_reference import VoiceForm
 from speechmill.actors.records.utterance import Failure, Utterance, seed_of
 from speechmill.jobs.corpus import Column, InputOptions
-from speechmill.jobs.corpus.reader import Broken
+from speechmill.jobs.corpus.reader import Broken, RawRows
 from speechmill.jobs.corpus.rows import RowMaker
 
 PLACE = ("a.csv", "line", 9)
@@ -121,14 +121,16 @@ def test_a_voice_that_is_no_name_is_one_where_the_model_takes_its_form(voice: st
 )
 def test_a_decimal_comma_is_read_where_the_file_writes_it(given: object, speed: float) -> None:
     fields = {"text": "x", "speed": given, "seed": "17,0", "note": "2,5"}
-    (row,) = RowMaker(InputOptions("a.csv")).make_all(0, "a.csv", "line", [(2, fields)], ",").rows
+    (row,) = RowMaker(InputOptions("a.csv")).make_all(0, "a.csv", "line", RawRows.of([(2, fields)]), ",").rows
     assert (row.speed, row.seed, row.metadata) == (speed, 17, {"note": "2,5"})
 
 
 @pytest.mark.parametrize("speed", ["1.234,5", "1,2,3", "1,5.", ",", "1, 5"])
 def test_what_is_no_number_with_a_comma_either_fails(speed: str) -> None:
     (row,) = (
-        RowMaker(InputOptions("a.csv")).make_all(0, "a.csv", "line", [(2, {"text": "x", "speed": speed})], ",").rows
+        RowMaker(InputOptions("a.csv"))
+        .make_all(0, "a.csv", "line", RawRows.of([(2, {"text": "x", "speed": speed})]), ",")
+        .rows
     )
     assert isinstance(row, Failure)
     assert f"speed {speed!r} is not a number" in row.reason
@@ -181,11 +183,11 @@ def test_rows_made_together_are_those_made_one_by_one(mixed: list[Any], plain: l
     maker = RowMaker(options)
     for rows in (mixed, plain):
         raw = list(enumerate(rows, 2))
-        made = maker.make_all(5, "a.csv", "line", raw)
+        made = maker.make_all(5, "a.csv", "line", RawRows.of(raw))
         alone = [maker.make(5 + at, ("a.csv", "line", number), fields) for at, (number, fields) in enumerate(raw)]
         assert made.rows == alone
         spoken = [row for row in alone if isinstance(row, Utterance)]
-        assert [made.rows[at] for at in made.spoken] == spoken
+        assert list(made.utterances) == spoken
         brought = [isinstance(fields, dict) and fields.get("seed") not in ("", None) for fields in rows]
         for row, hashed in zip(spoken, made.hashes.tolist(), strict=True):
             assert brought[row.row - 5] or (row.seed == hashed >> 1 == seed_of(3, row.id))
@@ -207,7 +209,7 @@ def test_many_rows_have_the_languages_that_each_has_alone() -> None:
     ]
     for some in (fields, fields[:2], [row | {"language": ""} for row in fields]):
         raw = list(enumerate(some, 1))
-        together = maker.make_all(0, "a.csv", "line", raw).rows
+        together = maker.make_all(0, "a.csv", "line", RawRows.of(raw)).rows
         assert together == [maker.make(n - 1, ("a.csv", "line", n), row) for n, row in raw]
 
 

@@ -23,7 +23,7 @@ from speechmill.cluster.sharding.sharding import CostModel, ShardLimits
 from speechmill.cluster.storage import Entry, Storage, open_storage
 from speechmill.errors import JobChanged
 from speechmill.jobs.corpus import Corpus, InputFile, InputOptions
-from speechmill.jobs.corpus.reader import RawRow, Reader
+from speechmill.jobs.corpus.reader import RawRow, RawRows, Reader
 from speechmill.jobs.output import plan_log
 from speechmill.jobs.output.ledger import Ledger
 from speechmill.jobs.output.plan_log import PlanLog, delete_plan
@@ -93,9 +93,16 @@ class Counting(Reader):
         return self.reader.columns()
 
     def rows(self, *arguments: Any) -> Iterator[RawRow]:
-        for number, fields in self.reader.rows(*arguments):
-            self.seen.append((self.file.name, number))
-            yield number, fields
+        return self.reader.rows(*arguments)
+
+    def batches(self, *arguments: Any) -> Iterator[RawRows]:
+        found = self.reader.batches(*arguments)
+        while True:
+            self.reader.most_rows = self.most_rows
+            if (batch := next(found, None)) is None:
+                return
+            self.seen += [(self.file.name, number) for number in batch.numbers]
+            yield batch
 
 
 class CountedCorpus(Corpus):

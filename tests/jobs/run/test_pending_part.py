@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -46,6 +47,13 @@ def test_one_receipt_is_the_manifest_as_it_stands() -> None:
         SHARD.digest,
     )
     assert (part.texts, part.cost_s, part.num_bytes) == (None, 4.5, len(only.manifest))
+
+
+def test_the_hash_of_a_manifest_is_the_replica_s_unless_the_manifest_is_made_anew() -> None:
+    only = replace(receipt(ROWS), content="0123456789abcdef")
+    assert PendingPart.of_shard(CompletedShard(SHARD, (only,), ()), INFO, is_text=False).name.content == only.content
+    part = PendingPart.of_shard(CompletedShard(SHARD, (only,), ()), INFO, {ROWS[0].row: 7}, is_text=False)
+    assert (part.name.content, part.manifest != only.manifest) == ("", True)
 
 
 def test_receipts_of_pieces_and_rows_that_kill_become_one_manifest_with_every_row_once() -> None:

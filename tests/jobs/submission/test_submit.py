@@ -24,6 +24,7 @@ from speechmill.jobs.submission.handle import SubmittedJob
 from speechmill.jobs.verify import verify
 
 SECRET = "canary-that-must-stay-at-home"
+SECRETS = ("AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "HF_TOKEN", "RAY_AUTH_TOKEN", "SPEECHMILL_KEY")
 
 
 @contextmanager
@@ -51,27 +52,6 @@ def check(out: Path, num_ok: int) -> None:
     assert (report.is_ok, report.is_complete, report.num_ok) == (True, True, num_ok)
 
 
-def test_a_job_runs_in_the_cluster_and_takes_nothing_of_the_environment_along(
-    tmp_path: Path, head: Any, write_job: Callable[..., Path]
-) -> None:
-    write_job(6)
-    names = ("AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "HF_TOKEN", "RAY_AUTH_TOKEN", "SPEECHMILL_KEY")
-    (tmp_path / ".env").write_text(SECRET)
-    done = head.call("submit", "job.yaml", "--wait", "--json", cwd=tmp_path, **dict.fromkeys(names, SECRET))
-    assert done.returncode == 0, done.stderr
-    submitted, result = map(json.loads, done.stdout.splitlines())
-    assert submitted["event"] == "submitted"
-    assert submitted["id"].startswith("tones-")
-    assert (result["event"], result["num_ok"], result["output"]) == ("result", 6, str(tmp_path / "out"))
-    check(tmp_path / "out", 6)
-    [job] = [job for job in listed(head) if job["id"] == submitted["id"]]
-    assert (job["status"], job["exit_code"], job["name"]) == ("SUCCEEDED", 0, "tones")
-    assert (job["output"], len(job["fingerprint"])) == (str(tmp_path / "out"), 64)
-    seen = [path for path in head.folder.rglob("*") if path.is_file() and not path.is_symlink()]
-    assert any(path.name == "job.json" for path in seen), "what was sent lies there, unpacked"
-    assert not [path for path in seen if SECRET.encode() in path.read_bytes()]
-
-
 def test_what_runs_there_is_what_was_sent(head: Any) -> None:
     """The cluster of the tests has this checkout as well; driver and workers have to prefer what came with the job."""
     from speechmill.jobs.submission.head import Head
@@ -94,13 +74,14 @@ def test_what_runs_there_is_what_was_sent(head: Any) -> None:
     assert version == metadata.version("speechmill")
 
 
-def test_a_job_is_followed_left_stopped_killed_and_continued(
+def test_a_job_is_followed_left_stopped_killed_and_continued_and_takes_nothing_of_the_environment_along(
     tmp_path: Path, head: Any, write_job: Callable[..., Path]
 ) -> None:
-    """One output through all that may happen to its drivers."""
+    """One output through all that may happen to its drivers; the last is sent from an environment full of secrets."""
     out, slow = tmp_path / "out", tmp_path / "slow"
+    (tmp_path / ".env").write_text(SECRET)
     # Whichever driver's replica finds the file speaks for minutes: nothing here depends on how fast the machine is.
-    write_job(32, options=f"{{batch_s: 0.25, slow: 2000, slow_file: {slow}}}, batch_size: 1", replicas=1)
+    write_job(16, options=f"{{batch_s: 0.25, slow: 2000, slow_file: {slow}}}, batch_size: 1", replicas=1)
     with ending(head.start("submit", "job.yaml", "--id", "first", "--follow", cwd=tmp_path)) as follower:
         eventually(lambda: list(out.glob("manifest/*/*.jsonl")), "the first part")
         slow.touch()
@@ -122,7 +103,7 @@ def test_a_job_is_followed_left_stopped_killed_and_continued(
         shown, said = follower.communicate(timeout=HANG_S)
     assert follower.returncode == 130
     assert shown.startswith("first\n")
-    assert "/ 32 rows" in shown, "progress is shown"
+    assert "/ 16 rows" in shown, "progress is shown"
     assert "speechmill logs first --follow" in said
     assert [job["status"] for job in listed(head) if job["id"] == "first"] == ["RUNNING"]
 
@@ -142,11 +123,22 @@ def test_a_job_is_followed_left_stopped_killed_and_continued(
     with pytest.raises(RunStopped, match="by signal 9"):
         second.result()
 
-    done = head.invoke("submit", "job.yaml", "--follow", cwd=tmp_path, RAY_ADDRESS="127.0.0.1:1")
-    assert done.returncode == 0, done.stdout
-    check(out, 32)
-    jobs = [job["id"] for job in listed(head)]
-    assert jobs.index("second") < jobs.index("first"), "the newest first"
+    secrets = dict.fromkeys(SECRETS, SECRET) | {"RAY_ADDRESS": "127.0.0.1:1"}
+    done = head.call("submit", "job.yaml", "--wait", "--json", cwd=tmp_path, **secrets)
+    assert done.returncode == 0, done.stderr
+    submitted, result = map(json.loads, done.stdout.splitlines())
+    assert submitted["event"] == "submitted"
+    assert submitted["id"].startswith("tones-")
+    assert (result["event"], result["num_ok"], result["output"]) == ("result", 16, str(out))
+    check(out, 16)
+    jobs = {job["id"]: job for job in listed(head)}
+    assert list(jobs)[:3] == [submitted["id"], "second", "first"], "the newest first"
+    job = jobs[submitted["id"]]
+    assert (job["status"], job["exit_code"], job["name"]) == ("SUCCEEDED", 0, "tones")
+    assert (job["output"], len(job["fingerprint"])) == (str(out), 64)
+    seen = [path for path in head.folder.rglob("*") if path.is_file() and not path.is_symlink()]
+    assert any(path.name == "job.json" for path in seen), "what was sent lies there, unpacked"
+    assert not [path for path in seen if SECRET.encode() in path.read_bytes()]
 
 
 def _absolute(tmp_path: Path) -> dict[str, Any]:
