@@ -13,6 +13,9 @@ write_output, tell   a small output, and the law of hostile input (`support/smal
 pretend_cuda  a CUDA device on machines that have none (`support/pretend_cuda`)
 hosted_replicas  replicas of small runs are threads of this process, but where a test is marked `replica_processes`
 
+In every test nothing waits for the disk, a batcher measures a shape once, and a graph of hibari is loaded once
+(`_cheaper`).
+
 A test that needs Ray, a server or processes of its own is marked `integration`: by what it asks for, or in its file.
 `make check` leaves these out.
 """
@@ -24,6 +27,7 @@ import os
 import sys
 from collections.abc import Iterator
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -39,6 +43,8 @@ from support.small_output import tell, write_output  # noqa: F401  (fixtures)
 from support.tcpproxy import TcpProxy
 from support.threads import ThreadSource
 
+from speechmill.actors.batcher import calibration
+from speechmill.actors.models.hibari import int8
 if TYPE_CHECKING:
     from support.pretend_cuda import PretendCuda
 
@@ -154,6 +160,29 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """What tests measure stays out of the user's cache, and what the user measured out of the tests."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SPEECHMILL_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cheaper() -> Iterator[None]:
+    """What costs much, and what no test of this process can see.
+
+    No test takes the power away, so files need not reach the disk: that costs a millisecond each. A batcher needs one
+    measurement of a shape, not the fastest of five. The graph of the embedded voice takes a second to load: once.
+    """
+    sessions: dict[bytes, Any] = {}
+
+    def session_of(raw: bytes, file: Path) -> Any:
+        key = sha256(raw).digest()
+        if key not in sessions:
+            sessions[key] = load_session(raw, file)
+        return sessions[key]
+
+    load_session = int8._session
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: None)
+        patch.setattr(calibration, "MOST_PASSES", 0)
+        patch.setattr(int8, "_session", session_of)
         yield
 
 

@@ -7,6 +7,7 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,13 @@ PURE = [
 ]
 
 
+@cache
+def imports_in(path: Path) -> list[ast.Import | ast.ImportFrom]:
+    """The statements of a file that import, at any depth of the code: each file is parsed once."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
+
+
 def imported(path: Path) -> Iterator[str]:
     """Absolute names of the modules that a file imports, at any depth of the code."""
     yield from (module for module, _ in imported_names(path))
@@ -111,10 +119,10 @@ def imported(path: Path) -> Iterator[str]:
 def imported_names(path: Path) -> Iterator[tuple[str, list[str]]]:
     """The same, each with the names that are taken from it."""
     package = ["speechmill", *path.relative_to(ROOT).parent.parts]
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in imports_in(path):
         if isinstance(node, ast.Import):
             yield from ((alias.name, []) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
+        else:
             base = package[: len(package) - node.level + 1] if node.level else []
             module = ".".join([*base, *([node.module] if node.module else [])])
             yield module, [alias.name for alias in node.names]
@@ -156,12 +164,13 @@ def circle(imports: Mapping[str, set[str]]) -> list[str]:
     return next((found for room in sorted(imports) if (found := visit([room]))), [])
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_imports_run_one_way(path: Path) -> None:
-    layer = path.relative_to(ROOT).parts[0]
-    above = LAYERS[LAYERS.index(layer) + 1 :]
-    for name in imported(path):
-        assert not any(name.startswith(f"speechmill.{other}") for other in above), f"{path} imports {name}"
+def test_imports_run_one_way() -> None:
+    wrong: list[str] = []
+    for path in MODULES:
+        layer = path.relative_to(ROOT).parts[0]
+        above = tuple(f"speechmill.{other}" for other in LAYERS[LAYERS.index(layer) + 1 :])
+        wrong += [f"{path} imports {name}" for name in imported(path) if name.startswith(above)]
+    assert wrong == []
 
 
 def test_rooms_import_each_other_without_circles() -> None:
@@ -179,18 +188,19 @@ def test_a_circle_of_rooms_is_found() -> None:
     assert circle({"a": {"b", "c"}, "b": {"d"}, "c": {"d"}, "d": set()}) == []
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_imports_inside_the_package_are_relative(path: Path) -> None:
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-        if isinstance(node, ast.ImportFrom) and not node.level and node.module:
-            names = [node.module]
-        assert not any(name.split(".")[0] == "speechmill" for name in names), f"{path}:{node.lineno}"
+def test_imports_inside_the_package_are_relative() -> None:
+    wrong: list[str] = []
+    for path in MODULES:
+        for node in imports_in(path):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and not node.level and node.module:
+                names = [node.module]
+            wrong += [f"{path}:{node.lineno}" for name in names if name.split(".")[0] == "speechmill"]
+    assert wrong == []
 
 
-@pytest.mark.parametrize("name", PURE)
-def test_decisions_import_neither_ray_nor_torch(name: str) -> None:
-    assert not {"ray", "torch"} & {module.split(".")[0] for module in imported(ROOT / name)}
+def test_decisions_import_neither_ray_nor_torch() -> None:
+    assert [name for name in PURE if {"ray", "torch"} & {m.split(".")[0] for m in imported(ROOT / name)}] == []
 
 
 def test_the_package_imports_quickly_because_it_loads_no_heavy_library() -> None:

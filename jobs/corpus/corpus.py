@@ -9,7 +9,6 @@ only, and an empty jsonl file, are files of no rows.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from ...actors.records.utterance import Failure, Utterance
@@ -21,6 +20,7 @@ from .jsonl import JsonlReader
 from .missing import no_column, other_case
 from .options import DELIMITED, Format, InputOptions
 from .originals import Originals
+from .parallel import in_order
 from .parquet import ParquetReader
 from .reader import Reader
 from .rows import RowMaker
@@ -68,8 +68,7 @@ class Corpus:
             CorpusError: A file cannot be read, or a column is missing
         """
         self._refuse_vain_options()
-        with ThreadPoolExecutor(min(_CHECK_THREADS, len(self.files))) as threads:
-            found = list(threads.map(self._columns, self.files))
+        found = list(in_order(self._columns, self.files, _CHECK_THREADS))
         self.notes = tuple(
             f'{file.uri}: the column "{column}" is not read as {key}, for its letters; to have it so: '
             f"--set input.{key}={column}"

@@ -100,15 +100,21 @@ def prepared(pronunciation: Pronunciation) -> Prepared:
     return Prepared.of(tokens, tuple((word, first, end) for word, first, end in spans if first < end))
 
 
+@cache
+def _g2p(british: bool) -> G2P:
+    """The rules of an accent. Their dictionaries take a second to read: once for all models of a process."""
+    hibari_package()
+    from hibari.g2p import G2P
+
+    return G2P(british=british)
+
+
 class Phonemes:
     """Pronunciation of one accent."""
 
     def __init__(self, british: bool) -> None:
-        hibari_package()
-        from hibari.g2p import G2P
-
         self._spelling = re.compile(f"({phoneme_spelling()})")
-        self._g2p: G2P = G2P(british=british)
+        self._g2p = _g2p(british)
 
     def phonemes(self, text: str) -> str:
         """How `text` is pronounced, its marks among the phonemes.

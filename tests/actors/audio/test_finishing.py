@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
-import pyloudnorm
 import pytest
-import scipy.signal
+import scipy
 from numpy.typing import NDArray
 
 from speechmill.actors.audio.finishing import (
@@ -32,6 +32,13 @@ def syllables(seed: int, seconds: float = 1.5, rate: int = RATE) -> Samples:
     buzz = sum(np.sin(k * phase) / k for k in range(1, 12)) + 0.05 * draw.standard_normal(len(times))
     rhythm = np.clip(np.sin(2 * np.pi * draw.uniform(2, 5) * times + draw.uniform(0, 6)), 0, None)
     return (draw.uniform(0.02, 0.3) * buzz * rhythm).astype(np.float32)
+
+
+def meter(rate: int) -> Any:
+    """An independent meter of loudness."""
+    import pyloudnorm  # not while tests are collected: it takes two seconds
+
+    return pyloudnorm.Meter(rate)
 
 
 def quiet(seconds: float, rate: int = RATE) -> Samples:
@@ -104,7 +111,7 @@ def test_200_clips_have_the_loudness_asked_for_and_no_true_peak_above_the_limit(
     On clips under a second the meters themselves may differ by more: pyloudnorm counts a last block that is not whole.
     """
     target = -21.0
-    meters = {rate: pyloudnorm.Meter(rate) for rate in (RATE, 22_050)}
+    meters = {rate: meter(rate) for rate in (RATE, 22_050)}
     for seed in range(200):
         rate = (RATE, 22_050)[seed % 2]
         clip = syllables(seed, seconds=0.6 + seed % 5 / 8, rate=rate)
@@ -122,7 +129,7 @@ def test_single_peaks_are_lowered_so_that_the_rest_is_as_loud_as_asked_for(peak_
     clip[at - 12 : at + 12] *= 10 ** (peak_db / 20)
     target = loudness_lufs(clip, RATE) - 2.5 - true_peak_dbfs(clip, RATE) + peak_db
     made = finish(clip, RATE, Finishing(loudness_lufs=target)).samples
-    assert abs(pyloudnorm.Meter(RATE).integrated_loudness(made.astype(np.float64)) - target) < 0.5
+    assert abs(meter(RATE).integrated_loudness(made.astype(np.float64)) - target) < 0.5
     assert 20 * np.log10(np.abs(scipy.signal.resample_poly(made, 8, 1)).max()) < -1
     far = np.flatnonzero((np.abs(np.arange(len(clip)) - at) > RATE // 100) & (np.abs(clip) > 0.01))
     ratios = (made[far] / clip[far])[np.abs(clip[far]) < 0.2]
@@ -145,7 +152,7 @@ def test_a_clip_shorter_than_a_block_is_levelled_too() -> None:
     loudest = clip[: RATE // 4]
     made = finish(loudest, RATE, Finishing(loudness_lufs=-23.0)).samples
     again = np.tile(made, 8).astype(np.float64)
-    assert abs(pyloudnorm.Meter(RATE).integrated_loudness(again) + 23) < 0.5
+    assert abs(meter(RATE).integrated_loudness(again) + 23) < 0.5
 
 
 def test_the_order_is_trim_resample_level_and_the_cut_is_told() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from speechmill.actors.batcher import calibration
 from speechmill.actors.batcher.batch_shape import BatchShape
 from speechmill.actors.batcher.calibration import calibrate, key_of
 from speechmill.actors.batcher.probes import Probes
@@ -19,7 +22,7 @@ from speechmill.actors.batcher.profile_cache import ProfileCache
 from speechmill.actors.device.memory import ProcessMemory, is_out_of_memory, memory_of
 from speechmill.actors.models.base import ModelConfig
 from speechmill.actors.models.tone import Tone
-from speechmill.actors.records.utterance import Prepared
+from speechmill.actors.records.utterance import Prepared, Segment
 from speechmill.actors.replica.loaded_model import tuned
 from speechmill.actors.replica.receipt import ReplicaConfig
 from speechmill.errors import ModelError, RowRejected
@@ -49,6 +52,29 @@ def test_the_bytes_of_a_model_are_found_hidden_term_and_all() -> None:
     assert profile.peak.coefficients == pytest.approx({"row": 700, "cell": 100, "square": 3})
     assert profile.cells_per_char == pytest.approx(1.0)
     assert profile.samples_per_cell == pytest.approx(8.0, abs=0.5)
+
+
+class Counting(Tone):
+    """Counts how often each batch is spoken."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__(config)
+        self.counts: Counter[tuple[int, int]] = Counter()
+
+    def speak(self, segments: Sequence[Segment]) -> list[NDArray[np.float32]]:
+        self.counts[len(segments), segments[0].length] += 1
+        return super().speak(segments)
+
+
+def test_all_shapes_are_measured_again_while_there_is_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    counts: list[int] = []
+    for passes, time_s in ((3, 1e9), (3, 0.0)):
+        monkeypatch.setattr(calibration, "MOST_PASSES", passes)
+        monkeypatch.setattr(calibration, "TIME_S", time_s)
+        model = Counting(ModelConfig("tone", options={"audio_char_s": 0.001}))
+        assert measured(model) is not None
+        counts.append(min(model.counts.values()))
+    assert counts == [4, 1], "once, and once more in each pass"
 
 
 def test_noise_in_the_bytes_becomes_the_margin() -> None:

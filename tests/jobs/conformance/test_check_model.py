@@ -29,6 +29,8 @@ from speechmill.jobs.conformance.laws import LAWS
 from speechmill.jobs.conformance.samples import speak_samples
 from speechmill.jobs.conformance.subject import Subject
 
+SHORT = {"audio_char_s": 0.01}
+"""A second of sound a row of tone costs more than all that is asked of it."""
 TEXTS = ("Good morning.", "Is there any bread?", "Nine boats left before the fog came in.")
 
 
@@ -40,7 +42,7 @@ def details(report: ConformanceReport) -> str:
     return "\n".join(f"{finding.law}: {finding.detail}" for finding in report.findings)
 
 
-@pytest.mark.parametrize("options", [{}, {"mixes_voices": False}])
+@pytest.mark.parametrize("options", [SHORT, SHORT | {"mixes_voices": False}])
 def test_tone_keeps_all_laws(options: dict[str, Any]) -> None:
     report = check_model("tone", options=options, texts=TEXTS)
     assert report.is_ok, details(report)
@@ -99,7 +101,7 @@ def test_minicpmo_keeps_all_laws(tmp_path: Path) -> None:
     ],
 )
 def test_a_planted_fault_is_found(model: str, law: str) -> None:
-    report = check_model(f"support.planted:{model}", texts=TEXTS)
+    report = check_model(f"support.planted:{model}", options=SHORT, texts=TEXTS)
     assert law in broken(report), details(report)
     assert not report.is_ok
     (finding,) = [finding for finding in report.findings if finding.law == law]
@@ -122,7 +124,7 @@ def weights(tmp_path: Path) -> str:
     [("Strict", ""), ("Lenient", "cut to half of its length is loaded as if"), ("Careless", "raises KeyError, where")],
 )
 def test_damaged_weights_have_to_be_refused(weights: str, model: str, words: str) -> None:
-    report = check_model(f"support.planted:{model}", weights=weights, texts=TEXTS)
+    report = check_model(f"support.planted:{model}", weights=weights, options=SHORT, texts=TEXTS)
     assert broken(report) == (["refuses_damaged_weights"] if words else []), details(report)
     (finding,) = [finding for finding in report.findings if finding.law == "refuses_damaged_weights"]
     assert words in finding.detail
@@ -194,7 +196,9 @@ def test_the_command_says_each_law_and_ends_with_its_status() -> None:
     assert done.exit_code == 0, done.output
     assert done.stdout.count("kept ") == len(LAWS) - 1
     assert "skipped" in done.stdout and "no weights were named" in done.stdout
-    done = CliRunner().invoke(app, ["check-model", "support.planted:SeedIgnored", "--json", *texts])
+    done = CliRunner().invoke(
+        app, ["check-model", "support.planted:SeedIgnored", "--option", "audio_char_s=0.01", "--json", *texts]
+    )
     assert done.exit_code == 1
     body = json.loads(done.stdout)
     assert (body["is_ok"], body["model"]["name"]) == (False, "tone")

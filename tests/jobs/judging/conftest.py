@@ -8,7 +8,7 @@ import json
 import tarfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +30,7 @@ NOUNS = ("mill", "river", "lantern", "orchard", "bridge", "kettle", "harbour", "
 FORMS = ("jsonl", "csv", "ljspeech", "filelist", "webdataset", "parquet", "out-files", "out-webdataset", "out-parquet")
 
 
+@cache
 def speech(text: str, seed: int = 0) -> NDArray[np.float32]:
     """Float32 [num_samples]: syllables of noise and tone, as long as it takes to say the text."""
     num_letters = sum(char.isalnum() for char in text)
@@ -37,7 +38,9 @@ def speech(text: str, seed: int = 0) -> NDArray[np.float32]:
     times = np.arange(round(pace * (0.5 + 0.068 * num_letters) * RATE)) / RATE
     syllables = 0.5 + 0.5 * np.sin(2 * np.pi * (3.5 + 0.01 * (seed % 7)) * times)
     tone = np.sin(2 * np.pi * (140 + seed % 50) * times) + 0.1 * np.random.default_rng(seed).normal(size=len(times))
-    return (0.3 * (0.1 + 0.9 * syllables) * tone).astype(np.float32)
+    made = (0.3 * (0.1 + 0.9 * syllables) * tone).astype(np.float32)
+    made.flags.writeable = False
+    return made
 
 
 def damaged(samples: NDArray[np.float32], fault: str) -> NDArray[np.float32]:

@@ -181,8 +181,12 @@ def places(bench: Bench) -> list[tuple[str, int]]:
     return list(corpus.seen)
 
 
+EXAMPLES = min(8, settings.default.max_examples // 3)
+"""Runs are dear: fewer of them where a profile has few examples."""
+
+
 @pytest.mark.parametrize("kind", FORMATS)
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(files=FILES, window_rows=st.integers(1, 9), data=st.data())
 def test_a_run_cut_off_anywhere_goes_on_as_if_it_had_not(
     tmp_path_factory: pytest.TempPathFactory, kind: str, files: list[list[Row]], window_rows: int, data: st.DataObject
@@ -202,7 +206,7 @@ def test_a_run_cut_off_anywhere_goes_on_as_if_it_had_not(
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(files=FILES, window_rows=st.integers(1, 9), has_ids=st.booleans(), data=st.data())
 def test_no_row_of_a_finished_window_is_read_again(
     tmp_path_factory: pytest.TempPathFactory,

@@ -16,11 +16,10 @@ import socket
 import threading
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from contextlib import closing
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import av
 import numpy as np
-import openai
 import pytest
 import uvicorn
 from support.waiting import HANG_S, eventually
@@ -34,6 +33,9 @@ from speechmill.actors.replica.streaming import speak_stream
 from speechmill.jobs.service.admission import AdmissionLimits
 from speechmill.jobs.service.app import create_app
 from speechmill.jobs.service.metrics import Metrics
+
+if TYPE_CHECKING:
+    import openai  # a second, so not while tests are collected
 
 KEY = "a key for tests"
 
@@ -260,9 +262,13 @@ class Served:
         return connect(url, **how)
 
     def openai(self, key: str = KEY, **how: Any) -> openai.OpenAI:
+        import openai
+
         return openai.OpenAI(base_url=f"{self.url}/v1", api_key=key, max_retries=0, timeout=HANG_S, **how)
 
     def async_openai(self) -> openai.AsyncOpenAI:
+        import openai
+
         return openai.AsyncOpenAI(base_url=f"{self.url}/v1", api_key=KEY, max_retries=0, timeout=HANG_S)
 
 

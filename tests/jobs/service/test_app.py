@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import openai
 import pytest
 from support.recordings import WORDS, encoded, recording
 
@@ -105,6 +104,8 @@ def test_headers_tell_where_the_time_went(serve: Any) -> None:
 
 
 def test_the_clients_own_errors(serve: Any, tone: Any, until: Any) -> None:
+    import openai
+
     served = serve(tone(reject="cold"), AdmissionLimits(max_streams=1, max_waiting=0), KEY)
     with served.openai() as client, served.openai("another key") as stranger:
         create = client.audio.speech.create
@@ -137,6 +138,8 @@ def test_the_clients_own_errors(serve: Any, tone: Any, until: Any) -> None:
 
 
 def test_models_and_voices(serve: Any, hibari: Any) -> None:
+    import openai
+
     served = serve(hibari, key=KEY)
     with served.openai() as client:
         assert [model.id for model in client.models.list()] == ["hibari"]

@@ -7,11 +7,8 @@ from itertools import product
 from typing import Any
 
 import pytest
-import schemathesis
 from fastapi.openapi.utils import get_openapi
 from hypothesis import HealthCheck, given, settings
-from schemathesis import GenerationMode
-from schemathesis.checks import CHECKS, load_all_checks
 
 EXAMPLES = 12
 """Requests for each path: so many that the description allows, and so many that it does not."""
@@ -45,6 +42,10 @@ def test_without_a_key_it_asks_for_none(tone: Any, serve: Any) -> None:
 
 
 def test_no_answer_contradicts_it(served: Any) -> None:
+    import schemathesis  # half a second, so not while tests are collected
+    from schemathesis import GenerationMode
+    from schemathesis.checks import CHECKS, load_all_checks
+
     load_all_checks()
     checks = [CHECKS.get_one(name) for name in CHECKS.get_all_names() if name not in UNTRUE]
     schema = schemathesis.openapi.from_url(f"{served.url}/openapi.json")
