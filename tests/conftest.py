@@ -45,6 +45,7 @@ from support.threads import ThreadSource
 
 from speechmill.actors.batcher import calibration
 from speechmill.actors.models.hibari import int8
+
 if TYPE_CHECKING:
     from support.pretend_cuda import PretendCuda
 
