@@ -137,7 +137,7 @@ def is_keeper(process: Path, folder: Path) -> bool:
 
 def test_a_daemon_that_does_not_start_stops_no_replica(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     program = Path(os.environ["PATH"].split(os.pathsep)[0], "nvidia-cuda-mps-control")
-    program.write_text("#!/bin/sh\n[ \"$1\" != -d ] || echo no daemon for you\nexit 7\n")
+    program.write_text('#!/bin/sh\n[ "$1" != -d ] || echo no daemon for you\nexit 7\n')
     assert join_mps(folder, lambda _: pytest.fail("there is none to be tried")) is None
     assert PIPES not in os.environ
     assert "take turns" in caplog.text
