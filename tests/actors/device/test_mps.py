@@ -122,7 +122,7 @@ def test_what_is_left_behind_holds_nothing_of_this_process_open(folder: Path) ->
     others += [int(found.name) for found in Path("/proc").glob("[0-9]*") if is_keeper(found, folder)]
     assert len(others) == 2
     for process in others:
-        held = {os.readlink(f"/proc/{process}/fd/{number}") for number in (0, 1, 2)}
+        held = {str(Path(f"/proc/{process}/fd/{number}").readlink()) for number in (0, 1, 2)}
         assert held == {"/dev/null", str(folder / "start.log")}
     users.close()
 

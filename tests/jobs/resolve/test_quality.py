@@ -119,5 +119,5 @@ def test_judges_leave_the_rest_of_a_gpu_as_exactly_as_ray_counts() -> None:
         if fits:
             assert beside_judges(job, Resources(1.0, 8.0, is_local=True))[1] == 0.4
         else:
-            with pytest.raises(SpecError, match="gpus_per_replica: 0.4"):
+            with pytest.raises(SpecError, match=r"gpus_per_replica: 0\.4"):
                 beside_judges(job, Resources(1.0, 8.0, is_local=True))
