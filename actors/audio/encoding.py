@@ -100,15 +100,18 @@ def pcm16(samples: NDArray[np.float32]) -> NDArray[np.int16]:
     """
     if samples.ndim != 1:
         raise RowRejected(f"audio has shape {samples.shape}; one channel of samples, [num_samples], is expected")
-    num_bad = int(samples.size - np.isfinite(samples).sum())
-    if num_bad:
+    is_good = np.isfinite(samples)
+    if not is_good.all():
+        num_bad = samples.size - np.count_nonzero(is_good)
         raise RowRejected(f"{num_bad} of {samples.size} samples are not finite numbers; the model's output is broken")
-    return np.rint(np.clip(samples, -1.0, 1.0) * PCM_SCALE).astype(np.int16)
+    scaled = np.clip(samples, -1.0, 1.0)
+    scaled *= PCM_SCALE
+    return np.rint(scaled, out=scaled).astype(np.int16)
 
 
 def pcm_sha256(pcm: NDArray[np.int16]) -> str:
     """SHA-256 of the samples as little-endian 16-bit integers, in hex: what "the same audio" means."""
-    return hashlib.sha256(pcm.astype("<i2", copy=False).tobytes()).hexdigest()
+    return hashlib.sha256(np.ascontiguousarray(pcm, "<i2")).hexdigest()
 
 
 def sha256(data: bytes) -> str:
