@@ -53,13 +53,13 @@ def test_every_row_becomes_one_of_two_and_always_the_same(fields: dict[str, obje
         assert row.reason.startswith("a.csv line 9: ")
 
 
-PLAIN = st.permutations([("id", "i"), ("text", "Hello."), ("b", "1"), ("a", "2")]).map(dict)
-ODD = st.one_of(
+PLAIN_ROW = st.permutations([("id", "i"), ("text", "Hello."), ("b", "1"), ("a", "2")]).map(dict)
+ODD_ROW = st.one_of(
     st.dictionaries(st.sampled_from(["id", "text", "seed", "voice", "speed", "a", "b"]), VALUES),
     st.dictionaries(st.sampled_from(["id", "text", "voice", "a", "b"]), st.sampled_from(["", " ", "x", "\0"])),
     st.just(Broken("no JSON")),
 )
-ROWS = st.one_of(st.lists(PLAIN, min_size=2, max_size=3), st.lists(PLAIN | ODD, max_size=5))
+ROWS = st.one_of(st.lists(PLAIN_ROW, min_size=2, max_size=3), st.lists(PLAIN_ROW | ODD_ROW, max_size=5))
 
 
 @given(ROWS, st.sampled_from(["all", ("b", "a")]), st.sampled_from([(), ("x",)]))
