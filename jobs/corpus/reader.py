@@ -40,7 +40,7 @@ class RawRows:
 
     Attributes:
         numbers: The first line of each (its number in the file, for parquet).
-        columns: Values of all rows by column; None where rows have different columns, or one is broken.
+        columns: Values of all rows by column; None where rows have other columns or another order, or one is broken.
         by_row: The rows one by one; None where the columns hold them.
     """
 
@@ -158,14 +158,17 @@ class Reader(ABC):
 
 
 def _columns(rows: Sequence[dict[str, object] | Broken]) -> dict[str, list[object]] | None:
-    """The columns of rows that all have the same ones; None for others."""
-    if set(map(type, rows)) != {dict} or len(set(map(len, cast("Sequence[dict[str, object]]", rows)))) > 1:
+    """The columns of rows that all have the same ones in the same order; None for others.
+
+    The order of a row's own columns is that of its metadata, and a part of the digest of its shard.
+    """
+    if set(map(type, rows)) != {dict}:
         return None
     known = cast("Sequence[dict[str, object]]", rows)
-    try:
-        return {name: list(map(itemgetter(name), known)) for name in known[0]}
-    except KeyError:
+    names = tuple(known[0])
+    if any(map(names.__ne__, map(tuple, known))):
         return None
+    return {name: list(map(itemgetter(name), known)) for name in names}
 
 
 def skip_bom(stream: io.BufferedReader, uri: str) -> int:

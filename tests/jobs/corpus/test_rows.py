@@ -53,6 +53,23 @@ def test_every_row_becomes_one_of_two_and_always_the_same(fields: dict[str, obje
         assert row.reason.startswith("a.csv line 9: ")
 
 
+PLAIN_ROW = st.permutations([("id", "i"), ("text", "Hello."), ("b", "1"), ("a", "2")]).map(dict)
+ODD_ROW = st.one_of(
+    st.dictionaries(st.sampled_from(["id", "text", "seed", "voice", "speed", "a", "b"]), VALUES),
+    st.dictionaries(st.sampled_from(["id", "text", "voice", "a", "b"]), st.sampled_from(["", " ", "x", "\0"])),
+    st.just(Broken("no JSON")),
+)
+ROWS = st.one_of(st.lists(PLAIN_ROW, min_size=2, max_size=3), st.lists(PLAIN_ROW | ODD_ROW, max_size=5))
+
+
+@given(ROWS, st.sampled_from(["all", ("b", "a")]), st.sampled_from([(), ("x",)]))
+def test_a_row_does_not_depend_on_those_beside_it(rows: list[Any], metadata: Any, voices: tuple[str, ...]) -> None:
+    maker = RowMaker(InputOptions("a.csv", metadata=metadata, voices=voices))
+    alone = [maker.make(at, ("a.csv", "line", at), row) for at, row in enumerate(rows)]
+    together = maker.make_all(0, "a.csv", "line", RawRows.of(list(enumerate(rows)))).rows
+    assert list(map(repr, together)) == list(map(repr, alone))  # the order of metadata counts, too
+
+
 @given(st.integers(0, 2**63 - 1))
 def test_a_seed_is_taken_as_it_is(seed: int) -> None:
     for given_seed in (seed, str(seed), f" {seed} "):
