@@ -84,6 +84,11 @@ class Engine:
         """The use of the slots so far."""
         return self._stepper.usage
 
+    @property
+    def num_captured(self) -> int:
+        """The number of shapes of steps that are replayed as graphs; 0 but on CUDA."""
+        return self._stepper.num_captured
+
     @torch.inference_mode()
     def capture(self) -> None:
         """Compute, and on CUDA capture, a step of each common shape, before there are rows; then count anew."""

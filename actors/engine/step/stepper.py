@@ -77,6 +77,11 @@ class Stepper:
             self._graphs.run(shape)
 
     @property
+    def num_captured(self) -> int:
+        """The number of shapes of steps that are replayed as graphs."""
+        return self._graphs.num_captured
+
+    @property
     def has_unread(self) -> bool:
         """Whether ends are to be read of a row that has not left."""
         return self._unread is not None and not all(slot.is_over for slot in self._unread.slots)
