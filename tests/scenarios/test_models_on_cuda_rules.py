@@ -165,7 +165,7 @@ def test_minicpmo_and_its_growing_texts(folders: dict[str, Path], pretend_cuda: 
     cpu = stepwise(Minicpmo, folders["minicpmo"], "cpu", dtype="float32", max_steps=6)
     engine = gpu._ready._engines["speak"]._engine
     captured = engine.num_captured
-    assert_alike(spoken(gpu, rows(gpu)), spoken(cpu, rows(cpu)))
+    assert_alike(spoken(gpu, rows(gpu)[:2]), spoken(cpu, rows(cpu)[:2]))
     arrived = np.concatenate(list(speak_stream(gpu, ["The rain ", "fell", "."])))
     assert_alike([arrived], [np.concatenate(list(speak_stream(cpu, ["The rain ", "fell", "."])))])
     assert engine.num_captured == captured > 0, "first steps, which draw from all codes, have no shape of their own"
@@ -173,7 +173,8 @@ def test_minicpmo_and_its_growing_texts(folders: dict[str, Path], pretend_cuda: 
 
 def test_hibari_speaks_as_on_the_cpu(pretend_cuda: PretendCuda) -> None:
     gpu, cpu = Hibari(ModelConfig("hibari", "cuda")), Hibari(ModelConfig("hibari", "cpu", "torch"))
-    assert_alike(gpu.speak(rows(gpu)[:2]), cpu.speak(rows(cpu)[:2]))
+    short = ("Hi.", "A mill.")
+    assert_alike(gpu.speak(rows(gpu, texts=short)), cpu.speak(rows(cpu, texts=short)))
 
 
 @pytest.mark.parametrize("dtype", ["float32", pytest.param("bfloat16", marks=pytest.mark.soak)])
