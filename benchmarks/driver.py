@@ -68,6 +68,7 @@ class MadeUpPool:
         self._shards: list[tuple[Shard, bytes]] = []
         self._is_all = False
         self.profiles: dict[str, Any] = {}
+        self.cards: dict[str, Any] = {}
 
     def __enter__(self) -> MadeUpPool:
         return self

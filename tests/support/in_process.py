@@ -61,6 +61,7 @@ class PoolHere:
         self._shards: list[Shard] = []
         self._is_all = False
         self.profiles: dict[str, Any] = {}
+        self.cards: dict[str, Any] = {}
 
     def __enter__(self) -> PoolHere:
         return self
