@@ -81,12 +81,14 @@ def pytest_collection_finish() -> None:
 
 
 @pytest.fixture
-def pretend_cuda() -> Iterator[PretendCuda]:
-    """A CUDA device that is there during the test."""
+def pretend_cuda(caplog: pytest.LogCaptureFixture) -> Iterator[PretendCuda]:
+    """A CUDA device that is there during the test; no step may do there without its graph."""
     from support.pretend_cuda import PretendCuda  # imports torch, which most tests do without
 
     with PretendCuda() as gpu:
         yield gpu
+    told = [record.getMessage() for record in caplog.get_records("call")]
+    assert not [message for message in told if "without CUDA graphs" in message]
 
 
 # Files of half a minute or more, the longest first: one that is begun as the last keeps the other workers waiting.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import stat
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,8 @@ class CardPlace:
     def take(cls, num_sharing: int, folder: Path | None = None) -> Self | None:
         """The place of this process beside others on its GPU; None where a GPU is not shared, or not on Linux.
 
+        None, too, where replicas cannot meet, with a warning: they speak without a place, only slower.
+
         Args:
             num_sharing: Replicas on the GPU
             folder: Where replicas of this machine meet; by default one of this user
@@ -40,6 +43,15 @@ class CardPlace:
         if num_sharing < 2 or sys.platform != "linux":
             return None
         folder = folder or user_folder()
+        try:
+            _make_private(folder)
+            return cls._take(num_sharing, folder)
+        except OSError as error:
+            logger.warning("replicas of a GPU take turns and share cores, %s cannot be used: %s", folder, error)
+            return None
+
+    @classmethod
+    def _take(cls, num_sharing: int, folder: Path) -> Self:
         mps = join_mps(folder / "mps")
         card = _card()
         if card is None:
@@ -55,6 +67,18 @@ class CardPlace:
         pin_process(cores)
         logger.info("seat %d of %d, cores %s", taken[0], num_seats, cores)
         return cls(mps, taken[1], cores)
+
+
+def _make_private(folder: Path) -> None:
+    """Make a folder that no other user can write.
+
+    Raises:
+        OSError: It cannot be made, or it is another user's
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
+        raise PermissionError("another user can write it")
 
 
 def _card() -> int | None:

@@ -1,8 +1,8 @@
 """NVIDIA's Multi-Process Service: with it, kernels of several processes run on a GPU at once, else they take turns.
 
 Guaranteed: a daemon that is there already is used and left alone. Else one is started where its program is found, for
-all replicas of this user on this machine. It ends with the last of them. If CUDA does not work with it, it is stopped
-and not used. `SPEECHMILL_MPS=off` forbids it.
+all replicas of this user on this machine. It ends with the last of them. If it does not start, or CUDA does not work
+with it, it is stopped and not used. `SPEECHMILL_MPS=off` forbids it.
 """
 
 from __future__ import annotations
@@ -66,6 +66,9 @@ def join_mps(folder: Path, works: Callable[[Mapping[str, str]], bool] = cuda_wor
 
     Returns:
         A file that has to stay open as long as the daemon is used; None if none was joined
+
+    Raises:
+        OSError: The folder cannot be written
     """
     import fcntl
 
@@ -92,15 +95,30 @@ def _is_systems_running() -> bool:
 
 def _start(folder: Path, environment: dict[str, str], works: Callable[[Mapping[str, str]], bool]) -> bool:
     """Start the daemon and what stops it; whether CUDA works with it."""
-    try:
-        subprocess.run([CONTROL, "-d"], env=environment, capture_output=True, check=True, timeout=_START_S)
-    except (OSError, subprocess.SubprocessError) as error:
-        logger.warning("replicas of a GPU take turns, MPS does not start: %s", error)
-        return False
-    if not works({**os.environ, PIPES: environment[PIPES]}):
-        ask_mps("quit", environment)
-        logger.warning("replicas of a GPU take turns: CUDA does not work with MPS here; its logs are in %s", folder)
-        return False
     keeper = [sys.executable, "-I", "-S", mps_keeper.__file__, str(folder)]
-    subprocess.run(keeper, start_new_session=True, check=True, timeout=_START_S)
-    return True
+    try:
+        _launch([CONTROL, "-d"], folder, environment)
+        if works({**os.environ, PIPES: environment[PIPES]}):
+            _launch(keeper, folder, dict(os.environ))
+            return True
+        why = "CUDA does not work with MPS here"
+    except (OSError, subprocess.SubprocessError) as error:
+        why = f"MPS does not start: {error}"
+    ask_mps("quit", environment)
+    logger.warning("replicas of a GPU take turns: %s; its logs are in %s", why, folder)
+    return False
+
+
+def _launch(command: list[str], folder: Path, environment: dict[str, str]) -> None:
+    """Run a program that leaves a process behind, which must not hold open what this process reads or writes."""
+    with (folder / "start.log").open("ab") as log:
+        subprocess.run(
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            check=True,
+            timeout=_START_S,
+        )

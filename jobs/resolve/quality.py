@@ -55,7 +55,8 @@ def beside_judges(spec: JobSpec, resources: Resources) -> tuple[Resources, float
     place, per_replica = spec.quality.place, spec.cluster.gpus_per_replica
     if not spec.quality.judges or place.where != "actors":
         return resources, 1.0
-    room = 1.0 - place.gpus * place.actors if resources.gpus else 1.0
+    # As exact as Ray counts: 1 - 3 * 0.2 would be a little less than 0.4.
+    room = round(1.0 - place.gpus * place.actors, 4) if resources.gpus else 1.0
     if room <= 0 and per_replica == "auto":
         raise SpecError(
             f"quality.place: {place.actors} actors of {place.gpus:g} GPU leave no room on a GPU; use gpus: 0"

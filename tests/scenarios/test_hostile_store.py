@@ -141,7 +141,7 @@ JOB_VALUES: dict[str, tuple[dict[str, Any], str]] = {
     "a cost beyond floats": ({"cost": {"base_s": 10**400, "char_s": 1, "audio_char_s": 1}}, "job.json"),
     "a cost of nothing": ({"cost": {"base_s": 0, "char_s": 0, "audio_char_s": 0}}, "job.json"),
     "a negative cost": ({"cost": {"base_s": -1, "char_s": 1, "audio_char_s": 1}}, "job.json"),
-    "a cost of a million parts": ({"cost": {f"k{n}": 1 for n in range(100_000)}}, "job.json"),
+    "a cost of many parts": ({"cost": {f"k{n}": 1 for n in range(10_000)}}, "job.json"),
     "another job": ({"identity": {"format": FORMAT, "seed": "x" * 1_000_000}}, "holds another job"),
     "another format": ({"identity": {"format": 99}}, "format 99 there, 3 now"),
 }

@@ -1,12 +1,14 @@
 """Steps as CUDA graphs: the host starts one thing and not a thousand.
 
 A step of one shape is captured when it is first computed, and replayed from then on. Elsewhere than on CUDA the same
-function is called at every step. Guaranteed: capturing computes nothing, so every step is computed once.
+function is called at every step. Guaranteed: capturing computes nothing, so every step is computed once. If a capture
+fails, steps of new shapes are computed operator by operator from then on.
 """
 
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable
 
@@ -15,6 +17,9 @@ import torch
 from .shape import StepShape
 
 logger = logging.getLogger(__name__)
+
+_capturing = threading.Lock()
+"""Of all engines: PyTorch captures on one stream of the process, and engines of several tasks have several threads."""
 
 
 class StepGraphs:
@@ -44,13 +49,26 @@ class StepGraphs:
             return
         # The step itself is what warms up: workspaces and kernels are there when it is captured.
         self._step(shape)
-        if self._is_captured:
+        if not self._is_captured:
+            return
+        began = time.perf_counter()
+        try:
             self._graphs[shape] = self._capture(shape)
+        except RuntimeError as error:
+            # Rows need no graph, so they do not fail with it: out of memory, or something that a graph cannot hold.
+            self._is_captured = False
+            logger.warning("new steps are computed without CUDA graphs, slower: %s not captured: %.300s", shape, error)
+        else:
+            logger.debug("a step of %s captured in %.3f s", shape, time.perf_counter() - began)
 
     def _capture(self, shape: StepShape) -> torch.cuda.CUDAGraph:
-        began, graph = time.perf_counter(), torch.cuda.CUDAGraph()
-        # Other threads may decode meanwhile: what they ask of CUDA does not disturb this capture.
-        with torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"):
+        graph = torch.cuda.CUDAGraph()
+        # The outer block restores the stream also if the end of a capture fails. Other threads may decode meanwhile:
+        # what they ask of CUDA does not disturb this capture.
+        with (
+            _capturing,
+            torch.cuda.stream(torch.cuda.current_stream()),
+            torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"),
+        ):
             self._step(shape)
-        logger.debug("a step of %s captured in %.3f s", shape, time.perf_counter() - began)
         return graph

@@ -210,9 +210,9 @@ def test_the_memory_of_this_process_is_seen() -> None:
     assert isinstance(memory, ProcessMemory)
     memory.watch()
     before = memory.held()
-    block = np.ones(400_000_000, np.uint8)  # more than other tests may have left free
-    assert memory.peak() >= before + 300_000_000
-    assert block.sum() == 400_000_000
+    block = np.ones(120_000_000, np.uint8)  # so large a block is never taken from what was left free
+    assert memory.peak() >= before + 80_000_000
+    assert block.sum() == 120_000_000
     assert 0 < memory.held() < memory.total()
     assert 0 <= memory.others() < memory.total()
 

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="MPS exists on L
 DAEMON = """#!/bin/sh
 pid="$CUDA_MPS_PIPE_DIRECTORY/daemon.pid"
 if [ "$1" = "-d" ]; then
-    sleep 600 < /dev/null > /dev/null 2>&1 &
+    sleep 600 &
     echo $! > "$pid"
     echo "started ${CUDA_VISIBLE_DEVICES-all}" >> "$CUDA_MPS_LOG_DIRECTORY/log"
     exit 0
@@ -112,6 +112,47 @@ def test_a_daemon_of_the_machine_is_used_as_it_is(folder: Path, monkeypatch: pyt
     )
     assert join_mps(folder, lambda _: pytest.fail("nothing is started")) is None
     assert not folder.exists()
+
+
+def test_what_is_left_behind_holds_nothing_of_this_process_open(folder: Path) -> None:
+    """Neither the daemon nor its keeper: a program that reads this one's output would wait for them."""
+    users = join_mps(folder, lambda _: True)
+    assert users is not None
+    others = [int((folder / "pipes" / "daemon.pid").read_text())]
+    others += [int(found.name) for found in Path("/proc").glob("[0-9]*") if is_keeper(found, folder)]
+    assert len(others) == 2
+    for process in others:
+        held = {str(Path(f"/proc/{process}/fd/{number}").readlink()) for number in (0, 1, 2)}
+        assert held == {"/dev/null", str(folder / "start.log")}
+    users.close()
+
+
+def is_keeper(process: Path, folder: Path) -> bool:
+    try:
+        command = (process / "cmdline").read_bytes().split(b"\0")
+    except OSError:  # it has ended meanwhile
+        return False
+    return command[-2:-1] == [str(folder).encode()]
+
+
+def test_a_daemon_that_does_not_start_stops_no_replica(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    program = Path(os.environ["PATH"].split(os.pathsep)[0], "nvidia-cuda-mps-control")
+    program.write_text('#!/bin/sh\n[ "$1" != -d ] || echo no daemon for you\nexit 7\n')
+    assert join_mps(folder, lambda _: pytest.fail("there is none to be tried")) is None
+    assert PIPES not in os.environ
+    assert "take turns" in caplog.text
+    assert "no daemon for you" in (folder / "start.log").read_text()
+
+
+def test_a_folder_that_others_can_write_is_not_used(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Else another user of the machine could be its MPS daemon."""
+    folder.mkdir()
+    folder.chmod(0o777)
+    assert CardPlace.take(2, folder) is None
+    assert "another user can write it" in caplog.text
+    (folder.parent / "file").write_text("")
+    assert CardPlace.take(2, folder.parent / "file" / "below") is None
+    assert PIPES not in os.environ
 
 
 def test_a_gpu_that_is_not_shared_needs_no_place(folder: Path) -> None:

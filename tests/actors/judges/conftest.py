@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 import pytest
 from support.heard import speak
+from support.made_once import made_once
 from support.made_sentences import sentences
 
 from speechmill.actors.judges.base import Hearing
 
 
 @pytest.fixture(scope="package")
-def spoken() -> Sequence[Hearing]:
+def spoken(tmp_path_factory: pytest.TempPathFactory) -> Sequence[Hearing]:
     """Forty sentences of the embedded voice, some three minutes."""
-    return speak(sentences(40, seed=5))
+    return made_once(tmp_path_factory, "spoken", lambda: speak(sentences(40, seed=5)))

@@ -40,7 +40,6 @@ _LOSERS = ("has_losers", True)
 
 SCENARIOS = [
     Scenario(2, "empty", "run:J run:J", 1),
-    Scenario(3, "empty", "run:J run:J"),
     Scenario(2, "open", "run:J run:J", 2),
     Scenario(2, "open", "run:J run:J run:J"),
     Scenario(2, "empty", "run:J over:K", 1),
@@ -67,13 +66,14 @@ SCENARIOS = [
     Scenario(1, "open", "run:J over:K", 0, (_LATE, _LOSERS)),
     Scenario(1, "empty", "run:J run:J", 1, (("has_text", True),)),
     Scenario(1, "empty", "run:J run:J sweep", 0, (("blind", ((1, 0),)),)),
-    Scenario(2, "empty", "run:J run:J sweep", 0, (("blind", ((2, 0),)),)),
     Scenario(1, "open", "over:K run:J", 1, (("retries", 1),)),
     Scenario(2, "empty", "run:J run:J", 1, (_PLAIN,)),
     Scenario(2, "open", "run:J over:K", 1, (_PLAIN,)),
     Scenario(1, "complete", "over:K over:K", 0, (_PLAIN,)),
 ]
 LONG = [
+    Scenario(2, "empty", "run:J run:J sweep", 0, (("blind", ((2, 0),)),)),
+    Scenario(3, "empty", "run:J run:J"),
     Scenario(2, "open", "run:J run:J sweep", 0, (("blind", ((1, 0),)),)),
     Scenario(2, "empty", "run:J run:J run:J"),
     Scenario(2, "open", "run:J run:J run:J", 1),
@@ -168,9 +168,9 @@ def walk(num_walks: int, seed: int) -> int:
 
 def test_of_up_to_five_drivers_a_sample(record_property: Any) -> None:
     """Law: the same invariants, on walks that are too long for all their orders."""
-    num_steps = walk(300, seed=1)
+    num_steps = walk(100, seed=1)
     record_property("steps", num_steps)
-    print(f"\n300 walks: {num_steps:,} steps")
+    print(f"\n100 walks: {num_steps:,} steps")
 
 
 @pytest.mark.soak

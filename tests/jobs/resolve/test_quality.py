@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from speechmill.actors.judges.base import Judge, JudgeConfig, JudgeInfo, Verdict
+from speechmill.cluster.session import Resources
 from speechmill.errors import JobError, ModelError, SpecError
 from speechmill.jobs.output.identity import identity_of
 from speechmill.jobs.resolve.model import describe_model
-from speechmill.jobs.resolve.quality import ResolvedGate, resolve_gate
+from speechmill.jobs.resolve.quality import ResolvedGate, beside_judges, resolve_gate
 from speechmill.jobs.spec.job import JobSpec
 
 
@@ -106,3 +107,17 @@ def test_what_decides_which_clips_are_stored_is_identity_and_the_rest_is_not(tmp
     file.write_text(json.dumps({"signal": {}}))
     with pytest.raises(SpecError, match='needs "judges"'):
         keys(spec_of(judges=["signal"], calibration=str(file)))
+
+
+def test_judges_leave_the_rest_of_a_gpu_as_exactly_as_ray_counts() -> None:
+    """Three times 0.2 is a little more than 0.6 for a computer."""
+    place = {"where": "actors", "gpus": 0.2, "actors": 3}
+    spec = spec_of(judges=["german"], place=place)
+    for per_replica, fits in ((0.4, True), ("auto", True), (0.41, False)):
+        cluster = spec.cluster.model_copy(update={"gpus_per_replica": per_replica})
+        job = spec.model_copy(update={"cluster": cluster})
+        if fits:
+            assert beside_judges(job, Resources(1.0, 8.0, is_local=True))[1] == 0.4
+        else:
+            with pytest.raises(SpecError, match=r"gpus_per_replica: 0\.4"):
+                beside_judges(job, Resources(1.0, 8.0, is_local=True))

@@ -139,11 +139,12 @@ def _join_splits(
 ):  # fmt: skip
     """What one head of one row sees in all its splits. Grid (rows, heads).
 
-    MOST is the same for all steps of a cache: the order of the sum depends on it.
+    MOST is the same for all steps of a cache: the order of the sum depends on it. Rows that take no part in a step may
+    stand behind its reach, so there are no more than `splits`.
     """
     row, head = tl.program_id(0).to(tl.int64), tl.program_id(1)
     columns, numbers = tl.arange(0, SIZE), tl.arange(0, MOST)
-    is_size, is_there = columns < size, numbers < tl.load(at + row) // SPLIT + 1
+    is_size, is_there = columns < size, (numbers <= tl.load(at + row) // SPLIT) & (numbers < splits)
     number = (row * heads + head) * splits + numbers
     tops = tl.load(top + number, mask=is_there, other=_NONE)
     # The first position is always attended to, so one split has a score.

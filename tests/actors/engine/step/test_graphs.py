@@ -11,6 +11,8 @@ from torch import Tensor
 
 from speechmill.actors.engine.engine import Engine
 from speechmill.actors.engine.request import Generated, Request, Sampling
+from speechmill.actors.engine.step.device_step import DeviceStep
+from speechmill.actors.engine.step.shape import StepShape
 from speechmill.actors.models.chattts.checkpoint.layout import EOS_CODE, PART_FILES, TINY, tensors
 from speechmill.actors.models.chattts.nets.backbone import Backbone, CodeNetwork
 
@@ -96,3 +98,27 @@ def test_rows_that_come_and_go_make_the_host_wait_no_oftener(pretend_cuda: Prete
     # Nobody waits for the ends of the step behind the last row's end.
     assert trace.replays == engine.usage.steps == trace.syncs.total() + 1
     assert not trace.uploads
+
+
+def test_rows_do_not_fail_with_a_capture(
+    pretend_cuda: PretendCuda,
+    on_cpu: dict[int, Generated],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A step that a graph cannot hold, as the host waits in it, is computed operator by operator; this is told once."""
+    run = DeviceStep.run
+
+    def with_wait(step: DeviceStep, shape: StepShape) -> None:
+        run(step, shape)
+        step._numbers[0].item()
+
+    monkeypatch.setattr(DeviceStep, "run", with_wait)
+    before = torch.cuda.current_stream()
+    found = spoken(network_on(CUDA), CUDA, beside_urgent=1)
+    assert torch.cuda.current_stream() is before
+    assert {key: row.codes.tolist() for key, row in found.items()} == {
+        key: row.codes.tolist() for key, row in on_cpu.items()
+    }
+    assert caplog.text.count("without CUDA graphs") == 1
+    caplog.clear()

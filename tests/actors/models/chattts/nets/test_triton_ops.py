@@ -62,6 +62,19 @@ for kind in (torch.float32, torch.bfloat16):
         # Without its neighbours and with another reach, to the bit; nothing is read that is not attended to.
         query, together = queries[0], seen[1]
         alone = fused.inputs(caches[1], FIRST + 1, Attended(AT[1:]), 600)
+        # A row behind the reach, as one that takes no part in a step: what lies behind the splits is not touched.
+        made, sizes = torch.empty, []
+        def guarded(*shape, **how):
+            whole = made(*shape, **how)
+            sizes.append(shape)
+            room = made(whole.numel() + 4_096, **{**how, "dtype": whole.dtype}).fill_(torch.nan)
+            return room[: whole.numel()].view(whole.shape)
+        torch.empty = guarded
+        beyond = fused.seen(query, 0, fused.inputs(caches[1], FIRST, Attended(torch.tensor([[5], [599]])), 256))
+        torch.empty = made
+        assert sizes[0][2] == 1
+        all_of_reach = plain.seen(query, 0, plain.inputs(caches[1], FIRST, Attended(torch.tensor([[5], [255]])), 256))
+        differ["beyond"] = apart(beyond, all_of_reach) if beyond.isfinite().all() else 1.0
         differ["alone"] = 0.0 if torch.equal(fused.seen(query[1:], 0, alone), together[1:]) else 1.0
         region = Attended.in_region(AT, Region(515, lambda at: 1, 1), torch.tensor([6, 150]))
         expected = plain.seen(query, 0, plain.inputs(caches[1], FIRST, region, 576))
