@@ -16,7 +16,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from support.kokoro_files import write_folder
-from support.pretend_cuda import CaptureError, PretendCuda, StreamOrderError, Trace
+from support.pretend_cuda import PretendCuda, StreamOrderError, Trace
 from support.pretend_cuda.streams import Stream
 from torch import Tensor
 
@@ -253,7 +253,10 @@ def test_a_mask_on_the_cpu_is_seen(
 
 
 def test_a_wait_in_a_step_is_seen(
-    folders: dict[str, Path], pretend_cuda: PretendCuda, monkeypatch: pytest.MonkeyPatch
+    folders: dict[str, Path],
+    pretend_cuda: PretendCuda,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     real = backbone.CodeNetwork.logits
 
@@ -262,8 +265,8 @@ def test_a_wait_in_a_step_is_seen(
         return real(self, hidden)
 
     monkeypatch.setattr(backbone.CodeNetwork, "logits", planted)
-    with pytest.raises(CaptureError, match="not permitted when stream is capturing"):
-        stepwise(Chattts, folders["chattts"], "cuda")
+    stepwise(Chattts, folders["chattts"], "cuda")
+    assert "not permitted when stream is capturing" in caplog.text
 
 
 def test_a_wait_and_an_operator_beside_the_graph_are_seen(
@@ -299,7 +302,10 @@ def test_a_missing_wait_of_a_stream_is_seen(
 
 
 def test_an_allocation_in_a_captured_step_is_seen(
-    folders: dict[str, Path], pretend_cuda: PretendCuda, monkeypatch: pytest.MonkeyPatch
+    folders: dict[str, Path],
+    pretend_cuda: PretendCuda,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """A table that is made in the first capture: the step of another shape would find nothing in it."""
     real, tables = DeviceStep.draw, list[Tensor]()
@@ -312,5 +318,5 @@ def test_an_allocation_in_a_captured_step_is_seen(
         real(self, shape)
 
     monkeypatch.setattr(DeviceStep, "draw", planted)
-    with pytest.raises(CaptureError, match="while another graph was captured"):
-        stepwise(Chattts, folders["chattts"], "cuda")
+    stepwise(Chattts, folders["chattts"], "cuda")
+    assert "while another graph was captured" in caplog.text
