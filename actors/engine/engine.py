@@ -41,6 +41,7 @@ class Engine:
         is_fixed: Compute all slots at every step, used or not, so that the shape of a row's sums never changes
         beside_urgent: The most other rows in slots beside urgent ones; None for no limit
         keeps_hiddens: `Generated` has the hidden states; they take about a hundred times the memory of the codes
+        looks_at_all: Draws often look at all codes (`step.shape.looks_at_all`): steps in few shapes always do
         is_late: Compute steps in few shapes, on CUDA as graphs, and read the ends of a step once the next one was
             started; None for what suits the device
     """
@@ -55,6 +56,7 @@ class Engine:
         is_fixed: bool = False,
         beside_urgent: int | None = None,
         keeps_hiddens: bool = True,
+        looks_at_all: bool = False,
         is_late: bool | None = None,
     ) -> None:
         self._positions = positions
@@ -73,12 +75,19 @@ class Engine:
             slots, PREFILL_POSITIONS, beside_urgent, self._region, is_exact=is_fixed
         )
         self._forward = Forward(network, self._schedule, self._state, positions, device, is_fixed=is_fixed)
-        self._stepper = Stepper(network, self._schedule, self._state, positions, device, is_fixed=is_fixed)
+        self._stepper = Stepper(
+            network, self._schedule, self._state, positions, device, is_fixed=is_fixed, looks_at_all=looks_at_all
+        )
 
     @property
     def usage(self) -> Usage:
         """The use of the slots so far."""
         return self._stepper.usage
+
+    @property
+    def num_captured(self) -> int:
+        """The number of shapes of steps that are replayed as graphs; 0 but on CUDA."""
+        return self._stepper.num_captured
 
     @torch.inference_mode()
     def capture(self) -> None:

@@ -19,6 +19,8 @@ from ..device.card import time_of
 from .chunks import Chunker, ChunkPolicy
 from .network import RegionNetwork
 from .request import Request, Sampling
+from .step.graphs import StepGraphs
+from .step.shape import StepShape
 
 if TYPE_CHECKING:
     from .network import Network
@@ -89,7 +91,7 @@ def choose_slots(
             if clock() > began + _TIME_S:
                 return Choice(max(tried), {}, is_quiet=False)
             tries[rows] = sorted([*tries[rows], trial.step_s(rows)])[:2]
-        # The first pass warms up: it makes workspaces and kernels.
+        # The first pass warms up: it makes workspaces, kernels and graphs.
         if number > 1 and all(second <= _ALIKE * first for first, second in tries.values()):
             return Choice(max(tried), {rows: tries[rows][0] for rows in tried}, is_quiet=True)
     return Choice(max(tried), {}, is_quiet=False)
@@ -150,22 +152,27 @@ def warm_windows(decode: Callable[[Tensor, Tensor], Tensor], step: Tensor, polic
 
 
 class _Trial:
-    """Steps in a cache of their own."""
+    """Steps in a cache of their own: on CUDA graphs, as the engine's are."""
 
     def __init__(self, network: Network, device: torch.device, most: int, clock: Callable[[], float]) -> None:
         self._network, self._device, self._clock = network, device, clock
         self._cache = network.cache(most, _POSITIONS)
+        self._starts = torch.full((most,), _POSITIONS - 1, device=device)
+        self._x = torch.zeros(most, 1, network.hidden, dtype=network.dtype, device=device)
+        self._graphs = StepGraphs(self._step, device)
 
     def step_s(self, rows: int) -> float:
         """Seconds of a step with so many rows."""
-        starts = torch.full((rows,), _POSITIONS - 1, device=self._device)
-        x = torch.zeros(rows, 1, self._network.hidden, dtype=self._network.dtype, device=self._device)
         self._wait()
         began = self._clock()
-        hidden = self._network.hiddens(x, self._cache, 0, starts, _POSITIONS)
-        self._network.logits(hidden[:, 0])
+        self._graphs.run(StepShape(rows, rows, _POSITIONS, 0))
         self._wait()
         return self._clock() - began
+
+    def _step(self, shape: StepShape) -> None:
+        x, starts = self._x[: shape.computed], self._starts[: shape.computed]
+        hidden = self._network.hiddens(x, self._cache, 0, starts, shape.reach)
+        self._network.logits(hidden[:, 0])
 
     def _wait(self) -> None:
         if self._device.type == "cuda":

@@ -48,6 +48,7 @@ class StepSettings:
         is_deterministic: Every step computes all slots, and each prompt and each row's audio is computed by itself, so
             that no bit of a row depends on another row
         keeps_incomplete: A row that is cut off at its `max_steps` is kept; else it fails
+        looks_at_all: Draws of speech often look at all codes (`step.shape.looks_at_all`)
         advice: Advice to the user about such a row, after a colon in the message
         facts: All that the time of a step depends on besides number format and threads: sizes, compilation
     """
@@ -60,5 +61,6 @@ class StepSettings:
     streaming: ChunkPolicy = field(default_factory=ChunkPolicy)
     is_deterministic: bool = False
     keeps_incomplete: bool = False
+    looks_at_all: bool = False
     advice: str = "try another seed or a shorter text"
     facts: Mapping[str, object] = field(default_factory=dict)

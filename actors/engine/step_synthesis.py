@@ -111,11 +111,17 @@ class StepSynthesis:
 
     def _room(self, usable_bytes: int, positions: Mapping[Task, int], most: int) -> int:
         """The number of slots that fit, beside the graphs of their steps; not below 0."""
-        slots, is_fixed = usable_bytes // self.slot_bytes(positions), self.settings.is_deterministic
-        if self._device.type == "cuda" and slots > 0:
-            used = min(slots, most)
-            usable_bytes -= sum(graph_bytes(used, count, is_fixed=is_fixed) for count in positions.values())
+        slots = usable_bytes // self.slot_bytes(positions)
+        if slots > 0:
+            usable_bytes -= self._graph_bytes(min(slots, most), positions)
         return max(0, usable_bytes // self.slot_bytes(positions))
+
+    def _graph_bytes(self, slots: int, positions: Mapping[Task, int]) -> int:
+        """Memory of the graphs of the steps of all engines; 0 on a CPU."""
+        if self._device.type != "cuda":
+            return 0
+        is_fixed = self.settings.is_deterministic
+        return sum(graph_bytes(slots, count, is_fixed=is_fixed) for count in positions.values())
 
     def speak(self, requests: Iterable[Request]) -> Iterator[tuple[int, NDArray[np.float32] | RowError]]:
         """Speak requests, in the order in which they end: the key of each, and float32 [num_samples] or a RowError."""
@@ -173,14 +179,20 @@ class StepSynthesis:
                 yield row.key, row.codes[:, 0].tolist()
 
     def card_points(self, positions: Mapping[Task, int]) -> list[CardPoint]:
-        """Measure what steps take of the device, with the memory of their slots: as many as there are, and down to an
-        eighth of them. `reserve` comes first; nothing else uses the engines.
+        """Measure what steps take of the device, with the memory of their slots and graphs.
+
+        For as many slots as there are, and down to an eighth of them. `reserve` comes first; nothing else uses the
+        engines.
         """
         task: Task = "speak" if "speak" in positions else "refine"
         engine, network = self._engine(task), self._networks.network(task)
         (slots, fixed), slot_bytes = self._reserved, self.slot_bytes(positions)
         times = step_times(engine, network, self._device, tried_slots(slots)[-5:])
-        return [CardPoint(rows, rows, fixed + rows * slot_bytes, *seconds) for rows, seconds in times.items()]
+        found: list[CardPoint] = []
+        for rows, seconds in times.items():
+            memory = fixed + rows * slot_bytes + self._graph_bytes(rows, positions)
+            found.append(CardPoint(rows, rows, memory, *seconds))
+        return found
 
     def _engine(self, task: Task) -> SharedEngine:
         assert task in self._engines, "reserve has to come first"
@@ -198,6 +210,7 @@ class StepSynthesis:
             is_fixed=is_fixed,
             beside_urgent=beside,
             keeps_hiddens=self._keeps_hiddens(task),
+            looks_at_all=task == "speak" and self.settings.looks_at_all,
         )
         engine = SharedEngine(inner)
         if self._device.type == "cuda":

@@ -8,6 +8,8 @@ from typing import Any
 import torch
 
 from speechmill.actors.engine.cache import Cache
+from speechmill.actors.engine.engine import Engine
+from speechmill.actors.engine.request import Request, Sampling
 from speechmill.actors.models.chattts.checkpoint import layout
 from speechmill.actors.models.chattts.checkpoint.layout import SAMPLE_RATE
 
@@ -37,9 +39,32 @@ def run(bench: Bench) -> Iterator[tuple[str, Any]]:
                 "peak_bytes": torch.cuda.max_memory_allocated(),
             },
         )
+        if slots <= 64:
+            yield f"graphs_{slots}", dict(_graphs_against_eager(model, slots, bench.of(128, 6)))
         if slots == bench.of(64, 2) and not bench.is_tiny:
             yield "profile_64", _profile(model, slots)
         del model
+
+
+def _graphs_against_eager(model: Any, slots: int, steps: int) -> Iterator[tuple[str, float]]:
+    """Milliseconds of a step of full slots, operator by operator and as a graph; shapes captured, seconds for that."""
+    network, prompt = model.network("speak"), 48
+    sampling, x = Sampling(min_steps=steps, max_steps=steps), torch.zeros(prompt, network.hidden, dtype=network.dtype)
+    for name, is_late in (("eager", False), ("graph", True)):
+        engine = Engine(network, slots, prompt + steps + 1, torch.device("cuda"), is_late=is_late)
+        began = now()
+        engine.capture()
+        captured_s = now() - began
+        engine.add(Request(row, x, row, sampling) for row in range(slots))
+        for _ in range(2):  # prompts
+            engine.step()
+        began = now()
+        for _ in range(steps - 4):
+            engine.step()
+        yield f"{name}_ms", 1_000 * (now() - began) / (steps - 4)
+        if is_late:
+            yield "captured", engine.num_captured
+            yield "capture_s", captured_s
 
 
 def _bytes_of_step(bench: Bench, slots: int, steps: int) -> int:

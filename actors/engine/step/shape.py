@@ -5,8 +5,10 @@ Guaranteed: a step is computed for at least the rows that take part, with a reac
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+
+from ..request import Sampling
 
 _GRAPH_BYTES = 8 * 2**20
 """Memory that the driver takes for a captured step, beside the tensors of the step. An estimate: not measured."""
@@ -70,23 +72,29 @@ def top_bucket(top: int, vocabulary: int) -> int:
     return min(vocabulary, _LEAST_TOP) if top <= _LEAST_TOP else vocabulary
 
 
+def looks_at_all(samplings: Iterable[Sampling]) -> bool:
+    """Whether some steps of rows that draw so look at all codes: such a shape should not be met only while speaking."""
+    return any(sampling.free_steps > 0 or sampling.top_k > _LEAST_TOP for sampling in samplings)
+
+
 def bucket(number: int, buckets: tuple[int, ...]) -> int:
     """The least bucket that holds the number; the largest if none does."""
     return next((size for size in buckets if size >= number), buckets[-1])
 
 
-def common_shapes(slots: int, positions: int, vocabulary: int, *, is_fixed: bool) -> Iterator[StepShape]:
+def common_shapes(slots: int, positions: int, top: int, *, is_fixed: bool) -> Iterator[StepShape]:
     """The shapes that nearly all steps have, the largest first: the memory of that one serves the others.
 
     Args:
+        top: How many of the likeliest codes they look at
         is_fixed: All steps have the same shape
     """
     if is_fixed:
-        yield StepShape(slots, None, positions, vocabulary)
+        yield StepShape(slots, None, positions, top)
         return
     for rows in reversed(row_buckets(slots)):
         for reach in reversed(reach_buckets(positions)):
-            yield StepShape(rows, None, reach, top_bucket(1, vocabulary))
+            yield StepShape(rows, None, reach, top)
 
 
 def graph_bytes(slots: int, positions: int, *, is_fixed: bool) -> int:

@@ -37,6 +37,7 @@ class Stepper:
     Args:
         positions: The most positions of one row
         is_fixed: Compute all slots at every step
+        looks_at_all: Whole steps look at all codes, so that none has a shape of its own for that
 
     Attributes:
         usage: The use of the slots so far
@@ -51,10 +52,12 @@ class Stepper:
         device: torch.device,
         *,
         is_fixed: bool,
+        looks_at_all: bool = False,
     ) -> None:
         slots = schedule.num_slots
         self._schedule, self._state, self._positions, self._is_fixed = schedule, state, positions, is_fixed
         self._vocabulary, self._has_region = network.vocabulary, isinstance(network, RegionNetwork)
+        self._least_top = network.vocabulary if is_fixed or looks_at_all else 1
         # With fixed shapes on a CPU the sums are the same to the bit for any reach of attention, because masked
         # positions add zeros. On a GPU kernels are chosen by the length.
         self._is_whole = is_fixed and device.type != "cpu"
@@ -69,8 +72,14 @@ class Stepper:
         """Compute, and on CUDA capture, a step of each common shape; no slot holds a row."""
         self._step.tell(0, 0)
         slots = self._schedule.num_slots
-        for shape in common_shapes(slots, self._positions, self._vocabulary, is_fixed=self._is_fixed):
+        top = top_bucket(self._least_top, self._vocabulary)
+        for shape in common_shapes(slots, self._positions, top, is_fixed=self._is_fixed):
             self._graphs.run(shape)
+
+    @property
+    def num_captured(self) -> int:
+        """The number of shapes of steps that are replayed as graphs."""
+        return self._graphs.num_captured
 
     @property
     def has_unread(self) -> bool:
@@ -90,7 +99,7 @@ class Stepper:
         self._step.tell(ready, len(self._schedule.slots))
         # Without a region the code that is drawn is put in, too, one position further.
         reach = self._reach(ready) + (not self._has_region)
-        top = top_bucket(self._state.sampler.next_top(ready), self._vocabulary)
+        top = top_bucket(max(self._least_top, self._state.sampler.next_top(ready)), self._vocabulary)
         computed = bucket(ready, self._rows)
         self._graphs.run(StepShape(computed, None, bucket(reach, self._reaches), top))
         self._unread = self._count(ready, computed)

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ...engine.step.shape import looks_at_all
 from ...engine.step_settings import StepSettings, Task
 from .checkpoint.layout import SAMPLE_RATE, token_id
 from .checkpoint.weights import Checkpoint
@@ -60,6 +61,7 @@ class ChatttsNetworks:
             streaming=options.streaming,
             is_deterministic=options.deterministic,
             keeps_incomplete=options.incomplete == "keep",
+            looks_at_all=looks_at_all(preset.sampling for preset in options.presets),
             advice=_ADVICE,
             facts={"sizes": asdict(checkpoint.sizes), "compile": options.compile},
         )

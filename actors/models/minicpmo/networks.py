@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from ...engine.cache import Cache
 from ...engine.network import Attended
 from ...engine.region import Region
+from ...engine.step.shape import looks_at_all
 from ...engine.step_settings import StepSettings
 from ..chattts.checkpoint.layout import token_id
 from ..chattts.nets.acoustic import CodeDecoder
@@ -93,6 +94,7 @@ class MinicpmoNetworks:
             streaming=options.streaming,
             is_deterministic=options.deterministic,
             keeps_incomplete=options.incomplete == "keep",
+            looks_at_all=looks_at_all([options.sampling]),
             advice=_ADVICE,
             facts={"sizes": asdict(sizes), "compile": options.compile},
         )

@@ -108,7 +108,7 @@ def spoken(engine: Engine, kind: str, chance: random.Random) -> tuple[dict[int, 
     raise AssertionError("rows are left")
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=settings.default.max_examples // 10, deadline=None)
 @given(
     kind=st.sampled_from(["region", "plain"]),
     slots=st.integers(1, 7),
