@@ -111,7 +111,7 @@ def pcm16(samples: NDArray[np.float32]) -> NDArray[np.int16]:
 
 def pcm_sha256(pcm: NDArray[np.int16]) -> str:
     """SHA-256 of the samples as little-endian 16-bit integers, in hex: what "the same audio" means."""
-    return hashlib.sha256(np.ascontiguousarray(pcm, "<i2")).hexdigest()
+    return hashlib.sha256(np.ascontiguousarray(pcm, "<i2").data).hexdigest()
 
 
 def sha256(data: bytes) -> str:
