@@ -15,7 +15,7 @@ from torch import Tensor
 from ...errors import RowError, RowRejected
 from ..device.card import CardPoint
 from ..records.stream_handle import StreamHandle
-from .decoding import Decoder
+from .decoding import Decoder, decoding_thread
 from .engine import Engine
 from .growth import Growth
 from .kept_slots import kept_choice, slots_key
@@ -67,6 +67,7 @@ class StepSynthesis:
         self._device = torch.device(self.settings.device)
         self._engines: dict[Task, SharedEngine] = {}
         self._reserved = (0, 0)
+        self._launcher = decoding_thread(self._device)
 
     @property
     def usage(self) -> Usage:
@@ -128,7 +129,8 @@ class StepSynthesis:
         requests = list(requests)
         # A row that is decoded beside others is padded to their length, which changes the order of its sums.
         batch_steps = 1 if self.settings.is_deterministic else _BATCH_STEPS[self._device.type]
-        decoder = Decoder(self._decode, self.settings.timing.num_samples, batch_steps, self._device)
+        samples = self.settings.timing.num_samples
+        decoder = Decoder(self._decode, samples, batch_steps, self._device, self._launcher)
         for number, row in enumerate(self._engine("speak").run(requests), start=1):
             if self._is_refused(row):
                 yield row.key, self._unfinished(row)

@@ -296,7 +296,7 @@ def test_a_wrong_format_is_seen(
 def test_a_missing_wait_of_a_stream_is_seen(
     pretend_cuda: PretendCuda, speaker: Chattts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Stream, "wait_stream", lambda self, other: None)
+    monkeypatch.setattr(Stream, "wait_event", lambda self, event: None)
     with pytest.raises(StreamOrderError, match="did not wait"):
         spoken(speaker, rows(speaker, "few")[:1])
 
