@@ -120,7 +120,7 @@ class Decoder:
 
     def _waves_beside(
         self, drawn: Sequence[Tensor], is_drawn: torch.cuda.Event, stream: torch.cuda.Stream
-    ) -> tuple[Tensor, torch.cuda.Event]:
+    ) -> tuple[Tensor, torch.cuda.Event | None]:
         """Start a batch on a stream, once its steps are drawn: the waveforms in pinned memory, and when they are there.
 
         The tensors are those of the token loop's stream, so their memory is kept until this one has read them.
