@@ -6,7 +6,7 @@ Guaranteed: it is the same sequence as a tuple of these utterances, and each is 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter, itemgetter
 from typing import Any, overload
@@ -90,8 +90,4 @@ def rows_of(utterances: Sequence[Utterance]) -> Sequence[int]:
     return utterances.rows if isinstance(utterances, UtteranceColumns) else [u.row for u in utterances]
 
 
-def _columns(found: UtteranceColumns) -> tuple[Sequence[Any], ...]:
-    return _VALUES(found)
-
-
-_VALUES = attrgetter(*UtteranceColumns.__slots__)
+_columns: Callable[[UtteranceColumns], tuple[Sequence[Any], ...]] = attrgetter(*UtteranceColumns.__slots__)

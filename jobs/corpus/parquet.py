@@ -26,6 +26,25 @@ class ParquetReader(Reader):
             return check_names(table.schema_arrow.names, self.file.uri)
 
     def rows(self, wanted: Sequence[str] | None, start: Position = START) -> Iterator[RawRow]:
+        for number, batch in self._read(wanted, start):
+            for place, fields in enumerate(_records(batch), number + 1):
+                self.offset = self.number = place
+                yield place, fields
+
+    def batches(self, wanted: Sequence[str] | None, start: Position = START) -> Iterator[RawRows]:
+        for number, batch in self._read(wanted, start):
+            at = 0
+            while at < batch.num_rows:
+                some = batch.slice(at, self.most_rows)
+                numbers = range(number + at + 1, number + at + some.num_rows + 1)
+                at += some.num_rows
+                self.offset = self.number = number + at
+                columns = _columns(some)
+                by_row = None if columns is not None else [_record(some, row) for row in range(some.num_rows)]
+                yield RawRows(numbers, columns, by_row)
+
+    def _read(self, wanted: Sequence[str] | None, start: Position) -> Iterator[tuple[int, Any]]:
+        """The record batches behind a position, each with the number of the row before its first one."""
         with self._open() as table:
             names = table.schema_arrow.names
             chosen = None if wanted is None else [name for name in names if name in wanted]
@@ -34,30 +53,9 @@ class ParquetReader(Reader):
             self.offset = self.number = start.number
             for batch in table.iter_batches(_BATCH_ROWS, row_groups=groups, columns=chosen, use_threads=False):
                 passed = min(skipped, batch.num_rows)
-                number, skipped = number + passed, skipped - passed
-                for fields in _records(batch.slice(passed)):
-                    number += 1
-                    self.offset = self.number = number
-                    yield number, fields
-
-    def batches(self, wanted: Sequence[str] | None, start: Position = START) -> Iterator[RawRows]:
-        with self._open() as table:
-            names = table.schema_arrow.names
-            chosen = None if wanted is None else [name for name in names if name in wanted]
-            groups, skipped = _groups_from(table, start.number)
-            number = start.number - skipped
-            self.offset = self.number = start.number
-            for batch in table.iter_batches(_BATCH_ROWS, row_groups=groups, columns=chosen, use_threads=False):
-                at = min(skipped, batch.num_rows)
-                number, skipped = number + at, skipped - at
-                while at < batch.num_rows:
-                    some = batch.slice(at, self.most_rows)
-                    numbers = range(number + 1, number + some.num_rows + 1)
-                    at, number = at + some.num_rows, number + some.num_rows
-                    self.offset = self.number = number
-                    columns = _columns(some)
-                    by_row = None if columns is not None else [_record(some, row) for row in range(some.num_rows)]
-                    yield RawRows(numbers, columns, by_row)
+                skipped -= passed
+                yield number + passed, batch.slice(passed)
+                number += batch.num_rows
 
     @contextmanager
     def _open(self) -> Generator[pq.ParquetFile]:

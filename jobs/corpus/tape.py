@@ -50,14 +50,10 @@ class Tape:
             CorpusError: A line never ends.
             csv.Error: The pending lines are too long for a record, or those since the last quote for a field.
         """
-        pending, readline, again = self.pending, self._stream.readline, self._again
+        pending = self.pending
         length = since_quote = 0
         while True:
-            if again:
-                self._count_again()
-                line = again.popleft()
-            else:
-                line = readline(MAX_LINE)
+            line = self._next_line()
             if not line:
                 return
             if not pending:
@@ -86,14 +82,10 @@ class Tape:
         Raises:
             CorpusError: Lines were read again too often.
         """
-        pending, readline, again = self.pending, self._stream.readline, self._again
+        pending = self.pending
         length = 0
         while len(pending) < num_lines and length < num_chars:
-            if again:
-                self._count_again()
-                line = again.popleft()
-            else:
-                line = readline(MAX_LINE)
+            line = self._next_line()
             if not line:
                 break
             length += len(line)
@@ -104,6 +96,13 @@ class Tape:
     def is_too_long(self) -> bool:
         """Whether a pending line was not read to its end."""
         return max(map(len, self.pending), default=0) >= MAX_LINE
+
+    def _next_line(self) -> str:
+        """The next line, as far as it is read at once; "" at the end."""
+        if self._again:
+            self._count_again()
+            return self._again.popleft()
+        return self._stream.readline(MAX_LINE)
 
     def _count_again(self) -> None:
         """Each line that opens a quote and closes another one may have the whole rest behind it read once more."""

@@ -1,4 +1,4 @@
-"""Copies between pinned memory and the device, that nobody waits for: they happen when the host has waited."""
+"""Copies between pinned memory and the device that do not block: they happen when the host has waited."""
 
 from __future__ import annotations
 
