@@ -51,7 +51,7 @@ def gpu_share(
         return GpuShare(1.0)
     most = MOST if resources is None else _most(cluster, resources)
     config, info = describe()
-    known = CardCache().latest(info.name, info.revision, info.backend, options_text(config))
+    known = CardCache().latest(info.name, info.revision, info.backend, "cuda", options_text(config))
     sharing = share_card(known, utilization * room, most)
     return GpuShare(sharing.share(room), sharing.reason)
 

@@ -40,11 +40,5 @@ class Learning:
             remember(self._model, self._info, corrected)
         if self._gate and self._judged.num_rows:
             remember_attempts(self._model, self._info, self._gate, self._judged.mean_attempts)
-        cache = ProfileCache()
-        for profile in profiles:
-            if cache.get(profile.key) is None:
-                cache.put(profile)
-        kept = CardCache()
-        for card in cards:
-            if kept.get(card.key) is None:
-                kept.put(card)
+        ProfileCache().add(profiles)
+        CardCache().add(cards)

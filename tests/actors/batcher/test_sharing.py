@@ -90,8 +90,8 @@ def test_a_use_is_kept(tmp_path: Path) -> None:
     cache, kept = CardCache(tmp_path), use(0.5)
     assert cache.get(KEY) is None
     cache.put(kept)
-    assert cache.get(KEY) == cache.latest("chattts", "1", "torch", "{}") == kept
-    assert cache.latest("chattts", "2", "torch", "{}") is None
+    assert cache.get(KEY) == cache.latest("chattts", "1", "torch", "cuda", "{}") == kept
+    assert cache.latest("chattts", "2", "torch", "cuda", "{}") is None
     [file] = tmp_path.glob("*.json")
     for damaged in (kept.to_json()[:-9], "{}", "[]", kept.to_json().replace('"units": 1,', '"units": -1,')):
         file.write_text(damaged)
