@@ -31,7 +31,8 @@ class _Batch:
 
     Attributes:
         rows: Key and samples of each row
-        waves: Float32 [rows, samples] in main memory, and the event behind which they are there; None for now
+        waves: Float32 [rows, samples] in main memory, and the event behind which they are there; None without CUDA,
+            where they are there at once
     """
 
     rows: Sequence[tuple[int, int]]

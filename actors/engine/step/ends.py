@@ -16,7 +16,7 @@ class UnreadEnds:
     """The ends of one step.
 
     Attributes:
-        host: Bool [rows] in main memory, written once `event` has come; None for now
+        host: Bool [rows] in main memory, written once `event` has come; None without CUDA, where it is there at once
     """
 
     host: Tensor
