@@ -16,6 +16,7 @@ class GateStats:
 
     Attributes:
         num_judged: Clips that were judged, all attempts together
+        num_attempts: Those of rows that have ended
         passed: Rows that passed, by the attempt that did: the first attempt first
         num_rejected: Rows of which no attempt passed, stored or failed
         num_alike: Those of them whose attempts were all heard alike: the text or the ear, not the speech
@@ -27,6 +28,7 @@ class GateStats:
     """
 
     num_judged: int = 0
+    num_attempts: int = 0
     passed: Sequence[int] = ()
     num_rejected: int = 0
     num_alike: int = 0
@@ -43,6 +45,7 @@ class GateStats:
             return self
         return GateStats(
             self.num_judged + other.num_judged,
+            self.num_attempts + other.num_attempts,
             tuple(one + two for one, two in zip_longest(self.passed, other.passed, fillvalue=0)),
             self.num_rejected + other.num_rejected,
             self.num_alike + other.num_alike,
@@ -61,8 +64,8 @@ class GateStats:
 
     @property
     def mean_attempts(self) -> float:
-        """Clips that were judged for each row that has ended; 1 before the first."""
-        return self.num_judged / self.num_rows if self.num_rows else 1.0
+        """Attempts of a row that has ended; 1 before the first. Rows that have not ended would make it too large."""
+        return self.num_attempts / self.num_rows if self.num_rows else 1.0
 
     @property
     def costs(self) -> dict[str, float]:

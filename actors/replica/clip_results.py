@@ -102,7 +102,7 @@ class Clips(Rows["NDArray[np.float32]"]):
         """Fail a row, with what the judges said of its earlier attempts."""
         if utterance.row in self._trials:
             with self._guard:
-                self._stats += GateStats(num_rejected=1)
+                self._stats += GateStats(num_attempts=len(self._trials[utterance.row]), num_rejected=1)
         self._failed.append(self._record(utterance, error=reason, **self._told(utterance)))
         self._report(ReplicaProgress(rows=1, failed=1))
 
@@ -261,14 +261,15 @@ class Clips(Rows["NDArray[np.float32]"]):
 
 def _ended(trials: Sequence[Trial], ending: str) -> GateStats:
     """The row of these attempts, as it is counted once it has ended."""
-    last = trials[-1]
+    last, num_attempts = trials[-1], len(trials)
     if ending == "again":
         return NO_GATE
     match last.verdict.name:
         case "passed":
-            return GateStats(passed=(0,) * last.attempt + (1,))
+            return GateStats(num_attempts=num_attempts, passed=(0,) * last.attempt + (1,))
         case "unheard":
-            return GateStats(num_unheard=1)
+            return GateStats(num_attempts=num_attempts, num_unheard=1)
         case _:
             kept_s = best_of(trials).duration_s if ending == "store" else 0.0
-            return GateStats(num_rejected=1, num_alike=int(are_alike(trials)), vain_s=-kept_s)
+            is_alike = int(are_alike(trials))
+            return GateStats(num_attempts=num_attempts, num_rejected=1, num_alike=is_alike, vain_s=-kept_s)

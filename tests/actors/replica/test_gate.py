@@ -104,7 +104,7 @@ def test_what_the_judges_did_is_in_the_receipt_and_in_the_progress() -> None:
     num_failed = sum(status == "failed" for status, _, _ in WANTED)
     assert list(stats.passed) == passed
     assert (stats.num_rejected, stats.num_unheard, stats.num_rows) == (num_failed, 0, len(ROWS))
-    assert stats.num_judged == sum(attempt + 1 for _, attempt, _ in WANTED)
+    assert stats.num_judged == stats.num_attempts == sum(attempt + 1 for _, attempt, _ in WANTED)
     assert sum(stats.rejections.values()) == sum(rejected for _, _, rejected in WANTED)
     assert stats.rejections.keys() == {"tone-check level", "tone-check noise", "tone-check length"}
     spoken_in_vain = sum(trial["duration_s"] for record in found for trial in record.rejected or ())
