@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import json
+from collections.abc import Iterator
+from itertools import chain
 
 from .pods import name_of
 from .render import Doc
@@ -29,10 +31,20 @@ def shape_errors(doc: Doc) -> list[str]:
     return list(_shape_errors(json.dumps(doc, sort_keys=True)))
 
 
+def has_shape_errors(doc: Doc) -> bool:
+    """Whether there is any. It looks no further than to the first."""
+    return any(_each_shape_error(doc))
+
+
 @functools.cache  # of the objects of a bundle, a fault changes one
 def _shape_errors(text: str) -> list[str]:
-    doc = json.loads(text)
+    return list(_each_shape_error(json.loads(text)))
+
+
+def _each_shape_error(doc: Doc) -> Iterator[str]:
     metadata = doc.get("metadata")
     if not isinstance(metadata, dict) or not (doc.get("apiVersion") and doc.get("kind") and metadata.get("name")):
-        return [f"not a Kubernetes object with a name: {str(doc)[:200]}"]
-    return [f"{name_of(doc)}: {error}" for error in [*schema_errors(doc), *value_errors(doc)]]
+        yield f"not a Kubernetes object with a name: {str(doc)[:200]}"
+        return
+    for error in chain(schema_errors(doc), value_errors(doc)):
+        yield f"{name_of(doc)}: {error}"

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from .check import RULES, findings, shape_errors
+from .check import RULES, findings, has_shape_errors
 from .conftest import Change
 from .faults import FAULTS
 from .render import K8S, OVERLAYS, Doc, RenderError, render
@@ -59,7 +59,7 @@ def test_every_misspelt_key_is_found(overlay: Callable[[str], list[Doc]]) -> Non
                 seen.add(same)
                 changed = _misspelt(doc, path)
                 bundle = [*docs[:index], changed, *docs[index + 1 :]]
-                is_found = shape_errors(changed) or any(error for rule in RULES for error in rule(bundle))
+                is_found = has_shape_errors(changed) or any(error for rule in RULES for error in rule(bundle))
                 assert is_found, (doc["kind"], doc["metadata"]["name"], path)
     assert len(seen) > 500
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 import typer
+from support.measured import measured
 from support.waiting import eventually
 
 from speechmill.cluster.lease.file import LeaseFile
@@ -28,7 +29,7 @@ def job_file(folder: Path) -> Path:
     (folder / "corpus.csv").write_text("id,text\n" + "".join(f"id-{row},Row {row}\n" for row in range(400)))
     job = {
         "input": {"uri": f"{folder}/corpus.csv"},
-        "model": {"name": "tone", "device": "cpu", "options": {"cell_s": 0.002}},
+        "model": {"name": "tone", "device": "cpu", "options": measured(cell_s=0.01)},
         "output": {"uri": f"{folder}/out"},
         "cluster": {"replicas": 1},
         "sharding": {"shard_rows": 4},

@@ -1,7 +1,9 @@
-"""Real heads on loopback, one for each way of authentication, and the command line as a process beside them."""
+"""A real head on loopback that asks for a token, and the command line in this process and as one beside it."""
 
 from __future__ import annotations
 
+import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +16,7 @@ from typing import Any
 
 import psutil
 import pytest
+from support import held
 from support.waiting import HANG_S
 from typer.testing import CliRunner
 
@@ -21,6 +24,7 @@ from speechmill.jobs.cli.main import app
 
 SPEECHMILL = [sys.executable, "-c", "from speechmill.jobs.cli.main import main; main()"]
 TOKEN = "a-token-that-the-tests-made-up-0123456789"
+ASKS = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN}
 
 
 @dataclass(frozen=True)
@@ -39,9 +43,9 @@ class Head:
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
     def invoke(self, *arguments: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
-        """As `call`, in this process: for a head that asks for no token."""
-        with chdir(cwd or Path.cwd()):
-            done = CliRunner().invoke(app, [*arguments, "--address", self.url], env=environment)
+        """As `call`, in this process."""
+        with self.client(**environment), chdir(cwd or Path.cwd()):
+            done = CliRunner().invoke(app, [*arguments, "--address", self.url])
         return subprocess.CompletedProcess(arguments, done.exit_code, done.stdout, done.stderr)
 
     def start(self, *arguments: str, cwd: Path | None = None, **environment: str) -> subprocess.Popen[str]:
@@ -57,38 +61,50 @@ class Head:
             preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
         )
 
+    @contextmanager
+    def client(self, **environment: str) -> Iterator[None]:
+        """Give this process the head's token, or what `environment` says. Ray reads these variables once."""
+        try:
+            with pytest.MonkeyPatch.context() as patch:
+                for name, value in (ASKS | environment).items():
+                    patch.setenv(name, value)
+                _forget_tokens()
+                yield
+        finally:
+            _forget_tokens()
 
-@contextmanager
-def _head(ray_nodes: Any, **environment: str) -> Iterator[Head]:
-    with ray_nodes.head(has_dashboard=True, **environment) as node:
-        yield Head(node.url, node.folder, node.process, ray_nodes.clean_environment() | environment)
+    def notes(self) -> list[list[Any]]:
+        """What processes have noted that run the model `held:Held`: their pids, and what."""
+        path = self.folder / held.NOTES.name
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def _forget_tokens() -> None:
+    from ray._raylet import AuthenticationTokenLoader, Config
+
+    Config.initialize("")
+    AuthenticationTokenLoader.instance().reset_cache()
 
 
 @pytest.fixture(scope="module")
 def head(ray_nodes: Any) -> Iterator[Head]:
-    """A head that asks for nothing."""
-    with _head(ray_nodes) as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def locked_head(ray_nodes: Any) -> Iterator[Head]:
-    """A head that asks for a token."""
-    with _head(ray_nodes, RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=TOKEN) as started:
-        yield started
+    """A head that asks for a token, and whose workers find the model `held:Held`."""
+    with ray_nodes.head(has_dashboard=True, **ASKS) as node:
+        shutil.copy(held.__file__, node.folder)
+        yield Head(node.url, node.folder, node.process, ray_nodes.clean_environment() | ASKS)
 
 
 @pytest.fixture
 def write_job(tmp_path: Path) -> Callable[..., Path]:
-    """Write a corpus and a job of the tone model, its paths relative to this test's folder."""
+    """Write a corpus and a job, its paths relative to this test's folder."""
 
-    def write(num_rows: int = 6, options: str = "{}", replicas: int = 1) -> Path:
-        rows = "".join(f"id-{row},Row number {row}.\n" for row in range(num_rows))
+    def write(num_rows: int = 6, model: str = "tone") -> Path:
+        rows = "".join(f"id-{row},{held.ROW}{row}.\n" for row in range(num_rows))
         (tmp_path / "corpus.csv").write_text(f"id,text\n{rows}", encoding="utf-8")
         path = tmp_path / "job.yaml"
         path.write_text(
-            f"{{name: tones, input: {{uri: corpus.csv}}, model: {{name: tone, options: {options}}}, "
-            f"output: {{uri: out}}, sharding: {{shard_rows: 4}}, cluster: {{replicas: {replicas}}}}}",
+            f'{{name: tones, input: {{uri: corpus.csv}}, model: {{name: "{model}", batch_size: 1}}, '
+            "output: {uri: out}, sharding: {shard_rows: 4}, cluster: {replicas: 1}}",
             encoding="utf-8",
         )
         return path

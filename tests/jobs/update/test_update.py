@@ -372,7 +372,7 @@ def test_an_output_on_s3_is_updated(
     tmp_path: Path, s3_env: Any, speaking_here: SpeakingHere, monkeypatch: pytest.MonkeyPatch, container: str
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", s3_env.endpoint)
-    rows = rows_of(40)
+    rows = rows_of(20)
     write(tmp_path, rows)
     job = job_of(tmp_path, container, f"s3://{s3_env.new_bucket()}/out")
     job.run()
