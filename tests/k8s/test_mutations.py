@@ -65,9 +65,11 @@ def test_every_misspelt_key_is_found(overlay: Callable[[str], list[Doc]]) -> Non
 
 
 def _misspelt(doc: Doc, path: tuple[Any, ...]) -> Doc:
-    changed = copying.deepcopy(doc)
+    """The object with another key. What is beside the path is shared, and not checked anew."""
+    changed = copying.copy(doc)
     parent: Any = changed
     for step in path[:-1]:
+        parent[step] = copying.copy(parent[step])
         parent = parent[step]
     parent[f"{path[-1]}x"] = parent.pop(path[-1])
     return changed

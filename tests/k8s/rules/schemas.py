@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+import jsonschema.validators
 import kubernetes_validate
 from referencing import Registry, Resource
 
@@ -49,7 +50,43 @@ def _validator(api_version: str, kind: str) -> Any:
     schema = _custom().get((api_version, kind))
     if schema is None and builtin.exists():
         schema = json.loads(builtin.read_text(encoding="utf-8"))
-    return schema and jsonschema.Draft202012Validator(schema, registry=_registry())
+    return schema and _Validator(schema, registry=_registry())
+
+
+_sound: dict[tuple[int, int], Any] = {}
+"""Values that a schema lets pass, by the identities of value and schema: kept, so that no other value has theirs."""
+
+
+def _unless_sound(validator: Any, value: Any, schema: Any, **at: Any) -> Iterator[Any]:
+    """The errors of a part of an object; none is looked for where the very same part had none before."""
+    if not isinstance(value, dict | list):
+        yield from validator.descend(value, schema, **at)
+    elif (id(value), id(schema)) not in _sound:
+        is_sound = True
+        for error in validator.descend(value, schema, **at):
+            is_sound = False
+            yield error
+        if is_sound:
+            _sound[id(value), id(schema)] = value
+
+
+def _properties(validator: Any, properties: Schema, instance: Any, schema: Schema) -> Iterator[Any]:
+    if isinstance(instance, dict):
+        for key, inner in properties.items():
+            if key in instance:
+                yield from _unless_sound(validator, instance[key], inner, path=key, schema_path=key)
+
+
+def _items(validator: Any, items: Schema, instance: Any, schema: Schema) -> Iterator[Any]:
+    if isinstance(instance, list):
+        for index, value in enumerate(instance):
+            yield from _unless_sound(validator, value, items, path=index)
+
+
+# A fault changes a part of an object; all others are as they were.
+_Validator: Any = jsonschema.validators.extend(
+    jsonschema.Draft202012Validator, {"properties": _properties, "items": _items}
+)
 
 
 @functools.cache
