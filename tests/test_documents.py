@@ -25,12 +25,10 @@ from speechmill.jobs.cli.main import app
 from speechmill.jobs.spec.job import JobSpec
 from speechmill.jobs.spec.yaml_reader import parse_yaml
 
-pytestmark = pytest.mark.integration  # runs start processes
+pytestmark = pytest.mark.integration  # runs start processes, or stand for it
 
 ROOT = Path(__file__).parent.parent
 PAGES = ["README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
-CASES = [pytest.param(page, marks=pytest.mark.replica_processes) if page == "README.md" else page for page in PAGES]
-"""Runs of the guides have their replicas in threads."""
 _BLOCK = re.compile(r"(?:^<!-- needs: (?P<needs>[^>]+?) -->\n)?^```(?P<kind>\w*)\n(?P<content>.*?)^```$", re.M | re.S)
 _COMMENT = re.compile(r"\s+#\s.*$")
 _DEFAULTS = {"input": {"uri": "corpus.csv"}, "output": {"uri": "out/first"}}
@@ -94,8 +92,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("page", CASES)
+@pytest.mark.parametrize("page", PAGES)
 def test_what_a_page_says_can_be_pasted(page: str, folder: Path, hosted_replicas: None) -> None:
+    """Replicas are in threads; `test_examples.py` runs the snippet of the README with processes."""
     for block in blocks(page):
         done["skipped" if block.needs else "ran"] += 1
         if block.kind == "yaml":

@@ -1,4 +1,4 @@
-"""The examples run as they stand, all but one in a process of its own, as a reader would start them."""
+"""The examples run as they stand: one of each kind in a process of its own, the others in this one."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import runpy
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -25,32 +26,40 @@ def run(*command: str) -> str:
     return done.stdout
 
 
-def test_a_corpus_is_spoken_and_spoken_once(tmp_path: Path) -> None:
+@pytest.fixture
+def run_here(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], hosted_replicas: None
+) -> Callable[..., str]:
+    """As `run`, in this process, which has imported what a process of its own would import for a second or more."""
+
+    def run_program(program: Path, *arguments: str) -> str:
+        monkeypatch.syspath_prepend(str(EXAMPLES))
+        monkeypatch.setattr(sys, "argv", [str(program), *arguments])
+        runpy.run_path(str(program), run_name="__main__")
+        return capsys.readouterr().out
+
+    return run_program
+
+
+def test_a_corpus_is_spoken_and_spoken_once(tmp_path: Path, run_here: Callable[..., str]) -> None:
     """The second run finds everything done."""
-    said = [run(str(EXAMPLES / "corpus.py"), str(tmp_path)) for _ in range(2)]
+    said = [run(str(EXAMPLES / "corpus.py"), str(tmp_path)), run_here(EXAMPLES / "corpus.py", str(tmp_path))]
     assert said[0] == said[1]
     assert [line.split(":")[0] for line in said[0].splitlines()] == ["line-0", "line-1", "line-2"]
 
 
-def test_an_answer_is_spoken_while_it_arrives(tmp_path: Path) -> None:
-    said = run(str(EXAMPLES / "answer_aloud.py"), str(tmp_path / "answer.wav"))
+def test_an_answer_is_spoken_while_it_arrives(tmp_path: Path, run_here: Callable[..., str]) -> None:
+    said = run_here(EXAMPLES / "answer_aloud.py", str(tmp_path / "answer.wav"))
     assert said.startswith("first audio after ")
     assert (tmp_path / "answer.wav").stat().st_size > 100_000
 
 
-def test_a_model_of_ones_own_speaks(tmp_path: Path) -> None:
-    assert run(str(EXAMPLES / "own_model.py"), str(tmp_path)).startswith("2 rows, 0.48 s of audio")
+def test_a_model_of_ones_own_speaks(tmp_path: Path, run_here: Callable[..., str]) -> None:
+    assert run_here(EXAMPLES / "own_model.py", str(tmp_path)).startswith("2 rows, 0.48 s of audio")
 
 
-def test_a_model_of_ones_own_speaks_step_by_step(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], hosted_replicas: None
-) -> None:
-    """In this process, which has PyTorch: its driver and its replica would each import it."""
-    program = str(EXAMPLES / "own_stepwise.py")
-    monkeypatch.syspath_prepend(str(EXAMPLES))
-    monkeypatch.setattr(sys, "argv", [program, str(tmp_path)])
-    runpy.run_path(program, run_name="__main__")
-    assert capsys.readouterr().out.startswith("2 rows, ")
+def test_a_model_of_ones_own_speaks_step_by_step(tmp_path: Path, run_here: Callable[..., str]) -> None:
+    assert run_here(EXAMPLES / "own_stepwise.py", str(tmp_path)).startswith("2 rows, ")
 
 
 def test_a_recogniser_of_ones_own_judges() -> None:
@@ -60,11 +69,11 @@ def test_a_recogniser_of_ones_own_judges() -> None:
     assert said == "nothing to hear: 0.00 s of sound\n"
 
 
-def test_the_notebook_runs(tmp_path: Path) -> None:
+def test_the_notebook_runs(tmp_path: Path, run_here: Callable[..., str]) -> None:
     """All cells that need no Jupyter, one after the other."""
     cells = json.loads((EXAMPLES / "listen.ipynb").read_text(encoding="utf-8"))["cells"]
     code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
     assert all(cell["outputs"] == [] for cell in cells if cell["cell_type"] == "code")
     assert [cell for cell in cells if cell["metadata"].get("needs_jupyter")] == cells[-1:]
     (tmp_path / "notebook.py").write_text("\n".join(code[:-1]), encoding="utf-8")
-    run(str(tmp_path / "notebook.py"))
+    run_here(tmp_path / "notebook.py")

@@ -64,7 +64,7 @@ def test_ray_client(tmp_path: Path, ray_head: Any) -> None:
 def test_auto_joins_the_cluster_of_the_environment_with_a_model_of_the_users_own(tmp_path: Path, ray_head: Any) -> None:
     """A class named as "module:Class" has to be importable here and by the replicas; nothing else.
 
-    `test_package.py` joins a cluster by host and port.
+    `tests/jobs/submission` joins a cluster by host and port.
     """
     models = tmp_path / "models"
     models.mkdir()

@@ -1,4 +1,4 @@
-"""Judges that note what they hear, take their time, and die of a clip: for tests of `speechmill judge`."""
+"""Judges that note what they hear, wait for a test, and die of a clip: for tests of `speechmill judge`."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ import numpy as np
 from speechmill.actors.judges.base import Hearing, Judge, JudgeConfig, JudgeInfo, Verdict
 from speechmill.errors import ModelError
 
+FREE_CLIPS = 20
+"""Of which no file keeps a judge."""
+
 
 class Noting(Judge):
     """Rejects quiet clips, and writes the id of each clip that it hears as a line of the file `notes`.
 
-    Options: `notes`; `sleep_s` for each clip; `deadly`, a piece of text of which its process dies; `is_broken`, so that
-    it cannot be loaded.
+    Options: `notes`; `deadly`, a piece of text of which its process dies; `is_broken`, so that it cannot be loaded.
+    While there is a file with the name of the notes and `.hold`, it waits after the first `FREE_CLIPS`.
     """
 
     def __init__(self, config: JudgeConfig) -> None:
@@ -37,7 +40,9 @@ class Noting(Judge):
     def _verdict(self, clip: Hearing) -> Verdict:
         with Path(str(self._options["notes"])).open("a") as notes:
             notes.write(f"{clip.id}\n")
-        time.sleep(float(str(self._options.get("sleep_s", 0.0))))
+        hold = Path(f"{self._options['notes']}.hold")
+        while hold.exists() and len(Path(str(self._options["notes"])).read_text().splitlines()) > FREE_CLIPS:
+            time.sleep(0.05)
         if str(self._options.get("deadly", "\0")) in clip.text:
             os.kill(os.getpid(), signal.SIGKILL)
         peak = float(np.abs(clip.samples).max())

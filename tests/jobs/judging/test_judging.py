@@ -11,11 +11,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.waiting import HANG_S, eventually
+from support.waiting import eventually
+from typer.testing import CliRunner
 
 import speechmill
 from speechmill.cluster.storage import open_storage
 from speechmill.errors import JobChanged, JobError, ModelError, SpecError
+from speechmill.jobs.cli.main import app
 from speechmill.jobs.corpus import Corpus, InputOptions
 from speechmill.jobs.judging import audio_corpus
 from speechmill.jobs.judging.results import read_scores
@@ -105,29 +107,20 @@ def test_a_part_that_changed_is_heard_again_and_its_old_scores_are_gone(
 @pytest.mark.integration
 def test_a_judging_that_is_killed_goes_on_and_hears_no_written_part_again(made, write_corpus, tmp_path) -> None:
     uri, notes, judged = write_corpus("out-webdataset", made), tmp_path / "notes", tmp_path / "judged"
-    command = [
-        *(
-            sys.executable,
-            "-m",
-            "speechmill.jobs.cli.main",
-            "judge",
-            uri,
-            "-o",
-            str(judged),
-            "--workers",
-            "0",
-            "--json",
-        ),
-        *("--judges", NOTING, "--option", f"{NOTING}.notes={notes}", "--option", f"{NOTING}.sleep_s=0.05"),
-    ]
-    run = [sys.executable, "-c", "from speechmill.jobs.cli.main import main; main()", *command[3:]]
+    arguments = ["judge", uri, "-o", str(judged), "--workers", "0", "--json"]
+    arguments += ["--judges", NOTING, "--option", f"{NOTING}.notes={notes}"]
+    command = [sys.executable, "-c", "from speechmill.jobs.cli.main import main; main()", *arguments]
     env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    with subprocess.Popen(run, env=env, stdout=subprocess.DEVNULL) as process:
-        eventually(lambda: len(list(judged.glob("scores/*.jsonl"))) == 1, "the first part")
+    hold = tmp_path / "notes.hold"
+    hold.touch()  # it waits in the second part
+    with subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL) as process:
+        eventually(lambda: process.poll() is not None or list(judged.glob("scores/*.jsonl")), "the first part")
         process.send_signal(signal.SIGKILL)
+    hold.unlink()
+    assert len(list(judged.glob("scores/*.jsonl"))) == 1
     assert not (judged / "summary.json").exists()
-    done = subprocess.run(run, env=env, capture_output=True, text=True, check=False, timeout=HANG_S)
-    assert done.returncode == 1, done.stderr
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 1, done.stderr
     assert json.loads(done.stdout)["num_rejected"] == 1
     heard = notes.read_text().splitlines()
     assert {row.id for row in made} == set(heard)

@@ -240,13 +240,13 @@ def test_a_wrong_job_is_said_before_any_replica_starts(
 
 @pytest.mark.replica_processes
 def test_a_row_that_kills_its_replica_is_found_and_the_others_are_spoken(tmp_path: Path) -> None:
-    rows = sentences(40)
-    rows[17]["text"] += " CRASH"
+    rows = sentences(12)
+    rows[7]["text"] += " CRASH"
     result = job_of(tmp_path, rows, options={"crash": "CRASH"}, cluster={"replicas": 2}).run()
     failed = [record for record in records_of(result.output) if record.status == "failed"]
-    assert [record.row for record in failed] == [17]
+    assert [record.row for record in failed] == [7]
     assert "replicas died speaking this row" in str(failed[0].error)
-    assert (result.num_ok, result.num_deaths > 0) == (39, True)
+    assert (result.num_ok, result.num_deaths > 0) == (11, True)
     report = verify(open_storage(result.output), sweep=True)
     assert report.is_ok
 

@@ -1,4 +1,8 @@
-"""A real head on loopback that asks for a token, and the command line in this process and as one beside it."""
+"""A real head on loopback that asks for a token, and the command line in this process and as one beside it.
+
+Two environments are made outside of the checkout. One is the user's and has the wheel. The head and its workers run
+from the other, which gets a wheel only after a job was submitted to it: that job runs the code that came along.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,6 @@ import json
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import chdir, contextmanager
 from dataclasses import dataclass
@@ -16,42 +19,54 @@ from typing import Any
 
 import psutil
 import pytest
-from support import held
+from support import held, installed
+from support.installed import Built, Environment
 from support.waiting import HANG_S
 from typer.testing import CliRunner
 
 from speechmill.jobs.cli.main import app
 
-SPEECHMILL = [sys.executable, "-c", "from speechmill.jobs.cli.main import main; main()"]
 TOKEN = "a-token-that-the-tests-made-up-0123456789"
 ASKS = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN}
 
 
 @dataclass(frozen=True)
 class Head:
-    """A head: the URL of its dashboard, its own folder, and what a client's environment needs."""
+    """A head, and those who use it.
+
+    Attributes:
+        url: Of its dashboard
+        address: Of its Ray
+        folder: Its own, from which its workers can import
+        nodes: What it runs from
+        user: Who has the wheel
+        env: What a client's environment needs
+    """
 
     url: str
+    address: str
     folder: Path
     process: psutil.Process
+    nodes: Environment
+    user: Environment
     env: dict[str, str]
 
     def call(self, *arguments: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run a command of speechmill to its end."""
+        """Run a command of the user's speechmill to its end."""
         with self.start(*arguments, cwd=cwd, **environment) as process:
             out, err = process.communicate(timeout=HANG_S)
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
     def invoke(self, *arguments: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
-        """As `call`, in this process."""
+        """As `call`, in this process, with the checkout."""
         with self.client(**environment), chdir(cwd or Path.cwd()):
             done = CliRunner().invoke(app, [*arguments, "--address", self.url])
         return subprocess.CompletedProcess(arguments, done.exit_code, done.stdout, done.stderr)
 
     def start(self, *arguments: str, cwd: Path | None = None, **environment: str) -> subprocess.Popen[str]:
-        """Begin a command of speechmill."""
+        """Begin a command of the user's speechmill."""
         return subprocess.Popen(
-            [*SPEECHMILL, *arguments, "--address", self.url],
+            [self.user.command, *arguments, "--address", self.url],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -87,11 +102,19 @@ def _forget_tokens() -> None:
 
 
 @pytest.fixture(scope="module")
-def head(ray_nodes: Any) -> Iterator[Head]:
-    """A head that asks for a token, and whose workers find the model `held:Held`."""
-    with ray_nodes.head(has_dashboard=True, **ASKS) as node:
+def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    return installed.built(tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def head(ray_nodes: Any, built: Built, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Head]:
+    """A head that asks for a token. Its workers find the model `held:Held`; a test installs speechmill there."""
+    env = installed.clean_env() | ASKS
+    nodes, user = (installed.environment(tmp_path_factory.mktemp(name), env) for name in ("nodes", "user"))
+    user.install(built.wheel)
+    with ray_nodes.head(has_dashboard=True, python=nodes.python, **ASKS) as node:
         shutil.copy(held.__file__, node.folder)
-        yield Head(node.url, node.folder, node.process, ray_nodes.clean_environment() | ASKS)
+        yield Head(node.url, node.address, node.folder, node.process, nodes, user, env)
 
 
 @pytest.fixture

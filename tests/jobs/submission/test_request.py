@@ -124,7 +124,7 @@ def test_labels_are_the_same_for_the_same_job_only() -> None:
 
 
 def test_what_is_sent_is_the_package_and_nothing_else_that_lies_here() -> None:
-    """test_package.py compares it with a wheel."""
+    """test_submit.py compares it with a wheel."""
     sent = source_files()
     assert {str(path) for path in sent if len(path.parts) == 1} == {"__init__.py", "errors.py", "py.typed"}
     layers = [path for name in ("actors", "cluster", "jobs") for path in (ROOT / name).rglob("*")]

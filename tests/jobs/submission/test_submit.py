@@ -1,19 +1,29 @@
-"""Jobs on a real head: they run there, are followed, listed, stopped, killed and continued; they take no secret."""
+"""Jobs on a real head: they run there, are followed, listed, stopped, killed and continued; they take no secret.
+
+A run and a service on its cluster are here too: the head is the only one whose nodes have a wheel.
+"""
 
 from __future__ import annotations
 
+import io
 import json
 import signal
+import socket
 import subprocess
-from collections.abc import Callable, Iterator
+import urllib.error
+import urllib.request
+import wave
+from collections.abc import Callable, Iterator, Set
 from contextlib import chdir, contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 import pytest
 from support import held
+from support.installed import Built, contents
 from support.waiting import HANG_S, eventually
 from typer.testing import CliRunner
 
@@ -24,6 +34,7 @@ from speechmill.jobs.cli.main import app
 from speechmill.jobs.submission.handle import SubmittedJob
 from speechmill.jobs.verify import verify
 
+TOKEN = "a-token-for-tests"
 SECRET = "canary-that-must-stay-at-home"
 SECRETS = ("AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "HF_TOKEN", "SPEECHMILL_KEY")
 
@@ -63,19 +74,30 @@ def sources(head: Any) -> dict[int, set[str]]:
     return found
 
 
+def check_came_along(head: Any, pids: Set[int]) -> None:
+    """A driver and its replica run what the job brought along: the package and its metadata."""
+    found = {pid: places for pid, places in sources(head).items() if pid in pids}
+    assert len(found) == 2, found
+    for places in found.values():
+        assert len(places) == 2
+        assert all(place.startswith(str(head.folder / "ray")) for place in places), places
+
+
 def check(out: Path, num_ok: int) -> None:
     report = verify(open_storage(str(out)))
     assert (report.is_ok, report.is_complete, report.num_ok) == (True, True, num_ok)
 
 
 def test_a_job_is_followed_left_stopped_killed_and_continued_and_takes_nothing_of_the_environment_along(
-    tmp_path: Path, head: Any, write_job: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, head: Any, built: Built, write_job: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One output through all that may happen to its drivers.
 
-    The first is followed with the token of a file, the second runs the speechmill that the head has, the third is sent
-    from an environment full of secrets. Each speaks some rows and waits for the test; the third goes on at once.
+    The first is followed with the token of a file, and its cluster has no speechmill. The second runs the wheel that
+    was installed there meanwhile. The third is sent from an environment full of secrets, and what comes with it goes
+    before what is installed. The first two speak some rows and wait for the test.
     """
+    assert "No module named 'speechmill'" in head.nodes.evaluate("import speechmill").stderr
     out, hold = tmp_path / "out", head.folder / held.HOLD.name
     (tmp_path / ".env").write_text(SECRET)
     (tmp_path / "token").write_text(head.env["RAY_AUTH_TOKEN"])
@@ -105,11 +127,11 @@ def test_a_job_is_followed_left_stopped_killed_and_continued_and_takes_nothing_o
     assert "/ 16 rows" in shown, "progress is shown"
     assert "speechmill logs first --follow" in said
     assert [job["status"] for job in listed(head) if job["id"] == "first"] == ["RUNNING"]
-    sent = {pid: places for pid, places in sources(head).items() if driver.pid == pid or pid in waiting(head)}
-    assert len(sent) == 2, "driver and replica"
-    # The cluster of the tests has this checkout as well; what came with the job goes first.
-    assert all(place.startswith(str(head.folder / "ray")) for places in sent.values() for place in places)
-    assert all(len(places) == 2 for places in sent.values())
+    check_came_along(head, {driver.pid, *waiting(head)})
+    (sent,) = (path.parent for path in head.folder.rglob("speechmill/__init__.py"))
+    files = (path for path in sent.rglob("*") if path.is_file() and path.suffix != ".pyc")
+    unpacked = {path.relative_to(sent.parent).as_posix(): path.read_bytes() for path in files}
+    assert unpacked == {name: data for name, data in contents(built.wheel).items() if name.startswith("speechmill/")}
 
     stopped = head.invoke("stop", "first")
     assert stopped.returncode == 0, stopped.stderr
@@ -119,6 +141,7 @@ def test_a_job_is_followed_left_stopped_killed_and_continued_and_takes_nothing_o
     assert json.loads((out / "driver.json").read_text())["state"] == "released", "it ended by itself"
     assert json.loads((out / "job.json").read_text())["commit"]["state"] == "open"
 
+    head.nodes.install(built.from_sdist)
     with head.client():
         second = speechmill.Job(**_absolute(tmp_path)).submit(head.url, id="second", installed=True)
         eventually(lambda: len(waiting(head)) == 2, "a replica of the second driver")
@@ -127,8 +150,10 @@ def test_a_job_is_followed_left_stopped_killed_and_continued_and_takes_nothing_o
         assert second.wait(HANG_S) == 3
         with pytest.raises(RunStopped, match="by signal 9"):
             second.result()
-    assert str(Path(speechmill.__file__)) in sources(head)[killed.pid]
+    for pid in (killed.pid, waiting(head)[1]):
+        assert all(place.startswith(str(head.nodes.folder)) for place in sources(head)[pid])
     hold.unlink()
+    before = sources(head)
 
     secrets = dict.fromkeys(SECRETS, SECRET) | {"RAY_ADDRESS": "127.0.0.1:1"}
     done = head.call("submit", "job.yaml", "--wait", "--json", cwd=tmp_path, **secrets)
@@ -138,6 +163,7 @@ def test_a_job_is_followed_left_stopped_killed_and_continued_and_takes_nothing_o
     assert submitted["id"].startswith("tones-")
     assert (result["event"], result["num_ok"], result["output"]) == ("result", 16, str(out))
     check(out, 16)
+    check_came_along(head, sources(head).keys() - before.keys())
     jobs = {job["id"]: job for job in listed(head)}
     assert list(jobs)[:3] == [submitted["id"], "second", "first"], "the newest first"
     job = jobs[submitted["id"]]
@@ -145,9 +171,9 @@ def test_a_job_is_followed_left_stopped_killed_and_continued_and_takes_nothing_o
     assert (job["output"], len(job["fingerprint"]), job["version"]) == (str(out), 64, metadata.version("speechmill"))
     seen = [path for path in head.folder.rglob("*") if path.is_file() and not path.is_symlink()]
     assert not [path for path in seen if SECRET.encode() in path.read_bytes()]
-    unpacked = [path for path in seen if "runtime_resources" in path.parts]
-    assert any(path.name == "job.json" for path in unpacked), "what was sent lies there"
-    assert not [path for path in unpacked if head.env["RAY_AUTH_TOKEN"].encode() in path.read_bytes()]
+    resources = [path for path in seen if "runtime_resources" in path.parts]
+    assert any(path.name == "job.json" for path in resources), "what was sent lies there"
+    assert not [path for path in resources if head.env["RAY_AUTH_TOKEN"].encode() in path.read_bytes()]
 
 
 def _absolute(tmp_path: Path) -> dict[str, Any]:
@@ -214,3 +240,69 @@ def test_a_token_that_is_wrong_or_missing_is_one_line(
     assert "set RAY_AUTH_MODE=token" in done.stderr
     assert "RAY_AUTH_TOKEN_PATH" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+@pytest.fixture(scope="module")
+def wheel_there(head: Any, built: Built) -> None:
+    """The cluster has the wheel."""
+    head.nodes.install(built.from_sdist)
+
+
+@pytest.mark.usefixtures("wheel_there")
+def test_a_run_on_a_cluster_that_has_the_wheel(tmp_path: Path, head: Any, write_job: Callable[..., Path]) -> None:
+    where = ["--set", f"cluster.address={head.address}", "--set", f"output.uri={tmp_path / 'run'}"]
+    done = head.user.speechmill(
+        "run", str(write_job(6)), "--set", f"input.uri={tmp_path / 'corpus.csv'}", *where, "--json"
+    )
+    assert json.loads(done.stdout.splitlines()[-1])["num_ok"] == 6
+    check(tmp_path / "run", 6)
+
+
+@pytest.mark.usefixtures("wheel_there")
+def test_a_service_speaks_shows_its_page_and_ends(head: Any, built: Built) -> None:
+    with served(head) as (service, url):
+        with pytest.raises(urllib.error.HTTPError, match="401") as refused:
+            speak(url, "another")
+        refused.value.close()
+        with wave.open(io.BytesIO(speak(url, TOKEN))) as spoken:
+            assert np.frombuffer(spoken.readframes(-1), np.int16).any()
+        page = "speechmill/jobs/service/page/"
+        files = {name: data for name, data in contents(built.wheel).items() if name.startswith(page)}
+        assert files
+        assert {name: fetch(f"{url}/page/{name.removeprefix(page)}") for name in files} == files
+        service.terminate()
+        _, told = service.communicate(timeout=HANG_S)
+    assert service.returncode == 0, told
+
+
+@contextmanager
+def served(head: Any) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """The user's command on the cluster, ready to speak by the tone model; what a client calls it by."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    values = {"model.name": "tone", "cluster.address": head.address, "cluster.replicas": 1, "http.port": port}
+    settings = [word for key, value in values.items() for word in ("--set", f"{key}={value}")]
+    env = head.env | {"SPEECHMILL_API_TOKEN": TOKEN}
+    command = [head.user.command, "serve", *settings]
+    with subprocess.Popen(command, cwd=head.user.work, env=env, stderr=subprocess.PIPE, text=True) as service:
+        try:
+            told: list[str] = []
+            assert service.stderr is not None
+            while not (told and told[-1].startswith("Ready:")):
+                told.append(service.stderr.readline())
+                assert told[-1], "".join(told)
+            yield service, f"http://127.0.0.1:{port}"
+        finally:
+            service.kill()
+
+
+def speak(url: str, token: str) -> bytes:
+    body = json.dumps({"input": "The kettle is on.", "response_format": "wav", "stream": False}).encode()
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
+    return fetch(urllib.request.Request(f"{url}/v1/audio/speech", body, headers))
+
+
+def fetch(what: str | urllib.request.Request) -> bytes:
+    with urllib.request.urlopen(what, timeout=HANG_S) as answer:
+        return answer.read()
