@@ -1,10 +1,10 @@
-"""Judges that note what they hear, wait for a test, and die of a clip: for tests of `speechmill judge`."""
+"""Judges that note what they hear, take their time, and die of a clip: for tests of `speechmill judge`."""
 
 from __future__ import annotations
 
 import os
 import signal
-import time
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,20 +13,18 @@ import numpy as np
 from speechmill.actors.judges.base import Hearing, Judge, JudgeConfig, JudgeInfo, Verdict
 from speechmill.errors import ModelError
 
-FREE_CLIPS = 20
-"""Of which no file keeps a judge."""
-
 
 class Noting(Judge):
     """Rejects quiet clips, and writes the id of each clip that it hears as a line of the file `notes`.
 
-    Options: `notes`; `deadly`, a piece of text of which its process dies; `is_broken`, so that it cannot be loaded.
-    While there is a file with the name of the notes and `.hold`, it waits after the first `FREE_CLIPS`.
+    Options: `notes`; `waits`, a file: while it is there, a process waits at its 31st clip; `deadly`, a piece of text of
+    which its process dies; `is_broken`, so that it cannot be loaded.
     """
 
     def __init__(self, config: JudgeConfig) -> None:
         self.info = self.describe(config)
         self._options = config.options
+        self._num_heard = 0
         if config.options.get("is_broken"):
             raise ModelError("its weights are torn")
 
@@ -40,9 +38,9 @@ class Noting(Judge):
     def _verdict(self, clip: Hearing) -> Verdict:
         with Path(str(self._options["notes"])).open("a") as notes:
             notes.write(f"{clip.id}\n")
-        hold = Path(f"{self._options['notes']}.hold")
-        while hold.exists() and len(Path(str(self._options["notes"])).read_text().splitlines()) > FREE_CLIPS:
-            time.sleep(0.05)
+        self._num_heard += 1
+        if self._num_heard > 30 and Path(str(self._options.get("waits", ""))).is_file():
+            threading.Event().wait()
         if str(self._options.get("deadly", "\0")) in clip.text:
             os.kill(os.getpid(), signal.SIGKILL)
         peak = float(np.abs(clip.samples).max())

@@ -108,15 +108,15 @@ def test_a_part_that_changed_is_heard_again_and_its_old_scores_are_gone(
 def test_a_judging_that_is_killed_goes_on_and_hears_no_written_part_again(made, write_corpus, tmp_path) -> None:
     uri, notes, judged = write_corpus("out-webdataset", made), tmp_path / "notes", tmp_path / "judged"
     arguments = ["judge", uri, "-o", str(judged), "--workers", "0", "--json"]
-    arguments += ["--judges", NOTING, "--option", f"{NOTING}.notes={notes}"]
+    waits = tmp_path / "waits"
+    waits.touch()  # in the second part
+    arguments += ["--judges", NOTING, "--option", f"{NOTING}.notes={notes}", "--option", f"{NOTING}.waits={waits}"]
     command = [sys.executable, "-c", "from speechmill.jobs.cli.main import main; main()", *arguments]
     env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    hold = tmp_path / "notes.hold"
-    hold.touch()  # it waits in the second part
     with subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL) as process:
         eventually(lambda: process.poll() is not None or list(judged.glob("scores/*.jsonl")), "the first part")
         process.send_signal(signal.SIGKILL)
-    hold.unlink()
+    waits.unlink()
     assert len(list(judged.glob("scores/*.jsonl"))) == 1
     assert not (judged / "summary.json").exists()
     done = CliRunner().invoke(app, arguments)
