@@ -26,6 +26,7 @@ import openai
 import psutil
 import pytest
 from support.measured import measured
+from support.ports import free_ports
 from support.raynode import clean_environment
 from support.waiting import HANG_S, eventually
 from typer.testing import CliRunner
@@ -121,14 +122,8 @@ class Served:
         return sum(process.memory_info().rss for process in through)
 
 
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
 def serve(folder: Path, *settings: str, port: int | None = None) -> Served:
-    port = port or free_port()
+    port = port or free_ports(1)[0]
     command = [*SERVE, *settings, "--set", f"http.port={port}"]
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(command, stderr=log, text=True, env=os.environ | {"SPEECHMILL_API_TOKEN": TOKEN})
@@ -384,7 +379,7 @@ def joined(head: Any, folder: Path, port: int) -> Served:
 @pytest.mark.soak
 def test_a_service_takes_serve_away_from_a_cluster_that_has_no_other_use_for_it(tmp_path: Path, ray_head: Any) -> None:
     """They stayed, with the port, after the service had gone. An application of another user keeps them."""
-    port = free_port()
+    (port,) = free_ports(1)
     foreign(ray_head, port)
     before = serve_actors(ray_head)
     assert len(before) == 3

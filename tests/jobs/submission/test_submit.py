@@ -8,7 +8,6 @@ from __future__ import annotations
 import io
 import json
 import signal
-import socket
 import subprocess
 import urllib.error
 import urllib.request
@@ -24,6 +23,7 @@ import psutil
 import pytest
 from support import held
 from support.installed import Built, contents
+from support.ports import free_ports
 from support.waiting import HANG_S, eventually
 from typer.testing import CliRunner
 
@@ -278,9 +278,7 @@ def test_a_service_speaks_shows_its_page_and_ends(head: Any, built: Built) -> No
 @contextmanager
 def served(head: Any) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """The user's command on the cluster, ready to speak by the tone model; what a client calls it by."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    (port,) = free_ports(1)
     values = {"model.name": "tone", "cluster.address": head.address, "cluster.replicas": 1, "http.port": port}
     settings = [word for key, value in values.items() for word in ("--set", f"{key}={value}")]
     env = head.env | {"SPEECHMILL_API_TOKEN": TOKEN}
