@@ -118,6 +118,9 @@ class NodeJudges:
                 time.sleep(_PAUSE_S * 2**death * (0.5 + place[1] / 255))
             actor = self._actor(number)
             try:
+                if death or num_hung:
+                    # Another one is started: what that takes is not the clip's fault.
+                    ray.get(actor.ready.remote(), timeout=_START_S)
                 return ray.get(actor.ask.remote(name, bare, pcm), timeout=limit_s)
             except RayTaskError:
                 break  # of this clip alone
