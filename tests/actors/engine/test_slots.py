@@ -19,8 +19,8 @@ from support.waiting import HANG_S, eventually
 from torch import Tensor
 
 from speechmill.actors.batcher.profile import ProfileKey
-from speechmill.actors.engine.cache import Cache
 from speechmill.actors.engine import kept_slots
+from speechmill.actors.engine.cache import Cache
 from speechmill.actors.engine.chunks import Chunker, ChunkPolicy
 from speechmill.actors.engine.kept_slots import kept_choice, slots_key
 from speechmill.actors.engine.slots import Choice, choose_slots, tried_slots, warm_windows

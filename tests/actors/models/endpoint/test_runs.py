@@ -107,7 +107,9 @@ def run_killed_and_continued(folder: Path, double: FaultyEndpoint, here: Speakin
         if text.startswith("Refused"):
             assert (status, "400: this text is refused" in error) == ("failed", True)
         elif text.startswith("Poisoned"):
-            assert status == "failed" and re.search(f"{MAX_ATTEMPTS} requests have failed; the last: .*500: this text breaks", error)
+            assert status == "failed" and re.search(
+                f"{MAX_ATTEMPTS} requests have failed; the last: .*500: this text breaks", error
+            )
         else:
             assert (status, error) == ("ok", "")
     asked = double.inputs
