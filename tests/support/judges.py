@@ -2,8 +2,9 @@
 
 Options of `ToneCheck`: `char_s`, the model's seconds per character; `delay_s`, the most seconds that a call sleeps, by
 chance; `crash` and `hang`, parts of a text whose first calls raise or never end; `short`, a part of a text with
-which a call returns one verdict less; `times`, how often each of these happens in the process; `unheard`, a part of a text that
-it cannot judge; `log`, a file that gets the ids of all clips; `die`, a file at which the process removes it and ends.
+which a call returns one verdict less; `times`, how often each of these happens in the process; `unheard`, a part of a
+text that it cannot judge; `log`, a file that gets the ids of all clips; `die`, a file at which the process removes it
+and ends.
 """
 
 from __future__ import annotations
