@@ -136,6 +136,7 @@ class NodeJudges:
         """Leave the actors to those who still ask them."""
         with self._guard:
             self._actors.clear()
+            self._started_actors.clear()
 
     def _actor(self, number: int) -> Any:
         with self._guard:
@@ -167,6 +168,7 @@ class NodeJudges:
             if self._actors.get(number) is not actor:
                 return
             del self._actors[number]
+            self._started_actors.pop(number, None)
         if is_hanging:
             ray.kill(actor)
 
