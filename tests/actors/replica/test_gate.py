@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from support.judges import CALLS
-from support.waiting import eventually
+from support.waiting import HANG_S, eventually
 
 from speechmill.actors.gate.config import GateConfig, GatePlace
 from speechmill.actors.judges.base import JudgeConfig
@@ -151,13 +151,26 @@ def test_replicas_and_calls_at_once_change_nothing(num_replicas: int) -> None:
 @pytest.mark.parametrize("where", ["hand_back", "drop"])
 def test_a_row_whose_verdict_is_outstanding_is_not_done(where: str) -> None:
     """It goes back to the driver, is spoken elsewhere, and ends there as it would have ended here."""
+    is_over = threading.Event()
+
+    class Held(Tone):
+        """Speaks eight batches, and the others when the call is over."""
+
+        num_batches = 0
+
+        def speak(self, segments: Sequence[Segment]) -> list[NDArray[np.float32]]:
+            self.num_batches += 1
+            assert self.num_batches < 9 or is_over.wait(HANG_S)
+            return super().speak(segments)
+
     store = MemoryStore()
-    made = gated(gate_of(options={"delay_s": 0.01}), store, batch_rows=4)
+    made = gated(gate_of(options={"delay_s": 0.01}), store, batch_rows=4, model=Held)
     answers: list[Receipt | None] = []
     thread = threading.Thread(target=lambda: answers.append(made.speak("job", "p", ROWS[:80])))
     thread.start()
     eventually(lambda: made.progress("job").rows >= 10, "ten rows", every_s=0.005)
     getattr(made, where)("job", "p")
+    is_over.set()
     thread.join()
     (first,) = answers
     left = ROWS[:80] if first is None else [row for row in ROWS[:80] if row.row in first.left]

@@ -17,7 +17,7 @@ from speechmill.actors.replica.receipt import JobConfig, Receipt, ReplicaConfig
 from speechmill.actors.replica.replica import Replica
 from speechmill.errors import StorageUnavailable
 
-OPTIONS = {"max_steps": 40, "incomplete": "keep", "deterministic": True}
+OPTIONS = {"max_steps": 24, "incomplete": "keep", "deterministic": True}
 
 
 class Part:
@@ -109,12 +109,12 @@ def test_a_shard_that_is_handed_back_leaves_its_slots_and_the_rest_is_what_it_wo
     tiny_folder: Path,
 ) -> None:
     made = replica(tiny_folder)
-    whole = spoken(made.speak("job", "whole", rows(0, 24)))
+    whole = spoken(made.speak("job", "whole", rows(0, 40)))
     part = Counting(lambda: made.hand_back("job", "p"))
     made._jobs["job"].store.open_part = lambda name: part if name == "p" else Part(fails=False)  # type: ignore[method-assign]
-    receipt = made.speak("job", "p", rows(0, 24))
+    receipt = made.speak("job", "p", rows(0, 40))
     first = spoken(receipt)
-    assert 3 <= len(first) < 24
-    assert sorted([*first, *receipt.left]) == list(range(24))
-    rest = spoken(made.speak("job", "q", [row for row in rows(0, 24) if row.row in receipt.left]))
+    assert 3 <= len(first) < 40
+    assert sorted([*first, *receipt.left]) == list(range(40))
+    rest = spoken(made.speak("job", "q", [row for row in rows(0, 40) if row.row in receipt.left]))
     assert first | rest == whole
