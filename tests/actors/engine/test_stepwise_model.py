@@ -104,11 +104,11 @@ def test_memory_decides_how_many_slots_there_are(hum: Any) -> None:
 def test_steps_of_several_numbers_of_rows_are_measured_with_the_memory_of_their_slots(hum: Any) -> None:
     """The code that measures a GPU, here with the time inside of operators on a CPU."""
     model = hum.Hum(CONFIG)
-    assert model.reserve(ROOM, 4) == 4
+    assert model.reserve(ROOM, 2) == 2
     points = model.card_points()
     # One that another process has disturbed may be missing.
-    assert len(points) >= 2
-    assert {point.rows for point in points} <= {1, 2, 4}
+    assert len(points) >= 1
+    assert {point.rows for point in points} <= {1, 2}
     assert all(0 < point.device_s <= point.seconds for point in points)
     most = points[-1]
     assert hum.Hum(CONFIG).reserve(most.num_bytes, most.rows) == most.rows, "it is what so many slots take"

@@ -56,9 +56,9 @@ def test_a_verdict_is_the_same_alone_and_in_any_batch(name: str, spoken: Sequenc
 
 
 def test_the_cheap_judges_find_most_kinds_of_faults_when_they_are_calibrated(spoken: Sequence[Hearing]) -> None:
-    """The experiment of `benchmarks/quality.py`, small: a few of each kind, thresholds from forty clips."""
-    # Forty clips are few: each counts three times, so that thresholds are theirs.
-    sample = [replace(clip, id=f"{clip.id}-{copy}") for clip in spoken for copy in range(3)]
+    """The experiment of `benchmarks/quality.py`, small: a few of each kind, thresholds from thirty clips."""
+    # Thirty clips are few: each counts four times, so that thresholds are theirs.
+    sample = [replace(clip, id=f"{clip.id}-{copy}") for clip in spoken for copy in range(4)]
     judges = [
         load_judge(JudgeConfig(name, calibration=calibrate(JudgeConfig(name), sample, 0.03).body))
         for name in ("signal", "duration")

@@ -24,7 +24,9 @@ SIZES = replace(TINY, num_layers=1)
 
 def state(part: str, seed: int, device: torch.device) -> dict[str, Tensor]:
     chance = torch.Generator().manual_seed(seed)
-    made = {name: torch.randn(shape, generator=chance) * 0.3 for name, shape in tensors(SIZES)[PART_FILES[part]].items()}
+    made = {
+        name: torch.randn(shape, generator=chance) * 0.3 for name, shape in tensors(SIZES)[PART_FILES[part]].items()
+    }
     made = {name: torch.ones_like(value) if "norm" in name else value for name, value in made.items()}
     for book in range(TINY.num_vq):
         if part == "embed":

@@ -220,7 +220,7 @@ def test_a_caller_that_goes_away_leaves_nothing_behind(tiny_folder: Path) -> Non
 
 def test_slots_are_used_well_on_a_long_tailed_corpus(tiny_folder: Path) -> None:
     made = model(tiny_folder, 8, max_steps=40)
-    spoken(made, segments(made, 40))
+    spoken(made, segments(made, 32))
     used = made.usage()
     assert isinstance(used, SlotUsage)
     assert used.row_steps >= 0.9 * used.slot_steps > 0

@@ -86,7 +86,7 @@ def test_rows_of_all_lengths_steps_and_voices_beside_each_other_have_the_codes_t
     minicpmo_folder: Path,
 ) -> None:
     made = model(minicpmo_folder, slots=3, max_steps=60)
-    rows = [segment(made, row) for row in (0, 3, 7, 11, 14)]
+    rows = [segment(made, row) for row in (0, 3, 11, 14)]
     alone = {row.row: drawn(made, [row])[row.row] for row in rows}
     beside = drawn(made, rows[::-1])
     assert len({len(row.codes) for row in alone.values()}) > 2
