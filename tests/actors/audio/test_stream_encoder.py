@@ -59,7 +59,7 @@ def split(pcm: NDArray[np.int16], lengths: Sequence[int]) -> list[NDArray[np.int
 
 
 @pytest.mark.parametrize("name", LIVE_FORMATS)
-@settings(deadline=None, max_examples=15)
+@settings(deadline=None, max_examples=min(15, settings.default.max_examples))
 @given(
     lengths=st.lists(st.one_of(st.integers(0, 50), st.integers(0, 3000)), max_size=20),
     num_samples=st.one_of(st.integers(0, 3), st.integers(0, 12000)),
@@ -71,7 +71,7 @@ def test_any_split_gives_the_same_bytes(name: str, lengths: list[int], num_sampl
 
 
 @pytest.mark.parametrize("name", EXACT)
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=min(30, settings.default.max_examples))
 @given(values=st.lists(st.integers(-32768, 32767), max_size=300), sample_rate=st.sampled_from([8000, 24000, 96000]))
 def test_lossless_streams_give_the_same_samples_back(name: str, values: list[int], sample_rate: int) -> None:
     pcm = np.array(values, dtype=np.int16)

@@ -27,7 +27,7 @@ TANGLES = st.lists(
 @given(st.text(max_size=200) | TANGLES)
 @example("9" * 100)
 @example("[" + "word " * 60 + "](https://example.org)")
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=min(150, 2 * settings.default.max_examples), deadline=None)
 def test_any_text_gives_ids_nothing_or_a_rejected_row(text: str) -> None:
     try:
         found = ids(AMERICAN, text)

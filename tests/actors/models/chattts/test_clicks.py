@@ -52,7 +52,7 @@ class Flux:
 
 
 POLICIES = {
-    "full": ChunkPolicy(first=6, growth=1, most=6, ahead=60, context=60),
+    "full": ChunkPolicy(first=6, growth=1, most=6, ahead=24, context=24),
     "default": ChunkPolicy(),
     "default in small chunks": ChunkPolicy(first=4, growth=1, most=4),
     "no look-ahead": ChunkPolicy(first=4, growth=1, most=4, ahead=0),

@@ -27,7 +27,7 @@ from speechmill.actors.models.chattts.text.tokens import FRAME_TOKENS
 from speechmill.actors.records.stream_handle import StreamHandle
 
 Wave = NDArray[np.float32]
-SLOTS, ROWS, STREAMS = 6, 8, 12
+SLOTS, ROWS, STREAMS = 6, 6, 10
 FIRST_ROW = 1_000
 """Lines from this number on are rows of the job."""
 SMALL = ChunkPolicy(first=3, growth=1.4, most=12, ahead=2)

@@ -50,7 +50,7 @@ TEXTS = st.text() | st.lists(
 
 
 @given(TEXTS, st.sampled_from(["en", "zh"]))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=min(300, 6 * settings.default.max_examples), deadline=None)
 def test_spans_are_in_order_and_hold_all_that_is_not_said_as_written(text: str, language: str) -> None:
     found = analysis(text, language)
     position = 0
@@ -65,7 +65,7 @@ def test_spans_are_in_order_and_hold_all_that_is_not_said_as_written(text: str, 
 
 
 @given(st.text())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=min(200, 4 * settings.default.max_examples), deadline=None)
 def test_folding_twice_is_folding_once(text: str) -> None:
     assert fold(fold(text)) == fold(text)
 
