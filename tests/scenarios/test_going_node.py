@@ -23,7 +23,7 @@ SHARD_ROWS = 12
 
 def about_to_go(event: dict[str, Any]) -> dict[str, Any] | None:
     """A replica that has just begun its first task: the first tasks are long."""
-    return next((state for state in event["replicas"] if 1 <= state["rows"] == state["rows_in_flight"] <= 2), None)
+    return next((state for state in event["replicas"] if 1 <= state["rows"] == state["rows_in_flight"] <= 3), None)
 
 
 def test_a_node_that_is_told_to_go_hands_back_what_it_cannot_end_and_no_row_is_spoken_twice(
@@ -34,7 +34,7 @@ def test_a_node_that_is_told_to_go_hands_back_what_it_cannot_end_and_no_row_is_s
     with ExitStack() as stack:
         head = stack.enter_context(ray_nodes.head(num_cpus=0))
         drains = {"RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "6"}
-        workers = [stack.enter_context(ray_nodes.worker(head, **drains)) for _ in range(2)]
+        workers = stack.enter_context(ray_nodes.workers(head, 2, **drains))
         job = {
             "input": {"uri": str(tmp_path / "corpus.csv")},
             "model": {"name": "tone", "batch_size": 1, "options": measured(audio_char_s=0.001, batch_s=1.0)},
