@@ -34,7 +34,7 @@ def test_a_node_that_is_told_to_go_hands_back_what_it_cannot_end_and_no_row_is_s
     with ExitStack() as stack:
         head = stack.enter_context(ray_nodes.head(num_cpus=0))
         drains = {"RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "6"}
-        workers = stack.enter_context(ray_nodes.workers(head, 2, **drains))
+        workers = [stack.enter_context(ray_nodes.worker(head, **drains)) for _ in range(2)]
         job = {
             "input": {"uri": str(tmp_path / "corpus.csv")},
             "model": {"name": "tone", "batch_size": 1, "options": measured(audio_char_s=0.001, batch_s=1.0)},

@@ -15,7 +15,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,13 +118,6 @@ def worker(of: Node, num_cpus: int = 1, **environment: str) -> Iterator[Node]:
     }
     with _started(of.folder, [sys.executable, "-P", NODE, "worker", json.dumps(options)], environment) as process:
         yield Node(process, of.address, "", of.folder, environment)
-
-
-@contextmanager
-def workers(of: Node, count: int, **environment: str) -> Iterator[list[Node]]:
-    """Further machines, started at once."""
-    with ExitStack() as stack, ThreadPoolExecutor(count) as threads:
-        yield list(threads.map(lambda _: stack.enter_context(worker(of, **environment)), range(count)))
 
 
 @contextmanager
