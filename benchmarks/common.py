@@ -27,7 +27,7 @@ class ProgramFailed(SystemExit):
 
 
 def parsed(
-    parser: argparse.ArgumentParser, how: str, words: Sequence[str] | None = None, **tiny: Any
+    parser: argparse.ArgumentParser, how: str, words: Sequence[str] | None = None, /, **tiny: Any
 ) -> argparse.Namespace:
     """The arguments, with `--tiny` among them: then those named in `tiny` have these values, whatever else was given.
 
