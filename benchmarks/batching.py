@@ -53,7 +53,7 @@ DEMO = Path(__file__).parent.parent / "configs" / "demo.csv"
 SIZES = tuple(2**power for power in range(9))
 GPU_SIZES = (*SIZES, 512, 1_024)
 TINY_SIZES = (4, 16)
-TINY = {"rows_padding": 500, "rows_tone": 40, "rows_hibari": 2, "rows_gpu": 4, "rounds": 0, "adversarial": 600}
+TINY = {"rows_padding": 200, "rows_tone": 40, "rows_hibari": 2, "rows_gpu": 4, "rounds": 0, "adversarial": 120}
 AS_READ = Contender(16)
 NUM_BEST = 3
 """Fixed contenders that are run again."""

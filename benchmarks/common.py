@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,14 +26,17 @@ class ProgramFailed(SystemExit):
     """A program that ended with another status than 0. Unhandled it ends its caller with status 1, and says so."""
 
 
-def parsed(parser: argparse.ArgumentParser, how: str, **tiny: Any) -> argparse.Namespace:
+def parsed(
+    parser: argparse.ArgumentParser, how: str, words: Sequence[str] | None = None, /, **tiny: Any
+) -> argparse.Namespace:
     """The arguments, with `--tiny` among them: then those named in `tiny` have these values, whatever else was given.
 
-    how   what a tiny run leaves out or makes small
+    how     what a tiny run leaves out or makes small
+    words   to be parsed; None for those of the command line
     """
     about = f"all code, no figures, as the tests run it: {how}. With an address, on the Ray there where one is needed"
     parser.add_argument("--tiny", nargs="?", const="local", metavar="ADDRESS", help=about)
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(words)
     if arguments.tiny:
         vars(arguments).update(tiny)
     return arguments
@@ -142,10 +146,15 @@ def report_of(arguments: list[str]) -> Report:
 
 def show(title: str, columns: list[str], rows: list[list[str]], figures: dict[str, Any]) -> None:
     """Print one table, then the figures as the last line of output."""
+    show_table(title, columns, rows)
+    print(json.dumps(figures))
+
+
+def show_table(title: str, columns: list[str], rows: list[list[str]]) -> None:
+    """Print one table."""
     table = Table(title=title, title_justify="left")
     for position, column in enumerate(columns):
         table.add_column(column, justify="right" if position else "left")
     for row in rows:
         table.add_row(*row)
     Console(width=120).print(table)
-    print(json.dumps(figures))

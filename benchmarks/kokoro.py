@@ -33,7 +33,7 @@ from speechmill.actors.records.utterance import Segment
 CORPUS = Path(__file__).parent.parent / "configs" / "kokoro.csv"
 SAMPLE_RATE = 24_000
 COLUMNS = ["dtype", "batch", "RTFx", "prosody", "padding", "peak over prediction"]
-TINY = {"rows": 3, "batches": [1, 3], "dtypes": ["float32", "bfloat16"], "peer": None, "device": "cpu"}
+TINY = {"rows": 2, "batches": [1, 2], "dtypes": ["float32", "bfloat16"], "peer": None, "device": "cpu"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def main() -> None:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--weights", help="a folder of weights; default: those of the extra kokoro-demo")
     parser.add_argument("--peer", help="Python of a virtual environment with kokoro 0.9.4")
-    arguments = parsed(parser, "random weights, three rows, no peer", **TINY)
+    arguments = parsed(parser, "random weights, two rows, no peer", **TINY)
     with tempfile.TemporaryDirectory() as folder:
         if arguments.tiny:
             arguments.weights = write_random_folder(Path(folder) / "tiny")

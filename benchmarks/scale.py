@@ -2,21 +2,22 @@
 
     python benchmarks/scale.py [--rows 1000000 10000000] [--parts planning makespan] [--tiny]
 
-Each part is a benchmark of its own, and a process: `scale_planning`, how fast a corpus is planned, in what memory, how
-soon a run goes on; `scale_makespan`, how close replicas come to ending together, beside Ray Data. The last line of
-output has the figures of both. Nothing here needs a GPU or a model.
+Each part is a benchmark of its own, whose contenders are processes: `scale_planning`, how fast a corpus is planned, in
+what memory, how soon a run goes on; `scale_makespan`, how close replicas come to ending together, beside Ray Data. The
+last line of output has the figures of both. Nothing here needs a GPU or a model.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
 from typing import Any
 
-from common import parsed, report_of
+import scale_makespan
+import scale_planning
+from common import parsed
 
-PARTS = ("planning", "makespan")
+PARTS = {"planning": scale_planning, "makespan": scale_makespan}
 
 
 def main() -> None:
@@ -25,13 +26,12 @@ def main() -> None:
     parser.add_argument("--rows", nargs="+", help="of scale_planning, also 100000000; default: its own")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     arguments = parsed(parser, "both parts are", rows=None)
+    tiny = ["--tiny", arguments.tiny] if arguments.tiny else []
     figures: dict[str, Any] = {}
-    for part in arguments.parts:
-        program = [str(Path(__file__).with_name(f"scale_{part}.py"))]
-        program += ["--rows", *arguments.rows] if part == "planning" and arguments.rows else []
-        report = report_of([*program, "--tiny", arguments.tiny] if arguments.tiny else program)
-        print(report.tables, flush=True)
-        figures |= report.figures
+    for name in arguments.parts:
+        part = PARTS[name]
+        rows = ["--rows", *arguments.rows] if name == "planning" and arguments.rows else []
+        figures |= part.report(part.arguments_of([*rows, *tiny]))
     print(json.dumps(figures))
 
 

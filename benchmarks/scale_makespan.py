@@ -23,13 +23,13 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial, reduce
 from pathlib import Path
 from typing import Any
 
-from common import machine, measure, parsed, show
+from common import machine, measure, parsed, show_table
 
 LONGEST = 1_000
 RAY_DATA_ROWS = 32
@@ -250,11 +250,13 @@ def parts(rows: int, bound_s: float, scale: Scale) -> dict[str, Callable[[], dic
 
 def measured(arguments: argparse.Namespace, scale: Scale) -> dict[str, dict[str, Any]]:
     """What came of the contenders that were chosen."""
-    words = arguments.only.split(",")
-    names = [name for name in parts(0, 0.0, scale) if any(word in name for word in words)]
+    chosen = arguments.only.split(",")
+    names = [name for name in parts(0, 0.0, scale) if any(word in name for word in chosen)]
+    words = ["--rows", str(arguments.rows), "--bound-s", str(arguments.bound_s)]
+    words += ["--tiny", arguments.tiny] if arguments.tiny else []
     found: dict[str, dict[str, Any]] = {}
     for together in [[name] for name in names] if scale.has_own_rays else [names]:
-        child = [__file__, *sys.argv[1:], "--parts", *together]
+        child = [__file__, *words, "--parts", *together]
         found |= measure(child, {"RAY_DEDUP_LOGS": "0"}).answer
     return found
 
@@ -289,27 +291,38 @@ def _cell(value: float | None) -> str:
     return "" if value is None else f"{value:.4g}"
 
 
-def main() -> None:
-    """Compare, or be one of the contenders."""
+def report(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Compare, and print the table; the figures."""
+    scale = TINY if arguments.tiny else FULL
+    found = measured(arguments, scale)
+    title = f"{arguments.rows} rows of log-normal lengths, bound {arguments.bound_s:g} s, {machine()}"
+    show_table(title, COLUMNS, [line_of(name, answer) for name, answer in found.items()])
+    about = {"makespan_rows": arguments.rows, "bound_s": arguments.bound_s, "device": "cpu", "machine": machine()}
+    return figures_of(found, scale) | about
+
+
+def arguments_of(words: Sequence[str] | None = None) -> argparse.Namespace:
+    """The arguments; `words` in place of those of the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=10_000)
     parser.add_argument("--bound-s", type=float, default=30.0, help="seconds that the rows take without padding")
     parser.add_argument("--only", default="", help="contenders whose names hold one of these words, with commas")
     parser.add_argument("--parts", nargs="+", help=argparse.SUPPRESS)
     how = "60 rows, one replica, which is slow; Ray Data by `--parts 'ray-data sorted 8'`, on one Ray with the others"
-    arguments = parsed(parser, how, rows=60, bound_s=0.2, only="slow")
-    scale = TINY if arguments.tiny else FULL
+    return parsed(parser, how, words, rows=60, bound_s=0.2, only="slow")
+
+
+def main() -> None:
+    """Compare, or be one of the contenders."""
+    arguments = arguments_of()
     if arguments.parts:
+        scale = TINY if arguments.tiny else FULL
         if arguments.tiny:
             join(arguments.tiny, scale.compared + 1)
         chosen = parts(arguments.rows, arguments.bound_s, scale)
         print(json.dumps({name: chosen[name]() for name in arguments.parts}))
         return
-    found = measured(arguments, scale)
-    figures = figures_of(found, scale)
-    figures |= {"makespan_rows": arguments.rows, "bound_s": arguments.bound_s, "device": "cpu", "machine": machine()}
-    title = f"{arguments.rows} rows of log-normal lengths, bound {arguments.bound_s:g} s, {machine()}"
-    show(title, COLUMNS, [line_of(name, answer) for name, answer in found.items()], figures)
+    print(json.dumps(report(arguments)))
 
 
 if __name__ == "__main__":

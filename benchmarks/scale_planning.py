@@ -28,7 +28,7 @@ from typing import Any
 
 import numpy as np
 import psutil
-from common import machine, measure, parsed, show
+from common import machine, measure, parsed, show_table
 
 import speechmill.jobs.run.driver
 from speechmill.actors.records.manifest import PartName
@@ -189,19 +189,30 @@ def measured(counts: Sequence[int]) -> tuple[list[list[str]], dict[str, Any]]:
     return table, {**sizes[-1], "planning": sizes}
 
 
-def main() -> None:
-    """Measure, or be one of the processes that are measured."""
+def report(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Measure all, and print the table; the figures."""
+    lines, figures = measured(arguments.rows)
+    columns = ["rows", "rows/s", "peak", "resumes in", "further in", "peak resumed"]
+    show_table("planning and resuming, on one core", columns, lines)
+    return figures | {"device": "cpu", "machine": machine()}
+
+
+def arguments_of(words: Sequence[str] | None = None) -> argparse.Namespace:
+    """The arguments; `words` in place of those of the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, nargs="+", default=[1_000_000, 10_000_000], help="also 100000000")
     parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
     parser.add_argument("--output", type=Path, help=argparse.SUPPRESS)
-    arguments = parsed(parser, "three windows", rows=[3 * WINDOW_ROWS])
+    return parsed(parser, "three windows", words, rows=[3 * WINDOW_ROWS])
+
+
+def main() -> None:
+    """Measure, or be one of the processes that are measured."""
+    arguments = arguments_of()
     if arguments.part:
         print(json.dumps(PARTS[arguments.part](arguments.rows[0], arguments.output) or {}))
         return
-    lines, figures = measured(arguments.rows)
-    columns = ["rows", "rows/s", "peak", "resumes in", "further in", "peak resumed"]
-    show("planning and resuming, on one core", columns, lines, figures | {"device": "cpu", "machine": machine()})
+    print(json.dumps(report(arguments)))
 
 
 PARTS: dict[str, Callable[[int, Path], dict[str, Any] | None]] = {"plan": plan, "make_up": make_up, "resume": resume}

@@ -7,7 +7,7 @@ s3_env      the same server, with its keys in the environment of this test and n
 s3_proxy    a proxy in front of it; .endpoint .down() .up() .reset_next(count) .cut_next_answer(after_bytes)
 s3_faults   a proxy that answers in its place; .endpoint .answer(status, code) .hang() .well() .delay_s .num_asked
 ray_nodes   raynode.py: .head() and .worker(), machines of a Ray cluster on loopback
-ray_head    session-wide; one of two cores, with the S3 server's keys: .address .client .folder
+ray_head    session-wide; one of two cores, with the S3 server's keys: .address .folder
 joined_ray  this process's connection to it, for a module: a run joins the session that its process already has
 write_output, tell   a small output, and the law of hostile input (`support/small_output.py`)
 pretend_cuda  a CUDA device on machines that have none (`support/pretend_cuda`)
@@ -241,9 +241,7 @@ def ray_nodes() -> ModuleType:
 def ray_head(ray_nodes: ModuleType, s3_server: Any, _own_cache: None) -> Iterator[Any]:
     """One for all that need no Ray of their own: to start a Ray costs more than what most of them do with it."""
     keys = {"AWS_ACCESS_KEY_ID": s3_server.access_key, "AWS_SECRET_ACCESS_KEY": s3_server.secret_key}
-    with ray_nodes.head(
-        has_client=True, AWS_DEFAULT_REGION="us-east-1", AWS_EC2_METADATA_DISABLED="true", **keys
-    ) as head:
+    with ray_nodes.head(AWS_DEFAULT_REGION="us-east-1", AWS_EC2_METADATA_DISABLED="true", **keys) as head:
         yield head
 
 

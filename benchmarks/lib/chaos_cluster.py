@@ -21,8 +21,6 @@ from typing import Any
 
 import psutil
 
-BESIDE_S = 8.0
-"""So long the successor of a paused driver runs before that one wakes."""
 START_TRIES = 4
 START_S = 120.0
 """For a raylet to come up on a busy machine."""
@@ -137,7 +135,7 @@ def end_descendants() -> None:
 class Driver:
     """`speechmill run`, one process after the other; one that is paused goes on beside its successor.
 
-    lease_s          of each: so long one is paused before another may take over
+    lease_s          of each: so long one is paused before another may take over; it wakes when that one has
     stale_statuses   with which those ended that were paused
     """
 
@@ -145,7 +143,7 @@ class Driver:
         where = ["run", str(file), "--json", "--set", f"cluster.address={address}"]
         self._command = [sys.executable, "-c", _CLI.format(lease_s=lease_s), *where]
         self._lease_s = lease_s
-        self._log = file.with_suffix(".log")
+        self._log, self._told = file.with_suffix(".log"), file.with_suffix(".told")
         self._process = self._start()
         self._paused: list[subprocess.Popen[bytes]] = []
         self._starts_at_s: float | None = None
@@ -172,9 +170,10 @@ class Driver:
         if self._starts_at_s is None:
             return self._process.poll()
         now_s = time.monotonic()
-        if self._process in self._paused and now_s >= self._starts_at_s:
-            self._process = self._start()
-        if now_s >= self._starts_at_s + BESIDE_S:
+        if self._process in self._paused:
+            if now_s >= self._starts_at_s:
+                self._process = self._start()
+        elif self._process.poll() is not None or self._told.stat().st_size > 0:  # it tells nothing without the lease
             self._starts_at_s = None
             self.wake()
         return None
@@ -202,8 +201,9 @@ class Driver:
             process.wait()
 
     def _start(self) -> subprocess.Popen[bytes]:
-        with self._log.open("ab") as log:
-            return subprocess.Popen(self._command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log)
+        self._told.unlink(missing_ok=True)  # the one before, which may live, has its own
+        with self._log.open("ab") as log, self._told.open("wb") as told:
+            return subprocess.Popen(self._command, stdin=subprocess.DEVNULL, stdout=told, stderr=log)
 
 
 def _title(process: psutil.Process) -> str:

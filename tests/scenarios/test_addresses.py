@@ -57,8 +57,9 @@ def check(tmp_path: Path, done: subprocess.CompletedProcess[str]) -> None:
     assert (report.is_ok, report.is_complete, report.num_ok) == (True, True, 30)
 
 
-def test_ray_client(tmp_path: Path, ray_head: Any) -> None:
-    check(tmp_path, run(tmp_path, f"cluster.address={ray_head.client}"))
+def test_ray_client(tmp_path: Path, ray_head: Any, ray_nodes: Any) -> None:
+    with ray_nodes.client_server(ray_head) as address:
+        check(tmp_path, run(tmp_path, f"cluster.address={address}"))
 
 
 def test_auto_joins_the_cluster_of_the_environment_with_a_model_of_the_users_own(tmp_path: Path, ray_head: Any) -> None:

@@ -135,9 +135,9 @@ def test_what_changes_after_all_was_read_leaves_the_output_unmarked(tmp_path: Pa
     """Restored, the run has nothing to speak, and completes the output without a replica."""
     (tmp_path / "a.csv").write_bytes(content("Row"))
     job = job_of(f"{tmp_path}/*.csv", tmp_path / "out", 0.0)
-    other = tmp_path / "b.csv"
+    other, new = tmp_path / "b.csv", content("New", 1)
     with pytest.raises(CorpusChanged, match=r"b\.csv has come since the run began\. Every row .* is committed"):
-        job.run(observe=lambda _: other.write_bytes(content("New")))
+        job.run(observe=lambda _: other.write_bytes(new))
     assert len(records_of(tmp_path / "out")) == NUM_ROWS
     assert not (tmp_path / "out" / "complete.json").exists()
     with pytest.raises(JobChanged, match="the corpus itself"):

@@ -13,7 +13,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -40,7 +39,7 @@ from speechmill.jobs.cli.main import app
 from speechmill.jobs.run.progress import Snapshot
 from speechmill.jobs.verify import verify
 
-NUM_ROWS = 200
+NUM_ROWS = 96
 Start = Callable[..., "Running"]
 ONE_REPLICA = ["cluster.replicas=1"]
 SPEECHMILL = [sys.executable, "-c", "from speechmill.jobs.cli.main import main; main()"]
@@ -286,9 +285,8 @@ def test_an_interrupted_run_says_how_to_go_on_and_does(
     as_guest = [f"cluster.address={ray_head.address}"]
     for sent, arguments, min_rows in ((signal.SIGINT, [], 1), (signal.SIGTERM, ["--set", *as_guest], 0)):
         running = start(path, *arguments)
-        running.until(partial(_has_committed, min_rows))
-        if not min_rows:
-            time.sleep(0.3)  # it waits for its replicas now, or its first rows
+        # Once it has joined Ray it knows its rows, and waits for its replicas, or for the first of them.
+        running.until(lambda event, least=min_rows: event["rows_total"] > 0 and event["rows_committed"] >= least)
         others = psutil.Process(running.process.pid).children(recursive=True)
         running.process.send_signal(sent)
         status, error = running.end()
@@ -365,7 +363,7 @@ def test_a_store_that_stays_away_stops_the_run_cleanly_and_the_next_continues(
 ) -> None:
     """The first is a process: its lease, which it cannot give back, ends with it."""
     uri = f"s3://{s3_env.new_bucket()}/out"
-    path = job_file(tmp_path, corpus, uri, s3_proxy.endpoint, cell_s=0.0005, max_attempts=2)
+    path = job_file(tmp_path, corpus, uri, s3_proxy.endpoint, num_replicas=1, cell_s=0.0005, max_attempts=2)
     running = start(path)
     event = running.until(lambda event: event["rows_committed"] > 0)
     s3_proxy.down()
@@ -386,7 +384,7 @@ def test_a_second_run_is_told_who_writes_and_goes_on_where_that_one_was_killed(
     """The same speech as from one run. `test_chaos.py` kills drivers on a Ray."""
     bucket = s3_env.new_bucket()
     calm, stormy = f"s3://{bucket}/calm", f"s3://{bucket}/stormy"
-    file = job_file(tmp_path, corpus, stormy, s3_env.endpoint, cell_s=0.0005)
+    file = job_file(tmp_path, corpus, stormy, s3_env.endpoint, num_replicas=1, cell_s=0.0005)
     first = start(file)
     committed = first.until(lambda event: event["rows_committed"] > 0)["rows_committed"]
     first.process.send_signal(signal.SIGSTOP)  # so that it cannot end before the other has come

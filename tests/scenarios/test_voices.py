@@ -14,7 +14,7 @@ import speechmill
 # How batches are made does not hang on where.
 pytestmark = pytest.mark.usefixtures("hosted_replicas")
 
-NUM_ROWS = 40
+NUM_ROWS = 24
 
 
 @pytest.fixture(scope="module")

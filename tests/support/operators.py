@@ -25,6 +25,11 @@ class OperatorCount(TorchDispatchMode):
         super().__init__()
         self.by_name: Counter[str] = Counter()
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """No: to leave the compiler out, torch imports all of it, for three seconds, and asks it at every operator."""
+        return False
+
     @property
     def total(self) -> int:
         """All of them."""

@@ -2,7 +2,7 @@
 
 It is `ray start --block` without what tests do not need: a second or more of imports, and monitors. Only with
 `include_dashboard` it has the agent that collects metrics, and a head an API server, with the modules that `speechmill
-submit` calls. Only with that or Ray's client it has the agent that makes environments. It waits for a node that starts
+submit` calls, and the agent that makes environments. It waits for a node that starts
 slowly, on a busy machine, where Ray gives up after 30 s. It prints that it is up, and ends when one of Ray's processes
 has ended.
 """
@@ -37,11 +37,8 @@ def main(kind: str, options: str) -> int:
         services.start_ray_process = _with_few_modules(services.start_ray_process)
     else:
         services.start_api_server = lambda *_, **__: ("", None)
-        left_out = {"dashboard_agent"}
-        if not params.ray_client_server_port:
-            left_out.add("runtime_env_agent")
         services._build_python_executable_command_memory_profileable = _without(
-            left_out, services._build_python_executable_command_memory_profileable
+            {"dashboard_agent", "runtime_env_agent"}, services._build_python_executable_command_memory_profileable
         )
         params.update(**dict.fromkeys(AGENT_PORTS[:3], 0))
     services.get_node = _patient(services.get_node)

@@ -32,10 +32,15 @@ NODE_ENVIRONMENT = {
     "RAY_enable_worker_prestart": "0",
     "RAY_prestart_worker_first_driver": "0",
     "RAY_worker_niceness": "0",
+    "GRPC_ENABLE_FORK_SUPPORT": "0",
     "RAY_gcs_server_port_wait_time_s": "300",
     "RAY_gcs_server_request_timeout_seconds": "300",
 }
-"""The environment of every node in a test: no token, long timeouts for a busy machine; no process early, none nice."""
+"""The environment of every node in a test: no token, long timeouts for a busy machine; no process early, none nice.
+
+Ray's client server forks beside threads of gRPC. Where gRPC looks after forks, every second server that it forks for a
+client ends at once, and the client is told so 40 s later.
+"""
 _NOT_OURS = ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
 
 
@@ -45,7 +50,6 @@ class Node:
 
     Attributes:
         address: Address of the cluster, host:port
-        client: Address for Ray's client; a head with `has_client` has it
         url: URL of the dashboard; a head with a dashboard has it
         folder: A folder from which the workers can import; a head has it
         env: Environment of this process with the variables of `environment`
@@ -53,7 +57,6 @@ class Node:
 
     process: psutil.Popen
     address: str
-    client: str
     url: str
     folder: Path
     env: dict[str, str]
@@ -73,13 +76,12 @@ def head(
     num_cpus: int = 2,
     *,
     has_dashboard: bool = False,
-    has_client: bool = False,
     python: str = sys.executable,
     **environment: str,
 ) -> Iterator[Node]:
     """The first machine of a cluster; it and its children run by `python`."""
     folder = Path(tempfile.mkdtemp(prefix="ray-"))  # short: Unix sockets below it have 107 bytes at most
-    client, dashboard = _free_ports(2)
+    (dashboard,) = _free_ports(1)
     options = {
         "node_ip_address": "127.0.0.1",
         "gcs_server_port": 0,
@@ -87,7 +89,6 @@ def head(
         "dashboard_host": "127.0.0.1",
         "dashboard_port": dashboard,
         "include_dashboard": has_dashboard,
-        "ray_client_server_port": client if has_client else None,
         "num_cpus": num_cpus,
         "temp_dir": str(folder / "ray"),
         "object_store_memory": 100_000_000,
@@ -102,8 +103,7 @@ def head(
         )
         address = (folder / "ray" / "ray_current_cluster").read_text().strip()
         url = f"http://127.0.0.1:{dashboard}" if has_dashboard else ""
-        client_address = f"ray://127.0.0.1:{client}" if has_client else ""
-        yield Node(process, address, client_address, url, folder, environment)
+        yield Node(process, address, url, folder, environment)
 
 
 @contextmanager
@@ -117,7 +117,26 @@ def worker(of: Node, num_cpus: int = 1, **environment: str) -> Iterator[Node]:
         "object_store_memory": 80_000_000,
     }
     with _started(of.folder, [sys.executable, "-P", NODE, "worker", json.dumps(options)], environment) as process:
-        yield Node(process, of.address, "", "", of.folder, environment)
+        yield Node(process, of.address, "", of.folder, environment)
+
+
+@contextmanager
+def client_server(of: Node) -> Iterator[str]:
+    """The server of Ray's client for a cluster; its address, ray://host:port."""
+    (port,) = _free_ports(1)
+    module = ["-P", "-m", "ray.util.client.server", "--mode=proxy", "--host=127.0.0.1", f"--port={port}"]
+    # It asks that agent for the environments that clients bring; here none brings one.
+    where = [f"--address={of.address}", "--runtime-env-agent-address=http://127.0.0.1:1"]
+    env = clean_environment() | NODE_ENVIRONMENT | {"PYTHONPATH": str(of.folder)} | of.env
+    log = of.folder / "client.log"
+    with log.open("wb") as stream:
+        process = psutil.Popen([sys.executable, *module, *where], stdout=stream, stderr=subprocess.STDOUT, env=env)
+    try:
+        eventually(lambda: process.poll() is not None or _answers(port), "Ray's client server", every_s=0.1)
+        assert process.poll() is None, log.read_text(errors="replace")
+        yield f"ray://127.0.0.1:{port}"
+    finally:
+        _end(process)
 
 
 @contextmanager
@@ -165,9 +184,15 @@ def _is_up(process: psutil.Popen, log: Path) -> bool:
 def _has_dashboard(port: int) -> bool:
     """Whether the dashboard answers within about a minute; Ray may have given it up."""
     for _ in range(600):
-        with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=5):
+        if _answers(port):
             return True
         time.sleep(0.1)
+    return False
+
+
+def _answers(port: int) -> bool:
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=5):
+        return True
     return False
 
 

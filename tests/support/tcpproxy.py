@@ -23,6 +23,7 @@ class TcpProxy:
         self._cut_after: int | None = None
         self._passes = threading.Event()
         self._passes.set()
+        self._holds_from: bytes | None = None
         self.num_held = 0
         self.num_broken = 0
         self.port = 0
@@ -55,8 +56,13 @@ class TcpProxy:
         """Let nothing pass: what is sent arrives when `release` is called, also if its sender has given up."""
         self._passes.clear()
 
+    def hold_from(self, sent: bytes) -> None:
+        """Let nothing pass from the first bytes on in which a client sends these."""
+        self._holds_from = sent
+
     def release(self) -> None:
         """Let held bytes pass, and all later ones."""
+        self._holds_from = None
         self._passes.set()
 
     def hang_up(self) -> None:
@@ -117,6 +123,8 @@ class TcpProxy:
         with contextlib.suppress(OSError):
             while chunk := source.recv(65536):
                 num_bytes += len(chunk)
+                if not is_answer and self._holds_from is not None and self._holds_from in chunk:
+                    self._passes.clear()
                 if not self._passes.is_set():
                     with self._lock:
                         self.num_held += 1
