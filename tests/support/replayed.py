@@ -35,10 +35,6 @@ class Recorder(TorchDispatchMode):
         super().__init__()
         self.calls: list[Call] = []
 
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        return False  # see `support.operators.OperatorCount`
-
     def __torch_dispatch__(
         self, func: Any, types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:

@@ -362,10 +362,6 @@ class _Mode(TorchDispatchMode):
         super().__init__()
         self._gpu = gpu
 
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        return False  # see `support.operators.OperatorCount`
-
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         return self._gpu.run(func, args, kwargs or {})
 
