@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 import sys
 from collections.abc import Iterator
 from functools import cache
@@ -66,6 +67,16 @@ os.environ["RAY_AUTH_MODE"] = "disabled"
 
 # Typer builds all commands anew at every call in this process: 40 ms, more than what most tests ask of one.
 typer.testing._get_command = cache(typer.testing._get_command)  # type: ignore[attr-defined]
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Files whose tests are all deselected are not imported: some take seconds, in each worker."""
+    if "not integration" not in config.option.markexpr or not collection_path.match("test_*.py"):
+        return None
+    return True if _ALL_INTEGRATION.search(collection_path.read_text(encoding="utf-8")) else None
+
+
+_ALL_INTEGRATION = re.compile(r"^pytestmark = \[?pytest\.mark\.integration\b", re.M)
 
 
 def pytest_collectstart() -> None:
