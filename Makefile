@@ -56,8 +56,13 @@ style: .venv/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 
-types: .venv/.dev
+# Checked again where a file, or a folder's list of files, is newer: `make test` after `make check` need not.
+CHECKED := actors cluster jobs benchmarks docs examples
+types: .venv/.types
+
+.venv/.types: .venv/.dev pyproject.toml $(wildcard *.py) $(shell find $(CHECKED) -name '__pycache__' -prune -o \( -name '*.py' -o -name '*.pyi' -o -type d \) -print)
 	$(BIN)/basedpyright
+	touch $@
 
 PYTEST := $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder --numprocesses
 

@@ -16,8 +16,8 @@ hosted_replicas  replicas of small runs are threads of this process, but where a
 In every test nothing waits for the disk, a batcher measures a shape once, and a graph of hibari is loaded once
 (`_cheaper`).
 
-A test that needs Ray, a server or processes of its own is marked `integration`: by what it asks for, or in its file.
-`make check` leaves these out.
+A test that needs Ray, a server or processes of its own, or seconds to load what it tests, is marked `integration`: by
+what it asks for, or in its file. `make check` leaves these out.
 """
 
 from __future__ import annotations
@@ -102,27 +102,36 @@ def pretend_cuda(caplog: pytest.LogCaptureFixture) -> Iterator[PretendCuda]:
     assert not [message for message in told if "without CUDA graphs" in message]
 
 
-# Files of half a minute or more, the longest first: one that is begun as the last keeps the other workers waiting.
+# Files of ten seconds or more, the longest first: one that is begun as the last keeps the other workers waiting.
 _LONGEST = (
-    "test_benchmarks",
     "test_chaos",
+    "test_benchmarks",
+    "test_package",
+    "test_faults",
     "test_submit",
     "test_serve",
-    "test_package",
     "test_hosts",
-    "test_faults",
+    "test_addresses",
     "test_going_node",
-    "test_pool",
-    "test_model",
-    "test_run",
     "test_fencing",
-    "test_mutations",
-    "test_documents",
-    "test_hostile_store",
-    "test_store_faults",
-    "test_changed_corpus",
-    "test_batching",
+    "test_pool",
+    "test_tokens",
+    "test_model",
     "test_compiled",
+    "test_store_faults",
+    "test_update",
+    "test_run",
+    "test_check_model",
+    "test_actor",
+    "test_judging",
+    "test_exits",
+    "test_changed_corpus",
+    "test_docs",
+    "test_documents",
+    "test_mutations",
+    "test_batching",
+    "test_hostile_store",
+    "test_interleavings",
 )
 
 
