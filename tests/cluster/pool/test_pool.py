@@ -92,6 +92,11 @@ def speak_all(
         return finish(pool, work)
 
 
+def gave_up(pool: Pool) -> None:
+    """Wait until the pool has given up a replica; it goes on watching when no shard is left."""
+    eventually(lambda: pool.num_deaths or pool.collect(0.1) or pool.num_deaths, "a replica that is given up")
+
+
 def all_rows(done: Done) -> list[int]:
     """Rows of all receipts."""
     return sorted(r.row for s in done for receipt in s.receipts for r in decode_records(receipt.manifest, s.shard.id))
@@ -145,25 +150,27 @@ def test_a_frozen_replica_is_given_up_and_its_rows_are_spoken_elsewhere() -> Non
     with Pool(processes(config, 2), asked(config), SlowStore(), QUICK) as pool:
         done = finish(pool, work, freeze)
         assert len(frozen) == 1
-        assert pool.num_deaths >= 1, "a machine may be so busy that the other one is silent for as long"
+        # All may be spoken before it was silent for long enough; the other one may be silent for as long.
+        gave_up(pool)
         eventually(lambda: not psutil.pid_exists(frozen[0]), "the end of the frozen one")
         assert all_rows(done) == list(range(16))
 
 
 def test_replicas_that_all_die_at_the_end_are_replaced() -> None:
-    config = tone(batch_s=0.3)
+    config = tone(batch_s=0.5)
     work = shards(*[[f"Shard {n}."] for n in range(6)])
     killed: set[int] = set()
 
     def kill(num_done: int) -> None:
-        if num_done >= 4 and not killed:
+        if num_done >= 2 and not killed:  # the others are all sent
             killed.update(state.home.pid for state in pool.states() if state.home)
             for pid in killed:
                 os.kill(pid, signal.SIGKILL)
 
     with Pool(processes(config, 2), asked(config), SlowStore()) as pool:
         assert all_rows(finish(pool, work, kill)) == list(range(6))
-        assert 1 <= pool.num_deaths <= 2
+        gave_up(pool)
+        assert pool.num_deaths <= 2
 
 
 class LateCrew(ProcessSource):

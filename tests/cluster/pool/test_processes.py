@@ -22,6 +22,7 @@ from speechmill.cluster.containers.parts import Parts
 from speechmill.cluster.pool.pool import Pool
 from speechmill.cluster.pool.processes.replica_process import ReplicaProcess
 from speechmill.cluster.pool.processes.source import ProcessSource
+from speechmill.cluster.scheduling.liveness import Timeouts
 from speechmill.cluster.storage import open_storage
 from speechmill.errors import ModelError
 
@@ -37,7 +38,9 @@ def test_a_replica_that_is_killed_is_replaced_and_its_rows_are_spoken_once(tmp_p
     storage.put("job.json", b"{}")
     model = ModelConfig("tone", options=measured(batch_s=0.1))
     source = ProcessSource(1, ReplicaConfig(model, batch_rows=1))
-    with Pool(source, JobConfig(model, "wav"), Parts(storage, "files", "wav"), stamp="r0001-1") as pool:
+    asked, parts = JobConfig(model, "wav"), Parts(storage, "files", "wav")
+    # It is asked so often that it has not ended when its first row is seen.
+    with Pool(source, asked, parts, Timeouts(ask_s=0.1), stamp="r0001-1") as pool:
         pool.feed([Shard(0, 0, tuple(utterances(12)), "d", 1.0)], is_all=True)
         spoken, is_killed = [], False
         until_s = time.monotonic() + HANG_S

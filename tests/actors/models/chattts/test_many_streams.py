@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from support.waiting import HANG_S
+from support.waiting import HANG_S, eventually
 
 from speechmill.actors.engine.chunks import ChunkPolicy
 from speechmill.actors.engine.request import Generated, Request, Sampling
@@ -27,7 +27,7 @@ from speechmill.actors.models.chattts.text.tokens import FRAME_TOKENS
 from speechmill.actors.records.stream_handle import StreamHandle
 
 Wave = NDArray[np.float32]
-SLOTS, ROWS, STREAMS = 6, 8, 16
+SLOTS, ROWS, STREAMS = 6, 6, 10
 FIRST_ROW = 1_000
 """Lines from this number on are rows of the job."""
 SMALL = ChunkPolicy(first=3, growth=1.4, most=12, ahead=2)
@@ -42,7 +42,7 @@ class Recording:
 
     def __init__(self, engine: SharedEngine) -> None:
         self._engine, inner = engine, engine._engine
-        self.slots = inner._schedule.slots
+        self.slots, self.callers = inner._schedule.slots, engine._callers
         self.codes: dict[int, list[list[int]]] = {}
         self.num_steps = 0
         self.most_in_slots = 0
@@ -110,7 +110,7 @@ def line(number: int) -> Line:
         top_p=chance.uniform(0.5, 1),
         top_k=chance.choice([5, 20, 626]),
         min_steps=1,
-        max_steps=chance.choice([1, 2, 8, 15, 24, 40]),
+        max_steps=chance.choice([1, 2, 8, 15, 22, 30]),
     )
     return Line(tokens, None, None, number, sampling)
 
@@ -189,7 +189,7 @@ def alone(request: pytest.FixtureRequest, tiny_folder: Path) -> Alone:
         assert recording.codes[number] == found.codes[number]
         assert sum(map(len, pieces)) == len(found.waves[number]) == TINY.timing.num_samples(len(found.codes[number]))
     assert len({len(codes) for codes in found.codes.values()}) > 5, "lines of many lengths"
-    assert any(len(pieces) > 4 for pieces in found.pieces.values())
+    assert any(len(pieces) > 3 for pieces in found.pieces.values())
     return found
 
 
@@ -217,8 +217,11 @@ class Together:
         recording.on_step = self._step
 
     def _step(self, step: int) -> None:
-        if step > self._start + 2:
+        if step > self._start + 2 and not self._begun.is_set():
             self._begun.set()
+            # The job may have ended before their threads run; while a step is computed, callers come.
+            callers = self._recording.callers
+            eventually(lambda: len(set(map(id, callers.values()))) > 1, "a stream beside the job", every_s=0.001)
         slots = self._recording.slots
         self.stayed |= {
             slot.row.request.seed for slot in slots if step > self._left.get(slot.row.request.seed, step) + 1

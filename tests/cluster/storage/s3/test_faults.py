@@ -98,8 +98,8 @@ def test_each_part_of_an_upload_has_its_own_tries(s3_faults: Any, bucket: str) -
 
 
 def test_a_request_that_hangs_is_tried_again(s3_faults: Any, bucket: str) -> None:
-    """A try may take a second here: a third of the time of all."""
-    store = open_s3(s3_faults.endpoint, bucket, timeout_s=3)
+    """A try may take two seconds here: a third of the time of all."""
+    store = open_s3(s3_faults.endpoint, bucket, timeout_s=6)
     s3_faults.hang(count=1)
     store.put("a", b"x")
     assert (store.get("a"), s3_faults.num_faults) == (b"x", 1)
