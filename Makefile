@@ -1,4 +1,4 @@
-# make demo   speak the demo corpus        make check     format, lint, types, tests without Ray or a server
+# make demo   speak the demo corpus        make check     format, lint, types, the tests that only compute
 # make setup  install all of it, PyTorch too     make test      make check, and all tests with real processes: what CI runs
 #                                          make soak      what is long: ten minutes of chaos, large searches
 # make clips   speak docs/clips anew
@@ -56,8 +56,13 @@ style: .venv/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 
-types: .venv/.dev
+# Checked again where a file, or a folder's list of files, is newer: `make test` after `make check` need not.
+CHECKED := actors cluster jobs benchmarks docs/. examples
+types: .venv/.types
+
+.venv/.types: .venv/.dev pyproject.toml $(wildcard *.py) $(shell find $(CHECKED) -name '__pycache__' -prune -o \( -name '*.py' -o -name '*.pyi' -o -type d \) -print)
 	$(BIN)/basedpyright
+	touch $@
 
 PYTEST := $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder --numprocesses
 

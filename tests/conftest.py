@@ -16,14 +16,15 @@ hosted_replicas  replicas of small runs are threads of this process, but where a
 In every test nothing waits for the disk, a batcher measures a shape once, and a graph of hibari is loaded once
 (`_cheaper`).
 
-A test that needs Ray, a server or processes of its own is marked `integration`: by what it asks for, or in its file.
-`make check` leaves these out.
+A test that needs Ray, a server or processes of its own, or seconds to load what it tests, is marked `integration`: by
+what it asks for, or in its file. `make check` leaves these out.
 """
 
 from __future__ import annotations
 
 import gc
 import os
+import re
 import sys
 from collections.abc import Iterator
 from functools import cache
@@ -68,6 +69,16 @@ os.environ["RAY_AUTH_MODE"] = "disabled"
 typer.testing._get_command = cache(typer.testing._get_command)  # type: ignore[attr-defined]
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Files whose tests are all deselected are not imported: some take seconds, in each worker."""
+    if "not integration" not in config.option.markexpr or not collection_path.match("test_*.py"):
+        return None
+    return True if _ALL_INTEGRATION.search(collection_path.read_text(encoding="utf-8")) else None
+
+
+_ALL_INTEGRATION = re.compile(r"^pytestmark = \[?pytest\.mark\.integration\b", re.M)
+
+
 def pytest_collectstart() -> None:
     """What imports and collection leave stays to the end, millions of objects: to look for garbage in it costs much."""
     gc.disable()
@@ -91,27 +102,36 @@ def pretend_cuda(caplog: pytest.LogCaptureFixture) -> Iterator[PretendCuda]:
     assert not [message for message in told if "without CUDA graphs" in message]
 
 
-# Files of half a minute or more, the longest first: one that is begun as the last keeps the other workers waiting.
+# Files of ten seconds or more, the longest first: one that is begun as the last keeps the other workers waiting.
 _LONGEST = (
-    "test_benchmarks",
     "test_chaos",
+    "test_benchmarks",
+    "test_package",
+    "test_faults",
     "test_submit",
     "test_serve",
-    "test_package",
     "test_hosts",
-    "test_faults",
+    "test_addresses",
     "test_going_node",
-    "test_pool",
-    "test_model",
-    "test_run",
     "test_fencing",
-    "test_mutations",
-    "test_documents",
-    "test_hostile_store",
-    "test_store_faults",
-    "test_changed_corpus",
-    "test_batching",
+    "test_pool",
+    "test_tokens",
+    "test_model",
     "test_compiled",
+    "test_store_faults",
+    "test_update",
+    "test_run",
+    "test_check_model",
+    "test_actor",
+    "test_judging",
+    "test_exits",
+    "test_changed_corpus",
+    "test_docs",
+    "test_documents",
+    "test_mutations",
+    "test_batching",
+    "test_hostile_store",
+    "test_interleavings",
 )
 
 

@@ -203,18 +203,21 @@ def test_decisions_import_neither_ray_nor_torch() -> None:
     assert [name for name in PURE if {"ray", "torch"} & {m.split(".")[0] for m in imported(ROOT / name)}] == []
 
 
+@pytest.mark.integration
 def test_the_package_imports_quickly_because_it_loads_no_heavy_library() -> None:
     code = "import sys, speechmill; print(sorted({'ray', 'torch', 'onnxruntime', 'boto3'} & sys.modules.keys()))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.integration
 def test_a_replica_starts_without_what_only_jobs_need() -> None:
     code = "import sys, speechmill.cluster.pool.actor; print([n for n in sys.modules if 'speechmill.jobs' in n])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.integration
 def test_the_embedded_voice_speaks_on_a_cpu_without_torch() -> None:
     """Law: PyTorch would cost every replica 2 s and 400 MB. Neither `say`, nor a process of a small run, has it."""
     code = (
@@ -227,6 +230,7 @@ def test_the_embedded_voice_speaks_on_a_cpu_without_torch() -> None:
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.integration
 def test_what_a_replica_gets_is_unpickled_without_what_only_jobs_need(tmp_path: Path) -> None:
     """Law: configuration, store, parts, and the writers of all containers come without jobs, pydantic or pyarrow."""
     parts = [Parts(open_storage(str(tmp_path)), name, "flac") for name in CONTAINERS]

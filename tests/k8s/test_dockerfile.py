@@ -78,6 +78,7 @@ def test_a_fault_in_the_dockerfile_is_found(old: str, new: str) -> None:
     assert problems(text.replace(old, new))
 
 
+@pytest.mark.integration
 def test_hadolint_has_nothing_to_say() -> None:
     beside = Path(sys.executable).parent / "hadolint"
     hadolint = str(beside) if beside.exists() else shutil.which("hadolint")
@@ -98,6 +99,7 @@ def test_the_python_of_the_image_is_one_that_the_project_takes() -> None:
     assert ("ARG", "PYTHON=py311") in instructions(DOCKERFILE.read_text(encoding="utf-8"))
 
 
+@pytest.mark.integration
 def test_what_the_image_caches_lies_in_the_volume_that_pods_mount() -> None:
     text = DOCKERFILE.read_text(encoding="utf-8")
     homes = re.findall(r"(HF_HOME|HIBARI_HOME|SPEECHMILL_CACHE)=(\S+)", text)
@@ -109,6 +111,7 @@ def test_what_the_image_caches_lies_in_the_volume_that_pods_mount() -> None:
         assert volume in {mount["mountPath"] for mount in pod.containers[0]["volumeMounts"]}
 
 
+@pytest.mark.integration
 def test_the_image_is_built_from_the_whole_package_and_nothing_else(tmp_path: Path) -> None:
     """The wheel of what .dockerignore lets through has every module, and the page's files."""
     source = tmp_path / "src"

@@ -18,11 +18,13 @@ S3_SECRET = "../../components/s3-secret"
 CACHE_OFF = "# - ../../components/model-cache"
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("name", OVERLAYS)
 def test_an_overlay_renders_and_has_nothing_wrong_with_it(name: str, overlay: Callable[[str], list[Doc]]) -> None:
     assert findings(overlay(name)) == []
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("name", ["rayjob-batch", "raycluster-shared"])
 def test_s3_by_a_role_needs_no_secret(name: str, copy: Path, change: Change) -> None:
     change(f"overlays/{name}/kustomization.yaml", S3_SECRET, "../../components/s3-irsa")
@@ -37,6 +39,7 @@ def test_s3_by_a_role_needs_no_secret(name: str, copy: Path, change: Change) -> 
     assert roles["ray-submitter"] is None
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("name", ["rayjob-batch", "raycluster-shared", "rayservice"])
 def test_one_cache_of_models_for_all_pods(name: str, copy: Path, change: Change) -> None:
     change(f"overlays/{name}/kustomization.yaml", CACHE_OFF, CACHE_OFF.removeprefix("# "))
@@ -48,11 +51,13 @@ def test_one_cache_of_models_for_all_pods(name: str, copy: Path, change: Change)
     ] * len(nodes)
 
 
+@pytest.mark.integration
 def test_a_shared_cluster_on_spot_nodes(copy: Path, change: Change) -> None:
     change("overlays/raycluster-shared/kustomization.yaml", "# - ../../components/spot", "- ../../components/spot")
     assert findings(render(copy / "overlays" / "raycluster-shared")) == []
 
 
+@pytest.mark.integration
 def test_a_batch_cluster_begins_with_no_gpu_and_ends_with_the_job(overlay: Callable[[str], list[Doc]]) -> None:
     (job,) = named(overlay("rayjob-batch"), "RayJob").values()
     (group,) = ray_cluster(job)["workerGroupSpecs"]
@@ -61,11 +66,13 @@ def test_a_batch_cluster_begins_with_no_gpu_and_ends_with_the_job(overlay: Calla
     assert job["spec"]["backoffLimit"] > 0
 
 
+@pytest.mark.integration
 def test_the_demo_needs_nothing_but_kuberay(overlay: Callable[[str], list[Doc]]) -> None:
     foreign = {doc["apiVersion"] for doc in overlay("cpu-demo") if "." in doc["apiVersion"].partition("/")[0]}
     assert foreign == {"networking.k8s.io/v1", "ray.io/v1"}
 
 
+@pytest.mark.integration
 def test_another_job_file_is_another_config_map_in_every_kind_of_ray_resource(
     overlay: Callable[[str], list[Doc]], copy: Path, change: Change
 ) -> None:
@@ -78,6 +85,7 @@ def test_another_job_file_is_another_config_map_in_every_kind_of_ray_resource(
         assert _job_volume(docs) != _job_volume(overlay(name))
 
 
+@pytest.mark.integration
 def test_the_image_is_named_in_one_place(copy: Path, change: Change) -> None:
     change("base/kustomization.yaml", "newName: registry.example.com/speechmill", "newName: other.example/mill")
     for name in OVERLAYS:

@@ -245,7 +245,7 @@ def _order(item: tuple[tuple[str, str, str], int]) -> tuple[str, str, str]:
     return kind, what, came
 
 
-def test_some_hundred_damages_are_named(tmp_path: Path) -> None:
+def test_two_hundred_damages_are_named(tmp_path: Path) -> None:
     found = damage(tmp_path, 220, seed=1)
     assert not [name for name in found if name[2].startswith("MISSED")], shown(found)
     assert sum(count for (_, _, came), count in found.items() if came == "problem") > 100

@@ -137,12 +137,12 @@ ROWS: dict[str, tuple[str, Content, int, int, str]] = {
         1,
         "line 1: the line",
     ),
-    "a million blank lines": ("a.jsonl", b"\n" * 1_000_000 + b'{"text": "x"}\n', 1, 0, ""),
+    "many blank lines": ("a.jsonl", b"\n" * 100_000 + b'{"text": "x"}\n', 1, 0, ""),
     "a key twice": ("a.jsonl", b'{"text": "a", "text": "b"}\n{"text": "c"}\n', 2, 1, "the key 'text' comes twice"),
     "a key twice, deep": ("a.jsonl", b'{"text": "a", "m": {"k": 1, "k": 2}}\n{"text": "c"}\n', 2, 1, "'k' comes twice"),
-    "a million keys": (
+    "many keys": (
         "a.jsonl",
-        b'{"text": "a"' + b"".join(b',"k%d":1' % n for n in range(100_000)) + b"}\n",
+        b'{"text": "a"' + b"".join(b',"k%d":1' % n for n in range(20_000)) + b"}\n",
         1,
         0,
         "",
@@ -185,8 +185,8 @@ ROWS: dict[str, tuple[str, Content, int, int, str]] = {
     ),
     "a row group of many rows": (
         "a.parquet",
-        lambda: table({"text": ["Hello."] * 100_000}, row_group_size=1 << 20),
-        100_000,
+        lambda: table({"text": ["Hello."] * 20_000}, row_group_size=1 << 20),
+        20_000,
         0,
         "",
     ),
@@ -237,16 +237,14 @@ def test_hostile_rows_fail_with_their_place_and_cost_nobody_else(tmp_path: Path,
 
 
 def test_a_bomb_of_gzip_takes_no_memory(tmp_path: Path, plan: Plan) -> None:
-    """Of one line, and of blank lines before a header."""
-    for name, unit, num_blocks, status in (
+    """Of one line, and of blank lines before a header. Its members are alike: each is packed once."""
+    for name, unit, num_members, status in (
         ("a.jsonl.gz", b"x", 4, 0),
         ("b.csv.gz", b"x", 4, 2),
         ("c.csv.gz", b"\n", 32, 2),
     ):
-        packer = zlib.compressobj(1, wbits=31)
-        parts = [packer.compress(b'{"text": "a"}\n')] if status == 0 else []
-        parts += [packer.compress(unit * (1 << 24)) for _ in range(num_blocks)]
-        (tmp_path / name).write_bytes(b"".join([*parts, packer.flush()]))
+        head = gzip.compress(b'{"text": "a"}\n') if status == 0 else b""
+        (tmp_path / name).write_bytes(head + gzip.compress(unit * (1 << 24), 1) * num_members)
         made = plan(name, status=status, names=(name,) if status else ())
         if status == 0:
             assert (made["num_rows"], made["num_rejected"]) == (2, 1)

@@ -513,18 +513,20 @@ def parquet_of(columns: dict[str, Any]) -> bytes:
     return buffer.getvalue()
 
 
-TABLES: dict[str, bytes] = {
-    "no audio": parquet_of({"id": ["x"] * 5}),
-    "audio that is text": parquet_of({"audio": ["x"] * 5}),
-    "audio of numbers": parquet_of({"audio": pa.array([{"bytes": 3}] * 5)}),
-    "audio of lists": parquet_of({"audio": pa.array([{"bytes": [b"x"]}] * 5)}),
-    "audio of nothing": parquet_of({"audio": pa.array([{"bytes": None}] * 5, pa.struct([("bytes", pa.binary())]))}),
-    "audio without bytes": parquet_of({"audio": pa.array([{"path": "/etc/passwd"}] * 5)}),
-    "no rows": parquet_of({"audio": pa.array([], pa.struct([("bytes", pa.binary())]))}),
-    "other bytes": parquet_of({"audio": pa.array([{"bytes": b"x"}] * 5)}),
-    "one clip many times": parquet_of({"audio": pa.array([{"bytes": b"x" * 100_000}] * 2_000)}),
-    "a footer without end": b"PAR1" + b"\xff\xff\xff\x7fPAR1",
-    "noise": b"PAR1" + bytes(range(256)) * 64 + b"PAR1",
+TABLES: dict[str, Callable[[], bytes]] = {
+    "no audio": lambda: parquet_of({"id": ["x"] * 5}),
+    "audio that is text": lambda: parquet_of({"audio": ["x"] * 5}),
+    "audio of numbers": lambda: parquet_of({"audio": pa.array([{"bytes": 3}] * 5)}),
+    "audio of lists": lambda: parquet_of({"audio": pa.array([{"bytes": [b"x"]}] * 5)}),
+    "audio of nothing": lambda: parquet_of(
+        {"audio": pa.array([{"bytes": None}] * 5, pa.struct([("bytes", pa.binary())]))}
+    ),
+    "audio without bytes": lambda: parquet_of({"audio": pa.array([{"path": "/etc/passwd"}] * 5)}),
+    "no rows": lambda: parquet_of({"audio": pa.array([], pa.struct([("bytes", pa.binary())]))}),
+    "other bytes": lambda: parquet_of({"audio": pa.array([{"bytes": b"x"}] * 5)}),
+    "one clip many times": lambda: parquet_of({"audio": pa.array([{"bytes": b"x" * 100_000}] * 200)}),
+    "a footer without end": lambda: b"PAR1" + b"\xff\xff\xff\x7fPAR1",
+    "noise": lambda: b"PAR1" + bytes(range(256)) * 64 + b"PAR1",
 }
 
 
@@ -532,7 +534,7 @@ TABLES: dict[str, bytes] = {
 def test_a_hostile_table_is_told(write_output: WriteOutput, tell: Tell, name: str) -> None:
     storage = write_output("parquet", "flac")
     key = next(storage.list("audio/")).key
-    storage.put(key, TABLES[name])
+    storage.put(key, TABLES[name]())
     tell("verify", storage.uri, status=1, names=(key, "row 0"))
     with pytest.raises(JobError, match=key):
         list(read(storage.uri))

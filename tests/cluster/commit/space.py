@@ -22,6 +22,7 @@ from typing import Any, Protocol
 State = tuple[int, int, tuple[int, ...], Any, Any, int, int]
 Label = str | int
 NAMES = "ABCDE"
+_UNKNOWN: Any = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,8 @@ class Space:
         self.stores, self.drivers, self.acks, self.sent = Numbers(), Numbers(), Numbers(), Numbers()
         self._steps: dict[Any, Any] = {}
         self._lands: dict[Any, Any] = {}
-        self._faults: dict[Any, str | None] = {}
+        self._driver_faults: dict[int, Any] = {}
+        self._faults: dict[Any, Any] = {}
         self._ends: dict[State, State] = {}
 
     def start(self, store: dict[str, Any], roles: Iterable[str], *, done: Any = None, repeats: int = 0) -> State:
@@ -130,14 +132,15 @@ class Space:
     def _step(self, state: State, who: int) -> tuple[Label, State] | None:
         store, flight, drivers, lease, done, acked, repeats = state
         memo = (who, drivers[who], store, lease, done, acked)
-        if memo not in self._steps:
+        result = self._steps.get(memo, _UNKNOWN)
+        if result is _UNKNOWN:
             world = World(dict(self.stores.all[store]), lease, done, self.acks.all[acked])
             result = self.rules.step(world, who, self.drivers.all[drivers[who]])
             if result is not None:
                 label, driver = result
                 result = (f"{NAMES[who]} {label}", self._sent(world), self.drivers[driver], *self._ghosts(world))
             self._steps[memo] = result
-        if (result := self._steps[memo]) is None:
+        if result is None:
             return None
         label, sent, driver, store, lease, done, acked = result
         return label, (store, flight | sent, _with(drivers, who, driver), lease, done, acked, repeats)
@@ -147,12 +150,13 @@ class Space:
         sent = self.sent.all[number]
         driver = None if sent.who is None else drivers[sent.who]
         memo = (number, store, driver, lease, done, acked, is_answered)
-        if memo not in self._lands:
+        landed = self._lands.get(memo)
+        if landed is None:
             world = World(dict(self.stores.all[store]), lease, done, self.acks.all[acked])
             after = self.rules.land(world, sent, None if driver is None else self.drivers.all[driver], is_answered)
             number_after = None if driver is None else self.drivers[after]
-            self._lands[memo] = (self._sent(world), number_after, *self._ghosts(world))
-        bits, driver, store, _, done, acked = self._lands[memo]
+            landed = self._lands[memo] = (self._sent(world), number_after, *self._ghosts(world))
+        bits, driver, store, _, done, acked = landed
         if sent.who is not None:
             drivers = _with(drivers, sent.who, driver)
         return store, flight & ~(1 << number) | bits, drivers, lease, done, acked, repeats
@@ -169,16 +173,17 @@ class Space:
     def fault(self, state: State) -> str | None:
         """What is wrong in a state."""
         for driver in state[2]:
-            memo: Any = ("driver", driver)
-            if memo not in self._faults:
-                self._faults[memo] = self.rules.fault_of(self.drivers.all[driver])
-            if self._faults[memo] is not None:
-                return self._faults[memo]
+            fault = self._driver_faults.get(driver, _UNKNOWN)
+            if fault is _UNKNOWN:
+                fault = self._driver_faults[driver] = self.rules.fault_of(self.drivers.all[driver])
+            if fault is not None:
+                return fault
         memo = (state[0], state[4], state[5])
-        if memo not in self._faults:
+        fault = self._faults.get(memo, _UNKNOWN)
+        if fault is _UNKNOWN:
             world = World(dict(self.stores.all[state[0]]), None, state[4], self.acks.all[state[5]])
-            self._faults[memo] = self.rules.fault(world)
-        return self._faults[memo]
+            fault = self._faults[memo] = self.rules.fault(world)
+        return fault
 
     def explore(self, start: State, *, is_first_enough: bool = True, most: int = 10**9) -> Explored:
         """All states, or (`is_first_enough`) those up to the first fault, or about `most`."""
@@ -188,9 +193,9 @@ class Space:
             following: list[State] = []
             for state in frontier:
                 for label, after in self.next(state):
-                    if after in seen:
+                    came = (state, label)
+                    if seen.setdefault(after, came) is not came:
                         continue
-                    seen[after] = (state, label)
                     fault = self.fault(after)
                     if fault is None:
                         following.append(after)

@@ -41,10 +41,10 @@ _LOSERS = ("has_losers", True)
 SCENARIOS = [
     Scenario(2, "empty", "run:J run:J", 1),
     Scenario(2, "open", "run:J run:J", 2),
-    Scenario(2, "open", "run:J run:J run:J"),
+    Scenario(1, "empty", "run:J run:J run:J"),
     Scenario(2, "empty", "run:J over:K", 1),
     Scenario(2, "open", "over:K run:J", 1),
-    Scenario(2, "empty", "run:J run:J sweep"),
+    Scenario(1, "empty", "run:J run:J sweep"),
     Scenario(2, "open", "run:J run:J read"),
     Scenario(1, "complete", "over:K run:K read"),
     Scenario(2, "complete", "over:K read"),

@@ -23,14 +23,17 @@ from speechmill.actors.models.minicpmo.checkpoint.random_weights import write_ra
 from speechmill.actors.models.registry import load
 from speechmill.errors import ModelError, SpecError
 from speechmill.jobs.cli.main import app
-from speechmill.jobs.conformance.check_model import REPORT, ConformanceReport, check_model
+from speechmill.jobs.conformance.check_model import REPORT, ConformanceReport, check_model, finding_of
 from speechmill.jobs.conformance.damage import damaged_copies, largest_weights
 from speechmill.jobs.conformance.laws import LAWS
 from speechmill.jobs.conformance.samples import speak_samples
 from speechmill.jobs.conformance.subject import Subject
 
+LAWS_BY_NAME = {law.__name__: law for law in LAWS}
 SHORT = {"audio_char_s": 0.01}
 """A second of sound a row of tone costs more than all that is asked of it."""
+FEW_WORDS = ("Yes.", "Bread?", "Nine boats.")
+"""For models that take their time."""
 TEXTS = ("Good morning.", "Is there any bread?", "Nine boats left before the fog came in.")
 
 
@@ -49,21 +52,23 @@ def test_tone_keeps_all_laws(options: dict[str, Any]) -> None:
     assert [finding.law for finding in report.findings] == [law.__name__ for law in LAWS]
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("model", ["hibari", "own_model:Beeps", "own_stepwise:Hum"])
 def test_voices_of_the_package_and_of_the_examples_keep_all_laws(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(Path(speechmill.__file__).parent / "examples"))
-    report = check_model(model, texts=TEXTS)
+    report = check_model(model, texts=FEW_WORDS)
     assert report.is_ok, details(report)
 
 
+@pytest.mark.integration
 def test_chattts_keeps_all_laws(tmp_path: Path) -> None:
     """With the tiny random weights, and a seed a row."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         write_random(tmp_path / "tiny", TINY, seed=0)
-        options = {"max_steps": 30, "incomplete": "keep", "deterministic": True}
-        report = check_model("chattts", weights=str(tmp_path / "tiny"), options=options, texts=TEXTS)
+        options = {"max_steps": 12, "incomplete": "keep", "deterministic": True}
+        report = check_model("chattts", weights=str(tmp_path / "tiny"), options=options, texts=FEW_WORDS)
     finally:
         torch.set_num_threads(threads)
     assert report.is_ok, details(report)
@@ -71,13 +76,14 @@ def test_chattts_keeps_all_laws(tmp_path: Path) -> None:
     assert finding.outcome == "kept", "cut off, and with a tensor of another name"
 
 
+@pytest.mark.integration
 def test_minicpmo_keeps_all_laws(tmp_path: Path) -> None:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         write_random_minicpmo(tmp_path / "tiny", TINY_MINICPMO, seed=0)
-        options = {"max_steps": 16, "incomplete": "keep", "deterministic": True}
-        report = check_model("minicpmo", weights=str(tmp_path / "tiny"), options=options, texts=TEXTS)
+        options = {"max_steps": 12, "incomplete": "keep", "deterministic": True}
+        report = check_model("minicpmo", weights=str(tmp_path / "tiny"), options=options, texts=FEW_WORDS)
     finally:
         torch.set_num_threads(threads)
     assert report.is_ok, details(report)
@@ -101,10 +107,9 @@ def test_minicpmo_keeps_all_laws(tmp_path: Path) -> None:
     ],
 )
 def test_a_planted_fault_is_found(model: str, law: str) -> None:
-    report = check_model(f"support.planted:{model}", options=SHORT, texts=TEXTS)
-    assert law in broken(report), details(report)
-    assert not report.is_ok
-    (finding,) = [finding for finding in report.findings if finding.law == law]
+    config = ModelConfig(f"support.planted:{model}", options=SHORT)
+    finding = finding_of(LAWS_BY_NAME[law], Subject(config, load(config), TEXTS))
+    assert finding.outcome == "broken"
     assert finding.detail
 
 
@@ -124,9 +129,8 @@ def weights(tmp_path: Path) -> str:
     [("Strict", ""), ("Lenient", "cut to half of its length is loaded as if"), ("Careless", "raises KeyError, where")],
 )
 def test_damaged_weights_have_to_be_refused(weights: str, model: str, words: str) -> None:
-    report = check_model(f"support.planted:{model}", weights=weights, options=SHORT, texts=TEXTS)
-    assert broken(report) == (["refuses_damaged_weights"] if words else []), details(report)
-    (finding,) = [finding for finding in report.findings if finding.law == "refuses_damaged_weights"]
+    config = ModelConfig(f"support.planted:{model}", path=weights)
+    finding = finding_of(LAWS_BY_NAME["refuses_damaged_weights"], Subject(config, load(config), TEXTS))
     assert words in finding.detail
     assert finding.outcome == ("broken" if words else "kept")
 

@@ -24,7 +24,7 @@ from speechmill.jobs.cli.main import app
 from speechmill.jobs.export.clip import SplitRule
 from speechmill.jobs.export.export import EXPORTERS, ExportOptions, export
 
-NUM_ROWS = 60
+NUM_ROWS = 40
 NUM_CLIPS = NUM_ROWS - 1
 HALF = SplitRule(0.3, 7)
 

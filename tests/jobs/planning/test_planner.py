@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import json
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -235,13 +236,19 @@ def rows(num_rows: int, num_ids: int) -> list[Row]:
     return [{"id": f"id-{row % num_ids}", "text": f"Row {row}."} for row in range(num_rows)]
 
 
-@pytest.fixture
-def bench(tmp_path: Path) -> Bench:
-    """70 rows in windows of 4, of which those from the 50th on repeat ids, planned to the half and left."""
-    made = Bench(tmp_path)
+@pytest.fixture(scope="module")
+def half_planned(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = Bench(tmp_path_factory.mktemp("half_planned"))
     made.write([rows(70, 50)], "a.csv")
     made.run(10, lambda shard: shard < "000008")
-    return made
+    return made.folder
+
+
+@pytest.fixture
+def bench(half_planned: Path, tmp_path: Path) -> Bench:
+    """70 rows in windows of 4, of which those from the 50th on repeat ids, planned to the half and left."""
+    shutil.copytree(half_planned, tmp_path, dirs_exist_ok=True)
+    return Bench(tmp_path)
 
 
 def repeated(planned: Sequence[Planned]) -> list[int]:

@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.outputs import begin, commit, complete, job_file, reopen
@@ -25,6 +26,7 @@ from speechmill.cluster.storage import Storage, open_storage
 from speechmill.errors import JobError, SpecError
 from speechmill.jobs.cli.main import app
 from speechmill.jobs.output.reader import load_part
+from speechmill.jobs.report import figures
 from speechmill.jobs.report.page import heard_pieces
 from speechmill.jobs.report.report import make_report, write_page
 
@@ -53,6 +55,23 @@ class Elements(HTMLParser):
         return [attributes for name, attributes in self.found if name == tag]
 
 
+_DRAWN: dict[str, str] = {}
+
+
+@pytest.fixture(autouse=True)
+def _draws_each_figure_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Most pages here are of the same clips: to draw their figures costs more than all else."""
+    draw = figures.histogram_svg
+
+    def drawn(*arguments: Any) -> str:
+        key = repr(arguments)
+        if key not in _DRAWN:
+            _DRAWN[key] = draw(*arguments)
+        return _DRAWN[key]
+
+    monkeypatch.setattr(figures, "histogram_svg", drawn)
+
+
 def page_of(storage: Storage, **how: object) -> bytes:
     return make_report(storage, now=NOW, **how).page  # pyright: ignore[reportArgumentType]
 
@@ -78,6 +97,7 @@ def test_the_page_has_every_clip_of_a_small_output_and_asks_for_nothing(
     addresses = [value for _, attributes in elements.found for name, value in attributes.items() if name in _ADDRESSES]
     assert all(address.startswith(("#", "data:")) for address in addresses)
     if container == "files":
+        _DRAWN.clear()
         assert page == page_of(storage), "the same output, seed and time give the same bytes"
 
 

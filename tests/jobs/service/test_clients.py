@@ -18,6 +18,8 @@ from support.waiting import HANG_S
 from speechmill.actors.audio.encoding import decode
 from speechmill.jobs.service.interface.aliases import OPENAI_VOICES
 
+pytestmark = pytest.mark.integration
+
 ROOT = Path(__file__).parents[3]
 NODE_PACKAGES = ROOT / ".venv" / "node" / "node_modules"
 TEXT = "Two cups of tea."

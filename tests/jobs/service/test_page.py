@@ -79,6 +79,7 @@ def _rules(draw: Callable[[SearchStrategy[Any]], Any]) -> dict[str, Any]:
     }
 
 
+@pytest.mark.integration
 def test_the_rule_in_the_browser_is_the_rule_in_python() -> None:
     cases = examples(_rules(), 300)
     assert len(cases) == 300
@@ -102,6 +103,7 @@ def test_the_rule_in_the_browser_is_the_rule_in_python() -> None:
 # Bytes and samples
 
 
+@pytest.mark.integration
 def test_samples_are_whole_however_the_bytes_were_cut() -> None:
     chunks = st.lists(st.binary(max_size=9), max_size=12)
     cases = [[list(chunk) for chunk in chunks] for chunks in examples(chunks, 200)]
@@ -117,6 +119,7 @@ def test_samples_are_whole_however_the_bytes_were_cut() -> None:
         assert is_torn == (len(data) % 2 == 1)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("pieces", [[], [[]], [[1, -32768], [32767], [], [-1, 0]]])
 def test_a_download_is_a_wav_file_of_the_same_samples(pieces: list[list[int]]) -> None:
     body = """const { wav_parts } = await page("pcm.js");
@@ -151,6 +154,7 @@ return cases.map((steps) => {
 })"""
 
 
+@pytest.mark.integration
 def test_every_sample_is_played_once_and_each_silence_is_an_underrun_that_is_counted() -> None:
     """Samples are numbered from 1, so that a silent one is 0; at the end everything that was fed is taken."""
     cases = [[*steps, ("end",), *[("take", 16)] * 110] for steps in examples(_STEPS, 200)]
@@ -166,6 +170,7 @@ def test_every_sample_is_played_once_and_each_silence_is_an_underrun_that_is_cou
         assert told[-1][2] == kinds.count("dry")
 
 
+@pytest.mark.integration
 def test_playback_starts_and_goes_on_as_soon_as_enough_is_there_and_not_before() -> None:
     cases = [list(steps) for steps in examples(_STEPS, 200)]
     for steps, told in zip(cases, node(_PLAY, cases), strict=True):
@@ -183,6 +188,7 @@ def test_playback_starts_and_goes_on_as_soon_as_enough_is_there_and_not_before()
                 is_playing = False
 
 
+@pytest.mark.integration
 def test_the_audio_thread_tells_when_the_first_sample_the_gap_and_the_end_were() -> None:
     """The worklet as the browser runs it, with the globals that it has there: blocks of 128 samples."""
     body = """
@@ -219,6 +225,7 @@ def test_the_audio_thread_tells_when_the_first_sample_the_gap_and_the_end_were()
 # What is measured
 
 
+@pytest.mark.integration
 def test_the_stages_lie_end_to_end_and_make_up_the_time_to_the_first_sound() -> None:
     times = st.tuples(st.lists(st.floats(0, 500), max_size=5), *[st.floats(0, 1000)] * 4)
     cases = examples(times, 100)
@@ -256,6 +263,7 @@ def test_the_stages_lie_end_to_end_and_make_up_the_time_to_the_first_sound() -> 
         assert [span["to_ms"] - span["from_ms"] for span in told["dry"]] == [pytest.approx(plays_ms, abs=1e-6)]
 
 
+@pytest.mark.integration
 def test_what_is_shown_as_the_start_is_where_the_rule_lets_it_start() -> None:
     body = """const [{ Utterance }, { PlaybackStart }] = [await page("utterance.js"), await page("playback_start.js")];
     return cases.map((arrivals) => {
@@ -266,6 +274,7 @@ def test_what_is_shown_as_the_start_is_where_the_rule_lets_it_start() -> None:
     assert node(body, [fast, slow]) == [[100, 100], [None, None, 4001]]
 
 
+@pytest.mark.integration
 def test_of_a_text_that_is_still_typed_only_the_next_piece_is_waited_for() -> None:
     """A slow voice: a second of audio takes two."""
     body = """const [{ Utterance }, { PlaybackStart }] = [await page("utterance.js"), await page("playback_start.js")];
@@ -283,6 +292,7 @@ def test_of_a_text_that_is_still_typed_only_the_next_piece_is_waited_for() -> No
     assert typed < whole
 
 
+@pytest.mark.integration
 def test_the_servers_timings_are_read_and_what_is_none_is_left_out() -> None:
     cases = [
         'queue;dur=1.2, text;dur=0.8,speech;desc="a b";dur=4',

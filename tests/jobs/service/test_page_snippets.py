@@ -69,6 +69,7 @@ def run(language: str, code: str, folder: Path, monkeypatch: pytest.MonkeyPatch)
         subprocess.run(["sh", "-c", code], cwd=folder, check=True, capture_output=True, timeout=HANG_S)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("language", ["curl", "Python", "JavaScript"])
 def test_a_program_speaks_what_is_in_the_form(
     served: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, language: str
@@ -87,6 +88,7 @@ def test_a_program_speaks_what_is_in_the_form(
         (tmp_path / "speech.wav").unlink()
 
 
+@pytest.mark.integration
 def test_a_program_holds_no_more_than_it_needs() -> None:
     request = {"model": "hibari", "input": "Hi.", "voice": "heart", "response_format": "mp3", "seed": 0, "speed": 1}
     [found] = programs([request], "http://127.0.0.1:8000/v1", False)
@@ -100,6 +102,7 @@ def test_a_program_holds_no_more_than_it_needs() -> None:
         assert not any(word in code for word in ("seed", "speed", "TOKEN", "extra_body"))
 
 
+@pytest.mark.integration
 def test_the_waveform_is_the_loudest_of_each_part() -> None:
     code = f"""
         const {{ peaks }} = await import({json.dumps((PAGE / "pcm.js").as_uri())});
@@ -111,6 +114,7 @@ def test_the_waveform_is_the_loudest_of_each_part() -> None:
     assert (silence, num_parts) == ([0, 0, 0], 16)
 
 
+@pytest.mark.integration
 def test_every_voice_is_heard_in_its_own_language() -> None:
     code = f"""
         const {{ sentence_of }} = await import({json.dumps((PAGE / "preview.js").as_uri())});

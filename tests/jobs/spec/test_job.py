@@ -143,7 +143,7 @@ def test_a_malformed_override_is_refused(tmp_path: Path, override: str) -> None:
         b"",
         b"\xff\xfe",
         b"!!python/object/apply:os.system ['true']",
-        b"[" * 5_000,
+        b"[" * 1_000,
     ],
 )
 def test_a_file_that_is_no_job_is_refused(tmp_path: Path, content: bytes) -> None:

@@ -132,6 +132,7 @@ def test_what_is_sent_is_the_package_and_nothing_else_that_lies_here() -> None:
     assert {path for path in sent if len(path.parts) > 1} == files
 
 
+@pytest.mark.integration
 def test_what_is_sent_is_enough_to_import_and_could_be_sent_on(tmp_path: Path) -> None:
     """The same holds for an installed wheel: it is files and metadata, too."""
     with runtime_env({"a": 1}, with_speechmill=True) as env:

@@ -155,7 +155,7 @@ def is_kept(old: Mapping[int, Record], new: Record) -> bool:
     )
 
 
-@pytest.mark.parametrize("seed", [0, 2, *(pytest.param(seed, marks=pytest.mark.soak) for seed in (1, *range(3, 40)))])
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(1, 40))])
 def test_an_update_ends_as_a_run_from_scratch(tmp_path: Path, speaking_here: SpeakingHere, seed: int) -> None:
     """Law: whatever was edited, killed, swept and edited again, of each row the same comes as from scratch.
 

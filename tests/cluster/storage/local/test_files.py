@@ -191,6 +191,7 @@ def test_a_deleted_store_stays_deleted(store: LocalStorage) -> None:
     assert not Path(store.uri).exists()
 
 
+@pytest.mark.integration
 def test_a_counter_that_many_processes_raise_misses_none(store: LocalStorage) -> None:
     """Law: each success is one step; by processes, which share nothing but the file system."""
     code = """
