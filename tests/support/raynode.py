@@ -21,6 +21,7 @@ from pathlib import Path
 
 import psutil
 
+from .ports import free_ports
 from .ray_node import AGENT_PORTS, UP
 from .waiting import eventually
 
@@ -79,7 +80,7 @@ def head(
 ) -> Iterator[Node]:
     """The first machine of a cluster; it and its children run by `python`."""
     folder = Path(tempfile.mkdtemp(prefix="ray-"))  # short: Unix sockets below it have 107 bytes at most
-    client, dashboard = _free_ports(2)
+    client, dashboard = free_ports(2)
     options = {
         "node_ip_address": "127.0.0.1",
         "gcs_server_port": 0,
@@ -172,12 +173,4 @@ def _has_dashboard(port: int) -> bool:
 
 
 def _agent_ports() -> dict[str, int]:
-    return dict(zip(AGENT_PORTS, _free_ports(len(AGENT_PORTS)), strict=True))
-
-
-def _free_ports(count: int) -> list[int]:
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for free in sockets:
-            free.bind(("127.0.0.1", 0))
-        return [free.getsockname()[1] for free in sockets]
+    return dict(zip(AGENT_PORTS, free_ports(len(AGENT_PORTS)), strict=True))

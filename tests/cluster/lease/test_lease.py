@@ -182,10 +182,10 @@ RACE = """
     options = S3Options(endpoint) if endpoint else None
     storages = [open_storage(f"{uri}/{number}", options) for number in range(int(num_rounds))]
 
-    def meet(name):
+    def meet(name, every_s=0.002):
         Path(folder, f"{name}-{me}").touch()
         while not Path(folder, f"{name}-{other}").exists():
-            time.sleep(0.002)
+            time.sleep(every_s)
 
     def race(storage):
         if endpoint:
@@ -201,6 +201,7 @@ RACE = """
             meet(f"{name}-end")
             return "busy"
 
+    meet("begin", 0.05)  # one may take a second longer to start
     with ThreadPoolExecutor(len(storages)) as threads:
         print(*threads.map(race, storages))
 """
