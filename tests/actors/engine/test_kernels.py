@@ -99,7 +99,7 @@ def test_of_replicas_that_start_at_once_one_compiles_and_the_others_wait_for_it(
     reader, writer = os.pipe()
     with os.fdopen(reader) as said:
         with kept_kernels(CPU, {}):
-            replica = forked(lambda: os.write(writer, repr(os.listdir(named())).encode()))
+            replica = forked(lambda: os.write(writer, repr([*named().iterdir()]).encode()))
             os.close(writer)
             assert not select.select([said], [], [], 0.3)[0], "it has not waited"
             (named() / "kernel").touch()

@@ -25,6 +25,7 @@ from typing import Any, cast
 import pytest
 
 from speechmill.actors.records.keys import DRIVER_KEY
+from speechmill.cluster.lease import lease as leases
 from speechmill.cluster.lease.clocks import Clocks
 from speechmill.cluster.lease.file import LeaseFile
 from speechmill.cluster.lease.lease import Lease
@@ -113,6 +114,12 @@ def remote(s3_proxy: Any, bucket: str) -> Storage:
 def hand() -> Time:
     """A clock for one test."""
     return Time()
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A check waits ten leases for a renewal: on a busy machine one takes longer than the sixth of a short lease."""
+    monkeypatch.setattr(leases, "TRUST", -9.0)
 
 
 def opened(uri: str, endpoint: str) -> Storage:
@@ -309,10 +316,12 @@ def test_an_object_that_is_none_of_ours_and_changes_is_busy(local: LocalStorage,
 
 HOLD = """
     import sys, time
+    from speechmill.cluster.lease import lease as leases
     from speechmill.cluster.lease.lease import Lease
     from speechmill.cluster.storage import S3Options, open_storage
     from speechmill.errors import LeaseLost
 
+    leases.TRUST = -9.0  # as the fixture `patient`
     uri, endpoint, lease_s = sys.argv[1:]
     with Lease.take(open_storage(uri, S3Options(endpoint) if endpoint else None), lease_s=float(lease_s)) as lease:
         print("held", flush=True)
@@ -377,6 +386,7 @@ def test_a_driver_that_was_paused_loses_it(storage: Storage, hold: Callable[[flo
 # Who keeps it.
 
 
+@pytest.mark.usefixtures("patient")
 def test_renewals_keep_it(storage: Storage) -> None:
     """A thread sees to that; each one is another object."""
     with Lease.take(storage, lease_s=2.4) as lease:
@@ -448,6 +458,7 @@ def test_a_machine_that_slept_loses_what_another_took(storage: Storage, hand: Ti
     assert Lease.read(storage, hand.clocks) == other.holder
 
 
+@pytest.mark.usefixtures("patient")
 def test_an_output_that_was_deleted_is_not_written_again(local: LocalStorage) -> None:
     """In mid-run, by hand: the renewing thread finds out, and nothing comes back."""
     with Lease.take(local, lease_s=0.6) as lease:

@@ -113,7 +113,7 @@ def test_a_request_that_hangs_is_tried_again(s3_faults: Any, bucket: str) -> Non
 def test_a_service_that_hangs_for_good_is_given_up_in_time(
     s3_faults: Any, bucket: str, verb: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not after a hundred tries: there is time for two that hang. A try is as long as it is said, however busy we are."""
+    """Not after a hundred tries: there is time for two that hang; each takes as long as it is said to take."""
     store = open_s3(s3_faults.endpoint, bucket, max_attempts=100, timeout_s=1.5)
     try_s = store._clients.patience.try_s
     monkeypatch.setattr(retries, "time", SimpleNamespace(monotonic=lambda: s3_faults.num_faults * try_s))
