@@ -37,7 +37,7 @@ from speechmill.cluster.storage.s3.store import S3Storage
 from speechmill.errors import JobError, LeaseLost, OutputBusy, StorageDenied, StorageUnavailable
 
 DAY_S = 86_400.0
-NUM_ROUNDS = 20
+races = pytest.mark.parametrize("num_rounds", [8, pytest.param(40, marks=pytest.mark.soak)])
 
 
 @dataclass
@@ -127,9 +127,9 @@ def opened(uri: str, endpoint: str) -> Storage:
     return open_storage(uri, S3Options(endpoint, max_attempts=3) if endpoint else None)
 
 
-def rounds_in(uri: str, endpoint: str) -> list[Storage]:
+def rounds_in(uri: str, endpoint: str, num_rounds: int) -> list[Storage]:
     """Outputs of their own in a place, on one connection: to make one takes half a second of computing."""
-    storages = [opened(f"{uri}/{number}", endpoint) for number in range(NUM_ROUNDS)]
+    storages = [opened(f"{uri}/{number}", endpoint) for number in range(num_rounds)]
     for storage in storages:
         if isinstance(storage, S3Storage):
             storage._clients = cast(S3Storage, storages[0])._clients
@@ -150,8 +150,9 @@ def until(condition: Callable[[], bool]) -> None:
 # Who gets it.
 
 
+@races
 @pytest.mark.parametrize("is_there", [False, True], ids=["new", "dead"])
-def test_of_many_threads_one_gets_it(place: tuple[str, str], is_there: bool) -> None:
+def test_of_many_threads_one_gets_it(place: tuple[str, str], is_there: bool, num_rounds: int) -> None:
     """Law: the others are told at once, by whom; in a new output, and in one whose driver died on this machine."""
 
     def race(storage: Storage, barrier: threading.Barrier) -> Lease | str:
@@ -161,8 +162,8 @@ def test_of_many_threads_one_gets_it(place: tuple[str, str], is_there: bool) -> 
         except OutputBusy as error:
             return str(error)
 
-    with ThreadPoolExecutor(3 * NUM_ROUNDS) as threads:
-        rounds = [(storage, threading.Barrier(3)) for storage in rounds_in(*place)]
+    with ThreadPoolExecutor(3 * num_rounds) as threads:
+        rounds = [(storage, threading.Barrier(3)) for storage in rounds_in(*place, num_rounds)]
         for storage, _ in rounds if is_there else ():
             Elsewhere(storage).beat(process=replace(this_process(), started=1))
         racing = [[threads.submit(race, *each) for _ in range(3)] for each in rounds]
@@ -214,16 +215,17 @@ RACE = """
 """
 
 
-def test_of_two_processes_one_gets_it(place: tuple[str, str], tmp_path: Path) -> None:
+@races
+def test_of_two_processes_one_gets_it(place: tuple[str, str], num_rounds: int, tmp_path: Path) -> None:
     """Law: as among threads, without anything shared but the store."""
     command = [sys.executable, "-c", textwrap.dedent(RACE), *place, str(tmp_path)]
     children = [
-        subprocess.Popen([*command, *names, str(NUM_ROUNDS)], stdout=subprocess.PIPE, text=True)
+        subprocess.Popen([*command, *names, str(num_rounds)], stdout=subprocess.PIPE, text=True)
         for names in (("a", "b"), ("b", "a"))
     ]
     said = [child.communicate()[0].split() for child in children]
     assert [child.returncode for child in children] == [0, 0]
-    assert [sorted(ends) for ends in zip(*said, strict=True)] == [["busy", "won"]] * NUM_ROUNDS
+    assert [sorted(ends) for ends in zip(*said, strict=True)] == [["busy", "won"]] * num_rounds
 
 
 def test_a_lease_that_was_given_back_is_free_at_once(storage: Storage, hand: Time) -> None:
