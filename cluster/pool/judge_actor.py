@@ -75,6 +75,7 @@ class NodeJudges:
         self._job, self._node, self._place = job, node, gate.place
         self._judges = [(c, i) for c, i in zip(gate.judges, gate.infos, strict=True) if is_dear(i)]
         self._actors: dict[int, Any] = {}
+        self._started_actors: dict[int, Any] = {}
         self._guard = threading.Lock()
 
     def start(self) -> None:
@@ -118,6 +119,7 @@ class NodeJudges:
                 time.sleep(_PAUSE_S * 2**death * (0.5 + place[1] / 255))
             actor = self._actor(number)
             try:
+                self._await_start(number, actor)
                 return ray.get(actor.ask.remote(name, bare, pcm), timeout=limit_s)
             except RayTaskError:
                 break  # of this clip alone
@@ -134,6 +136,7 @@ class NodeJudges:
         """Leave the actors to those who still ask them."""
         with self._guard:
             self._actors.clear()
+            self._started_actors.clear()
 
     def _actor(self, number: int) -> Any:
         with self._guard:
@@ -153,12 +156,19 @@ class NodeJudges:
             scheduling_strategy=NodeAffinitySchedulingStrategy(self._node, soft=True),
         ).remote(self._judges, place.timeout_s)
 
+    def _await_start(self, number: int, actor: Any) -> None:
+        """Wait until an actor has loaded its judges: the time that this takes is no sign that it hangs."""
+        if self._started_actors.get(number) is not actor:
+            ray.get(actor.ready.remote(), timeout=_START_S)
+            self._started_actors[number] = actor
+
     def _forget(self, number: int, actor: Any, *, is_hanging: bool) -> None:
         """Start another one at the next question; one that hangs is ended."""
         with self._guard:
             if self._actors.get(number) is not actor:
                 return
             del self._actors[number]
+            self._started_actors.pop(number, None)
         if is_hanging:
             ray.kill(actor)
 

@@ -17,12 +17,12 @@ from itertools import islice
 
 from ...errors import CorpusError
 from .dialect import DELIMITERS, SHORTHANDS, Dialect, proven_by_header, shown, usual
-from .reader import START, Broken, Position, RawRow, RawRows, Reader, bad_byte, check_names
+from .reader import START, TOGETHER_CHARS, Broken, Position, RawRow, RawRows, Reader, bad_byte, check_names
 from .tape import Tape, tape_of
 
 _MAX_BLANK_LINES = 100_000
 """Before the header."""
-_TOGETHER_LINES, _TOGETHER_CHARS = 1_024, 1 << 20
+_TOGETHER_LINES = 1_024
 """Lines that are looked at together; one that is odd costs its neighbours some time."""
 _SAMPLE_RECORDS = 20
 """Without a header, so many tell how many fields a record has."""
@@ -69,7 +69,7 @@ class DelimitedReader(Reader):
     def _batch(self, tape: Tape, dialect: Dialect, names: Sequence[str]) -> RawRows | None:
         """The next rows, at most `most_rows`; None at the end."""
         if tape.line >= self._one_by_one_until:
-            num_lines = len(tape.some(min(self.most_rows, _TOGETHER_LINES), _TOGETHER_CHARS))
+            num_lines = len(tape.some(min(self.most_rows, _TOGETHER_LINES), TOGETHER_CHARS))
             batch = _plain_rows(tape, dialect, names) if num_lines else None
             if batch is not None or not num_lines:
                 self.offset, self.number = tape.offset, tape.line

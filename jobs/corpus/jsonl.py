@@ -11,7 +11,19 @@ from itertools import islice
 from typing import cast
 
 from ...errors import CorpusError
-from .reader import MAX_LINE, START, Broken, Position, RawRow, Reader, bad_byte, skip_bom
+from .reader import (
+    MAX_LINE,
+    START,
+    TOGETHER_CHARS,
+    Broken,
+    Position,
+    RawRow,
+    RawRows,
+    Reader,
+    bad_byte,
+    columns_of,
+    skip_bom,
+)
 
 _PEEK_ROWS = 100
 
@@ -35,13 +47,46 @@ class JsonlReader(Reader):
         del wanted  # the whole line has to be parsed anyway
         with self._lines(start) as lines:
             for line in lines:
-                self.offset += len(line)
-                self.number += 1
-                if len(line) >= MAX_LINE and not line.endswith(b"\n"):
-                    self._pass_over(lines)
-                    yield self.number, Broken(f"the line is longer than {MAX_LINE:,} bytes")
-                elif not line.isspace():
-                    yield self.number, _parse(line)
+                row = self._row(line, lines)
+                if row is not None:
+                    yield self.number, row
+
+    def batches(self, wanted: Sequence[str] | None, start: Position = START) -> Iterator[RawRows]:
+        del wanted
+        with self._lines(start) as lines:
+            while some := _some(lines, self.most_rows):
+                columns = _parse_all(some)
+                if columns is not None:
+                    numbers = range(self.number + 1, self.number + len(some) + 1)
+                    self.offset += sum(map(len, some))
+                    self.number += len(some)
+                    yield RawRows(numbers, columns)
+                else:
+                    yield from self._one_by_one(some, lines)
+
+    def _one_by_one(self, some: Sequence[bytes], lines: Iterator[bytes]) -> Iterator[RawRows]:
+        """These lines as a batch, none if all are blank."""
+        rows: list[RawRow] = []
+        end = self.offset, self.number
+        for line in some:
+            row = self._row(line, lines)
+            if row is not None:
+                rows.append((self.number, row))
+                end = self.offset, self.number
+        if rows:
+            after = self.offset, self.number
+            self.offset, self.number = end  # blank lines belong to the next batch
+            yield RawRows.of(rows)
+            self.offset, self.number = after
+
+    def _row(self, line: bytes, lines: Iterator[bytes]) -> dict[str, object] | Broken | None:
+        """The row of a line, which is behind the reader then; None if it is blank."""
+        self.offset += len(line)
+        self.number += 1
+        if len(line) >= MAX_LINE and not line.endswith(b"\n"):
+            self._pass_over(lines)
+            return Broken(f"the line is longer than {MAX_LINE:,} bytes")
+        return None if line.isspace() else _parse(line)
 
     def _pass_over(self, lines: Iterator[bytes]) -> None:
         """Read to the end of a line of which a piece was read."""
@@ -57,6 +102,42 @@ class JsonlReader(Reader):
             if start.offset:
                 stream.seek(start.offset)
             yield iter(partial(stream.readline, MAX_LINE), b"")
+
+
+def _some(lines: Iterator[bytes], most: int) -> list[bytes]:
+    """The next lines, at most `most`; only the last can be one without its end."""
+    some: list[bytes] = []
+    num_bytes = 0
+    for line in islice(lines, most):
+        some.append(line)
+        num_bytes += len(line)
+        if num_bytes >= min(TOGETHER_CHARS, MAX_LINE):
+            break
+    return some
+
+
+def _parse_all(lines: Sequence[bytes]) -> dict[str, list[object]] | None:
+    """The columns of lines that are objects with the same keys in the same order; None for others."""
+    try:
+        text = b"".join(lines).decode()
+        texts = text.removesuffix("\n").split("\n")
+        values = list(map(_DECODE, texts))
+    except (ValueError, RecursionError):
+        return None
+    if "\\ud" in text or "\\uD" in text:  # escapes that may be half a surrogate pair
+        return None
+    columns = columns_of(values)
+    if not columns or any(line.count(":") > len(columns) and _has_twice(line) for line in texts):
+        return None
+    return columns
+
+
+def _has_twice(text: str) -> bool:
+    try:
+        _DECODE_ONCE(text)
+    except ValueError:
+        return True
+    return False
 
 
 def _parse(line: bytes) -> dict[str, object] | Broken:

@@ -18,17 +18,18 @@ _Columns = Mapping[str, Sequence[object]]
 
 
 class PlainRows:
-    """Knows rows of an id and a text, maybe a voice, no seed, speed or reference, and nothing that may be wrong."""
+    """Knows rows of a text, maybe an id and a voice, no seed, speed or reference, and nothing that may be wrong."""
 
     def __init__(self, options: InputOptions) -> None:
         self._options = options
         self._id, self._text, self._voice = name_of(options.id), options.text, name_of(options.voice)
+        self._is_id_optional = options.id is None or not options.id.required
         self._empty = (name_of(options.seed), name_of(options.speed), name_of(options.reference))
         self._voices = frozenset(options.voices)
         self._language, self._languages = name_of(options.language), frozenset(options.languages)
         self._meaningful = frozenset(column.name for column in options.meaningful)
 
-    def columns(self, rows: RawRows) -> tuple[Sequence[Any], ...] | None:
+    def columns(self, rows: RawRows, first_row: int) -> tuple[Sequence[Any], ...] | None:
         """Ids, texts, seeds, voices, speeds, metadata, languages, references of rows; None if one is not plain."""
         columns = rows.columns
         if columns is None or not self._is_plain(columns):
@@ -45,7 +46,10 @@ class PlainRows:
         except RowRejected:
             return None
         none = [None] * len(rows)
-        return columns[self._id], columns[self._text], none, voices, speeds, metadata, languages, none
+        ids = (
+            columns[self._id] if self._id in columns else list(map(default_id, range(first_row, first_row + len(rows))))
+        )
+        return ids, columns[self._text], none, voices, speeds, metadata, languages, none
 
     def _metadata(self, columns: _Columns, num_rows: int) -> list[dict[str, JsonScalar]]:
         """The other columns as the metadata of each row.
@@ -65,9 +69,10 @@ class PlainRows:
         return [dict(zip(names, some, strict=True)) for some in zip(*values, strict=True)]
 
     def _is_plain(self, columns: _Columns) -> bool:
-        if self._id not in columns or self._text not in columns:
+        if self._text not in columns or not (self._id in columns or self._is_id_optional):
             return False
-        ids, texts = cast("list[str]", columns[self._id]), cast("list[str]", columns[self._text])
+        ids = cast("list[str]", columns.get(self._id, ["-"]))
+        texts = cast("list[str]", columns[self._text])
         if set(map(type, ids)) != {str} or set(map(type, texts)) != {str}:
             return False
         voices, languages = columns.get(self._voice, [None]), columns.get(self._language, [None])
@@ -83,6 +88,11 @@ class PlainRows:
             and (_is_empty(voices) or (set(map(type, voices)) == {str} and self._voices.issuperset(voices)))
             and (_is_empty(languages) or (set(map(type, languages)) == {str} and self._languages.issuperset(languages)))
         )
+
+
+def default_id(row: int) -> str:
+    """The id of a row that brings none."""
+    return f"row-{row:09d}"
 
 
 def _scalars(values: Sequence[object]) -> Sequence[JsonScalar]:

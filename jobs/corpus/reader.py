@@ -21,6 +21,8 @@ from .options import InputOptions
 
 MAX_LINE = 1 << 24
 """Characters (csv, tsv) or bytes (jsonl) in a line: more is no line but a file of another kind."""
+TOGETHER_CHARS = 1 << 20
+"""No further line is read for a batch of rows after so many characters or bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ class RawRows:
             columns = cast("Mapping[str, Sequence[object]]", self.columns)
             return RawRows(numbers, {name: values[start:end] for name, values in columns.items()})
         rows = self.by_row[start:end]
-        return RawRows(numbers, _columns(rows), rows)
+        return RawRows(numbers, columns_of(rows), rows)
 
     @property
     def rows(self) -> Sequence[dict[str, object] | Broken]:
@@ -157,7 +159,7 @@ class Reader(ABC):
             yield RawRows.of(rows)
 
 
-def _columns(rows: Sequence[dict[str, object] | Broken]) -> dict[str, list[object]] | None:
+def columns_of(rows: Sequence[object]) -> dict[str, list[object]] | None:
     """The columns of rows that all have the same ones in the same order; None for others.
 
     The order of a row's own columns is that of its metadata, and a part of the digest of its shard.

@@ -23,7 +23,7 @@ from ...errors import RowRejected
 from .bloom_filter import Hashes
 from .columns import Columns
 from .options import InputOptions, name_of
-from .plain import PlainRows
+from .plain import PlainRows, default_id
 from .reader import Broken, RawRows
 from .references import RowReferences
 from .values import decoded, is_infinite, is_missing, is_no_number, scalar, seed_in, short, with_point
@@ -97,7 +97,7 @@ class RowMaker:
         for start in range(0, len(raw), _TOGETHER):
             some = raw.some(start, start + _TOGETHER)
             first = first_row + start
-            plain = self._plain.columns(some)
+            plain = self._plain.columns(some, first)
             if plain is not None:
                 columns.extend(range(first, first + len(some)), *plain)
                 continue
@@ -223,11 +223,6 @@ class RowMaker:
         except RowRejected:  # the very reason of the failure, it may be
             metadata = {}
         return Failure(row, row_id or default_id(row), reason, shown, metadata)
-
-
-def default_id(row: int) -> str:
-    """The id of a row that brings none."""
-    return f"row-{row:09d}"
 
 
 def place_name(place: tuple[str, str, int]) -> str:

@@ -73,7 +73,7 @@ class Tape:
             yield line
 
     def some(self, num_lines: int, num_chars: int) -> list[str]:
-        """Read some lines, which then are pending; a line that has no end is among them as far as it was read.
+        """Read some lines, which then are pending; the last may be one that has no end, as far as it was read.
 
         Args:
             num_lines: The most lines.
@@ -84,7 +84,7 @@ class Tape:
         """
         pending = self.pending
         length = 0
-        while len(pending) < num_lines and length < num_chars:
+        while len(pending) < num_lines and length < min(num_chars, MAX_LINE):
             line = self._next_line()
             if not line:
                 break

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 
 from ...errors import CorpusError
-from .reader import MAX_LINE, START, Broken, Position, RawRow, Reader, bad_byte
+from .reader import MAX_LINE, START, TOGETHER_CHARS, Broken, Position, RawRow, RawRows, Reader, bad_byte
 from .tape import Tape, tape_of
 
 _FILELIST = re.compile(r"[^|]*\.(wav|flac|mp3|ogg|opus|m4a)\|", re.IGNORECASE)
@@ -23,21 +24,51 @@ class TxtReader(Reader):
 
     def rows(self, wanted: Sequence[str] | None, start: Position = START) -> Iterator[RawRow]:
         del wanted
-        name = self.options.text
+        with self._tape(start) as tape:
+            for line in tape.lines():
+                number = tape.accept()
+                if not line.isspace():
+                    self.offset, self.number = tape.offset, tape.line
+                    yield number, self._row(line)
+
+    def batches(self, wanted: Sequence[str] | None, start: Position = START) -> Iterator[RawRows]:
+        del wanted
+        with self._tape(start) as tape:
+            while lines := tape.some(self.most_rows, TOGETHER_CHARS):
+                if tape.is_too_long:
+                    num_before = len(lines) - 1
+                    tape.rewind()
+                    # Only the last line can be: no further one is read after so many characters.
+                    lines = tape.some(num_before, TOGETHER_CHARS) if num_before else list(tape.lines())
+                numbers = [number for number, line in enumerate(lines, tape.line + 1) if not line.isspace()]
+                if not numbers:
+                    tape.accept()
+                    continue
+                num_after = tape.line + len(lines) - numbers[-1]  # blank lines, which belong to the next batch
+                bytes_after = sum(len(line.encode()) for line in lines[len(lines) - num_after :])
+                joined = "".join(lines)
+                if joined.isascii() or bad_byte(joined) is None:
+                    texts = [line.rstrip("\r\n") for line in lines if not line.isspace()]
+                    batch = RawRows(numbers, {self.options.text: texts})
+                else:
+                    batch = RawRows(numbers, None, [self._row(line) for line in lines if not line.isspace()])
+                tape.accept()
+                self.offset, self.number = tape.offset - bytes_after, tape.line - num_after
+                yield batch
+
+    @contextmanager
+    def _tape(self, start: Position) -> Generator[Tape]:
         with tape_of(self.file, MAX_LINE) as tape:
             if start.offset:
                 tape.seek(start)
             self.offset, self.number = start.offset, start.number
-            for line in tape.lines():
-                number = tape.accept()
-                if line.isspace():
-                    continue
-                self.offset, self.number = tape.offset, tape.line
-                problem = None if line.isascii() else bad_byte(line)
-                yield (
-                    number,
-                    {name: line.rstrip("\r\n")} if problem is None else Broken(f"{problem}; save the file as UTF-8"),
-                )
+            yield tape
+
+    def _row(self, line: str) -> dict[str, object] | Broken:
+        problem = None if line.isascii() else bad_byte(line)
+        if problem is not None:
+            return Broken(f"{problem}; save the file as UTF-8")
+        return {self.options.text: line.rstrip("\r\n")}
 
     def _refuse_filelist(self, tape: Tape) -> None:
         """Raise CorpusError for a list of recordings, whose paths would be spoken."""

@@ -61,7 +61,10 @@ def planned(path: Path, *arguments: str) -> dict[str, Any]:
     return json.loads(done.stdout)
 
 
-def test_a_plan_shows_the_profile_and_after_the_run_what_became_of_it(tmp_path: Path) -> None:
+def test_a_plan_shows_the_profile_and_after_the_run_what_became_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPEECHMILL_CACHE", str(tmp_path / "cache"))  # where nothing was learned
     path = job_file(tmp_path)
     before = planned(path)
     assert before["batches"] is None

@@ -155,14 +155,16 @@ class _Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         request = Request(body, dict(self.headers), self.path, time.monotonic())
         try:
-            self._send(body, self.endpoint.came(request))
+            answer = self.endpoint.came(request)
+            time.sleep(answer.delay_s)
+            if answer.hangs:
+                self.endpoint.wait()
         finally:
+            # Before the client hears of it: its next request may come at once.
             self.endpoint.went()
+        self._send(body, answer)
 
     def _send(self, body: dict[str, Any], answer: Answer) -> None:
-        time.sleep(answer.delay_s)
-        if answer.hangs:
-            self.endpoint.wait()
         if answer.hangs or answer.breaks:
             self.close_connection = True
             return

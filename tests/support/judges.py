@@ -1,9 +1,10 @@
 """Judges for tests: one that knows what tones should sound like and misbehaves to order, and one for any sound.
 
 Options of `ToneCheck`: `char_s`, the model's seconds per character; `delay_s`, the most seconds that a call sleeps, by
-chance; `crash` and `hang`, parts of a text whose first calls raise or sleep; `short`, a part of a text with which a
-call returns one verdict less; `times`, how often each of these happens in the process; `unheard`, a part of a text that
-it cannot judge; `log`, a file that gets the ids of all clips; `die`, a file at which the process removes it and ends.
+chance; `crash` and `hang`, parts of a text whose first calls raise or never end; `short`, a part of a text with
+which a call returns one verdict less; `times`, how often each of these happens in the process; `unheard`, a part of a
+text that it cannot judge; `log`, a file that gets the ids of all clips; `die`, a file at which the process removes it
+and ends.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ DEFAULTS: dict[str, Any] = {
     "log": "",
     "die": "",
 }
+HANG_S = 600.0
+"""Longer than anything waits for it."""
 CALLS: Counter[str] = Counter()
 """How often each misbehaviour happened in this process."""
 
@@ -61,7 +64,7 @@ class ToneCheck(Judge):
         if self._is_time("crash", clips):
             raise ZeroDivisionError("a judge that breaks")
         if self._is_time("hang", clips):
-            time.sleep(2.0)
+            time.sleep(HANG_S)
         verdicts = [self._verdict(clip) for clip in clips]
         return verdicts[1:] if self._is_time("short", clips) else verdicts
 

@@ -104,6 +104,8 @@ class Openai(AutoregressiveModel):
                     except BaseException as error:
                         outcome = error
                 call.put(segment, outcome)
+                if isinstance(outcome, BaseException) and not isinstance(outcome, RowError):
+                    call.end()  # here, not when the outcome is taken: until then another text would be asked for
 
         for number in range(min(self._places, len(segments))):
             threading.Thread(target=work, name=f"speech {number}", daemon=True).start()

@@ -33,7 +33,7 @@ def test_waiting_is_no_work_of_the_device() -> None:
     seconds, device_s = found
     assert len(calls) == 5
     assert 0 < device_s < seconds
-    assert seconds - device_s >= 0.04, "it slept"
+    assert seconds - device_s >= 0.01, "it slept; a busy machine may have interrupted an operator"
 
 
 def test_nothing_is_known_of_a_device_that_did_nothing() -> None:

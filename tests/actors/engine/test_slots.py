@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -16,10 +15,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from support.waiting import HANG_S
+from support.waiting import HANG_S, eventually
 from torch import Tensor
 
 from speechmill.actors.batcher.profile import ProfileKey
+from speechmill.actors.engine import kept_slots
 from speechmill.actors.engine.cache import Cache
 from speechmill.actors.engine.chunks import Chunker, ChunkPolicy
 from speechmill.actors.engine.kept_slots import kept_choice, slots_key
@@ -157,22 +157,34 @@ def test_a_choice_that_was_disturbed_is_not_for_the_next_start(tmp_path: Path) -
     assert kept_choice(key(), TRIED, never, tmp_path) == quiet(2)
 
 
+class CountingClock:
+    """The clock of starts, which are counted by it: each looks at it first of all."""
+
+    def __init__(self) -> None:
+        self.looks: list[float] = []
+
+    def time(self) -> float:
+        self.looks.append(time.time())
+        return self.looks[-1]
+
+
 @pytest.mark.parametrize("found", [quiet(4), DISTURBED])
-def test_of_replicas_that_start_at_once_one_tries(tmp_path: Path, found: Choice) -> None:
+def test_of_replicas_that_start_at_once_one_tries(
+    tmp_path: Path, found: Choice, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tries: list[int] = []
-    together = threading.Barrier(6)
+    clock = CountingClock()
+    monkeypatch.setattr(kept_slots, "time", clock)
 
     def choose() -> Choice:
         tries.append(1)
-        time.sleep(0.3)  # until the others are there
+        eventually(lambda: len(clock.looks) >= 6, "the other replicas")
+        time.sleep(0.05)  # the times of files are coarse
         return found
 
-    def start() -> Choice:
-        together.wait(HANG_S)
-        return kept_choice(key(), TRIED, choose, tmp_path)
-
     with ThreadPoolExecutor(6) as threads:
-        assert [future.result(HANG_S) for future in [threads.submit(start) for _ in range(6)]] == [found] * 6
+        starts = [threads.submit(kept_choice, key(), TRIED, choose, tmp_path) for _ in range(6)]
+        assert [start.result(HANG_S) for start in starts] == [found] * 6
     assert len(tries) == 1
 
 

@@ -16,7 +16,12 @@ INFO = JudgeInfo("scripted", "1", max_batch=8)
 
 
 class Scripted(Judge):
-    """Does what the texts say: fails while `failures` has some for them, hangs until `free`."""
+    """Does what the texts say: fails while `failures` has some for them, hangs until `free`.
+
+    now_s   the clock of its calls, which goes on only while it hangs
+    """
+
+    now_s = 0.0
 
     def __init__(self, failures: dict[str, int], free: threading.Event, calls: list[list[str]]) -> None:
         self.failures, self.free, self.calls = failures, free, calls
@@ -33,6 +38,7 @@ class Scripted(Judge):
             if self.failures.get(clip.id, 0) > 0:
                 self.failures[clip.id] -= 1
                 if clip.id.startswith("hang"):
+                    self.now_s += 1.0
                     self.free.wait()
                 raise ZeroDivisionError
         return [Verdict((clip.id,)) for clip in clips]
@@ -49,7 +55,7 @@ def scripted(limit_s: float = 60.0, info: JudgeInfo = INFO, **failures: int) -> 
         loads[0] += 1
         return judge
 
-    return LocalJudge(JudgeConfig("x"), info, limit_s, load), judge, loads
+    return LocalJudge(JudgeConfig("x"), info, limit_s, load, lambda: judge.now_s), judge, loads
 
 
 def ask_all(local: LocalJudge, ids: Sequence[str]) -> list[Verdict]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -12,11 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from support.judges import CALLS
-from support.waiting import eventually
+from support.judges import CALLS, ToneCheck
+from support.waiting import HANG_S, eventually
 
 from speechmill.actors.gate.config import GateConfig, GatePlace
-from speechmill.actors.judges.base import JudgeConfig
+from speechmill.actors.judges.base import Hearing, JudgeConfig, Verdict
 from speechmill.actors.judges.registry import describe_judge
 from speechmill.actors.models.base import ModelConfig
 from speechmill.actors.models.tone import Tone, fault_of
@@ -149,15 +148,23 @@ def test_replicas_and_calls_at_once_change_nothing(num_replicas: int) -> None:
 
 
 @pytest.mark.parametrize("where", ["hand_back", "drop"])
-def test_a_row_whose_verdict_is_outstanding_is_not_done(where: str) -> None:
+def test_a_row_whose_verdict_is_outstanding_is_not_done(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """It goes back to the driver, is spoken elsewhere, and ends there as it would have ended here."""
-    store = MemoryStore()
-    made = gated(gate_of(options={"delay_s": 0.01}), store, batch_rows=4)
+    store, heard, is_told, judge = MemoryStore(), list[str](), threading.Event(), ToneCheck.judge
+
+    def judge_some(self: ToneCheck, clips: Sequence[Hearing]) -> list[Verdict]:
+        heard.extend(clip.id for clip in clips)
+        assert len(heard) <= 40 or is_told.wait(HANG_S)
+        return judge(self, clips)
+
+    monkeypatch.setattr(ToneCheck, "judge", judge_some)
+    made = gated(gate_of(timeout_s=HANG_S), store, batch_rows=4)
     answers: list[Receipt | None] = []
     thread = threading.Thread(target=lambda: answers.append(made.speak("job", "p", ROWS[:80])))
     thread.start()
     eventually(lambda: made.progress("job").rows >= 10, "ten rows", every_s=0.005)
     getattr(made, where)("job", "p")
+    is_told.set()
     thread.join()
     (first,) = answers
     left = ROWS[:80] if first is None else [row for row in ROWS[:80] if row.row in first.left]
@@ -187,7 +194,7 @@ def test_a_judge_that_breaks_is_asked_again_and_then_the_clip_is_unheard(what: s
 
 def test_a_judge_that_hangs_is_replaced() -> None:
     CALLS.clear()
-    gate = gate_of(timeout_s=0.2, options={"hang": "Row 005"})
+    gate = gate_of(timeout_s=0.5, options={"hang": "Row 005"})
     assert outcomes(records(gated(gate).speak("job", "p", ROWS[:20]))) == WANTED[:20]
     assert CALLS["hang id-5"] == 1
 
@@ -255,7 +262,8 @@ def test_the_model_speaks_on_while_verdicts_are_out() -> None:
     class Watched(Tone):
         def speak(self, segments: Sequence[Segment]) -> list[NDArray[np.float32]]:
             order.append("again" if any(segment.attempt for segment in segments) else "first")
-            time.sleep(0.01)
+            if order.count("first") == 12:  # of 30: so many judges are not as late as all of the speech
+                eventually(lambda: sum(made.progress("job").gate.rejections.values()) >= 5, "verdicts", every_s=0.005)
             return super().speak(segments)
 
     made = gated(gate_of(options={"delay_s": 0.01}), batch_rows=4, model=Watched)

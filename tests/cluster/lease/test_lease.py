@@ -514,15 +514,17 @@ def test_a_store_that_stays_away_is_the_end(remote: Storage, s3_proxy: Any, hand
 
 def test_a_store_that_never_answers_holds_nobody_up(tmp_path: Path) -> None:
     """A renewal hangs; the check does not wait for it."""
-    answers = threading.Event()
+    is_asked, answers = threading.Event(), threading.Event()
 
     class Hanging(LocalStorage):
         def put_if(self, key: str, data: bytes, tag: str | None) -> str:
             if tag is not None:
+                is_asked.set()
                 answers.wait()
             return super().put_if(key, data, tag)
 
     lease = Lease.take(Hanging(tmp_path / "out"), lease_s=0.3)
+    is_asked.wait()  # by the thread that renews; a check that comes before it would hang itself
     with pytest.raises(LeaseLost, match="gives no answer"):
         while True:
             lease.check()

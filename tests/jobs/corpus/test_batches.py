@@ -12,8 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from speechmill.errors import CorpusError
 from speechmill.jobs.corpus import Corpus, InputOptions
 from speechmill.jobs.corpus import delimited as delimited_module
+from speechmill.jobs.corpus import jsonl as jsonl_module
+from speechmill.jobs.corpus import tape as tape_module
+from speechmill.jobs.corpus import txt as txt_module
 from speechmill.jobs.corpus.reader import Position, RawRow, Reader
 
 PIECES = st.sampled_from(
@@ -75,6 +79,75 @@ def test_lines(tmp_path_factory: pytest.TempPathFactory, name: str, pieces: list
     path.write_bytes((header + body).encode("utf-8").replace("ÿ".encode(), b"\xff"))
     with patch.object(delimited_module, "_TOGETHER_LINES", num_lines):
         check(path, most_rows)
+
+
+@settings(max_examples=50)
+@given(
+    lines=st.lists(
+        st.sampled_from(
+            [
+                b'{"id": "a", "text": "One."}\n',
+                b'{"id": "b", "text": "At 10:30."}\r\n',
+                '{"id": "é", "text": "naïve \u2028"}\n'.encode(),
+                b'{"text": "Another order.", "id": "c"}\n',
+                b'{"text": "No id."}\n',
+                b'{"text": "Twice.", "text": "said"}\n',
+                b'{"id": "a", "text": {"text": 1, "text": 2}}\n',
+                b'{"id": "d", "text": "\\ud83d"}\n',
+                b'{"id": "d", "text": "\\ud83d\\ude00"}\n',
+                b'{"id": "f", "text": NaN}\n',
+                b'{"id": "f", "text": "caf\xe9"}\n',
+                b"{}\n",
+                b'{"id": 1}, {"id": 2}\n',
+                b'{"id": "g",\n',
+                b'"text": "Half a line."}\n',
+                b"[1]\n",
+                b" \t\n",
+                b"\n",
+                b'{"id": "long", "text": "' + 60 * b"x" + b'"}\n',
+            ]
+        ),
+        max_size=12,
+    ),
+    is_cut=st.booleans(),
+    most_rows=st.integers(1, 6),
+    num_bytes=st.sampled_from([1, 60, 1_000]),
+)
+def test_json_lines(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[bytes], is_cut: bool, most_rows: int, num_bytes: int
+) -> None:
+    path = tmp_path_factory.mktemp("in") / "a.jsonl"
+    path.write_bytes(b"".join(lines)[: -1 if is_cut else None])
+    with patch.multiple(jsonl_module, TOGETHER_CHARS=num_bytes, MAX_LINE=60):
+        check(path, most_rows)
+
+
+@settings(max_examples=50)
+@given(
+    lines=st.lists(st.sampled_from(["One.\n", "Two \r\n", "naïve\r", "\n", " \u3000\r\n", "b\xff\n", "\u2028x\n"])),
+    is_cut=st.booleans(),
+    most_rows=st.integers(1, 6),
+    num_chars=st.sampled_from([1, 10, 1_000]),
+)
+def test_plain_text(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[str], is_cut: bool, most_rows: int, num_chars: int
+) -> None:
+    path = tmp_path_factory.mktemp("in") / "a.txt"
+    path.write_bytes("".join(lines)[: -1 if is_cut else None].encode().replace("ÿ".encode(), b"\xff"))
+    with patch.object(txt_module, "TOGETHER_CHARS", num_chars):
+        check(path, most_rows)
+
+
+def test_plain_text_is_read_up_to_a_line_that_never_ends(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("One.\nTwo.\n" + 40 * "x" + "\nFour.\n")
+    reader = reader_of(path)
+    reader.most_rows = 9
+    with patch.object(txt_module, "MAX_LINE", 30), patch.object(tape_module, "MAX_LINE", 30):
+        batches = reader.batches(None)
+        assert next(batches).rows == [{"text": "One."}, {"text": "Two."}]
+        with pytest.raises(CorpusError, match="line 3 is longer than 30 characters"):
+            next(batches)
 
 
 @settings(max_examples=40)

@@ -193,12 +193,15 @@ PLAIN = st.fixed_dictionaries(
 @given(
     st.lists(FIELDS | PLAIN | st.just(Broken("bad")), max_size=12),
     st.lists(PLAIN, min_size=1, max_size=6),
+    st.lists(st.fixed_dictionaries({"text": st.text(min_size=1, max_size=3)}), min_size=1, max_size=3),
     st.sampled_from(["all", (), ("note", "text")]),
 )
-def test_rows_made_together_are_those_made_one_by_one(mixed: list[Any], plain: list[Any], metadata: Any) -> None:
+def test_rows_made_together_are_those_made_one_by_one(
+    mixed: list[Any], plain: list[Any], bare: list[Any], metadata: Any
+) -> None:
     options = InputOptions("a.csv", voices=("low", "high"), default_voice="high", job_seed=3, metadata=metadata)
     maker = RowMaker(options)
-    for rows in (mixed, plain):
+    for rows in (mixed, plain, bare):
         raw = list(enumerate(rows, 2))
         made = maker.make_all(5, "a.csv", "line", RawRows.of(raw))
         alone = [maker.make(5 + at, ("a.csv", "line", number), fields) for at, (number, fields) in enumerate(raw)]

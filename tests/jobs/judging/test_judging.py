@@ -105,6 +105,8 @@ def test_a_part_that_changed_is_heard_again_and_its_old_scores_are_gone(
 @pytest.mark.integration
 def test_a_judging_that_is_killed_goes_on_and_hears_no_written_part_again(made, write_corpus, tmp_path) -> None:
     uri, notes, judged = write_corpus("out-webdataset", made), tmp_path / "notes", tmp_path / "judged"
+    waits = tmp_path / "waits"
+    waits.touch()
     command = [
         *(
             sys.executable,
@@ -118,13 +120,14 @@ def test_a_judging_that_is_killed_goes_on_and_hears_no_written_part_again(made, 
             "0",
             "--json",
         ),
-        *("--judges", NOTING, "--option", f"{NOTING}.notes={notes}", "--option", f"{NOTING}.sleep_s=0.05"),
+        *("--judges", NOTING, "--option", f"{NOTING}.notes={notes}", "--option", f"{NOTING}.waits={waits}"),
     ]
     run = [sys.executable, "-c", "from speechmill.jobs.cli.main import main; main()", *command[3:]]
     env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     with subprocess.Popen(run, env=env, stdout=subprocess.DEVNULL) as process:
         eventually(lambda: len(list(judged.glob("scores/*.jsonl"))) == 1, "the first part")
         process.send_signal(signal.SIGKILL)
+    waits.unlink()
     assert not (judged / "summary.json").exists()
     done = subprocess.run(run, env=env, capture_output=True, text=True, check=False, timeout=HANG_S)
     assert done.returncode == 1, done.stderr

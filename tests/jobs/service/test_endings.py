@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.waiting import HANG_S
 
 from speechmill.errors import ModelError, ReplicasLost, RowRejected, TextTooLong
 from speechmill.jobs.service.admission import AdmissionLimits
@@ -123,11 +124,14 @@ def test_waiting_for_a_turn_has_an_end(serve: Any, until: Any) -> None:
 
 
 def test_never_more_than_so_many_at_once_and_all_are_spoken(serve: Any, until: Any) -> None:
-    served = serve(limits=AdmissionLimits(max_streams=3, max_waiting=20))
+    served = serve(limits=AdmissionLimits(max_streams=3, max_waiting=20, max_wait_s=HANG_S))
+    served.speaker.is_open.clear()
     answers: list[int] = []
     threads = [threading.Thread(target=lambda: answers.append(served.speak(input=TEXT)[0])) for _ in range(12)]
     for thread in threads:
         thread.start()
+    until(lambda: (served.counts.num_speaking, served.counts.num_waiting) == (3, 9))
+    served.speaker.is_open.set()
     for thread in threads:
         thread.join()
     assert answers == [200] * 12

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from support.waiting import HANG_S
 
+from speechmill.actors.engine.request import Generated
 from speechmill.actors.models.base import ModelConfig
 from speechmill.actors.records.manifest import Record, decode_records
 from speechmill.actors.records.utterance import Utterance
@@ -110,11 +111,27 @@ def test_a_shard_that_is_handed_back_leaves_its_slots_and_the_rest_is_what_it_wo
 ) -> None:
     made = replica(tiny_folder)
     whole = spoken(made.speak("job", "whole", rows(0, 24)))
-    part = Counting(lambda: made.hand_back("job", "p"))
+    is_told = threading.Event()
+
+    def hand_back() -> None:
+        made.hand_back("job", "p")
+        is_told.set()
+
+    part = Counting(hand_back)
+    engine = made._ready.model._ready._engine("speak")._engine  # type: ignore[attr-defined]
+    before, step = engine.usage.steps, engine.step
+
+    def stepped() -> list[Generated]:
+        # The first rows end at step 40 at the latest, the others have not begun then.
+        assert engine.usage.steps < before + 50 or is_told.wait(HANG_S)
+        return step()
+
+    engine.step = stepped
     made._jobs["job"].store.open_part = lambda name: part if name == "p" else Part(fails=False)  # type: ignore[method-assign]
     receipt = made.speak("job", "p", rows(0, 24))
     first = spoken(receipt)
     assert 3 <= len(first) < 24
     assert sorted([*first, *receipt.left]) == list(range(24))
+    engine.step = step
     rest = spoken(made.speak("job", "q", [row for row in rows(0, 24) if row.row in receipt.left]))
     assert first | rest == whole

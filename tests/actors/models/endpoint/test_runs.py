@@ -20,7 +20,7 @@ from speechmill.errors import JobChanged
 from speechmill.jobs.output.output_file import OutputFile
 from speechmill.jobs.verify import verify
 
-MAX_ATTEMPTS = 4
+MAX_ATTEMPTS = 6
 PASSING = [
     told(429, "slow down", Retry_After="0.005"),
     told(500, "oh no"),
@@ -32,7 +32,7 @@ PASSING = [
     Answer(rate=16_000),
     Answer(body=b""),
 ]
-"""Faults that pass; a row meets up to three, so its last request succeeds."""
+"""Faults that pass; a row meets up to three. Two requests more may take too long on a busy machine."""
 
 
 def fault(body: dict[str, Any], number: int) -> Answer:
@@ -107,7 +107,9 @@ def run_killed_and_continued(folder: Path, double: FaultyEndpoint, here: Speakin
         if text.startswith("Refused"):
             assert (status, "400: this text is refused" in error) == ("failed", True)
         elif text.startswith("Poisoned"):
-            assert status == "failed" and re.search("4 requests have failed; the last: .*500: this text breaks", error)
+            assert status == "failed" and re.search(
+                f"{MAX_ATTEMPTS} requests have failed; the last: .*500: this text breaks", error
+            )
         else:
             assert (status, error) == ("ok", "")
     asked = double.inputs

@@ -206,9 +206,9 @@ def test_a_row_that_is_never_taken_fails_where_others_are(endpoint: Endpoint) ->
         lambda body, number: told(429, "not this one") if body["input"] == "Poison." else Answer(delay_s=0.01)
     )
     spoken = outcomes(
-        client(double, away_s=0.1, concurrency=2), "Poison.", *(f"Text {number}." for number in range(40))
+        client(double, away_s=0.5, concurrency=2), "Poison.", *(f"Text {number}." for number in range(80))
     )
-    assert re.search(r"no server took it for 0\.1 s .*429: not this one", str(spoken.pop("Poison.")))
+    assert re.search(r"no server took it for 0\.5 s .*429: not this one", str(spoken.pop("Poison.")))
     assert all(isinstance(outcome, np.ndarray) for outcome in spoken.values())
 
 
@@ -233,8 +233,8 @@ def test_retry_after_is_waited_for(endpoint: Endpoint) -> None:
 
 def test_a_request_that_takes_too_long_is_given_up(endpoint: Endpoint) -> None:
     double = endpoint(lambda body, number: Answer(hangs=True) if number == 0 else GOOD)
-    assert isinstance(outcomes(client(double, timeout_s=0.2), "One.")["One."], np.ndarray)
-    assert double.inputs["One."] == 2
+    assert isinstance(outcomes(client(double, timeout_s=0.5), "One.")["One."], np.ndarray)
+    assert double.inputs["One."] >= 2, "on a busy machine the second one may take as long"
 
 
 def test_an_answer_that_is_too_long_is_a_failed_row(endpoint: Endpoint) -> None:
@@ -257,7 +257,11 @@ def test_requests_go_to_all_servers_and_on_to_the_others_when_one_fails(endpoint
 
 
 def test_no_more_requests_at_once_than_places(endpoint: Endpoint) -> None:
-    double = endpoint(lambda body, number: Answer(delay_s=0.005))
+    def together(body: dict[str, Any], number: int) -> Answer:
+        eventually(lambda: double.most_at_once >= 3, "three at once", every_s=0.002)
+        return Answer(delay_s=0.005)
+
+    double = endpoint(together)
     model = client(double)
     assert model.reserve(0, 3) == 3
     calls = [threading.Thread(target=outcomes, args=(model, *(f"{call} {n}." for n in range(6)))) for call in "ab"]
