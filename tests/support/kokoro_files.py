@@ -14,7 +14,7 @@ from speechmill.actors.models.kokoro.checkpoint.folding import PARTS
 from speechmill.actors.models.kokoro.nets.network import KokoroNetwork
 from speechmill.actors.models.kokoro.nets.sizes import Sizes, config_of
 
-TINY = Sizes(hidden=16, style=8, durations=6, generator=16, bert=24, bert_heads=2, bert_inner=32, bert_layers=2)
+TINY = Sizes(hidden=16, style=8, durations=4, generator=16, bert=24, bert_heads=2, bert_inner=32, bert_layers=2)
 VOICES = ("af_heart", "am_puck", "bf_emma", "jf_alpha", "zm_yunxi")
 ROWS = 510
 _PLAIN = re.compile(r".*(F0_proj|N_proj|noise_convs\.\d)\.weight")

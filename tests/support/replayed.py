@@ -26,6 +26,11 @@ Call = tuple[Any, tuple[Any, ...], dict[str, Any], Any]
 class Recorder(TorchDispatchMode):
     """Records the operators of a block, which computes as always."""
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """No: to hide operators from the compiler, torch would import it, which takes seconds."""
+        return False
+
     def __init__(self) -> None:
         super().__init__()
         self.calls: list[Call] = []

@@ -20,7 +20,7 @@ from speechmill.actors.replica.receipt import JobConfig, ReplicaConfig, ReplicaP
 from speechmill.actors.replica.shard_synthesis import ShardSynthesis
 
 LONGEST = 1_200
-ROWS, SHARD = 2_000, 500
+ROWS, SHARD = 1_000, 500
 DEVICE = {
     "max_length": LONGEST,
     "audio_char_s": 1e-5,

@@ -61,7 +61,7 @@ def speak(network: CodeNetwork, keys: list[int], slots: int, *, is_fixed: bool =
     return {generated.key: generated for generated in found}
 
 
-NUM_ROWS = 40
+NUM_ROWS = 24
 
 
 @pytest.fixture(scope="module")
@@ -69,13 +69,12 @@ def alone(network: CodeNetwork) -> dict[int, Generated]:
     return {key: speak(network, [key], 1)[key] for key in range(NUM_ROWS)}
 
 
-@pytest.mark.parametrize(("slots", "is_fixed"), [(1, False), (3, False), (16, False), (NUM_ROWS, False), (16, True)])
+@pytest.mark.parametrize(("slots", "is_fixed"), [(3, False), (NUM_ROWS, False), (16, True)])
 def test_rows_with_seeds_of_their_own_draw_what_each_draws_alone(
     network: CodeNetwork, alone: dict[int, Generated], slots: int, is_fixed: bool
 ) -> None:
     keys = list(range(NUM_ROWS))
     random.Random(slots).shuffle(keys)
-    keys = keys[:10] if slots == 1 else keys  # one after the other, as in `alone`
     together = speak(network, keys, slots, is_fixed=is_fixed)
     for key in keys:
         assert torch.equal(together[key].codes, alone[key].codes), f"row {key} of {len(alone[key].codes)} steps"
@@ -90,8 +89,8 @@ def test_urgent_rows_take_the_place_of_others_and_all_draw_what_they_draw_alone(
     network: CodeNetwork, alone: dict[int, Generated], slots: int, beside: int | None, is_fixed: bool
 ) -> None:
     engine = Engine(network, slots, POSITIONS, CPU, is_fixed=is_fixed, beside_urgent=beside)
-    engine.add(request(key) for key in range(24))
-    urgent = list(range(24, 40))
+    engine.add(request(key) for key in range(14))
+    urgent = list(range(14, NUM_ROWS))
     found: dict[int, Generated] = {}
     step = 0
     while not engine.is_idle or urgent:
@@ -103,7 +102,7 @@ def test_urgent_rows_take_the_place_of_others_and_all_draw_what_they_draw_alone(
         if beside is not None and len(in_slots) > others:
             assert others <= beside
         step += 1
-    assert found.keys() == set(range(40))
+    assert found.keys() == set(range(NUM_ROWS))
     for key, generated in found.items():
         assert torch.equal(generated.codes, alone[key].codes), key
         assert torch.allclose(generated.hiddens, alone[key].hiddens, atol=1e-4)
@@ -184,7 +183,7 @@ def test_a_prompt_longer_than_a_chunk_is_filled_in_pieces(
     network: CodeNetwork, alone: dict[int, Generated], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("speechmill.actors.engine.engine.PREFILL_POSITIONS", 7)
-    found = speak(network, list(range(20)), 5)
+    found = speak(network, list(range(10)), 5)
     assert all(torch.equal(found[key].codes, alone[key].codes) for key in found)
 
 

@@ -21,6 +21,7 @@ from speechmill.actors.records.stream_handle import StreamHandle
 
 CPU = torch.device("cpu")
 END = 9
+ROWS = 16
 POLICY = ChunkPolicy(first=2, growth=1.5, most=8, ahead=1, context=3)
 
 
@@ -85,14 +86,14 @@ def test_rows_and_streams_at_once_each_get_their_own(slots: int, beside: int | N
     engine = shared(slots, beside)
 
     def batch(first: int) -> dict[int, list[int]]:
-        rows = [request(key, 1 + key % 30) for key in range(first, first + 40)]
+        rows = [request(key, 1 + key % 30) for key in range(first, first + ROWS)]
         return {row.key: row.codes[:, 0].tolist() for row in engine.run(rows)}
 
     with ThreadPoolExecutor(8) as threads:
         batches = [threads.submit(batch, first) for first in (0, 1_000)]
-        streams = [threads.submit(streamed, engine, key, 5 + key) for key in range(12)]
+        streams = [threads.submit(streamed, engine, key, 5 + key) for key in range(6)]
         for first, future in zip((0, 1_000), batches, strict=True):
-            assert future.result(HANG_S) == {key: wanted(key, 1 + key % 30) for key in range(first, first + 40)}
+            assert future.result(HANG_S) == {key: wanted(key, 1 + key % 30) for key in range(first, first + ROWS)}
         for key, stream in enumerate(streams):
             windows = stream.result(HANG_S)
             assert codes_of(windows) == wanted(key, 5 + key)

@@ -24,7 +24,7 @@ from speechmill.errors import ModelError, RowError
 
 EXAMPLES = str(Path(speechmill.__file__).parent / "examples")
 ROOM = 10**9
-TEXTS = ("Hello.", "Nine boats left before the fog came in.", "a", "The lamp in the hall is still lit.")
+TEXTS = ("Hello.", "Nine boats left.", "a", "The lamp is lit.", "It rains.")
 CONFIG = ModelConfig("own_stepwise:Hum")
 Waves = dict[int, NDArray[np.float32]]
 
@@ -38,8 +38,8 @@ def hum() -> Iterator[Any]:
         yield own_stepwise
 
 
-def segments(model: Any, count: int = 14) -> list[Segment]:
-    rows = [Utterance(row, "", TEXTS[row % 4], seed=row, voice=("low", "high", "")[row % 3]) for row in range(count)]
+def segments(model: Any, count: int = 9) -> list[Segment]:
+    rows = [Utterance(row, "", TEXTS[row % 5], seed=row, voice=("low", "high", "")[row % 3]) for row in range(count)]
     return [s for row in rows for s in fit_segments(row, 200, model.info.max_length, model.prepare)]
 
 
@@ -58,7 +58,7 @@ def alone(hum: Any) -> Waves:
     return {segment.row: spoken(model, [segment])[segment.row] for segment in segments(model)}
 
 
-@pytest.mark.parametrize("slots", [3, 14])
+@pytest.mark.parametrize("slots", [3, 9])
 def test_rows_are_what_each_is_alone_in_any_slots_and_order(hum: Any, alone: Waves, slots: int) -> None:
     model = hum.Hum(CONFIG)
     assert model.reserve(ROOM, slots) == slots
@@ -76,10 +76,10 @@ def test_rows_are_what_each_is_alone_in_any_slots_and_order(hum: Any, alone: Wav
 def test_a_stream_is_the_row_in_pieces(hum: Any, alone: Waves) -> None:
     model = hum.Hum(CONFIG)
     model.reserve(ROOM, 2)
-    for segment in segments(model, 8):
+    for segment in segments(model, 5):
         pieces = list(model.stream(segment, StreamHandle()))
         np.testing.assert_allclose(np.concatenate(pieces), alone[segment.row], rtol=0, atol=1e-6)
-        assert len(pieces) > 1 or len(pieces[0]) < 40 * 160
+        assert len(pieces) > 1 or len(pieces[0]) < 30 * 160
 
 
 def test_a_row_that_must_end_and_does_not_says_what_to_do(hum: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,11 +104,11 @@ def test_memory_decides_how_many_slots_there_are(hum: Any) -> None:
 def test_steps_of_several_numbers_of_rows_are_measured_with_the_memory_of_their_slots(hum: Any) -> None:
     """The code that measures a GPU, here with the time inside of operators on a CPU."""
     model = hum.Hum(CONFIG)
-    assert model.reserve(ROOM, 4) == 4
+    assert model.reserve(ROOM, 2) == 2
     points = model.card_points()
     # One that another process has disturbed may be missing.
-    assert len(points) >= 2
-    assert {point.rows for point in points} <= {1, 2, 4}
+    assert len(points) >= 1
+    assert {point.rows for point in points} <= {1, 2}
     assert all(0 < point.device_s <= point.seconds for point in points)
     most = points[-1]
     assert hum.Hum(CONFIG).reserve(most.num_bytes, most.rows) == most.rows, "it is what so many slots take"

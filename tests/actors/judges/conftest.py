@@ -14,5 +14,5 @@ from speechmill.actors.judges.base import Hearing
 
 @pytest.fixture(scope="package")
 def spoken(tmp_path_factory: pytest.TempPathFactory) -> Sequence[Hearing]:
-    """Forty sentences of the embedded voice, some three minutes."""
-    return made_once(tmp_path_factory, "spoken", lambda: speak(sentences(40, seed=5)))
+    """Some sentences of the embedded voice, two minutes and more."""
+    return made_once(tmp_path_factory, "spoken", lambda: speak(sentences(30, seed=5)))

@@ -11,7 +11,7 @@ import torch
 from support.planted_faults import planted
 from torchaudio.functional import resample
 
-from speechmill.actors.judges.base import Hearing, JudgeConfig
+from speechmill.actors.judges.base import Hearing, Judge, JudgeConfig
 from speechmill.actors.judges.registry import describe_judge, load_judge
 from speechmill.errors import ModelError
 
@@ -30,11 +30,17 @@ def clips(spoken: Sequence[Hearing]) -> list[Hearing]:
     return [replace(clip, samples=wave, sample_rate=RATE) for clip, wave in zip(shortest, waves, strict=True)]
 
 
-def test_good_clips_are_probable_and_those_that_say_less_or_something_else_are_not(clips: list[Hearing]) -> None:
-    judge = load_judge(JudgeConfig("forced"))
-    assert [verdict.reasons for verdict in judge.judge(clips)] == [()] * len(clips)
+@pytest.fixture(scope="module")
+def forced() -> Judge:
+    return load_judge(JudgeConfig("forced"))
+
+
+def test_good_clips_are_probable_and_those_that_say_less_or_something_else_are_not(
+    forced: Judge, clips: list[Hearing]
+) -> None:
+    assert [verdict.reasons for verdict in forced.judge(clips)] == [()] * len(clips)
     for kind in ("other_clip", "half_spoken", "silence"):
-        assert judge.judge([planted(kind, clips, 0)])[0].name == "rejected", kind
+        assert forced.judge([planted(kind, clips, 0)])[0].name == "rejected", kind
 
 
 def test_what_is_heard_is_what_was_said_or_the_clip_is_rejected(clips: list[Hearing]) -> None:
@@ -45,10 +51,10 @@ def test_what_is_heard_is_what_was_said_or_the_clip_is_rejected(clips: list[Hear
     assert other.name == "rejected"
 
 
-def test_a_clip_that_does_not_fit_into_the_window_is_unheard_by_forced(clips: list[Hearing]) -> None:
+def test_a_clip_that_does_not_fit_into_the_window_is_unheard_by_forced(forced: Judge, clips: list[Hearing]) -> None:
     long = replace(clips[0], samples=clips[0].samples.repeat(16))
     assert long.duration_s > 29
-    assert load_judge(JudgeConfig("forced")).judge([long])[0].name == "unheard"
+    assert forced.judge([long])[0].name == "unheard"
 
 
 def test_what_it_is_is_known_without_loading_it() -> None:

@@ -63,11 +63,22 @@ def duration_name(nodes: list[onnx.NodeProto]) -> str:
 
 
 @pytest.fixture(scope="module")
-def twin() -> onnxruntime.InferenceSession:
+def twin_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("twin") / "float.onnx"
+    file.write_bytes(float_twin(PUBLISHED))
+    return file
+
+
+@pytest.fixture(scope="module")
+def twin(twin_file: Path) -> onnxruntime.InferenceSession:
+    return session_of(twin_file.read_bytes())
+
+
+def session_of(raw: bytes) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    return onnxruntime.InferenceSession(float_twin(PUBLISHED), options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(raw, options, providers=["CPUExecutionProvider"])
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +116,7 @@ def relative(a: np.ndarray, b: np.ndarray) -> float:
 
 @pytest.mark.parametrize("speed", [1.0, 0.6, 2.5])
 def test_the_port_says_what_the_published_graph_says(twin, network, rows, speed: float) -> None:
-    for row in rows:
+    for row in rows if speed == 1 else rows[:2]:
         names = [output.name for output in twin.get_outputs()]
         feed = {"ids": np.array([row]), "speed": np.array([speed], np.float32)}
         expected = dict(zip(names, twin.run(None, feed), strict=True))
@@ -161,12 +172,10 @@ def test_nothing_in_the_arranged_graph_is_computed_for_nothing() -> None:
         needed.update(node.input)
 
 
-def test_the_arranged_graph_computes_the_published_function(tmp_path: Path) -> None:
+def test_the_arranged_graph_computes_the_published_function(twin, twin_file: Path) -> None:
     """Compared in float: int8 layers would amplify a rounding until nothing could be seen."""
-    file = tmp_path / "float.onnx"
-    file.write_bytes(float_twin(PUBLISHED))
-    sessions = [onnxruntime.InferenceSession(raw) for raw in (file.read_bytes(), frame_major(file.read_bytes(), file))]
-    for text, speed in zip(TEXTS, (1.0, 0.7, 1.0, 1.9), strict=True):
+    sessions = [twin, session_of(frame_major(twin_file.read_bytes(), twin_file))]
+    for text, speed in ((TEXTS[0], 1.0), (TEXTS[1], 0.7), (TEXTS[3], 1.9)):
         tokens = prepared(Phonemes(british=False).pronounced(text)).tokens
         feed = {"ids": np.array([tokens], np.int64), "speed": np.array([speed], np.float32)}
         published, arranged = (

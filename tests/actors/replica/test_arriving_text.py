@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
@@ -33,13 +34,18 @@ def job_row(model: Typist, text: str, seed: int) -> np.ndarray:
     return model.speak([Segment(0, 0, text, model.prepare(text, "one"), seed, "one", 1.0)])[0]
 
 
-@settings(max_examples=8, deadline=None)
-@given(st.lists(st.integers(0, len(TEXT)), max_size=9), st.integers(0, 99))
+@cache
+def job_rows(model: Typist) -> dict[int, np.ndarray]:
+    return {seed: job_row(model, TEXT, seed) for seed in (3, 70)}
+
+
+@settings(max_examples=6, deadline=None)
+@given(st.lists(st.integers(0, len(TEXT)), max_size=9), st.sampled_from([3, 70]))
 def test_any_parts_are_spoken_as_the_row_of_a_job(typist: Typist, cuts: list[int], seed: int) -> None:
     places = [0, *sorted(cuts), len(TEXT)]
     parts = [TEXT[start:end] for start, end in pairwise(places)]
     heard = np.concatenate(list(speak_stream(typist, parts, seed=seed)))
-    assert np.array_equal(heard, job_row(typist, TEXT, seed))
+    assert np.array_equal(heard, job_rows(typist)[seed])
 
 
 def test_audio_leaves_while_the_text_is_not_complete(typist: Typist) -> None:

@@ -127,14 +127,17 @@ def records(receipt: Receipt) -> list[Record]:
     return found
 
 
+NUM_ROWS = 300
+
+
 @pytest.mark.parametrize("mixes_voices", [True, False])
 def test_a_voice_a_row_costs_no_batch_where_voices_are_mixed(mixes_voices: bool) -> None:
-    rows = [replace(row, speed=1.0 + row.row % 2) for row in utterances(*["Ten words."] * 1_000)]
+    rows = [replace(row, speed=1.0 + row.row % 2) for row in utterances(*["Ten words."] * NUM_ROWS)]
     wanted = replica(MemoryStore(), mixes_voices=mixes_voices).speak("job", "p", rows)
     many = [replace(row, voice=f"voice {row.row}") for row in rows]
     receipt = replica(MemoryStore(), mixes_voices=mixes_voices).speak("job", "p", many)
     assert wanted is not None and receipt is not None
-    assert receipt.batches.num_batches == (wanted.batches.num_batches if mixes_voices else 1_000)
+    assert receipt.batches.num_batches == (wanted.batches.num_batches if mixes_voices else NUM_ROWS)
     assert [r.pcm_sha256 for r in records(receipt)] == [r.pcm_sha256 for r in records(wanted)]
     assert [r.voice for r in records(receipt)] == [row.voice for row in many]
 
@@ -232,7 +235,7 @@ class Sticky(Tone):
 
 def test_a_device_that_breaks_in_mid_shard_fails_no_innocent_row() -> None:
     """The rows after the breakdown were once committed as failed, though nothing was wrong with them."""
-    config = ReplicaConfig(ModelConfig("tone"), batch_rows=2)
+    config = ReplicaConfig(ModelConfig("tone", options={"audio_char_s": 0.01}), batch_rows=2)
     made = joined(config, MemoryStore())
     give(made, Sticky(config.model))
     with pytest.raises(RuntimeError, match="device-side assert"):
@@ -330,7 +333,7 @@ def test_a_part_that_is_dropped_ends_with_its_batch_and_its_rows_do_not_count() 
     store = MemoryStore()
     made = replica(store, Dropping)
     Dropping.drop = lambda: made.drop("job", "p")
-    rows = utterances("x" * 300, "DROP me.", *["A row of text."] * 2_000)
+    rows = utterances("x" * 300, "DROP me.", *["A row of text."] * 600)
     assert made.speak("job", "p", rows) is None
     assert store.parts["p"].is_aborted
     assert not store.parts["p"].is_closed
@@ -373,6 +376,6 @@ def test_what_is_spoken_for_a_job_that_leaves_ends_with_its_batch() -> None:
     store = MemoryStore()
     made = replica(store, Dropping)
     Dropping.drop = lambda: made.leave("job")
-    assert made.speak("job", "p", utterances("DROP me.", *["A row of text."] * 2_000)) is None
+    assert made.speak("job", "p", utterances("DROP me.", *["A row of text."] * 600)) is None
     assert store.parts["p"].is_aborted
     assert made.speak("job", "q", utterances("One.")) is None

@@ -353,6 +353,11 @@ class PretendCuda:
 class _Mode(TorchDispatchMode):
     """Gives every operator of a thread to the device."""
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """No: to hide operators from the compiler, torch would import it, which takes seconds."""
+        return False
+
     def __init__(self, gpu: PretendCuda) -> None:
         super().__init__()
         self._gpu = gpu

@@ -18,11 +18,15 @@ from speechmill.actors.models.chattts.nets.backbone import Backbone, CodeNetwork
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 POSITIONS = 80
+SIZES = replace(TINY, num_layers=1)
+"""Graphs of several layers are those of tests/scenarios/test_models_on_cuda_rules.py."""
 
 
 def state(part: str, seed: int, device: torch.device) -> dict[str, Tensor]:
     chance = torch.Generator().manual_seed(seed)
-    made = {name: torch.randn(shape, generator=chance) * 0.3 for name, shape in tensors(TINY)[PART_FILES[part]].items()}
+    made = {
+        name: torch.randn(shape, generator=chance) * 0.3 for name, shape in tensors(SIZES)[PART_FILES[part]].items()
+    }
     made = {name: torch.ones_like(value) if "norm" in name else value for name, value in made.items()}
     for book in range(TINY.num_vq):
         if part == "embed":
@@ -32,7 +36,7 @@ def state(part: str, seed: int, device: torch.device) -> dict[str, Tensor]:
 
 def network_on(device: torch.device) -> CodeNetwork:
     embed = state("embed", 1, device)
-    return CodeNetwork(Backbone(TINY, state("gpt", 0, device), embed), embed)
+    return CodeNetwork(Backbone(SIZES, state("gpt", 0, device), embed), embed)
 
 
 def request(key: int, device: torch.device, **how: object) -> Request:

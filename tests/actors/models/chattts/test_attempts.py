@@ -72,13 +72,13 @@ def speak(
 
 
 def test_a_row_that_was_rejected_is_what_its_attempt_is_alone(tiny_folder: Path) -> None:
-    rows = rows_of(40)
-    found, _, mean_attempts = speak(tiny_folder, rows, 3, 12, 2)
-    assert [record.row for record in found] == list(range(40))
+    rows = rows_of(24)
+    found, _, mean_attempts = speak(tiny_folder, rows, 3, 8, 2)
+    assert [record.row for record in found] == list(range(24))
     assert 1.2 < mean_attempts < 1.8
-    made = model(tiny_folder, SLOTS, max_steps=12)
+    made = model(tiny_folder, SLOTS, max_steps=8)
     apart = 0
-    for record in found[:16]:
+    for record in found[:10]:
         prepared = made.prepare(record.text, "")
         attempts = range((record.attempt or 0) + 1)
         waves = [

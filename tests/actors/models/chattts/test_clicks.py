@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
 
-from speechmill.actors.engine.chunks import ChunkPolicy
-from speechmill.actors.engine.request import Sampling
+from speechmill.actors.engine.chunks import Chunker, ChunkPolicy
+from speechmill.actors.engine.request import Generated, Request, Sampling
+from speechmill.actors.engine.shared import Drawn, SharedEngine
 from speechmill.actors.models.chattts.checkpoint.layout import SAMPLE_RATE, TINY
 from speechmill.actors.models.chattts.checkpoint.weights import Checkpoint
 from speechmill.actors.models.chattts.options import Options
@@ -53,25 +52,51 @@ class Flux:
 
 
 POLICIES = {
-    "full": ChunkPolicy(first=6, growth=1, most=6, ahead=60, context=60),
+    "full": ChunkPolicy(first=6, growth=1, most=6, ahead=24, context=24),
     "default": ChunkPolicy(),
     "default in small chunks": ChunkPolicy(first=4, growth=1, most=4),
     "no look-ahead": ChunkPolicy(first=4, growth=1, most=4, ahead=0),
 }
 
 
+class Replayed:
+    """An engine that gives rows which have been drawn, whole and as streams, step by step."""
+
+    def __init__(self, rows: Iterable[Generated]) -> None:
+        self._rows = list(rows)
+
+    def run(self, requests: Iterable[Request]) -> Iterator[Generated]:
+        """The rows, by the seeds of the requests."""
+        return (replace(self._rows[request.seed], key=request.key) for request in requests)
+
+    def stream(self, request: Request, policy: ChunkPolicy, listener: StreamHandle) -> Iterator[Drawn]:
+        """The chunks of a row, cut while its steps come one by one."""
+        row, chunker = self._rows[request.seed], Chunker(policy)
+        for there in range(1, row.num_steps + 1):
+            while (chunk := chunker.next(there, is_complete=there == row.num_steps)) is not None:
+                steps = slice(chunk.window_start, chunk.window_end)
+                yield Drawn(chunk, row.codes[steps], row.hiddens[steps], row if chunk.is_last else None)
+
+
 class Sounds:
-    """Some lines of 120 steps, each decoded at once and as a stream."""
+    """Some lines of 120 steps, drawn once, each decoded at once and as a stream."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         sampling = Sampling(min_steps=120, max_steps=120)
         self._lines = [Line((1, 2, 300, 301, 5 + seed), None, None, seed, sampling) for seed in range(3)]
         self.rows, self.pieces = cache(self._rows), cache(self._pieces)
+        self._engine: Replayed | None = None
 
     def _loaded(self, options: Options) -> ChatttsSpeech:
         speech = ChatttsSpeech(Checkpoint.open(self._folder), "cpu", "float32", options)
         assert speech.reserve(10**9, 4, 256, 0, 64) == 4
+        engines = speech.synthesis._engines
+        if self._engine is None:
+            rows = sorted(engines["speak"].run(speech._requests(self._lines)), key=lambda row: row.key)
+            assert [row.num_steps for row in rows] == [120] * len(rows)
+            self._engine = Replayed(rows)
+        engines["speak"] = cast("SharedEngine", self._engine)
         return speech
 
     def _rows(self, decoder: Decoder) -> list[Wave]:
@@ -81,8 +106,7 @@ class Sounds:
 
     def _pieces(self, decoder: Decoder, policy: str) -> list[list[Wave]]:
         speech = self._loaded(Options(decoder=decoder, incomplete="keep", streaming=POLICIES[policy]))
-        with ThreadPoolExecutor(len(self._lines), initializer=torch.set_num_threads, initargs=(1,)) as threads:
-            return list(threads.map(lambda line: list(speech.stream(line, StreamHandle())), self._lines))
+        return [list(speech.stream(line, StreamHandle())) for line in self._lines]
 
     def flux(self, decoder: Decoder, policy: str, damage: Callable[[list[Wave]], None] = lambda pieces: None) -> Flux:
         """Where the pieces meet; they are damaged before they are joined."""

@@ -26,6 +26,7 @@ from speechmill.errors import ModelError, RowError, RowRejected
 
 Waves = dict[tuple[int, int], NDArray[np.float32]]
 ROOM = 10**9
+MOST_STEPS = 24
 TEXTS = [
     "Hello.",
     "The baker opens at five, and by seven the street smells of warm bread.",
@@ -42,7 +43,7 @@ VOICES = {
 
 
 def model(folder: Path, slots: int | None = 8, **options: Any) -> Chattts:
-    options = {"max_steps": 70, "incomplete": "keep", "voices": VOICES} | options
+    options = {"max_steps": MOST_STEPS, "incomplete": "keep", "voices": VOICES} | options
     made = Chattts(ModelConfig("chattts", path=str(folder), options=options))
     assert made.reserve(ROOM, slots) == (slots or made.info.batch_limit.max_rows)
     return made
@@ -74,32 +75,30 @@ def is_alike(wave: NDArray[np.float32], other: NDArray[np.float32]) -> bool:
     return len(wave) == len(other) and np.allclose(wave, other, rtol=1e-7, atol=2e-5)
 
 
-NUM_ROWS = 30
-"""Each text in each voice."""
-SHORT = {"max_steps": 40}
+NUM_ROWS = 12
+"""Each text and each voice more than once, never the same pair."""
+LONGER = {"max_steps": 40}
 
 
 @pytest.fixture(scope="module")
 def alone(tiny_folder: Path) -> Waves:
     """Rows, each spoken by itself."""
-    made = model(tiny_folder, 1, **SHORT)
+    made = model(tiny_folder, 1, **LONGER)
     waves: Waves = {}
     for segment in segments(made, NUM_ROWS):
         waves |= spoken(made, [segment])
     return waves
 
 
-@pytest.mark.parametrize("slots", [1, 3, 16, NUM_ROWS])
+@pytest.mark.parametrize("slots", [3, 16])
 def test_a_row_sounds_the_same_whoever_is_spoken_beside_it(tiny_folder: Path, alone: Waves, slots: int) -> None:
-    made = model(tiny_folder, slots, **SHORT)
+    made = model(tiny_folder, slots, **LONGER)
     rows = segments(made, NUM_ROWS)
     random.Random(slots).shuffle(rows)
-    rows = rows[:10] if slots == 1 else rows  # one after the other, as in `alone`
     # Sums are rounded in another way with another number of slots, and on another processor.
     waves = spoken(made, rows)
-    assert waves.keys() == {(row.row, row.index) for row in rows}
-    assert_alike(waves, {key: alone[key] for key in waves}, num_on_the_edge=1)
-    assert len({len(wave) for wave in alone.values()}) > 4, "rows of many lengths"
+    assert_alike(waves, alone, num_on_the_edge=1)
+    assert len({len(wave) for wave in alone.values()}) > 3, "rows of several lengths"
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -114,16 +113,16 @@ def test_deterministic_is_the_same_to_the_last_bit(tiny_folder: Path, threads: i
 def _check_deterministic(tiny_folder: Path) -> None:
     first = Chattts(ModelConfig("chattts", path=str(tiny_folder), options=_deterministic()))
     assert first.reserve(ROOM, None) == 16, "a number of slots that no measurement decides"
-    rows = segments(first, 12)
+    rows = segments(first, 8)
     together = _codes_of(first, rows)
     second = Chattts(ModelConfig("chattts", path=str(tiny_folder), options=_deterministic()))
     second.reserve(ROOM, None)
-    for row in rows[:4]:
+    for row in rows[:3]:
         assert torch.equal(_codes_of(second, [row])[row.row][1], together[row.row][1])
 
 
 def _deterministic() -> dict[str, Any]:
-    return {"max_steps": 70, "incomplete": "keep", "voices": VOICES, "deterministic": True}
+    return {"max_steps": MOST_STEPS, "incomplete": "keep", "voices": VOICES, "deterministic": True}
 
 
 def _codes_of(made: Chattts, rows: list[Segment]) -> dict[int, tuple[torch.Tensor, torch.Tensor]]:
@@ -202,13 +201,14 @@ def test_a_recording_of_a_row_is_the_same_as_one_of_the_job(
 
 
 def test_rows_that_do_not_end_fail_or_are_kept(tiny_folder: Path) -> None:
-    made = model(tiny_folder, incomplete="fail", min_steps=70, voices={})
+    most = {"min_steps": 40, "max_steps": 40, "voices": {}}
+    made = model(tiny_folder, incomplete="fail", **most)
     [(_, outcome)] = made.speak_rows(segments(made, 1))
     assert isinstance(outcome, RowRejected)
-    assert "after 70 steps (1 s of speech)" in str(outcome) and "max_steps" in str(outcome)
-    kept = model(tiny_folder, min_steps=70, voices={})
+    assert "after 40 steps (1 s of speech)" in str(outcome) and "max_steps" in str(outcome)
+    kept = model(tiny_folder, **most)
     [(_, outcome)] = kept.speak_rows(segments(kept, 1))
-    assert not isinstance(outcome, RowError) and len(outcome) == (2 * 70 - 1) * 256
+    assert not isinstance(outcome, RowError) and len(outcome) == (2 * 40 - 1) * 256
 
 
 def test_a_caller_that_goes_away_leaves_nothing_behind(tiny_folder: Path) -> None:
@@ -219,8 +219,8 @@ def test_a_caller_that_goes_away_leaves_nothing_behind(tiny_folder: Path) -> Non
 
 
 def test_slots_are_used_well_on_a_long_tailed_corpus(tiny_folder: Path) -> None:
-    made = model(tiny_folder, 8)
-    spoken(made, segments(made, 40))
+    made = model(tiny_folder, 8, max_steps=40)
+    spoken(made, segments(made, 32))
     used = made.usage()
     assert isinstance(used, SlotUsage)
     assert used.row_steps >= 0.9 * used.slot_steps > 0
@@ -231,7 +231,7 @@ def test_memory_decides_how_many_slots_there_are(tiny_folder: Path) -> None:
     assert made.reserve(0, None) == 0
     assert made.reserve(ROOM, 7) == 7
     assert made.reserve(10**6, 7) == 0, "a number that does not fit is refused"
-    positions = MAX_TOKENS + 70
+    positions = MAX_TOKENS + MOST_STEPS
     little = made._ready.slot_bytes({"speak": positions}) * 2 + 2_048 * 96 * 1024
     assert made.reserve(little, None) in (1, 2)
 
@@ -284,31 +284,31 @@ def test_an_unknown_voice_costs_its_row(tiny_folder: Path) -> None:
 
 
 def test_a_stream_is_the_row_in_pieces_beside_the_rows_of_a_job(tiny_folder: Path, alone: Waves) -> None:
-    """With as much look-ahead and context as the sound depends on; seven streams, and rows of a job between them."""
-    made = model(tiny_folder, 4, **SHORT, streaming={"first": 3, "growth": 1.5, "most": 16, "ahead": 30})
+    """With as much look-ahead and context as the sound depends on; five streams, and rows of a job between them."""
+    made = model(tiny_folder, 4, **LONGER, streaming={"first": 3, "growth": 1.5, "most": 16, "ahead": 30})
     rows = segments(made, NUM_ROWS)
-    streamed = [row for row in rows if (row.row, row.index) in alone][:7]
+    streamed = sorted(rows, key=lambda row: -len(alone[row.row, row.index]))[:5]
 
     def listen(segment: Segment) -> list[NDArray[np.float32]]:
         torch.set_num_threads(1)
         return list(made.stream(segment, StreamHandle()))
 
     with ThreadPoolExecutor(8) as threads:
-        job = threads.submit(spoken, made, rows[10:])
+        job = threads.submit(spoken, made, rows[5:])
         streams = [threads.submit(listen, segment) for segment in streamed]
         for segment, stream in zip(streamed, streams, strict=True):
             pieces = stream.result(HANG_S)
             whole = alone[segment.row, segment.index]
-            assert len(pieces) > 1 or len(whole) < 40 * 512
+            assert len(pieces) > 1 or len(whole) < 34 * 512
             assert_alike({(0, 0): np.concatenate(pieces)}, {(0, 0): whole})
         assert_alike(job.result(HANG_S), {key: alone[key] for key in job.result()})
 
 
 def test_a_stream_that_does_not_end_says_so_after_its_audio(tiny_folder: Path) -> None:
-    made = model(tiny_folder, incomplete="fail", min_steps=70, voices={})
+    made = model(tiny_folder, incomplete="fail", min_steps=MOST_STEPS, voices={})
     [segment] = segments(model(tiny_folder), 1)
     pieces: list[NDArray[np.float32]] = []
-    with pytest.raises(RowRejected, match="after 70 steps"):
+    with pytest.raises(RowRejected, match=f"after {MOST_STEPS} steps"):
         for piece in made.stream(segment, StreamHandle()):
             pieces.append(piece)
-    assert sum(map(len, pieces)) == (2 * 70 - 1) * 256
+    assert sum(map(len, pieces)) == (2 * MOST_STEPS - 1) * 256

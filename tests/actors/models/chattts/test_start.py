@@ -75,7 +75,7 @@ def test_the_decoder_is_warmed_with_every_window_of_a_stream(
 ) -> None:
     """What a GPU does at its start, and no other device."""
     speech = ChatttsSpeech(Checkpoint.open(tiny_folder), "cpu", "float32", Options(decoder=decoder, incomplete="keep"))
-    assert speech.reserve(10**9, 2, 300, 0, 64) == 2
+    assert speech.reserve(10**9, 2, 200, 0, 64) == 2
     seen: list[torch.Size] = []
     decode = speech.synthesis._decode
 
@@ -84,8 +84,8 @@ def test_the_decoder_is_warmed_with_every_window_of_a_stream(
         return decode(steps, lengths)
 
     monkeypatch.setattr(speech.synthesis, "_decode", watched)
-    speech.synthesis._warm_decoder(300)
+    speech.synthesis._warm_decoder(200)
     warmed, seen[:] = set(seen), []
-    line = Line((1, 2, 300, 301), None, None, 0, Sampling(min_steps=250, max_steps=250))
+    line = Line((1, 2, 300, 301), None, None, 0, Sampling(min_steps=130, max_steps=130))
     assert len(list(speech.stream(line, StreamHandle()))) > 4
     assert len(set(seen) - warmed) <= 1, "the last window is as long as the row happens to be"

@@ -34,13 +34,13 @@ def rows(clips: list[Reference]) -> list[Row]:
 
 @pytest.mark.parametrize("guidance", [2.0, 0.0])
 def test_each_row_has_the_frames_that_it_has_alone(tiny_f5tts: Path, rows: list[Row], guidance: float) -> None:
-    """Law: in batches of 3, 16 and 64, shuffled, to 1e-5. Upstream's padded rows differ by a hundredth and more."""
+    """Law: in batches of 3, 10 and 24, shuffled, to 1e-5. Upstream's padded rows differ by a hundredth and more."""
     made = Synthesis(Checkpoint.open(tiny_f5tts), Options(steps=1, guidance=guidance), "cpu")
     with torch.inference_mode():
-        alone = [made.frames([row])[0] for row in (rows if guidance else rows[:16])]
+        alone = [made.frames([row])[0] for row in rows[: 24 if guidance else 6]]
         order = list(range(len(alone)))
         random.Random(1).shuffle(order)
-        for size in (3, 16, 64) if guidance else (16,):
+        for size in (3, 10, 24) if guidance else (6,):
             for start in range(0, len(order), size):
                 batch = order[start : start + size]
                 for row, frames in zip(batch, made.frames([rows[at] for at in batch]), strict=True):

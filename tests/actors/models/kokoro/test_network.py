@@ -56,14 +56,11 @@ def spoken(
     return [wave[: prosody.num_frames[row] * FRAME] for wave, row in zip(waves, picked, strict=True)]
 
 
-@pytest.mark.parametrize("pad", [0, 77])
-def test_a_row_is_the_same_in_every_batch(
-    network: KokoroNetwork, rows: list[tuple[Tensor, Tensor, float]], pad: int
-) -> None:
+def test_a_row_is_the_same_in_every_batch(network: KokoroNetwork, rows: list[tuple[Tensor, Tensor, float]]) -> None:
     """Law: alone, in any batch, in any order, picked out of it, whatever stands in the padding; durations exactly."""
     alone = [spoken(network, [row], [0])[0] for row in rows]
     durations = [prosody_of(network, [row]).durations[0] for row in rows]
-    for order in ([0, 1, 2, 3], [3, 2, 0, 1], [2, 1]):
+    for order, pad in (([0, 1, 2, 3], 77), ([3, 2, 0, 1], 0), ([2, 1], 77)):
         batch = [rows[at] for at in order]
         prosody = prosody_of(network, batch, pad)
         for at, row in enumerate(order):

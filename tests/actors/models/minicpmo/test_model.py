@@ -86,7 +86,7 @@ def test_rows_of_all_lengths_steps_and_voices_beside_each_other_have_the_codes_t
     minicpmo_folder: Path,
 ) -> None:
     made = model(minicpmo_folder, slots=3, max_steps=60)
-    rows = [segment(made, row) for row in (0, 3, 7, 11, 14)]
+    rows = [segment(made, row) for row in (0, 3, 11, 14)]
     alone = {row.row: drawn(made, [row])[row.row] for row in rows}
     beside = drawn(made, rows[::-1])
     assert len({len(row.codes) for row in alone.values()}) > 2
@@ -133,14 +133,22 @@ def spoken(made: Minicpmo, segments: list[Segment]) -> dict[int, NDArray[np.floa
     return waves
 
 
-def test_a_stream_has_the_audio_of_a_job_also_over_windows(minicpmo_folder: Path) -> None:
-    """To rounding, if the look-ahead is as long as a step's samples reach."""
+@pytest.fixture(scope="module")
+def long_stream(minicpmo_folder: Path) -> tuple[Minicpmo, Segment, list[NDArray[np.float32]]]:
+    """A model, a text of two windows, and the pieces of its stream."""
     streaming = {"first": 4, "ahead": 20}
     made = model(minicpmo_folder, max_steps=80, streaming=streaming, windows=SHORT_WINDOWS)
-    assert made._networks.context_steps <= 20  # pyright: ignore[reportPrivateUsage]
     what = segment(made, 4, LONG, "seed:7")
+    return made, what, list(made.stream(what, StreamHandle()))
+
+
+def test_a_stream_has_the_audio_of_a_job_also_over_windows(
+    long_stream: tuple[Minicpmo, Segment, list[NDArray[np.float32]]],
+) -> None:
+    """To rounding, if the look-ahead is as long as a step's samples reach."""
+    made, what, pieces = long_stream
+    assert made._networks.context_steps <= 20  # pyright: ignore[reportPrivateUsage]
     whole = spoken(made, [what])[4]
-    pieces = list(made.stream(what, StreamHandle()))
     assert len(pieces) > 3
     assert len(whole) % 512 == 0
     np.testing.assert_allclose(np.concatenate(pieces), whole, atol=2e-5)
@@ -211,11 +219,12 @@ class Writer:
         """Nothing comes from another thread."""
 
 
-def test_a_text_that_arrives_has_the_audio_of_a_job(minicpmo_folder: Path) -> None:
+def test_a_text_that_arrives_has_the_audio_of_a_job(
+    long_stream: tuple[Minicpmo, Segment, list[NDArray[np.float32]]],
+) -> None:
     """Words and marks one by one, and in two parts."""
-    made = model(minicpmo_folder, max_steps=80, windows=SHORT_WINDOWS)
-    what = segment(made, 4, LONG, "seed:7")
-    whole = np.concatenate(list(made.stream(what, StreamHandle())))
+    made, what, pieces = long_stream
+    whole = np.concatenate(pieces)
     for parts in (re.findall(r"\w+|\W", LONG), list(LONG.partition("came"))):
         arriving = made.stream_arriving(replace(what, text="", prepared=Prepared.of(())), Writer(parts), StreamHandle())
         assert np.array_equal(np.concatenate(list(arriving)), whole)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date, timedelta
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -138,13 +139,16 @@ CONTEXTS = [
 ]
 
 
-@pytest.mark.parametrize("context", CONTEXTS)
-def test_splitting_and_reading_agree_on_every_abbreviation(context: str) -> None:
-    """The bug: "She said no. Then" was read "number then" by one table, and split by another."""
+@pytest.mark.parametrize("every", [3, pytest.param(1, marks=pytest.mark.soak)])
+def test_splitting_and_reading_agree_on_every_abbreviation(every: int) -> None:
+    """The bug: "She said no. Then" was read "number then" by one table, and split by another.
+
+    Each abbreviation in every third context; each context has every third abbreviation.
+    """
     differing: list[str] = []
-    for name in abbreviations():
-        if "'" in name or "/" in name:
-            continue  # written without a full stop
+    for at, (name, context) in enumerate(product(abbreviations(), CONTEXTS)):
+        if "'" in name or "/" in name or at % every:
+            continue  # written without a full stop, or left to another context
         text = context.format(name, name)
         before = len(sentence_spans(text, 0, len(text)))
         said = spoken(text)

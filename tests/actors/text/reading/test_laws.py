@@ -15,8 +15,10 @@ from speechmill.actors.text.front_end import reader_of
 from speechmill.actors.text.reading.analyser import Analysis, analyse, is_meaningful
 from speechmill.actors.text.reading.folding import fold
 
-STRIDE = 13
-"""Of the code points that are tried: a sample of every block."""
+STRIDE, WIDE = 13, 13 * 16
+"""Between the code points that are tried: a sample of every block, a thinner one of the blocks of thousands."""
+LARGE_BLOCKS = (range(0x3400, 0xA000), range(0xAC00, 0xD7B0), range(0x17000, 0x18D00), range(0x20000, sys.maxunicode))
+"""Han, Hangul, Tangut, and the planes of Han behind them."""
 
 
 def analysis(text: str, language: str) -> Analysis:
@@ -33,6 +35,8 @@ def test_every_letter_digit_and_symbol_of_unicode_is_spoken_or_named(language: s
     bare = said_of(frame.format(""), language)
     lost: list[str] = []
     for code in range(0xA0, sys.maxunicode, STRIDE):
+        if any(code in block and (code - block.start) % WIDE >= STRIDE for block in LARGE_BLOCKS):
+            continue
         char = chr(code)
         if unicodedata.category(char)[0] in "LNS" and said_of(frame.format(char), language) == bare:
             lost.append(f"U+{code:04X} {unicodedata.name(char, '')}")
@@ -46,7 +50,7 @@ TEXTS = st.text() | st.lists(
 
 
 @given(TEXTS, st.sampled_from(["en", "zh"]))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=min(300, 6 * settings.default.max_examples), deadline=None)
 def test_spans_are_in_order_and_hold_all_that_is_not_said_as_written(text: str, language: str) -> None:
     found = analysis(text, language)
     position = 0
@@ -61,7 +65,7 @@ def test_spans_are_in_order_and_hold_all_that_is_not_said_as_written(text: str, 
 
 
 @given(st.text())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=min(200, 4 * settings.default.max_examples), deadline=None)
 def test_folding_twice_is_folding_once(text: str) -> None:
     assert fold(fold(text)) == fold(text)
 
