@@ -21,6 +21,7 @@ from pathlib import Path
 
 import psutil
 
+from .ports import free_ports
 from .ray_node import AGENT_PORTS, UP
 from .waiting import eventually
 
@@ -81,7 +82,7 @@ def head(
 ) -> Iterator[Node]:
     """The first machine of a cluster; it and its children run by `python`."""
     folder = Path(tempfile.mkdtemp(prefix="ray-"))  # short: Unix sockets below it have 107 bytes at most
-    (dashboard,) = _free_ports(1)
+    (dashboard,) = free_ports(1)
     options = {
         "node_ip_address": "127.0.0.1",
         "gcs_server_port": 0,
@@ -123,7 +124,7 @@ def worker(of: Node, num_cpus: int = 1, **environment: str) -> Iterator[Node]:
 @contextmanager
 def client_server(of: Node) -> Iterator[str]:
     """The server of Ray's client for a cluster; its address, ray://host:port."""
-    (port,) = _free_ports(1)
+    (port,) = free_ports(1)
     module = ["-P", "-m", "ray.util.client.server", "--mode=proxy", "--host=127.0.0.1", f"--port={port}"]
     # It asks that agent for the environments that clients bring; here none brings one.
     where = [f"--address={of.address}", "--runtime-env-agent-address=http://127.0.0.1:1"]
@@ -197,12 +198,4 @@ def _answers(port: int) -> bool:
 
 
 def _agent_ports() -> dict[str, int]:
-    return dict(zip(AGENT_PORTS, _free_ports(len(AGENT_PORTS)), strict=True))
-
-
-def _free_ports(count: int) -> list[int]:
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for free in sockets:
-            free.bind(("127.0.0.1", 0))
-        return [free.getsockname()[1] for free in sockets]
+    return dict(zip(AGENT_PORTS, free_ports(len(AGENT_PORTS)), strict=True))

@@ -17,7 +17,6 @@ import sys
 import tempfile
 import time
 import uuid
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ import boto3.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from .ports import free_ports
 from .waiting import HANG_S
 
 PORT_NAMES = ("s3", "s3_grpc", "master", "master_grpc", "volume", "volume_grpc", "filer", "filer_grpc")
@@ -41,6 +41,8 @@ class S3Server:
         self.folder = Path(tempfile.mkdtemp(prefix="weed-"))  # short: its Unix sockets' paths have 107 bytes at most
         self._process: subprocess.Popen[bytes] | None = None
         self._ports: dict[str, int] = {}
+        self._are_known = False  # ports that others have been told stay
+        self._client: Any = None
         identity = {
             "name": "test",
             "credentials": [
@@ -64,10 +66,13 @@ class S3Server:
 
     def start(self) -> None:
         """Start, or start again with the same data and ports; returns once a signed write goes through."""
-        for ports in (self._ports,) if self._ports else (_free_ports(self.address) for _ in range(3)):
-            self._ports = ports
+        for _ in range(3):
+            if not self._are_known:
+                self._client = None
+                self._ports = dict(zip(PORT_NAMES, free_ports(len(PORT_NAMES), self.address), strict=True))
             self._launch()
             if self._wait_until_ready():
+                self._are_known = True
                 return
             self.stop()  # another program may have taken one of the ports in between
         raise RuntimeError(f"weed did not start:\n{(self.folder / 'weed.out').read_text()[-3000:]}")
@@ -82,6 +87,8 @@ class S3Server:
     def close(self) -> None:
         """Stop, and remove the data."""
         self.stop()
+        if self._client is not None:
+            self._client.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def new_bucket(self) -> str:
@@ -90,17 +97,18 @@ class S3Server:
         self.client().create_bucket(Bucket=name)
         return name
 
-    def client(self, **options: Any) -> Any:
-        """A plain boto3 client with the right keys."""
-        return boto3.session.Session().client(
-            "s3",
-            endpoint_url=self.endpoint,
-            region_name="us-east-1",
-            aws_access_key_id=self.access_key,
-            aws_secret_access_key=self.secret_key,
-            config=Config(connect_timeout=5, read_timeout=20, s3={"addressing_style": "path"}),
-            **options,
-        )
+    def client(self) -> Any:
+        """A plain boto3 client with the right keys, made once."""
+        if self._client is None:
+            self._client = boto3.session.Session().client(
+                "s3",
+                endpoint_url=self.endpoint,
+                region_name="us-east-1",
+                aws_access_key_id=self.access_key,
+                aws_secret_access_key=self.secret_key,
+                config=Config(connect_timeout=5, read_timeout=20, s3={"addressing_style": "path"}),
+            )
+        return self._client
 
     def _launch(self) -> None:
         environ = os.environ | {
@@ -174,8 +182,6 @@ class S3Server:
             client.delete_bucket(Bucket=bucket)
         except (BotoCoreError, ClientError):
             return False
-        finally:
-            client.close()
         return is_ready
 
 
@@ -191,14 +197,6 @@ def _die_with_me() -> list[str]:
     """A command prefix: the kernel kills the server when pytest dies in any way."""
     setpriv = shutil.which("setpriv")
     return [setpriv, "--pdeathsig", "KILL"] if setpriv else []
-
-
-def _free_ports(address: str) -> dict[str, int]:
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in PORT_NAMES]
-        for each in sockets:
-            each.bind((address, 0))
-        return {name: each.getsockname()[1] for name, each in zip(PORT_NAMES, sockets, strict=True)}
 
 
 def _answers(address: str, port: int) -> bool:

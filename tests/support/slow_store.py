@@ -4,33 +4,44 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from pathlib import Path
 
 from speechmill.errors import StorageMissing
 
+from .waiting import HANG_S
+
 
 class SlowPart:
-    """Takes seconds to store what it was given."""
+    """Is stored when its store lets it."""
 
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
+    def __init__(self, hold: str) -> None:
+        self.hold = hold
 
     def add(self, row: int, id: str, encoded: bytes, sidecar: Mapping[str, object]) -> tuple[str, None]:
         """Take a clip."""
         return f"audio/{row}", None
 
     def close(self) -> None:
-        """Store."""
-        time.sleep(self.seconds)
+        """Store; the process that finds the file, and removes it, does not come to an end with it."""
+        try:
+            Path(self.hold).unlink()
+        except (FileNotFoundError, IsADirectoryError, PermissionError):
+            return
+        time.sleep(HANG_S)
 
     def abort(self) -> None:
         """Nothing is kept."""
 
 
 class SlowStore:
-    """A store far away; `is_shared` False is one that the replica's node does not share."""
+    """A store far away; `is_shared` False is one that the replica's node does not share.
 
-    def __init__(self, seconds: float = 0.0, *, is_shared: bool = True) -> None:
-        self.seconds = seconds
+    Args:
+        hold: Path of a file; the first part that finds it there removes it and is stored for ever. Empty: none is
+    """
+
+    def __init__(self, hold: str = "", *, is_shared: bool = True) -> None:
+        self.hold = hold
         self.is_shared = is_shared
 
     def check(self) -> None:
@@ -40,4 +51,4 @@ class SlowStore:
 
     def open_part(self, name: str) -> SlowPart:
         """Begin a part."""
-        return SlowPart(self.seconds)
+        return SlowPart(self.hold)

@@ -16,7 +16,8 @@ class TcpProxy:
     def __init__(self, target_port: int) -> None:
         self._target_port = target_port
         self._lock = threading.Lock()
-        self._listener: socket.socket | None = None
+        self._listener = self._bound(0)
+        self.port = self._listener.getsockname()[1]
         self._open: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
         self._resets_left = 0
@@ -26,7 +27,6 @@ class TcpProxy:
         self._holds_from: bytes | None = None
         self.num_held = 0
         self.num_broken = 0
-        self.port = 0
         self.up()
 
     @property
@@ -36,20 +36,15 @@ class TcpProxy:
 
     def up(self) -> None:
         """Listen (again, on the same port)."""
-        self._listener = socket.socket()
-        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._listener.bind(("127.0.0.1", self.port))
         self._listener.listen(128)
-        self.port = self._listener.getsockname()[1]
         self._spawn(self._accept, self._listener)
 
     def down(self) -> None:
-        """Refuse new connections and reset open ones."""
-        if self._listener is not None:
-            with contextlib.suppress(OSError):
-                self._listener.shutdown(socket.SHUT_RDWR)  # wakes the accepting thread
-            self._listener.close()
-            self._listener = None
+        """Refuse new connections and reset open ones. The port stays bound, so that no other socket gets it."""
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)  # wakes the accepting thread
+        self._listener.close()
+        self._listener = self._bound(self.port)
         self.hang_up()
 
     def hold(self) -> None:
@@ -87,8 +82,16 @@ class TcpProxy:
         """End the proxy."""
         self.release()
         self.down()
+        self._listener.close()
         for thread in self._threads:
             thread.join(timeout=10)
+
+    @staticmethod
+    def _bound(port: int) -> socket.socket:
+        listener = socket.socket()
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", port))
+        return listener
 
     def _spawn(self, target: object, *args: object) -> None:
         thread = threading.Thread(target=target, args=args, daemon=True)  # pyright: ignore[reportArgumentType]

@@ -23,7 +23,7 @@ from ..noise_table import table_starts
 from .checkpoint.sources import Source
 from .frame_batches import frame_batches
 from .nets.harmonics import HALF_FRAME
-from .nets.network import FRAME, KokoroNetwork, Prosody
+from .nets.network import FRAME, Prosody, unfilled
 from .voices.styles import Styles
 
 LEAD = 3 * FRAME
@@ -44,7 +44,7 @@ class Synthesis:
         self.device = device
         self._device = torch.device(device)
         self._styles, self._is_deterministic, self._dtype = styles, is_deterministic, dtype
-        network = KokoroNetwork(source.sizes).with_precise_ends()
+        network = unfilled(source.sizes).with_precise_ends()
         source.fill(network)
         if dtype == "bfloat16":
             network.with_rough_convolutions(torch.bfloat16)

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
-import time
+import select
+import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
-from support.waiting import HANG_S
 
 from speechmill.actors.engine.kernels import kept_kernels
 
 CPU = torch.device("cpu")
 NAME = "TORCHINDUCTOR_CACHE_DIR"
+FORKED = "ignore:This process:DeprecationWarning"
+"""Python 3.12 on forks beside threads; the child calls nothing that one of them may hold."""
 
 
 @pytest.fixture(autouse=True)
@@ -60,40 +61,50 @@ def test_what_a_failed_start_has_left_is_thrown_away() -> None:
         assert list(named().iterdir()) == []
 
 
-def start(block: str) -> subprocess.Popen[str]:
-    """Another replica: it says that it comes, and runs the block with the folder named."""
-    lines = [
-        "import os, sys, torch",
-        "from pathlib import Path",
-        "from speechmill.actors.engine.kernels import kept_kernels",
-    ]
-    lines += ["print('comes', flush=True)", "with kept_kernels(torch.device('cpu'), {}):", f"    {block}"]
-    environment = {name: value for name, value in os.environ.items() if name != NAME}
-    return subprocess.Popen(
-        [sys.executable, "-c", "\n".join(lines)], stdout=subprocess.PIPE, text=True, env=environment
-    )
+def forked(block: Callable[[], object]) -> int:
+    """Another replica, which has torch already: its pid. It runs the block with the folder named, and ends."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.environ.pop(NAME, None)
+            with kept_kernels(CPU, {}):
+                block()
+            os._exit(0)
+        finally:
+            os._exit(1)
+    return pid
+
+
+def status(pid: int) -> int:
+    """How a child has ended."""
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
 @pytest.mark.integration
+@pytest.mark.filterwarnings(FORKED)
 def test_what_a_killed_process_has_left_is_thrown_away(folder: Path) -> None:
-    replica = start(f"Path(os.environ['{NAME}'], 'half').touch(); os.kill(os.getpid(), 9)")
-    replica.communicate(timeout=HANG_S)
-    assert replica.returncode == -9
+    def compile_half() -> None:
+        (named() / "half").touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    assert status(forked(compile_half)) == -signal.SIGKILL
     assert [file.name for file in folder.glob("*/*")] == ["half"]
     with kept_kernels(CPU, {}):
         assert list(named().iterdir()) == []
 
 
 @pytest.mark.integration
+@pytest.mark.filterwarnings(FORKED)
 def test_of_replicas_that_start_at_once_one_compiles_and_the_others_wait_for_it() -> None:
-    with kept_kernels(CPU, {}):
-        replica = start(f"print(os.listdir(os.environ['{NAME}']))")
-        assert replica.stdout is not None
-        assert replica.stdout.readline() == "comes\n"
-        time.sleep(0.3)  # so that it would be seen if it did not wait
-        (named() / "kernel").touch()
-    with replica:
-        assert "kernel" in replica.stdout.read()
+    reader, writer = os.pipe()
+    with os.fdopen(reader) as said:
+        with kept_kernels(CPU, {}):
+            replica = forked(lambda: os.write(writer, repr([*named().iterdir()]).encode()))
+            os.close(writer)
+            assert not select.select([said], [], [], 0.3)[0], "it has not waited"
+            (named() / "kernel").touch()
+        assert "kernel" in said.read()
+    assert status(replica) == 0
 
 
 def test_a_folder_that_cannot_be_written_is_not_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

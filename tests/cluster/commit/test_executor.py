@@ -24,13 +24,20 @@ PREFIXES = (MANIFEST_PREFIX, AUDIO_PREFIX, TEXT_PREFIX)
 BODY = {"spec": {"name": "demo"}}
 
 
+@pytest.fixture(scope="session")
+def bucket(s3_server: Any) -> str:
+    """One bucket for all; each test has its own prefix."""
+    return s3_server.new_bucket()
+
+
 @pytest.fixture(params=["local", pytest.param("s3", marks=pytest.mark.integration)])
 def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
     """An empty output of each kind."""
     if request.param == "local":
         return open_storage(str(tmp_path / "out"))
     server = request.getfixturevalue("s3_env")
-    return open_storage(f"s3://{server.new_bucket()}/{uuid.uuid4().hex}", S3Options(server.endpoint, max_attempts=3))
+    uri = f"s3://{request.getfixturevalue('bucket')}/{uuid.uuid4().hex}"
+    return open_storage(uri, S3Options(server.endpoint, max_attempts=3))
 
 
 class Driver:

@@ -25,6 +25,7 @@ from typing import Any, cast
 import pytest
 
 from speechmill.actors.records.keys import DRIVER_KEY
+from speechmill.cluster.lease import lease as leases
 from speechmill.cluster.lease.clocks import Clocks
 from speechmill.cluster.lease.file import LeaseFile
 from speechmill.cluster.lease.lease import Lease
@@ -36,7 +37,7 @@ from speechmill.cluster.storage.s3.store import S3Storage
 from speechmill.errors import JobError, LeaseLost, OutputBusy, StorageDenied, StorageUnavailable
 
 DAY_S = 86_400.0
-NUM_ROUNDS = 20
+races = pytest.mark.parametrize("num_rounds", [8, pytest.param(40, marks=pytest.mark.soak)])
 
 
 @dataclass
@@ -115,14 +116,20 @@ def hand() -> Time:
     return Time()
 
 
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A check waits ten leases for a renewal: on a busy machine one takes longer than the sixth of a short lease."""
+    monkeypatch.setattr(leases, "TRUST", -9.0)
+
+
 def opened(uri: str, endpoint: str) -> Storage:
     """The store of a place."""
     return open_storage(uri, S3Options(endpoint, max_attempts=3) if endpoint else None)
 
 
-def rounds_in(uri: str, endpoint: str) -> list[Storage]:
+def rounds_in(uri: str, endpoint: str, num_rounds: int) -> list[Storage]:
     """Outputs of their own in a place, on one connection: to make one takes half a second of computing."""
-    storages = [opened(f"{uri}/{number}", endpoint) for number in range(NUM_ROUNDS)]
+    storages = [opened(f"{uri}/{number}", endpoint) for number in range(num_rounds)]
     for storage in storages:
         if isinstance(storage, S3Storage):
             storage._clients = cast(S3Storage, storages[0])._clients
@@ -143,8 +150,9 @@ def until(condition: Callable[[], bool]) -> None:
 # Who gets it.
 
 
+@races
 @pytest.mark.parametrize("is_there", [False, True], ids=["new", "dead"])
-def test_of_many_threads_one_gets_it(place: tuple[str, str], is_there: bool) -> None:
+def test_of_many_threads_one_gets_it(place: tuple[str, str], is_there: bool, num_rounds: int) -> None:
     """Law: the others are told at once, by whom; in a new output, and in one whose driver died on this machine."""
 
     def race(storage: Storage, barrier: threading.Barrier) -> Lease | str:
@@ -154,8 +162,8 @@ def test_of_many_threads_one_gets_it(place: tuple[str, str], is_there: bool) -> 
         except OutputBusy as error:
             return str(error)
 
-    with ThreadPoolExecutor(3 * NUM_ROUNDS) as threads:
-        rounds = [(storage, threading.Barrier(3)) for storage in rounds_in(*place)]
+    with ThreadPoolExecutor(3 * num_rounds) as threads:
+        rounds = [(storage, threading.Barrier(3)) for storage in rounds_in(*place, num_rounds)]
         for storage, _ in rounds if is_there else ():
             Elsewhere(storage).beat(process=replace(this_process(), started=1))
         racing = [[threads.submit(race, *each) for _ in range(3)] for each in rounds]
@@ -182,10 +190,10 @@ RACE = """
     options = S3Options(endpoint) if endpoint else None
     storages = [open_storage(f"{uri}/{number}", options) for number in range(int(num_rounds))]
 
-    def meet(name):
+    def meet(name, every_s=0.002):
         Path(folder, f"{name}-{me}").touch()
         while not Path(folder, f"{name}-{other}").exists():
-            time.sleep(0.002)
+            time.sleep(every_s)
 
     def race(storage):
         if endpoint:
@@ -201,21 +209,23 @@ RACE = """
             meet(f"{name}-end")
             return "busy"
 
+    meet("begin", 0.05)  # one may take a second longer to start
     with ThreadPoolExecutor(len(storages)) as threads:
         print(*threads.map(race, storages))
 """
 
 
-def test_of_two_processes_one_gets_it(place: tuple[str, str], tmp_path: Path) -> None:
+@races
+def test_of_two_processes_one_gets_it(place: tuple[str, str], num_rounds: int, tmp_path: Path) -> None:
     """Law: as among threads, without anything shared but the store."""
     command = [sys.executable, "-c", textwrap.dedent(RACE), *place, str(tmp_path)]
     children = [
-        subprocess.Popen([*command, *names, str(NUM_ROUNDS)], stdout=subprocess.PIPE, text=True)
+        subprocess.Popen([*command, *names, str(num_rounds)], stdout=subprocess.PIPE, text=True)
         for names in (("a", "b"), ("b", "a"))
     ]
     said = [child.communicate()[0].split() for child in children]
     assert [child.returncode for child in children] == [0, 0]
-    assert [sorted(ends) for ends in zip(*said, strict=True)] == [["busy", "won"]] * NUM_ROUNDS
+    assert [sorted(ends) for ends in zip(*said, strict=True)] == [["busy", "won"]] * num_rounds
 
 
 def test_a_lease_that_was_given_back_is_free_at_once(storage: Storage, hand: Time) -> None:
@@ -308,10 +318,12 @@ def test_an_object_that_is_none_of_ours_and_changes_is_busy(local: LocalStorage,
 
 HOLD = """
     import sys, time
+    from speechmill.cluster.lease import lease as leases
     from speechmill.cluster.lease.lease import Lease
     from speechmill.cluster.storage import S3Options, open_storage
     from speechmill.errors import LeaseLost
 
+    leases.TRUST = -9.0  # as the fixture `patient`
     uri, endpoint, lease_s = sys.argv[1:]
     with Lease.take(open_storage(uri, S3Options(endpoint) if endpoint else None), lease_s=float(lease_s)) as lease:
         print("held", flush=True)
@@ -376,6 +388,7 @@ def test_a_driver_that_was_paused_loses_it(storage: Storage, hold: Callable[[flo
 # Who keeps it.
 
 
+@pytest.mark.usefixtures("patient")
 def test_renewals_keep_it(storage: Storage) -> None:
     """A thread sees to that; each one is another object."""
     with Lease.take(storage, lease_s=2.4) as lease:
@@ -447,6 +460,7 @@ def test_a_machine_that_slept_loses_what_another_took(storage: Storage, hand: Ti
     assert Lease.read(storage, hand.clocks) == other.holder
 
 
+@pytest.mark.usefixtures("patient")
 def test_an_output_that_was_deleted_is_not_written_again(local: LocalStorage) -> None:
     """In mid-run, by hand: the renewing thread finds out, and nothing comes back."""
     with Lease.take(local, lease_s=0.6) as lease:

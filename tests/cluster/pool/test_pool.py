@@ -73,8 +73,13 @@ def finish(
     is_all: bool = True,
 ) -> Done:
     """Every shard, `meanwhile` being called with how many are done."""
-    done: Done = []
     pool.feed(work, is_all=is_all)
+    return answers(pool, work, meanwhile)
+
+
+def answers(pool: Pool, work: Sequence[Shard], meanwhile: Callable[[int], None] = lambda num_done: None) -> Done:
+    """Every shard of those that were fed."""
+    done: Done = []
     while len(done) < len(work):
         pool.feed([])
         done += pool.collect(0.2)
@@ -92,11 +97,6 @@ def speak_all(
         return finish(pool, work)
 
 
-def gave_up(pool: Pool) -> None:
-    """Wait until the pool has given up a replica; it goes on watching when no shard is left."""
-    eventually(lambda: pool.num_deaths or pool.collect(0.1) or pool.num_deaths, "a replica that is given up")
-
-
 def all_rows(done: Done) -> list[int]:
     """Rows of all receipts."""
     return sorted(r.row for s in done for receipt in s.receipts for r in decode_records(receipt.manifest, s.shard.id))
@@ -111,10 +111,13 @@ def test_every_shard_comes_back_once_with_all_its_rows_though_a_row_kills_its_ac
     assert all(sum(r.num_ok for r in s.receipts) == 5 for s in done if s.shard.index < 12)
 
 
-def test_a_shard_that_is_being_stored_is_not_blamed_for_the_next() -> None:
+def test_a_shard_that_is_being_stored_is_not_blamed_for_the_next(tmp_path: Path) -> None:
     """The older task of a dead replica was once blamed, though it had only its upload left to do."""
+    hold = tmp_path / "hold"
+    hold.touch()
     work = shards(["An innocent row."], ["CRASH"])
-    done = {s.shard.index: s for s in speak_all(work, SlowStore(seconds=2.0), crash="CRASH")}
+    done = {s.shard.index: s for s in speak_all(work, SlowStore(str(hold)), crash="CRASH")}
+    assert not hold.exists(), "the replica died while it was storing"
     assert [p.utterance.text for p in done[1].poisoned] == ["CRASH"]
     assert not done[0].poisoned
     assert done[0].receipts[0].num_ok == 1
@@ -135,42 +138,46 @@ def test_no_shards_and_fewer_rows_than_replicas() -> None:
     assert all_rows(speak_all(shards(["The only row."]), SlowStore(), num_replicas=2)) == [0]
 
 
+def all_ready(pool: Pool, num_replicas: int) -> list[int]:
+    """Wait for the replicas to be ready for work: their pids."""
+
+    def pids() -> list[int]:
+        pool.collect(0.1)
+        found = [state.home.pid for state in pool.states() if state.home]
+        return found if len(found) == num_replicas else []
+
+    return eventually(pids, f"{num_replicas} replicas that are ready")
+
+
 def test_a_frozen_replica_is_given_up_and_its_rows_are_spoken_elsewhere() -> None:
     """A stopped process breaks no connection: its calls wait for ever, and nothing tells of it."""
-    config = tone(batch_s=0.2)
-    work = shards(*[[f"Shard {n}."] for n in range(16)])
-    frozen: list[int] = []
-
-    def freeze(num_done: int) -> None:
-        speaking = [state.home.pid for state in pool.states() if state.home and state.shard_id]
-        if num_done >= 2 and speaking and not frozen:
-            os.kill(speaking[0], signal.SIGSTOP)
-            frozen.append(speaking[0])
-
-    with Pool(processes(config, 2), asked(config), SlowStore(), QUICK) as pool:
-        done = finish(pool, work, freeze)
-        assert len(frozen) == 1
-        # All may be spoken before it was silent for long enough; the other one may be silent for as long.
-        gave_up(pool)
-        eventually(lambda: not psutil.pid_exists(frozen[0]), "the end of the frozen one")
-        assert all_rows(done) == list(range(16))
+    config = tone()
+    work = shards(*[[f"Shard {n}."] for n in range(6)])
+    # One alone: of two, the other would speak copies of its tasks before it is given up.
+    with Pool(processes(config, 1), asked(config), SlowStore(), QUICK) as pool:
+        (frozen,) = all_ready(pool, 1)
+        os.kill(frozen, signal.SIGSTOP)
+        done = finish(pool, work)
+        assert pool.num_deaths >= 1, "a machine may be so busy that the next one is silent for as long"
+        eventually(lambda: not psutil.pid_exists(frozen), "the end of the frozen one")
+        assert all_rows(done) == list(range(6))
 
 
 def test_replicas_that_all_die_at_the_end_are_replaced() -> None:
-    config = tone(batch_s=0.5)
+    config = tone()
     work = shards(*[[f"Shard {n}."] for n in range(6)])
-    killed: set[int] = set()
-
-    def kill(num_done: int) -> None:
-        if num_done >= 2 and not killed:  # the others are all sent
-            killed.update(state.home.pid for state in pool.states() if state.home)
-            for pid in killed:
-                os.kill(pid, signal.SIGKILL)
-
     with Pool(processes(config, 2), asked(config), SlowStore()) as pool:
-        assert all_rows(finish(pool, work, kill)) == list(range(6))
-        gave_up(pool)
-        assert pool.num_deaths <= 2
+        done = finish(pool, work[:4], is_all=False)
+        pids = all_ready(pool, 2)
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)  # so that the last tasks are not done before they die
+        pool.feed(work[4:], is_all=True)
+        assert [bool(state.shard_id) for state in pool.states()] == [True, True]
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        done += answers(pool, work[4:])
+        assert all_rows(done) == list(range(6))
+        assert pool.num_deaths == 2
 
 
 class LateCrew(ProcessSource):
@@ -184,19 +191,21 @@ class LateCrew(ProcessSource):
 
 
 def test_a_replica_that_joins_late_is_fed_at_once_with_what_waits_at_the_other() -> None:
-    config = tone(batch_s=1.5)  # on a busy machine a replica takes long to start
-    work = shards(*[[f"Shard {n}."] for n in range(16)])
+    config = tone()
+    work = shards(*[[f"Shard {n}."] for n in range(3)])
     source = LateCrew(config)
-    seen: set[int] = set()
-
-    def watch(num_done: int) -> None:
-        if num_done == 1 and source._num_due == 0 and len(pool.states()) == 1:
-            source.let_in()
-        seen.update(state.number for state in pool.states() if state.shard_id)
-
     with Pool(source, asked(config), SlowStore()) as pool:
-        assert all_rows(finish(pool, work, watch)) == list(range(16))
-    assert seen == {0, 1}
+        done = finish(pool, work[:1], is_all=False)
+        (first,) = all_ready(pool, 1)
+        os.kill(first, signal.SIGSTOP)  # it has one task to speak and one that waits, however long the other takes
+        pool.feed(work[1:], is_all=True)
+        source.let_in()
+        all_ready(pool, 2)
+        pool.feed([])
+        assert {state.number for state in pool.states() if state.shard_id} == {0, 1}
+        os.kill(first, signal.SIGCONT)
+        done += answers(pool, work[1:])
+        assert all_rows(done) == list(range(3))
 
 
 @pytest.mark.parametrize("container", ["files", "webdataset"])

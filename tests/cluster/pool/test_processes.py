@@ -34,14 +34,14 @@ def utterances(count: int) -> list[Utterance]:
 
 
 def test_a_replica_that_is_killed_is_replaced_and_its_rows_are_spoken_once(tmp_path: Path) -> None:
-    storage = open_storage(str(tmp_path))
+    storage = open_storage(str(tmp_path / "out"))
     storage.put("job.json", b"{}")
-    model = ModelConfig("tone", options=measured(batch_s=0.1))
-    source = ProcessSource(1, ReplicaConfig(model, batch_rows=1))
-    asked, parts = JobConfig(model, "wav"), Parts(storage, "files", "wav")
-    # It is asked so often that it has not ended when its first row is seen.
-    with Pool(source, asked, parts, Timeouts(ask_s=0.1), stamp="r0001-1") as pool:
-        pool.feed([Shard(0, 0, tuple(utterances(12)), "d", 1.0)], is_all=True)
+    (tmp_path / "slow").touch()  # the first process takes 25 times as long: it is killed in mid-shard
+    options = measured(audio_char_s=0.001, batch_s=0.02, slow=25.0, slow_file=str(tmp_path / "slow"))
+    model = ModelConfig("tone", options=options)
+    source, limits = ProcessSource(1, ReplicaConfig(model, batch_rows=1)), Timeouts(ask_s=0.1)
+    with Pool(source, JobConfig(model, "wav"), Parts(storage, "files", "wav"), limits, stamp="r0001-1") as pool:
+        pool.feed([Shard(0, 0, tuple(utterances(40)), "d", 1.0)], is_all=True)
         spoken, is_killed = [], False
         until_s = time.monotonic() + HANG_S
         while not pool.is_idle and time.monotonic() < until_s:
@@ -54,7 +54,7 @@ def test_a_replica_that_is_killed_is_replaced_and_its_rows_are_spoken_once(tmp_p
         assert is_killed and pool.num_deaths == 1
         (shard,) = spoken
         rows = [record.row for receipt in shard.receipts for record in decode_records(receipt.manifest, shard.shard.id)]
-        assert sorted(rows) == list(range(12))
+        assert sorted(rows) == list(range(40))
         (state,) = pool.states()
         assert state.home is not None
         last = state.home.pid
@@ -75,7 +75,8 @@ def test_what_a_process_raises_and_how_it_ends_is_told() -> None:
 
 _SMALL = """
 import sys, speechmill
-result = speechmill.Job(input={"uri": sys.argv[1]}, model={"name": "tone"}, output={"uri": sys.argv[2]}).run()
+model = {"name": "tone", "options": {"audio_char_s": 0.001}}
+result = speechmill.Job(input={"uri": sys.argv[1]}, model=model, output={"uri": sys.argv[2]}).run()
 print(result.num_ok, result.num_replicas, "ray" in sys.modules, "torch" in sys.modules)
 """
 
@@ -84,6 +85,7 @@ def test_a_small_corpus_is_spoken_without_ray(tmp_path: Path) -> None:
     corpus = tmp_path / "corpus.csv"
     corpus.write_text("id,text\n" + "".join(f"r{row},Row {row}.\n" for row in range(9)), encoding="utf-8")
     out = tmp_path / "out"
+    measured(audio_char_s=0.001)
     done = subprocess.run(
         [sys.executable, "-c", _SMALL, str(corpus), str(out)], capture_output=True, text=True, check=True
     )

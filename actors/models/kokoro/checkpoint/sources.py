@@ -79,13 +79,9 @@ class Source:
         Raises:
             ModelError: A tensor or a voice is not as it has to be, with the file's name
         """
-        import torch
+        from ..nets.network import unfilled
 
-        from ..nets.network import KokoroNetwork
-
-        with torch.device("meta"):
-            network = KokoroNetwork(self.sizes)
-        self.fill(network)
+        self.fill(unfilled(self.sizes))
         for name in self.voices.names:
             self.voices.table(name, self.sizes.style)
 
@@ -96,7 +92,7 @@ class Source:
             ModelError: A file is missing or damaged; the message names it
         """
         try:
-            network.load_state_dict(self.load(), strict=True, assign=network.bert_encoder.weight.is_meta)
+            network.load_state_dict(self.load(), strict=True)
         except RuntimeError as error:
             reason = " ".join(str(error).split())[:300]
             file = self.weights_file or "the demo"

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from .albert import Albert
 from .blocks import Convolution, Upsampling
@@ -110,6 +112,22 @@ class KokoroNetwork(nn.Module):
         text = span.clear(_spread(prosody.text[picked], prosody.durations[picked], span.size).transpose(1, 2))
         style = prosody.styles[picked, : self.sizes.style].to(dtype)
         return self.decoder(text, f0, energy, noise, style, span, span.times(2))
+
+
+def unfilled(sizes: Sizes = FULL) -> KokoroNetwork:
+    """A network whose every weight has yet to be loaded: to draw random ones takes most of a second."""
+    with _WithoutDraws():
+        return KokoroNetwork(sizes)
+
+
+class _WithoutDraws(TorchFunctionMode):
+    """In the block, torch's layers leave their weights as memory has them."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if getattr(func, "__module__", "") == "torch.nn.init":
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **kwargs)
 
 
 def _spread(x: Tensor, durations: Tensor, size: int) -> Tensor:

@@ -8,7 +8,7 @@ from support.kokoro_files import TINY, random_network
 from torch import Tensor
 
 from speechmill.actors.models.kokoro.nets.harmonics import BINS, HOP, HarmonicSource, Transform
-from speechmill.actors.models.kokoro.nets.network import FRAME, KokoroNetwork, Prosody
+from speechmill.actors.models.kokoro.nets.network import FRAME, KokoroNetwork, Prosody, unfilled
 from speechmill.actors.models.kokoro.nets.span import Span
 
 LENGTHS = (3, 14, 7, 5)
@@ -147,3 +147,13 @@ def test_the_transform_gives_back_what_it_takes() -> None:
     angles = spectrum[:, BINS:]
     for row, hop in ((0, 0), (1, 0), (2, 0)):
         assert set(angles[row, :, hop].tolist()) <= {0.0, torch.pi}
+
+
+def test_a_network_that_is_to_be_filled_has_all_weights_and_draws_none(network: KokoroNetwork) -> None:
+    before = torch.get_rng_state()
+    empty = unfilled(TINY).with_precise_ends()
+    assert torch.equal(torch.get_rng_state(), before)
+    kinds = [[(name, w.shape, w.dtype) for name, w in n.state_dict().items()] for n in (empty, network)]
+    assert kinds[0] == kinds[1]
+    buffers = zip(empty.buffers(), network.buffers(), strict=True)
+    assert all(torch.equal(one, other) for one, other in buffers), "what is not loaded is made"

@@ -18,7 +18,7 @@ from support.kokoro_files import unfolded
 
 from speechmill.actors.models.kokoro.checkpoint.folding import folded
 from speechmill.actors.models.kokoro.checkpoint.sources import Source, open_source
-from speechmill.actors.models.kokoro.nets.network import FRAME, KokoroNetwork
+from speechmill.actors.models.kokoro.nets.network import FRAME, KokoroNetwork, unfilled
 from speechmill.actors.models.kokoro.text.phonemes import ids_of
 
 pytestmark = pytest.mark.integration
@@ -65,8 +65,8 @@ def spoken(source: Source, network: KokoroNetwork, upstream: dict[str, Any]) -> 
 @pytest.mark.parametrize(
     ("network", "tolerance"),
     [
-        pytest.param(lambda: KokoroNetwork().double(), 1e-6, id="float64", marks=pytest.mark.soak),
-        pytest.param(lambda: KokoroNetwork().with_precise_ends(), 1e-5, id="default"),
+        pytest.param(lambda: unfilled().double(), 1e-6, id="float64", marks=pytest.mark.soak),
+        pytest.param(lambda: unfilled().with_precise_ends(), 1e-5, id="default"),
     ],
 )
 def test_it_says_what_upstream_says(source: Source, upstream: dict[str, Any], network: Any, tolerance: float) -> None:

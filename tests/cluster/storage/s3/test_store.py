@@ -56,13 +56,6 @@ def open_s3(endpoint: str, bucket: str, max_attempts: int = 3) -> S3Storage:
     return S3Storage(f"s3://{bucket}/{uuid.uuid4().hex}", options, multipart_bytes=5 * MIB, block_bytes=MIB)
 
 
-def closed_port() -> int:
-    """A port on which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 # What is wrong, and whether it is said.
 
 
@@ -119,9 +112,11 @@ def test_a_missing_bucket_is_said_by_every_verb(s3_env: Any) -> None:
 
 def test_a_dead_endpoint_is_said_at_check(s3_env: Any, bucket: str) -> None:
     """After three tries at most, however many the options allow."""
-    endpoint = f"http://127.0.0.1:{closed_port()}"
-    with pytest.raises(StorageUnavailable, match="see whether the endpoint is up") as caught:
-        open_s3(endpoint, bucket, max_attempts=1000).check(write=True)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # without `listen` it refuses, and is not given to others
+        endpoint = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(StorageUnavailable, match="see whether the endpoint is up") as caught:
+            open_s3(endpoint, bucket, max_attempts=1000).check(write=True)
     assert endpoint in str(caught.value)
 
 
