@@ -57,12 +57,13 @@ style: .venv/.dev
 	$(BIN)/ruff check .
 
 # Checked again where a file, or a folder's list of files, is newer: `make test` after `make check` need not.
-CHECKED := actors cluster jobs benchmarks docs/. examples
+CHECKED := actors cluster jobs benchmarks docs/. examples tests/support
 types: .venv/.types
 
 .venv/.types: .venv/.dev pyproject.toml $(wildcard *.py) $(shell find $(CHECKED) -name '__pycache__' -prune -o \( -name '*.py' -o -name '*.pyi' -o -type d \) -print)
+	touch $@.begun
 	$(BIN)/basedpyright
-	touch $@
+	mv $@.begun $@
 
 PYTEST := $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder --numprocesses
 

@@ -160,7 +160,9 @@ class NodeJudges:
         """Wait until an actor has loaded its judges: the time that this takes is no sign that it hangs."""
         if self._started_actors.get(number) is not actor:
             ray.get(actor.ready.remote(), timeout=_START_S)
-            self._started_actors[number] = actor
+            with self._guard:
+                if self._actors.get(number) is actor:  # else a handle would keep one that was left
+                    self._started_actors[number] = actor
 
     def _forget(self, number: int, actor: Any, *, is_hanging: bool) -> None:
         """Start another one at the next question; one that hangs is ended."""

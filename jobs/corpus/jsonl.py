@@ -55,7 +55,7 @@ class JsonlReader(Reader):
         del wanted
         with self._lines(start) as lines:
             while some := _some(lines, self.most_rows):
-                columns = _parse_all(some)
+                columns = None if _is_cut(some[-1]) else _parse_all(some)
                 if columns is not None:
                     numbers = range(self.number + 1, self.number + len(some) + 1)
                     self.offset += sum(map(len, some))
@@ -83,7 +83,7 @@ class JsonlReader(Reader):
         """The row of a line, which is behind the reader then; None if it is blank."""
         self.offset += len(line)
         self.number += 1
-        if len(line) >= MAX_LINE and not line.endswith(b"\n"):
+        if _is_cut(line):
             self._pass_over(lines)
             return Broken(f"the line is longer than {MAX_LINE:,} bytes")
         return None if line.isspace() else _parse(line)
@@ -116,6 +116,11 @@ def _some(lines: Iterator[bytes], most: int) -> list[bytes]:
     return some
 
 
+def _is_cut(line: bytes) -> bool:
+    """Whether a line is too long, so that only its beginning was read."""
+    return len(line) >= MAX_LINE and not line.endswith(b"\n")
+
+
 def _parse_all(lines: Sequence[bytes]) -> dict[str, list[object]] | None:
     """The columns of lines that are objects with the same keys in the same order; None for others."""
     try:
@@ -133,9 +138,10 @@ def _parse_all(lines: Sequence[bytes]) -> dict[str, list[object]] | None:
 
 
 def _has_twice(text: str) -> bool:
+    """Whether a key comes twice, or is nested too deeply for that to be known."""
     try:
         _DECODE_ONCE(text)
-    except ValueError:
+    except (ValueError, RecursionError):  # it goes a little deeper than what has read the text before
         return True
     return False
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import bisect
 import io
+import json
 from pathlib import Path
 from unittest.mock import patch
 
@@ -105,6 +107,7 @@ def test_lines(tmp_path_factory: pytest.TempPathFactory, name: str, pieces: list
                 b" \t\n",
                 b"\n",
                 b'{"id": "long", "text": "' + 60 * b"x" + b'"}\n',
+                b'{"id": "wide", "text": "Blanks."}'.ljust(60) + b"\n",
             ]
         ),
         max_size=12,
@@ -120,6 +123,36 @@ def test_json_lines(
     path.write_bytes(b"".join(lines)[: -1 if is_cut else None])
     with patch.multiple(jsonl_module, TOGETHER_CHARS=num_bytes, MAX_LINE=60):
         check(path, most_rows)
+
+
+@pytest.mark.parametrize("end", [b"", b"\n", b'{"text": "more"}\n'])
+def test_json_lines_of_which_the_beginning_is_a_row_may_be_too_long(tmp_path: Path, end: bytes) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b'{"text": "One."}\n' + b'{"text": "wide"}'.ljust(60) + end + b'{"text": "Last."}\n')
+    with patch.object(jsonl_module, "MAX_LINE", 60):
+        check(path, most_rows=9)
+
+
+def test_json_lines_as_deep_as_can_just_be_read_are_rows_each(tmp_path: Path) -> None:
+    """To look for keys that come twice goes a little deeper than to read."""
+
+    def nested(depth: int) -> str:
+        return '{"text": "x", "m": ' + '{"a": ' * depth + "1" + "}" * (depth + 1)
+
+    def is_too_deep(depth: int) -> bool:
+        try:
+            json.loads(nested(depth))
+        except RecursionError:
+            return True
+        return False
+
+    limit = bisect.bisect_left(range(1 << 17), True, key=is_too_deep)
+    assert limit < 1 << 17
+    path = tmp_path / "a.jsonl"
+    path.write_text("".join(f"{nested(depth)}\n" for depth in range(limit - 30, limit + 2)))
+    reader = reader_of(path)
+    reader.most_rows = 1
+    assert [number for batch in reader.batches(None) for number in batch.numbers] == list(range(1, 33))
 
 
 @settings(max_examples=50)

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .blocks import Table
 from .sizes import MAX_TOKENS, VOCABULARY, Sizes
 from .span import Span
 
@@ -23,9 +22,9 @@ class Embeddings(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.word_embeddings = Table(VOCABULARY, EMBEDDING)
-        self.position_embeddings = Table(MAX_TOKENS, EMBEDDING)
-        self.token_type_embeddings = Table(2, EMBEDDING)
+        self.word_embeddings = nn.Embedding(VOCABULARY, EMBEDDING)
+        self.position_embeddings = nn.Embedding(MAX_TOKENS, EMBEDDING)
+        self.token_type_embeddings = nn.Embedding(2, EMBEDDING)
         self.LayerNorm = nn.LayerNorm(EMBEDDING, _EPS)
 
     def forward(self, ids: Tensor) -> Tensor:

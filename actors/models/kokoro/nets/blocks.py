@@ -17,14 +17,6 @@ from .span import Span
 _ROOT_HALF = math.sqrt(0.5)
 
 
-class Table(nn.Embedding):
-    """An embedding. One on `meta` has no storage to fill: PyTorch would import its compiler for it, 2 s."""
-
-    def reset_parameters(self) -> None:
-        if not self.weight.is_meta:
-            super().reset_parameters()
-
-
 class StyledNorm(nn.Module):
     """AdaIN: instance norm over each row's own length, scaled and shifted as the style has it."""
 

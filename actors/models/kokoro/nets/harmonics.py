@@ -73,10 +73,6 @@ class Transform(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        with torch.device("cpu"):  # on "meta", where a folder is checked, torch would load its compiler: seconds
-            self._make_tables()
-
-    def _make_tables(self) -> None:
         grid = torch.outer(torch.arange(BINS).double(), torch.arange(SIZE).double())
         angle = 2 * math.pi * grid / SIZE
         window = 0.5 - 0.5 * torch.cos(2 * math.pi * torch.arange(SIZE).double() / SIZE)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .blocks import Convolution, Table
+from .blocks import Convolution
 from .prosody import bidirectional
 from .sizes import VOCABULARY, Sizes
 from .span import Span
@@ -31,7 +31,7 @@ class TextEncoder(nn.Module):
     def __init__(self, sizes: Sizes) -> None:
         super().__init__()
         width = sizes.hidden
-        self.embedding = Table(VOCABULARY, width)
+        self.embedding = nn.Embedding(VOCABULARY, width)
         layers = [nn.Sequential(Convolution(width, width, _KERNEL), ChannelNorm(width)) for _ in range(3)]
         self.cnn = nn.ModuleList(layers)
         self.lstm = bidirectional(width, width)
