@@ -57,7 +57,7 @@ style: .venv/.dev
 	$(BIN)/ruff check .
 
 # Checked again where a file, or a folder's list of files, is newer: `make test` after `make check` need not.
-CHECKED := actors cluster jobs benchmarks docs/. examples
+CHECKED := actors cluster jobs benchmarks docs/. examples tests/support
 types: .venv/.types
 
 .venv/.types: .venv/.dev pyproject.toml $(wildcard *.py) $(shell find $(CHECKED) -name '__pycache__' -prune -o \( -name '*.py' -o -name '*.pyi' -o -type d \) -print)
