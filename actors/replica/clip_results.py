@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -71,6 +71,7 @@ class Clips(Rows["NDArray[np.float32]"]):
         self._config, self._part, self._encode_soon = config, part, encode_soon
         self._gate, self._retries = gate, retries
         self._adding = threading.Lock()
+        self._is_aborted = False
         self._clips: list[Future[Record | None]] = []
         self._judged: dict[int, Pieces[NDArray[np.float32]]] = {}
         self._trials: dict[int, list[Trial]] = {}
@@ -118,6 +119,7 @@ class Clips(Rows["NDArray[np.float32]"]):
         for clip in self._clips:
             clip.cancel()
         with self._adding:
+            self._is_aborted = True
             self._part.abort()
 
     def _begin_judging(self, pieces: Pieces[NDArray[np.float32]]) -> None:
@@ -197,6 +199,9 @@ class Clips(Rows["NDArray[np.float32]"]):
 
         Args:
             trial: The attempt that the samples are of; None without judges
+
+        Raises:
+            CancelledError: The part was aborted
         """
         utterance, info, config = pieces.utterance, self._info, self._config
         try:
@@ -215,6 +220,8 @@ class Clips(Rows["NDArray[np.float32]"]):
         told = self._described(utterance) | audio
         sidecar = {name: told[name] for name in SIDECAR}
         with self._adding:
+            if self._is_aborted:  # while the clip was encoded: the part would open its file anew, for no one to close
+                raise CancelledError
             key, member = self._part.add(utterance.row, utterance.id, encoded, sidecar)
         self._report(ReplicaProgress(rows=1, audio_s=audio["duration_s"]))
         return self._record(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from queue import Queue
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from speechmill.actors.models.base import ModelConfig
 from speechmill.actors.models.tone import Tone, ToneMemory
 from speechmill.actors.records.manifest import Record, decode_records
 from speechmill.actors.records.utterance import Prepared, Segment, Utterance
+from speechmill.actors.replica import clip_results
 from speechmill.actors.replica.receipt import JobConfig, Receipt, ReplicaConfig
 from speechmill.actors.replica.replica import MAX_PENDING_CLIPS, Replica
 from speechmill.actors.text.front_end import FrontEnd, SpokenText
@@ -338,6 +340,41 @@ def test_a_part_that_is_dropped_ends_with_its_batch_and_its_rows_do_not_count() 
     assert store.parts["p"].is_aborted
     assert not store.parts["p"].is_closed
     assert (made.progress("job").rows, made.progress("job").audio_s) == (0, pytest.approx(0.0, abs=1e-9))
+
+
+def test_a_clip_that_is_being_encoded_when_its_part_is_dropped_is_not_added(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A part in a container would begin a file on the local disk once more."""
+    store = MemoryStore()
+    made = joined(ReplicaConfig(ModelConfig("tone"), batch_rows=1), store, Dropping)
+    is_encoding, is_aborted = threading.Event(), threading.Event()
+    ends: Queue[BaseException | None] = Queue()
+    encode, end_of_clip = clip_results.encode, clip_results.Clips._end
+
+    def encode_late(*arguments: Any) -> bytes:
+        is_encoding.set()
+        assert is_aborted.wait(HANG_S)
+        return encode(*arguments)
+
+    def end_and_tell(self: clip_results.Clips, *arguments: Any) -> Record | None:
+        try:
+            return end_of_clip(self, *arguments)
+        except BaseException as error:
+            ends.put(error)
+            raise
+        finally:
+            ends.put(None)
+
+    def drop() -> None:
+        assert is_encoding.wait(HANG_S)
+        made.drop("job", "p")
+
+    monkeypatch.setattr(clip_results, "encode", encode_late)
+    monkeypatch.setattr(clip_results.Clips, "_end", end_and_tell)
+    Dropping.drop = drop
+    assert made.speak("job", "p", utterances("A longer row of text.", "DROP me.")) is None
+    is_aborted.set()
+    assert isinstance(ends.get(timeout=HANG_S), CancelledError)
+    assert store.parts["p"].clips == {}
 
 
 def test_a_part_that_is_handed_back_holds_what_was_done_and_names_the_rest() -> None:
