@@ -115,7 +115,6 @@ _LONGEST = (
     "test_going_node",
     "test_fencing",
     "test_pool",
-    "test_tokens",
     "test_model",
     "test_compiled",
     "test_store_faults",

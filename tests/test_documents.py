@@ -25,7 +25,7 @@ from speechmill.jobs.cli.main import app
 from speechmill.jobs.spec.job import JobSpec
 from speechmill.jobs.spec.yaml_reader import parse_yaml
 
-pytestmark = pytest.mark.integration  # runs start processes, or stand for it
+pytestmark = pytest.mark.integration  # it runs whole jobs
 
 ROOT = Path(__file__).parent.parent
 PAGES = ["README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
@@ -94,7 +94,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_what_a_page_says_can_be_pasted(page: str, folder: Path, hosted_replicas: None) -> None:
-    """Replicas are in threads; `test_examples.py` runs the snippet of the README with processes."""
+    """Replicas are in threads; `test_examples.py` runs a job like the README's with processes."""
     for block in blocks(page):
         done["skipped" if block.needs else "ran"] += 1
         if block.kind == "yaml":

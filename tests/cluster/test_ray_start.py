@@ -30,8 +30,12 @@ def children() -> Iterator[Children]:
         child.wait()
 
 
+SLEEP_S = 10 * HANG_S
+"""Longer than its end is waited for: only who kills it ends it in time."""
+
+
 def sleeper() -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    return subprocess.Popen([sys.executable, "-c", f"import time; time.sleep({SLEEP_S})"])
 
 
 def test_a_ray_that_does_not_come_up_is_tried_once_more_in_a_folder_of_its_own(
@@ -91,7 +95,7 @@ def test_a_start_that_has_lost_its_scheduler_is_given_up_though_the_server_compu
 
     def init(**_: object) -> None:
         children.append(sleeper())
-        children.append(subprocess.Popen([str(raylet), "600"]))
+        children.append(subprocess.Popen([str(raylet), str(SLEEP_S)]))
         eventually(lambda: len(saw) == len(children) // 2, "a look at the raylet")
         children[-1].kill()
         children[-2].wait()  # the server, until it is killed

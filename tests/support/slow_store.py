@@ -23,9 +23,11 @@ class SlowPart:
 
     def close(self) -> None:
         """Store; the process that finds the file, and removes it, does not come to an end with it."""
+        if not self.hold:
+            return
         try:
             Path(self.hold).unlink()
-        except (FileNotFoundError, IsADirectoryError, PermissionError):
+        except FileNotFoundError:
             return
         time.sleep(HANG_S)
 
@@ -38,10 +40,11 @@ class SlowStore:
 
     Args:
         hold: Path of a file; the first part that finds it there removes it and is stored for ever. Empty: none is
+        behind: Of the shard whose parts begin only once the file is gone, the id
     """
 
-    def __init__(self, hold: str = "", *, is_shared: bool = True) -> None:
-        self.hold = hold
+    def __init__(self, hold: str = "", behind: str = "", *, is_shared: bool = True) -> None:
+        self.hold, self.behind = hold, behind
         self.is_shared = is_shared
 
     def check(self) -> None:
@@ -51,4 +54,6 @@ class SlowStore:
 
     def open_part(self, name: str) -> SlowPart:
         """Begin a part."""
+        while self.behind and name.startswith(self.behind) and Path(self.hold).exists():
+            time.sleep(0.01)
         return SlowPart(self.hold)

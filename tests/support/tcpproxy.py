@@ -53,12 +53,14 @@ class TcpProxy:
 
     def hold_from(self, sent: bytes) -> None:
         """Let nothing pass from the first bytes on in which a client sends these."""
-        self._holds_from = sent
+        with self._lock:
+            self._holds_from = sent
 
     def release(self) -> None:
         """Let held bytes pass, and all later ones."""
-        self._holds_from = None
-        self._passes.set()
+        with self._lock:
+            self._holds_from = None
+            self._passes.set()
 
     def hang_up(self) -> None:
         """Reset all open connections."""
@@ -126,8 +128,8 @@ class TcpProxy:
         with contextlib.suppress(OSError):
             while chunk := source.recv(65536):
                 num_bytes += len(chunk)
-                if not is_answer and self._holds_from is not None and self._holds_from in chunk:
-                    self._passes.clear()
+                if not is_answer:
+                    self._hold_if_wanted(chunk)
                 if not self._passes.is_set():
                     with self._lock:
                         self.num_held += 1
@@ -138,6 +140,11 @@ class TcpProxy:
                 sink.sendall(chunk)
         self._reset(source)
         self._reset(sink)
+
+    def _hold_if_wanted(self, chunk: bytes) -> None:
+        with self._lock:
+            if self._holds_from is not None and self._holds_from in chunk:
+                self._passes.clear()
 
     def _is_cut(self, num_bytes: int) -> bool:
         with self._lock:

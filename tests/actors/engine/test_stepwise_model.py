@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from support.waiting import eventually
 
 import speechmill
 from speechmill.actors.models.base import ModelConfig
@@ -105,9 +106,8 @@ def test_steps_of_several_numbers_of_rows_are_measured_with_the_memory_of_their_
     """The code that measures a GPU, here with the time inside of operators on a CPU."""
     model = hum.Hum(CONFIG)
     assert model.reserve(ROOM, 2) == 2
-    points = model.card_points()
-    # One that another process has disturbed may be missing.
-    assert len(points) >= 1
+    # One that another process has disturbed is missing; all of them may be.
+    points = eventually(model.card_points, "a number of rows whose steps nothing disturbs")
     assert {point.rows for point in points} <= {1, 2}
     assert all(0 < point.device_s <= point.seconds for point in points)
     most = points[-1]

@@ -116,7 +116,8 @@ def test_a_shard_that_is_being_stored_is_not_blamed_for_the_next(tmp_path: Path)
     hold = tmp_path / "hold"
     hold.touch()
     work = shards(["An innocent row."], ["CRASH"])
-    done = {s.shard.index: s for s in speak_all(work, SlowStore(str(hold)), crash="CRASH")}
+    store = SlowStore(str(hold), behind=work[1].id)
+    done = {s.shard.index: s for s in speak_all(work, store, crash="CRASH")}
     assert not hold.exists(), "the replica died while it was storing"
     assert [p.utterance.text for p in done[1].poisoned] == ["CRASH"]
     assert not done[0].poisoned

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -114,8 +113,10 @@ def test_a_judging_that_is_killed_goes_on_and_hears_no_written_part_again(made, 
     command = [sys.executable, "-c", "from speechmill.jobs.cli.main import main; main()", *arguments]
     env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     with subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL) as process:
-        eventually(lambda: process.poll() is not None or list(judged.glob("scores/*.jsonl")), "the first part")
-        process.send_signal(signal.SIGKILL)
+        try:
+            eventually(lambda: process.poll() is not None or list(judged.glob("scores/*.jsonl")), "the first part")
+        finally:
+            process.kill()  # by itself it would not end
     waits.unlink()
     assert len(list(judged.glob("scores/*.jsonl"))) == 1
     assert not (judged / "summary.json").exists()
