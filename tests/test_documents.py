@@ -32,7 +32,6 @@ PAGES = ["README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").gl
 _BLOCK = re.compile(r"(?:^<!-- needs: (?P<needs>[^>]+?) -->\n)?^```(?P<kind>\w*)\n(?P<content>.*?)^```$", re.M | re.S)
 _COMMENT = re.compile(r"\s+#\s.*$")
 _DEFAULTS = {"input": {"uri": "corpus.csv"}, "output": {"uri": "out/first"}}
-done: Counter[str] = Counter()
 
 
 @dataclass(frozen=True)
@@ -96,7 +95,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_what_a_page_says_can_be_pasted(page: str, folder: Path, hosted_replicas: None) -> None:
     """Replicas are in threads; `test_examples.py` runs a job like the README's with processes."""
     for block in blocks(page):
-        done["skipped" if block.needs else "ran"] += 1
         if block.kind == "yaml":
             job_files(block.content)
             if named := re.match(r"# (\w+\.yaml)", block.content):

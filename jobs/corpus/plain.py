@@ -46,9 +46,9 @@ class PlainRows:
         except RowRejected:
             return None
         none = [None] * len(rows)
-        ids = (
-            columns[self._id] if self._id in columns else list(map(default_id, range(first_row, first_row + len(rows))))
-        )
+        ids = columns.get(self._id)
+        if ids is None:
+            ids = [default_id(row) for row in range(first_row, first_row + len(rows))]
         return ids, columns[self._text], none, voices, speeds, metadata, languages, none
 
     def _metadata(self, columns: _Columns, num_rows: int) -> list[dict[str, JsonScalar]]:

@@ -40,18 +40,18 @@ class TxtReader(Reader):
                     tape.rewind()
                     # Only the last line can be: no further one is read after so many characters.
                     lines = tape.some(num_before, TOGETHER_CHARS) if num_before else list(tape.lines())
-                numbers = [number for number, line in enumerate(lines, tape.line + 1) if not line.isspace()]
-                if not numbers:
+                spoken = {number: line for number, line in enumerate(lines, tape.line + 1) if not line.isspace()}
+                if not spoken:
                     tape.accept()
                     continue
+                numbers = list(spoken)
                 num_after = tape.line + len(lines) - numbers[-1]  # blank lines, which belong to the next batch
                 bytes_after = sum(len(line.encode()) for line in lines[len(lines) - num_after :])
                 joined = "".join(lines)
                 if joined.isascii() or bad_byte(joined) is None:
-                    texts = [line.rstrip("\r\n") for line in lines if not line.isspace()]
-                    batch = RawRows(numbers, {self.options.text: texts})
+                    batch = RawRows(numbers, {self.options.text: [line.rstrip("\r\n") for line in spoken.values()]})
                 else:
-                    batch = RawRows(numbers, None, [self._row(line) for line in lines if not line.isspace()])
+                    batch = RawRows(numbers, None, list(map(self._row, spoken.values())))
                 tape.accept()
                 self.offset, self.number = tape.offset - bytes_after, tape.line - num_after
                 yield batch

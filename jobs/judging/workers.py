@@ -101,7 +101,7 @@ class _Task:
 
 @dataclass(slots=True, eq=False)
 class _Running:
-    """A worker; `answers` refers to what it is asked for now."""
+    """A worker; `answers` refers to the call under way, None between two calls."""
 
     actor: Any
     task: _Task | None = None

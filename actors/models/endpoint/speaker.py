@@ -172,7 +172,7 @@ class EndpointSpeaker:
 
         Raises:
             ModelError: No row can be spoken
-            EndpointAway: No row can be spoken for now
+            EndpointAway: No server can be asked any more
         """
         client, began_s = self._clients[server], time.monotonic()
         answer: Answered | None = None
