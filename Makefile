@@ -1,4 +1,4 @@
-# make demo   speak the demo corpus        make check     format, lint, types, the tests that only compute
+# make demo   speak the demo corpus        make check     format, lint, types, the quick tests without Ray or a server
 # make setup  install all of it, PyTorch too     make test      make check, and all tests with real processes: what CI runs
 #                                          make soak      what is long: ten minutes of chaos, large searches
 # make clips   speak docs/clips anew
@@ -23,7 +23,7 @@ ALWAYS_IMPORTED := ray, numpy, pyarrow, onnxruntime, boto3, pydantic, typer, ric
 
 export VIRTUAL_ENV := $(CURDIR)/.venv
 
-.PHONY: setup demo demo-voices clips check lint style types test tests-of-all tests-without-processes docs soak format quality gpu gpu-bundle lock clean
+.PHONY: setup demo demo-voices clips check lint style types test tests-of-all quick-tests docs soak format quality gpu gpu-bundle lock clean
 
 setup: .venv/.runtime
 
@@ -68,13 +68,14 @@ types: .venv/.types
 PYTEST := $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder --numprocesses
 
 NO_PROCESSES := not integration and not soak and not gpu and not quality
+QUICK := $(NO_PROCESSES) and not slow
 
 # The types are checked beside the first tests: that takes one core.
 check: style
-	@$(MAKE) --no-print-directory --jobs=2 types tests-without-processes
+	@$(MAKE) --no-print-directory --jobs=2 types quick-tests
 
-tests-without-processes: .venv/.dev
-	HYPOTHESIS_PROFILE=quick $(PYTEST) $(CHECK_WORKERS) -m "$(NO_PROCESSES)"
+quick-tests: .venv/.dev
+	HYPOTHESIS_PROFILE=quick $(PYTEST) $(CHECK_WORKERS) -m "$(QUICK)"
 
 test: style
 	@$(MAKE) --no-print-directory --jobs=2 types tests-of-all

@@ -16,8 +16,8 @@ hosted_replicas  replicas of small runs are threads of this process, but where a
 In every test nothing waits for the disk, a batcher measures a shape once, and a graph of hibari is loaded once
 (`_cheaper`).
 
-A test that needs Ray, a server or processes of its own, or seconds to load what it tests, is marked `integration`: by
-what it asks for, or in its file. `make check` leaves these out.
+A test that needs Ray, a server or processes of its own is marked `integration`: by what it asks for, or in its file. One
+that loads or computes for a second or more is marked `slow`. `make check` leaves both out.
 """
 
 from __future__ import annotations
@@ -71,12 +71,13 @@ typer.testing._get_command = cache(typer.testing._get_command)  # type: ignore[a
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Files whose tests are all deselected are not imported: some take seconds, in each worker."""
-    if "not integration" not in config.option.markexpr or not collection_path.match("test_*.py"):
+    if not collection_path.match("test_*.py"):
         return None
-    return True if _ALL_INTEGRATION.search(collection_path.read_text(encoding="utf-8")) else None
+    marked = _MARK_OF_ALL.search(collection_path.read_text(encoding="utf-8"))
+    return True if marked and f"not {marked[1]}" in config.option.markexpr else None
 
 
-_ALL_INTEGRATION = re.compile(r"^pytestmark = \[?pytest\.mark\.integration\b", re.M)
+_MARK_OF_ALL = re.compile(r"^pytestmark = \[?pytest\.mark\.(integration|slow)\b", re.M)
 
 
 def pytest_collectstart() -> None:
