@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from ..errors import SpecError
 from .dry_run.dry_run import Plan, plan
 from .run.result import Result
 from .spec.job import JobSpec
@@ -15,7 +14,6 @@ from .spec.job import JobSpec
 if TYPE_CHECKING:
     from .preview.preview import TextPreview
     from .run.run import Observer
-    from .run.update import Update
     from .submission.handle import SubmittedJob
 
 logger = logging.getLogger(__name__)
@@ -72,7 +70,9 @@ class Job:
         Raises:
             JobError: The job cannot be done as asked; the message says what to do
         """
-        how = _update(update=update, retry_failed=retry_failed, rows=rows)
+        from .run.update import Update
+
+        how = Update.asked(update=update, retry_failed=retry_failed, rows=rows)
         return plan(self.spec, measure=measure, update=how)
 
     def text(self, rows: int = 20) -> list[TextPreview]:
@@ -116,11 +116,11 @@ class Job:
             RunStopped: If the run cannot go on (run again to continue)
             OutputDamaged: If a complete output has lost something and `repair` is not asked for
         """
-        if overwrite and (update or retry_failed):
-            raise SpecError("--overwrite begins the output anew, --update and --retry-failed go on with it: give one")
+        from .run.update import Update
+
+        how = Update.asked(update=update, retry_failed=retry_failed, rows=rows, overwrite=overwrite)
         from .run.driver import run  # Ray takes a second to import, and only a run needs it
 
-        how = _update(update=update, retry_failed=retry_failed, rows=rows)
         return run(self.spec, overwrite=overwrite, repair=repair, update=how, observe=observe, trace=trace)
 
     def submit(
@@ -129,6 +129,10 @@ class Job:
         *,
         id: str | None = None,
         overwrite: bool = False,
+        repair: bool = False,
+        update: bool = False,
+        retry_failed: bool = False,
+        rows: str | None = None,
         installed: bool = False,
         entrypoint_num_cpus: float | None = None,
     ) -> SubmittedJob:
@@ -137,6 +141,8 @@ class Job:
         Args:
             address: The head's dashboard, http://head:8265; else RAY_API_SERVER_ADDRESS, else port 8265 here
             id: The job's id there; by default its name and six digits
+            overwrite: As for `run`; so are `repair`, `update` and `retry_failed`
+            rows: As for `run`; the file lies here, and what it says is sent along
             installed: Run the speechmill that the cluster has, send none
             entrypoint_num_cpus: Cores that Ray reserves for the driver; with any, it may run on another node than the
                 head
@@ -145,33 +151,17 @@ class Job:
             JobError: The job is wrong; nothing was sent
             OutputBusy: A job there writes the output
         """
+        from .submission.driver_options import DriverOptions
         from .submission.submit import submit
 
         job, notes = submit(
             self.spec,
             address,
             id=id,
-            overwrite=overwrite,
+            options=DriverOptions(overwrite, repair, update, retry_failed, rows),
             installed=installed,
             entrypoint_num_cpus=entrypoint_num_cpus,
         )
         for note in notes:
             logger.warning("%s", note)
         return job
-
-
-def _update(*, update: bool, retry_failed: bool, rows: str | None) -> Update | None:
-    """How an output is updated; None if it is not asked for.
-
-    Raises:
-        SpecError: The file of rows is wrong, or nothing says what is done with the rows
-    """
-    from .run.update import Update
-    from .update.rows_file import read_rows
-
-    if not (update or retry_failed):
-        if rows is not None:
-            raise SpecError("--rows limits --update or --retry-failed; give one of them too")
-        return None
-    limit = None if rows is None else read_rows(rows)
-    return Update(is_corpus_new=update, retry_failed=retry_failed, rows=limit)

@@ -34,6 +34,7 @@ from .options import (
     OutputArgument,
     OutputOption,
     RegionOption,
+    RepairOption,
     RetryOption,
     RowsOption,
     SetOption,
@@ -81,9 +82,7 @@ def run(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Start anew; what the output holds is deleted.")
     ] = False,
-    repair: Annotated[
-        bool, typer.Option("--repair", help="Verify the output first, and speak again what is missing or damaged.")
-    ] = False,
+    repair: RepairOption = False,
     update: UpdateOption = False,
     retry_failed: RetryOption = False,
     rows: RowsOption = None,

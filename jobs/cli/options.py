@@ -22,6 +22,9 @@ SetOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
 EndpointOption = Annotated[str | None, typer.Option(help="S3 endpoint, if it is not AWS.")]
 RegionOption = Annotated[str | None, typer.Option(help="S3 region.")]
+RepairOption = Annotated[
+    bool, typer.Option("--repair", help="Verify the output first, and speak again what is missing or damaged.")
+]
 UpdateOption = Annotated[
     bool, typer.Option("--update", help="The corpus has changed: keep the clips that still fit, speak the rest.")
 ]

@@ -19,7 +19,7 @@ from rich.text import Text
 
 from ..run.exit_status import ExitStatus
 from .exits import reported, stop
-from .options import JobFileArgument, JsonOption, SetOption
+from .options import JobFileArgument, JsonOption, RepairOption, RetryOption, RowsOption, SetOption, UpdateOption
 
 if TYPE_CHECKING:
     from ..submission.handle import SubmittedJob
@@ -52,6 +52,10 @@ def submit_job(
     follow: FollowOption = False,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for the end, and exit with the job's status.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Delete what the output holds first.")] = False,
+    repair: RepairOption = False,
+    update: UpdateOption = False,
+    retry_failed: RetryOption = False,
+    rows: RowsOption = None,
     installed: Annotated[
         bool, typer.Option("--installed", help="Run the speechmill that the cluster has; send none.")
     ] = False,
@@ -63,13 +67,14 @@ def submit_job(
     """Send a job to a Ray cluster, where it runs whatever becomes of this machine. The same job again continues it."""
     with reported():
         from ..spec.job import JobSpec
+        from ..submission.driver_options import DriverOptions
         from ..submission.submit import submit
 
         job, notes = submit(
             JobSpec.load(job_file, overrides),
             address,
             id=id,
-            overwrite=overwrite,
+            options=DriverOptions(overwrite, repair, update, retry_failed, rows),
             installed=installed,
             entrypoint_num_cpus=entrypoint_num_cpus,
         )

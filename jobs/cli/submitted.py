@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 import traceback
+from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
@@ -17,6 +18,7 @@ from ..api import Job
 from ..run.exit_status import ExitStatus
 from ..run.result import Result
 from ..spec.job import JobSpec
+from ..submission.driver_options import DriverOptions
 from ..submission.outcome import encode
 from .display import PlainDisplay
 from .exits import terminated_like_interrupted
@@ -26,13 +28,14 @@ _WIDTH = 100
 
 
 def main(arguments: list[str]) -> int:
-    """Run the job file that the first argument names; `--overwrite` may follow. Returns the exit status."""
+    """Run the job file that the first argument names; `DriverOptions` may follow. Returns the exit status."""
     spec: JobSpec | None = None
     try:
         spec = _read(Path(arguments[0]))
         display = PlainDisplay(spec.name)
         with terminated_like_interrupted(), display:
-            result = Job.of(spec).run(overwrite="--overwrite" in arguments[1:], observe=display)
+            options = asdict(DriverOptions.parse(arguments[1:]))
+            result = Job.of(spec).run(**options, observe=display)
     except KeyboardInterrupt:
         where = spec.output.uri if spec else "the output"
         print(f"Stopped. What is committed in {where} stays; submit the same job to continue.", flush=True)

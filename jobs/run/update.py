@@ -11,13 +11,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from ...cluster.lease.lease import Lease
-from ...errors import RunStopped
+from ...errors import RunStopped, SpecError
 from ..output.claim import Claim
 from ..output.ledger import Ledger, list_manifests
 from ..output.output_file import OutputFile
 from ..output.plan_log import PlanLog, delete_plan
 from ..update.comparison import Comparison, Retried, compare
 from ..update.planner import UpdatePlanner
+from ..update.rows_file import read_rows
 from .prepare import ResolvedJob
 
 
@@ -35,6 +36,26 @@ class Update:
     is_corpus_new: bool = True
     retry_failed: bool = False
     rows: Mapping[str, int | None] | None = None
+
+    @classmethod
+    def asked(
+        cls, *, update: bool, retry_failed: bool, rows: str | None = None, overwrite: bool = False
+    ) -> Update | None:
+        """What options ask for; None if no update.
+
+        Args:
+            rows: A file of ids, see `read_rows`
+
+        Raises:
+            SpecError: The file of rows is wrong, or the options do not fit together
+        """
+        if overwrite and (update or retry_failed):
+            raise SpecError("--overwrite begins the output anew, --update and --retry-failed go on with it: give one")
+        if not (update or retry_failed):
+            if rows is not None:
+                raise SpecError("--rows limits --update or --retry-failed; give one of them too")
+            return None
+        return cls(is_corpus_new=update, retry_failed=retry_failed, rows=None if rows is None else read_rows(rows))
 
     @property
     def seeds(self) -> dict[str, int]:

@@ -1,11 +1,12 @@
-"""What is sent along with a job: the job file, a few lines that start it, and speechmill itself where it lacks.
+"""What is sent along with a job: the job file, a few lines that start it, the rows that
+an update is limited to, and speechmill itself where it lacks.
 
 speechmill goes as plain files (`py_modules`), not as a wheel. A wheel is installed on every node by the `pip` that
 happens to be on the head's path, with all that it depends on: that takes a package index, and minutes. A folder is
 unpacked, and put before what is installed. It is taken from the imported package, so that a checkout and an installed
 wheel are sent alike, with the few lines of metadata from which `importlib.metadata` reads the version.
 
-Guaranteed: source files of the package and the given job, nothing else; no value of this process's environment.
+Guaranteed: source files of the package, the given job and rows, nothing else; no value of this process's environment.
 Ray names a package by its content: the second job of the same speechmill uploads nothing but its job file.
 """
 
@@ -15,12 +16,16 @@ import json
 import shutil
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from .driver_options import DriverOptions
+
 JOB_FILE = "job.json"
+ROWS_FILE = "rows.jsonl"
 LAUNCHER = "speechmill_job.py"
 STOP_WAIT_S = 30
 """How long Ray waits for a driver that it asked to stop: to end replicas, and to give the lease back."""
@@ -32,9 +37,10 @@ _BUILDS = "setup.py"
 _SUFFIXES = frozenset({".py", ".typed", ".tsv", ".html", ".css", ".js", ".j2", ".svg", ".flac"})
 
 
-def entrypoint(*, overwrite: bool = False) -> str:
+def entrypoint(options: DriverOptions) -> str:
     """The command that the head runs. By `exec`, so that a signal to the job reaches the driver alone."""
-    return f"exec python {LAUNCHER} {JOB_FILE}" + (" --overwrite" if overwrite else "")
+    sent = replace(options, rows=None if options.rows is None else ROWS_FILE)
+    return " ".join(["exec python", LAUNCHER, JOB_FILE, *sent.words])
 
 
 def source_files() -> list[Path]:
@@ -47,13 +53,26 @@ def source_files() -> list[Path]:
 
 
 @contextmanager
-def runtime_env(job: Mapping[str, Any], *, with_speechmill: bool) -> Generator[dict[str, Any]]:
-    """Ray's `runtime_env` for a job file; the folders that it names last as long as the block."""
+def runtime_env(
+    job: Mapping[str, Any], *, with_speechmill: bool, rows: Mapping[str, int | None] | None = None
+) -> Generator[dict[str, Any]]:
+    """Ray's `runtime_env` for a job file; the folders that it names last as long as the block.
+
+    Args:
+        job: The job file as plain values.
+        with_speechmill: Whether the package goes along.
+        rows: Ids of `--rows`, each with its seed if it has one; None for no such file.
+    """
     with TemporaryDirectory(prefix="speechmill-") as temporary:
         folder = Path(temporary)
         work = folder / "job"
         work.mkdir()
         (work / JOB_FILE).write_text(json.dumps(job, indent=2, ensure_ascii=False), encoding="utf-8")
+        if rows is not None:
+            lines = (
+                json.dumps({"id": row} if seed is None else {"id": row, "seed": seed}) for row, seed in rows.items()
+            )
+            (work / ROWS_FILE).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
         shutil.copyfile(Path(__file__).with_name("launcher.py"), work / LAUNCHER)
         env: dict[str, Any] = {
             "working_dir": str(work),

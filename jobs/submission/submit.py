@@ -11,7 +11,9 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 
 from ...errors import OutputBusy, SpecError
+from ..run.update import Update
 from ..spec.job import JobSpec
+from .driver_options import AS_IT_IS, DriverOptions
 from .handle import SubmittedJob
 from .head import Head
 from .package import entrypoint, runtime_env
@@ -24,7 +26,7 @@ def submit(
     address: str | None = None,
     *,
     id: str | None = None,
-    overwrite: bool = False,
+    options: DriverOptions = AS_IT_IS,
     installed: bool = False,
     entrypoint_num_cpus: float | None = None,
 ) -> tuple[SubmittedJob, tuple[str, ...]]:
@@ -34,7 +36,7 @@ def submit(
         spec: The job.
         address: The head's; None for that of the environment.
         id: A name of the user's for the job; None for one of `spec.name` and random digits.
-        overwrite: Begin the output anew.
+        options: What the run does with an output that is there; a file of rows lies here.
         installed: Run the speechmill that the cluster has, send none.
         entrypoint_num_cpus: Cores that Ray reserves for the driver; with any, it may run on another node than the head.
 
@@ -42,7 +44,7 @@ def submit(
         Its handle, and what the user should know, a line each.
 
     Raises:
-        SpecError: A key means something else in the cluster.
+        SpecError: A key means something else in the cluster, or the options do not fit together.
         ModelError: There is no such model.
         JobError: The head cannot take it.
         OutputBusy: A job on the head writes the output.
@@ -50,13 +52,17 @@ def submit(
     job_id = id_of(spec.name, id, secrets.token_hex(3))
     if entrypoint_num_cpus is not None and not 0 <= entrypoint_num_cpus < float("inf"):
         raise SpecError(f"--entrypoint-num-cpus is {entrypoint_num_cpus:g}; it has to be a number of cores, 0 or more")
+    how = Update.asked(
+        update=options.update, retry_failed=options.retry_failed, rows=options.rows, overwrite=options.overwrite
+    )
     request_of(spec, lambda: True)  # what is wrong wherever the job runs, said before the head is asked
     head = Head(address)
     request = request_of(spec, head.sees_this_machine_only)
     _refuse_taken(job_id, request, head)
-    with runtime_env(request.job, with_speechmill=not installed) as env:
+    rows = None if how is None else how.rows
+    with runtime_env(request.job, with_speechmill=not installed, rows=rows) as env:
         labels = labels_of(spec, request.job, version("speechmill"))
-        head.submit(job_id, entrypoint(overwrite=overwrite), env, labels, entrypoint_num_cpus)
+        head.submit(job_id, entrypoint(options), env, labels, entrypoint_num_cpus)
     return SubmittedJob.of(job_id, head), request.notes
 
 
