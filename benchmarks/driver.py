@@ -25,6 +25,8 @@ from common import machine, parsed, show
 from driver_memory import write_corpus
 
 import speechmill
+from speechmill.actors.batcher.profile import Profile
+from speechmill.actors.batcher.sharing import CardUse
 from speechmill.actors.batcher.stats import BatchStats
 from speechmill.actors.models.base import ModelConfig
 from speechmill.actors.records.manifest import Record, content_digest, encode_records
@@ -32,6 +34,9 @@ from speechmill.actors.records.utterance import Shard, Utterance
 from speechmill.actors.replica.receipt import JobConfig, Receipt, ReplicaConfig
 from speechmill.actors.replica.replica import Replica
 from speechmill.cluster.containers.parts import Parts
+from speechmill.cluster.pool.attempt_span import AttemptSpan
+from speechmill.cluster.pool.replica_state import ReplicaState
+from speechmill.cluster.pool.shard_pool import ShardPool
 from speechmill.cluster.scheduling.shard_tracker import CompletedShard
 from speechmill.cluster.storage import open_storage
 from speechmill.jobs.run import driver
@@ -61,14 +66,13 @@ class MadeUpPool:
 
     num_deaths = 0
     notice = ""
-    orphaned_parts = spans = states = staticmethod(list)
     made_up_s = 0.0
 
     def __init__(self) -> None:
         self._shards: list[tuple[Shard, bytes]] = []
         self._is_all = False
-        self.profiles: dict[str, Any] = {}
-        self.cards: dict[str, Any] = {}
+        self.profiles: dict[str, Profile] = {}
+        self.cards: dict[str, CardUse] = {}
 
     def __enter__(self) -> MadeUpPool:
         return self
@@ -96,6 +100,18 @@ class MadeUpPool:
         done = [CompletedShard(shard, (receipt_of(list(pickle.loads(sent))),), ()) for shard, sent in shards]
         self.made_up_s += time.thread_time() - began_s
         return done
+
+    def orphaned_parts(self) -> list[str]:
+        """None."""
+        return []
+
+    def spans(self) -> list[AttemptSpan]:
+        """None."""
+        return []
+
+    def states(self) -> list[ReplicaState]:
+        """Nothing to show."""
+        return []
 
     def finish(self, timeout_s: float) -> None:
         """Wait for nothing."""
@@ -125,11 +141,12 @@ def driver_s(folder: Path, num_rows: int) -> float:
         sharding={"shard_rows": SHARD_ROWS},
     )
     pool = MadeUpPool()
+    its_pool: ShardPool = pool  # else a type checker does not see that it is one
     with patch.multiple(
         driver,
         num_processes=lambda job, device: 1,
         ProcessSource=lambda num_replicas, config: config,
-        Pool=lambda source, config, parts, *, stamp: pool,
+        Pool=lambda source, config, parts, *, stamp: its_pool,
     ):
         began_s = time.process_time()
         result = job.run()

@@ -112,7 +112,7 @@ class Tracker:
 
     @property
     def figures(self) -> RunFigures:
-        """The figures of this run: committed rows and their batches; the others as of the last snapshot."""
+        """The figures of this run: committed rows and their batches, deaths; the others as of the last snapshot."""
         return RunFigures(
             new_rows=self._committed.num_rows - self._before.num_rows,
             new_audio_s=self._new_audio_s,
@@ -132,10 +132,14 @@ class Tracker:
         if self._speaking_since_s is None:
             self._speaking_since_s = now_s
 
-    def snapshot(self, now_s: float, replicas: Sequence[ReplicaState], num_deaths: int, notice: str = "") -> Snapshot:
+    def record_deaths(self, num_deaths: int) -> None:
+        """Record how many replicas have died or were given up in this run so far."""
+        self._num_deaths = num_deaths
+
+    def snapshot(self, now_s: float, replicas: Sequence[ReplicaState], notice: str = "") -> Snapshot:
         """The present state of the run, rows that replicas have not handed in included."""
         speaking_s = now_s - self._speaking_since_s if self._speaking_since_s is not None else 0.0
-        self._speaking_s, self._num_replicas, self._num_deaths = speaking_s, len(replicas), num_deaths
+        self._speaking_s, self._num_replicas = speaking_s, len(replicas)
         storing = self._storing
         audio_s = self._new_audio_s + storing.audio_s + sum(r.audio_s_in_flight for r in replicas)
         done = self._committed.num_rows + storing.num_rows + sum(r.rows_in_flight for r in replicas)
@@ -155,7 +159,7 @@ class Tracker:
             batch_fill=self._batches.fill if self._batches.cells_total else running.fill,
             num_out_of_memory=max(self._batches.num_out_of_memory, running.num_out_of_memory),
             eta_s=self._eta_s(speaking_s, self._cost_storing_s + sum(r.cost_s_in_flight for r in replicas)),
-            num_deaths=num_deaths,
+            num_deaths=self._num_deaths,
             replicas=tuple(replicas),
             notice=notice,
             task=self._task,

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from ...actors.gate.stats import GateStats
-from ...cluster.pool.pool import Pool
+from ...cluster.pool.shard_pool import ShardPool
 from ...errors import TooManyAttempts
 from ..output.claim import Claim
 from ..output.ledger import Ledger
@@ -93,7 +93,7 @@ class Run:
         """Whether an uncommitted shard is left; reads the corpus until one is found."""
         return self._intake.has_work(COLLECT_S)
 
-    def speak_all(self, pool: Pool, telemetry: Telemetry | None, trace: Trace | None, note: str = "") -> None:
+    def speak_all(self, pool: ShardPool, telemetry: Telemetry | None, trace: Trace | None, note: str = "") -> None:
         """Feed, collect, commit, until every shard is committed.
 
         Args:
@@ -115,6 +115,7 @@ class Run:
             self.sweep(pool)
             self._show(pool, telemetry, trace, note)
         pool.finish(FINISH_S)
+        self._record_ended(pool, trace)
         self._learning.keep(pool.profiles.values(), pool.cards.values())
 
     def sweep_others(self) -> None:
@@ -129,20 +130,25 @@ class Run:
         done = complete_output(self._job, self._claim, self._log, self._commits.totals, num_rows, figures.batches)
         return Result.of(self._job.spec, done, figures)
 
-    def sweep(self, pool: Pool) -> None:
+    def sweep(self, pool: ShardPool) -> None:
         """Queue the removal of orphans: objects of attempts that came second or whose replica died."""
         for part in pool.orphaned_parts():
             # An orphan that stays does no harm: no manifest names it, and `verify` finds it.
             self._commits.add_cleanup(partial(self._job.parts.sweep, part))
 
-    def _show(self, pool: Pool, telemetry: Telemetry | None, trace: Trace | None, note: str) -> None:
+    def _record_ended(self, pool: ShardPool, trace: Trace | None) -> None:
+        """Record the attempts and the replicas that have ended since the last call."""
         for span in pool.spans():
             if trace is not None:
                 trace.add(span)
+        self._tracker.record_deaths(pool.num_deaths)
+
+    def _show(self, pool: ShardPool, telemetry: Telemetry | None, trace: Trace | None, note: str) -> None:
+        self._record_ended(pool, trace)
         states = pool.states()
         note = "" if any(state.home is not None for state in states) else note
         notice = ". ".join(filter(None, (self._commits.notice, self._intake.notice, pool.notice, note)))
-        snapshot = self._tracker.snapshot(time.monotonic(), states, pool.num_deaths, notice)
+        snapshot = self._tracker.snapshot(time.monotonic(), states, notice)
         _refuse_too_many_attempts(snapshot.gate, self._job.spec.quality.max_mean_attempts)
         if telemetry is not None:
             telemetry.observe(snapshot)

@@ -9,14 +9,18 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
 
+from speechmill.actors.batcher.profile import Profile
+from speechmill.actors.batcher.sharing import CardUse
 from speechmill.actors.records.utterance import Shard
 from speechmill.actors.replica.receipt import JobConfig, ReplicaConfig
 from speechmill.actors.replica.replica import Replica
 from speechmill.cluster.containers.parts import Parts
+from speechmill.cluster.pool.attempt_span import AttemptSpan
+from speechmill.cluster.pool.replica_state import ReplicaState
+from speechmill.cluster.pool.shard_pool import ShardPool
 from speechmill.cluster.scheduling.shard_tracker import CompletedShard
 from speechmill.jobs.run import driver
 
@@ -50,7 +54,6 @@ class PoolHere:
 
     num_deaths = 0
     notice = ""
-    orphaned_parts = spans = states = staticmethod(list)
 
     def __init__(self, told: SpeakingHere, source: ReplicaConfig, config: JobConfig, parts: Parts, stamp: str) -> None:
         told.num_pools += 1
@@ -60,8 +63,8 @@ class PoolHere:
         self._replica.join("here", config, parts)
         self._shards: list[Shard] = []
         self._is_all = False
-        self.profiles: dict[str, Any] = {}
-        self.cards: dict[str, Any] = {}
+        self.profiles: dict[str, Profile] = {}
+        self.cards: dict[str, CardUse] = {}
 
     def __enter__(self) -> PoolHere:
         return self
@@ -97,6 +100,18 @@ class PoolHere:
         self._told.ids += [utterance.id for utterance in shard.utterances]
         return [CompletedShard(shard, (receipt,), ())]
 
+    def orphaned_parts(self) -> list[str]:
+        """None."""
+        return []
+
+    def spans(self) -> list[AttemptSpan]:
+        """None."""
+        return []
+
+    def states(self) -> list[ReplicaState]:
+        """Nothing to show."""
+        return []
+
     def finish(self, timeout_s: float) -> None:
         """Wait for nothing."""
 
@@ -106,9 +121,10 @@ def speaking_here(monkeypatch: pytest.MonkeyPatch) -> Iterator[SpeakingHere]:
     """Runs of this test start no Ray; their replica lives here."""
     told = SpeakingHere()
 
+    def pool(source: ReplicaConfig, config: JobConfig, parts: Parts, *, stamp: str) -> ShardPool:
+        return PoolHere(told, source, config, parts, stamp)
+
     monkeypatch.setattr(driver, "num_processes", lambda job, device: 1)
     monkeypatch.setattr(driver, "ProcessSource", lambda num_replicas, config: config)
-    monkeypatch.setattr(
-        driver, "Pool", lambda source, config, parts, *, stamp: PoolHere(told, source, config, parts, stamp)
-    )
+    monkeypatch.setattr(driver, "Pool", pool)
     yield told

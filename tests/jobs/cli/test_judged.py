@@ -29,7 +29,7 @@ GATE = GateStats(
     judge_s={"signal": 0.05},
     judged_audio_s={"signal": 100.0},
 )
-SNAPSHOT = replace(Tracker(Totals(), 0.0).snapshot(1.0, [], num_deaths=0), rows_total=200, gate=GATE)
+SNAPSHOT = replace(Tracker(Totals(), 0.0).snapshot(1.0, []), rows_total=200, gate=GATE)
 
 
 def shown(table: Table) -> str:

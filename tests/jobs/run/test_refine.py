@@ -152,7 +152,7 @@ def test_a_run_shows_rows_per_second_and_no_audio() -> None:
     tracker.record_window(200, 10.0, 2.5, fraction_read=1.0)
     tracker.record_start(0.0)
     tracker.record_commit(30, 0, audio_s=0.0, cost_s=1.0)
-    snapshot = tracker.snapshot(4.0, [replica], 0)
+    snapshot = tracker.snapshot(4.0, [replica])
     assert (snapshot.rows_done, snapshot.rows_per_s) == (90, 10.0)
     console = Console(file=io.StringIO(), width=120)
     console.print(block("demo", snapshot))
