@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
@@ -63,6 +63,14 @@ class JudgeActor:
         return judge.ask(replace(clip, samples=samples, sample_rate=rate))
 
 
+@dataclass(slots=True, eq=False)
+class _NodeActor:
+    """The handle of a judge actor, and whether it has told that its judges are loaded."""
+
+    handle: Any
+    has_started: bool = False
+
+
 class NodeJudges:
     """The judge actors of a job on one node; replicas of the node share them.
 
@@ -74,8 +82,7 @@ class NodeJudges:
     def __init__(self, job: str, gate: GateConfig, node: str) -> None:
         self._job, self._node, self._place = job, node, gate.place
         self._judges = [(c, i) for c, i in zip(gate.judges, gate.infos, strict=True) if is_dear(i)]
-        self._actors: dict[int, Any] = {}
-        self._started_actors: dict[int, Any] = {}
+        self._actors: dict[int, _NodeActor] = {}
         self._guard = threading.Lock()
 
     def start(self) -> None:
@@ -85,7 +92,8 @@ class NodeJudges:
             ModelError: A judge cannot be loaded
             ReplicasLost: The actors do not start
         """
-        started = [self._actor(number).ready.remote() for number in range(self._place.actors if self._judges else 0)]
+        numbers = range(self._place.actors if self._judges else 0)
+        started = [self._actor(number).handle.ready.remote() for number in numbers]
         try:
             ray.get(started, timeout=_START_S)
         except GetTimeoutError as error:
@@ -119,8 +127,8 @@ class NodeJudges:
                 time.sleep(_PAUSE_S * 2**death * (0.5 + place[1] / 255))
             actor = self._actor(number)
             try:
-                self._await_start(number, actor)
-                return ray.get(actor.ask.remote(name, bare, pcm), timeout=limit_s)
+                _await_start(actor)
+                return ray.get(actor.handle.ask.remote(name, bare, pcm), timeout=limit_s)
             except RayTaskError:
                 break  # of this clip alone
             except RayActorError:
@@ -136,15 +144,14 @@ class NodeJudges:
         """Leave the actors to those who still ask them."""
         with self._guard:
             self._actors.clear()
-            self._started_actors.clear()
 
-    def _actor(self, number: int) -> Any:
+    def _actor(self, number: int) -> _NodeActor:
         with self._guard:
             if number not in self._actors:
-                self._actors[number] = self._started(number, self._place)
+                self._actors[number] = _NodeActor(self._handle(number, self._place))
             return self._actors[number]
 
-    def _started(self, number: int, place: GatePlace) -> Any:
+    def _handle(self, number: int, place: GatePlace) -> Any:
         remote: Any = ray.remote(JudgeActor)
         return remote.options(
             name=f"judges/{self._job}/{self._node}/{number}",
@@ -156,23 +163,21 @@ class NodeJudges:
             scheduling_strategy=NodeAffinitySchedulingStrategy(self._node, soft=True),
         ).remote(self._judges, place.timeout_s)
 
-    def _await_start(self, number: int, actor: Any) -> None:
-        """Wait until an actor has loaded its judges: the time that this takes is no sign that it hangs."""
-        if self._started_actors.get(number) is not actor:
-            ray.get(actor.ready.remote(), timeout=_START_S)
-            with self._guard:
-                if self._actors.get(number) is actor:  # else a handle would keep one that was left
-                    self._started_actors[number] = actor
-
-    def _forget(self, number: int, actor: Any, *, is_hanging: bool) -> None:
+    def _forget(self, number: int, actor: _NodeActor, *, is_hanging: bool) -> None:
         """Start another one at the next question; one that hangs is ended."""
         with self._guard:
             if self._actors.get(number) is not actor:
                 return
             del self._actors[number]
-            self._started_actors.pop(number, None)
         if is_hanging:
-            ray.kill(actor)
+            ray.kill(actor.handle)
+
+
+def _await_start(actor: _NodeActor) -> None:
+    """Wait until an actor has loaded its judges: the time that this takes is no sign that it hangs."""
+    if not actor.has_started:
+        ray.get(actor.handle.ready.remote(), timeout=_START_S)
+        actor.has_started = True
 
 
 class RemoteJudge:
