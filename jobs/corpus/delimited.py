@@ -12,7 +12,8 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 
 from ...errors import CorpusError
@@ -44,27 +45,28 @@ class DelimitedReader(Reader):
 
     def rows(self, wanted: Sequence[str] | None, start: Position = START) -> Iterator[RawRow]:
         del wanted  # leaving columns out would cost more than it saves
-        with tape_of(self.file, self.options.max_chars) as tape:
-            dialect, names = self._begin(tape)
-            self.decimal = dialect.decimal
-            if start.offset:
-                tape.seek(start)
-            self.offset, self.number = start.offset, start.number
+        with self._tape(start) as (tape, dialect, names):
             for row in self._rows(tape, dialect, names):
                 self.offset, self.number = tape.offset, tape.line
                 yield row
 
     def batches(self, wanted: Sequence[str] | None, start: Position = START) -> Iterator[RawRows]:
         del wanted
+        with self._tape(start) as (tape, dialect, names):
+            self._one_by_one_until = 0
+            while (batch := self._batch(tape, dialect, names)) is not None:
+                yield batch
+
+    @contextmanager
+    def _tape(self, start: Position) -> Generator[tuple[Tape, Dialect, tuple[str, ...]]]:
+        """The file at a position, with its dialect and its columns."""
         with tape_of(self.file, self.options.max_chars) as tape:
             dialect, names = self._begin(tape)
             self.decimal = dialect.decimal
             if start.offset:
                 tape.seek(start)
             self.offset, self.number = start.offset, start.number
-            self._one_by_one_until = 0
-            while (batch := self._batch(tape, dialect, names)) is not None:
-                yield batch
+            yield tape, dialect, names
 
     def _batch(self, tape: Tape, dialect: Dialect, names: Sequence[str]) -> RawRows | None:
         """The next rows, at most `most_rows`; None at the end."""
