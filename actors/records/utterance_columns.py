@@ -7,21 +7,21 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from operator import attrgetter, itemgetter
 from typing import Any, overload
 
 from .reference import NamedClip
 from .utterance import JsonScalar, Utterance
 
-_FIELDS = ("row", "id", "text", "seed", "voice", "speed", "metadata", "language", "reference")
+_FIELDS = tuple(field.name for field in fields(Utterance))
 _SETTERS = [vars(Utterance)[name].__set__ for name in _FIELDS]
 _new = object.__new__
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class UtteranceColumns(Sequence[Utterance]):
-    """Utterances by their fields; all columns have the same length."""
+    """Utterances by their fields, in the order of `Utterance`; all columns have the same length."""
 
     rows: Sequence[int] = ()
     ids: Sequence[str] = ()

@@ -8,11 +8,12 @@ Not known here: whether ids repeat, and how a change of a file is seen.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import accumulate
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 
 import numpy as np
 
@@ -73,7 +74,7 @@ class Block:
         return self.hashes[~np.isin(self.spoken, repeated)] if len(repeated) else self.hashes
 
     def _place(self, at: int) -> str:
-        first, uri, unit, numbers = next(piece for piece in reversed(self._pieces) if piece[0] <= at)
+        first, uri, unit, numbers = self._pieces[bisect_right(self._pieces, at, key=itemgetter(0)) - 1]
         return place_name((uri, unit, numbers[at - first]))
 
 

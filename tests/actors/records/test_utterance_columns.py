@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Sequence
+from dataclasses import fields
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -53,3 +54,11 @@ def test_it_is_cut_joined_and_sent(utterances: list[Utterance]) -> None:
     assert UtteranceColumns.joined([]) == ()
     assert pickle.loads(pickle.dumps(columns)) == columns
     assert UtteranceColumns.of(columns) is columns
+
+
+def test_each_field_of_an_utterance_has_its_column_in_the_same_order() -> None:
+    """Columns are filled by place: a new field of `Utterance` without a column would shift none, and be lost."""
+    plurals = {f"{field.name}{'' if field.name == 'metadata' else 's'}" for field in fields(Utterance)}
+    columns = [field.name for field in fields(UtteranceColumns)]
+    assert set(columns) == plurals
+    assert [column.removesuffix("s") for column in columns] == [field.name for field in fields(Utterance)]
