@@ -20,6 +20,7 @@ import asyncio
 import csv
 import json
 import os
+import random
 import re
 import signal
 import socket
@@ -45,6 +46,7 @@ import speechmill
 CLI = [sys.executable, "-c", "from speechmill.jobs.cli.main import main; main()"]
 DEMO = Path(__file__).parent.parent / "configs" / "demo.csv"
 TOKEN = "SPEECHMILL_API_TOKEN"
+PORTS = range(20_000, 24_000)
 PARTS = ("queue", "text", "speech")
 COLUMNS = [
     "",
@@ -169,9 +171,7 @@ def service(arguments: argparse.Namespace, folder: Path) -> Generator[tuple[str,
         yield arguments.url, arguments.ray or ""
         return
     os.environ.pop(TOKEN, None)
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
+    port = free_port()
     most = max(arguments.concurrency)
     settings = {
         "http.port": port,
@@ -198,6 +198,15 @@ def service(arguments: argparse.Namespace, folder: Path) -> Generator[tuple[str,
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait()
+
+
+def free_port() -> int:
+    """A port that the service can bind a moment later: no outgoing connection gets one of these, nor a Ray worker."""
+    for port in random.sample(PORTS, len(PORTS)):
+        with socket.socket() as trial, suppress(OSError):
+            trial.bind(("127.0.0.1", port))
+            return port
+    raise SystemExit(f"no port of 127.0.0.1 from {PORTS[0]} to {PORTS[-1]} is free")
 
 
 def ray_of(pid: int) -> str:
