@@ -23,7 +23,7 @@ ALWAYS_IMPORTED := ray, numpy, pyarrow, onnxruntime, boto3, pydantic, typer, ric
 
 export VIRTUAL_ENV := $(CURDIR)/.venv
 
-.PHONY: setup demo demo-voices clips check lint style types test tests-of-all quick-tests docs soak format quality gpu gpu-bundle lock clean
+.PHONY: setup demo demo-voices clips check lint style types test tests-of-all quick-tests always docs soak format quality gpu gpu-bundle lock clean
 
 setup: .venv/.runtime
 
@@ -56,14 +56,20 @@ style: .venv/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 
-# Checked again where a file, or a folder's list of files, is newer: `make test` after `make check` need not.
+# Checked again where a file, or the list of all files, is newer: `make test` after `make check` need not. The time of a
+# folder says less: it also changes when Python puts its byte code there.
 CHECKED := actors cluster jobs benchmarks docs/. examples tests/support
+FIND_CHECKED := find *.py $(CHECKED) -name '*.py' -o -name '*.pyi'
 types: .venv/.types
 
-.venv/.types: .venv/.dev pyproject.toml $(wildcard *.py) $(shell find $(CHECKED) -name '__pycache__' -prune -o \( -name '*.py' -o -name '*.pyi' -o -type d \) -print)
+.venv/.types: .venv/.dev pyproject.toml .venv/.checked $(shell $(FIND_CHECKED))
 	touch $@.begun
 	$(BIN)/basedpyright
 	mv $@.begun $@
+
+.venv/.checked: .venv/.dev always
+	@$(FIND_CHECKED) | sort > $@.new
+	@cmp -s $@.new $@ || cp $@.new $@
 
 PYTEST := $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder --numprocesses
 
