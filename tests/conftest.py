@@ -6,7 +6,7 @@ s3_server   session-wide; .endpoint .access_key .secret_key .new_bucket() .stop(
 s3_env      the same server, with its keys in the environment of this test and nothing else from AWS
 s3_proxy    a proxy in front of it; .endpoint .down() .up() .reset_next(count) .cut_next_answer(after_bytes)
 s3_faults   a proxy that answers in its place; .endpoint .answer(status, code) .hang() .well() .delay_s .num_asked
-ray_nodes   raynode.py: .head() and .worker(), machines of a Ray cluster on loopback
+ray_nodes   ray_machines.py: .head() and .worker(), machines of a Ray cluster on loopback
 ray_head    session-wide; one of two cores, with the S3 server's keys: .address .folder
 joined_ray  this process's connection to it, for a module: a run joins the session that its process already has
 write_output, tell   a small output, and the law of hostile input (`support/small_output.py`)
@@ -36,7 +36,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import typer.testing
 from hypothesis import settings
-from support import raynode
+from support import ray_machines
 from support.faultyproxy import FaultyProxy
 from support.in_process import speaking_here  # noqa: F401  (a fixture)
 from support.s3server import S3Server
@@ -256,7 +256,7 @@ def s3_faults(s3_env: Any) -> Iterator[Any]:
 
 @pytest.fixture(scope="session")
 def ray_nodes() -> ModuleType:
-    return raynode
+    return ray_machines
 
 
 @pytest.fixture(scope="session")

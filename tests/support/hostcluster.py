@@ -21,8 +21,8 @@ from speechmill.cluster.storage import S3Options, open_storage
 from speechmill.jobs.verify import verify
 
 from .hosts import HOME, Host, hosts
-from .ray_node import AGENT_PORTS, UP
-from .raynode import NODE, NODE_ENVIRONMENT, START_TRIES
+from .node_process import AGENT_PORTS, UP
+from .ray_machines import NODE, NODE_ENVIRONMENT, START_TRIES
 from .s3server import S3Server
 from .waiting import eventually
 

@@ -25,7 +25,7 @@ import uv
 import speechmill
 
 from .made_once import made_once
-from .raynode import clean_environment
+from .ray_machines import clean_environment
 from .waiting import HANG_S
 
 ROOT = Path(speechmill.__file__).parent

@@ -27,7 +27,7 @@ import psutil
 import pytest
 from support.measured import measured
 from support.ports import free_ports
-from support.raynode import clean_environment
+from support.ray_machines import clean_environment
 from support.waiting import HANG_S, eventually
 from typer.testing import CliRunner
 from websockets.exceptions import ConnectionClosed, InvalidStatus

@@ -1,4 +1,4 @@
-"""A Ray node as a process: `python ray_node.py head|worker OPTIONS`, the options of Ray's `RayParams` as JSON.
+"""A Ray node as a process: `python node_process.py head|worker OPTIONS`, the options of Ray's `RayParams` as JSON.
 
 It is `ray start --block` without what tests do not need: a second or more of imports, and monitors. Only with
 `include_dashboard` it has the agent that collects metrics, and a head an API server, with the modules that `speechmill

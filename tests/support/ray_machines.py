@@ -1,4 +1,4 @@
-"""Ray nodes on loopback as processes of their own (`ray_node.py`), as on the machines of a cluster.
+"""Ray nodes on loopback as processes of their own (`node_process.py`), as on the machines of a cluster.
 
 A node needs no token unless its environment says so. The end of its block ends it and its children, by pid.
 """
@@ -21,11 +21,11 @@ from pathlib import Path
 
 import psutil
 
+from .node_process import AGENT_PORTS, UP
 from .ports import free_ports
-from .ray_node import AGENT_PORTS, UP
 from .waiting import eventually
 
-NODE = str(Path(__file__).parent / "ray_node.py")
+NODE = str(Path(__file__).parent / "node_process.py")
 START_TRIES = 3
 NODE_ENVIRONMENT = {
     "RAY_AUTH_MODE": "disabled",
