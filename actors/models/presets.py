@@ -65,6 +65,11 @@ def _preset(where: str, keys: object, seconds: tuple[float, float]) -> Reference
     clip, text = given.get("clip"), given.get("text")
     if not isinstance(clip, str) or not clip or not isinstance(text, str):
         raise ModelError(f"{where} needs clip, a file, and text, the words in it")
+    if "://" in clip:
+        raise ModelError(
+            f"{where}.clip: {clip:.200} is no local file; download it to the same path on every node "
+            "(only a row's own reference is read from S3)"
+        )
     try:
         path = Path(clip)
         if path.exists() and not path.is_file():  # reading a pipe would wait for ever

@@ -47,6 +47,7 @@ def test_presets_are_voices_of_the_model_and_part_of_its_revision(tmp_path: Path
         ({"anna": {"clip": "a.wav"}}, "needs clip"),
         ({"anna": {"clip": "a.wav", "text": "x", "sped": 1}}, r"anna.sped is not a key"),
         ({"anna": {"clip": "gone.wav", "text": "x"}}, "gone.wav cannot be read: No such file"),
+        ({"anna": {"clip": "s3://b/a.wav", "text": "x"}}, "s3://b/a.wav is no local file; download it"),
         ({"anna": {"clip": "pipe", "text": "x"}}, "pipe is no file"),
         ({"anna": {"clip": "silent.wav", "text": "x"}}, r"anna \(silent.wav\): the clip is silent"),
         ({"anna": {"clip": "a.wav", "text": " "}}, "no transcript"),
