@@ -31,6 +31,7 @@ import speechmill
 from speechmill.cluster.storage import open_storage
 from speechmill.errors import CorpusError, RunStopped, SpecError
 from speechmill.jobs.cli.main import app
+from speechmill.jobs.output.reader import read
 from speechmill.jobs.submission.handle import SubmittedJob
 from speechmill.jobs.verify import verify
 
@@ -94,8 +95,8 @@ def test_a_job_is_followed_left_stopped_killed_and_continued_and_takes_nothing_o
     """One output through all that may happen to its drivers.
 
     The first is followed with the token of a file, and its cluster has no speechmill. The second runs the wheel that
-    was installed there meanwhile. The third is sent from an environment full of secrets, and what comes with it goes
-    before what is installed. The first two speak some rows and wait for the test.
+    was installed there meanwhile. The third is sent from an environment full of secrets, with a corpus that has
+    changed, and what comes with it goes before what is installed. The first two speak some rows and wait for the test.
     """
     assert "No module named 'speechmill'" in head.nodes.evaluate("import speechmill").stderr
     out, hold = tmp_path / "out", head.folder / held.HOLD.name
@@ -156,13 +157,16 @@ def test_a_job_is_followed_left_stopped_killed_and_continued_and_takes_nothing_o
     before = sources(head)
 
     secrets = dict.fromkeys(SECRETS, SECRET) | {"RAY_ADDRESS": "127.0.0.1:1"}
-    done = head.call("submit", "job.yaml", "--wait", "--json", cwd=tmp_path, **secrets)
+    corpus = tmp_path / "corpus.csv"
+    corpus.write_text(corpus.read_text(encoding="utf-8").replace("id-1,", "id-1,Not as before: "), encoding="utf-8")
+    done = head.call("submit", "job.yaml", "--wait", "--json", "--update", cwd=tmp_path, **secrets)
     assert done.returncode == 0, done.stderr
     submitted, result = map(json.loads, done.stdout.splitlines())
     assert submitted["event"] == "submitted"
     assert submitted["id"].startswith("tones-")
     assert (result["event"], result["num_ok"], result["output"]) == ("result", 16, str(out))
     check(out, 16)
+    assert [clip.id for clip in read(str(out)) if str(clip.metadata["text"]).startswith("Not as before")] == ["id-1"]
     check_came_along(head, sources(head).keys() - before.keys())
     jobs = {job["id"]: job for job in listed(head)}
     assert list(jobs)[:3] == [submitted["id"], "second", "first"], "the newest first"
