@@ -28,8 +28,9 @@ from ..batcher.stats import BatchStats
 from ..device.memory import is_out_of_memory
 from ..gate.gate import Gate
 from ..gate.stats import NO_GATE
-from ..records.manifest import Record, content_digest, encode_records
+from ..records.manifest import content_digest, encode_records
 from ..records.part import PartWriter
+from ..records.record import Record
 from ..records.utterance import Segment, Utterance
 from ..records.verdicts import VerdictCounts
 from ..text.front_end import FrontEnd, SpokenText

@@ -13,7 +13,7 @@ from enum import Enum, auto
 from functools import lru_cache
 
 from ...actors.records.keys import AUDIO_PREFIX, MANIFEST_PREFIX, TEXT_PREFIX
-from ...actors.records.manifest import REJECTED
+from ...actors.records.part_name import REJECTED
 from ...errors import JobError
 
 TAG = r"[0-9a-f]{4,16}"

@@ -16,7 +16,7 @@ from functools import lru_cache, partial
 from typing import Any, Protocol
 
 from ...actors.records.keys import AUDIO_PREFIX, COMPLETE_KEY, MANIFEST_PREFIX, ROOT_KEY, TEXT_PREFIX
-from ...actors.records.manifest import PartName
+from ...actors.records.part_name import PartName
 from ...cluster.commit.executor import Executor
 from ...cluster.commit.operations import Page, StoreAnswer
 from ...cluster.commit.protocol import (

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...actors.records.keys import COMPLETE_KEY, ROOT_KEY
-from ...actors.records.manifest import PartName
+from ...actors.records.part_name import PartName
 from ...cluster.commit.executor import Executor
 from ...cluster.commit.names import Stamp
 from ...cluster.commit.operations import Found, RootFile

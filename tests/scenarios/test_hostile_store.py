@@ -24,7 +24,9 @@ import pyarrow.parquet as pq
 import pytest
 from support.outputs import begin, commit, edit_job, rename_parts, reopen
 
-from speechmill.actors.records.manifest import PartName, Record, content_digest
+from speechmill.actors.records.manifest import content_digest
+from speechmill.actors.records.part_name import PartName
+from speechmill.actors.records.record import Record
 from speechmill.cluster.lease.lease import Lease
 from speechmill.cluster.storage import Storage, open_storage
 from speechmill.errors import JobError

@@ -7,7 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from speechmill.actors.records.manifest import PartName, Record, content_digest, encode_records
+from speechmill.actors.records.manifest import content_digest, encode_records
+from speechmill.actors.records.part_name import PartName
+from speechmill.actors.records.record import Record
 from speechmill.cluster.commit.executor import sealed
 from speechmill.cluster.commit.names import Stamp
 from speechmill.cluster.commit.root import NO_NAMES, Root, adopt

@@ -9,7 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from speechmill.actors.records.manifest import PartName, Record, decode_records, dumps, dumps_all, encode_records
+from speechmill.actors.records.json_line import dumps, dumps_all
+from speechmill.actors.records.manifest import decode_records, encode_records
+from speechmill.actors.records.part_name import PartName
+from speechmill.actors.records.record import Record
 from speechmill.actors.records.utterance import Failure
 from speechmill.cluster.commit.names import Stamp
 from speechmill.errors import JobError

@@ -53,7 +53,7 @@ def test_the_protocol_imports_the_standard_library_alone(module: str) -> None:
                 "root",
                 "operations",
                 "errors",
-                "actors.records.manifest",
+                "actors.records.part_name",
                 "actors.records.keys",
             }
 

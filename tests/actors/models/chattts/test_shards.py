@@ -12,7 +12,8 @@ from support.waiting import HANG_S
 
 from speechmill.actors.engine.request import Generated
 from speechmill.actors.models.base import ModelConfig
-from speechmill.actors.records.manifest import Record, decode_records
+from speechmill.actors.records.manifest import decode_records
+from speechmill.actors.records.record import Record
 from speechmill.actors.records.utterance import Utterance
 from speechmill.actors.replica.receipt import JobConfig, Receipt, ReplicaConfig
 from speechmill.actors.replica.replica import Replica

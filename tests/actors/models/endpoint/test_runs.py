@@ -14,7 +14,8 @@ from support.faulty_endpoint import GOOD, RATE, Answer, FaultyEndpoint, told
 from support.in_process import Killed, SpeakingHere
 
 import speechmill
-from speechmill.actors.records.manifest import Record, decode_records
+from speechmill.actors.records.manifest import decode_records
+from speechmill.actors.records.record import Record
 from speechmill.cluster.storage import open_storage
 from speechmill.errors import JobChanged
 from speechmill.jobs.output.output_file import OutputFile
