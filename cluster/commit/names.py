@@ -76,6 +76,13 @@ class ObjectName:
         """Read a key, of format 2 too; None for one that no run writes."""
         return _parse(key)
 
+    @classmethod
+    def of(cls, key: str) -> ObjectName:
+        """Read a key that a run has written."""
+        name = _parse(key)
+        assert name is not None, f"{key} is no name that a run writes"
+        return name
+
 
 _SHARD = r"[0-9]{6,18}-[0-9]{4,18}"
 _NUMBERED = rf"{_RUN}\.n({_WHOLE})"

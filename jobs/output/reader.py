@@ -20,7 +20,8 @@ from ...actors.records.record import Record
 from ...actors.records.utterance import Clip
 from ...cluster.commit.executor import Executor
 from ...cluster.commit.operations import DONE, MISSING, Named, ReadNames, ReadObjects, StoreAnswer
-from ...cluster.commit.protocol import Read, State
+from ...cluster.commit.read import Read
+from ...cluster.commit.state import State
 from ...cluster.containers import Container, Place, container_of
 from ...cluster.storage import S3Options, Storage, open_storage
 from ...errors import JobError, RowRejected

@@ -10,9 +10,10 @@ from typing import Any
 from speechmill.actors.records.manifest import content_digest, encode_records
 from speechmill.actors.records.part_name import PartName
 from speechmill.actors.records.record import Record
+from speechmill.cluster.commit.adoptions import NO_NAMES, adopt
 from speechmill.cluster.commit.executor import sealed
 from speechmill.cluster.commit.names import Stamp
-from speechmill.cluster.commit.root import NO_NAMES, Root, adopt
+from speechmill.cluster.commit.root import Root
 from speechmill.cluster.containers.base import shard_of
 from speechmill.cluster.sharding.sharding import CostModel
 from speechmill.cluster.storage import Storage
