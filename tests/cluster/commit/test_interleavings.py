@@ -2,7 +2,8 @@
 
 The product's machines run over a model store (`space`, `model_store`, `drivers`). Nothing asks for the lease, so what
 holds here (`invariants`) holds with a lease that fails in any way. Each rule of the protocol is dropped once
-(`mutations`), to see that it is missed. `-s` shows the number of states; `-m soak` runs the scenarios that take minutes.
+(`mutations`), to see that it is missed. `-s` shows the number of states; `-m soak` runs the scenarios that take
+minutes.
 """
 
 from __future__ import annotations
