@@ -147,3 +147,8 @@ def rename_parts(storage: Storage) -> None:
         body["commit"] = root.to_json()
 
     edit_job(storage, rename)
+
+
+def first_manifest(storage: Storage, shard: str = "0000") -> str:
+    """The key of the first manifest of a shard of the first window; "": of any."""
+    return next(storage.list(f"manifest/000000/{shard}")).key

@@ -1,9 +1,8 @@
 """No two drivers ever write one output: every order in which their requests may land, on a small job.
 
-The product's machines run over a model store (`space`, `model_store`, `drivers`). Nothing asks for the lease, so what
-holds here (`invariants`) holds with a lease that fails in any way. Each rule of the protocol is dropped once
-(`mutations`), to see that it is missed. `-s` shows the number of states; `-m soak` runs the scenarios that take
-minutes.
+The product's machines run over a model store (`space`, `drivers`). Nothing asks for the lease, so what holds here holds
+with a lease that fails in any way. Each rule of the protocol is dropped once (`mutations`), to see that it is missed.
+`-s` shows the number of states; `-m soak` runs the scenarios that take minutes.
 """
 
 from __future__ import annotations
@@ -133,7 +132,7 @@ def complete_and_sweep(space: Space, rules: ProtocolRules, stores: list[Any]) ->
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
 def test_nothing_is_lost_and_nothing_counts_twice_in_any_order(scenario: Scenario, record_property: Any) -> None:
-    """Law: in every state the invariants hold; from every store a fresh driver completes."""
+    """Law: in every state the invariants of `ProtocolRules.fault` hold; from every store a fresh driver completes."""
     check(scenario, record_property)
 
 
