@@ -103,6 +103,7 @@ PURE = [
     "jobs/service/interface/catalog.py",
     "jobs/service/interface/request.py",
     "jobs/service/spec.py",
+    "jobs/spec/document.py",
     "jobs/spec/job.py",
     "jobs/say/playback_start.py",
 ]
