@@ -17,7 +17,8 @@ _ORDERED = re.compile(
     r"booking|claim|policy|account|sku|number|locker|bay|bin|slot|receipt|po|apt|apartment|suite|ste)s?[:.]? \Z",
     re.IGNORECASE,
 )
-_STARS = re.compile(r"(?P<full>★{2,5}|★(?=[½☆])|⭐{2,5})(?P<half>½?)(?P<empty>☆{0,4})(?![★☆⭐])")
+STARS = re.compile(r"(?P<full>★{2,5}|★(?=[½☆])|⭐{2,5})(?P<half>½?)(?P<empty>☆{0,4})(?![★☆⭐])")
+"""A rating: full stars, half a star, empty ones."""
 
 
 def read_numbered(text: str, start: int, before: str) -> Found | None:
@@ -53,7 +54,7 @@ def _code_words(code: str) -> str:
 
 def read_stars(text: str, start: int) -> tuple[str, int] | None:
     """A rating in stars: "★★★☆☆"."""
-    match = _STARS.match(text, start)
+    match = STARS.match(text, start)
     if match is None:
         return None
     full, empty = len(match["full"]), len(match["empty"])
