@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from .numerals import cardinal, ordinal, plural, spelled, year
+from .standards import offset_words
 
 MONTHS = ("January February March April May June July August September October November December").split()
 _SHORT = {name[:3]: name for name in MONTHS} | {"Sept": "September", "Febr": "February"}
@@ -31,7 +32,7 @@ _MONTH_FIRST = re.compile(
 _DAY_FIRST = re.compile(rf"{_DAY}{_TO_DAY}[ -](?:of )?{MONTH}(?:,?[ -]{_YEAR})?")
 _MONTH_YEAR = re.compile(rf"{MONTH},? {_YEAR}")
 _ISO = re.compile(
-    r"(?P<year>[12]\d{3})(?P<sep>[-/.])(?P<month>\d{1,2})(?P=sep)(?P<day>\d{1,2})(?![\d]|[-/.]\d)(?:T(?P<time>\d\d:\d\d(?::\d\d)?)(?P<zone>Z)?)?"
+    r"(?P<year>[12]\d{3})(?P<sep>[-/.])(?P<month>\d{1,2})(?P=sep)(?P<day>\d{1,2})(?![\d]|[-/.]\d)(?:(?:T| (?=\d\d:\d\d))(?P<time>[0-2]\d:[0-5]\d(?::[0-5]\d)?)(?:\.\d{1,9})?(?:(?P<zone>Z)|(?P<sign>[-+−])(?P<hours>[01]\d):?(?P<minutes>[0-5]\d))?(?![\d:]))?"
 )
 _NUMERIC = re.compile(r"(?P<a>\d{1,2})(?P<sep>[-/.])(?P<b>\d{1,2})(?P=sep)(?P<year>\d{4}|\d{2})(?![\d]|[-/.]\d)")
 _MONTH_DAY = re.compile(
@@ -44,6 +45,7 @@ _TIME = re.compile(
     r"(?P<zone> (?:E[SD]?T|C[SD]T|M[SD]T|P[SD]?T|GMT|UTC|BST|CES?T|IST|JST|AES?T|Z)\b)?"
 )
 _ZONES = {"Z": "Z", "EST": "E S T", "EDT": "E D T", "ET": "E T", "PT": "P T", "UTC": "U T C"}
+_STOP = re.compile(r"[\"'”’)\]]*(?:\s*\Z|\s+[\"'“‘(\[]*[A-Z][a-z])")
 _CLOCK = re.compile(r"(?P<hour>[01]\d|2[0-4])(?P<minute>[0-5]\d)(?= ?(?:hours|hrs|h)\b)")
 _RANGE = re.compile(r" ?[-–—] ?")
 _DECADE = re.compile(r"(?P<apostrophe>['’])?(?P<number>[12]\d\d0|[1-9]0)['’]?s(?!\w)")
@@ -102,6 +104,8 @@ def _told(text: str, match: re.Match[str], *, is_day_first: bool) -> tuple[str, 
     end = match.end()
     if match["year"] is None and text[end - 1] == "." and text[match.end("month")] == "." and month == match["month"]:
         end -= 1  # a full stop behind a whole name is the sentence's
+    elif match["year"] is None and is_day_first and text[end - 1] == "." and _STOP.match(text, end):
+        end -= 1
     words = f"{day} of {month}" if is_day_first else f"{month} {day}"
     before = text[max(0, match.start() - 4) : match.start()].lower()
     if is_day_first and not before.endswith("the "):
@@ -118,6 +122,8 @@ def numeric_date(text: str, start: int, *, is_day_first: bool) -> tuple[str, int
             return None
         if match["time"]:
             words += f", {_time(match['time'].split(':'))}" + (" Z" if match["zone"] else "")
+            if match["sign"]:
+                words += f" {offset_words(match['sign'], match['hours'], match['minutes'])}"
         return words, match.end()
     short = _MONTH_DAY.match(text, start)
     if short is not None and _ON.search(text, max(0, start - 8), start) and short[0] not in ("9/11", "24/7"):

@@ -70,6 +70,10 @@ class Amount:
 _RANGE = re.compile(r" ?[-–—~] ?")
 _SCALED = re.compile(r"\b(?:thousand|million|billion|trillion)\b(?! \w+ hundred)")
 _PER = re.compile(r" ?/ ?(?P<what>[A-Za-z]+)(?![\w])")
+_DASHED = re.compile(r"[,.][-–—](?![\w-])")
+_SHILLINGS = re.compile(
+    r",? (?P<shillings>1?\d)s\b(?:\.(?=,? \d|\s+[a-z]|[,;]))?(?:,? (?P<pence>1?\d)d\b(?:\.(?=\s+[a-z]|[,;]))?)?"
+)
 _MINUS = {"-": "minus ", "−": "minus ", "–": "minus ", "+": "plus ", "": ""}
 
 
@@ -111,6 +115,12 @@ def money_in_front(text: str, start: int) -> Amount | None:
         words = _singular(words, currency)
     if read.end == end and re.match(r"-an?-[a-z]", text[end : end + 4]):
         words = _singular(words, currency)
+    if (bare := _DASHED.match(text, end)) is not None:
+        end = bare.end()
+    if match["currency"] == "£" and (old := _SHILLINGS.match(text, end)) is not None and read.end == end:
+        pence = f" and {cardinal(old['pence'])} {'penny' if old['pence'] == '1' else 'pence'}" if old["pence"] else ""
+        shillings = f"{cardinal(old['shillings'])} {'shilling' if old['shillings'] == '1' else 'shillings'}"
+        return Amount(f"{words} {shillings}{pence}", old.end())
     if match["currency"] == "£" and text[end : end + 1] == "p" and not text[end + 1 : end + 2].isalnum():
         end += 1  # pence are named already
     return _per(text, words, end)

@@ -27,7 +27,7 @@ _MIXED = re.compile(
     rf"(?P<whole>\d+)?{SPACE}?(?P<char>[{VULGAR}])|(?P<int>\d+)[ -](?P<over>\d{{1,2}})[/⁄](?P<under>\d{{1,3}})(?![\d/])"
 )
 _SCALE = re.compile(
-    rf"{SPACE}?(?:(?P<word>hundred|thousand|million|billion|trillion|quadrillion|lakhs?|crores?)\b|(?P<short>[kK]|mn|mm|bn|tn|trn|MM|M|Mn|Bn|B|T|m|b|t|mil|mill|mio|Mio|mrd|Mrd|bln|mln)(?![\w%]|[²³]|/(?!(?:yr|year|mo|month|wk|week|day|hr|hour|person)\b)[a-z]))"
+    rf"(?:{SPACE}?|-)(?:(?P<word>hundred|thousand|million|billion|trillion|quadrillion|lakhs?|crores?)\b|(?<!-)(?P<short>[kK]|mn|mm|bn|tn|trn|MM|M|Mn|Bn|B|T|m|b|t|mil|mill|mio|Mio|mrd|Mrd|bln|mln)(?![\w%]|[²³]|/(?!(?:yr|year|mo|month|wk|week|day|hr|hour|person)\b)[a-z]))"
 )
 _SHORT = {"k": "thousand", "m": "million", "mn": "million", "mm": "million", "mil": "million", "mill": "million"} | {
     "mio": "million", "mrd": "billion", "mln": "million", "b": "billion", "bn": "billion", "bln": "billion", "t": "trillion",

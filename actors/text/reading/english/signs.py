@@ -11,6 +11,7 @@ Found = tuple[str, str, int]
 
 _TAG = re.compile(r"#(?=[^\W\d]|\d+[A-Za-z_])[\w-]*\w|@\w[\w.-]*\w|@\w")
 _NUMBERED_CODE = re.compile(r"#(?P<code>(?=[A-Z\d-]*\d)[A-Z\d]+(?P<dash>(?:-[A-Z\d]+)+)?)(?![\w])(?<!#)(?<!#[A-Z])")
+_DIALLED = re.compile(r"#(\d{2,4})#")
 _CODE_PIECES = re.compile(r"[A-Z]|\d+")
 _ORDERED = re.compile(
     r"\b(?:order|part|item|model|ticket|case|invoice|serial|code|ref|reference|tracking|batch|lot|unit|room|seat|gate|flight|confirmation|"
@@ -29,6 +30,9 @@ def read_numbered(text: str, start: int, before: str) -> Found | None:
     code = _NUMBERED_CODE.match(text, start)
     if code is not None and not before.isalnum() and (code["dash"] or _ORDERED.search(text, max(0, start - 24), start)):
         return "code", f"number {_code_words(code['code'])}", code.end()
+    dialled = _DIALLED.match(text, start)
+    if dialled is not None:
+        return "phone", f"hash {spelled(dialled[1])} hash", dialled.end()
     tag = _TAG.match(text, start)
     if tag is not None and not before.isalnum():
         return "tag", f"{'hashtag' if char == '#' else 'at'} {tag_words(tag[0][1:])}", tag.end()

@@ -133,6 +133,8 @@ def _stands(text: str, unit: Unit, gap: str, symbol: str, end: int) -> bool:
     is_spaced = gap.endswith((" ", "\u00a0", "\u202f", "\u2009"))
     if symbol in ("N", "S", "W") and is_spaced and is_compass(text, end):
         return False
+    if "-" in gap and symbol == "in" and text[end : end + 1] == "-":
+        return False  # "3-in-1"
     if "-" in gap and ((len(symbol) < 2 and symbol not in "gmWV") or unit.when == "space"):
         return False
     if unit.when == "tight":

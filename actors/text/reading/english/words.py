@@ -10,10 +10,12 @@ from functools import cache
 
 from ..tables import read_table
 from .abbreviations import abbreviations, may_start, read_abbreviation
-from .chemistry import read_ion
+from .chemistry import is_formula, read_ion
+from .citations import read_citation
 from .dates import DAYS, MONTHS, named_date
 from .numerals import cardinal, ordinal, pairs, roman, spelled, year
 from .roads import read_road
+from .standards import read_zone
 from .units import units
 
 LATIN = "A-Za-zÀ-ÖØ-öø-ɏḀ-ỿªº"
@@ -22,6 +24,8 @@ _CODE = re.compile(
     r"(?P<head>[A-Za-z]{1,12})(?P<joint>[-–.]?)(?P<digits>\d+)(?P<tail>(?:(?!s(?!\w))[A-Za-z]{1,3}\d*|[-–]\d+[A-Za-z]?|-[A-Z]{1,3}\d+)*)"
     r"(?P<point>(?:\.\d+)*)(?P<plural>s?)(?![\w%])"
 )
+_TOO_LONG = re.compile(r"TL; ?DR(?!\w)|tl; ?dr(?!\w)")
+_EXTENSION_BEFORE = re.compile(r"[-. ]\d{4},? \Z")
 _PIECES = re.compile(r"[A-Za-z]+|\d+|[-–.]")
 NUMBERED = frozenset(
     "Nos nos Vol vol Vols vols Fig Figs Figs Eq Eqs Ch ch Chs pp Hwy hwy Rte Rt Apt apt Rm rm Ext ext Ste Sec Art Bldg Ver ver NO".split()
@@ -71,10 +75,10 @@ _FULL_NAMES = (
     | {"Sept": "September"}
 )
 _SPAN_NAMES = "|".join(sorted(_FULL_NAMES, key=len, reverse=True))
-_DAYS_OR_MONTHS = re.compile(rf"({_SPAN_NAMES})\.? ?[-–—] ?({_SPAN_NAMES})\b")
+_DAYS_OR_MONTHS = re.compile(rf"({_SPAN_NAMES})\.? ?[-–—] ?({_SPAN_NAMES})\b(?:\.(?=,? ?\d|[,;)]| [a-z]))?")
 _LETTERS_ALWAYS = frozenset(
     "UK EU UN USA UAE FBI CIA EPA FDA IMF IRS IRA AI UFO UFOS CEO CFO CTO IPO GDP VIP NBA NFL NHL MLB BBC NBC CNN ABC DNA RNA "
-    "HIV NHS MP MPS TV PC DVD ATM ADHD USB IBM AP AG II III IV VI VII VIII IX XI XII EV EVS IPCC IAEA WTO".split()
+    "NYC DJ SUV FAQ LGBT PHD HIV NHS MP MPS TV PC DVD ATM ADHD USB IBM AP AG II III IV VI VII VIII IX XI XII EV EVS IPCC IAEA WTO".split()
 )
 """Letters that stay letters in a text of capitals, where a word is made of nearly any others."""
 _NEXT_WORD = re.compile(r"[^\w]{0,2}(\w*)")
@@ -214,6 +218,11 @@ def _abbreviation(text: str, start: int) -> tuple[str, int] | None:
     return None
 
 
+def _too_long(text: str, start: int) -> tuple[str, int] | None:
+    match = _TOO_LONG.match(text, start) if text[start] in "Tt" else None
+    return ("T L D R", match.end()) if match is not None else None
+
+
 def _code(text: str, start: int) -> tuple[str, int] | None:
     """Letters with digits: "B12", "BA117", "COVID-19", "A1B2", "CO2", "MP3", "v2.5"."""
     match = _CODE.match(text, start)
@@ -234,7 +243,17 @@ def _code(text: str, start: int) -> tuple[str, int] | None:
         return f"version {' point '.join(numbers)}", match.end()
     if head == "q" and match["tail"] == "h":
         return f"every {cardinal(match['digits'])} hours", match.end()
+    if (
+        head in ("x", "X")
+        and match["digits"] == match[0][1:]
+        and _EXTENSION_BEFORE.search(text, max(0, start - 8), start)
+    ):
+        return (
+            f"extension {spelled(match['digits']) if len(match['digits']) > 2 else cardinal(match['digits'])}",
+            match.end(),
+        )
     words: list[str] = []
+    is_chemical = not match["joint"] and is_formula(match[0])
     is_plural = bool(match["plural"]) or (match["tail"] == "s" and head.isupper())
     body = match[0].removesuffix("s") if is_plural else match[0]
     pieces = _PIECES.findall(body)
@@ -244,7 +263,7 @@ def _code(text: str, start: int) -> tuple[str, int] | None:
         elif piece[0].isdigit():
             words.append(_digits(piece, is_after_point=place > 0 and pieces[place - 1] == "."))
         elif piece[0].isalpha():
-            words.append(_letters(piece))
+            words.append(" ".join(piece.upper()) if is_chemical and len(piece) < 3 else _letters(piece))
     if is_plural:
         words[-1] = (
             words[-1] + ("es" if words[-1].endswith("x") else "s")
@@ -381,6 +400,9 @@ def _mixed_case(match: re.Match[str]) -> tuple[str, str, int] | None:
 
 
 _READERS = (
+    ("citation", read_citation),
+    ("time", read_zone),
+    ("acronym", _too_long),
     ("roman", _first),
     ("address", read_road),
     ("chemistry", read_ion),
