@@ -91,9 +91,9 @@ def _spaced(span: Span, text: str, pieces: list[str], *, is_chinese: bool, is_st
     if is_chinese:
         return f"{' ' * _touch(before, words[0])}{words}{' ' * _touch(words[-1], after)}"
     lead = (
-        " " if before.isalnum() or (before in ".,;:!?%)'\"" and not before.isspace() and before not in "'\"(") else ""
+        " " if before.isalnum() or (before in ".,;:!?%)]'\"" and not before.isspace() and before not in "'\"(") else ""
     )
-    trail = " " if after.isalnum() or (after and (unicodedata.category(after)[0] in "SN" or after == "(")) else ""
+    trail = " " if after.isalnum() or (after and (unicodedata.category(after)[0] in "SN" or after in "([")) else ""
     if words.endswith(".") and after == ".":
         words = words[:-1]
     return f"{lead}{words}{trail}"

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 
+from .numerals import cardinal
+
 _RULES = re.compile(
     r"(?P<federal>Fed\. ?)?R(?P<many>s)?\. ?(?:(?P<kind>Civ|Crim|App|Bankr)\. ?P\.|(?P<evidence>Evid)\.)(?P<space> ?)(?=[\d(]|\s*\S|\Z)"
 )
@@ -24,9 +26,10 @@ _NAMES = {"F": "federal supplement", "S": "supreme court", "L": "lawyers' editio
     "CalR": "California reporter",
     "CalA": "California appellate",
 }
-CITED = frozenset(("Fed", "So", "Cal"))
+CITED = frozenset(("Fed", "Pub", "So", "Cal"))
 """Words that begin a citation, where they have a full stop behind them."""
 _NTH = {"2d": "second", "3d": "third", "4th": "fourth", "5th": "fifth"}
+_PUBLIC_LAW = re.compile(r"Pub\. ?L\.(?: ?No\.)? ?(?P<congress>\d{1,3})[-–](?P<number>\d{1,4})(?!\d)")
 _VOLUME = re.compile(r"\d \Z")
 
 
@@ -40,6 +43,9 @@ def read_citation(text: str, start: int) -> tuple[str, int] | None:
         kind = "evidence" if rules["evidence"] else _KINDS[rules["kind"]]
         is_end = not text[rules.end() :].strip()
         return f"{federal}rule{'s' * bool(rules['many'])} of {kind}{'.' * is_end}", rules.end() - len(rules["space"])
+    law = _PUBLIC_LAW.match(text, start)
+    if law is not None:
+        return f"public law {cardinal(law['congress'])}, {cardinal(law['number'])}", law.end()
     series = _SERIES.match(text, start)
     if series is None or _VOLUME.search(text, max(0, start - 2), start) is None:
         return None

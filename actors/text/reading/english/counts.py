@@ -31,6 +31,8 @@ _BOOK = re.compile(
     r"Exodus|Proverbs|Job|Ruth|Daniel|Luke|Mark|Matthew|John|Acts|Romans|Corinthians|Galatians|Ephesians|Hebrews|James|Peter|"
     r"Revelation|Gita)\.? \Z"
 )
+_ACROSS = re.compile(r"[-–](\d{1,3}):(\d{1,3})(?!\d)")
+_NTH = re.compile(r"(?P<number>[23])d(?= (?:[A-Z][a-z]|ed\.))")
 _PLURAL = re.compile(r"(?P<number>\d{1,4})s(?![\w/²'’-])(?P<of> of\b)?")
 _MANY = {"10": "tens", "100": "hundreds", "1000": "thousands"}
 _MANY_BEFORE = re.compile(
@@ -61,7 +63,7 @@ _IDIOMS = {
 
 
 def read_ordinal(text: str, start: int) -> tuple[str, int] | None:
-    match = _ORDINAL.match(text, start)
+    match = _ORDINAL.match(text, start) or _NTH.match(text, start)
     return (ordinal(match["number"].replace(",", "")), match.end()) if match is not None else None
 
 
@@ -77,7 +79,7 @@ def read_fraction(text: str, start: int) -> tuple[str, int] | None:
         return f"{cardinal(over)} divided by {cardinal(under)}", match.end()
     if YEAR.fullmatch(over) and len(under) == 2 and int(under) == (int(over) + 1) % 100:
         return f"{year(over)} to {cardinal(under) if under[0] != '0' else year(int(over) + 1)}", match.end()
-    if YEAR.fullmatch(under) and 1900 <= int(under) and 1 <= int(over) <= 12 and len(over) < 3:
+    if YEAR.fullmatch(under) and int(under) >= 1900 and 1 <= int(over) <= 12 and len(over) < 3:
         return f"{MONTHS[int(over) - 1]} {year(under)}", match.end()
     if match[0] in _IDIOMS and not re.match(r" (?:of|cup|inch|mile)", text[match.end() : match.end() + 6]):
         return _IDIOMS[match[0]], match.end()
@@ -118,6 +120,10 @@ def read_ratio(text: str, start: int) -> tuple[str, int] | None:
     head = text[max(0, start - 24) : start]
     joint = " " if len(numbers) == 2 and (_CHAPTER.search(head) or _BOOK.search(head)) else " to "
     last = re.match(r"[-–](\d{1,3})(?![\d:])", text[match.end() : match.end() + 6]) if joint == " " else None
+    across = _ACROSS.match(text, match.end()) if joint == " " else None
+    if across is not None:
+        said = [cardinal(number) for number in (match["a"], match["b"], across[1], across[2])]
+        return f"{said[0]} {said[1]} to {said[2]} {said[3]}", across.end()
     if last is not None:
         return f"{cardinal(match['a'])} {cardinal(match['b'])} to {cardinal(last[1])}", match.end() + len(last[0])
     return joint.join(decimal(*([*number.split("."), ""])[:2]) for number in numbers), match.end()

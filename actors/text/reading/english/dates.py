@@ -29,7 +29,9 @@ _TO_DAY = r"(?:(?P<to> ?(?:-|–|—|/|to|and|&) ?)(?P<last>[12]\d|3[01]|0?[1-9]
 _MONTH_FIRST = re.compile(
     rf"{MONTH} (?:the )?{_DAY}{_TO_DAY}(?![\d:/%]|[.,]\d|[-–]\d| (?:million|billion|percent|a\.?m|p\.?m)\b)(?:,? {_YEAR})?"
 )
-_DAY_FIRST = re.compile(rf"{_DAY}{_TO_DAY}[ -](?:of )?{MONTH}(?:,?[ -]{_YEAR})?")
+_DAY_FIRST = re.compile(
+    rf"{_DAY}{_TO_DAY}(?:[ -]|\. (?=[A-Z][a-z]{{2,8}} [12]\d{{3}}))(?:of )?{MONTH}(?:,?[ -]{_YEAR})?"
+)
 _MONTH_YEAR = re.compile(rf"{MONTH},? {_YEAR}")
 _ISO = re.compile(
     r"(?P<year>[12]\d{3})(?P<sep>[-/.])(?P<month>\d{1,2})(?P=sep)(?P<day>\d{1,2})(?![\d]|[-/.]\d)(?:(?:T| (?=\d\d:\d\d))(?P<time>[0-2]\d:[0-5]\d(?::[0-5]\d)?)(?:\.\d{1,9})?(?:(?P<zone>Z)|(?P<sign>[-+−])(?P<hours>[01]\d):?(?P<minutes>[0-5]\d))?(?![\d:]))?"
@@ -46,9 +48,10 @@ _TIME = re.compile(
 )
 _ZONES = {"Z": "Z", "EST": "E S T", "EDT": "E D T", "ET": "E T", "PT": "P T", "UTC": "U T C"}
 _STOP = re.compile(r"[\"'”’)\]]*(?:\s*\Z|\s+[\"'“‘(\[]*[A-Z][a-z])")
+_MONTH_NUMBER = re.compile(r"(?P<month>0[1-9]|1[0-2])-(?P<year>(?:19|20)\d\d)(?![\d-]|[.,:]\d)")
 _CLOCK = re.compile(r"(?P<hour>[01]\d|2[0-4])(?P<minute>[0-5]\d)(?= ?(?:hours|hrs|h)\b)")
 _RANGE = re.compile(r" ?[-–—] ?")
-_DECADE = re.compile(r"(?P<apostrophe>['’])?(?P<number>[12]\d\d0|[1-9]0)['’]?s(?!\w)")
+_DECADE = re.compile(r"(?P<apostrophe>['’])?(?P<number>[12]\d\d0|[1-9]0|(?<=['’])00)['’]?s(?!\w)")
 _SHORT_YEAR = re.compile(r"['’](?P<number>\d\d)(?![\w'’]|[.,]\d)")
 
 
@@ -67,7 +70,15 @@ def named_date(text: str, start: int) -> tuple[str, int] | None:
     """A date with its month by name, that begins at `start`: "May 4, 1990", "5 May", "12-15 June", "March 2020"."""
     if text[start].isdigit():
         match = _DAY_FIRST.match(text, start)
-        return _told(text, match, is_day_first=True) if match is not None and _is_month(text, match) else None
+        if match is None or not _is_month(text, match):
+            return _month_of_year(text, start)
+        words, end = _told(text, match, is_day_first=True)
+        joint = _RANGE.match(text, end)
+        again = _DAY_FIRST.match(text, joint.end()) if joint is not None and not match["year"] else None
+        if again is None or not _is_month(text, again):
+            return words, end
+        last, end = _told(text, again, is_day_first=True)
+        return f"{words} to {last}", end
     match = _MONTH_FIRST.match(text, start)
     if match is not None and _is_month(text, match) and not (_counts(text, match) or match["month"].islower()):
         return _told(text, match, is_day_first=False)
@@ -75,6 +86,12 @@ def named_date(text: str, start: int) -> tuple[str, int] | None:
     if match is not None and _is_month(text, match):
         return f"{_MONTH_OF[match['month']]} {_year_words(match['year'])}", match.end()
     return None
+
+
+def _month_of_year(text: str, start: int) -> tuple[str, int] | None:
+    """A month by its number and a year: "04-2005"."""
+    match = _MONTH_NUMBER.match(text, start)
+    return (f"{MONTHS[int(match['month']) - 1]} {year(match['year'])}", match.end()) if match is not None else None
 
 
 def _is_month(text: str, match: re.Match[str]) -> bool:
@@ -243,6 +260,8 @@ def decade(text: str, start: int) -> tuple[str, int] | None:
     if match is None:
         return None
     number = match["number"]
+    if number == "00":
+        return "two thousands", match.end()
     if len(number) == 2:
         before = text[max(0, start - 10) : start].lower()
         is_years = match["apostrophe"] or re.search(

@@ -49,9 +49,9 @@ def read_maths(text: str, start: int, before: str) -> Found | None:
     if char in "-−–·":
         words = _between(text, start, before)
         return (words[0], words[1], start + 1) if words is not None else None
-    if char == "*" and _TIMES.match(text, start) and _TERM_BEFORE.search(text, max(0, start - 2), start):
-        if (before == " ") == text.startswith(" ", start + 1):
-            return "maths", "times", start + 1
+    is_star = char == "*" and (before == " ") == text.startswith(" ", start + 1)
+    if is_star and _TIMES.match(text, start) and _TERM_BEFORE.search(text, max(0, start - 2), start):
+        return "maths", "times", start + 1
     found = _slash(text, start, before) if char == "/" else None
     if found is None and char in "<>≤≥⩽⩾":
         found = _bound(text, start)
@@ -94,17 +94,21 @@ def _between(text: str, start: int, before: str) -> tuple[str, str] | None:
         and _GRADE.search(text, max(0, start - 24), start)
     ):
         return "grade", "minus"
+    if char == "-" and _LESS.match(text, start) and _LESS_BEFORE.search(text, max(0, start - 8), start):
+        return "maths", "minus"
     if char == "–" and _JOINED.search(text, max(0, start - 6), start) and _JOINED_TO.match(text, start + 1):
         return "range", "to"
     return ("maths", "minus") if char == "−" else None
 
 
+_LESS = re.compile(r"-(?:\d+[a-z]?|[a-z])(?:[)| ]|(?![\w'-]))")
+_LESS_BEFORE = re.compile(r"(?:[=^(|+] ?|\^\{?)[\w.]{1,6}\Z")
 _GRADE = re.compile(
     r"(?:\b(?:[Aa]n?|[Gg]rades?(?: of| is)?|[Gg]ot|[Gg]ets?|[Tt]ypes?|[Ss]cored?|[Ee]arned|[Rr]eceived|[Rr]ated|blood|group|[A-DFO][+-] (?:to|or|and))[: ] ?(?:an? )?|\bRh ?|\A)(?:AB|[A-DFO])\Z|\bRh\Z"
 )
 _GRADE_BEHIND = re.compile(r"-(?=[.,;:!?)]|\s*\Z| (?!(?:and|or|to) [A-Z]-\w))")
-_JOINED = re.compile(r"\b(?:[A-Z]\d{1,3}|\d{1,3}(?:st|nd|rd|th))\Z")
-_JOINED_TO = re.compile(r"[A-Z]?\d{1,3}(?:st|nd|rd|th)?\b")
+_JOINED = re.compile(r"(?:\d ?(?:BCE?|AD|CE)|\[\d{1,3}\])\Z|\b(?:[A-Z]\d{1,3}|\d{1,3}(?:st|nd|rd|th))\Z")
+_JOINED_TO = re.compile(r"\[\d{1,3}\]|\d{1,5} ?(?:BCE?|AD|CE)\b|[A-Z]?\d{1,3}(?:st|nd|rd|th)?\b")
 
 
 def _slash(text: str, start: int, before: str) -> Found | None:

@@ -29,7 +29,7 @@ from .roads import ROAD_NAMES
 from .signs import read_numbered, read_stars
 from .tex import find_tex
 from .units import units
-from .words import FLOORS, LATIN, NUMBERED, WORD, counted_names, is_vowelless, read_word
+from .words import BOOKS, FLOORS, LATIN, NUMBERED, WORD, counted_names, is_vowelless, read_word
 
 _CHUNK = re.compile(r"\S+")
 _PLAIN = re.compile(
@@ -176,6 +176,7 @@ _BARE_CANDIDATES = frozenset(
         *NUMBERED,
         *ROAD_NAMES,
         *FLOORS,
+        *BOOKS,
     ]
 )
 

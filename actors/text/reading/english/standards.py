@@ -24,6 +24,8 @@ _PREPRINT = re.compile(r"\d{4}\.\d{4,5}(?!\d)")
 _HEX = re.compile(r"0(?P<base>[xX])(?P<digits>[0-9A-Fa-f]{1,32})(?!\w)|0(?P<two>[bB])(?P<bits>[01]{2,64})(?!\w)")
 _UNDERSCORED = re.compile(r"[1-9]\d{0,2}(?:_\d{3}){1,8}(?![\w])")
 _ZONE = re.compile(r"(?P<zone>UTC|GMT) ?(?P<sign>[-+−–])(?P<hour>1[0-4]|0?\d)(?::?(?P<minute>[0-5]\d))?(?!\w|[-–:.]\d)")
+_SERIAL = re.compile(r"\d{4}-\d{3}[\dXx](?!\w)")
+_SERIAL_BEFORE = re.compile(r"\be?ISSN:? \Z")
 _PIECES = re.compile(r"[A-Za-z]|\d+")
 
 
@@ -43,6 +45,9 @@ def read_standard(text: str, start: int) -> tuple[str, int] | None:
         return f"zero {base} {digits}", code.end()
     if text[start - 6 : start].lower() == "arxiv:" and (paper := _PREPRINT.match(text, start)) is not None:
         return " point ".join(map(spelled, paper[0].split("."))), paper.end()
+    if _SERIAL_BEFORE.search(text, max(0, start - 8), start) and (serial := _SERIAL.match(text, start)) is not None:
+        groups = serial[0].split("-")
+        return ", ".join(" ".join(spelled(c) if c.isdigit() else c.upper() for c in g) for g in groups), serial.end()
     grouped = _UNDERSCORED.match(text, start) if "_" in text[start + 1 : start + 4] else None
     return (cardinal(grouped[0].replace("_", "")), grouped.end()) if grouped is not None else None
 

@@ -24,6 +24,8 @@ _CODE = re.compile(
     r"(?P<head>[A-Za-z]{1,12})(?P<joint>[-–.]?)(?P<digits>\d+)(?P<tail>(?:(?!s(?!\w))[A-Za-z]{1,3}\d*|[-–]\d+[A-Za-z]?|-[A-Z]{1,3}\d+)*)"
     r"(?P<point>(?:\.\d+)*)(?P<plural>s?)(?![\w%])"
 )
+_LIVED = re.compile(r"[bd]\.(?= ?(?:c\. ?)?(?:1\d|20)\d\d(?!\d))")
+_SHORT_PARTS = frozenset("art amend sec vol ch chap pt bk cl fig".split())
 _TOO_LONG = re.compile(r"TL; ?DR(?!\w)|tl; ?dr(?!\w)")
 _EXTENSION_BEFORE = re.compile(r"[-. ]\d{4},? \Z")
 _PIECES = re.compile(r"[A-Za-z]+|\d+|[-–.]")
@@ -136,6 +138,16 @@ def is_vowelless(word: str) -> bool:
     return _NO_VOWEL.fullmatch(word) is not None and word not in _SOUNDS
 
 
+BOOKS = {
+    name: entry.reading
+    for name, entries in abbreviations().items()
+    for entry in entries
+    if entry.when == "verse" and not name.isupper()
+}
+"""Books of the Bible by their abbreviations, which need no full stop before chapter and verse."""
+_VERSE = re.compile(r" \d{1,3}:\d")
+
+
 def _date(text: str, start: int) -> tuple[str, int] | None:
     match = WORD.match(text, start)
     if match is None:
@@ -210,12 +222,20 @@ def _abbreviation(text: str, start: int) -> tuple[str, int] | None:
         and text[end : end + 1] != "."
     ):
         return "floor", end
+    if name in BOOKS and _VERSE.match(text, end):
+        return BOOKS[name], end
     if name in NUMBERED:
         number = re.match(r" (?=#?\d)", text[end : end + 3])
         entries = [entry for entry in abbreviations().get(name, ()) if entry.when == "number"]
         if number is not None and entries and text[end : end + 1] == " ":
             return entries[0].reading, end
     return None
+
+
+def _lived(text: str, start: int) -> tuple[str, int] | None:
+    """The year of a birth or a death: "b. 1920"."""
+    match = _LIVED.match(text, start) if text[start] in "bd" else None
+    return ({"b": "born", "d": "died"}[match[0][0]], match.end()) if match is not None else None
 
 
 def _too_long(text: str, start: int) -> tuple[str, int] | None:
@@ -321,15 +341,16 @@ def _roman(text: str, start: int) -> tuple[str, int] | None:
     previous = before[1] if before is not None else ""
     low = previous.lower().rstrip(".")
     tail = match["plural"] or ""
+    is_short = previous.endswith(".") and low in _SHORT_PARTS
     if letters[0].islower():
         is_part = low in _PARTS or low in ("p", "pp", "ch")
         return (cardinal(value), match.end()) if letters[0] in _SMALL_ROMANS and is_part else None
     is_single = len(letters[0]) == 1
-    if is_single and (letters[0] in "CDLM" or (low not in _PARTS and previous not in regnal_names())):
+    if is_single and (letters[0] in "CDLM" or (low not in _PARTS and not is_short and previous not in regnal_names())):
         return None
-    if letters[0] == "I" and low not in _PARTS and not _BEHIND_FIRST.match(text, match.end()):
+    if letters[0] == "I" and low not in _PARTS and not is_short and not _BEHIND_FIRST.match(text, match.end()):
         return None
-    if low in _PARTS:
+    if low in _PARTS or is_short:
         return cardinal(value) + tail, match.end()
     if value > 1_000 and len(letters[0]) > 3:
         return year(value) + tail, match.end()
@@ -403,6 +424,7 @@ _READERS = (
     ("citation", read_citation),
     ("time", read_zone),
     ("acronym", _too_long),
+    ("date", _lived),
     ("roman", _first),
     ("address", read_road),
     ("chemistry", read_ion),
