@@ -24,7 +24,7 @@ _CODE = re.compile(
     r"(?P<head>[A-Za-z]{1,12})(?P<joint>[-–.]?)(?P<digits>\d+)(?P<tail>(?:(?!s(?!\w))[A-Za-z]{1,3}\d*|[-–]\d+[A-Za-z]?|-[A-Z]{1,3}\d+)*)"
     r"(?P<point>(?:\.\d+)*)(?P<plural>s?)(?![\w%])"
 )
-_LIVED = re.compile(r"[bd]\.(?= ?(?:c\. ?)?(?:1\d|20)\d\d(?!\d))")
+_LIVED = re.compile(r"[bd]\. ?(?P<about>c\. ?)?(?P<year>(?:1\d|20)\d\d)(?![\w%]|[.,]\d)")
 _SHORT_PARTS = frozenset("art amend sec vol ch chap pt bk cl fig".split())
 _TOO_LONG = re.compile(r"TL; ?DR(?!\w)|tl; ?dr(?!\w)")
 _EXTENSION_BEFORE = re.compile(r"[-. ]\d{4},? \Z")
@@ -235,7 +235,10 @@ def _abbreviation(text: str, start: int) -> tuple[str, int] | None:
 def _lived(text: str, start: int) -> tuple[str, int] | None:
     """The year of a birth or a death: "b. 1920"."""
     match = _LIVED.match(text, start) if text[start] in "bd" else None
-    return ({"b": "born", "d": "died"}[match[0][0]], match.end()) if match is not None else None
+    if match is None:
+        return None
+    about = "circa " if match["about"] else ""
+    return f"{'born' if match[0][0] == 'b' else 'died'} {about}{year(match['year'])}", match.end()
 
 
 def _too_long(text: str, start: int) -> tuple[str, int] | None:
