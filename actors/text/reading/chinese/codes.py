@@ -13,7 +13,7 @@ from .numerals import NUMBER, cardinal, decimal, spelled
 Found = tuple[str, str, int]
 
 _PHONE = re.compile(
-    r"\+\d{1,3}(?:[ -]?\d{2,11}){1,5}(?!\d)|1[3-9]\d[ -]?\d{4}[ -]?\d{4}(?!\d)|\(?0\d{2,3}\)?[ -]?\d{7,8}(?:-\d{1,5})?(?!\d)"
+    r"\+\d{1,3}(?:[ -]?\d{2,11}){1,5}(?!\d)|1[3-9]\d[ -]?\d{4}[ -]?\d{4}(?!\d)|\(?0\d{2,3}\)?[ -]?(?:\d{7,8}|\d{3,4}[ -]\d{4})(?:-\d{1,5})?(?!\d)"
     r"|[48]00[ -]?\d{3,4}[ -]?\d{3,4}(?!\d)|\d{3,4}-\d{3,4}-\d{4}(?!\d)"
 )
 _VERSION = re.compile(r"\d+(?:\.\d+){2,}")
@@ -33,6 +33,7 @@ _EVENT = re.compile(
 )
 _DOTTED_DAY = re.compile(r"(?P<month>1[0-2]|[1-9])[·・](?P<day>[12]\d|3[01]|[1-9])(?![\d.=＝])")
 _FORMATION = re.compile("\\d(?:-\\d){2,3}(?=的?[阵陣]|的?战术|的?站位)")
+_SCHOOLS = re.compile("[、和/]?(?:985|211)?(?:高校|工程|院校|大学|毕业)")
 _METERS = re.compile(r"\d米\Z")
 WEAPONS = re.compile(
     "(?:歼|殲|轰|轟|运|直|强|教|苏|米格|图|安|伊尔|雅克|东风|東風|巨浪|长剑|霹雳|红旗|鹰击|翼龙|彩虹|长征|神舟|天舟|天宫|嫦娥|北斗|风云|高分|快舟|附件|附录|方案)\\Z"
@@ -91,6 +92,10 @@ def read_digits(text: str, start: int, digits: str, before: str, end: int) -> Fo
     if num_digits > 2 and _CODE.search(before) and not is_counted:
         return "code", spelled(digits), end
     if num_digits in (3, 4) and following in ("室", "房"):
+        return "code", spelled(digits), end
+    if num_digits == 5 and digits[0] in "19" and text[end : end + 2] in ("投诉", "网站", "平台"):
+        return "phone", spelled(digits, is_phone=True), end
+    if digits in ("985", "211") and _SCHOOLS.match(text, end):
         return "code", spelled(digits), end
     if num_digits == 3 and _MODEL_BEFORE.search(before):
         return "code", spelled(digits), end

@@ -214,7 +214,7 @@ def _value(text: str, start: int, *, is_counting: bool = False, is_money: bool =
         return None
     whole, part = re.sub(r"\D", "", match["whole"] or "0"), match["part"] or match["only"] or ""
     scale = _SCALE.match(text, match.end())
-    words = decimal(whole, part, is_counting=is_counting or (scale is not None and whole == "2"))
+    words = decimal(whole, part, is_counting=is_counting or (whole == "2" and scale is not None and not scale["short"]))
     if scale is not None and not is_money and (scale["million"] or (scale["short"] == "K" and not 1 < len(whole) < 4)):
         scale = None  # a unit, or a name such as 4K
     if scale is None:

@@ -34,6 +34,7 @@ _SIGN = re.compile(r"(?P<sign>[-−+±~～≈])(?=\.?\d)")
 _SIGNS = {"-": "负", "−": "负", "+": "正", "±": "正负", "~": "约", "～": "约", "≈": "约等于"}
 _NO = re.compile(r"[Nn][Oo]\. ?(?P<digits>\d+)")
 _WIDE = re.compile(r"[^\x00-\x7f]")
+_HAN_DIGITS = frozenset("一二三四五六七八九十")
 _IS_HAN = re.compile(f"[{HAN}]")
 _CLOSED = frozenset("，。！？、；：”）」』》…")
 _DRAWN_OUT = frozenset("啊哈嗯哦噢呀呢吧啦哟嘿呵嘻喵好的嘛呗哇啰咯唉哎诶")
@@ -207,6 +208,8 @@ def _symbol(text: str, start: int, before: str) -> Span | None:
         words = f"{'两' if full == 2 else cardinal(full)}{'颗半星' if stars['half'] else '颗星'}"
         outof = f"，满分{cardinal(full + empty + bool(stars['half']))}颗星" if empty else ""
         return Span(start, stars.end(), "rating", words + outof)
+    if char == "·" and before in _HAN_DIGITS and text[start + 1 : start + 2] in _HAN_DIGITS:
+        return Span(start, start + 1, MARK, "")
     if char == "~":
         return _tilde(text, start, before)
     line = _LINE.match(text, start)

@@ -32,9 +32,10 @@ UNIT = re.compile(
 )
 _NAMED_LETTER = re.compile("[A-Z][级級座股型班区區组組类類档星照卡栋棟金]")
 _KINDS = {"²": "平方", "³": "立方", "2": "平方", "3": "立方"}
-_PER_WORD = re.compile("/(?=[天人次日月年小分秒个個只斤周克升米公千吨噸件台辆輛套箱瓶盒包平立亩畝户戶份页頁棵位晚])")
+_PER_WORD = re.compile("/(?=[天人次日月年小分秒个個只斤周克升米公千吨噸件台股辆輛套箱瓶盒包平立亩畝户戶份页頁棵位晚])")
 _PER_SYMBOL = re.compile(r"/(?P<sym>[A-Za-zµ]+)(?P<pow>[²³]|\^?[23])?(?![A-Za-z\d])")
 _BEFORE_PER = re.compile("[元块塊角分米克升斤个個人次天月年里吨噸度瓦时時件台套箱瓶盒包方秒万亿位字页頁A-Za-z]")
+_PAID = re.compile(r"[¥￥$€£] ?[\d.,]+\Z")
 _BARE = re.compile(
     r"(?P<rate>(?P<over>[A-Za-zµ]{1,5})/(?P<under>s|h|min|L|mL|dL|kg|m[²³]))(?![A-Za-z\d/])|(?P<power>[kcmd]?m)(?P<of>[²³23])(?![A-Za-z\d])"
 )
@@ -79,7 +80,7 @@ def unit_words(unit: re.Match[str], words: str) -> str | None:
 
 def read_rate(text: str, start: int, before: str) -> Found | None:
     """A slash that says what something is counted per: "60公里/小时", "5元/m²"."""
-    if not before or _BEFORE_PER.match(before) is None:
+    if not before or not (_BEFORE_PER.match(before) or _PAID.search(text, max(0, start - 16), start)):
         return None
     if (per := _PER_WORD.match(text, start)) is not None:
         return "unit", "每", per.end()

@@ -60,7 +60,7 @@ def test_spans_are_in_order_and_hold_all_that_is_not_said_as_written(text: str, 
         between = found.text[position : span.start]
         assert not re.search(r"[0-9%&@#§$€]", between)
         written = found.text[span.start : span.end]
-        is_mark = span.kind == MARK and set(written) <= set("~-−")
+        is_mark = span.kind == MARK and set(written) <= set("~-−·")
         assert span.words or is_mark or not is_meaningful(written) or found.unspoken
         position = span.end
     assert not re.search(r"[0-9%&@#§$€]", found.text[position:])
