@@ -35,7 +35,7 @@ _VOLUME = re.compile(r"\d \Z")
 
 def read_citation(text: str, start: int) -> tuple[str, int] | None:
     """A rule of a court, or a reporter behind the number of its volume, that begins at `start`."""
-    if text[start] not in "FRALPNSC":
+    if text[start] not in "FRALPNSC" or "." not in text[start : start + 5]:
         return None
     rules = _RULES.match(text, start)
     if rules is not None:

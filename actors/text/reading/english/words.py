@@ -115,7 +115,7 @@ def regnal_names() -> frozenset[str]:
 
 def read_word(text: str, start: int, *, is_shouted: bool) -> tuple[str, str, int] | None:
     """What begins with a letter at `start`, as its kind, its words and its end; None where it is said as written."""
-    for kind, read in _READERS:
+    for kind, read in (*_RARE, *_READERS) if text[start] in _RARE_STARTS else _READERS:
         found = read(text, start)
         if found is not None:
             return kind, *found
@@ -423,11 +423,15 @@ def _mixed_case(match: re.Match[str]) -> tuple[str, str, int] | None:
     return "acronym", " ".join(words), match.end()
 
 
-_READERS = (
+_RARE_STARTS = frozenset("FRALPNSCUGTtbd")
+_RARE = (
     ("citation", read_citation),
     ("time", read_zone),
     ("acronym", _too_long),
     ("date", _lived),
+)
+"""What begins with few letters: it is tried for these alone."""
+_READERS = (
     ("roman", _first),
     ("address", read_road),
     ("chemistry", read_ion),
