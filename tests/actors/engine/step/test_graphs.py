@@ -64,7 +64,7 @@ def on_cpu() -> dict[int, Generated]:
     return spoken(network_on(CPU), CPU)
 
 
-@pytest.mark.parametrize("is_fixed", [False, True])
+@pytest.mark.parametrize("is_fixed", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_replayed_steps_draw_the_codes_of_a_cpu(
     pretend_cuda: PretendCuda, on_cpu: dict[int, Generated], is_fixed: bool
 ) -> None:
@@ -104,6 +104,7 @@ def test_rows_that_come_and_go_make_the_host_wait_no_oftener(pretend_cuda: Prete
     assert not trace.uploads
 
 
+@pytest.mark.slow
 def test_rows_do_not_fail_with_a_capture(
     pretend_cuda: PretendCuda,
     on_cpu: dict[int, Generated],
