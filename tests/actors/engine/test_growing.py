@@ -15,7 +15,7 @@ from speechmill.actors.engine.engine import Engine
 from speechmill.actors.engine.request import Generated, Request
 from speechmill.actors.engine.row_progress import PATIENCE_STEPS
 
-ROWS = 16
+ROWS = 12
 NETWORK = GrowingNetwork()
 
 

@@ -91,7 +91,7 @@ def test_a_step_is_one_graph_and_one_wait(pretend_cuda: PretendCuda) -> None:
     assert not trace.uploads and not trace.pinned
 
 
-@pytest.mark.parametrize("has_free_steps", [False, True])
+@pytest.mark.parametrize("has_free_steps", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_rows_that_come_and_go_make_the_host_wait_no_oftener(pretend_cuda: PretendCuda, has_free_steps: bool) -> None:
     """Every step is a replay, also the first one of a row that draws from all codes, if the engine knows of such."""
     engine = Engine(network_on(CUDA), 3, POSITIONS, CUDA, looks_at_all=has_free_steps)
