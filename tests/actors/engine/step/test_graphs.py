@@ -64,7 +64,8 @@ def on_cpu() -> dict[int, Generated]:
     return spoken(network_on(CPU), CPU)
 
 
-@pytest.mark.parametrize("is_fixed", [pytest.param(False, marks=pytest.mark.slow), True])
+@pytest.mark.slow
+@pytest.mark.parametrize("is_fixed", [False, True])
 def test_replayed_steps_draw_the_codes_of_a_cpu(
     pretend_cuda: PretendCuda, on_cpu: dict[int, Generated], is_fixed: bool
 ) -> None:

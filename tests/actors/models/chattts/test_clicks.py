@@ -21,9 +21,9 @@ from speechmill.actors.models.chattts.options import Options
 from speechmill.actors.models.chattts.speech import ChatttsSpeech, Line
 from speechmill.actors.records.stream_handle import StreamHandle
 
+pytestmark = pytest.mark.slow
 Wave = NDArray[np.float32]
 Decoder = Literal["hidden", "codes"]
-DECODERS = [pytest.param("hidden", marks=pytest.mark.slow), "codes"]
 FRAME = SAMPLE_RATE // 50
 LOUDER = 1.01
 
@@ -133,7 +133,7 @@ def sounds(tiny_folder: Path) -> Sounds:
 
 
 @pytest.mark.parametrize("policy", [name for name in POLICIES if name != "no look-ahead"])
-@pytest.mark.parametrize("decoder", DECODERS)
+@pytest.mark.parametrize("decoder", ["hidden", "codes"])
 def test_no_click_is_heard_where_pieces_meet(sounds: Sounds, decoder: Decoder, policy: str) -> None:
     found = sounds.flux(decoder, policy)
     assert len(found.stream) >= 30
@@ -161,7 +161,7 @@ def lose_samples(pieces: list[Wave]) -> None:
         pieces[number] = np.concatenate((piece[12:], piece[-12:]))
 
 
-@pytest.mark.parametrize("decoder", DECODERS)
+@pytest.mark.parametrize("decoder", ["hidden", "codes"])
 @pytest.mark.parametrize("damage", [pull_apart, click, turn_down, lose_samples])
 def test_clicks_are_found_by_the_same_measure(
     sounds: Sounds, decoder: Decoder, damage: Callable[[list[Wave]], None]
@@ -170,6 +170,6 @@ def test_clicks_are_found_by_the_same_measure(
     assert sounds.flux(decoder, "full", damage).has_clicks
 
 
-@pytest.mark.parametrize("decoder", DECODERS)
+@pytest.mark.parametrize("decoder", ["hidden", "codes"])
 def test_chunks_without_look_ahead_have_clicks(sounds: Sounds, decoder: Decoder) -> None:
     assert sounds.flux(decoder, "no look-ahead").has_clicks

@@ -90,7 +90,8 @@ def alone(tiny_folder: Path) -> Waves:
     return waves
 
 
-@pytest.mark.parametrize("slots", [pytest.param(3, marks=pytest.mark.slow), 16])
+@pytest.mark.slow
+@pytest.mark.parametrize("slots", [3, 16])
 def test_a_row_sounds_the_same_whoever_is_spoken_beside_it(tiny_folder: Path, alone: Waves, slots: int) -> None:
     made = model(tiny_folder, slots, **LONGER)
     rows = segments(made, NUM_ROWS)
@@ -218,6 +219,7 @@ def test_a_caller_that_goes_away_leaves_nothing_behind(tiny_folder: Path) -> Non
     assert len(spoken(made, rows[:3])) == len({(s.row, s.index) for s in rows[:3]})
 
 
+@pytest.mark.slow
 def test_slots_are_used_well_on_a_long_tailed_corpus(tiny_folder: Path) -> None:
     made = model(tiny_folder, 4, max_steps=30)
     spoken(made, segments(made, 16))
@@ -283,6 +285,7 @@ def test_an_unknown_voice_costs_its_row(tiny_folder: Path) -> None:
     assert "".join(made.unspoken("Привет 5 한")) == "Привет한"
 
 
+@pytest.mark.slow
 def test_a_stream_is_the_row_in_pieces_beside_the_rows_of_a_job(tiny_folder: Path, alone: Waves) -> None:
     """With as much look-ahead and context as the sound depends on; five streams, and rows of a job between them."""
     made = model(tiny_folder, 4, **LONGER, streaming={"first": 3, "growth": 1.5, "most": 16, "ahead": 30})

@@ -105,6 +105,7 @@ LONG = "Nine boats left before the fog came in. None of them has come back so fa
 SHORT_WINDOWS = {"close_after": 24, "steps_carried": 40}
 
 
+@pytest.mark.slow
 def test_a_long_text_is_spoken_in_windows_that_continue_each_other(minicpmo_folder: Path) -> None:
     """The first one's end is drawn; the next begins with 5 tokens and 40 steps of it."""
     made, reference = model(minicpmo_folder, max_steps=80, windows=SHORT_WINDOWS), plain(minicpmo_folder)
