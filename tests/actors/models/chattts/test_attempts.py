@@ -72,6 +72,7 @@ def speak(
     return found, used.row_steps / used.slot_steps, made.progress("job").gate.mean_attempts
 
 
+@pytest.mark.slow
 def test_a_row_that_was_rejected_is_what_its_attempt_is_alone(tiny_folder: Path) -> None:
     rows = rows_of(24)
     found, _, mean_attempts = speak(tiny_folder, rows, 3, 8, 2)

@@ -127,10 +127,11 @@ def run_killed_and_continued(folder: Path, double: FaultyEndpoint, here: Speakin
     assert len(double.requests) == before, "a complete output asks for nothing"
 
 
+@pytest.mark.slow
 def test_every_row_ends_once_whatever_the_endpoint_does(
     tmp_path: Path, double: FaultyEndpoint, speaking_here: SpeakingHere
 ) -> None:
-    run_killed_and_continued(tmp_path, double, speaking_here, 80)
+    run_killed_and_continued(tmp_path, double, speaking_here, 40)
 
 
 @pytest.mark.soak
