@@ -152,8 +152,9 @@ class RowSynthesis:
 
 def _polar(magnitude: Floats, angle: Floats, target: NDArray[np.complex64]) -> None:
     """Magnitude times e^(i angle)."""
-    np.multiply(np.cos(angle), magnitude, out=target.real)
-    np.multiply(np.sin(angle), magnitude, out=target.imag)
+    np.cos(angle, out=target.real)
+    np.sin(angle, out=target.imag)
+    target *= magnitude
 
 
 def _interpolation() -> Floats:
