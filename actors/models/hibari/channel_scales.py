@@ -27,6 +27,8 @@ def fold_scales(graph: EditedGraph) -> None:
         scale = graph.stored.get(scales.inputs[1]) if scales else None
         if scales is None or scale is None or scale.size != 1 or gamma.shape != bias.shape:
             continue
+        if graph.reader(scales.outputs[0], "Mul", "Add", "Mul") is not mul:  # something else reads a part of the chain
+            continue
         folded, shifted = f"{mul.outputs[0]}.scale", f"{mul.outputs[0]}.bias"
         graph.add(folded, (scale.reshape(()) * gamma).astype(np.float32))
         graph.add(shifted, (bias * gamma).astype(np.float32))

@@ -30,15 +30,25 @@ class EditedGraph:
     def set_nodes(self, changed: Iterable[OnnxNode]) -> None:
         """Take these operations in place of all."""
         self.nodes = list(changed)
-        self._makers = {name: node for node in self.nodes for name in node.outputs}
+        self._makers: dict[str, OnnxNode] = {}
         self._readers: dict[str, list[OnnxNode]] = {}
-        for node in self.nodes:
-            for name in node.inputs:
-                self._readers.setdefault(name, []).append(node)
+        self._index(self.nodes)
 
     def replace(self, old: OnnxNode, new: Sequence[OnnxNode]) -> None:
-        """Put `new` where `old` is; together they must make its outputs."""
-        self.set_nodes(made for node in self.nodes for made in (new if node is old else (node,)))
+        """Put `new` where `old` is; together they must make its outputs, or those must not be needed any more."""
+        at = next(at for at, node in enumerate(self.nodes) if node is old)
+        self.nodes[at : at + 1] = new
+        for name in old.outputs:
+            del self._makers[name]
+        for name in old.inputs:
+            self._readers[name] = [node for node in self._readers[name] if node is not old]
+        self._index(new)
+
+    def _index(self, new: Iterable[OnnxNode]) -> None:
+        for node in new:
+            self._makers.update(dict.fromkeys(node.outputs, node))
+            for name in node.inputs:
+                self._readers.setdefault(name, []).append(node)
 
     def add(self, name: str, values: OnnxArray) -> str:
         """Store a tensor, and give its name."""
