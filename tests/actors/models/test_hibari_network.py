@@ -16,7 +16,6 @@ from onnx import helper, numpy_helper
 from speechmill.actors.models.hibari.channel_scales import fold_scales
 from speechmill.actors.models.hibari.edited_graph import EditedGraph
 from speechmill.actors.models.hibari.frame_major import frame_major
-from speechmill.actors.models.hibari.graph_attention import fuse_attention
 from speechmill.actors.models.hibari.graph_head import OUTPUTS, split_head
 from speechmill.actors.models.hibari.network import HibariNetwork
 from speechmill.actors.models.hibari.phonemes import Phonemes, prepared
@@ -235,7 +234,7 @@ def test_folded_scales_are_those_of_the_channels() -> None:
     assert scales.inputs[1] == f"{target}.scale"
 
 
-@pytest.mark.parametrize("edit", [fuse_attention, multiply_tokens, fold_scales])
+@pytest.mark.parametrize("edit", [multiply_tokens, fold_scales])
 def test_an_edit_leaves_a_graph_of_another_form_alone(edit: Callable[[EditedGraph], None]) -> None:
     other = PUBLISHED.with_name("oov.onnx")
     graph = EditedGraph(other.read_bytes(), other)
