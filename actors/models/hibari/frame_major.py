@@ -90,6 +90,11 @@ class _Arranging:
                 yield OnnxNode("", "Transpose", (first,), (self._twins[first],), _SWAP)
             yield from _convolution(node, self._twins[first], twin)
             self._twins[output] = twin
+        elif node.kind == "Conv" and first in self._twins:
+            # Reads one transposed sum, in place of a sum of which each term is transposed.
+            turned = f"{output}.by_channel"
+            yield OnnxNode("", "Transpose", (self._twins[first],), (turned,), _SWAP)
+            node = replace(node, inputs=(turned, *node.inputs[1:]))
         yield node
 
 
