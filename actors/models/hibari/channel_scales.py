@@ -30,8 +30,8 @@ def fold_scales(graph: EditedGraph) -> None:
         if graph.reader(scales.outputs[0], "Mul", "Add", "Mul") is not mul:  # something else reads a part of the chain
             continue
         folded, shifted = f"{mul.outputs[0]}.scale", f"{mul.outputs[0]}.bias"
-        graph.add(folded, (scale.reshape(()) * gamma).astype(np.float32))
-        graph.add(shifted, (bias * gamma).astype(np.float32))
+        graph.add(folded, scale.astype(np.float32).reshape(()) * gamma.astype(np.float32))
+        graph.add(shifted, bias.astype(np.float32) * gamma.astype(np.float32))
         graph.replace(scales, [replace(scales, inputs=(scales.inputs[0], folded))])
         graph.replace(mul, [])
         graph.replace(add, [replace(add, inputs=(shifted, add.inputs[1]), outputs=mul.outputs)])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from ..onnx_file import OnnxNode
 from .edited_graph import EditedGraph
 
@@ -41,4 +43,4 @@ def _num_heads(graph: EditedGraph, query: str) -> int | None:
         return None
     sizes = graph.maker(shape.inputs[2], "Unsqueeze")
     value = graph.stored.get(sizes.inputs[0] if sizes else shape.inputs[2])
-    return None if value is None else int(value.reshape(-1)[0])
+    return None if value is None else int(value.astype(np.int64).reshape(-1)[0])

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..onnx_file import OnnxNode
+from ..onnx_file import OnnxArray, OnnxNode
 from .edited_graph import EditedGraph
 
 _BY_CHANNEL = {"perm": (0, 2, 1)}
@@ -52,23 +52,12 @@ def _pointwise(graph: EditedGraph, conv: OnnxNode, gather: OnnxNode) -> None:
 def _repeated(graph: EditedGraph, conv: OnnxNode, gather: OnnxNode) -> None:
     """Of step s, the even frame is a sum over the steps s - 2 to s + 1, and the odd one over s - 1 to s + 2."""
     tokens, weight = _tokens(graph, gather), graph.stored.get(conv.inputs[1])
-    tile = graph.maker(conv.inputs[0], "Concat", "Reshape", "Tile")
     joined = graph.maker(conv.inputs[0], "Concat")
     steps = graph.maker(gather.inputs[1], "ReduceSum", "Cast", "GreaterOrEqual", "Unsqueeze", "Range")
-    if tokens is None or weight is None or tile is None or joined is None or steps is None:
+    if tokens is None or weight is None or joined is None or steps is None or not _is_of_two_frames(graph, conv):
         return
-    repeats = graph.stored.get(tile.inputs[1])
-    if repeats is None or repeats.tolist() != [1, 1, 1, 2] or conv.attributes.get("pads") != (3, 3):
-        return
-    if weight.shape[2:] != (7,) or conv.attributes.get("dilations") != (1,):
-        return
-    num_curves = len(joined.inputs) - 1
-    num_channels, (num_out, num_in, _) = weight.shape[1] - num_curves, weight.shape
-    assert num_in == num_channels + num_curves
-    taps = weight[:, :num_channels].transpose(2, 1, 0).astype(np.float64)  # [7, channels, out]
-    sums = [(taps[0], taps[1] + taps[2], taps[3] + taps[4], taps[5] + taps[6])]
-    sums += [(taps[0] + taps[1], taps[2] + taps[3], taps[4] + taps[5], taps[6])]
-    products = np.concatenate([product for frame in sums for product in frame], axis=1).astype(np.float32)
+    num_channels, num_out = weight.shape[1] - (len(joined.inputs) - 1), len(weight)  # a curve is one channel
+    products = _sums_of_taps(weight[:, :num_channels])
     offsets = np.array([[0, 1, 2, 3, 1, 2, 3, 4]])
     (target,) = conv.outputs
     name = f"{target}.{{}}".format
@@ -107,3 +96,23 @@ def _repeated(graph: EditedGraph, conv: OnnxNode, gather: OnnxNode) -> None:
         OnnxNode("", "Transpose", (name("sum"),), conv.outputs, _BY_CHANNEL),
     ]
     graph.replace(conv, new)
+
+
+def _is_of_two_frames(graph: EditedGraph, conv: OnnxNode) -> bool:
+    """Seven taps over steps of which each is repeated once."""
+    tile = graph.maker(conv.inputs[0], "Concat", "Reshape", "Tile")
+    repeats = graph.stored.get(tile.inputs[1]) if tile else None
+    shape = {"kernel_shape": (7,), "pads": (3, 3), "dilations": (1,), "strides": (1,), "group": (1,)}
+    is_of_taps = all(conv.attributes.get(name) == value for name, value in shape.items())
+    return is_of_taps and repeats is not None and repeats.tolist() == [1, 1, 1, 2]
+
+
+def _sums_of_taps(weight: OnnxArray) -> OnnxArray:
+    """Of weights [out, channels, 7], for each of the two frames the four sums of taps that meet one step.
+
+    float32 [channels, 8 * out].
+    """
+    taps = weight.transpose(2, 1, 0).astype(np.float64)  # [7, channels, out]
+    even = (taps[0], taps[1] + taps[2], taps[3] + taps[4], taps[5] + taps[6])
+    odd = (taps[0] + taps[1], taps[2] + taps[3], taps[4] + taps[5], taps[6])
+    return np.concatenate((*even, *odd), axis=1).astype(np.float32)
