@@ -84,7 +84,8 @@ def _columns(
         zip((node.outputs[0] for node in chain), (f"{target}.{step}" for step in range(len(chain))), strict=True)
     )
     weight = graph.add(f"{target}.weight", np.ascontiguousarray(graph.stored[chain[0].inputs[1]][:, columns]))
-    bias = graph.add(f"{target}.bias", graph.stored[add.inputs[0]][columns].copy())
+    bias_values = graph.stored[add.inputs[0]][columns].copy()
+    bias = graph.add(f"{target}.bias", bias_values)
     (product, *rest) = chain
     first = replace(
         product, name="", inputs=(source, weight, *product.inputs[2:]), outputs=(names[product.outputs[0]],)
@@ -92,5 +93,12 @@ def _columns(
     yield first
     for node in rest:
         inputs = tuple(names.get(name, name) for name in node.inputs)
+        if scales := graph.maker(inputs[-1], "Mul") if node.kind == "Mul" else None:
+            # onnxruntime joins a product with scales that nothing else reads, and makes one of equal nodes.
+            own, vector = f"{target}.scales", np.broadcast_to(graph.stored[scales.inputs[1]], bias_values.shape)
+            yield replace(
+                scales, name="", inputs=(scales.inputs[0], graph.add(f"{target}.scale", vector)), outputs=(own,)
+            )
+            inputs = (inputs[0], own)
         yield replace(node, name="", inputs=inputs, outputs=(names[node.outputs[0]],))
     yield OnnxNode("", "Add", (bias, names[chain[-1].outputs[0]]), (target,))

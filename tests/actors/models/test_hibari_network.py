@@ -219,6 +219,19 @@ def test_the_arranged_graph_has_no_work_left_that_the_passes_know() -> None:
     assert {name for node in graph.node for name in node.input if name.endswith(".scale")} <= stored
 
 
+def test_onnxruntime_joins_every_int8_product_with_its_scale_and_bias(tmp_path: Path) -> None:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    options.optimized_model_filepath = str(tmp_path / "optimised.onnx")
+    raw = frame_major(PUBLISHED.read_bytes(), PUBLISHED)
+    onnxruntime.InferenceSession(raw, options, providers=["CPUExecutionProvider"])
+    kinds = [node.op_type for node in onnx.load(tmp_path / "optimised.onnx").graph.node]
+    assert kinds.count("DynamicQuantizeMatMul") == 76
+    assert kinds.count("MatMulIntegerToFloat") == 4
+    assert "MatMulInteger" not in kinds
+
+
 def test_folded_scales_are_those_of_the_channels() -> None:
     graph = EditedGraph(PUBLISHED.read_bytes(), PUBLISHED)
     fold_scales(graph)
