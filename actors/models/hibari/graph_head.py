@@ -57,6 +57,8 @@ def split_head(graph: EditedGraph, head: str) -> bool:
 def _product(graph: EditedGraph, name: str) -> list[OnnxNode] | None:
     """The nodes from the product with stored weights to `name`: a MatMul, or a MatMulInteger, its Cast and its Mul."""
     scaled = graph.maker(name, "Mul")
+    if scaled and _scale(graph, scaled) is None:
+        return None
     kinds = ("Mul", "Cast", "MatMulInteger") if scaled else ("MatMul",)
     chain = [graph.maker(name, *kinds[: count + 1]) for count in range(len(kinds))][::-1]
     found = [node for node in chain if node is not None]
@@ -80,25 +82,26 @@ def _columns(
     graph: EditedGraph, chain: list[OnnxNode], add: OnnxNode, columns: slice, source: str, target: str
 ) -> Iterator[OnnxNode]:
     """The product of `source` with some columns of the weights, and the bias of them."""
-    names = dict(
-        zip((node.outputs[0] for node in chain), (f"{target}.{step}" for step in range(len(chain))), strict=True)
-    )
-    weight = graph.add(f"{target}.weight", np.ascontiguousarray(graph.stored[chain[0].inputs[1]][:, columns]))
-    bias_values = graph.stored[add.inputs[0]][columns].copy()
-    bias = graph.add(f"{target}.bias", bias_values)
-    (product, *rest) = chain
-    first = replace(
-        product, name="", inputs=(source, weight, *product.inputs[2:]), outputs=(names[product.outputs[0]],)
-    )
-    yield first
-    for node in rest:
-        inputs = tuple(names.get(name, name) for name in node.inputs)
-        if scales := graph.maker(inputs[-1], "Mul") if node.kind == "Mul" else None:
-            # onnxruntime joins a product with scales that nothing else reads, and makes one of equal nodes.
-            own, vector = f"{target}.scales", np.broadcast_to(graph.stored[scales.inputs[1]], bias_values.shape)
-            yield replace(
-                scales, name="", inputs=(scales.inputs[0], graph.add(f"{target}.scale", vector)), outputs=(own,)
-            )
-            inputs = (inputs[0], own)
-        yield replace(node, name="", inputs=inputs, outputs=(names[node.outputs[0]],))
-    yield OnnxNode("", "Add", (bias, names[chain[-1].outputs[0]]), (target,))
+    product, *rest = chain
+    weight = graph.add(f"{target}.weight", np.ascontiguousarray(graph.stored[product.inputs[1]][:, columns]))
+    bias = graph.stored[add.inputs[0]][columns]
+    made = f"{target}.product"
+    yield replace(product, name="", inputs=(source, weight, *product.inputs[2:]), outputs=(made,))
+    if rest:
+        cast, scaled = rest
+        scale = _scale(graph, scaled)
+        assert scale is not None
+        # onnxruntime joins a product with scales that nothing else reads, and makes one of equal nodes.
+        vector = graph.add(f"{target}.scale", np.broadcast_to(graph.stored[scale.inputs[1]], bias.shape))
+        yield replace(scale, name="", inputs=(scale.inputs[0], vector), outputs=(f"{target}.scales",))
+        yield replace(cast, name="", inputs=(made,), outputs=(f"{target}.float",))
+        made = f"{target}.scaled"
+        yield replace(scaled, name="", inputs=(f"{target}.float", f"{target}.scales"), outputs=(made,))
+    yield OnnxNode("", "Add", (graph.add(f"{target}.bias", bias.copy()), made), (target,))
+
+
+def _scale(graph: EditedGraph, scaled: OnnxNode) -> OnnxNode | None:
+    """The Mul of the features' scale with a stored one of the weights, which must be one number."""
+    node = graph.maker(scaled.inputs[1], "Mul")
+    stored = graph.stored.get(node.inputs[1]) if node else None
+    return node if stored is not None and stored.size == 1 else None
