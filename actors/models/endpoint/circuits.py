@@ -109,7 +109,7 @@ class Circuits:
         self._rest(circuit, now_s, circuit.failures - 1, wait_s)
 
     def is_doubted(self, server: int) -> bool:
-        """Whether the next request to this server has to be a probe: texts alone have failed there, several in a row."""
+        """Whether the next request to this server has to be a probe: several texts in a row have failed there."""
         circuit = self._circuits[server]
         return circuit.is_doubted and circuit.failures >= _OPEN_AFTER
 
