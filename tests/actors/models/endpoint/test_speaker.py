@@ -114,7 +114,7 @@ def test_a_text_that_always_fails_is_a_failed_row_after_so_many_requests(endpoin
 
 
 def test_texts_that_break_a_server_that_works_are_failed_rows_however_many_they_are(endpoint: Endpoint) -> None:
-    """Story: a shard had such texts alone. The server rested longer and longer, and each run stopped there as "away"."""
+    """Story: a shard had such texts alone. The server rested longer and longer, and each run stopped there."""
     double = endpoint(lambda body, number: told(500, "broken") if body["input"].startswith("Poison") else GOOD)
     texts = [f"Poison {number}." for number in range(16)]
     found = outcomes(client(double, concurrency=6, max_attempts=6, away_s=20), *texts)
