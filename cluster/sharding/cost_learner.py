@@ -23,8 +23,8 @@ LEAST_SHARDS = 4
 class CostLearner:
     """Fits seconds = base_s * rows + char_s * length of the texts.
 
-    Each shard's relative error counts alike in how the two share the cost. Their sum over all shards is what those took:
-    a fit of relative errors alone is too low, the more so the more the shards scatter.
+    How the two share the cost is fitted with each shard's relative error counting alike. Over all shards they add up to
+    what those took: a fit of relative errors alone is too low, the more so the more the shards scatter.
     """
 
     def __init__(self, estimates: CostModel) -> None:
