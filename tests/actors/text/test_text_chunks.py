@@ -33,7 +33,8 @@ def num_quarters(text: str) -> int:
 def test_a_chunk_ends_with_the_first_clause_by_which_it_has_its_tokens(clauses: list[str], size: int) -> None:
     """Where a number stands on both sides of the mark, the clause goes on: it may be a date."""
     expected, piece = [], ""
-    for clause, following in zip(clauses, [*clauses[1:], ""], strict=True):
+    for number, clause in enumerate(clauses, start=1):
+        following = "".join(clauses[number : number + 1])
         piece = f"{piece} {clause}".lstrip()
         goes_on = clause[-2].isdigit() and clause[-1] in ",;:，" and following[:1].isdigit()
         if not goes_on and num_quarters(piece) >= (4 * size if expected else FIRST_CHARS):
