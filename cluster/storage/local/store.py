@@ -186,6 +186,8 @@ class LocalStorage(Storage):
             StorageDenied: If a link on its way (with `follow`: or it) leads out
         """
         path = self._root / check_key(key)
+        if not _has_link(self.uri, key if follow else key.rpartition("/")[0]):
+            return path  # as nearly all: to resolve a path looks at each of its folders, from the first one on
         real = os.path.realpath(path if follow else path.parent)
         if not Path(real).is_relative_to(os.path.realpath(self._root)):
             raise StorageDenied(
@@ -228,6 +230,21 @@ class _LocalFile(io.FileIO):
     def readall(self) -> bytes:
         with translated("reading", self.name):
             return super().readall()
+
+
+def _has_link(root: str, way: str) -> bool:
+    """Whether a part of a relative path below a folder is a symbolic link, or cannot be looked at."""
+    place = root
+    for part in way.split("/") if way else ():
+        place = f"{place}/{part}"
+        try:
+            if stat.S_ISLNK(os.lstat(place).st_mode):
+                return True
+        except FileNotFoundError:  # nor is there anything below it
+            return False
+        except OSError:
+            return True
+    return False
 
 
 def _tag_of(data: bytes) -> str:
