@@ -73,6 +73,7 @@ def test_a_clip_without_sound_stays_as_it_is(clip: Samples) -> None:
     assert np.array_equal(finished.samples, clip, equal_nan=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [8_000, 16_000, 22_050, 44_100, 48_000])
 def test_resampled_speech_is_that_of_a_reference_resampler(rate: int) -> None:
     """scipy's, on sound in the band that both hold: one thousandth of its level is the most that they differ by."""
@@ -105,6 +106,7 @@ def test_a_full_scale_tone_has_the_loudness_that_the_recommendation_gives_it() -
     assert loudness_lufs(tone, 48_000) == pytest.approx(-3.01, abs=0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_clips", [50, pytest.param(200, marks=pytest.mark.soak)])
 def test_clips_have_the_loudness_asked_for_and_no_true_peak_above_the_limit(num_clips: int) -> None:
     """By another meter (pyloudnorm), and another interpolation of the peaks (scipy's, by 8).

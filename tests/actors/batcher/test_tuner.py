@@ -150,8 +150,8 @@ def test_sizes_that_prove_slow_are_left() -> None:
     """A profile says that rows are free; real batches of many rows say otherwise."""
     tuner = Tuner(profile_of({"batch": 0.01, "cell": 1e-5}, {"cell": 1.0}), LIMIT, ROOMY)
     truth = Curve({"batch": 0.01, "cell": 1e-5, "row_cell": 1e-5})
-    for _ in range(12):
-        for shape in shapes(tuner, [100] * 1_280):
+    for _ in range(20):
+        for shape in shapes(tuner, [100] * 2_560):
             tuner.spoke(shape, truth.at(shape), 100)
     best = min(range(1, 257), key=lambda rows: truth.at(BatchShape(rows, 100)) / rows)
     found = max(shape.rows for shape in shapes(tuner, [100] * 256))
