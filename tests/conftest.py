@@ -16,8 +16,8 @@ hosted_replicas  replicas of small runs are threads of this process, but where a
 In every test nothing waits for the disk, a batcher measures a shape once, and a graph of hibari is loaded once
 (`_cheaper`).
 
-A test that needs Ray, a server or processes of its own is marked `integration`: by what it asks for, or in its file. One
-that loads or computes for a second or more is marked `slow`. `make check` leaves both out.
+A test that needs Ray, a server or processes of its own is marked `integration`: by what it asks for, or in its file.
+One that loads or computes for a second or more is marked `slow`. `make check` leaves both out.
 """
 
 from __future__ import annotations

@@ -11,7 +11,6 @@ from support.made_sentences import sentences
 
 from speechmill.actors.judges.base import Hearing
 
-
 NUM_FEW = 12
 
 
@@ -24,7 +23,5 @@ def few_spoken(tmp_path_factory: pytest.TempPathFactory) -> Sequence[Hearing]:
 @pytest.fixture(scope="package")
 def spoken(tmp_path_factory: pytest.TempPathFactory, few_spoken: Sequence[Hearing]) -> Sequence[Hearing]:
     """Some sentences of the embedded voice, two minutes and more."""
-    rest = made_once(
-        tmp_path_factory, "spoken", lambda: speak(sentences(30, seed=5)[NUM_FEW:], first=NUM_FEW)
-    )
+    rest = made_once(tmp_path_factory, "spoken", lambda: speak(sentences(30, seed=5)[NUM_FEW:], first=NUM_FEW))
     return [*few_spoken, *rest]

@@ -25,7 +25,9 @@ def still(seconds: float) -> np.ndarray:
 
 def test_what_sounds_as_speech_does_passes(few_spoken: Sequence[Hearing]) -> None:
     assert reasons(murmur(3)) == ()
-    assert [verdict.name for verdict in load_judge(JudgeConfig("signal")).judge(few_spoken)] == ["passed"] * len(few_spoken)
+    assert [verdict.name for verdict in load_judge(JudgeConfig("signal")).judge(few_spoken)] == ["passed"] * len(
+        few_spoken
+    )
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ def test_the_projects_sentences_come_out_as_they_are_read() -> None:
         assert released(ENGLISH, [framed[start:end] for start, end in pairwise(places)]) == whole(ENGLISH, framed)
 
 
-@settings(max_examples=60)
+@settings(max_examples=min(60, 2 * settings.default.max_examples))
 @given(
     st.lists(
         st.sampled_from(["no.", "$5", "000", "Dr.", "walked", "slowly", "home", "again.", "[", "\n\n", "好，"]),
