@@ -117,7 +117,7 @@ class ToneMemory(Memory):
         self._bound = bound
 
     def release(self) -> None:
-        """Do nothing: of this memory nothing is cached. A collection of the process's garbage takes a tenth of a second."""
+        """Do nothing: nothing of it is cached, and to collect the garbage of a process may take a tenth of a second."""
 
     def take(self, rows: int, longest: int) -> None:
         """Hold what a batch needs for a moment.
