@@ -129,7 +129,7 @@ def records(receipt: Receipt) -> list[Record]:
     return found
 
 
-NUM_ROWS = 300
+NUM_ROWS = 120
 
 
 @pytest.mark.parametrize("mixes_voices", [True, False])
