@@ -123,6 +123,7 @@ def test_clips_have_the_loudness_asked_for_and_no_true_peak_above_the_limit(num_
         assert 20 * np.log10(np.abs(scipy.signal.resample_poly(made, 8, 1)).max()) < -1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("peak_db", [3.0, 5.0])
 def test_single_peaks_are_lowered_so_that_the_rest_is_as_loud_as_asked_for(peak_db: float) -> None:
     """Where no peak is near, the clip is only made louder."""
@@ -150,6 +151,7 @@ def test_a_clip_that_is_hardly_more_than_a_peak_stays_quieter() -> None:
     assert gain_db == pytest.approx(-1.2 - true_peak_dbfs(click, RATE) + MAX_LIMITING_DB, abs=0.3)
 
 
+@pytest.mark.slow
 def test_a_clip_shorter_than_a_block_is_levelled_too() -> None:
     clip = syllables(7, seconds=2.0)
     loudest = clip[: RATE // 4]
