@@ -27,7 +27,8 @@ from driver_memory import write_corpus
 import speechmill
 from speechmill.actors.batcher.stats import BatchStats
 from speechmill.actors.models.base import ModelConfig
-from speechmill.actors.records.manifest import Record, content_digest, encode_records
+from speechmill.actors.records.manifest import content_digest, encode_records
+from speechmill.actors.records.record import Record
 from speechmill.actors.records.utterance import Shard, Utterance
 from speechmill.actors.replica.receipt import JobConfig, Receipt, ReplicaConfig
 from speechmill.actors.replica.replica import Replica

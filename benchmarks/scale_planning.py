@@ -31,7 +31,7 @@ import psutil
 from common import machine, measure, parsed, show_table
 
 import speechmill.jobs.run.driver
-from speechmill.actors.records.manifest import PartName
+from speechmill.actors.records.part_name import PartName
 from speechmill.cluster.sharding.sharding import CostModel, ShardLimits
 from speechmill.cluster.storage import Storage, open_storage
 from speechmill.cluster.storage.local.store import LocalStorage

@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 from ...errors import ModelError
 
 OnnxArray = NDArray[np.generic]
-_MODEL_GRAPH, _GRAPH_NODE, _GRAPH_INITIALIZER, _GRAPH_OUTPUT = 7, 1, 5, 12
+_MODEL_GRAPH, _MODEL_DOMAIN, _GRAPH_NODE, _GRAPH_INITIALIZER, _GRAPH_OUTPUT = 7, 8, 1, 5, 12
 _DTYPES: dict[int, type[np.generic]] = {1: np.float32, 2: np.uint8, 3: np.int8, 6: np.int32, 7: np.int64}
 _LENGTH_DELIMITED = 2
-_NODE_KIND, _NODE_ATTRIBUTE, _ATTRIBUTE_INT, _ATTRIBUTE_INTS = 4, 5, 3, 8
-_SINGLE = frozenset({"group"})  # attributes of new nodes that are one integer; the others are lists
+_NODE_KIND, _NODE_ATTRIBUTE, _ATTRIBUTE_INT, _ATTRIBUTE_TENSOR, _ATTRIBUTE_INTS = 4, 5, 3, 5, 8
+# Attributes of new nodes that are one integer; the others are lists.
+_SINGLE = frozenset({"group", "axis", "to", "keepdims", "num_heads"})
 
 
 def read_bytes(path: Path) -> bytes:
@@ -59,6 +60,7 @@ class OnnxNode:
         outputs: Names of the tensors that come out
         attributes: Those that are an integer or integers; other ones are kept in `stored` alone
         stored: The attributes as the file has them; a new node has none
+        domain: Of a new node: "" for ONNX's own operations
     """
 
     name: str
@@ -67,6 +69,7 @@ class OnnxNode:
     outputs: tuple[str, ...] = ()
     attributes: Mapping[str, tuple[int, ...]] = field(default_factory=dict[str, tuple[int, ...]])
     stored: bytes = b""
+    domain: str = ""
 
     def encoded(self) -> bytes:
         """The node as protobuf."""
@@ -74,6 +77,7 @@ class OnnxNode:
         parts += [_encode_text(3, self.name), _encode_text(4, self.kind), self.stored]
         if not self.stored:
             parts += [_encode(5, memoryview(_encoded_integers(*item))) for item in self.attributes.items()]
+            parts += [_encode_text(7, self.domain)] if self.domain else []
         return b"".join(parts)
 
 
@@ -87,15 +91,33 @@ def nodes(raw: bytes, path: Path) -> list[OnnxNode]:
         return [_node(value) for number, value in _fields(_graph(raw)) if number == _GRAPH_NODE]
 
 
+def constants(published: Sequence[OnnxNode], path: Path) -> dict[str, OnnxArray]:
+    """What the nodes of the kind Constant hold, by the names of their outputs.
+
+    Raises:
+        ModelError: Naming `path`, as `initializers`
+    """
+    with _reading(path):
+        return {
+            node.outputs[0]: _tensor(tensor)[1]
+            for node in published
+            if node.kind == "Constant"
+            for number, attribute in _fields(memoryview(node.stored))
+            if number == _NODE_ATTRIBUTE
+            for kind, tensor in _fields(_slice(attribute))
+            if kind == _ATTRIBUTE_TENSOR
+        }
+
+
 def with_nodes(
-    raw: bytes, path: Path, changed: Sequence[OnnxNode], outputs: Sequence[str], numbers: Mapping[str, int]
+    raw: bytes, path: Path, changed: Sequence[OnnxNode], outputs: Sequence[str], added: Mapping[str, OnnxArray]
 ) -> bytes:
     """The same model with other operations and outputs; its weights stay.
 
     Args:
         changed: Every operation of the new graph, in an order in which each one comes after those that it reads.
         outputs: Names of tensors; those that the graph has as outputs keep their declared type and shape.
-        numbers: Additional stored tensors, int64 [1].
+        added: Additional stored tensors.
 
     Raises:
         ModelError: Naming `path`, as `initializers`
@@ -105,10 +127,14 @@ def with_nodes(
         declared = {_name(v): v for n, v in _fields(_graph(raw)) if n == _GRAPH_OUTPUT}
         body = [_encode(n, v) for n, v in kept]
         body += [_encode(_GRAPH_NODE, memoryview(node.encoded())) for node in changed]
-        body += [_encode(_GRAPH_INITIALIZER, memoryview(_encoded_number(*item))) for item in numbers.items()]
+        body += [_encode(_GRAPH_INITIALIZER, memoryview(_encoded_tensor(*item))) for item in added.items()]
         body += [_encode(_GRAPH_OUTPUT, declared.get(name) or memoryview(_encode_text(1, name))) for name in outputs]
         graph = memoryview(b"".join(body))
-        return b"".join(_encode(n, graph if n == _MODEL_GRAPH else v) for n, v in _fields(memoryview(raw)))
+        model = [_encode(n, graph if n == _MODEL_GRAPH else v) for n, v in _fields(memoryview(raw))]
+        domains = sorted({node.domain for node in changed if node.domain})
+        return b"".join(
+            model + [_encode(_MODEL_DOMAIN, memoryview(_encode_text(1, d) + _encode(2, 1))) for d in domains]
+        )
 
 
 def output_names(raw: bytes, path: Path) -> list[str]:
@@ -224,9 +250,11 @@ def _encoded_integers(name: str, values: tuple[int, ...]) -> bytes:
     return _encode_text(1, name) + b"".join(_encode(_ATTRIBUTE_INTS, value) for value in values) + _encode(20, 7)
 
 
-def _encoded_number(name: str, value: int) -> bytes:
-    """A TensorProto, int64 [1]."""
-    return _encode(1, 1) + _encode(2, 7) + _encode_text(8, name) + _encode(9, memoryview(value.to_bytes(8, "little")))
+def _encoded_tensor(name: str, values: OnnxArray) -> bytes:
+    """A TensorProto."""
+    kind = next(number for number, dtype in _DTYPES.items() if values.dtype == dtype)
+    dims = b"".join(_encode(1, size) for size in values.shape)
+    return dims + _encode(2, kind) + _encode_text(8, name) + _encode(9, memoryview(values.tobytes()))
 
 
 def _encode_text(number: int, text: str) -> bytes:

@@ -21,8 +21,8 @@ from ..gate.attempts import Trial, are_alike, best_of, ending_of, error_of
 from ..gate.gate import Gate, clip_of
 from ..gate.stats import NO_GATE, GateStats
 from ..models.base import ModelInfo
-from ..records.manifest import SIDECAR, Record
 from ..records.part import PartWriter
+from ..records.record import SIDECAR, Record
 from ..records.utterance import Utterance
 from .receipt import JobConfig, ReplicaProgress
 from .retries import Retries

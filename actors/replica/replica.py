@@ -30,8 +30,8 @@ from ..gate.gate import Gate, Hire
 from ..models.base import AutoregressiveModel, ModelConfig
 from ..models.probe_texts import probe_texts
 from ..models.registry import describe
-from ..records.manifest import Record
 from ..records.part import PartStore
+from ..records.record import Record
 from ..records.speech import AudioChunk, SpeechInput
 from ..records.stream_handle import StreamHandle
 from ..records.text_channel import TextChannel

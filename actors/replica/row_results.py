@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from ..models.base import ModelInfo
-from ..records.manifest import Record
+from ..records.record import Record
 from ..records.reference import NamedClip
 from ..records.utterance import Segment, Utterance
 from ..text.front_end import SpokenText

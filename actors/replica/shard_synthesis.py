@@ -10,48 +10,41 @@ Rows that the job's judges reject are spoken again by the call that speaks at th
 
 from __future__ import annotations
 
-import threading
-import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...errors import BatchOutOfMemory, JobError, RowError, RunStopped
 from ..batcher.batch_shape import BatchShape
 from ..batcher.budget import size
-from ..batcher.packing import num_cells, pack_segments
+from ..batcher.packing import pack_segments
 from ..batcher.stats import BatchStats
 from ..device.memory import is_out_of_memory
 from ..gate.gate import Gate
 from ..gate.stats import NO_GATE
-from ..records.manifest import Record, content_digest, encode_records
+from ..records.manifest import content_digest, encode_records
 from ..records.part import PartWriter
+from ..records.record import Record
 from ..records.utterance import Segment, Utterance
 from ..records.verdicts import VerdictCounts
 from ..text.front_end import FrontEnd, SpokenText
 from ..text.segments import spoken_segments
+from .batchwise import Batchwise
+from .beside import spoken_beside
 from .clip_results import Clips
 from .loaded_model import LoadedModel
+from .model_health import ModelHealth
 from .receipt import JobConfig, Receipt, ReplicaProgress
 from .references import References, SpokenReferences
 from .retries import WORTH_A_BATCH, Retries, SpeakingTurn
 from .row_results import Rows
+from .segment_owners import SegmentOwners
 from .stepwise import Stepwise
 from .text_results import Texts
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-
-_MOST_BESIDE = 8
-"""Threads in which rejected rows are spoken beside others; each has taken all that waited when it began."""
-
-Spoken = list[tuple[Segment, "NDArray[np.float32]"]]
 
 
 class ShardSynthesis:
@@ -82,23 +75,23 @@ class ShardSynthesis:
         references: References | None = None,
     ) -> None:
         self._model, self._tuner, self._memory = voice.model, voice.tuner, voice.memory
+        self._batchwise = Batchwise(voice)
         self._stepwise = Stepwise.of(voice.model, config.model.task)
         info = voice.model.info
         if self.is_shared or turn is None or retries is None:
             turn = SpeakingTurn()
             retries = Retries(turn)  # slots are shared by all calls: each speaks its own rows again
-        self._turn, self._retries, self._since = turn, retries, 0
-        self._owners: dict[int, tuple[Segment, Rows[Any]]] = {}
+        self._turn, self._retries = turn, retries
         self._rows: Rows[Any] = (
             Texts(info, report) if part is None else Clips(info, config, part, encode_soon, report, gate, retries)
         )
+        self._owners = SegmentOwners(self._rows, retries)
+        self._health = ModelHealth()
         self._report, self._is_enough = report, is_enough
         self._front_end, self._pause_s = FrontEnd(info, config.text), config.pause_s
         self._texts: dict[int, SpokenText | Exception] = {}
         self._references = SpokenReferences(references, voice.model)
         self._left: tuple[int, ...] = ()
-        self._spoken_last: Segment | None = None
-        self._surprise: Exception | None = None
         self._stats = BatchStats(bound_bytes=voice.tuner.bound_bytes)
         self._meter, self._turns, self._busy_s = voice.meter, voice.turns, 0.0
 
@@ -166,24 +159,23 @@ class ShardSynthesis:
                 self._synthesise(utterances)
                 if not self._is_enough():
                     self._rows.check()
-                    assert not any(rows.is_expected(segment) for segment, rows in self._owners.values())
+                    assert self._owners.are_spoken()
             finally:
-                self._return_retries()
+                self._owners.return_unspoken()
                 self._busy_s += self._meter.seconds() - began
 
     def _synthesise(self, utterances: Sequence[Utterance]) -> None:
         segments = [segment for utterance in utterances for segment in self._segments(utterance)]
         todo = self._planned(segments)
         while not self._is_enough() and (todo := self._with_retries(todo)):
-            batch = [segment for segment in todo.popleft() if self._rows_of(segment).is_expected(segment)]
+            batch = [segment for segment in todo.popleft() if self._owners.is_expected(segment)]
             if not batch:
                 continue
             try:
                 if self._stepwise is not None:
                     self._speak_rows(self._stepwise, batch)
                 else:
-                    for segment, samples in self._speak(batch):
-                        self._rows_of(segment).put(segment, samples)
+                    self._speak_batch(batch)
             except (JobError, RunStopped):
                 raise
             except Exception as error:
@@ -191,35 +183,18 @@ class ShardSynthesis:
             else:
                 continue
             # After the handler: until the error is dropped, its frames hold the batch's tensors.
-            left = [segment for segment in batch if self._rows_of(segment).is_expected(segment)]
+            left = [segment for segment in batch if self._owners.is_expected(segment)]
             todo = self._after_failure(left, failure, todo, was_alone=len(batch) == 1)
-        self._raise_if_broken()
-
-    def _rows_of(self, segment: Segment) -> Rows[Any]:
-        """The rows that a segment belongs to: this call's, or those of a call that waits for it."""
-        owned = self._owners.get(id(segment))
-        return self._rows if owned is None else owned[1]
+        self._health.check((self._stepwise or self._batchwise).repeat)
 
     def _with_retries(self, todo: deque[list[Segment]]) -> deque[list[Segment]]:
         """The batches with those of rejected rows before them: so the calls that wait for them end."""
-        waiting = len(self._retries)
-        self._since = self._since + 1 if waiting else 0
-        # A few rows wait until they fill a batch, but not for long.
-        if not waiting or (todo and waiting < WORTH_A_BATCH and self._since < WORTH_A_BATCH):
+        retries = self._owners.take_due(is_busy=bool(todo))
+        if retries is None:
             return todo
-        self._since = 0
-        retries = [(segment, rows) for rows, segment in self._retries.take() if rows.is_expected(segment)]
-        self._owners |= {id(segment): (segment, rows) for segment, rows in retries}
-        batches = self._planned(chain((segment for segment, _ in retries), *todo))
-        first = [batch for batch in batches if any(id(segment) in self._owners for segment in batch)]
-        return deque(first + [batch for batch in batches if not any(id(s) in self._owners for s in batch)])
-
-    def _return_retries(self) -> None:
-        """Leave rejected rows that this call took and did not speak to the next one."""
-        left = [(rows, segment) for segment, rows in self._owners.values() if rows.is_expected(segment)]
-        self._owners.clear()
-        for rows, segment in left:
-            self._retries.add(rows, [segment])
+        batches = self._planned(chain(retries, *todo))
+        first = [batch for batch in batches if any(map(self._owners.is_taken, batch))]
+        return deque(first + [batch for batch in batches if not any(map(self._owners.is_taken, batch))])
 
     def finish(self) -> Receipt:
         """Wait for the encoders and store the part; the receipt."""
@@ -245,21 +220,6 @@ class ShardSynthesis:
         """Drop the clips that no encoder has begun, and abort the part."""
         self._rows.abort()
 
-    def _raise_if_broken(self) -> None:
-        """Raise the last unexpected error, unless the model still speaks a segment that it has spoken before."""
-        if self._surprise is None:
-            return
-        if self._spoken_last is None:
-            raise self._surprise
-        try:
-            if self._stepwise is not None:
-                self._stepwise.repeat(self._spoken_last)
-            else:
-                with self._model_turn():
-                    self._model.speak([self._spoken_last])
-        except Exception as error:
-            raise self._surprise from error
-
     def _segments(self, utterance: Utterance) -> list[Segment]:
         try:
             spoken = self._texts.pop(utterance.row, None)
@@ -273,49 +233,20 @@ class ShardSynthesis:
         except (JobError, RunStopped):
             raise
         except Exception as error:
-            self._rows.fail(utterance, self._reason(error))
+            self._rows.fail(utterance, self._health.reason(error))
             return []
         self._rows.expect(utterance, planned)
         return list(planned.segments)
 
-    def _speak(self, batch: Sequence[Segment]) -> Spoken:
-        """The batch's waveforms. Errors of the model pass."""
-        filled, total = num_cells(batch)
-        shape = BatchShape(len(batch), total // len(batch))
-        tuner, memory = self._tuner, self._memory
-        predicted = tuner.predict(shape)
-        if memory is not None and not memory.is_main:
-            memory.watch()
-        elif memory is not None and len(batch) == 1 and not tuner.can_ever_fit(shape):
-            # Main memory raises no error: the system would end the process.
-            raise BatchOutOfMemory("it is not tried where memory has no other bound")
+    def _speak_batch(self, batch: Sequence[Segment]) -> None:
+        """Speak a batch, and take its waveforms. Errors of the model pass."""
+        self._batchwise.watch(batch)
         heard = self._with_clips(batch)
-        with self._model_turn():
-            began = time.perf_counter()
-            waves = self._model.speak(heard)
-            seconds = time.perf_counter() - began
-        if len(waves) != len(batch):
-            raise JobError(f"model {self._model.info.name} gave {len(waves)} clips for {len(batch)} segments")
-        peak = memory.peak() if memory is not None else 0
-        if memory is not None and memory.is_main:
-            tuner.spoke(shape, seconds)
-            tuner.held(shape, peak)
-        else:
-            tuner.spoke(shape, seconds, peak - tuner.resident_bytes if memory is not None else None)
-        self._surprise, self._spoken_last = None, heard[-1]
-        self._count(
-            BatchStats(
-                num_batches=1,
-                num_rows=len(batch),
-                cells_filled=filled,
-                cells_total=total,
-                synthesis_s=seconds,
-                predicted_s=predicted.seconds,
-                peak_bytes=peak,
-                predicted_bytes=predicted.peak_bytes,
-            )
-        )
-        return list(zip(batch, waves, strict=True))
+        waves, stats = self._batchwise.speak(heard)
+        self._health.spoke(heard[-1])
+        self._count(stats)
+        for segment, samples in zip(batch, waves, strict=True):
+            self._owners.rows_of(segment).put(segment, samples)
 
     def _with_clips(self, segments: Sequence[Segment]) -> list[Segment]:
         """The segments as the model is given them: with their recordings, for as long as they are spoken.
@@ -323,7 +254,7 @@ class ShardSynthesis:
         Raises:
             RowRejected: A recording can no longer be used
         """
-        return [self._references.with_clip(each, self._rows_of(each).clip_of(each)) for each in segments]
+        return [self._references.with_clip(each, self._owners.rows_of(each).clip_of(each)) for each in segments]
 
     def _planned(self, segments: Iterable[Segment]) -> deque[list[Segment]]:
         """Segments in batches; a model that speaks step by step gets them all as one."""
@@ -360,46 +291,22 @@ class ShardSynthesis:
     def _take(self, segment: Segment, outcome: Any) -> None:
         """Take the outcome of a segment that was spoken or refined step by step."""
         if isinstance(outcome, RowError):
-            self._rows_of(segment).give_up(segment, self._reason(outcome))
+            self._owners.rows_of(segment).give_up(segment, self._health.reason(outcome))
         else:
-            self._surprise, self._spoken_last = None, segment
-            self._rows_of(segment).put(segment, outcome)
+            self._health.spoke(segment)
+            self._owners.rows_of(segment).put(segment, outcome)
 
-    @contextmanager
-    def _beside(self, stepwise: Stepwise) -> Generator[Callable[[], None]]:
-        """Speak rejected rows beside the rows of the block, in slots that are free; call what it yields now and then.
-
-        What cannot be spoken so is left to the rows' next turn, alone, where failures are handled.
-        """
-        threads: list[threading.Thread] = []
-        raised: list[BaseException] = []
+    def _beside(self, stepwise: Stepwise) -> AbstractContextManager[Callable[[], None]]:
+        """Speak rejected rows of this call in slots that are free, during a block."""
 
         def speak(segments: Sequence[Segment]) -> None:
-            try:
-                with closing(stepwise.outcomes(self._with_clips(segments))) as outcomes:
-                    for segment, outcome in outcomes:
-                        self._take(segment, outcome)
-                        if self._is_enough():
-                            return
-            except BaseException as error:
-                raised.append(error)
-                left = [segment for segment in segments if self._rows.is_expected(segment)]
-                self._retries.add(self._rows, left)
+            with closing(stepwise.outcomes(self._with_clips(segments))) as outcomes:
+                for segment, outcome in outcomes:
+                    self._take(segment, outcome)
+                    if self._is_enough():
+                        return
 
-        def look() -> None:
-            if self._retries and not raised and sum(thread.is_alive() for thread in threads) < _MOST_BESIDE:
-                taken = [segment for rows, segment in self._retries.take() if rows.is_expected(segment)]
-                threads.append(threading.Thread(target=speak, args=(taken,), name="again", daemon=True))
-                threads[-1].start()
-
-        try:
-            yield look
-        finally:
-            for thread in threads:
-                thread.join()
-        for error in raised:
-            if not isinstance(error, Exception) or isinstance(error, JobError | RunStopped):
-                raise error
+        return spoken_beside(self._rows, self._retries, speak)
 
     def _after_failure(
         self, batch: Sequence[Segment], error: Exception, todo: deque[list[Segment]], *, was_alone: bool
@@ -415,7 +322,7 @@ class ShardSynthesis:
         if isinstance(error, BatchOutOfMemory) or is_out_of_memory(error):
             return self._after_out_of_memory(batch, error, todo, was_alone=was_alone)
         if was_alone:
-            self._rows_of(batch[0]).give_up(batch[0], self._reason(error))
+            self._owners.rows_of(batch[0]).give_up(batch[0], self._health.reason(error))
         else:
             self._count(BatchStats(num_splits=1))
             todo.extendleft(_halves(batch)[::-1])
@@ -437,10 +344,10 @@ class ShardSynthesis:
                 return todo
             return self._planned(chain(batch, *todo))
         if not was_expected:
-            self._surprise = error  # it should fit, so the row fails only if the model still speaks
+            self._health.suspect(error)  # it should fit, so the row fails only if the model still speaks
         predicted = self._tuner.predict(shape).peak_bytes
         needs = f", {size(predicted)} expected of {size(self._tuner.bound_bytes)}" if predicted else ""
-        self._rows_of(batch[0]).give_up(
+        self._owners.rows_of(batch[0]).give_up(
             batch[0], f"a segment of length {shape.longest} does not fit into memory alone{needs}: {error}"
         )
         return todo
@@ -448,13 +355,6 @@ class ShardSynthesis:
     def _count(self, stats: BatchStats) -> None:
         self._stats += stats
         self._report(ReplicaProgress(batches=stats))
-
-    def _reason(self, error: Exception) -> str:
-        """The reason of a failed row. Any error but RowError is kept, because the device may be at fault."""
-        if isinstance(error, RowError):
-            return str(error) or type(error).__name__
-        self._surprise = error
-        return f"{type(error).__name__}: {error}"
 
 
 def _halves(batch: Sequence[Segment]) -> list[list[Segment]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from ..models.base import ModelInfo
-from ..records.manifest import Record
+from ..records.record import Record
 from .receipt import ReplicaProgress
 from .row_results import Pieces, Rows
 

@@ -19,7 +19,7 @@ from .sentences import CJK, sentence_spans, skip_space
 
 TextSpan = tuple[int, int]
 
-RULES = 2
+RULES = 3
 """The version of how texts are cut: raise it with any change, for another cut is another sound."""
 
 SHORT_CHARS = 40

@@ -17,7 +17,7 @@ from speechmill.actors.batcher.packing import num_cells
 from speechmill.actors.batcher.stats import NO_BATCHES, BatchStats
 from speechmill.actors.device.memory import is_out_of_memory, memory_of
 from speechmill.actors.models.base import Model
-from speechmill.actors.records.manifest import Record
+from speechmill.actors.records.record import Record
 from speechmill.actors.records.utterance import Segment, Utterance
 from speechmill.actors.replica.loaded_model import LoadedModel, tuned
 from speechmill.actors.replica.receipt import JobConfig, ReplicaConfig, ReplicaProgress

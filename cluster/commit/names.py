@@ -13,7 +13,7 @@ from enum import Enum, auto
 from functools import lru_cache
 
 from ...actors.records.keys import AUDIO_PREFIX, MANIFEST_PREFIX, TEXT_PREFIX
-from ...actors.records.manifest import REJECTED
+from ...actors.records.part_name import REJECTED
 from ...errors import JobError
 
 TAG = r"[0-9a-f]{4,16}"
@@ -75,6 +75,13 @@ class ObjectName:
     def parse(cls, key: str) -> ObjectName | None:
         """Read a key, of format 2 too; None for one that no run writes."""
         return _parse(key)
+
+    @classmethod
+    def of(cls, key: str) -> ObjectName:
+        """Read a key that a run has written."""
+        name = _parse(key)
+        assert name is not None, f"{key} is no name that a run writes"
+        return name
 
 
 _SHARD = r"[0-9]{6,18}-[0-9]{4,18}"

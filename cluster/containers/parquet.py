@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import IO, TYPE_CHECKING, Any, cast
 
-from ...actors.records.manifest import dumps
+from ...actors.records.json_line import dumps
 from ...errors import JobError
 from ..storage.base import Storage
 from .base import (

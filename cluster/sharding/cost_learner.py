@@ -21,14 +21,18 @@ LEAST_SHARDS = 4
 
 
 class CostLearner:
-    """Fits seconds = base_s * rows + char_s * length of the texts, each shard's relative error counting alike."""
+    """Fits seconds = base_s * rows + char_s * length of the texts.
+
+    How the two share the cost is fitted with each shard's relative error counting alike. Over all shards they add up to
+    what those took: a fit of relative errors alone is too low, the more so the more the shards scatter.
+    """
 
     def __init__(self, estimates: CostModel) -> None:
         self._estimates = estimates
         self._gram = np.zeros((2, 2))
         self._right = np.zeros(2)
-        self._num_shards = 0
-        self._busy_s = self._estimated_s = self._audio_s = self._speech_chars = 0.0
+        self._num_shards = self._num_rows = 0
+        self._busy_s = self._estimated_s = self._audio_s = self._chars = self._speech_chars = 0.0
 
     def record_shard(self, utterances: Sequence[Utterance], receipts: Sequence[Receipt]) -> None:
         """Learn from a shard and what became of it; one of which rows failed says nothing."""
@@ -38,12 +42,15 @@ class CostLearner:
             return
         columns = UtteranceColumns.of(utterances)
         lengths = np.asarray(self._estimates.lengths(columns.texts), np.float64)
-        terms = np.asarray([len(columns), lengths.sum()]) / busy_s
+        chars = float(lengths.sum())
+        terms = np.asarray([len(columns), chars]) / busy_s
         self._gram += np.outer(terms, terms)
         self._right += terms
         self._num_shards += 1
+        self._num_rows += len(columns)
+        self._chars += chars
         self._busy_s += busy_s
-        self._estimated_s += self._estimates.base_s * len(columns) + self._estimates.char_s * float(lengths.sum())
+        self._estimated_s += self._estimates.base_s * len(columns) + self._estimates.char_s * chars
         self._audio_s += sum(receipt.audio_ms for receipt in receipts) / 1000
         self._speech_chars += float((lengths / np.asarray(columns.speeds, np.float64)).sum())
 
@@ -57,6 +64,7 @@ class CostLearner:
         if self._num_shards >= LEAST_SHARDS and np.linalg.cond(self._gram) < 1e10:
             solved = np.linalg.solve(self._gram, self._right)
             if (solved > 0).all():
-                base_s, char_s = map(float, solved)
+                fitted_s = float(solved @ (self._num_rows, self._chars))
+                base_s, char_s = (float(cost_s) * self._busy_s / fitted_s for cost_s in solved)
         audio_char_s = self._audio_s / self._speech_chars or self._estimates.audio_char_s
         return replace(self._estimates, base_s=base_s, char_s=char_s, audio_char_s=audio_char_s)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...actors.models.base import CostUnit, ModelInfo
-from ...actors.records.manifest import dumps, dumps_all
+from ...actors.records.json_line import dumps, dumps_all
 from ...actors.records.utterance import Shard, Utterance
 from ...actors.records.utterance_columns import UtteranceColumns
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...actors.records.manifest import Record
+from ...actors.records.record import Record
 from ...cluster.containers.base import stem
 from ...cluster.storage import Storage
 from ..output.holdings import counted_parts

@@ -8,7 +8,8 @@ from typing import Literal
 
 from ...actors.audio.encoding import encode, pcm16
 from ...actors.audio.finishing import resample
-from ...actors.records.manifest import Record, dumps
+from ...actors.records.json_line import dumps
+from ...actors.records.record import Record
 from ...cluster.containers.base import stem
 from ...cluster.storage import Storage
 from ..output.reader import decoded

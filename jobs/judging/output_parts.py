@@ -11,7 +11,8 @@ from ...actors.audio.encoding import sha256
 from ...actors.gate.gate import language_of
 from ...actors.models.base import ModelConfig, ModelInfo
 from ...actors.models.registry import describe
-from ...actors.records.manifest import PartName, Record
+from ...actors.records.part_name import PartName
+from ...actors.records.record import Record
 from ...actors.records.utterance import Utterance
 from ...cluster.containers import container_of
 from ...cluster.storage import S3Options, Storage, open_storage

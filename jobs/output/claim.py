@@ -16,23 +16,16 @@ from functools import lru_cache, partial
 from typing import Any, Protocol
 
 from ...actors.records.keys import AUDIO_PREFIX, COMPLETE_KEY, MANIFEST_PREFIX, ROOT_KEY, TEXT_PREFIX
-from ...actors.records.manifest import PartName
+from ...actors.records.part_name import PartName
+from ...cluster.commit.claimed_run import ClaimedRun
+from ...cluster.commit.claims import Resume, begin, forget, repair, resume, update
 from ...cluster.commit.executor import Executor
 from ...cluster.commit.operations import Page, StoreAnswer
-from ...cluster.commit.protocol import (
-    ClaimedRun,
-    Machine,
-    Resume,
-    State,
-    Sweep,
-    WriteRoot,
-    begin,
-    forget,
-    repair,
-    resume,
-    update,
-)
+from ...cluster.commit.protocol import Machine
 from ...cluster.commit.root import Root
+from ...cluster.commit.state import State
+from ...cluster.commit.sweep import Sweep
+from ...cluster.commit.write_root import WriteRoot
 from ...cluster.storage import Entry, Storage
 from ...cluster.storage.guard import guarded
 from ...errors import LeaseLost, OutputGone

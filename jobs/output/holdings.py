@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...actors.records.keys import AUDIO_PREFIX, TEXT_PREFIX
-from ...actors.records.manifest import PartName
-from ...cluster.commit.root import NO_NAMES
+from ...actors.records.part_name import PartName
+from ...cluster.commit.adoptions import NO_NAMES
 from ...cluster.containers.base import shard_of, window_prefix
 from ...cluster.storage import Storage
 from ..corpus.parallel import in_order

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 
 from ...actors.records.keys import MANIFEST_PREFIX
-from ...actors.records.manifest import PartName
+from ...actors.records.part_name import PartName
 from ...cluster.storage import Entry, Storage
 from ...errors import JobChanged
 from ..corpus.parallel import in_order

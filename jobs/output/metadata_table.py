@@ -13,8 +13,10 @@ from collections.abc import Iterator
 from functools import partial
 from itertools import groupby
 
+from ...actors.records.json_line import dumps
 from ...actors.records.keys import METADATA_KEY
-from ...actors.records.manifest import PartName, Record, dumps
+from ...actors.records.part_name import PartName
+from ...actors.records.record import Record
 from ...cluster.containers.base import local_disk, path_of, scratch_file
 from ...cluster.storage import Storage
 from ..corpus.parallel import in_order

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...actors.records.keys import COMPLETE_KEY, ROOT_KEY
-from ...actors.records.manifest import PartName
+from ...actors.records.part_name import PartName
+from ...cluster.commit.adoptions import NameDigest
 from ...cluster.commit.executor import Executor
 from ...cluster.commit.names import Stamp
 from ...cluster.commit.operations import Found, RootFile
-from ...cluster.commit.root import NameDigest, Root, counts, is_kept
+from ...cluster.commit.root import Root, counts, is_kept
 from ...cluster.storage import Storage
 from ...errors import JobError, StorageMissing
 from .bounded_read import SMALL_BYTES, TooLarge, get_bounded

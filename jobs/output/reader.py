@@ -14,11 +14,14 @@ from typing import TYPE_CHECKING, Any
 from ...actors.audio import encoding as audio
 from ...actors.audio.encoding import AudioFormat, format_of
 from ...actors.records.keys import ROOT_KEY, TEXT_PREFIX
-from ...actors.records.manifest import PartName, Record, content_digest, decode_records
+from ...actors.records.manifest import content_digest, decode_records
+from ...actors.records.part_name import PartName
+from ...actors.records.record import Record
 from ...actors.records.utterance import Clip
 from ...cluster.commit.executor import Executor
 from ...cluster.commit.operations import DONE, MISSING, Named, ReadNames, ReadObjects, StoreAnswer
-from ...cluster.commit.protocol import Read, State
+from ...cluster.commit.read import Read
+from ...cluster.commit.state import State
 from ...cluster.containers import Container, Place, container_of
 from ...cluster.storage import S3Options, Storage, open_storage
 from ...errors import JobError, RowRejected

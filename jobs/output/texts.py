@@ -12,8 +12,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import cast
 
+from ...actors.records.json_line import dumps
 from ...actors.records.keys import TEXT_PREFIX
-from ...actors.records.manifest import PartName, Record, dumps
+from ...actors.records.part_name import PartName
+from ...actors.records.record import Record
 
 _OWNED = re.compile(re.escape(TEXT_PREFIX) + r"([0-9]{6,}-[0-9]{4,})(?:-r[0-9a-f]+-[0-9]+\.n[0-9]+)?\.jsonl")
 

@@ -10,7 +10,7 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from ...actors.records.manifest import Record
+from ...actors.records.record import Record
 from ...actors.records.utterance import Failure, Utterance
 from ...cluster.sharding.sharding import digest
 

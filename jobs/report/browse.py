@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from ...actors.records.keys import MANIFEST_PREFIX
-from ...actors.records.manifest import PartName, Record
+from ...actors.records.part_name import PartName
+from ...actors.records.record import Record
 from ...cluster.storage import Storage
 from ...errors import JobError
 from ..output.bounded_read import MANIFEST_BYTES, get_bounded

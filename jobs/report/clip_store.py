@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import BinaryIO
 
 from ...actors.audio import encoding as audio
-from ...actors.records.manifest import Record
+from ...actors.records.record import Record
 from ...cluster.containers import Container
 from ...cluster.storage import Storage
 from ...errors import JobError

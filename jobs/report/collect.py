@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from ...actors.records.keys import MANIFEST_PREFIX
-from ...actors.records.manifest import Record
+from ...actors.records.record import Record
 from ...cluster.storage import Storage
 from ...errors import JobError
 from ..corpus.parallel import in_order

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...actors.records.manifest import Record
+from ...actors.records.record import Record
 from .collect import Collected
 from .figures import groups_of, histograms, over_time, read_note, tiles, voice_rows
 from .picks import Pick

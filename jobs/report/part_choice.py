@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
 
-from ...actors.records.manifest import PartName
+from ...actors.records.part_name import PartName
 from ..output.totals import Totals
 
 NUM_FAILED_PARTS = 64

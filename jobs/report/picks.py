@@ -9,7 +9,7 @@ import heapq
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from ...actors.records.manifest import Record
+from ...actors.records.record import Record
 from .part_choice import draw_of
 from .score_limits import ScoreLimit
 

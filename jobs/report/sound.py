@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...actors.audio.encoding import FORMATS, decode, encode, pcm16
-from ...actors.records.manifest import Record
+from ...actors.records.record import Record
 from ...errors import JobError, RowRejected
 from .clip_store import ClipStore
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ...actors.records.manifest import Record
+from ...actors.records.record import Record
 from .histogram import Histogram
 from .picks import MAX_SCORES
 

@@ -20,8 +20,8 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from ...actors.records.manifest import content_digest
+from ...cluster.commit.claimed_run import Commit
 from ...cluster.commit.executor import Executor
-from ...cluster.commit.protocol import Commit
 from ...cluster.storage import Storage
 from ...cluster.storage.guard import guarded
 from ...errors import JobError, RunStopped

@@ -10,7 +10,9 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from ...actors.models.base import ModelInfo
-from ...actors.records.manifest import PartName, Record, decode_records, encode_records
+from ...actors.records.manifest import decode_records, encode_records
+from ...actors.records.part_name import PartName
+from ...actors.records.record import Record
 from ...actors.records.utterance_columns import rows_of
 from ...actors.records.verdicts import NO_VERDICTS
 from ...cluster.scheduling.retry import PoisonRow

@@ -21,7 +21,7 @@ from ...actors.records.keys import (
     ROOT_KEY,
     TEXT_PREFIX,
 )
-from ...actors.records.manifest import PartName
+from ...actors.records.part_name import PartName
 from ...actors.replica.receipt import JobConfig, ReplicaConfig
 from ...actors.text.front_end import FrontEnd
 from ...cluster.containers.base import part_prefix

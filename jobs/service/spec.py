@@ -12,7 +12,8 @@ from pydantic import Field, field_validator, model_validator
 
 from ...actors.models.base import ModelConfig, ModelInfo
 from ...actors.replica.receipt import ReplicaConfig
-from ..spec.job import ClusterSpec, Document, ModelSpec, Section
+from ..spec.document import Document, Section
+from ..spec.job import ClusterSpec, ModelSpec
 from .admission import AdmissionLimits
 from .interface.aliases import Aliases
 

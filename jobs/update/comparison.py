@@ -13,7 +13,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ...actors.records.manifest import PartName, Record, dumps
+from ...actors.records.json_line import dumps
+from ...actors.records.part_name import PartName
+from ...actors.records.record import Record
 from ...actors.records.utterance import Failure, Utterance
 from ...cluster.commit.names import ObjectName, Stamp
 from ...cluster.commit.root import counts

@@ -16,7 +16,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ...actors.records.manifest import dumps
+from ...actors.records.json_line import dumps
 from ...actors.records.utterance import Failure, JsonScalar, Utterance
 from ..corpus import Corpus, IdIndex, Position, RowStream
 from .clip_digests import ClipDigests

@@ -11,7 +11,9 @@ from dataclasses import fields
 from hashlib import blake2b
 from typing import cast
 
-from ...actors.records.manifest import PartName, Record, dumps
+from ...actors.records.json_line import dumps
+from ...actors.records.part_name import PartName
+from ...actors.records.record import Record
 from ...actors.records.utterance import Failure, Utterance
 
 KEY_BYTES = 16

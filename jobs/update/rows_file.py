@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ...actors.records.manifest import MAX_NUMBER
+from ...actors.records.record_fields import MAX_NUMBER
 from ...errors import SpecError
 
 

@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from ...actors.audio import encoding as audio
 from ...actors.audio.encoding import AudioFormat
 from ...actors.records.keys import AUDIO_PREFIX
-from ...actors.records.manifest import PartName, Record
+from ...actors.records.part_name import PartName
+from ...actors.records.record import Record
 from ...cluster.commit.names import UNSTAMPED, ObjectName, Stamp
 from ...cluster.containers.base import ClipInfo, Fault, Place, shard_of, window_prefix
 from ...cluster.storage.base import Storage

@@ -12,8 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from ...actors.records.json_line import dumps
 from ...actors.records.keys import ROOT_KEY
-from ...actors.records.manifest import PartName, Record, dumps
+from ...actors.records.part_name import PartName
+from ...actors.records.record import Record
 from ...actors.records.utterance import Failure, Utterance
 from ...cluster.storage import Storage
 from ...errors import JobError

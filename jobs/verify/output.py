@@ -21,7 +21,7 @@ from ...actors.records.keys import (
     ROOT_KEY,
     TEXT_PREFIX,
 )
-from ...actors.records.manifest import PartName
+from ...actors.records.part_name import PartName
 from ...cluster.lease.lease import Lease
 from ...cluster.storage.base import Storage
 from ...errors import JobError

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 
 from ...actors.records.keys import AUDIO_PREFIX, MANIFEST_PREFIX, TEXT_PREFIX
-from ...actors.records.manifest import PartName
+from ...actors.records.part_name import PartName
+from ...cluster.commit.adoptions import NO_NAMES
 from ...cluster.commit.names import Stamp
-from ...cluster.commit.root import NO_NAMES
 from ...cluster.storage import Entry, Storage
 from ...errors import JobError
 from ..output.output_file import OutputFile

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ...actors.records.manifest import Record
+from ...actors.records.record import Record
 from ..corpus.printable import printable
 from ..output.complete import Complete
 

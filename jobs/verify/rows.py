@@ -13,7 +13,8 @@ from itertools import islice
 
 import numpy as np
 
-from ...actors.records.manifest import PartName, Record
+from ...actors.records.part_name import PartName
+from ...actors.records.record import Record
 from ...actors.records.reference import NamedClip
 from ...actors.records.utterance import Utterance
 from ...cluster.sharding.sharding import digest

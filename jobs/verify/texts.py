@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ...actors.records.keys import TEXT_PREFIX
-from ...actors.records.manifest import PartName, Record
+from ...actors.records.part_name import PartName
+from ...actors.records.record import Record
 from ...cluster.storage.base import Storage
 from ...errors import JobError
 from ..output.texts import text_faults, text_key, text_shard_of

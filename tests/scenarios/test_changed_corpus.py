@@ -16,7 +16,8 @@ import pytest
 from support.measured import measured
 
 import speechmill
-from speechmill.actors.records.manifest import Record, decode_records
+from speechmill.actors.records.manifest import decode_records
+from speechmill.actors.records.record import Record
 from speechmill.cluster.storage import S3Options, open_storage
 from speechmill.errors import CorpusChanged, JobChanged
 from speechmill.jobs.run.exit_status import ExitStatus

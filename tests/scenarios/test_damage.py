@@ -23,7 +23,7 @@ from support.damages import damages_of, members_of
 from support.outputs import begin, commit, complete, job_file
 
 from speechmill.actors.audio.encoding import encode, pcm16, pcm_sha256, sha256
-from speechmill.actors.records.manifest import SIDECAR, Record
+from speechmill.actors.records.record import SIDECAR, Record
 from speechmill.actors.records.utterance import Failure
 from speechmill.cluster.containers import container_of
 from speechmill.cluster.storage import open_storage

@@ -16,7 +16,8 @@ from support.measured import measured
 from typer.testing import CliRunner
 
 import speechmill
-from speechmill.actors.records.manifest import Record, decode_records
+from speechmill.actors.records.manifest import decode_records
+from speechmill.actors.records.record import Record
 from speechmill.cluster.lease.clocks import REAL
 from speechmill.cluster.storage import open_storage
 from speechmill.errors import JobError, OutputBusy, RunStopped

@@ -45,7 +45,7 @@ from speechmill.actors.records.utterance import Prepared, Segment
 from speechmill.actors.replica.streaming import speak_stream
 from speechmill.errors import RowError
 
-pytestmark = pytest.mark.integration
+pytestmark = pytest.mark.slow
 TEXTS = ("Hello there.", "The rain fell.", "We waited.")
 STEPS = 5
 ROOM = 1 << 33

@@ -26,6 +26,7 @@ from speechmill.cluster.storage import S3Options, open_storage
 from speechmill.jobs.output.holdings import counted_parts
 from speechmill.jobs.output.output_file import OutputFile
 from speechmill.jobs.output.reader import load_part
+from speechmill.jobs.run.progress import Snapshot
 from speechmill.jobs.verify import corpus_of, verify
 
 RATE = 24_000
@@ -123,8 +124,12 @@ def test_ten_thousand_rows_stream_through_in_flat_memory(counting: CountingProxy
     """Clips of 385 MB as samples, of which a replica holds 64 MiB at most; two replicas share what is fetched."""
     uri = write_corpus(s3_env, 10_000, 2_000, 2.0)
     job = job_of(uri, counting.endpoint, tmp_path / "out", 2)
-    peaks: dict[int, list[int]] = {}
-    is_over = threading.Event()
+    seen: dict[int, list[tuple[int, int]]] = {}  # rows that were done, and bytes, by process
+    num_done, is_over = 0, threading.Event()
+
+    def observe(snapshot: Snapshot) -> None:
+        nonlocal num_done
+        num_done = snapshot.rows_done
 
     def look() -> None:
         here = psutil.Process()
@@ -132,19 +137,23 @@ def test_ten_thousand_rows_stream_through_in_flat_memory(counting: CountingProxy
             for process in (here, *here.children(recursive=True)):
                 try:
                     if "weed" not in process.name():
-                        peaks.setdefault(process.pid, []).append(process.memory_info().rss)
+                        seen.setdefault(process.pid, []).append((num_done, process.memory_info().rss))
                 except psutil.Error:
                     continue
 
     thread = threading.Thread(target=look)
     thread.start()
     try:
-        result = job.run()
+        result = job.run(observe=observe)
     finally:
         is_over.set()
         thread.join()
     assert (result.num_ok, result.num_failed) == (9_980, 20)
     check(job, counting, 10_000, 2_000)
-    grown = {pid: (max(seen) - seen[len(seen) // 4]) >> 20 for pid, seen in peaks.items() if len(seen) > 8}
-    print(json.dumps({"grown_mib_after_a_quarter": grown, "most_mib": max(max(s) for s in peaks.values()) >> 20}))
+    # From a quarter of the rows on: by then each replica has begun, and holds as many clips as it may.
+    later = {pid: [rss for done, rss in told if done >= 2_500] for pid, told in seen.items()}
+    grown = {pid: (max(sizes) - sizes[0]) >> 20 for pid, sizes in later.items() if len(sizes) > 8}
+    most = max(rss for told in seen.values() for _, rss in told)
+    print(json.dumps({"grown_mib_after_a_quarter": grown, "most_mib": most >> 20}))
+    assert len(grown) >= 3, "the driver and two replicas"
     assert max(grown.values()) < 100

@@ -16,7 +16,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from speechmill.actors.records.manifest import PartName, content_digest
+from speechmill.actors.records.manifest import content_digest
+from speechmill.actors.records.part_name import PartName
 
 Objects = dict[str, bytes]
 Damage = Callable[[random.Random, Objects, str], None]

@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from speechmill.actors.records.manifest import Record, decode_records
+from speechmill.actors.records.manifest import decode_records
+from speechmill.actors.records.record import Record
 from speechmill.cluster.storage import S3Options, open_storage
 from speechmill.jobs.verify import verify
 

@@ -7,10 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from speechmill.actors.records.manifest import PartName, Record, content_digest, encode_records
+from speechmill.actors.records.manifest import content_digest, encode_records
+from speechmill.actors.records.part_name import PartName
+from speechmill.actors.records.record import Record
+from speechmill.cluster.commit.adoptions import NO_NAMES, adopt
 from speechmill.cluster.commit.executor import sealed
 from speechmill.cluster.commit.names import Stamp
-from speechmill.cluster.commit.root import NO_NAMES, Root, adopt
+from speechmill.cluster.commit.root import Root
 from speechmill.cluster.containers.base import shard_of
 from speechmill.cluster.sharding.sharding import CostModel
 from speechmill.cluster.storage import Storage
@@ -144,3 +147,8 @@ def rename_parts(storage: Storage) -> None:
         body["commit"] = root.to_json()
 
     edit_job(storage, rename)
+
+
+def first_manifest(storage: Storage, shard: str = "0000") -> str:
+    """The key of the first manifest of a shard of the first window; "": of any."""
+    return next(storage.list(f"manifest/000000/{shard}")).key

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from speechmill.actors.audio.encoding import encode, pcm16, pcm_sha256, sha256
-from speechmill.actors.records.manifest import Record
+from speechmill.actors.records.record import Record
 from speechmill.actors.records.utterance import Failure
 from speechmill.cluster.containers import container_of
 from speechmill.cluster.storage import Storage

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from typer.testing import CliRunner
 
 from speechmill.actors.audio.encoding import encode, pcm16, pcm_sha256, sha256
-from speechmill.actors.records.manifest import SIDECAR, Record
+from speechmill.actors.records.record import SIDECAR, Record
 from speechmill.actors.records.utterance import Failure
 from speechmill.cluster.containers import container_of
 from speechmill.cluster.storage import Storage, open_storage

@@ -4,7 +4,8 @@ Guaranteed: a server gets no more requests at once than its limit, and none whil
 its first piece. The limit falls when the
 server is busy, and rises again by one for each round of good answers (additive increase, multiplicative decrease, as in
 TCP's congestion control, RFC 5681). A server that failed several times in a row is tried with one request at a time,
-after growing rests. Not known here: HTTP, rows, threads.
+after growing rests, and first with a probe: only that tells a broken server from texts that no server can speak. Not
+known here: HTTP, rows, threads.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ class _Circuit:
         rests_until_s: When it may be asked again
         shrunk_s: When the limit was lowered last
         good_answers: How many there were
+        is_doubted: The last failed request was a text, no probe
     """
 
     limit: float
@@ -37,6 +39,7 @@ class _Circuit:
     rests_until_s: float = float("-inf")
     shrunk_s: float = float("-inf")
     good_answers: int = 0
+    is_doubted: bool = False
 
 
 class Circuits:
@@ -79,14 +82,15 @@ class Circuits:
         """A request has brought audio, or a refusal of its text."""
         circuit = self._circuits[server]
         circuit.under_way -= 1
-        circuit.failures = 0
+        circuit.failures, circuit.is_doubted = 0, False
         circuit.good_answers += 1
         circuit.limit = min(self._places, circuit.limit + 1 / circuit.limit)
         self._fault_since_s, self._last_good_s = None, now_s
 
-    def failed(self, server: int, now_s: float, wait_s: float | None = None) -> None:
+    def failed(self, server: int, now_s: float, wait_s: float | None = None, *, is_probe: bool = False) -> None:
         """A request has failed. The server rests if it says so, or after a few failures in a row."""
         circuit = self._failure(server, now_s)
+        circuit.is_doubted = not is_probe
         if wait_s is not None or circuit.failures >= _OPEN_AFTER:
             self._rest(circuit, now_s, circuit.failures - _OPEN_AFTER, wait_s)
 
@@ -98,10 +102,16 @@ class Circuits:
             wait_s: Seconds that the server wants to be left alone
         """
         circuit = self._failure(server, now_s)
+        circuit.is_doubted = False
         if began_s >= circuit.shrunk_s:
             circuit.limit = max(1.0, min(circuit.limit, circuit.under_way + 1) * _SHRINK)
             circuit.shrunk_s = now_s
         self._rest(circuit, now_s, circuit.failures - 1, wait_s)
+
+    def is_doubted(self, server: int) -> bool:
+        """Whether the next request to this server has to be a probe: several texts in a row have failed there."""
+        circuit = self._circuits[server]
+        return circuit.is_doubted and circuit.failures >= _OPEN_AFTER
 
     def silent_s(self, now_s: float) -> float:
         """Seconds since the first failure after which no server has given a good answer; 0 while all is well."""

@@ -90,6 +90,10 @@ class EndpointSpeaker:
         chance = random.Random(seed)
         while True:
             server = self._turn(is_over, avoid)
+            if self._circuits.is_doubted(server):
+                # A shard of texts that break the server looks like a broken server, and must not stop the run.
+                self._ask_probe(server, is_over)
+                continue
             asked_s = time.monotonic()
             answer, fault = self._asked(server, body, is_over, ask)
             if fault is None:
@@ -144,7 +148,9 @@ class EndpointSpeaker:
 
     def _probed(self, is_over: IsOver) -> Fault | None:
         """The fault of a plain sentence in the default voice; None if it is spoken."""
-        server = self._turn(is_over, None)
+        return self._ask_probe(self._turn(is_over, None), is_over)
+
+    def _ask_probe(self, server: int, is_over: IsOver) -> Fault | None:
         return self._asked(server, self._probe, is_over, partial(whole_audio, self._options))[1]
 
     def _turn(self, is_over: IsOver, avoid: int | None) -> int:
@@ -202,7 +208,7 @@ class EndpointSpeaker:
             self._learn(lambda: self._circuits.end(server))
             raise ModelError(f"{client.place} answers: {fault.reason}{self._hint(fault)}")
         if fault.blame in (Blame.ATTEMPT, Blame.FORMAT):
-            self._learn(lambda: self._circuits.failed(server, now_s, fault.wait_s))
+            self._learn(lambda: self._circuits.failed(server, now_s, fault.wait_s, is_probe=body is self._probe))
         else:
             self._learn(lambda: self._circuits.busy(server, began_s, now_s, fault.wait_s))
         return None, fault

@@ -1,8 +1,9 @@
-"""The published graph arranged for a CPU: the same operations on the same numbers, with fewer copies between them.
+"""The published graph arranged for a CPU: the same function with fewer operations and fewer copies between them.
 
 The published graph holds its activations by channel, [1, channels, frames], for the convolutions, and transposes them
 before and after each linear layer. Here they stay by frame, [1, frames, channels]; a depthwise convolution becomes one
-over an image of height 1, for which onnxruntime has kernels that read and write this order. What nothing reads any
+over an image of height 1, for which onnxruntime has kernels that read and write this order. Before and after that,
+the edits of the modules `graph_attention`, `token_products`, `channel_scales` and `graph_head`; what nothing reads any
 more is left out. Guarantees the published function up to float rounding: the kernels add in another order, and the
 int8 layers amplify that. Knows the form of the graph, and nothing of its weights.
 """
@@ -13,7 +14,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ..onnx_file import OnnxNode, nodes, output_names, with_nodes
+import numpy as np
+
+from ..onnx_file import OnnxNode
+from .channel_scales import fold_scales
+from .edited_graph import EditedGraph
+from .graph_attention import fuse_attention
+from .graph_head import OUTPUTS, split_head
+from .token_products import multiply_tokens
 
 _SWAP = {"perm": (0, 2, 1)}
 _SHAPES = {"kernel_shape", "group", "pads", "dilations", "strides"}
@@ -22,26 +30,32 @@ _AXIS, _WEIGHT_AXIS = "speechmill.height", "speechmill.weight_height"
 
 
 def frame_major(raw: bytes, path: Path) -> bytes:
-    """The same model with these outputs: the head before its split, float32 [1, num_frames, 5 * bins], f0, and `ends`.
+    """The same model with these outputs: f0, those of `graph_head.OUTPUTS`, and `ends`.
 
     `ends` [1, num_tokens], the steps of durations up to the end of each token, is the only cumulative sum of the graph;
     its name is the one that it has there, and it is left out where there are several or none.
+    Where the head has another form than `split_head` knows, it is one output, float32 [1, num_frames, 5 * bins].
     Returns `raw` itself when the graph does not end in a head that is transposed and split.
 
     Raises:
         ModelError: Naming `path` when `raw` is not a whole ONNX model
     """
-    published = nodes(raw, path)
-    makers = {name: node for node in published for name in node.outputs}
-    split = makers.get("lh")
-    last = makers.get(split.inputs[0]) if split and split.kind == "Split" else None
-    if last is None or last.kind != "Transpose":
+    graph = EditedGraph(raw, path)
+    split = next((node for node in graph.nodes if "lh" in node.outputs), None)
+    last = graph.maker(split.inputs[0], "Transpose") if split and split.kind == "Split" else None
+    if last is None:
         return raw
-    sums = [node.outputs[0] for node in published if node.kind == "CumSum"]
-    outputs = [name for name in output_names(raw, path) if name == "f0"]
+    sums = [node.outputs[0] for node in graph.nodes if node.kind == "CumSum"]
+    outputs = [name for name in graph.declared if name == "f0"]
     outputs += [last.inputs[0], *(sums if len(sums) == 1 else [])]
-    arranged = _Arranging().arranged(published)
-    return with_nodes(raw, path, _needed(arranged, outputs), outputs, {_AXIS: 1, _WEIGHT_AXIS: 2})
+    for edit in (fuse_attention, multiply_tokens, fold_scales):
+        edit(graph)
+    graph.set_nodes(_Arranging().arranged(graph.nodes))
+    graph.add(_AXIS, np.array([1]))
+    graph.add(_WEIGHT_AXIS, np.array([2]))
+    if split_head(graph, last.inputs[0]):
+        outputs[1:2] = OUTPUTS
+    return graph.encoded(outputs)
 
 
 class _Arranging:
@@ -76,6 +90,11 @@ class _Arranging:
                 yield OnnxNode("", "Transpose", (first,), (self._twins[first],), _SWAP)
             yield from _convolution(node, self._twins[first], twin)
             self._twins[output] = twin
+        elif node.kind == "Conv" and first in self._twins:
+            # Reads one transposed sum, in place of a sum of which each term is transposed.
+            turned = f"{output}.by_channel"
+            yield OnnxNode("", "Transpose", (self._twins[first],), (turned,), _SWAP)
+            node = replace(node, inputs=(turned, *node.inputs[1:]))
         yield node
 
 
@@ -104,14 +123,3 @@ def _convolution(node: OnnxNode, source: str, target: str) -> Iterator[OnnxNode]
     yield OnnxNode("", "Conv", (channels_first, flat, *bias), (made,), attributes)
     yield OnnxNode("", "Transpose", (made,), (channels_last,), {"perm": (0, 2, 3, 1)})
     yield OnnxNode("", "Squeeze", (channels_last, _AXIS), (target,))
-
-
-def _needed(arranged: Sequence[OnnxNode], outputs: Sequence[str]) -> list[OnnxNode]:
-    """The nodes that the outputs depend on, in their order."""
-    needed = set(outputs)
-    kept: list[OnnxNode] = []
-    for node in reversed(arranged):
-        if needed.intersection(node.outputs):
-            kept.append(node)
-            needed.update(node.inputs)
-    return kept[::-1]

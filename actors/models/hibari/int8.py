@@ -18,7 +18,8 @@ from ...records.utterance import Segment
 from ..noise_table import table_starts
 from ..onnx_file import read_bytes
 from .frame_major import frame_major
-from .row_synthesis import LEAD, STEP, Floats, RowSynthesis
+from .graph_head import OUTPUTS, PULSE_FRAMES
+from .row_synthesis import LEAD, STEP, Floats, RowSynthesis, Spectrum
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -42,11 +43,11 @@ class Int8Voice:
     def _speak_one(self, segment: Segment) -> Floats:
         spectrum, f0, ends = self.frames(segment.tokens, segment.speed)
         (starts,) = table_starts([segment.seed], [segment.index], len(f0))
-        samples = self._synthesis.waveform(lambda a, b: spectrum[a:b], f0, starts)
+        samples = self._synthesis.waveform(spectrum, f0, starts)
         return samples if ends is None else AlignedWave.of(samples, segment.prepared.words, STEP * ends, LEAD)
 
-    def frames(self, tokens: Sequence[int], speed: float) -> tuple[Floats, Floats, NDArray[np.int64] | None]:
-        """The graph's spectrum float32 [num_frames, 5 * 601] and f0 float32 [num_frames] in Hz.
+    def frames(self, tokens: Sequence[int], speed: float) -> tuple[Spectrum, Floats, NDArray[np.int64] | None]:
+        """The graph's spectrum and f0, float32 [num_frames] in Hz.
 
         With them, where the graph has it, int64 [num_tokens], the end of each token in steps of two frames.
         """
@@ -54,11 +55,16 @@ class Int8Voice:
         results = map(np.asarray, self._session.run(None, feed))
         outputs = dict(zip(self._outputs, results, strict=True))
         f0 = outputs.pop("f0")[0]
-        if "lh" not in outputs:
-            spectrum, *sums = outputs.values()
-            return spectrum[0], f0, sums[0].reshape(-1).astype(np.int64) if sums else None
-        parts = np.concatenate([outputs[name][0] for name in ("lh", "theta", "ln", "lr", "phi")], axis=0)
-        return np.ascontiguousarray(parts.T), f0, None
+        if "lh" in outputs:
+            parts = np.concatenate([outputs[name][0] for name in ("lh", "theta", "ln", "lr", "phi")], axis=0)
+            return Spectrum.of(np.ascontiguousarray(parts.T)), f0, None
+        if PULSE_FRAMES in outputs:
+            heard = outputs.pop(PULSE_FRAMES)
+            spectrum = Spectrum(heard, **{name: outputs.pop(name)[0] for name in OUTPUTS[1:]})
+        else:
+            spectrum = Spectrum.of(outputs.pop(next(iter(outputs)))[0])
+        ends = [sums.reshape(-1).astype(np.int64) for sums in outputs.values()]
+        return spectrum, f0, ends[0] if ends else None
 
 
 def _session(raw: bytes, file: Path) -> InferenceSession:

@@ -7,7 +7,7 @@ device; the two differ by rounding. PyTorch would take 2 s and 400 MB of every p
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,33 @@ PHASE_BITS = 40  # fixed point, so that summing over frames is exact and the sam
 Floats = NDArray[np.float32]
 
 
+@dataclass(frozen=True, slots=True)
+class Spectrum:
+    """What the network says of each frame's spectrum, S = harmonic e^(i pi turn) E + noise Z + free e^(i phase).
+
+    Attributes:
+        pulse_frames: int64 [num_heard], rising: the frames with a harmonic part, at least all that pulses reach
+        harmonic: float32 [num_heard, 601], magnitudes of it
+        turn: float32 [num_heard, 601], in half turns
+        magnitudes: float32 [num_frames, 2 * 601], of the noise and of the free part
+        phase: float32 [num_frames, 601], of the free part, in radians
+    """
+
+    pulse_frames: NDArray[np.int64]
+    harmonic: Floats
+    turn: Floats
+    magnitudes: Floats
+    phase: Floats
+
+    @classmethod
+    def of(cls, head: Floats) -> Spectrum:
+        """From the published head, float32 [num_frames, 5 * 601]: lh, theta, ln, lr, phi, the logarithms at most 7."""
+        log = np.minimum(head[:, : 4 * BINS], np.float32(LOUDEST))
+        magnitudes = np.exp(log[:, 2 * BINS :])
+        turn = np.tanh(head[:, BINS : 2 * BINS])
+        return cls(np.arange(len(head)), np.exp(log[:, :BINS]), turn, magnitudes, head[:, 4 * BINS :])
+
+
 class RowSynthesis:
     """Constants of the transform. `chunk` is the number of frames worked on at once."""
 
@@ -48,30 +75,35 @@ class RowSynthesis:
         self._noise = as_strided(table, (TABLE_SIZE, BINS), (table.itemsize, table.itemsize), writeable=False)
         self._chunk = chunk
 
-    def waveform(self, spectrum: Callable[[int, int], Floats], f0: Floats, noise_starts: NDArray[np.int64]) -> Floats:
+    def waveform(self, spectrum: Spectrum, f0: Floats, noise_starts: NDArray[np.int64]) -> Floats:
         """float32 [num_frames * 300] at 24 kHz.
 
         Args:
-            spectrum: Of frames a to b: float32 [b - a, 5 * 601], the parts lh, theta, ln, lr, phi
+            spectrum: The parts of it that the network gives
             f0: float32 [num_frames], Hz, below 40 unvoiced; at least 3 frames
             noise_starts: int64 [num_frames], of `noise_table.table_starts`
         """
         frames = len(f0)
         pulses = np.pad(self.pulses(f0), SIZE // 2, mode="reflect")
-        is_heard = np.asarray(sliding_window_view(pulses.reshape(-1, HOP).any(1), OVERLAP).any(1))  # [frames + 1]
         source = sliding_window_view(pulses, SIZE)[::HOP]
         blocks = np.zeros((frames + OVERLAP - 1, HOP), np.float32)
+        made = np.empty((min(frames, self._chunk), BINS), np.complex64)
         for start in range(0, frames, self._chunk):
             end = min(start + self._chunk, frames)
-            part = spectrum(start, end)
-            filtered = _filtered_noise(part, self._noise[noise_starts[start:end]])
-            # Where no pulse lies below the window, the harmonic part is 0: about a third of the frames of speech.
-            heard = np.flatnonzero(is_heard[start:end])
-            if len(heard):
+            filtered = self._noise[noise_starts[start:end]]
+            filtered *= spectrum.magnitudes[start:end, :BINS]
+            free = made[: end - start]
+            _polar(spectrum.magnitudes[start:end, BINS:], spectrum.phase[start:end], free)
+            filtered += free
+            first, last = np.searchsorted(spectrum.pulse_frames, (start, end))
+            if first < last:
+                heard = spectrum.pulse_frames[first:last]
                 # numpy's types name the precision of its oldest transform.
-                transformed: Any = np.fft.rfft(source[start + heard] * self._source_window, norm="forward")
-                filtered[heard] += _filtered_pulses(part[:, : 2 * BINS][heard], transformed)
-            filtered += _polar(_magnitude(part[:, 3 * BINS : 4 * BINS]), part[:, 4 * BINS :])
+                transformed: Any = np.fft.rfft(source[heard] * self._source_window, norm="forward")
+                harmonic = made[: last - first]
+                _polar(spectrum.harmonic[first:last], spectrum.turn[first:last] * np.float32(math.pi), harmonic)
+                transformed *= harmonic
+                filtered[heard - start] += transformed
             wave = np.fft.irfft(filtered, n=SIZE)
             wave *= self._window
             overlapping = wave.reshape(end - start, OVERLAP, HOP)
@@ -118,32 +150,11 @@ class RowSynthesis:
         return pulses.reshape(-1)
 
 
-def _filtered_noise(spectrum: Floats, noise: NDArray[np.complex64]) -> NDArray[np.complex64]:
-    """complex64 [frames, 601]; overwrites `noise`."""
-    noise *= _magnitude(spectrum[:, 2 * BINS : 3 * BINS])
-    return noise
-
-
-def _filtered_pulses(spectrum: Floats, pulses: NDArray[np.complex64]) -> NDArray[np.complex64]:
-    """complex64 [frames, 601] of the parts lh and theta, float32 [frames, 2 * 601]; overwrites `pulses`."""
-    angle = np.tanh(spectrum[:, BINS:])
-    angle *= np.float32(math.pi)
-    pulses *= _polar(_magnitude(spectrum[:, :BINS]), angle)
-    return pulses
-
-
-def _magnitude(log: Floats) -> Floats:
-    """e^log, at most e^LOUDEST."""
-    # Speech hardly ever has louder bins, and to look costs a third of to cut.
-    return np.exp(log if log.max() <= LOUDEST else np.minimum(log, np.float32(LOUDEST)))
-
-
-def _polar(magnitude: Floats, angle: Floats) -> NDArray[np.complex64]:
+def _polar(magnitude: Floats, angle: Floats, target: NDArray[np.complex64]) -> None:
     """Magnitude times e^(i angle)."""
-    made = np.empty(magnitude.shape, np.complex64)
-    np.multiply(np.cos(angle), magnitude, out=made.real)
-    np.multiply(np.sin(angle), magnitude, out=made.imag)
-    return made
+    np.cos(angle, out=target.real)
+    np.sin(angle, out=target.imag)
+    target *= magnitude
 
 
 def _interpolation() -> Floats:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from .folding import fold
-from .records import FOREIGN, Span
+from .records import FOREIGN, MARK, Span
 
 _SPACES = re.compile(r" {2,}")
 _BEFORE_MARK = re.compile(r" +(?=[,.;:!?](?:\s|\Z))")
@@ -61,7 +61,8 @@ def analyse(text: str, reader: Reader, *, is_chinese: bool = False, is_start: bo
     for span in spans:
         pieces.append(folded[last : span.start])
         pieces.append(_spaced(span, folded, pieces, is_chinese=is_chinese, is_start=is_start))
-        if span.kind == FOREIGN or (not span.words and is_meaningful(folded[span.start : span.end])):
+        is_missed = not span.words and span.kind != MARK and is_meaningful(folded[span.start : span.end])
+        if span.kind == FOREIGN or is_missed:
             unspoken[folded[span.start : span.end]] = None
         last = span.end
     pieces.append(folded[last:])
@@ -80,7 +81,7 @@ def _spaced(span: Span, text: str, pieces: list[str], *, is_chinese: bool, is_st
     """The words of a span, with spaces where letters or other spans touch them."""
     words = span.words
     if not words:
-        return " "
+        return "" if is_chinese and span.kind == MARK else " "
     before = next((piece[-1] for piece in reversed(pieces) if piece), " ")
     after = text[span.end : span.end + 1]
     if words == "...":
@@ -90,9 +91,9 @@ def _spaced(span: Span, text: str, pieces: list[str], *, is_chinese: bool, is_st
     if is_chinese:
         return f"{' ' * _touch(before, words[0])}{words}{' ' * _touch(words[-1], after)}"
     lead = (
-        " " if before.isalnum() or (before in ".,;:!?%)'\"" and not before.isspace() and before not in "'\"(") else ""
+        " " if before.isalnum() or (before in ".,;:!?%)]'\"" and not before.isspace() and before not in "'\"(") else ""
     )
-    trail = " " if after.isalnum() or (after and (unicodedata.category(after)[0] in "SN" or after == "(")) else ""
+    trail = " " if after.isalnum() or (after and (unicodedata.category(after)[0] in "SN" or after in "([")) else ""
     if words.endswith(".") and after == ".":
         words = words[:-1]
     return f"{lead}{words}{trail}"

@@ -41,6 +41,8 @@ def find_emoticon(text: str, start: int, language: str) -> tuple[str, int] | Non
         return None
     form, before = match["form"], text[start - 1 : start]
     if form[0].isalnum() or form[0] in "-^=":
+        if before == "(" and text.startswith(")", match.end("form")) and not set(form) & set("()"):
+            return _names(language)[form], match.end("form")
         if before.strip() and before.isascii():
             return None
     elif form == "<3":

@@ -59,6 +59,7 @@ _PLAIN_LATIN = dict(
     )
 )
 _KEYCAP = re.compile("(?<=[0-9#*])\ufe0f?\u20e3")
+_RATIO = re.compile(r"(?<=\d)∶(?=\d)")
 _SUBSCRIPTS = re.compile(r"(?<=[A-Za-z)])(?<!log)[₀-₉]+")
 _SUBSCRIPT_DIGITS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 _EXPONENTS = frozenset("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼₀₁₂₃₄₅₆₇₈₉₊₋")
@@ -75,6 +76,8 @@ def fold(text: str, *, keeps_wide_marks: bool = False) -> str:
     if text.isascii() and "`" not in text:
         return text
     text = _KEYCAP.sub("", text)
+    if "∶" in text:
+        text = _RATIO.sub(":", text)
     text = _SUBSCRIPTS.sub(lambda match: match[0].translate(_SUBSCRIPT_DIGITS), text)
     return _TO_FOLD.sub(lambda match: _folded(match[0], keeps_wide_marks), text)
 

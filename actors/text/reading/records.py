@@ -23,5 +23,8 @@ class Span:
 FOREIGN = "foreign"
 """The kind of what is in another script, which passes as it is written."""
 
+MARK = "mark"
+"""The kind of a symbol that stands as a mark of punctuation: nothing is said for it, and nothing is missed."""
+
 HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff〇"
 """Han characters, inside a character class."""

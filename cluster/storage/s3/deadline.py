@@ -31,8 +31,8 @@ class Patience:
 
     @classmethod
     def of(cls, max_attempts: int, timeout_s: float, connect_s: float = 10.0, read_s: float = 60.0) -> Self:
-        """With timeouts that leave time for two tries at least."""
-        return cls(max_attempts, timeout_s, min(connect_s, timeout_s / 6), min(read_s, timeout_s / 3))
+        """With timeouts that leave time for two tries at least, and a seventh of it for what is between and around."""
+        return cls(max_attempts, timeout_s, min(connect_s, timeout_s / 7), min(read_s, timeout_s * 2 / 7))
 
     @property
     def try_s(self) -> float:

@@ -13,7 +13,7 @@ import pytest
 
 from speechmill.actors.batcher.stats import BatchStats
 from speechmill.actors.models.base import ModelConfig
-from speechmill.actors.records.manifest import Record
+from speechmill.actors.records.record import Record
 from speechmill.actors.records.utterance import Utterance
 from speechmill.actors.replica.loaded_model import tuned
 from speechmill.actors.replica.receipt import JobConfig, ReplicaConfig, ReplicaProgress

@@ -114,7 +114,7 @@ def test_a_waveform_is_memory_of_its_own() -> None:
         assert wave.base is None
 
 
-@settings(max_examples=10)
+@settings(max_examples=min(10, settings.default.max_examples // 2))
 @given(st.lists(st.integers(1, 12), min_size=1, max_size=6), st.integers(0, 2**32))
 def test_with_the_networks_a_row_sounds_as_alone(tiny_folder: Path, lengths: list[int], seed: int) -> None:
     checkpoint = Checkpoint.open(tiny_folder)

@@ -48,7 +48,7 @@ def request(key: int) -> Request:
         top_k=chance.choice([3, 20]),
         penalty=chance.choice([1.0, 1.05]),
         min_steps=chance.choice([0, 1, 8]),
-        max_steps=chance.randint(1, 30),
+        max_steps=chance.randint(1, 20),
     )
     return Request(key, prompt, seed=1_000 + key, sampling=sampling)
 
@@ -69,7 +69,9 @@ def alone(network: CodeNetwork) -> dict[int, Generated]:
     return {key: speak(network, [key], 1)[key] for key in range(NUM_ROWS)}
 
 
-@pytest.mark.parametrize(("slots", "is_fixed"), [(3, False), (NUM_ROWS, False), (16, True)])
+@pytest.mark.parametrize(
+    ("slots", "is_fixed"), [pytest.param(3, False, marks=pytest.mark.slow), (NUM_ROWS, False), (16, True)]
+)
 def test_rows_with_seeds_of_their_own_draw_what_each_draws_alone(
     network: CodeNetwork, alone: dict[int, Generated], slots: int, is_fixed: bool
 ) -> None:
@@ -83,7 +85,13 @@ def test_rows_with_seeds_of_their_own_draw_what_each_draws_alone(
 
 
 @pytest.mark.parametrize(
-    ("slots", "beside", "is_fixed"), [(3, None, False), (4, 1, False), (6, 2, False), (4, 0, True)]
+    ("slots", "beside", "is_fixed"),
+    [
+        pytest.param(3, None, False, marks=pytest.mark.slow),
+        pytest.param(4, 1, False, marks=pytest.mark.slow),
+        (6, 2, False),
+        (4, 0, True),
+    ],
 )
 def test_urgent_rows_take_the_place_of_others_and_all_draw_what_they_draw_alone(
     network: CodeNetwork, alone: dict[int, Generated], slots: int, beside: int | None, is_fixed: bool

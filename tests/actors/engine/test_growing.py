@@ -15,7 +15,7 @@ from speechmill.actors.engine.engine import Engine
 from speechmill.actors.engine.request import Generated, Request
 from speechmill.actors.engine.row_progress import PATIENCE_STEPS
 
-ROWS = 16
+ROWS = 12
 NETWORK = GrowingNetwork()
 
 
@@ -72,7 +72,7 @@ def drawn(engine: Engine, writers: list[Writer], chance: random.Random, pace: fl
     raise AssertionError("rows are left")
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=min(6, settings.default.max_examples // 5), deadline=None)
 @given(
     st.integers(1, 12), st.booleans(), st.sampled_from([None, 0, 2]), st.sampled_from([0.05, 0.5]), st.integers(0, 99)
 )

@@ -60,7 +60,7 @@ def arriving(model: Typist, row: int, channel: TextChannel, handle: StreamHandle
 @pytest.fixture(scope="module")
 def alone() -> dict[int, Wave]:
     model = typist(1)
-    return {row: spoken(model, [row])[row] for row in range(14)}
+    return {row: spoken(model, [row])[row] for row in range(9)}
 
 
 @pytest.mark.parametrize(("seed", "deterministic"), [(0, True), (2, False)])
@@ -70,9 +70,9 @@ def test_windows_follow_each_other_at_any_pace_though_rows_are_parked_and_exchan
     """Several exchanges of slots before one step: each moved as many positions as the row had that stood there last."""
     model, chance = typist(1), random.Random(seed)
     engine = Engine(model.net, 3, POSITIONS, CPU, is_fixed=deterministic, beside_urgent=(None, 0, 1, 4)[seed % 4])
-    channels = {row: TextChannel() for row in range(8)}
+    channels = {row: TextChannel() for row in range(5)}
     texts = {row: text_of(row) for row in channels}
-    engine.add(replace(model._whole(segment_of(model, row)).start(), key=row) for row in range(8, 14))
+    engine.add(replace(model._whole(segment_of(model, row)).start(), key=row) for row in range(5, 9))
     growths = {
         row: Growth(model.grow(segment_of(model, row, "")), channel, lambda part: model.tokens_of(part, ""))
         for row, channel in channels.items()
@@ -104,10 +104,10 @@ def test_streams_whose_texts_arrive_sound_as_rows_of_a_job(
     alone: dict[int, Wave], slots: int, deterministic: bool
 ) -> None:
     model, chance = typist(slots, deterministic=deterministic), random.Random(slots)
-    channels = {row: TextChannel() for row in range(8)}
+    channels = {row: TextChannel() for row in range(5)}
     texts = {row: text_of(row) for row in channels}
     with ThreadPoolExecutor(16) as threads:
-        job = threads.submit(spoken, model, range(8, 14))
+        job = threads.submit(spoken, model, range(5, 9))
         heard = {row: threads.submit(arriving, model, row, channel) for row, channel in channels.items()}
         channels[0].feed(texts.pop(0))
         channels[0].end()

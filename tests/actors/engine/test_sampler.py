@@ -11,7 +11,7 @@ from speechmill.actors.engine.sampler import HISTORY, KEPT, Sampler
 
 CPU = torch.device("cpu")
 BOOKS, VOCABULARY, END = 4, 30, 29
-few = settings(max_examples=20)
+few = settings(max_examples=min(20, settings.default.max_examples // 2))
 
 
 def sampler(settings: list[tuple[int, Sampling]], slots: int | None = None) -> Sampler:

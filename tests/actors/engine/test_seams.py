@@ -24,7 +24,7 @@ from speechmill.actors.models.chattts.synthesis import MelDecoder, context_steps
 STEP, HOP = TINY.step_samples, TINY.hop
 SEEDS = st.integers(0, 2**32)
 KINDS = st.sampled_from(["hidden", "codes"])
-few = settings(max_examples=15)
+few = settings(max_examples=min(15, settings.default.max_examples // 2))
 arrivals = st.lists(st.integers(0, 25), min_size=1, max_size=6).filter(any)
 """Steps that come at a time, at least one in all."""
 

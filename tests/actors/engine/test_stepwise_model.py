@@ -102,6 +102,7 @@ def test_memory_decides_how_many_slots_there_are(hum: Any) -> None:
     assert model.reserve(decoder + 3 * slot, 3) == 3
 
 
+@pytest.mark.slow
 def test_steps_of_several_numbers_of_rows_are_measured_with_the_memory_of_their_slots(hum: Any) -> None:
     """The code that measures a GPU, here with the time inside of operators on a CPU."""
     model = hum.Hum(CONFIG)

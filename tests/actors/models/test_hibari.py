@@ -18,7 +18,7 @@ from speechmill.errors import ModelError, RowRejected
 
 PUBLISHED = Path(hibari.__file__).parent / "assets" / "hibari.onnx"
 CONFIG = ModelConfig("hibari")
-TEXT = "She sells sea shells by the sea shore."
+TEXT = "She sells sea shells."
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +162,7 @@ def test_the_same_row_is_the_same_bits(model: Hibari) -> None:
     assert first.dtype == np.float32 and first.ndim == 1
     assert np.array_equal(first, again)
     assert 0.02 < rms(first) < 0.5
-    assert 1.0 < len(first) / 24_000 < 5.0
+    assert 0.8 < len(first) / 24_000 < 5.0
 
 
 def test_seed_and_index_change_the_noise_and_nothing_else(model: Hibari) -> None:
@@ -182,7 +182,7 @@ def test_each_row_has_its_own_speed(model: Hibari) -> None:
 
 def test_batch_mates_and_their_order_do_not_matter(torch_model: Hibari) -> None:
     """Measured on 48 lines in batches of 8: the same lengths; waveforms 2e-4 of their level apart, at most 9e-4."""
-    texts = (TEXT, "Hi.", "The quick brown fox jumps over the lazy dog, and back.", "No. Not now.")
+    texts = (TEXT, "Hi.", "The quick fox jumps over the dog.", "No. Not now.")
     batch = [
         segment(torch_model, text, seed=i, speed=speed, row=i, index=i % 2)
         for i, (text, speed) in enumerate(zip(texts, (1.0, 0.7, 1.5, 1.0), strict=True))
@@ -201,13 +201,15 @@ def test_a_graph_with_another_end_is_spoken_as_it_is(monkeypatch: pytest.MonkeyP
     tokens = onnx_model.prepare(TEXT, "").tokens
     arranged, pitch, ends = int8.Int8Voice(PUBLISHED).frames(tokens, 1.0)
     assert ends is not None
-    assert 2 * ends[-1] == len(pitch) == len(arranged)
+    assert 2 * ends[-1] == len(pitch) == len(arranged.phase)
     monkeypatch.setattr(int8, "frame_major", lambda raw, _: raw)
     published, pitch, none = int8.Int8Voice(PUBLISHED).frames(tokens, 1.0)
     assert none is None
-    assert published.shape == (len(pitch), arranged.shape[1])
-    assert abs(len(published) - len(arranged)) <= 2 * 3
-    assert published.mean(0) == pytest.approx(arranged.mean(0), abs=0.5)
+    assert published.phase.shape == (len(pitch), arranged.phase.shape[1])
+    assert abs(len(published.phase) - len(arranged.phase)) <= 2 * 3
+    assert published.phase.mean(0) == pytest.approx(arranged.phase.mean(0), abs=0.5)
+    levels = [np.log(each.magnitudes).mean(0) for each in (published, arranged)]
+    assert levels[0] == pytest.approx(levels[1], abs=0.5)
 
 
 def test_the_backends_speak_almost_alike(onnx_model: Hibari, torch_model: Hibari) -> None:

@@ -20,7 +20,8 @@ from speechmill.actors.judges.base import Hearing, JudgeConfig, Verdict
 from speechmill.actors.judges.registry import describe_judge
 from speechmill.actors.models.base import ModelConfig
 from speechmill.actors.models.tone import Tone, fault_of
-from speechmill.actors.records.manifest import Record, decode_records
+from speechmill.actors.records.manifest import decode_records
+from speechmill.actors.records.record import Record
 from speechmill.actors.records.utterance import Segment, Utterance
 from speechmill.actors.replica.receipt import JobConfig, Receipt, ReplicaConfig
 from speechmill.actors.replica.replica import Replica

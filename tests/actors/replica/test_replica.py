@@ -16,7 +16,8 @@ from support.waiting import HANG_S
 
 from speechmill.actors.models.base import ModelConfig
 from speechmill.actors.models.tone import Tone, ToneMemory
-from speechmill.actors.records.manifest import Record, decode_records
+from speechmill.actors.records.manifest import decode_records
+from speechmill.actors.records.record import Record
 from speechmill.actors.records.utterance import Prepared, Segment, Utterance
 from speechmill.actors.replica import clip_results
 from speechmill.actors.replica.receipt import JobConfig, Receipt, ReplicaConfig

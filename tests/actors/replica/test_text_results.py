@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from speechmill.actors.batcher.tuner import Tuner
 from speechmill.actors.models.base import AutoregressiveModel, ModelConfig, ModelInfo, SlotUsage
 from speechmill.actors.models.tone import Tone
-from speechmill.actors.records.manifest import Record, decode_records
+from speechmill.actors.records.manifest import decode_records
 from speechmill.actors.records.part import PartWriter
+from speechmill.actors.records.record import Record
 from speechmill.actors.records.utterance import Prepared, Segment, Utterance
 from speechmill.actors.replica.loaded_model import LoadedModel
 from speechmill.actors.replica.receipt import JobConfig, Receipt, ReplicaConfig

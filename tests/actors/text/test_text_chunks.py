@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from speechmill.actors.text.clauses import CHUNK_TOKENS, FIRST_CHARS, MAX_CHUNK_TOKENS, chunk_tokens_of, spoken_pieces
@@ -28,12 +28,16 @@ def num_quarters(text: str) -> int:
     return sum(4 if unicodedata.name(char).startswith(("CJK UNIFIED", "HIRAGANA", "HANGUL")) else 1 for char in text)
 
 
+@example(["Waterwheel 1,000,", "1,000,"], 1)
 @given(st.lists(CLAUSES, max_size=30), st.integers(1, 60))
 def test_a_chunk_ends_with_the_first_clause_by_which_it_has_its_tokens(clauses: list[str], size: int) -> None:
+    """Where a number stands on both sides of the mark, the clause goes on: it may be a date."""
     expected, piece = [], ""
-    for clause in clauses:
+    for number, clause in enumerate(clauses, start=1):
+        following = "".join(clauses[number : number + 1])
         piece = f"{piece} {clause}".lstrip()
-        if num_quarters(piece) >= (4 * size if expected else FIRST_CHARS):
+        goes_on = clause[-2].isdigit() and clause[-1] in ",;:，" and following[:1].isdigit()
+        if not goes_on and num_quarters(piece) >= (4 * size if expected else FIRST_CHARS):
             expected.append(piece)
             piece = ""
     assert list(spoken_pieces(" ".join(clauses), 100_000, size)) == [*expected, *filter(None, [piece])]

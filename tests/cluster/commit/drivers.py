@@ -1,4 +1,4 @@
-"""Drivers that execute the product's own machines over a model store, and what has to hold whatever happens.
+"""Drivers that execute the product's own machines over a model store (`model_store`). What has to hold: `invariants`.
 
 A role is "run:J" (a run of job J), "over:K" (with --overwrite), "repair:J", "update:U" (J with another corpus, in
 which shard 0 is as before, and of the others some rows), "sweep", "forget" (a sweep that keeps no replaced state),
@@ -12,17 +12,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from speechmill.actors.records.keys import AUDIO_PREFIX, MANIFEST_PREFIX, ROOT_KEY, TEXT_PREFIX
-from speechmill.cluster.commit import protocol
-from speechmill.cluster.commit.names import Kind, ObjectName, Stamp
+from speechmill.actors.records.keys import AUDIO_PREFIX, ROOT_KEY, TEXT_PREFIX
+from speechmill.cluster.commit import claimed_run, claims
+from speechmill.cluster.commit import read as read_module
+from speechmill.cluster.commit import sweep as sweep_module
+from speechmill.cluster.commit.claimed_run import ClaimedRun, Commit
+from speechmill.cluster.commit.claims import Resume
 from speechmill.cluster.commit.operations import (
     DONE,
-    MISSING,
     REFUSED,
     AwaitAudio,
     Delete,
     Found,
-    Get,
     List,
     Named,
     Page,
@@ -35,15 +36,14 @@ from speechmill.cluster.commit.operations import (
     StoreRequest,
     Written,
 )
-from speechmill.cluster.commit.protocol import ClaimedRun, Commit, Read, Resume, State, WriteRoot
-from speechmill.cluster.commit.root import Generation, Root
+from speechmill.cluster.commit.read import Read
+from speechmill.cluster.commit.root import Root
+from speechmill.cluster.commit.state import State
+from speechmill.cluster.commit.write_root import WriteRoot
 
+from .invariants import Invariants
+from .model_store import PREFIXES, TAG, shard_of
 from .space import Sent, World
-
-TAG = "5f3a"
-PREFIXES = (MANIFEST_PREFIX, AUDIO_PREFIX)
-Counted = dict[str, list[tuple[str, Any]]]
-"""By shard: the manifests that count, and what they hold: (job, key of the audio)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +75,11 @@ class Driver:
     compared: frozenset[str] | None = None
 
 
-class ProtocolRules:
+class ProtocolRules(Invariants):
     """The protocol as it is.
 
-    is_conditional the store keeps conditions. If not, a root is written while the lease is held, and lands at once
-
     Args:
+        is_conditional: The store keeps conditions. If not, a root is written while the lease is held, and lands at once
         retries: How often a refused driver begins again, without a look at the lease
         is_audio_late: Audio lands some time after it was sent, as all else
         has_losers: Of shard 0 there is a second attempt's audio, which its own run deletes
@@ -99,42 +98,14 @@ class ProtocolRules:
         blind: Iterable[tuple[int, int]] = (),
         is_conditional: bool = True,
     ) -> None:
+        super().__init__(num_shards, blind)
         self.is_conditional = is_conditional
-        self.shards = [f"000000-{number:04d}" for number in range(num_shards)]
         self.retries = retries
         self.is_audio_late = is_audio_late
         self.has_losers = has_losers
         self.has_text = has_text
-        self.blind = {(who, self.shards[shard]) for who, shard in blind if shard < num_shards}
 
     # What mutations may change.
-
-    def found(self, store: dict[str, Any]) -> Found | None:
-        """The root as a driver reads it."""
-        file = store.get(ROOT_KEY)
-        return None if file is None else Found(file, file.root.nonce)
-
-    def is_complete(self, store: dict[str, Any]) -> bool:
-        found = self.found(store)
-        return found is not None and found.file.root.is_complete
-
-    def counted(self, store: dict[str, Any], root: Root) -> Counted:
-        """The manifests that a reader counts."""
-        counted: Counted = {}
-        for key, value in store.items():
-            name = ObjectName.parse(key)
-            if name is not None and name.kind is Kind.MANIFEST and protocol.counts(root, name.stamp):
-                counted.setdefault(name.shard_id, []).append((key, value))
-        return counted
-
-    def sources(self, store: dict[str, Any], root: Root) -> tuple[tuple[str, str], ...]:
-        """The audio of each shard that an update over this root may go on from: of what counts, or is kept."""
-        states = [root, *[kept for state in root.earlier if (kept := _as_root(root, state))]]
-        found: dict[str, str] = {}
-        for state in states:
-            for shard, many in self.counted(store, state).items():
-                found.setdefault(shard, many[0][1][1])
-        return tuple(sorted(found.items()))
 
     def deletes_first(self, world: World, driver: Driver, root: Root) -> Iterable[str]:
         """What is deleted before a begin is answered: nothing."""
@@ -150,11 +121,6 @@ class ProtocolRules:
     def is_settled(self, run: ClaimedRun) -> bool:
         """Whether a run that has begun all its commits may complete."""
         return not run.num_open
-
-    def manifest_key(self, shard: str, stamp: Stamp, who: int) -> str:
-        """The key of a manifest with one row, whose audio is not equally long in every attempt."""
-        window, _, index = shard.partition("-")
-        return f"{MANIFEST_PREFIX}{window}/{index}.{stamp}.ok1.failed0.ms{1000 + who}.aa.jsonl"
 
     # Steps.
 
@@ -173,11 +139,11 @@ class ProtocolRules:
             return self._claimed(world, who, driver)
         if machine.request is None:
             return self._ended(driver)
-        answer = self._read(world, who, machine.request)
+        answer = self.answer(world, who, machine.request)
         if answer is None:
             return None  # it waits for a write
         if isinstance(machine, Resume) and isinstance(answer, Page):
-            adopted = {_shard(key) for key in answer.keys if machine.adopts(key)}
+            adopted = {shard_of(key) for key in answer.keys if machine.adopts(key)}
             driver = replace(driver, have=driver.have | adopted)
         label = f"{_told(machine.request)}: {_answer_told(answer)}"
         return label, self._pump(world, who, replace(driver, machine=machine.step(answer)))
@@ -188,7 +154,7 @@ class ProtocolRules:
         how: dict[str, Any] = {"nonce": f"{who}.{driver.tries}.claim", "is_conditional": self.is_conditional}
         why, machine = "", None
         if driver.role in ("read", "readold"):
-            machine = None if base is None else protocol.Read(base)
+            machine = None if base is None else read_module.Read(base)
             if base is not None and driver.role == "readold":
                 number = base.file.root.generation - 1
                 old = base.file.root.at(number)
@@ -199,20 +165,20 @@ class ProtocolRules:
         world.lease = who
         if driver.role == "forget":
             if base is not None and base.file.root.is_complete and base.file.root.earlier:
-                why, machine = "forget", protocol.forget(base, base.file.body, **how)
+                why, machine = "forget", claims.forget(base, base.file.body, **how)
         elif driver.role == "sweep":
-            machine = None if base is None else protocol.Sweep.of(base.file.root, PREFIXES)
+            machine = None if base is None else sweep_module.Sweep.of(base.file.root, PREFIXES)
         elif base is None or driver.role == "over":
-            why, machine = "begin", protocol.begin(base, driver.job, tag=TAG, **how)
+            why, machine = "begin", claims.begin(base, driver.job, tag=TAG, **how)
             for key in self.deletes_first(world, driver, machine.file.root):
                 world.sent.append(Sent(who, "delete", key))
         elif driver.role == "update" and base.file.body == "J":
             only = [key for key, _ in self.counted(store, base.file.root).get(self.shards[0], ())]
-            why, machine = "update", protocol.update(base, driver.job, only, **how)
-            compared = frozenset(_shard(key) for key in only)
+            why, machine = "update", claims.update(base, driver.job, only, **how)
+            compared = frozenset(shard_of(key) for key in only)
             driver = replace(driver, sources=self.sources(store, base.file.root), compared=compared)
         elif base.file.body == driver.job and not self.is_complete(store):
-            why, machine = "resume", protocol.resume(base, driver.job, **how)
+            why, machine = "resume", claims.resume(base, driver.job, **how)
             if base.file.root.generation > 1:
                 counted = self.counted(store, base.file.root)
                 machine = replace(machine, only=frozenset(key for many in counted.values() for key, _ in many))
@@ -220,7 +186,7 @@ class ProtocolRules:
                 driver = replace(driver, sources=self.sources(store, base.file.root), compared=compared)
         elif base.file.body == driver.job and driver.role == "repair":
             damaged = [key for key, _ in self.counted(store, base.file.root).get(self.shards[-1], ())]
-            why, machine = "repair", protocol.repair(base, driver.job, damaged, **how)
+            why, machine = "repair", claims.repair(base, driver.job, damaged, **how)
         driver = replace(driver, why=why, machine=machine, is_over=machine is None)
         return f"takes the lease, reads the root ({driver.role})", self._pump(world, who, driver)
 
@@ -232,15 +198,15 @@ class ProtocolRules:
                 return "stops: less is listed than before", Driver(driver.role, driver.job, is_over=True)
             driver = replace(driver, have=driver.compared)
         if driver.why == "forget":
-            sweep = protocol.Sweep.of(claim.file.root, PREFIXES)
+            sweep = sweep_module.Sweep.of(claim.file.root, PREFIXES)
             return f"{label}; sweeps", self._pump(world, who, replace(driver, why="", machine=sweep))
         if driver.why == "begin":
             # Its listings and deletes are sent at one moment here; the role "sweep" goes step by step.
-            sweep = protocol.Sweep.of(claim.file.root, PREFIXES)
+            sweep = sweep_module.Sweep.of(claim.file.root, PREFIXES)
             while (request := sweep.request) is not None:
                 if isinstance(request, Delete):
                     world.sent += [Sent(who, "delete", key) for key in request.keys]
-                sweep = sweep.step(self._read(world, who, request) or DONE)
+                sweep = sweep.step(self.answer(world, who, request) or DONE)
             label += "; sends deletes of what is dead"
         return label, replace(driver, machine=None, run=self.run_of(who, driver))
 
@@ -251,7 +217,7 @@ class ProtocolRules:
             if shard not in driver.have and shard in dict(driver.sources):
                 run, stamp = run.begin_commit()
                 key = self.manifest_key(shard, stamp, who)
-                commit = protocol.Commit((), ((key, (driver.job, dict(driver.sources)[shard])),))
+                commit = claimed_run.Commit((), ((key, (driver.job, dict(driver.sources)[shard])),))
                 driver = replace(driver, run=run, have=driver.have | {shard})
                 return f"keeps {shard}", self._pump_commit(world, who, driver, commit)
             if shard not in driver.have:
@@ -270,7 +236,7 @@ class ProtocolRules:
                 if self.has_text:
                     objects = ((f"{TEXT_PREFIX}{shard}-{stamp}.jsonl", driver.job), *objects)
                 driver = replace(driver, run=run, have=driver.have | {shard})
-                return f"speaks {shard}", self._pump_commit(world, who, driver, protocol.Commit((audio,), objects))
+                return f"speaks {shard}", self._pump_commit(world, who, driver, claimed_run.Commit((audio,), objects))
         if not self.is_settled(run):
             return None
         machine = run.complete(driver.job, nonce=f"{who}.{driver.tries}.complete")
@@ -314,33 +280,6 @@ class ProtocolRules:
         assert isinstance(request, Put)
         world.sent.append(Sent(who, "put", request.key, request.value, None, "commit"))
         return replace(driver, commits=(*driver.commits, (request.key, commit)))
-
-    def _read(self, world: World, who: int, request: StoreRequest) -> StoreAnswer | None:
-        store = world.store
-        match request:
-            case Get():
-                return self.found(store) or MISSING
-            case List(prefix, after):
-                return self._page(store, who, prefix, after)
-            case ReadNames(key):
-                return Named(frozenset({store[key][1]})) if key in store else MISSING
-            case ReadObjects(keys):
-                return DONE if all(key in store for key in keys) else MISSING
-            case _:
-                return None
-
-    def _page(self, store: dict[str, Any], who: int, prefix: str, after: str | None) -> Page:
-        """Of manifests a shard, of audio everything."""
-        keys = sorted(key for key in store if key.startswith(prefix))
-        if prefix != MANIFEST_PREFIX:
-            return Page(tuple(keys), is_last=True)
-        keys = [key for key in keys if (who, _shard(key)) not in self.blind]
-        for shard in self.shards:
-            if after is not None and shard <= _shard(after):
-                continue
-            if page := tuple(key for key in keys if _shard(key) == shard):
-                return Page(page, is_last=shard == self.shards[-1])
-        return Page((), is_last=True)
 
     # Landings.
 
@@ -386,89 +325,12 @@ class ProtocolRules:
             return self._pump_commit(world, sent.who, driver, after)
         root = world.store[ROOT_KEY].root if ROOT_KEY in world.store else None
         if world.lease == sent.who and root and not root.is_complete and root.run == driver.run.file.root.run:
-            world.acked = world.acked | {_shard(sent.key)}
+            world.acked = world.acked | {shard_of(sent.key)}
         return replace(driver, run=driver.run.commit_landed(sent.key))
 
     # What has to hold.
 
-    def fault_of(self, driver: Driver) -> str | None:
-        is_damaged = isinstance(driver.machine, Read) and driver.machine.state is State.DAMAGED
-        return "a reader says damaged, and nothing is" if is_damaged else None
-
-    def fault(self, world: World) -> str | None:
-        store = world.store
-        found = self.found(store)
-        if found is None:
-            return "a complete output lost its root" if world.done else None
-        root, counted, is_complete = found.file.root, self.counted(store, found.file.root), self.is_complete(store)
-        if world.done is not None and not (is_complete and root.run == world.done):
-            return "what was told complete is not complete any more"
-        for many in counted.values():
-            if len(many) > 1:
-                return "a shard counts twice"
-            _, (job, audio) = many[0]
-            if job != found.file.body and (job, found.file.body) != ("J", "U"):
-                return "a manifest of another job counts"
-            if audio not in store:
-                return "audio that a counted manifest names is gone"
-        for state in root.earlier:
-            kept = _as_root(root, state)
-            if kept is None:
-                continue
-            held = self.counted(store, kept)
-            keys = [key for many in held.values() for key, _ in many]
-            if kept.names != protocol.NO_NAMES.plus(keys):
-                return "a state that is kept has lost a manifest"
-            if any(audio not in store for many in held.values() for _, (_, audio) in many):
-                return "a state that is kept has lost audio"
-        if is_complete and len(counted) < len(self.shards):
-            return "complete, and a shard is missing"
-        keys = [key for many in counted.values() for key, _ in many]
-        if root.names is not None and root.names != protocol.NO_NAMES.plus(keys):
-            return "complete, and other manifests count than when it was completed"
-        if world.acked - counted.keys() and not self.blind:  # what a listing does not show is spoken again
-            return "a committed shard does not count any more"
-        return None
-
     # Where it starts, and where it ends.
-
-    def initial(self, kind: str) -> tuple[dict[str, Any], Any]:
-        """A store and what is told complete there: "empty", "open" (without the last shard), "complete"; by run 1."""
-        if kind == "empty":
-            return {}, None
-        store: dict[str, Any] = {}
-        run = ClaimedRun(RootFile(Root(1, TAG, "old"), "J"), "old", protocol.NO_NAMES)
-        for shard in self.shards[: -1 if kind == "open" else None]:
-            run, stamp = run.begin_commit()
-            audio = f"{AUDIO_PREFIX}{shard}-{run.stamp}-a9.tar"
-            key = self.manifest_key(shard, stamp, 9)
-            store |= {audio: "J", key: ("J", audio)}
-            run = run.commit_landed(key)
-        store[ROOT_KEY] = run.file if kind == "open" else WriteRoot(run.file, None).file
-        if kind == "complete":
-            store[ROOT_KEY] = run.complete("J", nonce="old complete").file
-        return store, 1 if kind == "complete" else None
-
-    def left_over(self, store: dict[str, Any]) -> set[str]:
-        """What a sweep ought to have removed, or not."""
-        root = store[ROOT_KEY].root
-        keep = {ROOT_KEY}
-        for state in [root, *[kept for state in root.earlier if (kept := _as_root(root, state))]]:
-            for many in self.counted(store, state).values():
-                keep |= {many[0][0], many[0][1][1]}
-        texts = {key for key in store if key.startswith(TEXT_PREFIX)}
-        return (set(store) ^ keep) - texts
-
-
-def _as_root(root: Root, state: Generation) -> Root | None:
-    """The root of a kept state as its readers need it; of one that was not complete, None."""
-    return root.at(state.number)
-
-
-def _shard(key: str) -> str:
-    name = ObjectName.parse(key)
-    assert name is not None, key
-    return name.shard_id
 
 
 def _told(request: StoreRequest) -> str:

@@ -9,14 +9,23 @@ from typing import Any
 import pytest
 
 from speechmill.actors.records.keys import ROOT_KEY
-from speechmill.cluster.commit import protocol
+from speechmill.cluster.commit import claimed_run, claims
+from speechmill.cluster.commit import read as read_module
 from speechmill.cluster.commit import root as root_module
+from speechmill.cluster.commit import sweep as sweep_module
+from speechmill.cluster.commit.adoptions import NO_NUMBERS
+from speechmill.cluster.commit.claimed_run import ClaimedRun, Commit
+from speechmill.cluster.commit.claims import Resume
 from speechmill.cluster.commit.names import ObjectName, Stamp
 from speechmill.cluster.commit.operations import Page, Put, StoreAnswer, StoreRequest
-from speechmill.cluster.commit.protocol import NO_NUMBERS, ClaimedRun, Commit, Read, Resume, State, Sweep, WriteRoot
-from speechmill.cluster.commit.root import Root
+from speechmill.cluster.commit.read import Read
+from speechmill.cluster.commit.root import Root, counted_manifest
+from speechmill.cluster.commit.state import State
+from speechmill.cluster.commit.sweep import Sweep
+from speechmill.cluster.commit.write_root import WriteRoot
 
-from .drivers import TAG, Driver, ProtocolRules
+from .drivers import Driver, ProtocolRules
+from .model_store import TAG
 from .space import Sent, World
 
 Patch = Callable[[pytest.MonkeyPatch], None]
@@ -35,8 +44,8 @@ class PlainRoot(WriteRoot):
 
 
 def begin_plainly(patch: pytest.MonkeyPatch) -> None:
-    begin = protocol.begin
-    patch.setattr(protocol, "begin", lambda *args, **keys: PlainRoot.of(begin(*args, **keys)))
+    begin = claims.begin
+    patch.setattr(claims, "begin", lambda *args, **keys: PlainRoot.of(begin(*args, **keys)))
 
 
 class PlainResume(Resume):
@@ -48,7 +57,7 @@ class PlainResume(Resume):
 
 
 def resume_plainly(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(protocol, "Resume", PlainResume)
+    patch.setattr(claims, "Resume", PlainResume)
 
 
 def complete_plainly(patch: pytest.MonkeyPatch) -> None:
@@ -132,7 +141,7 @@ class NoRunInNames(ProtocolRules):
 
 
 def count_as(patch: pytest.MonkeyPatch, counts: Callable[[Root, Stamp], bool]) -> None:
-    patch.setattr(protocol, "counts", counts)
+    patch.setattr(sweep_module, "counts", counts)
     patch.setattr(root_module, "counts", counts)  # that `is_dead` asks
 
 
@@ -151,7 +160,7 @@ class ReadsAll(Sweep):
 
 def count_by_shard(patch: pytest.MonkeyPatch) -> None:
     count_as(patch, lambda root, stamp: stamp.number is not None)
-    patch.setattr(protocol, "Sweep", ReadsAll)
+    patch.setattr(sweep_module, "Sweep", ReadsAll)
 
 
 def adopt_whole_runs(patch: pytest.MonkeyPatch) -> None:
@@ -171,14 +180,14 @@ class DeletesFirst(ProtocolRules):
 
     def deletes_first(self, world: World, driver: Driver, root: Root) -> Iterable[str]:
         names = {key: ObjectName.parse(key) for key in sorted(world.store)}
-        return [key for key, name in names.items() if name is not None and protocol.is_dead(root, name.stamp)]
+        return [key for key, name in names.items() if name is not None and sweep_module.is_dead(root, name.stamp)]
 
 
 def all_other_runs_are_dead(patch: pytest.MonkeyPatch) -> None:
     def is_dead(root: Root, stamp: Stamp) -> bool:
-        return stamp.run != root.run and not protocol.counts(root, stamp)
+        return stamp.run != root.run and not root_module.counts(root, stamp)
 
-    patch.setattr(protocol, "is_dead", is_dead)
+    patch.setattr(sweep_module, "is_dead", is_dead)
 
 
 def sweep_beside_missing_names(patch: pytest.MonkeyPatch) -> None:
@@ -186,7 +195,7 @@ def sweep_beside_missing_names(patch: pytest.MonkeyPatch) -> None:
 
 
 def do_not_await_audio(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(protocol, "Commit", lambda audio, objects: Commit((), objects))
+    patch.setattr(claimed_run, "Commit", lambda audio, objects: Commit((), objects))
 
 
 class NoSecondLook(Read):
@@ -198,7 +207,7 @@ class NoSecondLook(Read):
 
 
 def read_without_second_look(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(protocol, "Read", NoSecondLook)
+    patch.setattr(read_module, "Read", NoSecondLook)
 
 
 class ForgetsAtOnce(Resume):
@@ -209,18 +218,18 @@ class ForgetsAtOnce(Resume):
 
 
 def update_without_the_state_before(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(protocol, "Resume", ForgetsAtOnce)
+    patch.setattr(claims, "Resume", ForgetsAtOnce)
 
 
 class AdoptsWhatLanded(Resume):
     """An update adopts all that is listed, also what it has not compared."""
 
     def adopts(self, key: str) -> bool:
-        return key not in self.damaged and protocol._is_counted(self.base.file.root, key) is not None
+        return key not in self.damaged and counted_manifest(self.base.file.root, key) is not None
 
 
 def update_by_listing(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(protocol, "Resume", AdoptsWhatLanded)
+    patch.setattr(claims, "Resume", AdoptsWhatLanded)
 
 
 @dataclass(frozen=True, slots=True)

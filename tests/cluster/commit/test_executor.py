@@ -12,11 +12,16 @@ from typing import Any
 import pytest
 
 from speechmill.actors.records.keys import AUDIO_PREFIX, MANIFEST_PREFIX, ROOT_KEY, TEXT_PREFIX
-from speechmill.cluster.commit import executor, protocol
+from speechmill.cluster.commit import claims, executor
+from speechmill.cluster.commit.claimed_run import ClaimedRun, Commit
+from speechmill.cluster.commit.claims import Resume
 from speechmill.cluster.commit.executor import Executor, decode, encode
-from speechmill.cluster.commit.operations import Found, Page, RootFile, StoreAnswer
-from speechmill.cluster.commit.protocol import ClaimedRun, Commit, Read, Resume, State, Sweep, WriteRoot
+from speechmill.cluster.commit.operations import Found, Page, PutIf, RootFile, StoreAnswer
+from speechmill.cluster.commit.read import Read
 from speechmill.cluster.commit.root import Root
+from speechmill.cluster.commit.state import State
+from speechmill.cluster.commit.sweep import Sweep
+from speechmill.cluster.commit.write_root import WriteRoot
 from speechmill.cluster.storage import S3Options, Storage, open_storage
 from speechmill.errors import JobError, StorageMissing
 
@@ -60,11 +65,11 @@ class Driver:
         how: dict[str, Any] = {"nonce": secrets.token_hex(8), "is_conditional": self.storage.can_put_if()}
         base = self.executor.read_root()
         if base is None or overwrite:
-            machine = protocol.begin(base, BODY, tag=secrets.token_hex(2), **how)
+            machine = claims.begin(base, BODY, tag=secrets.token_hex(2), **how)
         elif damaged:
-            machine = protocol.repair(base, BODY, damaged, **how)
+            machine = claims.repair(base, BODY, damaged, **how)
         else:
-            machine = protocol.resume(base, BODY, **how)
+            machine = claims.resume(base, BODY, **how)
         claim = self.executor.run(machine, self._adopt)
         assert isinstance(claim, WriteRoot)
         if claim.state is State.DONE:
@@ -197,7 +202,7 @@ def written_twice(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
         perform = Executor.perform
 
         def twice(self: Executor, request: Any) -> StoreAnswer:
-            if isinstance(request, protocol.PutIf):
+            if isinstance(request, PutIf):
                 perform(self, request)
             return perform(self, request)
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speechmill.actors.records.manifest import PartName
+from speechmill.actors.records.part_name import PartName
 from speechmill.cluster.commit.names import UNSTAMPED, Kind, ObjectName, Stamp
 from speechmill.cluster.containers.base import clip_key
 from speechmill.errors import JobError

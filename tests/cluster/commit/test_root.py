@@ -9,20 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from speechmill.cluster.commit.adoptions import NO_NAMES, NO_NUMBERS, Adopted, NameDigest, adopt
 from speechmill.cluster.commit.names import UNSTAMPED, Stamp
-from speechmill.cluster.commit.root import (
-    MAX_SKIPPED,
-    NO_NAMES,
-    NO_NUMBERS,
-    Adopted,
-    Generation,
-    NameDigest,
-    Root,
-    adopt,
-    counts,
-    is_dead,
-    is_kept,
-)
+from speechmill.cluster.commit.root import Generation, Root, counts, is_dead, is_kept
 from speechmill.errors import JobError
 
 NUMBERS = st.sets(st.integers(0, 40), min_size=1, max_size=12)
@@ -51,35 +40,6 @@ def roots(draw: st.DrawFn) -> Root:
     num_names = sum(len(numbers) for _, numbers in adopted)
     names = NameDigest(num_names, draw(st.integers(0, 2**256 - 1)))
     return Root(run, "5f3a", "0123456789abcdef", adopted, True, names, **updated)
-
-
-@given(st.lists(NUMBERS, min_size=1, max_size=4))
-def test_adopted_numbers_are_those_that_were_added(parts: list[set[int]]) -> None:
-    """Law: in whatever portions they come."""
-    adopted, numbers = NO_NUMBERS, set[int]().union(*parts)
-    for part in parts:
-        adopted = adopted.plus(part)
-    assert {number for number in range(-1, 60) if number in adopted} == numbers
-    assert len(adopted) == len(numbers)
-    assert adopted == NO_NUMBERS.plus(numbers)
-
-
-def test_a_number_that_no_run_gave_is_refused_before_it_fills_the_memory() -> None:
-    """An output may have been edited by anyone."""
-    assert len(NO_NUMBERS.plus([MAX_SKIPPED])) == 1
-    with pytest.raises(JobError, match="n1000000000000"):
-        Adopted(5).plus([10**12])
-
-
-@given(st.lists(st.text(max_size=5), unique=True), st.randoms())
-def test_the_digest_of_names_knows_no_order(keys: list[str], chance: Any) -> None:
-    """Law: and tells every other set."""
-    shuffled = chance.sample(keys, len(keys))
-    half = len(keys) // 2
-    assert NO_NAMES.plus(keys) == NO_NAMES.plus(shuffled[:half]).plus(shuffled[half:])
-    if keys:
-        assert NO_NAMES.plus(keys) != NO_NAMES.plus(keys[1:])
-        assert NO_NAMES.plus(keys) != NO_NAMES.plus([*keys[1:], f"{keys[0]}+"])
 
 
 @given(roots())

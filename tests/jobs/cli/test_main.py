@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 import speechmill
 from speechmill.actors.batcher.stats import BatchStats
-from speechmill.actors.records.manifest import Record
+from speechmill.actors.records.record import Record
 from speechmill.actors.records.utterance import Failure
 from speechmill.actors.replica.receipt import ReplicaProgress
 from speechmill.actors.replica.replica import ReplicaInfo

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from support.outputs import replace_part
 from typer.testing import CliRunner
 
-from speechmill.actors.records.manifest import PartName, Record
+from speechmill.actors.records.part_name import PartName
+from speechmill.actors.records.record import Record
 from speechmill.cluster.storage import Storage, open_storage
 from speechmill.jobs.cli.main import app
 from speechmill.jobs.export.alignment import ctm_lines, export_alignment, filled, text_grid

@@ -14,7 +14,7 @@ from speechmill.actors.batcher.stats import BatchStats
 from speechmill.actors.models.base import ModelConfig
 from speechmill.actors.models.registry import describe
 from speechmill.actors.records.keys import ROOT_KEY
-from speechmill.actors.records.manifest import PartName
+from speechmill.actors.records.part_name import PartName
 from speechmill.cluster.sharding.sharding import CostModel
 from speechmill.cluster.storage import open_storage
 from speechmill.errors import JobChanged, JobError

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.outputs import FreeLease, begin, job_file
 
-from speechmill.actors.records.manifest import PartName
+from speechmill.actors.records.part_name import PartName
 from speechmill.cluster.storage import open_storage
 from speechmill.errors import JobChanged
 from speechmill.jobs.corpus import Position

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from support.outputs import begin, commit, complete, edit_job, reopen
 
-from speechmill.actors.records.manifest import Record
+from speechmill.actors.records.record import Record
 from speechmill.cluster.storage import Storage, open_storage
 from speechmill.cluster.storage.local.store import LocalStorage
 from speechmill.errors import SpeechmillError, StorageDenied, StorageFull

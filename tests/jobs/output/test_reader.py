@@ -10,7 +10,7 @@ import pytest
 from support.outputs import edit_job
 
 from speechmill.actors.audio.encoding import FORMATS, pcm16
-from speechmill.actors.records.manifest import PartName
+from speechmill.actors.records.part_name import PartName
 from speechmill.cluster.containers import CONTAINERS
 from speechmill.cluster.storage import Storage
 from speechmill.errors import JobError, SpecError

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from speechmill.actors.records.manifest import PartName, Record
+from speechmill.actors.records.part_name import PartName
+from speechmill.actors.records.record import Record
 from speechmill.actors.records.utterance import Failure, Utterance
 from speechmill.jobs.corpus import Corpus, InputOptions
 from speechmill.jobs.output.texts import encode_texts, text_faults, text_key, text_shard_of

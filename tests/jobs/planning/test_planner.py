@@ -19,7 +19,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from speechmill.actors.records.manifest import PartName
+from speechmill.actors.records.part_name import PartName
 from speechmill.cluster.sharding.sharding import CostModel, ShardLimits
 from speechmill.cluster.storage import Entry, Storage, open_storage
 from speechmill.errors import JobChanged

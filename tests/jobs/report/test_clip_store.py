@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from speechmill.actors.audio.encoding import sha256
-from speechmill.actors.records.manifest import PartName, Record
+from speechmill.actors.records.part_name import PartName
+from speechmill.actors.records.record import Record
 from speechmill.cluster.containers import CONTAINERS, container_of
 from speechmill.cluster.storage import S3Options, Storage, open_storage, ranges
 from speechmill.cluster.storage.ranges import RangeReader

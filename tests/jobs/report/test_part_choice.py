@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from speechmill.actors.records.manifest import PartName
+from speechmill.actors.records.part_name import PartName
 from speechmill.jobs.report.part_choice import NUM_EXTREME_PARTS, NUM_FAILED_PARTS, PartChoice
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from speechmill.actors.records.manifest import Record
+from speechmill.actors.records.record import Record
 from speechmill.actors.records.utterance import Failure
 from speechmill.jobs.report.picks import MAX_CLIPS, Picks
 from speechmill.jobs.report.summary import OTHER, Summary, kind_of

@@ -19,7 +19,8 @@ import pytest
 from support.outputs import begin, commit, complete, job_file, reopen
 from typer.testing import CliRunner
 
-from speechmill.actors.records.manifest import PartName, Record
+from speechmill.actors.records.part_name import PartName
+from speechmill.actors.records.record import Record
 from speechmill.actors.records.utterance import Failure
 from speechmill.cluster.containers import CONTAINERS
 from speechmill.cluster.storage import Storage, open_storage

@@ -16,7 +16,7 @@ import pytest
 import uvicorn
 from support.waiting import HANG_S, eventually
 
-from speechmill.actors.records.manifest import PartName
+from speechmill.actors.records.part_name import PartName
 from speechmill.cluster.containers import CONTAINERS
 from speechmill.cluster.storage import Storage
 from speechmill.errors import JobError, SpecError

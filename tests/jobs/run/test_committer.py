@@ -10,7 +10,8 @@ import pytest
 from support.outputs import FreeLease, begin, job_file
 from support.waiting import HANG_S
 
-from speechmill.actors.records.manifest import PartName, content_digest
+from speechmill.actors.records.manifest import content_digest
+from speechmill.actors.records.part_name import PartName
 from speechmill.cluster.lease.lease import Lease
 from speechmill.cluster.storage import S3Options, Storage, open_storage
 from speechmill.errors import LeaseLost, StorageFull

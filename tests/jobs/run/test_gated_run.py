@@ -18,7 +18,7 @@ from support.measured import measured
 
 import speechmill
 from speechmill.actors.models.tone import fault_of
-from speechmill.actors.records.manifest import Record
+from speechmill.actors.records.record import Record
 from speechmill.cluster.storage import open_storage
 from speechmill.errors import JobChanged, RunStopped, TooManyAttempts
 from speechmill.jobs.output.status import status

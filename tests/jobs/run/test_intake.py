@@ -11,7 +11,9 @@ from support.outputs import FreeLease, begin, job_file
 from speechmill.actors.batcher.stats import BatchStats
 from speechmill.actors.models.base import ModelConfig
 from speechmill.actors.models.registry import describe
-from speechmill.actors.records.manifest import PartName, Record, encode_records
+from speechmill.actors.records.manifest import encode_records
+from speechmill.actors.records.part_name import PartName
+from speechmill.actors.records.record import Record
 from speechmill.actors.records.utterance import Failure, Shard, Utterance
 from speechmill.actors.replica.receipt import Receipt
 from speechmill.cluster.scheduling.shard_tracker import CompletedShard

@@ -10,7 +10,8 @@ import pytest
 from speechmill.actors.batcher.stats import NO_BATCHES
 from speechmill.actors.models.base import ModelConfig
 from speechmill.actors.models.registry import describe
-from speechmill.actors.records.manifest import Record, decode_records, encode_records
+from speechmill.actors.records.manifest import decode_records, encode_records
+from speechmill.actors.records.record import Record
 from speechmill.actors.records.utterance import Failure, Shard, Utterance
 from speechmill.actors.replica.receipt import Receipt
 from speechmill.cluster.scheduling.retry import PoisonRow

@@ -16,7 +16,7 @@ from speechmill.actors.audio.encoding import pcm16, pcm_sha256
 from speechmill.actors.audio.reference_clip import decode_reference
 from speechmill.actors.models.base import ModelConfig
 from speechmill.actors.models.registry import load
-from speechmill.actors.records.manifest import Record
+from speechmill.actors.records.record import Record
 from speechmill.actors.records.utterance import Segment
 from speechmill.cluster.storage import open_storage
 from speechmill.errors import SpecError

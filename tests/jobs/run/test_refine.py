@@ -16,7 +16,8 @@ import speechmill
 from speechmill.actors.batcher.stats import BatchStats
 from speechmill.actors.models.chattts.checkpoint.layout import TINY
 from speechmill.actors.models.chattts.checkpoint.random_weights import write_random
-from speechmill.actors.records.manifest import Record, decode_records
+from speechmill.actors.records.manifest import decode_records
+from speechmill.actors.records.record import Record
 from speechmill.actors.replica.receipt import ReplicaProgress
 from speechmill.cluster.pool.replica_state import ReplicaState, ReplicaStatus
 from speechmill.cluster.storage import Storage, open_storage

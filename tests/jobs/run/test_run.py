@@ -13,7 +13,8 @@ import pytest
 from support.measured import measured
 
 import speechmill
-from speechmill.actors.records.manifest import Record, decode_records
+from speechmill.actors.records.manifest import decode_records
+from speechmill.actors.records.record import Record
 from speechmill.cluster.storage import open_storage
 from speechmill.errors import JobChanged, JobError, ModelError, SpecError
 from speechmill.jobs.run.progress import Snapshot

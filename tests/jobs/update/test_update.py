@@ -16,7 +16,7 @@ import speechmill
 from speechmill.actors.models.chattts.checkpoint.layout import TINY
 from speechmill.actors.models.chattts.checkpoint.random_weights import write_random
 from speechmill.actors.models.tone import ToneOptions
-from speechmill.actors.records.manifest import Record
+from speechmill.actors.records.record import Record
 from speechmill.cluster.storage import Storage, open_storage
 from speechmill.errors import JobChanged, JobError, SpecError
 from speechmill.jobs.cli.main import app

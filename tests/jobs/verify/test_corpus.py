@@ -16,7 +16,9 @@ from typer.testing import CliRunner
 import speechmill
 from speechmill.actors.audio.encoding import encode, pcm16, pcm_sha256, sha256
 from speechmill.actors.models.base import ModelInfo
-from speechmill.actors.records.manifest import SIDECAR, PartName, Record, decode_records
+from speechmill.actors.records.manifest import decode_records
+from speechmill.actors.records.part_name import PartName
+from speechmill.actors.records.record import SIDECAR, Record
 from speechmill.actors.records.utterance import Utterance
 from speechmill.cluster.containers import container_of
 from speechmill.cluster.storage import Storage, open_storage

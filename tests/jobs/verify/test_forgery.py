@@ -15,7 +15,9 @@ import pytest
 from support.damages import members_of, put_members
 from support.outputs import edit_job, rename_parts, replace_part
 
-from speechmill.actors.records.manifest import PartName, Record, content_digest, decode_records, encode_records
+from speechmill.actors.records.manifest import content_digest, decode_records, encode_records
+from speechmill.actors.records.part_name import PartName
+from speechmill.actors.records.record import Record
 from speechmill.cluster.containers import CONTAINERS
 from speechmill.cluster.storage import Storage
 from speechmill.errors import JobError

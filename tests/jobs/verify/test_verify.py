@@ -13,7 +13,9 @@ from support.outputs import FreeLease, edit_job, rename_parts, replace_part, sha
 
 from speechmill.actors.audio.encoding import FORMATS, encode, pcm16, sha256
 from speechmill.actors.records.keys import DRIVER_KEY
-from speechmill.actors.records.manifest import PartName, Record, content_digest, decode_records
+from speechmill.actors.records.manifest import content_digest, decode_records
+from speechmill.actors.records.part_name import PartName
+from speechmill.actors.records.record import Record
 from speechmill.cluster.containers import CONTAINERS
 from speechmill.cluster.storage import Entry, S3Options, Storage, open_storage
 from speechmill.cluster.storage.local.store import LocalStorage

@@ -51,7 +51,8 @@ class Tokenizer:
             spoken: The words of the audio that follows the prompt, if any does
         """
         speaker = "[spk_emb]" if has_speaker else "[empty_spk]"
-        return self.ids(f"[Stts]{speaker}{_unframed(spoken)}{_unframed(settings)}{_unframed(text).strip()}[Ptts]")
+        written = f"{_unframed(spoken)}{_unframed(settings)}{_unframed(text).strip()}"
+        return self.ids(f"[Stts]{speaker}{_unframed(written)}[Ptts]")  # once more: parts may meet as a tag
 
     def refine_prompt(self, text: str, settings: str) -> list[int]:
         """What the model continues with `text` as it is spoken. `settings` are tags, such as `[oral_2][break_6]`."""

@@ -5,16 +5,22 @@ Guaranteed: every string of ASCII digits has a reading.
 
 from __future__ import annotations
 
-_DIGITS = "零一二三四五六七八九"
+import re
+
+NUMBER = re.compile(
+    r"(?P<whole>[1-9]\d{0,2}(?:[,，]\d{3})+(?!\d)|[1-9]\d{0,2}(?: \d{3})+(?! ?\d)|\d+)(?:\.(?P<part>\d+)(?!\.\d))?|\.(?P<only>\d+)"
+)
+"""The digits of a number, grouped or not, with its decimals."""
+DIGITS = "零一二三四五六七八九"
 _PLACES = ("", "十", "百", "千")
 _GROUPS = ("", "万", "亿", "万亿", "亿亿")
-_MAX_DIGITS = 4 * len(_GROUPS)
+_MAXDIGITS = 4 * len(_GROUPS)
 
 
 def cardinal(number: str | int, *, is_counting: bool = False) -> str:
     """A whole number: "1005" is 一千零五. is_counting: a measure word follows, so that 2 by itself is 两."""
     digits = str(number).lstrip("0") or "0"
-    if len(digits) > _MAX_DIGITS:
+    if len(digits) > _MAXDIGITS:
         return spelled(digits)
     if digits == "2" and is_counting:
         return "两"
@@ -47,7 +53,7 @@ def _group(value: int) -> str:
         if digit:
             if is_gap and words:
                 words += "零"
-            name = "两" if digit == 2 and place == 3 else _DIGITS[digit]
+            name = "两" if digit == 2 and place == 3 else DIGITS[digit]
             words += name + _PLACES[place]
             is_gap = False
         else:
@@ -57,7 +63,7 @@ def _group(value: int) -> str:
 
 def spelled(digits: str, *, is_phone: bool = False) -> str:
     """Each digit by itself; in numbers that are dialled, 1 is 幺."""
-    words = "".join(_DIGITS[int(digit)] for digit in digits)
+    words = "".join(DIGITS[int(digit)] for digit in digits)
     return words.replace("一", "幺") if is_phone else words
 
 

@@ -12,13 +12,17 @@ from ..addresses import find_address
 from ..emoticons import EMOTICON_STARTS, find_emoticon
 from ..english.chemistry import match_ion
 from ..english.numerals import roman
-from ..records import FOREIGN, HAN, Span
+from ..english.signs import STARS
+from ..records import FOREIGN, HAN, MARK, Span
 from ..symbols import emoji_name, emoji_pattern, run_end, symbol_name
+from .codes import WEAPONS, read_code
 from .numerals import cardinal, spelled
-from .numeric import VULGAR, currencies, read_code, read_money, read_numeric
+from .numeric import VULGAR, currencies, read_money, read_numeric
+from .units import read_bare_unit, read_rate
 
 _HOT = re.compile(
     rf"[^{HAN}\sA-Za-zÀ-ÖØ-öø-ɏ，。、；：！？“”‘’（）《》〈〉「」『』【】…—.,;:!?()'\"\[\]\u3041-\u30ff-]|[A-Za-z][A-Za-z.:/@]*(?:[/@.:#+$€£¥]|\d| ?\d)|[IVX]+(?=[级級章世号號期型类類代届])|(?<![\dA-Za-z])-(?=[\d¥￥$€£])|(?<![A-Za-z])\.(?=\d)|(?<=\d)[-—]|第[IVXLC]+|(?<=[周一二三四五六日天月])[-–—~～](?=[周星一二三四五六七八九十])|(?<=[A-Za-z])-(?=[A-Za-z](?![A-Za-z]))|[A-Z][A-Za-z\d]*[¹²³⁴⁵⁶⁷⁸]?[⁺⁻]|[:;=]-?['dDpPoO)(/|*]|xD|XD|T_T|\^_?\^|"
+    r"(?:UTC|GMT)[-−–]\d|[kcmd]?m[²³]|"
     rf"(?<=[{HAN}])[A-Z]·?[A-Z\d]{{5,6}}"
 )
 _PLATE = re.compile(r"(?P<city>[A-Z])·?(?P<code>(?=[A-Z]{0,3}\d)[A-Z\d]{5,6})(?![A-Za-z\d])")
@@ -27,8 +31,14 @@ _MATHS_NEAR = re.compile(r"[≥≤≠≈<>=＝＋+×÷√²³∈∞±]|已知|�
 _DAYS = re.compile(r"[周週月][一二三四五六日天]?\Z|[一二三四五六日天十]\Z")
 _ORDERED = re.compile("[单單号號务題题间間件目房第案]\\s?\\Z")
 _SIGN = re.compile(r"(?P<sign>[-−+±~～≈])(?=\.?\d)")
-_SIGNS = {"-": "负", "−": "负", "+": "加", "±": "正负", "~": "约", "～": "约", "≈": "约等于"}
+_SIGNS = {"-": "负", "−": "负", "+": "正", "±": "正负", "~": "约", "～": "约", "≈": "约等于"}
 _NO = re.compile(r"[Nn][Oo]\. ?(?P<digits>\d+)")
+_WIDE = re.compile(r"[^\x00-\x7f]")
+_HAN_DIGITS = frozenset("一二三四五六七八九十")
+_IS_HAN = re.compile(f"[{HAN}]")
+_CLOSED = frozenset("，。！？、；：”）」』》…")
+_DRAWN_OUT = frozenset("啊哈嗯哦噢呀呢吧啦哟嘿呵嘻喵好的嘛呗哇啰咯唉哎诶")
+"""Characters behind which a tilde lengthens a sound."""
 _PIECES = re.compile(r"\d+|[A-Za-z]+|.")
 _MARKS = {
     ".": "点",
@@ -97,7 +107,8 @@ def _read(text: str, start: int) -> Span | None:
     if char.isascii() and (char.isalnum() or char in "~/"):
         found = find_address(text, start)
         if found is not None and not (before.isascii() and before.isalnum()):
-            return Span(start, found[1], found[0], _address(text[start : found[1]]))
+            end = _address_end(text, start, found[1])
+            return Span(start, end, found[0], _address(text[start:end]))
     paid = read_money(text, start)
     if paid is not None and not (before.isascii() and before.isalpha()):
         return Span(start, paid[2], paid[0], paid[1])
@@ -115,6 +126,8 @@ def _read(text: str, start: int) -> Span | None:
         if found is not None and found[0] == "phone":
             return Span(start, found[2], found[0], found[1])
     sign = _SIGN.match(text, start)
+    if sign is not None and sign["sign"] in "-−" and WEAPONS.search(text, max(0, start - 3), start):
+        return Span(start, start + 1, MARK, "")
     if (
         sign is not None
         and before not in "日号號月年点时分秒元米度级周"
@@ -140,6 +153,11 @@ def _latin(text: str, start: int) -> Span | None:
         pieces, charge, is_positive, end = ion
         letters = "".join(cardinal(piece) if piece.isdigit() else piece for piece in pieces)
         return Span(start, end, "chemistry", f"{letters}{'正' if is_positive else '负'}{cardinal(charge or '1')}价")
+    unit = read_bare_unit(text, start)
+    if unit is not None:
+        return Span(start, unit[2], unit[0], unit[1])
+    if text[start] in "xX" and before.isdigit() and text[start + 1 : start + 2].isdigit():
+        return Span(start, start + 1, "maths", "乘")
     no = _NO.match(text, start)
     if no is not None:
         return Span(
@@ -158,6 +176,17 @@ def _latin(text: str, start: int) -> Span | None:
     return Span(start, match.end(), "roman", cardinal(value)) if match and value else None
 
 
+def _address_end(text: str, start: int, end: int) -> int:
+    """Where an address ends in Chinese text: before what is not ASCII, for no space parts it from the words behind it."""
+    wide = _WIDE.search(text, start, end)
+    if wide is None:
+        return end
+    end = wide.start()
+    while end > start + 1 and text[end - 1] in ".,;:!?)]}'\"*_":
+        end -= 1
+    return end
+
+
 def _address(text: str) -> str:
     words: list[str] = []
     for piece in map(str, _PIECES.findall(text)):
@@ -173,6 +202,16 @@ def _symbol(text: str, start: int, before: str) -> Span | None:
     emoji = None if char.isascii() else emoji_pattern("zh").match(text, start)
     if emoji is not None and char not in "©®™":
         return Span(start, run_end(text, emoji), "emoji", emoji_name("zh", emoji[0]))
+    stars = STARS.match(text, start)
+    if stars is not None:
+        full, empty = len(stars["full"]), len(stars["empty"])
+        words = f"{'两' if full == 2 else cardinal(full)}{'颗半星' if stars['half'] else '颗星'}"
+        outof = f"，满分{cardinal(full + empty + bool(stars['half']))}颗星" if empty else ""
+        return Span(start, stars.end(), "rating", words + outof)
+    if char == "·" and before in _HAN_DIGITS and text[start + 1 : start + 2] in _HAN_DIGITS:
+        return Span(start, start + 1, MARK, "")
+    if char == "~":
+        return _tilde(text, start, before)
     line = _LINE.match(text, start)
     if line is not None:
         return Span(start, line.end(), "line", "...")
@@ -206,9 +245,9 @@ def _symbol(text: str, start: int, before: str) -> Span | None:
         return Span(start, operator.end(), "maths", _OPERATORS[operator[0]])
     if char == "*" and before.isdigit() and text[start + 1 : start + 2].isdigit():
         return Span(start, start + 1, "maths", "乘以")
-    is_rate = re.match("[天人次日月年小分秒个只斤周克升米公千]", text[start + 1 : start + 2])
-    if char == "/" and is_rate and re.match("[元块角分米克升斤个人次天月年A-Za-z]", before):
-        return Span(start, start + 1, "unit", "每")
+    rate = read_rate(text, start, before) if char == "/" else None
+    if rate is not None:
+        return Span(start, rate[2], rate[0], rate[1])
     if char in "§№" and re.match(r" ?\d", text[start + 1 : start + 3]):
         number = read_numeric(text, start + 1 + (text[start + 1] == " "))
         assert number is not None
@@ -233,6 +272,20 @@ def _symbol(text: str, start: int, before: str) -> Span | None:
     if foreign is not None:
         return Span(start, foreign.end(), FOREIGN, foreign[0])
     return None if char.isspace() else Span(start, start + 1, FOREIGN, char) if not _is_mark(char) else None
+
+
+def _tilde(text: str, start: int, before: str) -> Span:
+    """Tildes: "to" between two terms, and silent where they lengthen a sound or adorn a word."""
+    end = start
+    while text[end : end + 1] == "~":
+        end += 1
+    after = text[end : end + 1]
+    is_from = bool(before.strip()) and before.isalnum() and before not in _DRAWN_OUT
+    if end == start + 1 and is_from and after.isalnum():
+        return Span(start, end, "range", "到")
+    if not (_IS_HAN.match(before) or _IS_HAN.match(after) or before in _CLOSED):
+        return Span(start, end, "symbol", "波浪号")
+    return Span(start, end, MARK, "")
 
 
 def _is_difference(text: str, start: int) -> bool:

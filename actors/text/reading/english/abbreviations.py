@@ -116,7 +116,7 @@ def _holds(entry: Abbreviation, text: str, end: int, previous: str, word: str) -
         is_behind = previous.lower() in _BEFORE_MONTHS or entry.reading not in _NAMES_TOO
         return is_beside or is_behind or word[:1].islower() or text[end + 1 : end + 2] in (",", ";", ")")
     if entry.when == "ordinal":
-        return re.search(r"\d(?:st|nd|rd|th)\Z", previous) is not None
+        return re.search(r"\d(?:st|nd|rd|th)\Z|\A[23]d\Z", previous) is not None
     if entry.when == "office":
         return previous.lower() in _DETERMINERS
     if entry.when == "measured":

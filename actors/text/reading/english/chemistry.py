@@ -14,6 +14,7 @@ ELEMENT = (
     "N[abdeiop]?|O[gs]?|P[abdmortu]?|R[abefghnu]|S[bcegimnr]?|T[abcehilms]|U|V|W|X[e]|Y[b]?|Z[nr])"
 )
 _FORMULA = rf"(?:{ELEMENT}\d*){{1,6}}"
+_WHOLE = re.compile(rf"{_FORMULA}")
 _RAISED = re.compile(rf"(?P<formula>{_FORMULA}|e)(?P<charge>[¹²³⁴⁵⁶⁷⁸]?)(?P<sign>[⁺⁻])(?![⁰¹²³⁴⁵⁶⁷⁸⁹A-Za-z\d])")
 _ON_LINE = re.compile(
     r"(?P<formula>Ca|Mg|Fe|Zn|Cu|Al|Mn|Ba|Pb|Hg|Ni|Sr|Cr|Sn)(?P<charge>[234])(?P<sign>\+)(?![\w+=])"
@@ -21,6 +22,11 @@ _ON_LINE = re.compile(
 )
 _PIECES = re.compile(r"[A-Za-z]|\d+")
 _CHARGES = {char: str(value) for value, char in enumerate("⁰¹²³⁴⁵⁶⁷⁸")}
+
+
+def is_formula(text: str) -> bool:
+    """Whether letters and digits are the symbols of elements with their numbers, as in "H2SO4"."""
+    return _WHOLE.fullmatch(text) is not None
 
 
 def match_ion(text: str, start: int) -> tuple[list[str], str, bool, int] | None:

@@ -34,7 +34,7 @@ _ROAD = re.compile(
     r"Avenue|Road|Drive|Boulevard|Lane|Court|Place|Square|Terrace|Parkway|Highway|Way|Crescent|Row|Hill|Gardens|Close|Broadway)\b"
 )
 _SPELL_AFTER = re.compile(
-    r"(?i:\b(?:pin|codes?|zip|extension|ext|dial(?:led|ed|s|ling|ing)?|call(?:ed|s|ing)?|text(?:ed)?|press|phone[ds]?|rang|ring|answers? on|answered on|agent|password|passcode|combination|serial|account|tracking|"
+    r"(?i:\b(?:pmid|issn|text(?:ed)? \S{1,12} to|pin|codes?|zip|extension|ext|dial(?:led|ed|s|ling|ing)?|call(?:ed|s|ing)?|text(?:ed)?|press|phone[ds]?|rang|ring|answers? on|answered on|agent|password|passcode|combination|serial|account|tracking|"
     r"reference|pincode|postcode|id|license|plate|isbn|hotline)(?:\.|:| is| no\.?| number| #)?:? #?)\Z|, [A-Z]{2} \Z"
 )
 _CALL_BEHIND = re.compile(r" (?:calls?|operators?|dispatch(?:ers?)?|hotline|helpline)\b(?! (?:were|from \d))")
@@ -93,7 +93,7 @@ def read_digits(text: str, start: int, number: Number) -> Found | None:
         stop = "." if era["era"].endswith(".") and re.match(r"\s*\Z|\s+[A-Z]", text[era.end() : era.end() + 3]) else ""
         return "year", f"{cardinal(digits) if len(digits) < 4 else year(digits)} {letters}{stop}", era.end()
     before = text[max(0, start - 24) : start]
-    has_more = text[end : end + 1] in "-–—~/:^%°²³!" and text[end + 1 : end + 2].isdigit()
+    has_more = text[end : end + 1] in "-–—~/:^%°²³!×" and text[end + 1 : end + 2].isdigit()
     if digits[0] == "0" and len(digits) > 1:
         return "code", spelled(digits), end
     if len(digits) > 12:

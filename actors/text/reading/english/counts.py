@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from .codes import PLANES
+from .dates import MONTHS
 from .measures import is_quoted
 from .numbers import YEAR
 from .numerals import cardinal, decimal, fraction, ordinal, pairs, plural, spelled, year
@@ -16,6 +17,7 @@ _SCALED = re.compile(
     r"(?P<a>\d{1,3}(?:,\d{3})+|\d+) ?: ?(?P<b>[1-9]\d{0,2}(?:,\d{3})+|[1-9]\d{0,2}(?: \d{3})+)(?![\d:]|,\d)"
     r"|(?P<a2>\d{1,3}(?:,\d{3})+) ?: ?(?P<b2>\d+)(?![\d:,])"
 )
+_EQUALS = re.compile(r" ?=(?!=)")
 _PRESSURE = re.compile(r" ?mm ?Hg\b")
 _PRESSURE_BEFORE = re.compile(r"\b(?:BP|[Bb]lood pressure)(?: (?:is|was|of|at|reads?|measured|to))*:? \Z")
 _RECORD = re.compile(r"\d{1,3}(?:–\d{1,3}){2}(?![\d–])")
@@ -23,6 +25,14 @@ _RATIO = re.compile(r"(?P<a>\d+(?:\.\d+)?)(?P<joint>:| : )(?P<b>\d+(?:\.\d+)?)(?
 _CHAPTER = re.compile(
     r"(?<!\A)(?<=[\w.,;:] )[A-Z][a-z]+\.? \Z|\A(?:Psalms?|Genesis|Exodus|Matthew|Mark|Luke|John|Acts|Romans|Isaiah|Surah?) \Z"
 )
+_BOOK = re.compile(
+    r"(?:\A|[^\w])(?:Gen|Ex|Exod|Lev|Num|Deut|Josh|Judg|Sam|Kgs|Chr|Chron|Neh|Esth|Ps|Pss|Prov|Eccl|Isa|Jer|Lam|Ezek|Dan|Hos|Mic|"
+    r"Hab|Zech|Mal|Matt|Mt|Mk|Lk|Jn|Rom|Cor|Gal|Eph|Phil|Col|Thess|Tim|Tit|Heb|Jas|Pet|Rev|Quran|Qur'an|Koran|Psalms?|Genesis|"
+    r"Exodus|Proverbs|Job|Ruth|Daniel|Luke|Mark|Matthew|John|Acts|Romans|Corinthians|Galatians|Ephesians|Hebrews|James|Peter|"
+    r"Revelation|Gita)\.? \Z"
+)
+_ACROSS = re.compile(r"[-–](\d{1,3}):(\d{1,3})(?!\d)")
+_NTH = re.compile(r"(?P<number>[23])d(?= (?:[A-Z][a-z]|ed\.))")
 _PLURAL = re.compile(r"(?P<number>\d{1,4})s(?![\w/²'’-])(?P<of> of\b)?")
 _MANY = {"10": "tens", "100": "hundreds", "1000": "thousands"}
 _MANY_BEFORE = re.compile(
@@ -53,7 +63,7 @@ _IDIOMS = {
 
 
 def read_ordinal(text: str, start: int) -> tuple[str, int] | None:
-    match = _ORDINAL.match(text, start)
+    match = _ORDINAL.match(text, start) or _NTH.match(text, start)
     return (ordinal(match["number"].replace(",", "")), match.end()) if match is not None else None
 
 
@@ -62,6 +72,15 @@ def read_fraction(text: str, start: int) -> tuple[str, int] | None:
     if match is None:
         return None
     over, under = match["over"], match["under"]
+    head = text[max(0, start - 2) : start]
+    if head[-1:] == "/" and head[:1].isdigit():  # more than two numbers
+        return f"{_plain_number(over)} slash {_plain_number(under)}", match.end()
+    if _EQUALS.match(text, match.end()) and int(over) >= int(under) > 0 and over[0] != "0":
+        return f"{cardinal(over)} divided by {cardinal(under)}", match.end()
+    if YEAR.fullmatch(over) and len(under) == 2 and int(under) == (int(over) + 1) % 100:
+        return f"{year(over)} to {cardinal(under) if under[0] != '0' else year(int(over) + 1)}", match.end()
+    if YEAR.fullmatch(under) and int(under) >= 1900 and 1 <= int(over) <= 12 and len(over) < 3:
+        return f"{MONTHS[int(over) - 1]} {year(under)}", match.end()
     if match[0] in _IDIOMS and not re.match(r" (?:of|cup|inch|mile)", text[match.end() : match.end() + 6]):
         return _IDIOMS[match[0]], match.end()
     if _PRESSURE.match(text, match.end()) or _PRESSURE_BEFORE.search(text, max(0, start - 24), start):
@@ -98,8 +117,13 @@ def read_ratio(text: str, start: int) -> tuple[str, int] | None:
     if len(match["a"]) > 3 and YEAR.fullmatch(match["b"]) and not match["c"]:
         return f"{cardinal(match['a'])} {year(match['b'])}", match.end()  # a standard and its edition
     numbers = [match["a"], match["b"], *([match["c"]] if match["c"] else [])]
-    joint = " " if len(numbers) == 2 and _CHAPTER.search(text, max(0, start - 24), start) else " to "
+    head = text[max(0, start - 24) : start]
+    joint = " " if len(numbers) == 2 and (_CHAPTER.search(head) or _BOOK.search(head)) else " to "
     last = re.match(r"[-–](\d{1,3})(?![\d:])", text[match.end() : match.end() + 6]) if joint == " " else None
+    across = _ACROSS.match(text, match.end()) if joint == " " else None
+    if across is not None:
+        said = [cardinal(number) for number in (match["a"], match["b"], across[1], across[2])]
+        return f"{said[0]} {said[1]} to {said[2]} {said[3]}", across.end()
     if last is not None:
         return f"{cardinal(match['a'])} {cardinal(match['b'])} to {cardinal(last[1])}", match.end() + len(last[0])
     return joint.join(decimal(*([*number.split("."), ""])[:2]) for number in numbers), match.end()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from .numerals import cardinal, ordinal, plural, spelled, year
+from .standards import offset_words
 
 MONTHS = ("January February March April May June July August September October November December").split()
 _SHORT = {name[:3]: name for name in MONTHS} | {"Sept": "September", "Febr": "February"}
@@ -28,10 +29,12 @@ _TO_DAY = r"(?:(?P<to> ?(?:-|–|—|/|to|and|&) ?)(?P<last>[12]\d|3[01]|0?[1-9]
 _MONTH_FIRST = re.compile(
     rf"{MONTH} (?:the )?{_DAY}{_TO_DAY}(?![\d:/%]|[.,]\d|[-–]\d| (?:million|billion|percent|a\.?m|p\.?m)\b)(?:,? {_YEAR})?"
 )
-_DAY_FIRST = re.compile(rf"{_DAY}{_TO_DAY}[ -](?:of )?{MONTH}(?:,?[ -]{_YEAR})?")
+_DAY_FIRST = re.compile(
+    rf"{_DAY}{_TO_DAY}(?:[ -]|\. (?=[A-Z][a-z]{{2,8}} [12]\d{{3}}))(?:of )?{MONTH}(?:,?[ -]{_YEAR})?"
+)
 _MONTH_YEAR = re.compile(rf"{MONTH},? {_YEAR}")
 _ISO = re.compile(
-    r"(?P<year>[12]\d{3})(?P<sep>[-/.])(?P<month>\d{1,2})(?P=sep)(?P<day>\d{1,2})(?![\d]|[-/.]\d)(?:T(?P<time>\d\d:\d\d(?::\d\d)?)(?P<zone>Z)?)?"
+    r"(?P<year>[12]\d{3})(?P<sep>[-/.])(?P<month>\d{1,2})(?P=sep)(?P<day>\d{1,2})(?![\d]|[-/.]\d)(?:(?:T| (?=\d\d:\d\d))(?P<time>[0-2]\d:[0-5]\d(?::[0-5]\d)?)(?:\.\d{1,9})?(?:(?P<zone>Z)|(?P<sign>[-+−])(?P<hours>[01]\d):?(?P<minutes>[0-5]\d))?(?![\d:]))?"
 )
 _NUMERIC = re.compile(r"(?P<a>\d{1,2})(?P<sep>[-/.])(?P<b>\d{1,2})(?P=sep)(?P<year>\d{4}|\d{2})(?![\d]|[-/.]\d)")
 _MONTH_DAY = re.compile(
@@ -44,9 +47,11 @@ _TIME = re.compile(
     r"(?P<zone> (?:E[SD]?T|C[SD]T|M[SD]T|P[SD]?T|GMT|UTC|BST|CES?T|IST|JST|AES?T|Z)\b)?"
 )
 _ZONES = {"Z": "Z", "EST": "E S T", "EDT": "E D T", "ET": "E T", "PT": "P T", "UTC": "U T C"}
+_STOP = re.compile(r"[\"'”’)\]]*(?:\s*\Z|\s+[\"'“‘(\[]*[A-Z][a-z])")
+_MONTH_NUMBER = re.compile(r"(?P<month>0[1-9]|1[0-2])-(?P<year>(?:19|20)\d\d)(?![\d-]|[.,:]\d)")
 _CLOCK = re.compile(r"(?P<hour>[01]\d|2[0-4])(?P<minute>[0-5]\d)(?= ?(?:hours|hrs|h)\b)")
 _RANGE = re.compile(r" ?[-–—] ?")
-_DECADE = re.compile(r"(?P<apostrophe>['’])?(?P<number>[12]\d\d0|[1-9]0)['’]?s(?!\w)")
+_DECADE = re.compile(r"(?P<apostrophe>['’])?(?P<number>[12]\d\d0|[1-9]0|(?<=['’])00)['’]?s(?!\w)")
 _SHORT_YEAR = re.compile(r"['’](?P<number>\d\d)(?![\w'’]|[.,]\d)")
 
 
@@ -65,7 +70,15 @@ def named_date(text: str, start: int) -> tuple[str, int] | None:
     """A date with its month by name, that begins at `start`: "May 4, 1990", "5 May", "12-15 June", "March 2020"."""
     if text[start].isdigit():
         match = _DAY_FIRST.match(text, start)
-        return _told(text, match, is_day_first=True) if match is not None and _is_month(text, match) else None
+        if match is None or not _is_month(text, match):
+            return _month_of_year(text, start)
+        words, end = _told(text, match, is_day_first=True)
+        joint = _RANGE.match(text, end)
+        again = _DAY_FIRST.match(text, joint.end()) if joint is not None and not match["year"] else None
+        if again is None or not _is_month(text, again):
+            return words, end
+        last, end = _told(text, again, is_day_first=True)
+        return f"{words} to {last}", end
     match = _MONTH_FIRST.match(text, start)
     if match is not None and _is_month(text, match) and not (_counts(text, match) or match["month"].islower()):
         return _told(text, match, is_day_first=False)
@@ -73,6 +86,12 @@ def named_date(text: str, start: int) -> tuple[str, int] | None:
     if match is not None and _is_month(text, match):
         return f"{_MONTH_OF[match['month']]} {_year_words(match['year'])}", match.end()
     return None
+
+
+def _month_of_year(text: str, start: int) -> tuple[str, int] | None:
+    """A month by its number and a year: "04-2005"."""
+    match = _MONTH_NUMBER.match(text, start)
+    return (f"{MONTHS[int(match['month']) - 1]} {year(match['year'])}", match.end()) if match is not None else None
 
 
 def _is_month(text: str, match: re.Match[str]) -> bool:
@@ -102,6 +121,8 @@ def _told(text: str, match: re.Match[str], *, is_day_first: bool) -> tuple[str, 
     end = match.end()
     if match["year"] is None and text[end - 1] == "." and text[match.end("month")] == "." and month == match["month"]:
         end -= 1  # a full stop behind a whole name is the sentence's
+    elif match["year"] is None and is_day_first and text[end - 1] == "." and _STOP.match(text, end):
+        end -= 1
     words = f"{day} of {month}" if is_day_first else f"{month} {day}"
     before = text[max(0, match.start() - 4) : match.start()].lower()
     if is_day_first and not before.endswith("the "):
@@ -118,6 +139,8 @@ def numeric_date(text: str, start: int, *, is_day_first: bool) -> tuple[str, int
             return None
         if match["time"]:
             words += f", {_time(match['time'].split(':'))}" + (" Z" if match["zone"] else "")
+            if match["sign"]:
+                words += f" {offset_words(match['sign'], match['hours'], match['minutes'])}"
         return words, match.end()
     short = _MONTH_DAY.match(text, start)
     if short is not None and _ON.search(text, max(0, start - 8), start) and short[0] not in ("9/11", "24/7"):
@@ -237,6 +260,8 @@ def decade(text: str, start: int) -> tuple[str, int] | None:
     if match is None:
         return None
     number = match["number"]
+    if number == "00":
+        return "two thousands", match.end()
     if len(number) == 2:
         before = text[max(0, start - 10) : start].lower()
         is_years = match["apostrophe"] or re.search(

@@ -26,6 +26,7 @@ _BEFORE_BOUND = re.compile(
 )
 _RATE = re.compile(r"/([A-Za-zµ]{1,5})(?![\w/])")
 _COUNTED_IN = re.compile(r"(?:\b[a-z]{3,}s|[⁰¹²³⁴⁵⁶⁷⁸⁹])\Z")
+_QUOTIENT = re.compile(r"/ \d[\d.,]* ?=")
 _BOUNDED = re.compile("[∫∑∏]([₀₁₂₃₄₅₆₇₈₉]+)([⁰¹²³⁴⁵⁶⁷⁸⁹]+)")
 _RAISED = str.maketrans("₀₁₂₃₄₅₆₇₈₉⁰¹²³⁴⁵⁶⁷⁸⁹", "01234567890123456789")
 _BOUNDS = {"<=": "≤", ">=": "≥"}
@@ -33,15 +34,24 @@ _POWER = re.compile(r"[⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+| ?\^ ?[-−]?(?:\d
 _SMALL_DIGITS = re.compile("[₀₁₂₃₄₅₆₇₈₉]+|[⁰¹²³⁴⁵⁶⁷⁸⁹]+")
 _ABSOLUTE = re.compile(r"\|(?=[\w.²³ +−-]{1,24}\|)")
 _UNSPACED_MINUS = re.compile(r"-(?:\d[\d.]*|[a-zA-Z]) ?=")
+_ARROW = re.compile(r"-{1,2}>(?!>)")
+_TIMES = re.compile(r"\*(?: ?(?=[\d(]))")
+_TERM_BEFORE = re.compile(r"[\d)] ?\Z")
 _BOUND = re.compile(r"[<>]=?|.")
 
 
 def read_maths(text: str, start: int, before: str) -> Found | None:
     """A sign of mathematics at `start`: its kind, its words and its end; None for any other character."""
     char = text[start]
+    arrow = _ARROW.match(text, start) if char == "-" else None
+    if arrow is not None:
+        return "maths", "to", arrow.end()
     if char in "-−–·":
         words = _between(text, start, before)
         return (words[0], words[1], start + 1) if words is not None else None
+    is_star = char == "*" and (before == " ") == text.startswith(" ", start + 1)
+    if is_star and _TIMES.match(text, start) and _TERM_BEFORE.search(text, max(0, start - 2), start):
+        return "maths", "times", start + 1
     found = _slash(text, start, before) if char == "/" else None
     if found is None and char in "<>≤≥⩽⩾":
         found = _bound(text, start)
@@ -77,18 +87,35 @@ def _between(text: str, start: int, before: str) -> tuple[str, str] | None:
         and not text[start - 2 : start - 1].isalpha()
     ):
         return "maths", "minus"
+    if (
+        char == "-"
+        and (before.isupper() or text.endswith("Rh", 0, start))
+        and _GRADE_BEHIND.match(text, start)
+        and _GRADE.search(text, max(0, start - 24), start)
+    ):
+        return "grade", "minus"
+    if char == "-" and _LESS.match(text, start) and _LESS_BEFORE.search(text, max(0, start - 8), start):
+        return "maths", "minus"
     if char == "–" and _JOINED.search(text, max(0, start - 6), start) and _JOINED_TO.match(text, start + 1):
         return "range", "to"
     return ("maths", "minus") if char == "−" else None
 
 
-_JOINED = re.compile(r"\b(?:[A-Z]\d{1,3}|\d{1,3}(?:st|nd|rd|th))\Z")
-_JOINED_TO = re.compile(r"[A-Z]?\d{1,3}(?:st|nd|rd|th)?\b")
+_LESS = re.compile(r"-(?:\d+[a-z]?|[a-z])(?:[)| ]|(?![\w'-]))")
+_LESS_BEFORE = re.compile(r"(?:[=^(|+] ?|\^\{?)[\w.]{1,6}\Z")
+_GRADE = re.compile(
+    r"(?:\b(?:[Aa]n?|[Gg]rades?(?: of| is)?|[Gg]ot|[Gg]ets?|[Tt]ypes?|[Ss]cored?|[Ee]arned|[Rr]eceived|[Rr]ated|blood|group|[A-DFO][+-] (?:to|or|and))[: ] ?(?:an? )?|\bRh ?|\A)(?:AB|[A-DFO])\Z|\bRh\Z"
+)
+_GRADE_BEHIND = re.compile(r"-(?=[.,;:!?)]|\s*\Z| (?!(?:and|or|to) [A-Z]-\w))")
+_JOINED = re.compile(r"(?:\d ?(?:BCE?|AD|CE)|\[\d{1,3}\])\Z|\b(?:[A-Z]\d{1,3}|\d{1,3}(?:st|nd|rd|th))\Z")
+_JOINED_TO = re.compile(r"\[\d{1,3}\]|\d{1,5} ?(?:BCE?|AD|CE)\b|[A-Z]?\d{1,3}(?:st|nd|rd|th)?\b")
 
 
 def _slash(text: str, start: int, before: str) -> Found | None:
     """A slash that divides, or that says what something is counted per."""
     tail = text[start + 1 : start + 3]
+    if _QUOTIENT.match(text, start) and re.search(r"\d \Z", text[max(0, start - 2) : start]):
+        return "maths", "divided by", start + 1
     if before.isdigit() and re.match(r"[a-z](?![A-Za-z.])(?<![shd])", tail):
         return "maths", "over", start + 1
     rate = _RATE.match(text, start)
@@ -130,6 +157,10 @@ def _bar(text: str, start: int, before: str) -> Found | None:
 def _raised(text: str, start: int, before: str) -> Found | None:
     """An exponent, the base of a logarithm, or other digits above or below the line."""
     power = _POWER.match(text, start)
+    if power is not None and text[start] != "^" and not before.isalnum() and before != ")":
+        mass = re.match(r"[⁰¹²³⁴⁵⁶⁷⁸⁹]+(?=[A-Z])", text[start : start + 6])
+        if mass is not None:
+            return "number", cardinal(mass[0].translate(_RAISED)), start + mass.end()
     if (
         power is not None
         and (before in ")] " or before.isalnum())

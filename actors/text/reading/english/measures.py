@@ -22,6 +22,7 @@ _HEIGHT = re.compile(r"(?P<feet>[3-8])'(?P<inches>1[01]|\d)(?![\d\"'″′s])")
 _ANGLE = re.compile(
     r"(?P<d>\d+(?:\.\d+)?)°\s?(?:(?P<m>\d+(?:\.\d+)?)['′]\s?)(?:(?P<s>\d+(?:\.\d+)?)(?:\"|″|'')\s?)?(?P<side>[NSEW]\b)?"
 )
+_BEARING = re.compile(r"(?P<d>\d+(?:\.\d+)?)°(?P<side>[NSEW])(?![\w'])")
 
 
 def read_feet(text: str, start: int) -> tuple[str, int] | None:
@@ -47,6 +48,11 @@ def read_feet(text: str, start: int) -> tuple[str, int] | None:
         )
         sides = {"N": " north", "S": " south", "E": " east", "W": " west", None: ""}
         return words + sides[match["side"]], match.end()
+    match = _BEARING.match(text, start)
+    if match is not None:
+        number = decimal(*([*match["d"].split("."), ""])[:2])
+        sides = {"N": "north", "S": "south", "E": "east", "W": "west"}
+        return f"{number} {'degree' if match['d'] == '1' else 'degrees'} {sides[match['side']]}", match.end()
     match = _INCHES.match(text, start)
     if match is not None and ("″" in match[0] or not is_quoted(text, start)):
         is_size = _OF_SIZE.search(text, max(0, start - 5), start) and re.match(r" [A-Za-z]", text[match.end() :][:2])

@@ -70,6 +70,14 @@ class Amount:
 _RANGE = re.compile(r" ?[-–—~] ?")
 _SCALED = re.compile(r"\b(?:thousand|million|billion|trillion)\b(?! \w+ hundred)")
 _PER = re.compile(r" ?/ ?(?P<what>[A-Za-z]+)(?![\w])")
+_CENTIMES = re.compile(r"\d{1,6}\.\d\d(?!\d)")
+_GROUPED = re.compile(r"[1-9]\d{0,2}(?:\.\d{3})+(?![.,]?\d)")
+_BY_STOPS = frozenset(("Indonesian rupiah", "rupiah", "dong", "Vietnamese dong"))
+"""Currencies whose thousands a full stop parts."""
+_DASHED = re.compile(r"[,.][-–—](?![\w-])")
+_SHILLINGS = re.compile(
+    r",? (?P<shillings>1?\d)s\b(?:\.(?=,? \d|\s+[a-z]|[,;]))?(?:,? (?P<pence>1?\d)d\b(?:\.(?=\s+[a-z]|[,;]))?)?"
+)
 _MINUS = {"-": "minus ", "−": "minus ", "–": "minus ", "+": "plus ", "": ""}
 
 
@@ -80,7 +88,9 @@ def money_in_front(text: str, start: int) -> Amount | None:
         return None
     if match["currency"] == "COP" and not match["gap"]:
         return None  # a conference by its number
-    if match["currency"] in ("T", "K") or (match["gap"] and match["currency"] in ("R", "Ft", "Fr.")):
+    if match["currency"] in ("T", "K") or (
+        match["gap"] and match["currency"] in ("R", "Ft", "Fr.") and not _CENTIMES.match(text, match.end())
+    ):
         return None
     currency = currencies()[match["currency"]]
     sign = _MINUS[match["sign"] or ""] or _MINUS[match["inner"] or ""]
@@ -111,6 +121,12 @@ def money_in_front(text: str, start: int) -> Amount | None:
         words = _singular(words, currency)
     if read.end == end and re.match(r"-an?-[a-z]", text[end : end + 4]):
         words = _singular(words, currency)
+    if (bare := _DASHED.match(text, end)) is not None:
+        end = bare.end()
+    if match["currency"] == "£" and (old := _SHILLINGS.match(text, end)) is not None and read.end == end:
+        pence = f" and {cardinal(old['pence'])} {'penny' if old['pence'] == '1' else 'pence'}" if old["pence"] else ""
+        shillings = f"{cardinal(old['shillings'])} {'shilling' if old['shillings'] == '1' else 'shillings'}"
+        return Amount(f"{words} {shillings}{pence}", old.end())
     if match["currency"] == "£" and text[end : end + 1] == "p" and not text[end + 1 : end + 2].isalnum():
         end += 1  # pence are named already
     return _per(text, words, end)
@@ -134,7 +150,7 @@ def money_behind(text: str, number: Number, start: int, sign: str = "") -> Amoun
     if (
         symbol.isalpha()
         and symbol.isascii()
-        and not ((len(symbol) == 3 and symbol.isupper()) or symbol in ("kr", "Ft", "RM", "Rs", "RMB", "FCFA"))
+        and not ((len(symbol) == 3 and symbol.isupper()) or symbol in ("kr", "Ft", "RM", "Rs", "Rp", "RMB", "FCFA"))
     ):
         return None
     if symbol == "ALL" or (symbol == "TOP" and match["gap"]):
@@ -148,7 +164,8 @@ def money_behind(text: str, number: Number, start: int, sign: str = "") -> Amoun
 
 
 def _value(text: str, start: int, currency: Currency) -> Amount | None:
-    number = read_number(text, start, is_european=_is_european(text, start))
+    is_by_stops = currency.one in _BY_STOPS and _GROUPED.match(text, start) is not None
+    number = read_number(text, start, is_european=is_by_stops or _is_european(text, start))
     if number is None:
         return None
     scaled = with_scale(text, number, is_money=True)

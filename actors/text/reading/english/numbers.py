@@ -12,10 +12,12 @@ from .numerals import DIGITS, cardinal, decimal, fraction, spelled
 
 SPACE = "[ \u00a0\u202f\u2009]"
 NUMBER = re.compile(
-    rf"(?P<grouped>[1-9]\d{{0,2}}(?:,\d{{3}})+(?!\d)|[1-9]\d?(?:,\d{{2}})+,\d{{3}}(?!\d|,\d)|[1-9]\d{{0,2}}(?:{SPACE}\d{{3}})+(?![\d]|{SPACE}\d|[-/:]\d)|\d+|(?=\.\d))"
+    rf"(?P<grouped>[1-9]\d{{0,2}}(?:,\d{{3}})+(?!\d)|[1-9]\d{{0,2}}(?:'\d{{3}})+(?![\d'])|[1-9]\d?(?:,\d{{2}})+,\d{{3}}(?!\d|,\d)|[1-9]\d{{0,2}}(?:{SPACE}\d{{3}})+(?![\d]|{SPACE}\d|[-/:]\d)|\d+|(?=\.\d))"
     r"(?:\.(?P<part>\d+)(?!\.\d))?"
 )
-_EUROPEAN = re.compile(r"(?P<whole>[1-9]\d{0,2}(?:\.\d{3})*),(?P<part>\d{1,2})(?!\d|,\d)")
+_EUROPEAN = re.compile(
+    r"(?P<whole>0|[1-9]\d{0,2}(?:\.\d{3})*|[1-9]\d{0,2}(?:[ \u00a0\u202f]\d{3})+),(?P<part>\d{1,2})(?!\d|,\d)"
+)
 _EUROPEAN_WHOLE = re.compile(r"[1-9]\d{0,2}(?:\.\d{3})+(?![\d.,]\d|\d)")
 _VULGAR = {
     "½": ("1", "2"), "⅓": ("1", "3"), "⅔": ("2", "3"), "¼": ("1", "4"), "¾": ("3", "4"), "⅕": ("1", "5"),
@@ -27,7 +29,7 @@ _MIXED = re.compile(
     rf"(?P<whole>\d+)?{SPACE}?(?P<char>[{VULGAR}])|(?P<int>\d+)[ -](?P<over>\d{{1,2}})[/⁄](?P<under>\d{{1,3}})(?![\d/])"
 )
 _SCALE = re.compile(
-    rf"{SPACE}?(?:(?P<word>hundred|thousand|million|billion|trillion|quadrillion|lakhs?|crores?)\b|(?P<short>[kK]|mn|mm|bn|tn|trn|MM|M|Mn|Bn|B|T|m|b|t|mil|mill|mio|Mio|mrd|Mrd|bln|mln)(?![\w%]|[²³]|/(?!(?:yr|year|mo|month|wk|week|day|hr|hour|person)\b)[a-z]))"
+    rf"(?:{SPACE}?|-)(?:(?P<word>hundred|thousand|million|billion|trillion|quadrillion|lakhs?|crores?)\b|(?<!-)(?P<short>[kK]|mn|mm|bn|tn|trn|MM|M|Mn|Bn|B|T|m|b|t|mil|mill|(?:mio|Mio|mrd|Mrd)(?:\.(?= ?[€$£]))?|bln|mln)(?![\w%]|[²³]|/(?!(?:yr|year|mo|month|wk|week|day|hr|hour|person)\b)[a-z]))"
 )
 _SHORT = {"k": "thousand", "m": "million", "mn": "million", "mm": "million", "mil": "million", "mill": "million"} | {
     "mio": "million", "mrd": "billion", "mln": "million", "b": "billion", "bn": "billion", "bln": "billion", "t": "trillion",
@@ -78,7 +80,7 @@ def read_number(text: str, start: int, *, is_european: bool = False) -> Number |
     if is_european:
         match = _EUROPEAN.match(text, start)
         if match is not None:
-            whole = match["whole"].replace(".", "")
+            whole = re.sub(r"\D", "", match["whole"])
             return Number(decimal(whole, match["part"]), match.end(), whole, match["part"])
         match = _EUROPEAN_WHOLE.match(text, start)
         if match is not None:
@@ -106,13 +108,13 @@ def with_scale(text: str, number: Number, *, is_money: bool = False) -> Number:
         is_tight = match.end() - number.end == len(short)
         if not is_money and not _is_scale(text, match, number, is_tight=is_tight):
             return number
-        word = _SHORT[short.lower()]
+        word = _SHORT[short.lower().rstrip(".")]
     return Number(f"{number.words} {word}", match.end(), number.whole, number.part or " ")
 
 
 def _is_scale(text: str, match: re.Match[str], number: Number, *, is_tight: bool) -> bool:
     """Whether letters behind a number that is no money count it."""
-    short = match["short"]
+    short = match["short"].rstrip(".")
     if short in ("bn", "mn", "tn", "trn", "mln", "bln", "mio", "Mio", "mrd", "Mrd", "Bn", "Mn"):
         return True
     if not is_tight or short in ("t", "b", "T", "B", "mm", "MM", "mil", "mill"):

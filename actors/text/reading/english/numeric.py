@@ -16,6 +16,7 @@ from .measures import read_duration, read_feet
 from .money import money_in_front
 from .numbers import SPACE, VULGAR, Found
 from .quantities import read_quantity
+from .standards import read_standard
 
 _SIGNS = {
     "+": "plus",
@@ -70,6 +71,7 @@ def _signed(text: str, start: int, *, is_day_first: bool) -> Found | None:
 
 
 _RULES: tuple[tuple[str, Callable[[str, int], tuple[str, int] | None]], ...] = (
+    ("code", read_standard),
     ("version", read_version),
     ("ratio", read_scale),
     ("score", read_record),

@@ -28,12 +28,16 @@ _IN_NAME = re.compile(
 )
 _PER_BARE = re.compile(r" ?/ ?(?P<what>yr|year|mo|month|wk|week|day|hr|hour|person|min|minute|sec|second|night)\b")
 _PER_NAMES = {"yr": "year", "mo": "month", "wk": "week", "hr": "hour", "min": "minute", "sec": "second"}
+_HEAT = re.compile(r"(?<=\d\d)[FC](?![\w'])")
+_HEATED = re.compile(
+    r"\b(?:[Pp]reheat|[Hh]eat|[Bb]ak|[Oo]ven|[Rr]oast|[Tt]emp|[Cc]ook|[Bb]oil|[Ff]reez|[Hh]ighs?\b|[Ll]ows?\b|[Ff]ever|[Dd]egrees)[^.!?]{0,30}\Z"
+)
 _SIDE = re.compile(r" ?([NSEW])\b(?!\.\w)")
 _SIDES = {"N": "north", "S": "south", "E": "east", "W": "west"}
 _POWER = re.compile(
     r"\^?\s?\(?(?P<sign>[-−⁻+⁺]?)(?P<power>[⁰¹²³⁴⁵⁶⁷⁸⁹]+|(?<=\^)\d+|(?<=\^[-−+])\d+|(?<=\^\([-−+])\d+|(?<=\^\()\d+)\)?"
 )
-_EXPONENT = re.compile(r"[eE](?P<sign>[-+−]?)(?P<power>\d{1,3})(?![\w.])")
+_EXPONENT = re.compile(r"[eE](?P<sign>[-+−]?)(?P<power>\d{1,3})(?!\w|\.\d)")
 _SIZE = re.compile(
     rf"{SPACE}?[x×*](?:{SPACE}(?=\d+(?:\.\d+)?{SPACE}?(?:cm|mm|m|ft|in|px|inch|inches|feet|meters)\b)|(?=\.?[\d{VULGAR}]))"
 )
@@ -103,6 +107,9 @@ def _measured(text: str, start: int, number: Number) -> Found:
     times = _TIMES.match(text, scaled.end)
     if times is not None:
         return "size", f"{scaled.words} times", times.end()
+    if _HEAT.match(text, number.end) and number.end == scaled.end and _HEATED.search(text, max(0, start - 40), start):
+        name = "Fahrenheit" if text[number.end] == "F" else "Celsius"
+        return "unit", f"{number.words} degrees {name}", number.end + 1
     unit = read_unit(text, scaled.end)
     if (
         unit is not None
@@ -202,6 +209,8 @@ def _range(text: str, start: int, number: Number) -> Found | None:
         if len(second.whole) == 2 and int(second.whole) > int(number.whole[2:]) and read_unit(text, second.end) is None:
             words = f"oh {cardinal(second.whole[1])}" if second.whole[0] == "0" else cardinal(second.whole)
             return "year", f"{year(number.whole)} to {words}", second.end
+    if number.is_plain and number.whole == second.whole == "50" and joint in ("-", "–"):
+        return "fraction", "fifty fifty", second.end
     rest = _measured(text, position, second)
     return "range", f"{left_words} to {'minus ' if minus else ''}{rest[1]}", rest[2]
 
@@ -219,4 +228,7 @@ def _is_sum(text: str, start: int, end: int, *, is_spaced: bool) -> bool:
 def _dashed(text: str, start: int) -> tuple[str, int]:
     match = re.compile(r"\d+(?:-\d+)+").match(text, start)
     assert match is not None
+    groups = match[0].split("-")
+    if len(groups) == 3 and all(len(group) < 3 and (len(group) == 1 or group[0] != "0") for group in groups):
+        return ", ".join(map(cardinal, groups)), match.end()  # a record of games, a count, a recipe of fertilizer
     return digits_of(match[0]), match.end()

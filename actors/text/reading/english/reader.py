@@ -13,11 +13,13 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from ..addresses import find_address
+from ..analyser import analyse
 from ..emoticons import EMOTICON_STARTS, find_emoticon, may_be_emoticon
 from ..records import FOREIGN, Span
 from ..symbols import emoji_name, emoji_pattern, greek_name, run_end, symbol_name
 from .abbreviations import abbreviations
 from .addresses import address_words
+from .citations import CITED
 from .dates import DAYS, MONTH_WORDS, decade, short_year
 from .maths import read_maths
 from .money import currencies, money_in_front
@@ -25,14 +27,15 @@ from .numbers import VULGAR
 from .numeric import read_numeric
 from .roads import ROAD_NAMES
 from .signs import read_numbered, read_stars
+from .tex import find_tex
 from .units import units
-from .words import FLOORS, LATIN, NUMBERED, WORD, counted_names, is_vowelless, read_word
+from .words import BOOKS, FLOORS, LATIN, NUMBERED, WORD, counted_names, is_vowelless, read_word
 
 _CHUNK = re.compile(r"\S+")
 _PLAIN = re.compile(
     rf"[\"'“‘(\[«¿¡„]*(?P<word>[{LATIN}]?[a-zà-öø-ÿ]*)(?:['’‑-][a-zà-öø-ÿ]+)*['’]?(?P<end>[,;:!?.…)\]\"'”’»—–-]*)\Z"
 )
-_HINT = re.compile(r"\w[@./:\\]+[\w/]|://|www\.|[~.]?/\w|\\\w")
+_HINT = re.compile(r"\w[@./:\\]+[\w/]|://|www\.|[~.]?/\w|\\\w|[~.]/\.?\w")
 _LETTER = re.compile(rf"[{LATIN}]")
 _SHOUTED = re.compile(r"(?:(?<![\w'])[A-Z][A-Z']+(?![\w'])(?:[ ,!;:]+(?:[AI][ ,]+)?|[.?!]*\Z)){3,}")
 _SHOUTED_WORD = re.compile(r"(?<!\w)[A-Z][A-Z']+(?!\w)")
@@ -53,10 +56,12 @@ _ODD_LETTER = rf"(?![{LATIN}²³¹¼-¾⁰-₉⅐-↉①-⓿❶-➓])[^\W\d_]"
 _FOREIGN = re.compile(
     rf"(?:{_ODD_LETTER}|[{_MARKS}])(?:{_ODD_LETTER}|[{_MARKS}]|(?<=\w)['’\u200c\u200d](?={_ODD_LETTER}))*"
 )
+_COPYRIGHT = re.compile(r"\([cC]\)(?= (?:19|20)\d\d(?!\d))")
 _COURSE = re.compile(r"[xX] ?(?=\d+ ?(?:d|days?|wks?|weeks?|months?|mos?|yrs?|years?)\b)")
 _CROSS = re.compile(r"[xX×] (?=\.?\d)")
+_PRODUCT = re.compile(r"[xX×] (?:[\d.]+ ?=|10(?:\^|[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]))")
 _MEASURED = re.compile(r"× [\d.]+ ?(?:cm|mm|m|ft|in|inch|inches|feet|px)\b")
-_SIDE = re.compile(r"(?:\d|\d ?(?:cm|mm|m|ft|in|inches|feet|px|\"|″|'|′)|(?<![=+×]) \d+) \Z")
+_SIDE = re.compile(r"(?:[\d½¼¾⅛⅜⅝⅞]|\d ?(?:cm|mm|m|ft|in|inches|feet|px|\"|″|'|′)|(?<![=+×]) \d+) \Z")
 
 
 class EnglishReader:
@@ -97,6 +102,8 @@ class EnglishReader:
             if emoticon is not None:
                 return Span(start, emoticon[1], "emoji", emoticon[0])
         is_inside = before.isalnum() or before == "_"
+        if char in "$\\^_" and (tex := find_tex(text, start)) is not None:
+            return Span(start, tex[1], "maths", analyse(tex[0], self, is_start=False).spoken)
         if has_address and not is_inside:
             found = find_address(text, start)
             if found is not None and not (found[0] in ("ip", "host", "file") and before in "$€£#"):
@@ -112,6 +119,8 @@ class EnglishReader:
             or char in VULGAR
         ):
             return self._number(text, start)
+        if char == "(" and _COPYRIGHT.match(text, start) is not None:
+            return Span(start, start + 3, "symbol", "copyright")
         if char in _SIGNS or char == "(":
             found = self._number(text, start) if char != "(" or _is_area_code(text, start) else None
             if found is not None:
@@ -124,7 +133,7 @@ class EnglishReader:
             and _CROSS.match(text, start)
             and _SIDE.search(text, max(0, start - 12), start)
         ):
-            is_product = re.match(r"[xX×] [\d.]+ ?=", text[start : start + 16]) is not None
+            is_product = _PRODUCT.match(text, start) is not None
             is_size = char != "×" or _MEASURED.match(text, start) or text[start - 2] in "mtnx\"″'′"
             return Span(start, start + 1, "size", "by" if is_size and not is_product else "times")
         if _LETTER.match(char):
@@ -156,7 +165,7 @@ def is_plain(chunk: str) -> bool:
         return False
     if is_vowelless(word) or re.fullmatch("[ivxl]+", word) or (word[0].isupper() and word in _month_words()):
         return False
-    return "." not in match["end"] or not (word in abbreviations() or len(word) == 1)
+    return "." not in match["end"] or not (word in abbreviations() or word in CITED or len(word) == 1)
 
 
 _BARE_CANDIDATES = frozenset(
@@ -167,6 +176,7 @@ _BARE_CANDIDATES = frozenset(
         *NUMBERED,
         *ROAD_NAMES,
         *FLOORS,
+        *BOOKS,
     ]
 )
 

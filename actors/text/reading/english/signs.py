@@ -11,13 +11,15 @@ Found = tuple[str, str, int]
 
 _TAG = re.compile(r"#(?=[^\W\d]|\d+[A-Za-z_])[\w-]*\w|@\w[\w.-]*\w|@\w")
 _NUMBERED_CODE = re.compile(r"#(?P<code>(?=[A-Z\d-]*\d)[A-Z\d]+(?P<dash>(?:-[A-Z\d]+)+)?)(?![\w])(?<!#)(?<!#[A-Z])")
+_DIALLED = re.compile(r"#(\d{2,4})#")
 _CODE_PIECES = re.compile(r"[A-Z]|\d+")
 _ORDERED = re.compile(
     r"\b(?:order|part|item|model|ticket|case|invoice|serial|code|ref|reference|tracking|batch|lot|unit|room|seat|gate|flight|confirmation|"
     r"booking|claim|policy|account|sku|number|locker|bay|bin|slot|receipt|po|apt|apartment|suite|ste)s?[:.]? \Z",
     re.IGNORECASE,
 )
-_STARS = re.compile(r"(?P<full>★{2,5}|★(?=[½☆])|⭐{2,5})(?P<half>½?)(?P<empty>☆{0,4})(?![★☆⭐])")
+STARS = re.compile(r"(?P<full>★{2,5}|★(?=[½☆])|⭐{2,5})(?P<half>½?)(?P<empty>☆{0,4})(?![★☆⭐])")
+"""A rating: full stars, half a star, empty ones."""
 
 
 def read_numbered(text: str, start: int, before: str) -> Found | None:
@@ -28,6 +30,9 @@ def read_numbered(text: str, start: int, before: str) -> Found | None:
     code = _NUMBERED_CODE.match(text, start)
     if code is not None and not before.isalnum() and (code["dash"] or _ORDERED.search(text, max(0, start - 24), start)):
         return "code", f"number {_code_words(code['code'])}", code.end()
+    dialled = _DIALLED.match(text, start)
+    if dialled is not None:
+        return "phone", f"hash {spelled(dialled[1])} hash", dialled.end()
     tag = _TAG.match(text, start)
     if tag is not None and not before.isalnum():
         return "tag", f"{'hashtag' if char == '#' else 'at'} {tag_words(tag[0][1:])}", tag.end()
@@ -53,7 +58,7 @@ def _code_words(code: str) -> str:
 
 def read_stars(text: str, start: int) -> tuple[str, int] | None:
     """A rating in stars: "★★★☆☆"."""
-    match = _STARS.match(text, start)
+    match = STARS.match(text, start)
     if match is None:
         return None
     full, empty = len(match["full"]), len(match["empty"])

@@ -35,6 +35,7 @@ _UNIT = re.compile(
     rf"(?P<power>[²³⁴]|\^?[234](?![\w²³]|[.,]\d))?"
     rf"(?:(?P<inverse>[ ·]?(?P<per>[A-Za-z]+)?⁻(?P<per_power>[¹²³]))|(?P<over>/|·|⋅| ?per )(?P<under>[A-Za-zµ]+)(?P<under_power>[²³]|\^?[23](?!\w))?)?(?![A-Za-z0-9])"
 )
+_AGAIN = re.compile(r"/(?P<last>day|d|h|hr|min|week|wk|s)(?!\w)")
 _CUPS = re.compile(r" c\.(?= (?:of\b|[a-z]{3,}))")
 _SIZES = re.compile(
     r"\.?(?= (?:wide|long|tall|deep|high|thick|across|apart|by|x|×|of|per|pipes?|screens?|thinner|bigger|longer)\b"
@@ -121,11 +122,15 @@ def read_unit(text: str, start: int) -> Measure | None:
         return None
     if (
         text[end : end + 1] == "."
-        and re.match(r"\. ?[a-z,;@&=]|\. \d{1,2} ?oz\b", text[end : end + 8])
+        and re.match(r"\. ?[a-z,;@&=]|\. \d{1,2} ?(?:oz|mins?|secs?|in)\b", text[end : end + 8])
         and text[end - 1].isalpha()
         and not text[end - 1].isupper()
     ):
         end += 1  # an abbreviation's
+    again = _AGAIN.match(text, end) if under and match["over"] == "/" else None
+    if again is not None and again["last"] in _UNDER:
+        last = _UNDER[again["last"]]
+        return Measure(f"{named.one} per {last}", f"{named.other} per {last}", again.end(), is_joined="-" in gap)
     return Measure(named.one, named.other, end, is_joined="-" in gap)
 
 
@@ -133,6 +138,8 @@ def _stands(text: str, unit: Unit, gap: str, symbol: str, end: int) -> bool:
     is_spaced = gap.endswith((" ", "\u00a0", "\u202f", "\u2009"))
     if symbol in ("N", "S", "W") and is_spaced and is_compass(text, end):
         return False
+    if "-" in gap and symbol == "in" and text[end : end + 1] == "-":
+        return False  # "3-in-1"
     if "-" in gap and ((len(symbol) < 2 and symbol not in "gmWV") or unit.when == "space"):
         return False
     if unit.when == "tight":

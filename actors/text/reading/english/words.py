@@ -10,10 +10,12 @@ from functools import cache
 
 from ..tables import read_table
 from .abbreviations import abbreviations, may_start, read_abbreviation
-from .chemistry import read_ion
+from .chemistry import is_formula, read_ion
+from .citations import read_citation
 from .dates import DAYS, MONTHS, named_date
 from .numerals import cardinal, ordinal, pairs, roman, spelled, year
 from .roads import read_road
+from .standards import read_zone
 from .units import units
 
 LATIN = "A-Za-zÀ-ÖØ-öø-ɏḀ-ỿªº"
@@ -22,6 +24,10 @@ _CODE = re.compile(
     r"(?P<head>[A-Za-z]{1,12})(?P<joint>[-–.]?)(?P<digits>\d+)(?P<tail>(?:(?!s(?!\w))[A-Za-z]{1,3}\d*|[-–]\d+[A-Za-z]?|-[A-Z]{1,3}\d+)*)"
     r"(?P<point>(?:\.\d+)*)(?P<plural>s?)(?![\w%])"
 )
+_LIVED = re.compile(r"[bd]\. ?(?P<about>c\. ?)?(?P<year>(?:1\d|20)\d\d)(?![\w%]|[.,]\d)")
+_SHORT_PARTS = frozenset("art amend sec vol ch chap pt bk cl fig".split())
+_TOO_LONG = re.compile(r"TL; ?DR(?!\w)|tl; ?dr(?!\w)")
+_EXTENSION_BEFORE = re.compile(r"[-. ]\d{4},? \Z")
 _PIECES = re.compile(r"[A-Za-z]+|\d+|[-–.]")
 NUMBERED = frozenset(
     "Nos nos Vol vol Vols vols Fig Figs Figs Eq Eqs Ch ch Chs pp Hwy hwy Rte Rt Apt apt Rm rm Ext ext Ste Sec Art Bldg Ver ver NO".split()
@@ -71,10 +77,10 @@ _FULL_NAMES = (
     | {"Sept": "September"}
 )
 _SPAN_NAMES = "|".join(sorted(_FULL_NAMES, key=len, reverse=True))
-_DAYS_OR_MONTHS = re.compile(rf"({_SPAN_NAMES})\.? ?[-–—] ?({_SPAN_NAMES})\b")
+_DAYS_OR_MONTHS = re.compile(rf"({_SPAN_NAMES})\.? ?[-–—] ?({_SPAN_NAMES})\b(?:\.(?=,? ?\d|[,;)]| [a-z]))?")
 _LETTERS_ALWAYS = frozenset(
     "UK EU UN USA UAE FBI CIA EPA FDA IMF IRS IRA AI UFO UFOS CEO CFO CTO IPO GDP VIP NBA NFL NHL MLB BBC NBC CNN ABC DNA RNA "
-    "HIV NHS MP MPS TV PC DVD ATM ADHD USB IBM AP AG II III IV VI VII VIII IX XI XII EV EVS IPCC IAEA WTO".split()
+    "NYC DJ SUV FAQ LGBT PHD HIV NHS MP MPS TV PC DVD ATM ADHD USB IBM AP AG II III IV VI VII VIII IX XI XII EV EVS IPCC IAEA WTO".split()
 )
 """Letters that stay letters in a text of capitals, where a word is made of nearly any others."""
 _NEXT_WORD = re.compile(r"[^\w]{0,2}(\w*)")
@@ -109,7 +115,7 @@ def regnal_names() -> frozenset[str]:
 
 def read_word(text: str, start: int, *, is_shouted: bool) -> tuple[str, str, int] | None:
     """What begins with a letter at `start`, as its kind, its words and its end; None where it is said as written."""
-    for kind, read in _READERS:
+    for kind, read in (*_RARE, *_READERS) if text[start] in _RARE_STARTS else _READERS:
         found = read(text, start)
         if found is not None:
             return kind, *found
@@ -130,6 +136,16 @@ def _vowelless(text: str, start: int) -> tuple[str, str, int] | None:
 def is_vowelless(word: str) -> bool:
     """Whether small letters make no word, and are said otherwise than they are written."""
     return _NO_VOWEL.fullmatch(word) is not None and word not in _SOUNDS
+
+
+BOOKS = {
+    name: entry.reading
+    for name, entries in abbreviations().items()
+    for entry in entries
+    if entry.when == "verse" and not name.isupper()
+}
+"""Books of the Bible by their abbreviations, which need no full stop before chapter and verse."""
+_VERSE = re.compile(r" \d{1,3}:\d")
 
 
 def _date(text: str, start: int) -> tuple[str, int] | None:
@@ -206,12 +222,28 @@ def _abbreviation(text: str, start: int) -> tuple[str, int] | None:
         and text[end : end + 1] != "."
     ):
         return "floor", end
+    if name in BOOKS and _VERSE.match(text, end):
+        return BOOKS[name], end
     if name in NUMBERED:
         number = re.match(r" (?=#?\d)", text[end : end + 3])
         entries = [entry for entry in abbreviations().get(name, ()) if entry.when == "number"]
         if number is not None and entries and text[end : end + 1] == " ":
             return entries[0].reading, end
     return None
+
+
+def _lived(text: str, start: int) -> tuple[str, int] | None:
+    """The year of a birth or a death: "b. 1920"."""
+    match = _LIVED.match(text, start) if text[start] in "bd" else None
+    if match is None:
+        return None
+    about = "circa " if match["about"] else ""
+    return f"{'born' if match[0][0] == 'b' else 'died'} {about}{year(match['year'])}", match.end()
+
+
+def _too_long(text: str, start: int) -> tuple[str, int] | None:
+    match = _TOO_LONG.match(text, start) if text[start] in "Tt" else None
+    return ("T L D R", match.end()) if match is not None else None
 
 
 def _code(text: str, start: int) -> tuple[str, int] | None:
@@ -234,7 +266,17 @@ def _code(text: str, start: int) -> tuple[str, int] | None:
         return f"version {' point '.join(numbers)}", match.end()
     if head == "q" and match["tail"] == "h":
         return f"every {cardinal(match['digits'])} hours", match.end()
+    if (
+        head in ("x", "X")
+        and match["digits"] == match[0][1:]
+        and _EXTENSION_BEFORE.search(text, max(0, start - 8), start)
+    ):
+        return (
+            f"extension {spelled(match['digits']) if len(match['digits']) > 2 else cardinal(match['digits'])}",
+            match.end(),
+        )
     words: list[str] = []
+    is_chemical = not match["joint"] and is_formula(match[0])
     is_plural = bool(match["plural"]) or (match["tail"] == "s" and head.isupper())
     body = match[0].removesuffix("s") if is_plural else match[0]
     pieces = _PIECES.findall(body)
@@ -244,7 +286,7 @@ def _code(text: str, start: int) -> tuple[str, int] | None:
         elif piece[0].isdigit():
             words.append(_digits(piece, is_after_point=place > 0 and pieces[place - 1] == "."))
         elif piece[0].isalpha():
-            words.append(_letters(piece))
+            words.append(" ".join(piece.upper()) if is_chemical and len(piece) < 3 else _letters(piece))
     if is_plural:
         words[-1] = (
             words[-1] + ("es" if words[-1].endswith("x") else "s")
@@ -302,15 +344,16 @@ def _roman(text: str, start: int) -> tuple[str, int] | None:
     previous = before[1] if before is not None else ""
     low = previous.lower().rstrip(".")
     tail = match["plural"] or ""
+    is_short = previous.endswith(".") and low in _SHORT_PARTS
     if letters[0].islower():
         is_part = low in _PARTS or low in ("p", "pp", "ch")
         return (cardinal(value), match.end()) if letters[0] in _SMALL_ROMANS and is_part else None
     is_single = len(letters[0]) == 1
-    if is_single and (letters[0] in "CDLM" or (low not in _PARTS and previous not in regnal_names())):
+    if is_single and (letters[0] in "CDLM" or (low not in _PARTS and not is_short and previous not in regnal_names())):
         return None
-    if letters[0] == "I" and low not in _PARTS and not _BEHIND_FIRST.match(text, match.end()):
+    if letters[0] == "I" and low not in _PARTS and not is_short and not _BEHIND_FIRST.match(text, match.end()):
         return None
-    if low in _PARTS:
+    if low in _PARTS or is_short:
         return cardinal(value) + tail, match.end()
     if value > 1_000 and len(letters[0]) > 3:
         return year(value) + tail, match.end()
@@ -380,6 +423,14 @@ def _mixed_case(match: re.Match[str]) -> tuple[str, str, int] | None:
     return "acronym", " ".join(words), match.end()
 
 
+_RARE_STARTS = frozenset("FRALPNSCUGTtbd")
+_RARE = (
+    ("citation", read_citation),
+    ("time", read_zone),
+    ("acronym", _too_long),
+    ("date", _lived),
+)
+"""What begins with few letters: it is tried for these alone."""
 _READERS = (
     ("roman", _first),
     ("address", read_road),

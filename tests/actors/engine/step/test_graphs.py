@@ -64,6 +64,7 @@ def on_cpu() -> dict[int, Generated]:
     return spoken(network_on(CPU), CPU)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_fixed", [False, True])
 def test_replayed_steps_draw_the_codes_of_a_cpu(
     pretend_cuda: PretendCuda, on_cpu: dict[int, Generated], is_fixed: bool
@@ -91,7 +92,7 @@ def test_a_step_is_one_graph_and_one_wait(pretend_cuda: PretendCuda) -> None:
     assert not trace.uploads and not trace.pinned
 
 
-@pytest.mark.parametrize("has_free_steps", [False, True])
+@pytest.mark.parametrize("has_free_steps", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_rows_that_come_and_go_make_the_host_wait_no_oftener(pretend_cuda: PretendCuda, has_free_steps: bool) -> None:
     """Every step is a replay, also the first one of a row that draws from all codes, if the engine knows of such."""
     engine = Engine(network_on(CUDA), 3, POSITIONS, CUDA, looks_at_all=has_free_steps)
@@ -104,6 +105,7 @@ def test_rows_that_come_and_go_make_the_host_wait_no_oftener(pretend_cuda: Prete
     assert not trace.uploads
 
 
+@pytest.mark.slow
 def test_rows_do_not_fail_with_a_capture(
     pretend_cuda: PretendCuda,
     on_cpu: dict[int, Generated],

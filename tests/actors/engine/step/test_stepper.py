@@ -18,7 +18,7 @@ from speechmill.actors.engine.engine import Engine
 from speechmill.actors.engine.region import Region
 from speechmill.actors.engine.request import Generated, Request
 
-ROWS = 16
+ROWS = 12
 
 
 class PlainNetwork:

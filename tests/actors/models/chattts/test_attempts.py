@@ -17,7 +17,8 @@ from speechmill.actors.gate.config import GateConfig
 from speechmill.actors.judges.base import Hearing, JudgeConfig
 from speechmill.actors.judges.registry import describe_judge
 from speechmill.actors.models.base import ModelConfig
-from speechmill.actors.records.manifest import Record, decode_records
+from speechmill.actors.records.manifest import decode_records
+from speechmill.actors.records.record import Record
 from speechmill.actors.records.utterance import Segment, Utterance
 from speechmill.actors.replica.receipt import JobConfig, ReplicaConfig
 from speechmill.actors.replica.replica import Replica
@@ -71,6 +72,7 @@ def speak(
     return found, used.row_steps / used.slot_steps, made.progress("job").gate.mean_attempts
 
 
+@pytest.mark.slow
 def test_a_row_that_was_rejected_is_what_its_attempt_is_alone(tiny_folder: Path) -> None:
     rows = rows_of(24)
     found, _, mean_attempts = speak(tiny_folder, rows, 3, 8, 2)

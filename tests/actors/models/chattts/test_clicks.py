@@ -21,6 +21,7 @@ from speechmill.actors.models.chattts.options import Options
 from speechmill.actors.models.chattts.speech import ChatttsSpeech, Line
 from speechmill.actors.records.stream_handle import StreamHandle
 
+pytestmark = pytest.mark.slow
 Wave = NDArray[np.float32]
 Decoder = Literal["hidden", "codes"]
 FRAME = SAMPLE_RATE // 50

@@ -177,7 +177,9 @@ class Alone:
         return len(wave) == len(wanted) and np.allclose(wave, wanted, rtol=0, atol=0 if self.is_exact else 1e-5)
 
 
-@pytest.fixture(scope="module", params=[1, 0], ids=["rounding", "to the bit"])
+@pytest.fixture(
+    scope="module", params=[pytest.param(1, id="rounding", marks=pytest.mark.slow), pytest.param(0, id="to the bit")]
+)
 def alone(request: pytest.FixtureRequest, tiny_folder: Path) -> Alone:
     found = Alone(request.param)
     speech, recording = loaded(tiny_folder, deterministic=found.is_exact)

@@ -90,6 +90,7 @@ def alone(tiny_folder: Path) -> Waves:
     return waves
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slots", [3, 16])
 def test_a_row_sounds_the_same_whoever_is_spoken_beside_it(tiny_folder: Path, alone: Waves, slots: int) -> None:
     made = model(tiny_folder, slots, **LONGER)
@@ -113,7 +114,7 @@ def test_deterministic_is_the_same_to_the_last_bit(tiny_folder: Path, threads: i
 def _check_deterministic(tiny_folder: Path) -> None:
     first = Chattts(ModelConfig("chattts", path=str(tiny_folder), options=_deterministic()))
     assert first.reserve(ROOM, None) == 16, "a number of slots that no measurement decides"
-    rows = segments(first, 8)
+    rows = segments(first, 6)
     together = _codes_of(first, rows)
     second = Chattts(ModelConfig("chattts", path=str(tiny_folder), options=_deterministic()))
     second.reserve(ROOM, None)
@@ -122,7 +123,7 @@ def _check_deterministic(tiny_folder: Path) -> None:
 
 
 def _deterministic() -> dict[str, Any]:
-    return {"max_steps": MOST_STEPS, "incomplete": "keep", "voices": VOICES, "deterministic": True}
+    return {"max_steps": 12, "incomplete": "keep", "voices": VOICES, "deterministic": True}
 
 
 def _codes_of(made: Chattts, rows: list[Segment]) -> dict[int, tuple[torch.Tensor, torch.Tensor]]:
@@ -132,7 +133,7 @@ def _codes_of(made: Chattts, rows: list[Segment]) -> dict[int, tuple[torch.Tenso
 
 
 def test_another_seed_or_voice_is_another_sound(tiny_folder: Path) -> None:
-    made = model(tiny_folder)
+    made = model(tiny_folder, max_steps=8)
     prepared = made.prepare("Hello there.", "")
 
     def wave(seed: int, voice: str, index: int = 0) -> NDArray[np.float32]:
@@ -212,15 +213,16 @@ def test_rows_that_do_not_end_fail_or_are_kept(tiny_folder: Path) -> None:
 
 
 def test_a_caller_that_goes_away_leaves_nothing_behind(tiny_folder: Path) -> None:
-    made = model(tiny_folder)
+    made = model(tiny_folder, max_steps=8, voices={name: how | {"max_steps": 8} for name, how in VOICES.items()})
     rows = segments(made, 12)
     next(made.speak_rows(rows))
     assert len(spoken(made, rows[:3])) == len({(s.row, s.index) for s in rows[:3]})
 
 
+@pytest.mark.slow
 def test_slots_are_used_well_on_a_long_tailed_corpus(tiny_folder: Path) -> None:
-    made = model(tiny_folder, 8, max_steps=40)
-    spoken(made, segments(made, 32))
+    made = model(tiny_folder, 4, max_steps=30)
+    spoken(made, segments(made, 16))
     used = made.usage()
     assert isinstance(used, SlotUsage)
     assert used.row_steps >= 0.9 * used.slot_steps > 0
@@ -242,16 +244,16 @@ def test_refining_writes_text_and_can_come_before_speech(tiny_folder: Path) -> N
             "chattts",
             path=str(tiny_folder),
             task="refine",
-            options={"refining": {"max_steps": 12}, "incomplete": "keep", "voices": VOICES},
+            options={"refining": {"max_steps": 6}, "incomplete": "keep", "voices": VOICES},
         )
     )
     made.reserve(ROOM, 4)
-    rows = segments(made, 10)
+    rows = segments(made, 6)
     texts = {s.row: text for s, text in made.refine_rows(rows)}
-    assert len(texts) == 10 and all(isinstance(text, str) for text in texts.values())
+    assert len(texts) == 6 and all(isinstance(text, str) for text in texts.values())
     again = {s.row: text for s, text in made.refine_rows(rows[::-1])}
     assert texts == again, "not of the order"
-    both = model(tiny_folder, 4, refine="[oral_2][laugh_0][break_6]", refining={"max_steps": 12})
+    both = model(tiny_folder, 4, refine="[oral_2][laugh_0][break_6]", refining={"max_steps": 6})
     outcomes = {s.row: outcome for s, outcome in both.speak_rows(segments(both, 5))}
     assert len(outcomes) == 5 and any(isinstance(o, np.ndarray) for o in outcomes.values())
 
@@ -283,6 +285,7 @@ def test_an_unknown_voice_costs_its_row(tiny_folder: Path) -> None:
     assert "".join(made.unspoken("Привет 5 한")) == "Привет한"
 
 
+@pytest.mark.slow
 def test_a_stream_is_the_row_in_pieces_beside_the_rows_of_a_job(tiny_folder: Path, alone: Waves) -> None:
     """With as much look-ahead and context as the sound depends on; five streams, and rows of a job between them."""
     made = model(tiny_folder, 4, **LONGER, streaming={"first": 3, "growth": 1.5, "most": 16, "ahead": 30})

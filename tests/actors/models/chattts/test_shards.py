@@ -12,13 +12,14 @@ from support.waiting import HANG_S
 
 from speechmill.actors.engine.request import Generated
 from speechmill.actors.models.base import ModelConfig
-from speechmill.actors.records.manifest import Record, decode_records
+from speechmill.actors.records.manifest import decode_records
+from speechmill.actors.records.record import Record
 from speechmill.actors.records.utterance import Utterance
 from speechmill.actors.replica.receipt import JobConfig, Receipt, ReplicaConfig
 from speechmill.actors.replica.replica import Replica
 from speechmill.errors import StorageUnavailable
 
-OPTIONS = {"max_steps": 24, "incomplete": "keep", "deterministic": True}
+OPTIONS = {"max_steps": 12, "incomplete": "keep", "deterministic": True}
 
 
 class Part:
@@ -69,7 +70,7 @@ def spoken(receipt: Receipt) -> dict[int, str | None]:
 
 def test_two_shards_at_once_are_each_what_they_are_alone(tiny_folder: Path) -> None:
     alone = replica(tiny_folder)
-    wanted = [spoken(alone.speak("job", "a", rows(0, 10))), spoken(alone.speak("job", "b", rows(100, 8)))]
+    wanted = [spoken(alone.speak("job", "a", rows(0, 6))), spoken(alone.speak("job", "b", rows(100, 5)))]
     made = replica(tiny_folder)
     together = threading.Barrier(2)
 
@@ -78,19 +79,19 @@ def test_two_shards_at_once_are_each_what_they_are_alone(tiny_folder: Path) -> N
         return spoken(made.speak("job", name, rows(first, count)))
 
     with ThreadPoolExecutor(2) as threads:
-        found = [threads.submit(speak, "a", 0, 10), threads.submit(speak, "b", 100, 8)]
+        found = [threads.submit(speak, "a", 0, 6), threads.submit(speak, "b", 100, 5)]
         assert [future.result(HANG_S) for future in found] == wanted
 
 
 def test_a_shard_whose_store_is_away_leaves_the_other_alone(tiny_folder: Path) -> None:
     made = replica(tiny_folder)
-    wanted = spoken(made.speak("job", "alone", rows(0, 10)))
+    wanted = spoken(made.speak("job", "alone", rows(0, 6)))
     with ThreadPoolExecutor(2) as threads:
-        good = threads.submit(made.speak, "job", "good", rows(0, 10))
-        bad = threads.submit(made.speak, "job", "bad", rows(100, 10))
+        good = threads.submit(made.speak, "job", "good", rows(0, 6))
+        bad = threads.submit(made.speak, "job", "bad", rows(100, 6))
         assert spoken(good.result(HANG_S)) == wanted
         assert isinstance(bad.exception(100), StorageUnavailable)
-    assert spoken(made.speak("job", "later", rows(0, 10))) == wanted
+    assert spoken(made.speak("job", "later", rows(0, 6))) == wanted
 
 
 class Counting(Part):
@@ -122,8 +123,8 @@ def test_a_shard_that_is_handed_back_leaves_its_slots_and_the_rest_is_what_it_wo
     before, step = engine.usage.steps, engine.step
 
     def stepped() -> list[Generated]:
-        # The first rows end at step 24 at the latest; of the others some have not begun then.
-        assert engine.usage.steps < before + 34 or is_told.wait(HANG_S)
+        # The first rows end at step 12 at the latest; of the others some have not begun then.
+        assert engine.usage.steps < before + 17 or is_told.wait(HANG_S)
         return step()
 
     engine.step = stepped

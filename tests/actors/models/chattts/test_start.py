@@ -69,7 +69,7 @@ def test_where_the_number_is_known_or_nothing_fits_no_slots_are_tried(
     assert not tried
 
 
-@pytest.mark.parametrize("decoder", ["hidden", "codes"])
+@pytest.mark.parametrize("decoder", [pytest.param("hidden", marks=pytest.mark.slow), "codes"])
 def test_the_decoder_is_warmed_with_every_window_of_a_stream(
     tiny_folder: Path, decoder: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

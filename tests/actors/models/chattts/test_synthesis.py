@@ -19,7 +19,7 @@ from speechmill.actors.models.chattts.nets.vocos import Vocos
 from speechmill.actors.models.chattts.synthesis import MelDecoder, context_steps, decode
 
 SEEDS = st.integers(0, 2**32)
-few = settings(max_examples=15)
+few = settings(max_examples=min(15, settings.default.max_examples // 2))
 KINDS = st.sampled_from(["hidden", "codes"])
 
 

@@ -57,6 +57,27 @@ def test_requests_are_spread_over_servers() -> None:
     assert circuits.begin(1, avoid=1) == 1, "the only one with a place"
 
 
+def test_a_server_where_texts_fail_is_asked_for_a_probe_and_after_a_failed_one_for_a_text() -> None:
+    circuits, now_s = Circuits(1, 4, 0.5), 0.0
+    for expected in (False, False, True):
+        taken(circuits, now_s, 1)
+        circuits.failed(0, now_s)
+        assert circuits.is_doubted(0) == expected
+    now_s += MAX_REST_S
+    assert taken(circuits, now_s, 2) == [0], "the probe, and nothing beside it"
+    circuits.failed(0, now_s, is_probe=True)
+    assert not circuits.is_doubted(0)
+    now_s += MAX_REST_S
+    taken(circuits, now_s, 1)
+    circuits.failed(0, now_s)
+    assert circuits.is_doubted(0)
+    now_s += MAX_REST_S
+    taken(circuits, now_s, 1)
+    circuits.good(0, now_s)
+    assert not circuits.is_doubted(0)
+    assert taken(circuits, now_s, 9) == [0] * 4, "it is as before"
+
+
 def test_a_failed_request_goes_to_another_server() -> None:
     circuits = Circuits(2, 4, 0.5)
     first = circuits.begin(0)

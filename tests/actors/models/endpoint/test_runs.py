@@ -14,7 +14,8 @@ from support.faulty_endpoint import GOOD, RATE, Answer, FaultyEndpoint, told
 from support.in_process import Killed, SpeakingHere
 
 import speechmill
-from speechmill.actors.records.manifest import Record, decode_records
+from speechmill.actors.records.manifest import decode_records
+from speechmill.actors.records.record import Record
 from speechmill.cluster.storage import open_storage
 from speechmill.errors import JobChanged
 from speechmill.jobs.output.output_file import OutputFile
@@ -126,10 +127,11 @@ def run_killed_and_continued(folder: Path, double: FaultyEndpoint, here: Speakin
     assert len(double.requests) == before, "a complete output asks for nothing"
 
 
+@pytest.mark.slow
 def test_every_row_ends_once_whatever_the_endpoint_does(
     tmp_path: Path, double: FaultyEndpoint, speaking_here: SpeakingHere
 ) -> None:
-    run_killed_and_continued(tmp_path, double, speaking_here, 80)
+    run_killed_and_continued(tmp_path, double, speaking_here, 40)
 
 
 @pytest.mark.soak

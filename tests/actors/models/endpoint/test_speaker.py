@@ -113,6 +113,17 @@ def test_a_text_that_always_fails_is_a_failed_row_after_so_many_requests(endpoin
     assert isinstance(outcomes(model, "Fine.")["Fine."], np.ndarray)
 
 
+def test_texts_that_break_a_server_that_works_are_failed_rows_however_many_they_are(endpoint: Endpoint) -> None:
+    """Story: a shard had such texts alone. The server rested longer and longer, and each run stopped there."""
+    double = endpoint(lambda body, number: told(500, "broken") if body["input"].startswith("Poison") else GOOD)
+    texts = [f"Poison {number}." for number in range(16)]
+    found = outcomes(client(double, concurrency=6, max_attempts=6, away_s=20), *texts)
+    assert all(re.search("6 requests have failed; the last: .*500: broken", str(found[text])) for text in texts)
+    asked = double.inputs
+    assert {asked[text] for text in texts} == {6}
+    assert asked[SENTENCES["en"][0]] < 6 * len(texts) / 2, "not a probe for each request"
+
+
 @pytest.mark.parametrize("status", [400, 413, 422])
 def test_a_text_that_the_server_refuses_is_a_failed_row_with_its_message(endpoint: Endpoint, status: int) -> None:
     double = endpoint(lambda body, number: told(status, "no such\nvoice") if "bad" in body["input"] else GOOD)

@@ -129,6 +129,7 @@ def test_another_clip_is_another_revision(tiny_f5tts: Path, tmp_path: Path) -> N
     assert read_options({"steps": 7}).branches == 2
 
 
+@pytest.mark.slow
 def test_all_laws_are_kept(tiny_f5tts: Path, tmp_path: Path) -> None:
     options = {"steps": 1, "voices": {"noise": preset(tmp_path / "noise.wav")}, "deterministic": False}
     report = check_model("f5tts", weights=str(tiny_f5tts), options=options, texts=("Hi there.", "Is there bread?"))

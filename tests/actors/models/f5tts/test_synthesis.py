@@ -32,7 +32,7 @@ def rows(clips: list[Reference]) -> list[Row]:
     return made
 
 
-@pytest.mark.parametrize("guidance", [2.0, 0.0])
+@pytest.mark.parametrize("guidance", [pytest.param(2.0, marks=pytest.mark.slow), 0.0])
 def test_each_row_has_the_frames_that_it_has_alone(tiny_f5tts: Path, rows: list[Row], guidance: float) -> None:
     """Law: in batches of 3, 10 and 24, shuffled, to 1e-5. Upstream's padded rows differ by a hundredth and more."""
     made = Synthesis(Checkpoint.open(tiny_f5tts), Options(steps=1, guidance=guidance), "cpu")

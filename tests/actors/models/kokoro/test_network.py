@@ -11,7 +11,7 @@ from speechmill.actors.models.kokoro.nets.harmonics import BINS, HOP, HarmonicSo
 from speechmill.actors.models.kokoro.nets.network import FRAME, KokoroNetwork, Prosody, unfilled
 from speechmill.actors.models.kokoro.nets.span import Span
 
-LENGTHS = (3, 14, 7, 5)
+LENGTHS = (3, 8, 5, 4)
 SPEEDS = (1.0, 0.7, 2.0, 1.3)
 
 

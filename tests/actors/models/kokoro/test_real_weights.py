@@ -21,7 +21,7 @@ from speechmill.actors.models.kokoro.checkpoint.sources import Source, open_sour
 from speechmill.actors.models.kokoro.nets.network import FRAME, KokoroNetwork, unfilled
 from speechmill.actors.models.kokoro.text.phonemes import ids_of
 
-pytestmark = pytest.mark.integration
+pytestmark = pytest.mark.slow
 
 UPSTREAM = Path(__file__).parents[3] / "data" / "kokoro_upstream.json"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import shutil
 import tarfile
 from pathlib import Path
 
@@ -21,9 +22,15 @@ from speechmill.actors.models.kokoro.voices.tables import demo_voice_files
 from speechmill.errors import ModelError
 
 
+@pytest.fixture(scope="module")
+def untouched(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_folder(tmp_path_factory.mktemp("kokoro") / "weights")
+
+
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return write_folder(tmp_path / "weights")
+def folder(untouched: Path, tmp_path: Path) -> Path:
+    """A copy for this test alone."""
+    return Path(shutil.copytree(untouched, tmp_path / "weights"))
 
 
 def test_a_folder_is_opened_with_its_sizes_and_voices(folder: Path) -> None:

@@ -105,6 +105,7 @@ LONG = "Nine boats left before the fog came in. None of them has come back so fa
 SHORT_WINDOWS = {"close_after": 24, "steps_carried": 40}
 
 
+@pytest.mark.slow
 def test_a_long_text_is_spoken_in_windows_that_continue_each_other(minicpmo_folder: Path) -> None:
     """The first one's end is drawn; the next begins with 5 tokens and 40 steps of it."""
     made, reference = model(minicpmo_folder, max_steps=80, windows=SHORT_WINDOWS), plain(minicpmo_folder)
@@ -172,7 +173,7 @@ def test_a_voice_is_the_same_before_and_behind_the_projector(minicpmo_folder: Pa
 
 
 def test_deterministic_rows_are_the_same_to_the_bit(minicpmo_folder: Path) -> None:
-    made = model(minicpmo_folder, slots=3, deterministic=True, max_steps=30)
+    made = model(minicpmo_folder, slots=3, deterministic=True, max_steps=12)
     rows = [segment(made, row) for row in range(1, 4)]
     together = spoken(made, rows)
     for row in rows:
@@ -231,7 +232,7 @@ def test_a_text_that_arrives_has_the_audio_of_a_job(
 
 
 def test_marks_alone_are_no_text_in_a_job_or_in_parts_and_marks_before_a_word_are(minicpmo_folder: Path) -> None:
-    made = model(minicpmo_folder, max_steps=30)
+    made = model(minicpmo_folder, max_steps=12)
     assert not made.prepare("... ?!", "").tokens
     with pytest.raises(RowRejected, match="nothing in the text can be spoken"):
         list(speak_stream(made, ["..." * 9, "?!" * 9]))
@@ -241,7 +242,7 @@ def test_marks_alone_are_no_text_in_a_job_or_in_parts_and_marks_before_a_word_ar
 
 
 def test_a_slot_holds_no_hidden_states_for_a_decoder_of_codes(minicpmo_folder: Path) -> None:
-    made = model(minicpmo_folder, max_steps=30)
+    made = model(minicpmo_folder, max_steps=12)
     assert made._ready.slot_bytes({"speak": 10}) == 10 * (made.network("speak").position_bytes + 4 * 8)
     [row] = drawn(made, [segment(made, 0)]).values()
     assert row.hiddens.numel() == 0

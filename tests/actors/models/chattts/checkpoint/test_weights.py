@@ -50,7 +50,11 @@ def test_a_folder_is_opened_with_and_without_the_asset_level(tiny_folder: Path, 
     assert whole.digest == inner.digest
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=min(20, settings.default.max_examples // 2),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(st.sampled_from(list(PART_FILES.values())), st.floats(0, 1, exclude_max=True), st.integers(1, 255))
 def test_the_digest_changes_with_any_byte_of_any_tensor(
     own_folder: Path, cache: Path, file: str, where: float, change: int

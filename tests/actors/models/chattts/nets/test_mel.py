@@ -18,7 +18,7 @@ from speechmill.errors import ModelError, RowRejected
 
 LENGTHS = st.lists(st.integers(513, 3_000), min_size=1, max_size=4)
 SEEDS = st.integers(0, 2**32)
-few = settings(max_examples=25)
+few = settings(max_examples=min(25, settings.default.max_examples // 2))
 
 
 @pytest.fixture(scope="module")

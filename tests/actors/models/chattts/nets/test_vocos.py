@@ -18,7 +18,7 @@ from speechmill.actors.models.chattts.nets.vocos import UNUSED, Vocos
 from speechmill.errors import ModelError
 
 SEEDS = st.integers(0, 2**32)
-few = settings(max_examples=25)
+few = settings(max_examples=min(25, settings.default.max_examples // 2))
 HOP, BLOCKS = TINY.hop, TINY.vocos_blocks
 
 

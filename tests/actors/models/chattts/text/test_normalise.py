@@ -42,7 +42,7 @@ odd = st.lists(st.sampled_from(CORNERS), max_size=14).map("".join)
 texts = st.one_of(anything, odd)
 languages = st.sampled_from([None, "en", "zh"])
 
-sparing = settings(max_examples=60, deadline=None)
+sparing = settings(max_examples=min(60, settings.default.max_examples), deadline=None)
 
 
 @sparing

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from speechmill.actors.models.chattts.checkpoint.layout import (
@@ -67,9 +67,10 @@ def test_the_shape_of_a_prompt_to_refine(tokenizer: Tokenizer, text: str) -> Non
     assert tokenizer.refine_end == token_id("[Ebreak]", TINY)
 
 
+@example("ts][Pt")
 @given(hostile.map("".join))
 def test_what_a_user_writes_frames_nothing(tokenizer: Tokenizer, text: str) -> None:
-    """Taking "[Ptts]" out of "[Pt[Ptts]ts]" used to leave "[Ptts]"."""
+    """Taking "[Ptts]" out of "[Pt[Ptts]ts]" used to leave "[Ptts]"; two parts that met made it, too."""
     spoken = tokenizer.speak_prompt(text, text, has_speaker=True, spoken=text)
     assert [token for token in spoken if token in FRAME_IDS] == tokenizer.ids("[Stts][spk_emb][Ptts]")
     refined = tokenizer.refine_prompt(text, text)

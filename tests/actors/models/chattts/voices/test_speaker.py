@@ -102,7 +102,7 @@ def test_a_speaker_of_the_published_size_begins_as_every_one_does() -> None:
 
 
 @given(CODES)
-@settings(max_examples=50)
+@settings(max_examples=min(50, settings.default.max_examples))
 def test_an_audio_prompt_round_trips(codes: np.ndarray) -> None:
     found = decode_audio_prompt(encode_audio_prompt(codes))
     assert found.dtype == np.uint16
