@@ -14,7 +14,7 @@ pretend_cuda  a CUDA device on machines that have none (`support/pretend_cuda`)
 hosted_replicas  replicas of small runs are threads of this process, but where a test is marked `replica_processes`
 
 In every test nothing waits for the disk, a batcher measures a shape once, and a graph of hibari is loaded once
-(`_cheaper`).
+(`pytest_sessionstart`).
 
 A test that needs Ray, a server or processes of its own is marked `integration`: by what it asks for, or in its file.
 One that loads or computes for a second or more is marked `slow`. `make check` leaves both out.
@@ -26,7 +26,7 @@ import gc
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -86,8 +86,7 @@ def pytest_collectstart() -> None:
 
 
 def pytest_collection_finish() -> None:
-    """The collector of garbage sees only what tests make."""
-    gc.collect()
+    """The collector of garbage sees only what tests make. What imports left is not looked through even once."""
     gc.freeze()
     gc.enable()
 
@@ -167,12 +166,15 @@ def _is_integration(items: list[pytest.Item]) -> bool:
     return any(item.get_closest_marker("integration") for item in items)
 
 
-@pytest.fixture(autouse=True)
-def _starts_no_ray(request: pytest.FixtureRequest) -> Iterator[None]:
+# Hooks and no fixtures: each fixture that every test has costs a third of a millisecond a test, of 5,000.
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
     """The law of the mark: a test that is not marked `integration` leaves Ray alone."""
     was_there = _is_ray_here()  # a module's fixture may have joined one for other tests
     yield
-    if request.node.get_closest_marker("integration") is None:
+    if item.get_closest_marker("integration") is None:
         assert was_there or not _is_ray_here(), "mark it: pytest.mark.integration"
 
 
@@ -188,8 +190,7 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _cheaper() -> Iterator[None]:
+def pytest_sessionstart(session: pytest.Session) -> None:
     """What costs much, and what no test of this process can see.
 
     No test takes the power away, so files need not reach the disk: that costs a millisecond each. A batcher needs one
@@ -204,11 +205,11 @@ def _cheaper() -> Iterator[None]:
         return sessions[key]
 
     load_session = int8._session
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(os, "fsync", lambda descriptor: None)
-        patch.setattr(calibration, "MOST_PASSES", 0)
-        patch.setattr(int8, "_session", session_of)
-        yield
+    patch = pytest.MonkeyPatch()
+    patch.setattr(os, "fsync", lambda descriptor: None)
+    patch.setattr(calibration, "MOST_PASSES", 0)
+    patch.setattr(int8, "_session", session_of)
+    session.config.add_cleanup(patch.undo)
 
 
 @pytest.fixture(scope="session")

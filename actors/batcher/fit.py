@@ -70,6 +70,7 @@ class Curve:
         return Curve({name: factor * c for name, c in self.coefficients.items()}, self.error, self.excess)
 
 
+_EPSILON = float(np.finfo(np.float64).eps)
 _LEAST = 1e-100
 """If all values are below it, they count as 0: squares of their reciprocals are infinite."""
 
@@ -106,15 +107,7 @@ def fit(
     longest = np.asarray([shape.longest for shape in shapes], np.float64)
     columns = {name: TERMS[name](rows, longest) / scale for name in terms}
     right = target / scale
-    fits: list[tuple[float, tuple[str, ...], Array]] = []
-    for size in range(1, min(len(terms), len(values)) + 1):
-        for names in combinations(terms, size):
-            design = np.stack([columns[name] for name in names], axis=1)
-            norm = np.linalg.norm(design, axis=0)  # terms differ by many powers of ten
-            solution = np.linalg.lstsq(design / norm * weight[:, None], right * weight, rcond=None)[0] / norm
-            if (solution > 0).all():
-                residual = (design @ solution - right) * weight
-                fits.append((float(np.sqrt((residual**2).sum() / (weight**2).sum())), names, solution))
+    fits = _positive_fits(columns, right, weight)
     enough = max(TOLERANCE, NEARLY * min(error for error, _, _ in fits))
     # min keeps the first of equals: among equally good terms, the one that is named first.
     fewest = min(len(names) for error, names, _ in fits if error <= enough)
@@ -124,3 +117,36 @@ def fit(
     spare = max(1, len(values) - len(names))
     coefficients = dict(zip(names, map(float, solution), strict=True))
     return Curve(coefficients, error * math.sqrt(len(values) / spare), max(0.0, excess))
+
+
+def _positive_fits(
+    columns: Mapping[str, Array], right: Array, weight: Array
+) -> list[tuple[float, tuple[str, ...], Array]]:
+    """The least squares of each combination of columns whose solution is above 0, fewest columns first.
+
+    Args:
+        columns: float64 [num_values] each
+        right: What they shall sum up to, float64 [num_values]
+        weight: Of each value, float64 [num_values]
+
+    Returns:
+        Of each combination the root mean square of its residuals, its names, and a coefficient for each name
+    """
+    design = np.stack([column * weight for column in columns.values()], axis=1)
+    norm = np.linalg.norm(design, axis=0)  # terms differ by many powers of ten
+    # A rotation keeps all distances: instead of a row for each value there is then one for each term.
+    q, small = np.linalg.qr(design / norm)
+    wanted = q.T @ (right * weight)
+    beyond = right * weight - q @ wanted  # no combination reaches it
+    beyond_square, weight_square = float(beyond @ beyond), float(weight @ weight)
+    names, fits = tuple(columns), list[tuple[float, tuple[str, ...], Array]]()
+    for size in range(1, min(len(names), len(right)) + 1):
+        chosen = np.asarray(list(combinations(range(len(names)), size)))
+        parts = small[:, chosen].transpose(1, 0, 2)  # [num_combinations, num_terms, size]
+        solutions = np.linalg.pinv(parts, rcond=len(right) * _EPSILON) @ wanted
+        residuals = (parts @ solutions[:, :, None])[:, :, 0] - wanted
+        errors = np.sqrt(((residuals**2).sum(axis=1) + beyond_square) / weight_square)
+        for at in np.flatnonzero((solutions > 0).all(axis=1)).tolist():
+            some = chosen[at].tolist()
+            fits.append((float(errors[at]), tuple(names[term] for term in some), solutions[at] / norm[some]))
+    return fits

@@ -116,6 +116,9 @@ class ToneMemory(Memory):
     def cap(self, bound: int) -> None:
         self._bound = bound
 
+    def release(self) -> None:
+        """Do nothing: nothing of it is cached, and to collect the garbage of a process may take a tenth of a second."""
+
     def take(self, rows: int, longest: int) -> None:
         """Hold what a batch needs for a moment.
 

@@ -102,6 +102,7 @@ def test_a_start_that_has_lost_its_scheduler_is_given_up_though_the_server_compu
         raise ConnectionError("nothing answers")
 
     monkeypatch.setattr(ray_start._Start, "_has_lost_its_scheduler", look_and_tell)
+    monkeypatch.setattr(ray_start, "_LOOK_S", 0.05)
     monkeypatch.setattr("ray.init", init)
     monkeypatch.setattr(ray_start, "QUIET_S", 1e9)
     with pytest.raises(RayNotStarted, match="nothing answers"):

@@ -245,10 +245,11 @@ def _order(item: tuple[tuple[str, str, str], int]) -> tuple[str, str, str]:
     return kind, what, came
 
 
-def test_two_hundred_damages_are_named(tmp_path: Path) -> None:
-    found = damage(tmp_path, 220, seed=1)
+@pytest.mark.parametrize("num_damages", [33, pytest.param(220, marks=pytest.mark.slow)])
+def test_damages_are_named(tmp_path: Path, num_damages: int) -> None:
+    found = damage(tmp_path, num_damages, seed=1)
     assert not [name for name in found if name[2].startswith("MISSED")], shown(found)
-    assert sum(count for (_, _, came), count in found.items() if came == "problem") > 100
+    assert sum(count for (_, _, came), count in found.items() if came == "problem") > 0.45 * num_damages
 
 
 @pytest.mark.soak

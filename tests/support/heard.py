@@ -14,12 +14,12 @@ from speechmill.actors.text.splitting import fit_segments
 from support.planted_faults import as_stored
 
 
-def speak(texts: Iterable[str], voice: str = "") -> list[Hearing]:
-    """Each text that is one segment, spoken by hibari on one core, with 16 bits."""
+def speak(texts: Iterable[str], voice: str = "", *, first: int = 0) -> list[Hearing]:
+    """Each text that is one segment, spoken by hibari on one core, with 16 bits; `first` is the number of its row."""
     model = load(ModelConfig("hibari", voice=voice))
     info = model.info
     clips: list[Hearing] = []
-    for row, text in enumerate(texts):
+    for row, text in enumerate(texts, first):
         segments = fit_segments(Utterance(row, str(row), text, row), info.split_chars, info.max_length, model.prepare)
         if len(segments) == 1:
             samples = as_stored(model.speak(segments)[0])

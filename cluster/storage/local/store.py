@@ -186,6 +186,8 @@ class LocalStorage(Storage):
             StorageDenied: If a link on its way (with `follow`: or it) leads out
         """
         path = self._root / check_key(key)
+        if not _has_link(self.uri, key if follow else key.rpartition("/")[0]):
+            return path  # as nearly all: to resolve a path looks at each of its folders, from the first one on
         real = os.path.realpath(path if follow else path.parent)
         if not Path(real).is_relative_to(os.path.realpath(self._root)):
             raise StorageDenied(
@@ -203,9 +205,9 @@ class LocalStorage(Storage):
             folder = folder.parent
 
     def _walk(self, head: str, start: str) -> Iterator[Entry]:
-        if Path(os.path.realpath(self._root / head)) != Path(os.path.realpath(self._root)) / head:
+        if _has_link(self.uri, head.removesuffix("/")):
             return  # the prefix goes through a link to a folder; those are not followed
-        stack = [(head, [name for name in _names(self._root / head) if name.startswith(start)])]
+        stack = [(head, [name for name in _names(f"{self.uri}/{head}") if name.startswith(start)])]
         while stack:
             head, names = stack[-1]
             if not names:
@@ -213,8 +215,8 @@ class LocalStorage(Storage):
                 continue
             key = head + names.pop()
             if key.endswith("/"):
-                stack.append((key, _names(self._root / key)))
-            elif entry := _entry(self._root / key, key):
+                stack.append((key, _names(f"{self.uri}/{key}")))
+            elif entry := _entry(f"{self.uri}/{key}", key):
                 yield entry
 
 
@@ -230,6 +232,19 @@ class _LocalFile(io.FileIO):
             return super().readall()
 
 
+def _has_link(root: str, way: str) -> bool:
+    """Whether a part of a relative path below a folder is a symbolic link, as far as can be seen."""
+    place = root
+    for part in way.split("/") if way else ():
+        place = f"{place}/{part}"
+        try:
+            if stat.S_ISLNK(os.lstat(place).st_mode):
+                return True
+        except OSError:  # it is not there, or may not be looked at: then nothing below it can be reached
+            return False
+    return False
+
+
 def _tag_of(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
@@ -238,7 +253,7 @@ def _open_without_waiting(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NONBLOCK)  # a pipe would otherwise wait for its writer
 
 
-def _names(folder: Path) -> list[str]:
+def _names(folder: str) -> list[str]:
     """The names in a folder, last first, folders with a trailing "/" so that names sort as whole keys do."""
     names: list[str] = []
     try:
@@ -251,15 +266,15 @@ def _names(folder: Path) -> list[str]:
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
-        raise storage_error(error, "listing", folder) from error
+        raise storage_error(error, "listing", folder.rstrip("/")) from error
     names.sort(reverse=True)
     return names
 
 
-def _entry(path: Path, key: str) -> Entry | None:
+def _entry(path: str, key: str) -> Entry | None:
     """What is listed for a name; None if it vanished, or is neither a file nor a link to one."""
     try:
-        found = path.stat()
+        found = os.stat(path)  # noqa: PTH116 - of every listed file: a Path costs more than the call
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:

@@ -40,7 +40,7 @@ def test_a_row_with_a_piece_without_words_has_no_alignment() -> None:
     assert row_alignment([], [], 100) == []
 
 
-@pytest.fixture(scope="module", params=["onnx", "torch"])
+@pytest.fixture(scope="module", params=[pytest.param("onnx", marks=pytest.mark.slow), "torch"])
 def model(request: pytest.FixtureRequest) -> Model:
     return Hibari(ModelConfig("hibari", backend=request.param))
 

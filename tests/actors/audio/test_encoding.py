@@ -64,7 +64,7 @@ def test_hashes_are_of_known_bytes() -> None:
 
 
 @pytest.mark.parametrize("name", LOSSLESS)
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=min(50, settings.default.max_examples))
 @given(values=st.lists(int16, min_size=1, max_size=300), sample_rate=st.sampled_from([8000, 22050, 24000, 44100]))
 def test_lossless_formats_give_the_same_samples_back(name: str, values: list[int], sample_rate: int) -> None:
     pcm = np.array(values, dtype=np.int16)

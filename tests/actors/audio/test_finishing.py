@@ -73,6 +73,7 @@ def test_a_clip_without_sound_stays_as_it_is(clip: Samples) -> None:
     assert np.array_equal(finished.samples, clip, equal_nan=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [8_000, 16_000, 22_050, 44_100, 48_000])
 def test_resampled_speech_is_that_of_a_reference_resampler(rate: int) -> None:
     """scipy's, on sound in the band that both hold: one thousandth of its level is the most that they differ by."""
@@ -105,6 +106,7 @@ def test_a_full_scale_tone_has_the_loudness_that_the_recommendation_gives_it() -
     assert loudness_lufs(tone, 48_000) == pytest.approx(-3.01, abs=0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_clips", [50, pytest.param(200, marks=pytest.mark.soak)])
 def test_clips_have_the_loudness_asked_for_and_no_true_peak_above_the_limit(num_clips: int) -> None:
     """By another meter (pyloudnorm), and another interpolation of the peaks (scipy's, by 8).
@@ -121,6 +123,7 @@ def test_clips_have_the_loudness_asked_for_and_no_true_peak_above_the_limit(num_
         assert 20 * np.log10(np.abs(scipy.signal.resample_poly(made, 8, 1)).max()) < -1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("peak_db", [3.0, 5.0])
 def test_single_peaks_are_lowered_so_that_the_rest_is_as_loud_as_asked_for(peak_db: float) -> None:
     """Where no peak is near, the clip is only made louder."""
@@ -148,6 +151,7 @@ def test_a_clip_that_is_hardly_more_than_a_peak_stays_quieter() -> None:
     assert gain_db == pytest.approx(-1.2 - true_peak_dbfs(click, RATE) + MAX_LIMITING_DB, abs=0.3)
 
 
+@pytest.mark.slow
 def test_a_clip_shorter_than_a_block_is_levelled_too() -> None:
     clip = syllables(7, seconds=2.0)
     loudest = clip[: RATE // 4]

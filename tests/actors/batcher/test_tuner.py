@@ -150,23 +150,27 @@ def test_sizes_that_prove_slow_are_left() -> None:
     """A profile says that rows are free; real batches of many rows say otherwise."""
     tuner = Tuner(profile_of({"batch": 0.01, "cell": 1e-5}, {"cell": 1.0}), LIMIT, ROOMY)
     truth = Curve({"batch": 0.01, "cell": 1e-5, "row_cell": 1e-5})
-    for _ in range(20):
-        for shape in shapes(tuner, [100] * 2_560):
+    num_spoken = 0
+    while num_spoken < 2_000:
+        for shape in shapes(tuner, [100] * 640):
             tuner.spoke(shape, truth.at(shape), 100)
+            num_spoken += 1
     best = min(range(1, 257), key=lambda rows: truth.at(BatchShape(rows, 100)) / rows)
     found = max(shape.rows for shape in shapes(tuner, [100] * 256))
     assert truth.at(BatchShape(found, 100)) / found < 1.1 * truth.at(BatchShape(best, 100)) / best
 
 
 def test_a_profile_measured_at_a_bad_moment_is_found_out_by_trials() -> None:
-    """All batches of several rows were disturbed while they were measured: without trials, few rows stay the choice."""
+    """Batches of several rows were disturbed while they were measured: without trials, few rows stay the choice."""
     truth = Curve({"batch": 0.05, "cell": 1e-5})
-    samples = [Sample(s, truth.at(s) * (20 if s.rows > 1 else 1), s.cells) for s in GRID]
+    samples = [Sample(s, truth.at(s) * (20 * s.rows if s.rows > 1 else 1), s.cells) for s in GRID]
     tuner = Tuner(Profile(KEY, tuple(samples), 0, 10**9, 480.0, 1.0, 0.1), LIMIT, ROOMY)
     assert max(shape.rows for shape in shapes(tuner, [100] * (TRIAL_EVERY - 1))) <= 2
-    for _ in range(20):
-        for shape in shapes(tuner, [100] * 1_000):
+    num_spoken = 0
+    while num_spoken < 1_000:
+        for shape in shapes(tuner, [100] * 200):
             tuner.spoke(shape, truth.at(shape), shape.cells)
+            num_spoken += 1
     assert max(shape.rows for shape in shapes(tuner, [100] * 256)) > 16
 
 

@@ -11,8 +11,17 @@ from support.made_sentences import sentences
 
 from speechmill.actors.judges.base import Hearing
 
+NUM_FEW = 12
+
 
 @pytest.fixture(scope="package")
-def spoken(tmp_path_factory: pytest.TempPathFactory) -> Sequence[Hearing]:
+def few_spoken(tmp_path_factory: pytest.TempPathFactory) -> Sequence[Hearing]:
+    """The first of `spoken`: they take less than a second to make."""
+    return made_once(tmp_path_factory, "few_spoken", lambda: speak(sentences(30, seed=5)[:NUM_FEW]))
+
+
+@pytest.fixture(scope="package")
+def spoken(tmp_path_factory: pytest.TempPathFactory, few_spoken: Sequence[Hearing]) -> Sequence[Hearing]:
     """Some sentences of the embedded voice, two minutes and more."""
-    return made_once(tmp_path_factory, "spoken", lambda: speak(sentences(30, seed=5)))
+    rest = made_once(tmp_path_factory, "spoken", lambda: speak(sentences(30, seed=5)[NUM_FEW:], first=NUM_FEW))
+    return [*few_spoken, *rest]

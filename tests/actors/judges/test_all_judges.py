@@ -18,6 +18,8 @@ from speechmill.actors.judges.registry import JUDGES, load_judge
 from speechmill.errors import ModelError
 
 KINDS = ("silence", "garbled_end")
+CHEAP = ("duration", "signal")
+"""They load no network."""
 
 
 def at_rate(clip: Hearing, rate: int | None) -> Hearing:
@@ -34,14 +36,16 @@ def loaded(config: JudgeConfig) -> Judge:
         pytest.skip(str(error))
 
 
-@pytest.mark.parametrize("name", sorted(JUDGES))
-def test_a_verdict_is_the_same_alone_and_in_any_batch(name: str, spoken: Sequence[Hearing]) -> None:
+@pytest.mark.parametrize(
+    "name", [name if name in CHEAP else pytest.param(name, marks=pytest.mark.slow) for name in sorted(JUDGES)]
+)
+def test_a_verdict_is_the_same_alone_and_in_any_batch(name: str, few_spoken: Sequence[Hearing]) -> None:
     """Law, to the bit: scores, reasons and what was heard."""
     judge = loaded(JudgeConfig(name))
-    sample = [at_rate(clip, judge.info.sample_rate) for clip in spoken[:12]] if name in ("duration", "speaker") else []
+    sample = [at_rate(clip, judge.info.sample_rate) for clip in few_spoken] if name in ("duration", "speaker") else []
     judge = loaded(JudgeConfig(name, calibration=type(judge).learn(JudgeConfig(name), sample)))
     # Whisper takes as long for every clip. What is garbled is heard twice by `transcript`.
-    few = sorted(spoken, key=lambda clip: len(clip.samples))[: 2 if name in ("forced", "transcript") else 3]
+    few = sorted(few_spoken, key=lambda clip: len(clip.samples))[: 2 if name in ("forced", "transcript") else 3]
     kinds = KINDS if name != "transcript" else KINDS[:1]
     clips = [*few, *(planted(kind, few, 1) for kind in kinds)]
     clips = [at_rate(clip, judge.info.sample_rate) for clip in clips]
@@ -55,6 +59,7 @@ def test_a_verdict_is_the_same_alone_and_in_any_batch(name: str, spoken: Sequenc
             assert verdict == alone[place]
 
 
+@pytest.mark.slow
 def test_the_cheap_judges_find_most_kinds_of_faults_when_they_are_calibrated(spoken: Sequence[Hearing]) -> None:
     """The experiment of `benchmarks/quality.py`, small: a few of each kind, thresholds from thirty clips."""
     # Thirty clips are few: each counts four times, so that thresholds are theirs.
@@ -83,9 +88,9 @@ def test_the_cheap_judges_find_most_kinds_of_faults_when_they_are_calibrated(spo
     assert caught["repeated"] >= 2
 
 
-def test_every_fault_is_made_the_same_twice_and_is_no_copy(spoken: Sequence[Hearing]) -> None:
+def test_every_fault_is_made_the_same_twice_and_is_no_copy(few_spoken: Sequence[Hearing]) -> None:
     assert len(FAULTS) == 18
     for kind in FAULTS:
-        one, again = planted(kind, spoken, 0), planted(kind, spoken, 0)
+        one, again = planted(kind, few_spoken, 0), planted(kind, few_spoken, 0)
         assert one.samples.tobytes() == again.samples.tobytes()
-        assert one.samples.tobytes() != spoken[0].samples.tobytes()
+        assert one.samples.tobytes() != few_spoken[0].samples.tobytes()

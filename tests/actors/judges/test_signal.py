@@ -23,9 +23,11 @@ def still(seconds: float) -> np.ndarray:
     return np.zeros(round(seconds * RATE), np.float32)
 
 
-def test_what_sounds_as_speech_does_passes(spoken: Sequence[Hearing]) -> None:
+def test_what_sounds_as_speech_does_passes(few_spoken: Sequence[Hearing]) -> None:
     assert reasons(murmur(3)) == ()
-    assert [verdict.name for verdict in load_judge(JudgeConfig("signal")).judge(spoken)] == ["passed"] * len(spoken)
+    assert [verdict.name for verdict in load_judge(JudgeConfig("signal")).judge(few_spoken)] == ["passed"] * len(
+        few_spoken
+    )
 
 
 @pytest.mark.parametrize(

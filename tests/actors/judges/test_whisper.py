@@ -22,9 +22,9 @@ RATE = 16_000
 
 
 @pytest.fixture(scope="module")
-def clips(spoken: Sequence[Hearing]) -> list[Hearing]:
+def clips(few_spoken: Sequence[Hearing]) -> list[Hearing]:
     """Three short ones, at Whisper's rate."""
-    shortest = sorted(spoken, key=lambda clip: len(clip.samples))[:3]
+    shortest = sorted(few_spoken, key=lambda clip: len(clip.samples))[:3]
     rate = shortest[0].sample_rate
     waves = [resample(torch.from_numpy(clip.samples), rate, RATE).numpy() for clip in shortest]
     return [replace(clip, samples=wave, sample_rate=RATE) for clip, wave in zip(shortest, waves, strict=True)]
@@ -35,6 +35,7 @@ def forced() -> Judge:
     return load_judge(JudgeConfig("forced"))
 
 
+@pytest.mark.slow
 def test_good_clips_are_probable_and_those_that_say_less_or_something_else_are_not(
     forced: Judge, clips: list[Hearing]
 ) -> None:
@@ -43,6 +44,7 @@ def test_good_clips_are_probable_and_those_that_say_less_or_something_else_are_n
         assert forced.judge([planted(kind, clips, 0)])[0].name == "rejected", kind
 
 
+@pytest.mark.slow
 def test_what_is_heard_is_what_was_said_or_the_clip_is_rejected(clips: list[Hearing]) -> None:
     judge = load_judge(JudgeConfig("transcript"))
     said, other = judge.judge([clips[1], planted("other_clip", clips, 1)])
@@ -51,6 +53,7 @@ def test_what_is_heard_is_what_was_said_or_the_clip_is_rejected(clips: list[Hear
     assert other.name == "rejected"
 
 
+@pytest.mark.slow
 def test_a_clip_that_does_not_fit_into_the_window_is_unheard_by_forced(forced: Judge, clips: list[Hearing]) -> None:
     long = replace(clips[0], samples=clips[0].samples.repeat(16))
     assert long.duration_s > 29

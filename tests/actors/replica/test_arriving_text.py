@@ -39,7 +39,7 @@ def job_rows(model: Typist) -> dict[int, np.ndarray]:
     return {seed: job_row(model, TEXT, seed) for seed in (3, 70)}
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=min(6, settings.default.max_examples // 3), deadline=None)
 @given(st.lists(st.integers(0, len(TEXT)), max_size=9), st.sampled_from([3, 70]))
 def test_any_parts_are_spoken_as_the_row_of_a_job(typist: Typist, cuts: list[int], seed: int) -> None:
     places = [0, *sorted(cuts), len(TEXT)]

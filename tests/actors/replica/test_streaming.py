@@ -69,7 +69,7 @@ def job_row(model: Tone | Hibari, pieces: Sequence[str], **row: object) -> NDArr
     st.sampled_from([0.5, 1.0, 2.0]),
     st.sampled_from([None, 1, 10]),
 )
-@settings(max_examples=25)
+@settings(max_examples=min(25, settings.default.max_examples))
 def test_all_pieces_together_are_the_row_of_a_job_of_these_segments(
     cuts: list[int], seed: int, speed: float, size: int | None
 ) -> None:

@@ -164,11 +164,11 @@ def test_a_lexicon_file_is_read_and_its_faults_are_named(tmp_path: Path) -> None
 
 
 def test_a_row_of_many_thousand_words_is_read_and_split() -> None:
-    text = " ".join(f"We paid ${number} on 5 May 20{number % 90 + 10}, Dr. Lee said." for number in range(4_000))
+    text = " ".join(f"We paid ${number} on 5 May 20{number % 90 + 10}, Dr. Lee said." for number in range(1_500))
     model = load(ModelConfig("tone"))
     model.info = replace(ENGLISH, split_chars=300)
     planned = spoken_segments(Utterance(0, "a", text, 1), model, FrontEnd(model.info), 0.2)
-    assert len(planned.segments) > 500
+    assert len(planned.segments) > 187
     assert not any(char.isdigit() for segment in planned.segments for char in segment.text)
     assert all(segment.text.endswith(".") for segment in planned.segments)
 

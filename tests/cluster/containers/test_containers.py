@@ -22,7 +22,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from speechmill.cluster.containers import CONTAINERS, Place, container_of
+from speechmill.cluster.containers import CONTAINERS, Place, container_of, parquet
 from speechmill.cluster.containers.base import part_prefix, shard_of, stem
 from speechmill.cluster.storage import open_storage
 from speechmill.cluster.storage.local.store import LocalStorage
@@ -340,11 +340,12 @@ def test_a_table_s_groups_stay_small_and_its_footer_holds_no_audio(tmp_path: Pat
     assert paths["audio.bytes"].compression == "UNCOMPRESSED"
 
 
-def test_large_clips_make_smaller_groups(tmp_path: Path) -> None:
+def test_large_clips_make_smaller_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parquet, "GROUP_BYTES", 32 << 10)
     storage = open_storage(str(tmp_path / "out"))
     writer = container_of("parquet").open_part(storage, PART, "wav")
     for row in range(5):
-        writer.add(row, "a", bytes(12 << 20), sidecar("a"))
+        writer.add(row, "a", bytes(12 << 10), sidecar("a"))
     writer.close()
     with pq.ParquetFile(tmp_path / "out" / "audio" / f"{PART}.parquet") as file:
         assert [file.metadata.row_group(index).num_rows for index in range(file.num_row_groups)] == [3, 2]

@@ -26,7 +26,7 @@ from .times import DAY_S, Time, until
 @pytest.mark.usefixtures("patient")
 def test_renewals_keep_it(storage: Storage) -> None:
     """A thread sees to that; each one is another object."""
-    with Lease.take(storage, lease_s=2.4) as lease:
+    with Lease.take(storage, lease_s=1.2) as lease:
         until(lambda: lease.holder.beat >= 2)
         lease.check()
         found = Lease.read(storage)

@@ -25,7 +25,7 @@ def verdict(holder: LeaseRecord | None, watch: Watch, now_s: float, *, is_gone: 
     return judge(holder, watch, now_s, lease_s=LEASE_S, machine="my boot", is_gone=is_gone)
 
 
-@settings(max_examples=min(500, 15 * settings.default.max_examples))
+@settings(max_examples=min(500, 10 * settings.default.max_examples))
 @given(
     renewals=st.lists(st.tuples(waits, waits, waits), max_size=8),
     looks=st.lists(waits, min_size=1, max_size=8),

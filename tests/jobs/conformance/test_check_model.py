@@ -52,7 +52,7 @@ def test_tone_keeps_all_laws(options: dict[str, Any]) -> None:
     assert [finding.law for finding in report.findings] == [law.__name__ for law in LAWS]
 
 
-@pytest.mark.integration
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["hibari", "own_model:Beeps", "own_stepwise:Hum"])
 def test_voices_of_the_package_and_of_the_examples_keep_all_laws(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(Path(speechmill.__file__).parent / "examples"))
@@ -60,7 +60,7 @@ def test_voices_of_the_package_and_of_the_examples_keep_all_laws(model: str, mon
     assert report.is_ok, details(report)
 
 
-@pytest.mark.integration
+@pytest.mark.slow
 def test_chattts_keeps_all_laws(tmp_path: Path) -> None:
     """With the tiny random weights, and a seed a row."""
     threads = torch.get_num_threads()
@@ -76,7 +76,7 @@ def test_chattts_keeps_all_laws(tmp_path: Path) -> None:
     assert finding.outcome == "kept", "cut off, and with a tensor of another name"
 
 
-@pytest.mark.integration
+@pytest.mark.slow
 def test_minicpmo_keeps_all_laws(tmp_path: Path) -> None:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -72,7 +72,7 @@ def check(path: Path, most_rows: int) -> None:
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.tsv"])
-@settings(max_examples=50)
+@settings(max_examples=min(50, settings.default.max_examples))
 @given(pieces=st.lists(PIECES, max_size=12), most_rows=st.integers(1, 6), num_lines=st.integers(1, 5))
 def test_lines(tmp_path_factory: pytest.TempPathFactory, name: str, pieces: list[str], most_rows: int, num_lines: int):
     path = tmp_path_factory.mktemp("in") / name
@@ -83,7 +83,7 @@ def test_lines(tmp_path_factory: pytest.TempPathFactory, name: str, pieces: list
         check(path, most_rows)
 
 
-@settings(max_examples=50)
+@settings(max_examples=min(50, settings.default.max_examples))
 @given(
     lines=st.lists(
         st.sampled_from(
@@ -155,7 +155,7 @@ def test_json_lines_as_deep_as_can_just_be_read_are_rows_each(tmp_path: Path) ->
     assert [number for batch in reader.batches(None) for number in batch.numbers] == list(range(1, 33))
 
 
-@settings(max_examples=50)
+@settings(max_examples=min(50, settings.default.max_examples))
 @given(
     lines=st.lists(st.sampled_from(["One.\n", "Two \r\n", "naïve\r", "\n", " \u3000\r\n", "b\xff\n", "\u2028x\n"])),
     is_cut=st.booleans(),
@@ -183,7 +183,7 @@ def test_plain_text_is_read_up_to_a_line_that_never_ends(tmp_path: Path) -> None
             next(batches)
 
 
-@settings(max_examples=40)
+@settings(max_examples=min(40, settings.default.max_examples))
 @given(
     texts=st.lists(st.sampled_from([b"Hello.", b"", "naïve".encode(), b"caf\xe9"]), max_size=9),
     most_rows=st.integers(1, 5),

@@ -18,7 +18,7 @@ from speechmill.jobs.export.export import ExportOptions, export
 NUM_ROWS = 60
 RATE = 16_000
 
-pytestmark = [pytest.mark.integration, pytest.mark.filterwarnings("ignore")]
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
 
 def exported(tmp_path: Path, to: str) -> tuple[Path, int, int]:

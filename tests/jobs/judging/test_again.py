@@ -42,7 +42,7 @@ def test_other_columns_follow_and_none_takes_the_place_of_ours() -> None:
 _TEXT = st.text(max_size=20)
 
 
-@settings(max_examples=20)
+@settings(max_examples=min(20, settings.default.max_examples))
 @given(
     st.builds(
         JudgedClip,

@@ -17,6 +17,7 @@ def calibrated(uri: str, file, num_clips: int = 150, **how):
     return calibrate(AudioCorpusOptions(uri), str(file), JudgingOptions(**how), num_clips)
 
 
+@pytest.mark.slow
 def test_calibrated_thresholds_find_what_the_usual_ones_do_not(make_rows, write_corpus, tmp_path) -> None:
     rows = make_rows(160)
     uri, file = write_corpus("parquet", rows), tmp_path / "quality.json"

@@ -34,6 +34,7 @@ def test_the_command_says_what_it_found_and_ends_with_1_where_rows_are_to_be_spo
     assert runner.invoke(app, ["judge", write_corpus("out-files", whole)]).exit_code == 0
 
 
+@pytest.mark.slow
 def test_the_command_calibrates_and_shows_the_worst(make_rows, write_corpus, tmp_path) -> None:
     uri = write_corpus("parquet", make_rows(120))
     file = tmp_path / "quality.json"

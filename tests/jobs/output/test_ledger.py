@@ -32,7 +32,7 @@ def plan(window: int) -> WindowPlan:
     return WindowPlan(6, Position(), NUM_SHARDS, window_digest(digests), b"", 1.0, 0.5)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=min(20, settings.default.max_examples), deadline=None)
 @given(st.sets(st.tuples(st.integers(0, 5), st.integers(0, NUM_SHARDS - 1))), st.integers(0, 6))
 def test_it_says_the_same_with_a_plan_and_without(committed: set[tuple[int, int]], num_planned: int) -> None:
     parts = [part(*one) for one in committed]

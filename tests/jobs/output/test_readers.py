@@ -50,7 +50,7 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {container: folder / container for container in CONTAINERS}
 
 
-@pytest.mark.integration
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(("container", "code"), [pytest.param(*case, id=named(case)) for case in snippets()])
 def test_a_snippet_of_the_docs_reads_the_output(

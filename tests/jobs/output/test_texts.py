@@ -49,7 +49,7 @@ def refined_rows(draw: st.DrawFn) -> list[Record]:
     ]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=min(60, 2 * settings.default.max_examples))
 @given(rows=refined_rows())
 def test_the_next_job_reads_what_the_manifest_says(
     rows: list[Record], tmp_path_factory: pytest.TempPathFactory

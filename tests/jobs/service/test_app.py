@@ -30,7 +30,7 @@ def said(model: Any, **how: Any) -> np.ndarray:
     return pcm16(np.concatenate(list(speechmill.say(TEXT, model=model, **how))))
 
 
-@pytest.mark.integration
+@pytest.mark.slow
 def test_the_client_hears_the_samples_that_python_gets(serve: Any, hibari: Any) -> None:
     served = serve(hibari, key=KEY)
     wanted = {"model": "hibari", "voice": "heart", "input": TEXT, "response_format": "pcm", "speed": 1.25}
@@ -79,7 +79,7 @@ def test_a_recording_that_comes_with_the_request_is_the_voice(serve: Any, tmp_pa
     assert (status, json.loads(body)["error"]["param"]) == (400, "reference_audio")
 
 
-@pytest.mark.integration
+@pytest.mark.slow
 def test_mp3_is_what_comes_unasked(serve: Any) -> None:
     with serve(key=KEY).openai() as client:
         response = client.audio.speech.create(**WANTED)
@@ -105,7 +105,7 @@ def test_headers_tell_where_the_time_went(serve: Any) -> None:
     assert (headers["Cache-Control"], headers["X-Accel-Buffering"]) == ("no-store", "no")
 
 
-@pytest.mark.integration
+@pytest.mark.slow
 def test_the_clients_own_errors(serve: Any, tone: Any, until: Any) -> None:
     import openai
 
@@ -140,7 +140,7 @@ def test_the_clients_own_errors(serve: Any, tone: Any, until: Any) -> None:
         until(lambda: served.is_idle)
 
 
-@pytest.mark.integration
+@pytest.mark.slow
 def test_models_and_voices(serve: Any, hibari: Any) -> None:
     import openai
 

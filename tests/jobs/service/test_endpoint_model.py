@@ -17,7 +17,7 @@ from speechmill.jobs.conformance.check_model import check_model
 from speechmill.jobs.conformance.laws import LAWS
 from speechmill.jobs.service.admission import AdmissionLimits
 
-pytestmark = pytest.mark.integration
+pytestmark = pytest.mark.slow
 KEY = "a key for tests"
 TEXTS = ("Good morning.", "Is there any bread?", "Nine boats left before the fog came in.")
 

@@ -49,6 +49,7 @@ def speech(**how: Any) -> dict[str, Any]:
     return {"input": "It was cold.", "response_format": "pcm", **how}
 
 
+@pytest.mark.slow
 def test_a_reader_that_takes_nothing_is_cut_off_and_costs_no_place(serve: Any, tone: Any, until: Any) -> None:
     served = serve(tone(audio_char_s=1.0), AdmissionLimits(max_streams=1, idle_write_s=0.1))
     for shape in ({}, {"stream_format": "sse"}, {"stream": False}):

@@ -79,7 +79,9 @@ def check_sound(storage: Storage, job: speechmill.Job) -> None:
     assert job.run().new_rows == 0
 
 
-@pytest.mark.parametrize("container", CONTAINERS)
+@pytest.mark.parametrize(
+    "container", [pytest.param(name, marks=pytest.mark.slow) if name == "files" else name for name in CONTAINERS]
+)
 def test_changed_rows_are_spoken_and_the_others_keep_their_clips(
     tmp_path: Path, speaking_here: SpeakingHere, container: str
 ) -> None:
@@ -155,7 +157,13 @@ def is_kept(old: Mapping[int, Record], new: Record) -> bool:
     )
 
 
-@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(1, 40))])
+@pytest.mark.parametrize(
+    "seed",
+    [
+        pytest.param(0, marks=pytest.mark.slow),
+        *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(1, 40)),
+    ],
+)
 def test_an_update_ends_as_a_run_from_scratch(tmp_path: Path, speaking_here: SpeakingHere, seed: int) -> None:
     """Law: whatever was edited, killed, swept and edited again, of each row the same comes as from scratch.
 

@@ -188,7 +188,7 @@ def test_every_flipped_byte_of_a_container_is_told(write_output: WriteOutput, te
         storage = write_output(container, "flac")
         key = next(storage.list("audio/")).key
         whole = storage.get(key)
-        for at in range(0, len(whole), max(1, len(whole) // 12)):
+        for at in range(0, len(whole), max(1, len(whole) // 8)):
             storage.put(key, whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :])
             tell("verify", storage.uri, status=(0, 1))
         storage.put(key, whole)

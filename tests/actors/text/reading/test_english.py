@@ -65,7 +65,7 @@ def test_the_projects_sentences_are_read_as_accepted(language: str) -> None:
 
 
 @given(st.integers(0, 10**18 - 1) | st.integers(0, 10**4))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=min(300, 6 * settings.default.max_examples), deadline=None)
 def test_a_number_of_any_size_is_said_as_what_it_is(number: int) -> None:
     assert value_of(cardinal(number)) == number
     if number < 10**12:  # more digits are those of a card
@@ -73,7 +73,7 @@ def test_a_number_of_any_size_is_said_as_what_it_is(number: int) -> None:
 
 
 @given(st.integers(1, 10**9), st.sampled_from(["st", "nd", "rd", "th"]))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=min(100, 2 * settings.default.max_examples), deadline=None)
 def test_an_ordinal_ends_as_one(number: int, suffix: str) -> None:
     said = spoken(f"the {number}{suffix} of them")
     assert said == f"the {ordinal(number)} of them"
@@ -108,7 +108,7 @@ FORMS = ["{m}/{d}/{y}", "{y}-{m:02}-{d:02}", "{d}.{m:02}.{y}", "{name} {d}, {y}"
 
 
 @given(st.dates(date(2015, 1, 1), date(2024, 12, 31)), st.sampled_from(FORMS))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=min(200, 4 * settings.default.max_examples), deadline=None)
 def test_a_date_is_said_by_its_day_month_and_year_in_every_form(day: date, form: str) -> None:
     name = MONTHS[day.month - 1]
     said = spoken("On " + form.format(y=day.year, m=day.month, d=day.day, name=name) + " we met.")
@@ -176,7 +176,7 @@ SIGNS += [(10, "x"), (9, "ix"), (5, "v"), (4, "iv"), (1, "i")]
 
 
 @given(st.integers(1, 3999))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=min(100, 2 * settings.default.max_examples), deadline=None)
 def test_a_roman_numeral_has_the_value_that_it_was_written_for(number: int) -> None:
     letters = ""
     rest = number

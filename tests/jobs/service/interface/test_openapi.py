@@ -41,7 +41,7 @@ def test_without_a_key_it_asks_for_none(tone: Any, serve: Any) -> None:
     assert all("security" not in operation for path in document["paths"].values() for operation in path.values())
 
 
-@pytest.mark.integration
+@pytest.mark.slow
 def test_no_answer_contradicts_it(served: Any) -> None:
     import schemathesis  # half a second, so not while tests are collected
     from schemathesis import GenerationMode
