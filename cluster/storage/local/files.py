@@ -26,10 +26,6 @@ _FOLDER_TRIES = 20
 # ENOENT: pruned meanwhile, with what lay in it. EACCES: a folder may be writable without being readable.
 _UNSYNCED = {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF, errno.ENOENT, errno.ENOTDIR, errno.EACCES}
 
-_LOCAL = {"bcachefs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "jfs", "overlay", "reiserfs", "tmpfs", "xfs", "zfs"}
-"""Types of file systems that all processes see through one kernel, as the mount table names them."""
-_MOUNTS = Path("/proc/self/mountinfo")
-
 
 def storage_error(error: OSError, action: str, path: object) -> SpeechmillError:
     """What an OSError means for a store: StorageFull, StorageDenied, StorageMissing or StorageUnavailable."""
@@ -131,20 +127,3 @@ def sync_folder(folder: Path) -> None:
     except OSError as error:
         if error.errno not in _UNSYNCED:
             raise
-
-
-def is_of_this_machine(folder: Path) -> bool:
-    """Whether all processes see the same names in a folder at every moment; False where that cannot be told.
-
-    Raises:
-        OSError: The folder is not there
-    """
-    device = folder.stat().st_dev
-    place = f"{os.major(device)}:{os.minor(device)}"
-    try:
-        mounts = _MOUNTS.read_text("utf-8", "surrogateescape").splitlines()
-    except OSError:  # no Linux
-        return False
-    # "36 35 98:0 /root /mnt rw,noatime master:1 - ext3 /dev/root rw": the type comes after the dash
-    types = {line.partition(" - ")[2].split(" ", 1)[0] for line in mounts if line.split(" ", 3)[2] == place}
-    return bool(types) and types <= _LOCAL

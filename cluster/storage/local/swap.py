@@ -73,14 +73,7 @@ class Remove:
     claim_of: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Forget:
-    """Remove the claim of a version that is over and replaced, unless claims have to stay for a time."""
-
-    old: str
-
-
-Step = Look | FindClaim | Stage | ClaimVersion | FindOld | Move | IsThere | Remove | Forget
+Step = Look | FindClaim | Stage | ClaimVersion | FindOld | Move | IsThere | Remove
 Steps = Generator[Step, object, bool]
 
 
@@ -122,7 +115,6 @@ def swap(old: str, new: str, name: str) -> Steps:
             yield Remove(over)
         if not is_moved and (yield Look()) == old:
             raise ClaimBroken(follows)
-        yield Forget(old)
     elif follows == name and (yield IsThere(name)):
         # The claim was made when `old` was over, and its own claim removed. What was true would have been moved.
         yield Remove((name,), old)

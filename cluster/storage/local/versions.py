@@ -1,9 +1,8 @@
 """The files and links of a swap (see `local_swap`): versions of one file, replaced without a lock.
 
 Guaranteed: as `local_swap` promises, where the file system has links and makes each name once (`can_swap`); a version
-is on disk before it is claimed, and its name is when `replace` returns. Beside the file may lie hidden names that end
-in `.tmp`: what killed processes left and, where other machines may see a change late, claims of the last `KEEP_S`.
-None is ever read as an object.
+is on disk before it is claimed, and its name is when `replace` returns. Beside the file lie hidden names that end in
+`.tmp`: claims of the last `KEEP_S`, and what killed processes left; none is ever read as an object.
 Not known here: keys.
 """
 
@@ -20,11 +19,11 @@ from pathlib import Path
 
 from ....errors import StorageUnavailable
 from ..keys import TEMPORARY_PREFIX, TEMPORARY_SUFFIX
-from .files import is_of_this_machine, sync_folder
-from .swap import ClaimBroken, ClaimVersion, FindClaim, FindOld, Forget, IsThere, Look, Move, Remove, Stage, Step, swap
+from .files import sync_folder
+from .swap import ClaimBroken, ClaimVersion, FindClaim, FindOld, IsThere, Look, Move, Remove, Stage, Step, swap
 
 KEEP_S = 600.0
-"""So long claims of versions that are over stay on a network mount: another machine may see late what is in place."""
+"""So long claims of versions that are over stay: another machine may not see at once which version is in place."""
 
 _NO_LINKS = {errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL}
 _NOT_MADE = _NO_LINKS | {errno.EACCES, errno.ENOSPC, errno.EDQUOT}
@@ -44,7 +43,6 @@ class Versions:
         self._path = path
         self._folder = path.parent
         self._look = look
-        self._keep_s = None if is_of_this_machine(self._folder) else KEEP_S
         self._prefix = f"{TEMPORARY_PREFIX}{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]}."
 
     def replace(self, old: str, new: str, data: bytes) -> bool:
@@ -89,9 +87,6 @@ class Versions:
                     (self._folder / name).unlink(missing_ok=True)
                 if claim_of is not None:
                     self._claim(claim_of).unlink(missing_ok=True)
-            case Forget(old):
-                if self._keep_s is None:
-                    self._claim(old).unlink(missing_ok=True)
         return answer
 
     def _claim(self, old: str) -> Path:
@@ -141,7 +136,7 @@ class Versions:
 
     def _find_old(self, old: str) -> tuple[str, ...]:
         try:
-            now_s = self._claim(old).lstat().st_mtime  # by the clock of the file system
+            last_s = self._claim(old).lstat().st_mtime - KEEP_S
         except FileNotFoundError:
             return ()
         names: list[str] = []
@@ -149,7 +144,7 @@ class Versions:
             for entry in entries:
                 if entry.name.startswith(self._prefix) and entry.name.endswith(_CLAIM_SUFFIX):
                     with contextlib.suppress(FileNotFoundError):
-                        if self._keep_s is None or entry.stat(follow_symlinks=False).st_mtime <= now_s - self._keep_s:
+                        if entry.stat(follow_symlinks=False).st_mtime <= last_s:
                             names.append(entry.name)
         return tuple(name for name in names if name != self._claim(old).name)
 

@@ -15,7 +15,6 @@ from typing import Any
 
 import pytest
 
-from speechmill.cluster.storage.local import files as local_files
 from speechmill.cluster.storage.local import versions as local_versions
 from speechmill.cluster.storage.local.store import LocalStorage
 from speechmill.errors import StorageConflict, StorageDenied, StorageUnavailable
@@ -129,7 +128,7 @@ except StorageConflict:
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("step", ["FindClaim", "Stage", "ClaimVersion", "FindOld", "Move", "Forget"])
+@pytest.mark.parametrize("step", ["FindClaim", "Stage", "ClaimVersion", "FindOld", "Move"])
 def test_a_process_that_is_paused_in_its_write_keeps_nobody_waiting(store: LocalStorage, step: str, when: str) -> None:
     """It used to hold a lock, so that no other run could take the output. When it goes on, it tells the truth."""
     store.put_if("a", b"old", None)
@@ -147,41 +146,14 @@ def test_a_process_that_is_paused_in_its_write_keeps_nobody_waiting(store: Local
     is_written = b"of the paused" in seen
     assert output.decode().strip() == ("written" if is_written else "refused")
     # From its claim on, the write of the paused process is carried out by others.
-    assert is_written == (step in ("FindOld", "Move", "Forget") or (step, when) == ("ClaimVersion", "after"))
+    assert is_written == (step in ("FindOld", "Move") or (step, when) == ("ClaimVersion", "after"))
     assert store.get("a") == b"three"
-
-
-def test_on_a_disk_of_this_machine_no_claim_stays(store: LocalStorage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Story: finished outputs kept a hidden file for each version of `job.json` and of the lease."""
-    monkeypatch.setattr(local_versions, "is_of_this_machine", lambda folder: True)
-    tag = store.put_if("a", b"begins", None)
-    for number in range(5):
-        tag = store.put_if("a", f"{number}".encode(), tag)
-    with pytest.raises(StorageConflict):
-        store.put_if("a", b"late", "of another version")
-    assert [path.name for path in Path(store.uri).iterdir()] == ["a"]
-
-
-def test_a_mount_table_tells_which_folders_are_of_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Law: a type of file system that is not known, or no table at all, is taken for a network's."""
-    device = tmp_path.stat().st_dev
-    here = f"{os.major(device)}:{os.minor(device)}"
-    table = tmp_path / "mountinfo"
-    monkeypatch.setattr(local_files, "_MOUNTS", table)
-    assert not local_files.is_of_this_machine(tmp_path), "no table"
-    for kind, expected in (("ext4", True), ("nfs4", False), ("fuse.sshfs", False), ("of tomorrow", False)):
-        lines = ["22 27 0:0 / /proc rw - proc proc rw", f"27 1 {here} / / rw,relatime shared:1 - {kind} /dev/vda rw"]
-        table.write_text("".join(f"{line}\n" for line in lines))
-        assert local_files.is_of_this_machine(tmp_path) is expected, kind
-    table.write_text(lines[0])
-    assert not local_files.is_of_this_machine(tmp_path), "a device that is not in it"
 
 
 def test_claims_that_are_over_go_and_those_of_other_files_stay(
     store: LocalStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So that a lease that is renewed for a week leaves no heap of names."""
-    monkeypatch.setattr(local_versions, "is_of_this_machine", lambda folder: False)
     monkeypatch.setattr(local_versions, "KEEP_S", 0.0)
     tags = {key: store.put_if(key, f"{key} begins".encode(), None) for key in ("a", "b")}
     for number in range(5):

@@ -15,7 +15,6 @@ from speechmill.cluster.storage.local.swap import (
     ClaimVersion,
     FindClaim,
     FindOld,
-    Forget,
     IsThere,
     Look,
     Move,
@@ -31,17 +30,12 @@ Swap = Callable[[str, str, str], Steps]
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """The version in place, claims (version, file), files beside it (name, version), and every move that was made.
-
-    Attributes:
-        is_of_this_machine: All see its names at once, so that no claim has to stay
-    """
+    """The version in place, claims (version, file), files beside it (name, version), and every move that was made."""
 
     version: str = "v0"
     claims: frozenset[tuple[str, str]] = frozenset()
     files: frozenset[tuple[str, str]] = frozenset()
     history: tuple[str, ...] = ("v0",)
-    is_of_this_machine: bool = False
 
     def after(self, step: Step, new: str) -> tuple[Folder, object]:
         """What a step does, and its answer."""
@@ -65,9 +59,6 @@ class Folder:
                     files.pop(name, None)
                     claims.pop(name.removeprefix("claim of "), None)
                 claims.pop(claim_of or "", None)
-            case Forget(old):
-                if self.is_of_this_machine:
-                    claims.pop(old, None)
             case Move(name) if name in files:
                 version = files.pop(name)
                 history = (*self.history, version)
@@ -104,7 +95,6 @@ class Orders:
 
     swap: Swap
     num_swaps: int = 1
-    is_of_this_machine: bool = False
     seen: set[Any] = field(default_factory=set)
 
     def next(self, process: Process, folder: Folder) -> tuple[Process, Folder] | None:
@@ -134,10 +124,7 @@ class Orders:
         Raises:
             AssertionError: One is wrong; the first is named
         """
-        start = (
-            Folder(is_of_this_machine=self.is_of_this_machine),
-            tuple(Process(who) for who in range(num_processes)),
-        )
+        start = (Folder(), tuple(Process(who) for who in range(num_processes)))
         frontier: list[Any] = [start]
         self.seen = {start}
         while frontier:
@@ -174,25 +161,17 @@ def alone(folder: Folder, swap: Swap) -> int:
     return num_steps
 
 
-@pytest.mark.parametrize("is_of_this_machine", [True, False])
 @pytest.mark.parametrize(("num_processes", "num_swaps"), [(2, 2), (3, 1)])
 def test_each_version_is_replaced_by_one_in_all_orders(
-    num_processes: int, num_swaps: int, is_of_this_machine: bool, record_property: Any
+    num_processes: int, num_swaps: int, record_property: Any
 ) -> None:
     """Law: who is told yes has written over what it read, who is told no has not, and nobody waits for the paused."""
-    orders = Orders(swap, num_swaps, is_of_this_machine)
+    orders = Orders(swap, num_swaps)
     num_states = orders.explore(num_processes)
     record_property("states", num_states)
     folders = {folder for folder, _ in orders.seen}
     print(f"\n{num_processes} processes, {num_swaps} swaps each: {num_states:,} states, {len(folders):,} folders")
     assert max(alone(folder, swap) for folder in folders) <= 20
-    if is_of_this_machine:
-        over = [
-            (folder, {who.swaps for who in all_}) for folder, all_ in orders.seen if not any(who.step for who in all_)
-        ]
-        ends = {folder for folder, swaps in over if swaps == {num_swaps}}
-        assert ends
-        assert not any(folder.claims or folder.files for folder in ends), "nothing stays beside it once all have ended"
 
 
 def changed(what: str, by: str) -> Swap:
