@@ -3,9 +3,10 @@
 The published graph holds its activations by channel, [1, channels, frames], for the convolutions, and transposes them
 before and after each linear layer. Here they stay by frame, [1, frames, channels]; a depthwise convolution becomes one
 over an image of height 1, for which onnxruntime has kernels that read and write this order. Before and after that,
-the edits of the modules `graph_attention`, `token_products`, `channel_scales` and `graph_head`; what nothing reads any
-more is left out. Guarantees the published function up to float rounding: the kernels add in another order, and the
-int8 layers amplify that. Knows the form of the graph, and nothing of its weights.
+the edits of the modules `graph_attention`, `token_products`, `channel_scales`, `decoder_gelus` and `graph_head`; what
+nothing reads any more is left out. Guarantees the published durations and pitch up to float rounding (the
+kernels add in another order, and the int8 layers amplify that), and the published spectrum up to that and the form of
+GELU. Knows the form of the graph, and nothing of its weights.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import numpy as np
 
 from ..onnx_file import OnnxNode
 from .channel_scales import fold_scales
+from .decoder_gelus import approximate_gelus
 from .edited_graph import EditedGraph
 from .graph_attention import fuse_attention
 from .graph_head import OUTPUTS, split_head
@@ -48,7 +50,7 @@ def frame_major(raw: bytes, path: Path) -> bytes:
     sums = [node.outputs[0] for node in graph.nodes if node.kind == "CumSum"]
     outputs = [name for name in graph.declared if name == "f0"]
     outputs += [last.inputs[0], *(sums if len(sums) == 1 else [])]
-    for edit in (fuse_attention, multiply_tokens, fold_scales):
+    for edit in (fuse_attention, multiply_tokens, fold_scales, approximate_gelus):
         edit(graph)
     graph.set_nodes(_Arranging().arranged(graph.nodes))
     graph.add(_AXIS, np.array([1]))

@@ -13,7 +13,9 @@ import pytest
 import torch
 from onnx import helper, numpy_helper
 
+from speechmill.actors.models.hibari import frame_major as arrangement
 from speechmill.actors.models.hibari.channel_scales import fold_scales
+from speechmill.actors.models.hibari.decoder_gelus import approximate_gelus
 from speechmill.actors.models.hibari.edited_graph import EditedGraph
 from speechmill.actors.models.hibari.frame_major import frame_major
 from speechmill.actors.models.hibari.graph_head import OUTPUTS, split_head
@@ -177,9 +179,17 @@ def test_nothing_in_the_arranged_graph_is_computed_for_nothing() -> None:
         needed.update(node.input)
 
 
-def test_the_arranged_graph_computes_the_published_function(twin, twin_file: Path) -> None:
+@pytest.fixture(scope="module")
+def arranged_exactly(twin_file: Path) -> onnxruntime.InferenceSession:
+    """The arranged float graph, with GELU as published."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(arrangement, "approximate_gelus", lambda graph: None)
+        return session_of(frame_major(twin_file.read_bytes(), twin_file))
+
+
+def test_the_arranged_graph_computes_the_published_function(twin, arranged_exactly) -> None:
     """Compared in float: int8 layers would amplify a rounding until nothing could be seen."""
-    sessions = [twin, session_of(frame_major(twin_file.read_bytes(), twin_file))]
+    sessions = [twin, arranged_exactly]
     for text, speed in ((TEXTS[0], 1.0), (TEXTS[1], 0.7), (TEXTS[3], 1.9)):
         tokens = prepared(Phonemes(british=False).pronounced(text)).tokens
         feed = {"ids": np.array([tokens], np.int64), "speed": np.array([speed], np.float32)}
@@ -201,6 +211,30 @@ def test_the_arranged_graph_computes_the_published_function(twin, twin_file: Pat
             assert arranged[name][0].shape == expected.shape
             assert np.abs(arranged[name][0] - expected).max() < 1e-4 * np.abs(expected).max(), name
         assert np.abs(arranged["f0"] - published["f0"]).max() < 0.02
+
+
+def test_the_form_of_gelu_is_heard_in_no_duration_and_no_pitch(arranged_exactly, twin_file: Path) -> None:
+    """Law: magnitudes move by less than 0.3 dB; the int8 products alone move them by 1 dB on average."""
+    sessions = [arranged_exactly, session_of(frame_major(twin_file.read_bytes(), twin_file))]
+    tokens = prepared(Phonemes(british=False).pronounced(TEXTS[1])).tokens
+    feed = {"ids": np.array([tokens], np.int64), "speed": np.array([1.0], np.float32)}
+    published, approximate = (
+        dict(zip([output.name for output in session.get_outputs()], session.run(None, feed), strict=True))
+        for session in sessions
+    )
+    for name in ("f0", "pulse_frames", "/CumSum_output_0"):
+        assert np.array_equal(published[name], approximate[name]), name
+    decibels = 20 * np.log10(approximate["magnitudes"] / published["magnitudes"])
+    assert 0 < np.abs(decibels).max() < 0.3
+
+
+def test_only_the_gelus_of_the_decoder_are_approximated() -> None:
+    graph = onnx.load_from_string(frame_major(PUBLISHED.read_bytes(), PUBLISHED)).graph
+    kinds = [node.op_type for node in graph.node]
+    assert kinds.count("FastGelu") == 8
+    assert kinds.count("Erf") == 21
+    made_by = {name: node for node in graph.node for name in node.output}
+    assert all("/dec." in made_by[node.input[0]].name for node in graph.node if node.op_type == "FastGelu")
 
 
 def frames_near_voice(f0: np.ndarray) -> list[int]:
@@ -247,7 +281,7 @@ def test_folded_scales_are_those_of_the_channels() -> None:
     assert scales.inputs[1] == f"{target}.scale"
 
 
-@pytest.mark.parametrize("edit", [multiply_tokens, fold_scales])
+@pytest.mark.parametrize("edit", [multiply_tokens, fold_scales, approximate_gelus])
 def test_an_edit_leaves_a_graph_of_another_form_alone(edit: Callable[[EditedGraph], None]) -> None:
     other = PUBLISHED.with_name("oov.onnx")
     graph = EditedGraph(other.read_bytes(), other)
