@@ -170,8 +170,19 @@ def _is_integration(items: list[pytest.Item]) -> bool:
 
 
 @pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
+    """The law of the mark, for the fixtures of a test."""
+    yield from _leaving_ray_alone(item)
+
+
+@pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
-    """The law of the mark: a test that is not marked `integration` leaves Ray alone."""
+    """The law of the mark, for the test."""
+    yield from _leaving_ray_alone(item)
+
+
+def _leaving_ray_alone(item: pytest.Item) -> Generator[None]:
+    """A test that is not marked `integration` starts and joins no Ray."""
     was_there = _is_ray_here()  # a module's fixture may have joined one for other tests
     yield
     if item.get_closest_marker("integration") is None:

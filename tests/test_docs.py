@@ -5,10 +5,10 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from support.statements import statements
 
 ROOT = Path(__file__).parent.parent
 
@@ -48,14 +48,6 @@ def test_a_link_out_of_the_docs_becomes_a_name_and_one_into_them_a_page() -> Non
 
 _SENTENCE = re.compile(r"(^|[.:;`)] )Raises [A-Z`]", re.M)
 _COLUMN = re.compile(r"^[a-z_]\w*(, [a-z_]\w*)* {2,}\S", re.M)
-
-
-def statements(block: Sequence[ast.AST]) -> Iterator[ast.AST]:
-    """The statements of a block and those inside of them: classes and functions are nowhere else."""
-    for node in block:
-        yield node
-        for name in ("body", "orelse", "handlers", "finalbody", "cases"):
-            yield from statements(getattr(node, name, ()))
 
 
 @pytest.mark.parametrize("room", ["actors", "cluster", "jobs", "errors.py"])

@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from support.statements import statements
 
 import speechmill
 from speechmill.actors.models.base import ModelConfig
@@ -114,14 +115,6 @@ def imports_in(path: Path) -> list[ast.Import | ast.ImportFrom]:
     """The statements of a file that import, at any depth of the code: each file is parsed once."""
     found = statements(ast.parse(path.read_text(encoding="utf-8")).body)
     return [node for node in found if isinstance(node, ast.Import | ast.ImportFrom)]
-
-
-def statements(block: Sequence[ast.AST]) -> Iterator[ast.AST]:
-    """The statements of a block and those inside of them. No expression, of which there are ten times as many."""
-    for node in block:
-        yield node
-        for name in ("body", "orelse", "handlers", "finalbody", "cases"):
-            yield from statements(getattr(node, name, ()))
 
 
 def imported(path: Path) -> Iterator[str]:

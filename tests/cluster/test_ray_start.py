@@ -13,6 +13,7 @@ from typing import Any
 
 import psutil
 import pytest
+from ray._private import services
 from support.waiting import HANG_S, eventually
 
 from speechmill.cluster import ray_start
@@ -111,19 +112,29 @@ def test_a_start_that_has_lost_its_scheduler_is_given_up_though_the_server_compu
 
 
 def test_an_interrupt_ends_the_start_and_its_processes(monkeypatch: pytest.MonkeyPatch, children: Children) -> None:
+    """And its thread, which waits for a node that will not come up; Ray has its own functions again."""
+    threads = list[threading.Thread]()
+
+    def get_node(*_: object) -> None:
+        raise RuntimeError("no node yet")
+
     def init(**_: object) -> None:
+        threads.append(threading.current_thread())
         children.append(sleeper())
-        threading.Event().wait()
+        services.get_node("address")  # type: ignore[call-arg]
 
     def interrupt(_: str) -> None:
         if children:
             raise KeyboardInterrupt
 
     monkeypatch.setattr("ray.init", init)
+    monkeypatch.setattr(services, "get_node", get_node)
     monkeypatch.setattr(ray_start, "TELL_AFTER_S", 0.0)
     with pytest.raises(KeyboardInterrupt):
         ray_start.start_ray(waiting=interrupt)
     children[0].wait(HANG_S)
+    threads[0].join(HANG_S)
+    assert services.get_node is get_node
 
 
 @pytest.mark.integration

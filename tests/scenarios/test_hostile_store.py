@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.damaged_bytes import DAMAGE, changed
+from support.damaged_bytes import DAMAGE, UNPICKLED, changed
 from support.outputs import begin, commit, edit_job, first_manifest, reopen
 
 from speechmill.actors.records.manifest import content_digest
@@ -86,7 +86,7 @@ def test_a_damaged_job_json_is_named(tmp_path: Path, output: Storage, tell: Tell
         tell(command, place, status=2, names=("job.json",))
     with pytest.raises(JobError, match=r"job\.json"):
         list(read(output.uri))
-    assert not Path("/tmp/speechmill-was-unpickled").exists()
+    assert not UNPICKLED.exists()
 
 
 JOB_VALUES: dict[str, tuple[dict[str, Any], str]] = {

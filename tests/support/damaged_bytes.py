@@ -8,6 +8,7 @@ import os
 import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 
@@ -25,8 +26,12 @@ def changed(data: bytes, **values: Any) -> bytes:
     return json.dumps(json.loads(data) | values).encode()
 
 
+UNPICKLED = Path("/tmp/speechmill-was-unpickled")
+"""It is there when somebody has unpickled what `DAMAGE` holds."""
+
+
 def pickled(_: bytes) -> bytes:
-    return pickle.dumps(Touch("/tmp/speechmill-was-unpickled"))
+    return pickle.dumps(Touch(str(UNPICKLED)))
 
 
 DAMAGE: dict[str, Callable[[bytes], bytes]] = {

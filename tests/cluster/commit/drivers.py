@@ -328,10 +328,6 @@ class ProtocolRules(Invariants):
             world.acked = world.acked | {shard_of(sent.key)}
         return replace(driver, run=driver.run.commit_landed(sent.key))
 
-    # What has to hold.
-
-    # Where it starts, and where it ends.
-
 
 def _told(request: StoreRequest) -> str:
     match request:

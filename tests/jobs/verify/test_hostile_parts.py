@@ -17,7 +17,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from support.damaged_bytes import DAMAGE, changed
+from support.damaged_bytes import DAMAGE, UNPICKLED, changed
 from support.outputs import first_manifest, rename_parts
 
 from speechmill.actors.records.manifest import content_digest
@@ -92,6 +92,7 @@ def test_a_damaged_manifest_is_told(write_output: WriteOutput, tell: Tell, damag
     if damage != "nothing":
         with pytest.raises(JobError, match=r"000000/0000\."):
             list(read(storage.uri))
+    assert not UNPICKLED.exists()
 
 
 # Containers.

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from support.faulty_endpoint import GOOD, RATE, Answer, FaultyEndpoint, told
-from support.waiting import eventually
+from support.waiting import HANG_S, eventually
 
 from speechmill.actors.models.base import ModelConfig
 from speechmill.actors.models.endpoint.model import Openai
@@ -117,7 +117,7 @@ def test_texts_that_break_a_server_that_works_are_failed_rows_however_many_they_
     """Story: a shard had such texts alone. The server rested longer and longer, and each run stopped there."""
     double = endpoint(lambda body, number: told(500, "broken") if body["input"].startswith("Poison") else GOOD)
     texts = [f"Poison {number}." for number in range(16)]
-    found = outcomes(client(double, concurrency=6, max_attempts=6, away_s=20), *texts)
+    found = outcomes(client(double, concurrency=6, max_attempts=6, away_s=HANG_S), *texts)
     assert all(re.search("6 requests have failed; the last: .*500: broken", str(found[text])) for text in texts)
     asked = double.inputs
     assert {asked[text] for text in texts} == {6}

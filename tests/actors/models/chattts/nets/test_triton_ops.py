@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.integration
 triton = pytest.importorskip("triton", reason="comes with torch for CUDA")
 
 INTERPRETED = """
