@@ -26,7 +26,7 @@ from speechmill.actors.records.utterance import Segment, Utterance
 from speechmill.actors.replica.receipt import JobConfig, Receipt, ReplicaConfig
 from speechmill.actors.replica.replica import Replica
 
-from .test_replica import MemoryStore, give
+from .memory_store import MemoryStore, give
 
 SHARE = 0.3
 CHAR_S = 0.01

@@ -23,7 +23,7 @@ from speechmill.actors.records.utterance import Segment, Utterance
 from speechmill.actors.replica.receipt import JobConfig, ReplicaConfig
 from speechmill.actors.replica.replica import Replica
 
-from ...replica.test_replica import MemoryStore
+from ...replica.memory_store import MemoryStore
 from .test_model import model, segments, spoken
 
 SLOTS = 8
