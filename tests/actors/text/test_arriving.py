@@ -104,9 +104,10 @@ def test_plain_words_are_released_one_word_late() -> None:
     assert arriving.finish() == " we went"
 
 
+@pytest.mark.parametrize("num_chars", [2_000, pytest.param(200_000, marks=pytest.mark.soak)])
 @pytest.mark.parametrize("unit", ["a.", "a. ", " ", ".", "\n", "\u0301", "好", "好，", "w ", "plain words ", "U.S. "])
-def test_much_of_anything_comes_to_an_end(unit: str) -> None:
-    """The suite's time limit is the test: anything quadratic would take hours."""
-    text = unit * (2_000 // len(unit))
+def test_much_of_anything_comes_to_an_end(unit: str, num_chars: int) -> None:
+    """Of much, the suite's time limit is the test: anything quadratic would take hours."""
+    text = unit * (num_chars // len(unit))
     without_space = "".join(released(AS_WRITTEN, list(text)).split())
     assert without_space == "".join(whole(AS_WRITTEN, text).split())

@@ -221,10 +221,11 @@ def test_a_word_over_the_limit_is_named() -> None:
 @pytest.mark.parametrize(
     "unit", ["a.", "a. ", " ", ".", ". (", "\n", "\u0301", "好", "?好", "w ", ", ", "—", '."', "U.S. "]
 )
-def test_a_long_text_of_anything_comes_to_an_end(unit: str) -> None:
-    """The suite's time limit is the test."""
+@pytest.mark.parametrize("times", [1, pytest.param(30, marks=pytest.mark.soak)])
+def test_a_long_text_of_anything_comes_to_an_end(unit: str, times: int) -> None:
+    """Of the longest, the suite's time limit is the test: anything quadratic would take hours."""
     for size, num_chars in ((None, 20_000), (1, 5_000), (5_000, 6_000)):
-        text = unit * (num_chars // len(unit))
+        text = unit * (times * num_chars // len(unit))
         pieces = pieces_of(text, size=size)
         assert isinstance(pieces, str) or without_space("".join(pieces)) == without_space(normalise(text))
 

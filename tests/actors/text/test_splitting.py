@@ -183,10 +183,11 @@ def test_a_word_over_the_limit_is_named_with_its_length() -> None:
 @pytest.mark.parametrize(
     "unit", ["a.", "a. ", " ", ".", ".)", ")", ". (", "\n", "\n ", "好", "?好", "w ", ", ", "—", '."']
 )
-@pytest.mark.parametrize("max_chars", [300, 40_000])
-def test_a_long_text_of_anything_comes_to_an_end(unit: str, max_chars: int) -> None:
-    """The suite's time limit is the test: anything quadratic would take hours."""
-    text = unit * (20_000 // len(unit))
+@pytest.mark.parametrize("max_chars", [300, 2_000_000])
+@pytest.mark.parametrize("num_chars", [20_000, pytest.param(1_000_000, marks=pytest.mark.soak)])
+def test_a_long_text_of_anything_comes_to_an_end(unit: str, max_chars: int, num_chars: int) -> None:
+    """Of the longest, the suite's time limit is the test: anything quadratic would take hours."""
+    text = unit * (num_chars // len(unit))
     pieces = split_or_none(text, max_chars)
     assert pieces is None or without_space("".join(pieces)) == without_space(text)
     assert len(normalise(text)) <= len(text)
