@@ -26,8 +26,10 @@ _CODE = re.compile(
 )
 _LIVED = re.compile(r"[bd]\. ?(?P<about>c\. ?)?(?P<year>(?:1\d|20)\d\d)(?![\w%]|[.,]\d)")
 _SHORT_PARTS = frozenset("art amend sec vol ch chap pt bk cl fig".split())
+_BEHIND_SMALL_PART = re.compile(r"[;:)]|,? (?:§|(?:sec|cl|art|ch|pt|amend)\.|[\d(])")
+_BEHIND_PART = re.compile(r"[;:.)\]]|\s*\Z|,(?! (?:too|for|myself|personally|however|also)\b)| (?:§|(?:of|and|to|in)\b|(?:[Ss]ec|[Cc]l|[Aa]rt|[Cc]h|[Pp]t)\.|[\d(])")
 _TOO_LONG = re.compile(r"TL; ?DR(?!\w)|tl; ?dr(?!\w)")
-_EXTENSION_BEFORE = re.compile(r"[-. ]\d{4},? \Z")
+_EXTENSION_BEFORE = re.compile(r"\d{3}[-. ]\d{4},? \Z")
 _PIECES = re.compile(r"[A-Za-z]+|\d+|[-–.]")
 NUMBERED = frozenset(
     "Nos nos Vol vol Vols vols Fig Figs Figs Eq Eqs Ch ch Chs pp Hwy hwy Rte Rt Apt apt Rm rm Ext ext Ste Sec Art Bldg Ver ver NO".split()
@@ -145,7 +147,10 @@ BOOKS = {
     if entry.when == "verse" and not name.isupper()
 }
 """Books of the Bible by their abbreviations, which need no full stop before chapter and verse."""
-_VERSE = re.compile(r" \d{1,3}:\d")
+_VERSE = re.compile(r" \d{1,3}:\d{1,3}(?!\d| ?[AaPp]\.?[Mm]\b)")
+_PEOPLE = frozenset("Dan Josh Mal Matt Phil Sam Tim".split())
+"""Books that are called as people are, who speak or come at a time: "Tim 3:30"."""
+_NUMBERED_BOOK = re.compile(r"[12] \Z")
 
 
 def _date(text: str, start: int) -> tuple[str, int] | None:
@@ -222,7 +227,7 @@ def _abbreviation(text: str, start: int) -> tuple[str, int] | None:
         and text[end : end + 1] != "."
     ):
         return "floor", end
-    if name in BOOKS and _VERSE.match(text, end):
+    if name in BOOKS and _VERSE.match(text, end) and (name not in _PEOPLE or _NUMBERED_BOOK.search(text, max(0, start - 2), start)):
         return BOOKS[name], end
     if name in NUMBERED:
         number = re.match(r" (?=#?\d)", text[end : end + 3])
@@ -269,7 +274,7 @@ def _code(text: str, start: int) -> tuple[str, int] | None:
     if (
         head in ("x", "X")
         and match["digits"] == match[0][1:]
-        and _EXTENSION_BEFORE.search(text, max(0, start - 8), start)
+        and _EXTENSION_BEFORE.search(text, max(0, start - 12), start)
     ):
         return (
             f"extension {spelled(match['digits']) if len(match['digits']) > 2 else cardinal(match['digits'])}",
@@ -344,7 +349,7 @@ def _roman(text: str, start: int) -> tuple[str, int] | None:
     previous = before[1] if before is not None else ""
     low = previous.lower().rstrip(".")
     tail = match["plural"] or ""
-    is_short = previous.endswith(".") and low in _SHORT_PARTS
+    is_short = previous.endswith(".") and low in _SHORT_PARTS and _is_part_number(text, match, previous)
     if letters[0].islower():
         is_part = low in _PARTS or low in ("p", "pp", "ch")
         return (cardinal(value), match.end()) if letters[0] in _SMALL_ROMANS and is_part else None
@@ -372,6 +377,13 @@ def _roman(text: str, start: int) -> tuple[str, int] | None:
     ruler = text[max(0, start - 48) : start].lower().split()
     is_ruler = previous in regnal_names() or any(word in _TITLES for word in ruler[-4:])
     return (f"the {ordinal(value)}" if is_ruler else cardinal(value)) + tail, match.end()
+
+
+def _is_part_number(text: str, match: re.Match[str], previous: str) -> bool:
+    """Whether numerals behind "art.", "sec." and the like are its number: "I" may begin the next sentence."""
+    if match[0] != "I":
+        return True
+    return (_BEHIND_PART if previous[:1].isupper() else _BEHIND_SMALL_PART).match(text, match.end()) is not None
 
 
 def _capitals(text: str, start: int, *, is_shouted: bool) -> tuple[str, str, int] | None:
