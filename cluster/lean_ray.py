@@ -5,8 +5,7 @@ unless metrics are asked for. Its scheduler (raylet) knows the ports of its agen
 for them, and then ends. The start waits for the node until it is given up; Ray's own gives up after 30 s.
 
 Ray has switches for some of these on its command line alone, and none for the others. So functions of Ray's own modules
-are replaced in the block; a version that has them no more starts as it likes. One block at a time is entered in a
-process.
+are replaced in the block; a version that has them no more starts as it likes.
 """
 
 from __future__ import annotations
@@ -30,20 +29,14 @@ _NO_AGENT = ("sh", "-c", "exec tail -f /dev/null")
 _NOT_OFFERED = -1
 """For a port: what Ray's own agent writes where it offers nothing."""
 
-_REPLACING = threading.Lock()
-"""Held in the block: of two that overlap, the second one would put back what the first one had replaced."""
-
 
 @contextmanager
 def lean_nodes(given_up: threading.Event, metrics_port: int | None = None) -> Generator[None]:
     """In the block, Ray starts lean nodes in this process.
 
     Args:
-        given_up: Ends the waiting for a node that does not come up, or for the end of another such block
+        given_up: Ends the waiting for a node that does not come up
         metrics_port: Where the node exports metrics to Prometheus; None for nowhere
-
-    Raises:
-        TimeoutError: It was given up while another thread started Ray
     """
     from ray._private import node, parameter, services
 
@@ -56,11 +49,7 @@ def lean_nodes(given_up: threading.Event, metrics_port: int | None = None) -> Ge
     ]
     if metrics_port is None:
         replaced.append((services, "_build_python_executable_command_memory_profileable", _without_agent))
-    while not _REPLACING.acquire(timeout=0.1):
-        if given_up.is_set():
-            raise TimeoutError("another thread of this process starts Ray, and has not come to an end")
     with ExitStack() as stack:
-        stack.callback(_REPLACING.release)
         for owner, name, made in replaced:
             if hasattr(owner, name):
                 before = getattr(owner, name)

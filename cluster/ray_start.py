@@ -108,6 +108,7 @@ class _Start:
         try:
             self._watch()
         except BaseException:
+            self._given_up.set()
             self._kill()
             raise
         if self._error is None:

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from ray._private import node, parameter, services
-from support.waiting import HANG_S
 
 from speechmill.cluster.lean_ray import lean_nodes
 
@@ -51,28 +50,3 @@ def test_a_node_is_waited_for_until_it_is_given_up(monkeypatch: pytest.MonkeyPat
         with pytest.raises(TimeoutError, match="no node yet"):
             services.get_node("address")  # type: ignore[call-arg]
     assert len(asked) == 3
-
-
-def test_a_second_start_waits_for_the_first_and_may_be_given_up() -> None:
-    """Story: of two starts that overlapped, the second put back what the first had replaced, for good."""
-    before, given_up, may_enter = functions(), threading.Event(), threading.Event()
-    inside = list[list[Any]]()
-
-    def start() -> None:
-        may_enter.set()
-        with lean_nodes(threading.Event()):
-            inside.append(functions())
-
-    other = threading.Thread(target=start)
-    with lean_nodes(threading.Event()):
-        lean = functions()
-        other.start()
-        assert may_enter.wait(HANG_S)
-        given_up.set()
-        with pytest.raises(TimeoutError, match="another thread"), lean_nodes(given_up):
-            raise AssertionError("two at once")
-        assert functions() == lean
-        assert not inside
-    other.join()
-    assert len(inside) == 1
-    assert functions() == before
