@@ -43,7 +43,9 @@ _DRAWN_OUT = frozenset("啊哈嗯哦噢呀呢吧啦哟嘿呵嘻喵好的嘛呗�
 _TERMS = frozenset("一二三四五六七八九十零〇两百千万亿年月日号號天时時点點分秒周週星期米元块岁歲度级級班层層楼樓")
 _AFTER_TIME = frozenset("上下早晚中凌傍次翌明")
 _FROM = re.compile("从[^，。！？；]{1,6}\\Z")
-_JOURNEY = re.compile(r"[^，。！？；,.!?;~我你他她坐乘]{2,4}(?:高铁|动车|列车|航班|航线|机票|火车|线路|区间|路段|公路|高速|铁路)")
+_JOURNEY = re.compile(
+    r"[^，。！？；,.!?;~我你他她坐乘]{2,4}(?:高铁|动车|列车|航班|航线|机票|火车|线路|区间|路段|公路|高速|铁路)"
+)
 """What follows the two ends of a way, as in "北京~上海高铁"."""
 _PIECES = re.compile(r"\d+|[A-Za-z]+|.")
 _MARKS = {

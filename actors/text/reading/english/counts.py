@@ -18,8 +18,12 @@ _SCALED = re.compile(
     r"|(?P<a2>\d{1,3}(?:,\d{3})+) ?: ?(?P<b2>\d+)(?![\d:,])"
 )
 _EQUALS = re.compile(r" ?=(?!=)")
-_IN_MONTH = re.compile(r"\b(?:in|since|until|till|by|dated?|expires?|exp\.?|from|to|through|between|before|after|[-–]):? ?\Z", re.IGNORECASE)
+_IN_MONTH = re.compile(
+    r"\b(?:in|since|until|till|by|dated?|expires?|exp\.?|from|to|through|between|before|after|[-–]):? ?\Z",
+    re.IGNORECASE,
+)
 _SHARE_BEHIND = re.compile(r" (?:of an? |s\b|secs?\b|seconds?\b|shutter|exposure|chance|odds)")
+_COUNTED = re.compile(r" (?:people|men|women|children|[a-z]{3,}s)\b")
 _PRESSURE = re.compile(r" ?mm ?Hg\b")
 _PRESSURE_BEFORE = re.compile(r"\b(?:BP|[Bb]lood pressure)(?: (?:is|was|of|at|reads?|measured|to))*:? \Z")
 _RECORD = re.compile(r"\d{1,3}(?:–\d{1,3}){2}(?![\d–])")
@@ -118,7 +122,8 @@ def _is_month_of_year(text: str, start: int, match: re.Match[str]) -> bool:
         return False
     if _SHARE_BEHIND.match(text, match.end()):
         return False
-    return len(over) == 2 or _IN_MONTH.search(text, max(0, start - 12), start) is not None
+    is_after = _IN_MONTH.search(text, max(0, start - 12), start) is not None
+    return is_after or over[0] == "0" or (len(over) == 2 and not _COUNTED.match(text, match.end()))
 
 
 def _plain_number(digits: str) -> str:

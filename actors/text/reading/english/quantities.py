@@ -33,7 +33,10 @@ _HEATED = re.compile(
     r"\b(?:(?:[Pp]re)?[Hh]eat(?:ed|ing|s)?|[Bb]ak(?:e|ed|es|ing)|[Oo]vens?|[Rr]oast(?:ed|ing|s)?|[Tt]emp(?:erature)?s?|[Cc]ook(?:ed|ing|s)?|[Bb]oil(?:ed|ing|s)?|"
     r"[Ff]reez(?:e|es|ing)|[Hh]ighs?|[Ll]ows?|[Ff]evers?|[Dd]egrees)\b[^.!?]{0,30}\Z"
 )
-_PLACED = re.compile(r"\b(?:seat|gate|room|flat|apartment|apt|unit|suite|row|number|no|bus|bay|exit|stand|class|section|locker|box)s?\.? \Z", re.IGNORECASE)
+_PLACED = re.compile(
+    r"\b(?:seat|gate|room|flat|apartment|apt|unit|suite|row|number|no|bus|bay|exit|stand|class|section|locker|box)s?\.? \Z",
+    re.IGNORECASE,
+)
 _SIDE = re.compile(r" ?([NSEW])\b(?!\.\w)")
 _SIDES = {"N": "north", "S": "south", "E": "east", "W": "west"}
 _POWER = re.compile(

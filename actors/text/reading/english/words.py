@@ -26,8 +26,6 @@ _CODE = re.compile(
 )
 _LIVED = re.compile(r"[bd]\. ?(?P<about>c\. ?)?(?P<year>(?:1\d|20)\d\d)(?![\w%]|[.,]\d)")
 _SHORT_PARTS = frozenset("art amend sec vol ch chap pt bk cl fig".split())
-_BEHIND_SMALL_PART = re.compile(r"[;:)]|,? (?:§|(?:sec|cl|art|ch|pt|amend)\.|[\d(])")
-_BEHIND_PART = re.compile(r"[;:.)\]]|\s*\Z|,(?! (?:too|for|myself|personally|however|also)\b)| (?:§|(?:of|and|to|in)\b|(?:[Ss]ec|[Cc]l|[Aa]rt|[Cc]h|[Pp]t)\.|[\d(])")
 _TOO_LONG = re.compile(r"TL; ?DR(?!\w)|tl; ?dr(?!\w)")
 _EXTENSION_BEFORE = re.compile(r"\d{3}[-. ]\d{4},? \Z")
 _PIECES = re.compile(r"[A-Za-z]+|\d+|[-–.]")
@@ -227,7 +225,11 @@ def _abbreviation(text: str, start: int) -> tuple[str, int] | None:
         and text[end : end + 1] != "."
     ):
         return "floor", end
-    if name in BOOKS and _VERSE.match(text, end) and (name not in _PEOPLE or _NUMBERED_BOOK.search(text, max(0, start - 2), start)):
+    if (
+        name in BOOKS
+        and _VERSE.match(text, end)
+        and (name not in _PEOPLE or _NUMBERED_BOOK.search(text, max(0, start - 2), start))
+    ):
         return BOOKS[name], end
     if name in NUMBERED:
         number = re.match(r" (?=#?\d)", text[end : end + 3])
@@ -349,14 +351,14 @@ def _roman(text: str, start: int) -> tuple[str, int] | None:
     previous = before[1] if before is not None else ""
     low = previous.lower().rstrip(".")
     tail = match["plural"] or ""
-    is_short = previous.endswith(".") and low in _SHORT_PARTS and _is_part_number(text, match, previous)
+    is_short = previous.endswith(".") and low in _SHORT_PARTS
     if letters[0].islower():
         is_part = low in _PARTS or low in ("p", "pp", "ch")
         return (cardinal(value), match.end()) if letters[0] in _SMALL_ROMANS and is_part else None
     is_single = len(letters[0]) == 1
     if is_single and (letters[0] in "CDLM" or (low not in _PARTS and not is_short and previous not in regnal_names())):
         return None
-    if letters[0] == "I" and low not in _PARTS and not is_short and not _BEHIND_FIRST.match(text, match.end()):
+    if letters[0] == "I" and low not in _PARTS and not _BEHIND_FIRST.match(text, match.end()):
         return None
     if low in _PARTS or is_short:
         return cardinal(value) + tail, match.end()
@@ -377,13 +379,6 @@ def _roman(text: str, start: int) -> tuple[str, int] | None:
     ruler = text[max(0, start - 48) : start].lower().split()
     is_ruler = previous in regnal_names() or any(word in _TITLES for word in ruler[-4:])
     return (f"the {ordinal(value)}" if is_ruler else cardinal(value)) + tail, match.end()
-
-
-def _is_part_number(text: str, match: re.Match[str], previous: str) -> bool:
-    """Whether numerals behind "art.", "sec." and the like are its number: "I" may begin the next sentence."""
-    if match[0] != "I":
-        return True
-    return (_BEHIND_PART if previous[:1].isupper() else _BEHIND_SMALL_PART).match(text, match.end()) is not None
 
 
 def _capitals(text: str, start: int, *, is_shouted: bool) -> tuple[str, str, int] | None:
