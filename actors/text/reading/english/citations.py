@@ -19,7 +19,7 @@ _KINDS = {
     "Bankr": "bankruptcy procedure",
 }
 _SERIES = re.compile(
-    r"(?P<letters>(?:[A-Z]\. ?){1,2}(?:W\. ?)?)(?P<series>[23]d|4th)\b"
+    r"(?P<letters>(?:[A-Z]\. ?){1,2}(?:W\. ?)?)(?P<series>[23]d|4th)(?=,? (?:at )?\d)"
     r"|(?P<name>F\. ?Supp\.|S\. ?Ct\.|L\. ?Ed\.|So\.|Cal\. ?Rptr\.|Cal\. ?App\.)(?: ?(?P<series2>[23]d|4th|5th))?(?= \d)"
 )
 _NAMES = {

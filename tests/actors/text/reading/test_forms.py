@@ -19,6 +19,7 @@ def spoken(text: str, language: str = "en") -> str:
         ("See Fed. R. Evid. 702.", "See federal rule of evidence seven hundred two."),
         ("Read p. 26 of it.", "Read page twenty six of it."),
         ("It is 88 F.3d 7.", "It is eighty eight F third seven."),
+        ("Live at 12 N. 4th Street.", "Live at twelve north fourth Street."),
         ("We wait 3d here.", "We wait three days here."),
         ("Pub. L. No. 99-12 stands.", "Public law ninety nine, twelve stands."),
         ("Read Jn 4:7-9 and Ruth 1:16.", "Read John four seven to nine and Ruth one sixteen."),
@@ -173,6 +174,7 @@ def test_numbers_that_are_no_names(text: str, said: str) -> None:
         ("提了问题3-5个，见表2-1。", "提了问题三到五个，见表二杠一。"),
         ("晚安~明天见，周一~周五。", "晚安，明天见，周一到周五。"),
         ("北京~上海高铁。", "北京到上海高铁。"),
+        ("2·5倍。", "二点五倍。"),
         ("1、2个苹果。", "一、两个苹果。"),
     ],
 )
