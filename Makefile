@@ -23,7 +23,7 @@ ALWAYS_IMPORTED := ray, numpy, pyarrow, onnxruntime, boto3, pydantic, typer, ric
 
 export VIRTUAL_ENV := $(CURDIR)/.venv
 
-.PHONY: setup demo demo-voices clips check lint style types test tests-of-all quick-tests always docs soak format quality gpu gpu-bundle lock clean
+.PHONY: setup demo demo-voices clips check lint style types test tests-of-all quick-tests docs soak format quality gpu gpu-bundle lock clean
 
 setup: .venv/.runtime
 
@@ -67,9 +67,10 @@ types: .venv/.types
 	$(BIN)/basedpyright
 	mv $@.begun $@
 
-.venv/.checked: .venv/.dev always
-	@$(FIND_CHECKED) | sort > $@.new
-	@cmp -s $@.new $@ || cp $@.new $@
+# Written here and not by a rule: make would not begin to check while it runs tests.
+LIST := .venv/.checked
+_ := $(shell [ ! -d .venv ] || { $(FIND_CHECKED) | sort > $(LIST).new; cmp -s $(LIST).new $(LIST) || cp $(LIST).new $(LIST); })
+$(LIST): ;
 
 PYTEST := $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder --numprocesses
 
