@@ -66,7 +66,8 @@ def ordinary(limits: Sequence[Limit], scores: Sequence[Mapping[str, float]]) -> 
     """The scores of clips of which none lies far out: three bad clips in a hundred would move limits beyond them.
 
     A score lies far out beyond `FAR` times the distance from the median to the worst twentieth. So up to a twentieth of
-    the clips may be bad; where scores are alike, none is far out.
+    the clips may be bad; where scores are alike, none is far out. Scores that come in steps have longer tails: up to
+    twice as far, those are ordinary that follow each other without a gap of that distance.
     """
     fences: list[tuple[Limit, float]] = []
     for limit in limits:
@@ -74,8 +75,22 @@ def ordinary(limits: Sequence[Limit], scores: Sequence[Mapping[str, float]]) -> 
         if len(ranked) >= MIN_SCORES:
             median, bad = ranked[len(ranked) // 2], ranked[int(0.95 * (len(ranked) - 1))]
             if bad != median:
-                fences.append((limit, median + FAR * (bad - median)))
+                fences.append((limit, _fence(ranked, median, bad - median)))
     return [own for own in scores if not any(_is_beyond(limit, fence, own) for limit, fence in fences)]
+
+
+def _fence(ranked: Sequence[float], median: float, spread: float) -> float:
+    """The last ordinary one of the scores, ranked from good to bad, as far as the tail may reach."""
+    fence = last = median + FAR * spread
+    for score in ranked:
+        distance = (score - median) / spread
+        if distance <= FAR:
+            last = score
+        elif distance > 2 * FAR or abs(score - last) > 1.001 * abs(spread):
+            break
+        else:
+            fence = last = score
+    return fence
 
 
 def _is_beyond(limit: Limit, fence: float, scores: Mapping[str, float]) -> bool:

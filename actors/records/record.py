@@ -24,9 +24,8 @@ SIDECAR = ("id", "text", "voice", "seed", "speed", "metadata", "sample_rate", "n
 class Record:
     """One row of the corpus as it ended: spoken or refined ("ok"), or neither ("failed", with the reason in `error`).
 
-    Reserved for later versions, written only where they are set, and accepted where they are not:
-
-    The fields from `audio` to `num_segments` are None in a failed and in a refined row, `refined` in every other.
+    The fields from `audio` to `num_segments` are None in a failed and in a refined row, `refined` in every other. Those
+    from `normalized_text` on are written only where they are set.
 
     Attributes:
         audio, member: Key of the object that holds the clip, and its place inside: a tar member's name, a parquet row's

@@ -1,5 +1,5 @@
-"""What is sent along with a job: the job file, a few lines that start it, the rows that
-an update is limited to, and speechmill itself where it lacks.
+"""What is sent along with a job: the job file, a few lines that start it, the rows that an update is limited to, and
+speechmill itself where it lacks.
 
 speechmill goes as plain files (`py_modules`), not as a wheel. A wheel is installed on every node by the `pip` that
 happens to be on the head's path, with all that it depends on: that takes a package index, and minutes. A folder is
@@ -7,7 +7,7 @@ unpacked, and put before what is installed. It is taken from the imported packag
 wheel are sent alike, with the few lines of metadata from which `importlib.metadata` reads the version.
 
 Guaranteed: source files of the package, the given job and rows, nothing else; no value of this process's environment.
-Ray names a package by its content: the second job of the same speechmill uploads nothing but its job file.
+Ray names a package by its content: the second job of the same speechmill uploads only its job file and rows.
 """
 
 from __future__ import annotations

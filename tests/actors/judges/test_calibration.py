@@ -54,6 +54,18 @@ def test_a_few_bad_clips_in_the_sample_do_not_move_its_thresholds() -> None:
     assert thresholds([limit], mixed, 0.002)["gap_s"] > 1.5
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_tail_in_steps_is_ordinary_and_what_lies_behind_a_gap_is_not(sign: int) -> None:
+    """Story: silences of 0.58 s, of which a corpus had eight, were learned as bad: they come in steps of 20 ms."""
+    limit = Limit("trail_s", "trail", None, is_lowest=sign < 0)
+    steps = {0.5: 900, 0.52: 40, 0.54: 12, 0.56: 8, 0.58: 8}
+    good = [{"trail_s": sign * silence_s} for silence_s, count in steps.items() for _ in range(count)]
+    bad = [{"trail_s": sign * (0.64 + 0.02 * number)} for number in range(20)]
+    assert ordinary([limit], good + bad) == good
+    touching = [{"trail_s": sign * (0.6 + 0.015 * number)} for number in range(20)]
+    assert ordinary([limit], good + touching) == good + touching[:2], "not beyond twice as far"
+
+
 def test_scores_that_are_alike_are_all_ordinary() -> None:
     limit, scores = Limit("clipped", "clipped", 0.001), [{"clipped": 0.0}] * 490 + [{"clipped": 0.1}] * 10
     assert ordinary([limit], scores) == scores

@@ -12,7 +12,9 @@ MEASURES = frozenset(
     "晚夜集道趟遍笔筆股户戶扇届屆"
 )
 _LONG = re.compile("平方|立方|[厘毫]米|毫[升克]|英[里寸尺镑鎊]|海里|光年|[美欧歐日港澳加]元|卢布|法郎")
-_NO_MEASURE = re.compile("年[级級]|元(?:[一二三]次|方程)|次[元方函曲]|人[转轉]|分之|[项項]式|[届屆](?=[中全])")
+_NO_MEASURE = re.compile(
+    r"年[级級]|元(?:[一二三]次|方程)|次[元方函曲]|人[转轉]|分之|[项項]式|[声聲][调調]|[届屆](?=[中全])|[栋棟](?=[\d一二三四五六七八九单單])"
+)
 _PAIR = re.compile(r"(?P<first>[1-9])、(?P<second>[2-9])(?![\d、.])")
 
 
@@ -30,7 +32,13 @@ def read_pair(text: str, start: int) -> tuple[str, str, int] | None:
     if match is None or int(match["second"]) != int(match["first"]) + 1:
         return None
     before = text[max(0, start - 1) : start]
-    if before in ("、", "第") or before.isdigit() or not is_counted(text, match.end(), before):
+    if (
+        before in ("、", "第")
+        or (match["first"] == "1" and before in ("", "\n"))
+        or before.isdigit()
+        or not is_counted(text, match.end(), before)
+    ):
         return None
+    # "1、" at the start of a line is the number of an item.
     words = "".join(DIGITS[int(digit)] for digit in match.group("first", "second"))
     return "number", {"一二": "一两", "二三": "两三"}.get(words, words), match.end()

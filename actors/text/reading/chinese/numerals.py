@@ -14,13 +14,13 @@ NUMBER = re.compile(
 DIGITS = "零一二三四五六七八九"
 _PLACES = ("", "十", "百", "千")
 _GROUPS = ("", "万", "亿", "万亿", "亿亿")
-_MAXDIGITS = 4 * len(_GROUPS)
+_MAX_DIGITS = 4 * len(_GROUPS)
 
 
 def cardinal(number: str | int, *, is_counting: bool = False) -> str:
     """A whole number: "1005" is 一千零五. is_counting: a measure word follows, so that 2 by itself is 两."""
     digits = str(number).lstrip("0") or "0"
-    if len(digits) > _MAXDIGITS:
+    if len(digits) > _MAX_DIGITS:
         return spelled(digits)
     if digits == "2" and is_counting:
         return "两"

@@ -40,7 +40,9 @@ _TO = re.compile(r" ?(?:[-–—−~～]{1,2}) ?(?=[\d.¥￥$€£])")
 _SCALE = re.compile(
     r" ?(?:[万亿萬億兆百千十]+)|(?P<short>[kK])(?![A-Za-z金])|(?P<wan>[wW])(?=[+＋多]|粉|人|元|块|播|阅|赞|点击|用户|浏览|观看|次|条|字|份|票)|(?P<million>[mM])(?![A-Za-z²³/])"
 )
-_SHORT_YEAR = re.compile(r"(?P<y>\d{2})年(?=[春夏秋冬初底末]|世界杯|奥运|亚运|洪水|金融|非典|出生|毕业|入[学伍党])")
+_SHORT_YEAR = re.compile(
+    r"(?P<y>\d{2})年(?=[春夏秋冬](?![春夏秋冬华])|初(?![心衷恋期])|底(?![蕴子气])|末|世界杯|奥运|亚运|洪水|金融|非典|出生|毕业|入[学伍党])"
+)
 _QUARTER_YEAR = re.compile(r"(?P<y>(?:19|20)\d\d) ?(?=[QH][1-4](?!\d))")
 _FIGURE = re.compile(r"(?:图|圖|表|式|例|题|題|附录|附件)\s?\Z")
 _PER_SHARE = re.compile("(?P<share>[百千万]+分之)(?P<words>.+)")
@@ -259,7 +261,9 @@ def _range(text: str, start: int, words: str, end: int, ranged: re.Match[str]) -
     before = text[max(0, start - 6) : start]
     if re.search(r"(?:比分|比|以|得分)[是为]?\s?\Z", before) and text[end] in "-–—":
         joint = "比"
-    elif text[end : end + 1] == "-" and (_FIGURE.search(before) or re.match(r"\d{1,2}班", text[ranged.end() :][:3])):
+    elif text[end : end + 1] == "-" and (
+        _is_figure(text, before, ranged.end()) or re.match(r"\d{1,2}班", text[ranged.end() :][:3])
+    ):
         joint = "杠"
     elif text[end : end + 1] in "-−" and _is_sum(text, start, ranged.end()):
         return None
@@ -275,6 +279,18 @@ def _range(text: str, start: int, words: str, end: int, ranged: re.Match[str]) -
     if share is not None and first[0] == "number" and joint == "到":
         return "range", f"{share['share']}{first[1]}到{share['words']}", rest[2]
     return "range", f"{first[1]}{joint}{rest[1]}", rest[2]
+
+
+def _is_figure(text: str, before: str, second: int) -> bool:
+    """Whether two numbers with a hyphen are that of a figure, a table or a problem, and count nothing."""
+    digits = re.compile(r"\d+").match(text, second)
+    if (
+        digits is None
+        or is_counted(text, digits.end(), "")
+        or text[digits.end() : digits.end() + 1] in ("例", "题", "題")
+    ):
+        return False
+    return _FIGURE.search(before) is not None
 
 
 def _is_score_of(text: str, start: int, ranged: re.Match[str]) -> bool:

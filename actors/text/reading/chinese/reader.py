@@ -32,6 +32,7 @@ _DAYS = re.compile(r"[周週月][一二三四五六日天]?\Z|[一二三四五�
 _ORDERED = re.compile("[单單号號务題题间間件目房第案]\\s?\\Z")
 _SIGN = re.compile(r"(?P<sign>[-−+±~～≈])(?=\.?\d)")
 _SIGNS = {"-": "负", "−": "负", "+": "正", "±": "正负", "~": "约", "～": "约", "≈": "约等于"}
+_COLD = re.compile(r"[-−]\d+(?:\.\d+)?(?: ?[-~～到至] ?[-−]?\d+(?:\.\d+)?)? ?(?:°|℃|℉|º|度|摄氏|华氏|%)")
 _NO = re.compile(r"[Nn][Oo]\. ?(?P<digits>\d+)")
 _WIDE = re.compile(r"[^\x00-\x7f]")
 _HAN_DIGITS = frozenset("一二三四五六七八九十")
@@ -39,6 +40,13 @@ _IS_HAN = re.compile(f"[{HAN}]")
 _CLOSED = frozenset("，。！？、；：”）」』》…")
 _DRAWN_OUT = frozenset("啊哈嗯哦噢呀呢吧啦哟嘿呵嘻喵好的嘛呗哇啰咯唉哎诶")
 """Characters behind which a tilde lengthens a sound."""
+_TERMS = frozenset("一二三四五六七八九十零〇两百千万亿年月日号號天时時点點分秒周週星期米元块岁歲度级級班层層楼樓")
+_AFTER_TIME = frozenset("上下早晚中凌傍次翌明")
+_FROM = re.compile("从[^，。！？；]{1,6}\\Z")
+_JOURNEY = re.compile(
+    r"[^，。！？；,.!?;~我你他她坐乘]{2,4}(?:高铁|动车|列车|航班|航线|机票|火车|线路|区间|路段|公路|高速|铁路)"
+)
+"""What follows the two ends of a way, as in "北京~上海高铁"."""
 _PIECES = re.compile(r"\d+|[A-Za-z]+|.")
 _MARKS = {
     ".": "点",
@@ -126,7 +134,8 @@ def _read(text: str, start: int) -> Span | None:
         if found is not None and found[0] == "phone":
             return Span(start, found[2], found[0], found[1])
     sign = _SIGN.match(text, start)
-    if sign is not None and sign["sign"] in "-−" and WEAPONS.search(text, max(0, start - 3), start):
+    is_named = WEAPONS.search(text, max(0, start - 3), start) is not None and not _COLD.match(text, start)
+    if sign is not None and sign["sign"] in "-−" and is_named:
         return Span(start, start + 1, MARK, "")
     if (
         sign is not None
@@ -206,8 +215,8 @@ def _symbol(text: str, start: int, before: str) -> Span | None:
     if stars is not None:
         full, empty = len(stars["full"]), len(stars["empty"])
         words = f"{'两' if full == 2 else cardinal(full)}{'颗半星' if stars['half'] else '颗星'}"
-        outof = f"，满分{cardinal(full + empty + bool(stars['half']))}颗星" if empty else ""
-        return Span(start, stars.end(), "rating", words + outof)
+        rated = f"，满分{cardinal(full + empty + bool(stars['half']))}颗星" if empty else ""
+        return Span(start, stars.end(), "rating", words + rated)
     if char == "·" and before in _HAN_DIGITS and text[start + 1 : start + 2] in _HAN_DIGITS:
         return Span(start, start + 1, MARK, "")
     if char == "~":
@@ -275,17 +284,24 @@ def _symbol(text: str, start: int, before: str) -> Span | None:
 
 
 def _tilde(text: str, start: int, before: str) -> Span:
-    """Tildes: "to" between two terms, and silent where they lengthen a sound or adorn a word."""
+    """Tildes: "to" between two terms, a comma between other words, silent where they lengthen a sound."""
     end = start
     while text[end : end + 1] == "~":
         end += 1
     after = text[end : end + 1]
-    is_from = bool(before.strip()) and before.isalnum() and before not in _DRAWN_OUT
-    if end == start + 1 and is_from and after.isalnum():
-        return Span(start, end, "range", "到")
+    if end == start + 1 and before.isalnum() and after.isalnum() and before not in _DRAWN_OUT:
+        is_between = _is_term(before) and (_is_term(after) or after in _AFTER_TIME)
+        if is_between or _JOURNEY.match(text, end) or _FROM.search(text, max(0, start - 8), start):
+            return Span(start, end, "range", "到")
+        return Span(start, end, MARK, "，")
     if not (_IS_HAN.match(before) or _IS_HAN.match(after) or before in _CLOSED):
         return Span(start, end, "symbol", "波浪号")
     return Span(start, end, MARK, "")
+
+
+def _is_term(char: str) -> bool:
+    """Whether a character belongs to a number, a time or a name in Latin letters."""
+    return char.isascii() or char in _TERMS
 
 
 def _is_difference(text: str, start: int) -> bool:

@@ -10,7 +10,7 @@ import re
 from .numerals import cardinal
 
 _RULES = re.compile(
-    r"(?P<federal>Fed\. ?)?R(?P<many>s)?\. ?(?:(?P<kind>Civ|Crim|App|Bankr)\. ?P\.|(?P<evidence>Evid)\.)(?P<space> ?)(?=[\d(]|\s*\S|\Z)"
+    r"(?P<federal>Fed\. ?)?R(?P<many>s)?\. ?(?:(?P<kind>Civ|Crim|App|Bankr)\. ?P\.|(?P<evidence>Evid)\.)"
 )
 _KINDS = {
     "Civ": "civil procedure",
@@ -19,12 +19,16 @@ _KINDS = {
     "Bankr": "bankruptcy procedure",
 }
 _SERIES = re.compile(
-    r"(?P<letters>(?:[A-Z]\. ?){1,2}(?:W\. ?)?)(?P<series>[23]d|4th)\b"
+    r"(?P<letters>(?:[A-Z]\. ?){1,2}(?:W\. ?)?)(?P<series>[23]d|4th)(?=,? (?:at )?\d)"
     r"|(?P<name>F\. ?Supp\.|S\. ?Ct\.|L\. ?Ed\.|So\.|Cal\. ?Rptr\.|Cal\. ?App\.)(?: ?(?P<series2>[23]d|4th|5th))?(?= \d)"
 )
-_NAMES = {"F": "federal supplement", "S": "supreme court", "L": "lawyers' edition", "So": "southern"} | {
-    "CalR": "California reporter",
-    "CalA": "California appellate",
+_NAMES = {
+    "FSupp": "federal supplement",
+    "SCt": "supreme court",
+    "LEd": "lawyers' edition",
+    "So": "southern",
+    "CalRptr": "California reporter",
+    "CalApp": "California appellate",
 }
 CITED = frozenset(("Fed", "Pub", "So", "Cal"))
 """Words that begin a citation, where they have a full stop behind them."""
@@ -42,7 +46,7 @@ def read_citation(text: str, start: int) -> tuple[str, int] | None:
         federal = "federal " * bool(rules["federal"])
         kind = "evidence" if rules["evidence"] else _KINDS[rules["kind"]]
         is_end = not text[rules.end() :].strip()
-        return f"{federal}rule{'s' * bool(rules['many'])} of {kind}{'.' * is_end}", rules.end() - len(rules["space"])
+        return f"{federal}rule{'s' * bool(rules['many'])} of {kind}{'.' * is_end}", rules.end()
     law = _PUBLIC_LAW.match(text, start)
     if law is not None:
         return f"public law {cardinal(law['congress'])}, {cardinal(law['number'])}", law.end()
@@ -52,8 +56,5 @@ def read_citation(text: str, start: int) -> tuple[str, int] | None:
     if series["letters"]:
         letters = " ".join(re.findall("[A-Z]", series["letters"]))
         return f"{letters} {_NTH[series['series']]}", series.end()
-    plain = re.sub(r"[. ]", "", series["name"])
-    name = _NAMES[
-        "CalR" if plain == "CalRptr" else "CalA" if plain == "CalApp" else "So" if plain == "So" else plain[0]
-    ]
+    name = _NAMES[re.sub(r"[. ]", "", series["name"])]
     return f"{name} {_NTH[series['series2']]}" if series["series2"] else name, series.end()

@@ -34,7 +34,7 @@ _ROAD = re.compile(
     r"Avenue|Road|Drive|Boulevard|Lane|Court|Place|Square|Terrace|Parkway|Highway|Way|Crescent|Row|Hill|Gardens|Close|Broadway)\b"
 )
 _SPELL_AFTER = re.compile(
-    r"(?i:\b(?:pmid|issn|text(?:ed)? \S{1,12} to|pin|codes?|zip|extension|ext|dial(?:led|ed|s|ling|ing)?|call(?:ed|s|ing)?|text(?:ed)?|press|phone[ds]?|rang|ring|answers? on|answered on|agent|password|passcode|combination|serial|account|tracking|"
+    r"(?i:\b(?:pmid|issn|text(?:ed)? (?-i:[A-Z][A-Z0-9]{0,11}) to|pin|codes?|zip|extension|ext|dial(?:led|ed|s|ling|ing)?|call(?:ed|s|ing)?|text(?:ed)?|press|phone[ds]?|rang|ring|answers? on|answered on|agent|password|passcode|combination|serial|account|tracking|"
     r"reference|pincode|postcode|id|license|plate|isbn|hotline)(?:\.|:| is| no\.?| number| #)?:? #?)\Z|, [A-Z]{2} \Z"
 )
 _CALL_BEHIND = re.compile(r" (?:calls?|operators?|dispatch(?:ers?)?|hotline|helpline)\b(?! (?:were|from \d))")

@@ -18,6 +18,12 @@ _SCALED = re.compile(
     r"|(?P<a2>\d{1,3}(?:,\d{3})+) ?: ?(?P<b2>\d+)(?![\d:,])"
 )
 _EQUALS = re.compile(r" ?=(?!=)")
+_IN_MONTH = re.compile(
+    r"\b(?:in|since|until|till|by|dated?|expires?|exp\.?|from|to|through|between|before|after|[-–]):? ?\Z",
+    re.IGNORECASE,
+)
+_SHARE_BEHIND = re.compile(r" (?:of an? |s\b|secs?\b|seconds?\b|shutter|exposure|chance|odds)")
+_COUNTED = re.compile(r" (?:people|men|women|children|[a-z]{3,}s)\b")
 _PRESSURE = re.compile(r" ?mm ?Hg\b")
 _PRESSURE_BEFORE = re.compile(r"\b(?:BP|[Bb]lood pressure)(?: (?:is|was|of|at|reads?|measured|to))*:? \Z")
 _RECORD = re.compile(r"\d{1,3}(?:–\d{1,3}){2}(?![\d–])")
@@ -32,7 +38,10 @@ _BOOK = re.compile(
     r"Revelation|Gita)\.? \Z"
 )
 _ACROSS = re.compile(r"[-–](\d{1,3}):(\d{1,3})(?!\d)")
-_NTH = re.compile(r"(?P<number>[23])d(?= (?:[A-Z][a-z]|ed\.))")
+_NTH = re.compile(
+    r"(?P<number>[23])d(?= (?:ed|Cir|Dist|Dept|App|Sess|Cong|Div|Inf|Cav|Bn|Lt|Batt)\.| (?:[A-Z][\w.]+ ){0,2}(?:Cir|Lt|Congress|Lieutenant|Infantry|"
+    r"Cavalry|Battalion|Brigade|Regiment|Division|Army|Corps|Marines?|Armou?red|Airborne|Artillery|Squadron|Wing|Platoon|Company)\b)"
+)
 _PLURAL = re.compile(r"(?P<number>\d{1,4})s(?![\w/²'’-])(?P<of> of\b)?")
 _MANY = {"10": "tens", "100": "hundreds", "1000": "thousands"}
 _MANY_BEFORE = re.compile(
@@ -79,7 +88,7 @@ def read_fraction(text: str, start: int) -> tuple[str, int] | None:
         return f"{cardinal(over)} divided by {cardinal(under)}", match.end()
     if YEAR.fullmatch(over) and len(under) == 2 and int(under) == (int(over) + 1) % 100:
         return f"{year(over)} to {cardinal(under) if under[0] != '0' else year(int(over) + 1)}", match.end()
-    if YEAR.fullmatch(under) and int(under) >= 1900 and 1 <= int(over) <= 12 and len(over) < 3:
+    if _is_month_of_year(text, start, match):
         return f"{MONTHS[int(over) - 1]} {year(under)}", match.end()
     if match[0] in _IDIOMS and not re.match(r" (?:of|cup|inch|mile)", text[match.end() : match.end() + 6]):
         return _IDIOMS[match[0]], match.end()
@@ -104,6 +113,17 @@ def read_fraction(text: str, start: int) -> tuple[str, int] | None:
     if YEAR.fullmatch(over) and YEAR.fullmatch(under):
         return f"{year(over)} slash {year(under)}", match.end()
     return f"{_plain_number(over)} slash {_plain_number(under)}", match.end()
+
+
+def _is_month_of_year(text: str, start: int, match: re.Match[str]) -> bool:
+    """Whether a fraction is a month and its year: "04/2005", "in 4/2005"; "1/2000" by itself is none."""
+    over, under = match["over"], match["under"]
+    if len(over) > 2 or not 1 <= int(over) <= 12 or not YEAR.fullmatch(under) or int(under) < 1900:
+        return False
+    if _SHARE_BEHIND.match(text, match.end()):
+        return False
+    is_after = _IN_MONTH.search(text, max(0, start - 12), start) is not None
+    return is_after or over[0] == "0" or (len(over) == 2 and not _COUNTED.match(text, match.end()))
 
 
 def _plain_number(digits: str) -> str:

@@ -34,7 +34,7 @@ _DAY_FIRST = re.compile(
 )
 _MONTH_YEAR = re.compile(rf"{MONTH},? {_YEAR}")
 _ISO = re.compile(
-    r"(?P<year>[12]\d{3})(?P<sep>[-/.])(?P<month>\d{1,2})(?P=sep)(?P<day>\d{1,2})(?![\d]|[-/.]\d)(?:(?:T| (?=\d\d:\d\d))(?P<time>[0-2]\d:[0-5]\d(?::[0-5]\d)?)(?:\.\d{1,9})?(?:(?P<zone>Z)|(?P<sign>[-+−])(?P<hours>[01]\d):?(?P<minutes>[0-5]\d))?(?![\d:]))?"
+    r"(?P<year>[12]\d{3})(?P<sep>[-/.])(?P<month>\d{1,2})(?P=sep)(?P<day>\d{1,2})(?![\d]|[-/.]\d)(?:(?:T| (?=\d\d:\d\d))(?P<time>[0-2]\d:[0-5]\d(?::[0-5]\d)?)(?:\.\d{1,9})?(?:(?P<zone>Z)|(?P<sign>[-+−])(?P<hours>[01]\d):?(?P<minutes>[0-5]\d))?(?![\d:]| ?[AaPp]\.?[Mm]\b))?"
 )
 _NUMERIC = re.compile(r"(?P<a>\d{1,2})(?P<sep>[-/.])(?P<b>\d{1,2})(?P=sep)(?P<year>\d{4}|\d{2})(?![\d]|[-/.]\d)")
 _MONTH_DAY = re.compile(
@@ -48,7 +48,7 @@ _TIME = re.compile(
 )
 _ZONES = {"Z": "Z", "EST": "E S T", "EDT": "E D T", "ET": "E T", "PT": "P T", "UTC": "U T C"}
 _STOP = re.compile(r"[\"'”’)\]]*(?:\s*\Z|\s+[\"'“‘(\[]*[A-Z][a-z])")
-_MONTH_NUMBER = re.compile(r"(?P<month>0[1-9]|1[0-2])-(?P<year>(?:19|20)\d\d)(?![\d-]|[.,:]\d)")
+_MONTH_NUMBER = re.compile(r"(?P<month>0[1-9]|1[0-2](?!-(?:19|20)00))-(?P<year>(?:19|20)\d\d)(?![\d-]|[.,:]\d)")
 _CLOCK = re.compile(r"(?P<hour>[01]\d|2[0-4])(?P<minute>[0-5]\d)(?= ?(?:hours|hrs|h)\b)")
 _RANGE = re.compile(r" ?[-–—] ?")
 _DECADE = re.compile(r"(?P<apostrophe>['’])?(?P<number>[12]\d\d0|[1-9]0|(?<=['’])00)['’]?s(?!\w)")

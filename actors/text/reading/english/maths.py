@@ -101,8 +101,8 @@ def _between(text: str, start: int, before: str) -> tuple[str, str] | None:
     return ("maths", "minus") if char == "−" else None
 
 
-_LESS = re.compile(r"-(?:\d+[a-z]?|[a-z])(?:[)| ]|(?![\w'-]))")
-_LESS_BEFORE = re.compile(r"(?:[=^(|+] ?|\^\{?)[\w.]{1,6}\Z")
+_LESS = re.compile(r"-(?:\d+[a-z]?|[a-z])(?:[)| ]|(?![\w'-]))(?<!k-12)(?<!k-12[)| ])")
+_LESS_BEFORE = re.compile(r"(?:[=^(|+] ?|\^\{?)(?:\d+(?:\.\d+)?[A-Za-z]?|[A-Za-z])\Z")
 _GRADE = re.compile(
     r"(?:\b(?:[Aa]n?|[Gg]rades?(?: of| is)?|[Gg]ot|[Gg]ets?|[Tt]ypes?|[Ss]cored?|[Ee]arned|[Rr]eceived|[Rr]ated|blood|group|[A-DFO][+-] (?:to|or|and))[: ] ?(?:an? )?|\bRh ?|\A)(?:AB|[A-DFO])\Z|\bRh\Z"
 )

@@ -70,7 +70,7 @@ class Amount:
 _RANGE = re.compile(r" ?[-–—~] ?")
 _SCALED = re.compile(r"\b(?:thousand|million|billion|trillion)\b(?! \w+ hundred)")
 _PER = re.compile(r" ?/ ?(?P<what>[A-Za-z]+)(?![\w])")
-_CENTIMES = re.compile(r"\d{1,6}\.\d\d(?!\d)")
+_CENTIMES = re.compile(r"\d{1,6}\.\d\d(?!\.?\d)")
 _GROUPED = re.compile(r"[1-9]\d{0,2}(?:\.\d{3})+(?![.,]?\d)")
 _BY_STOPS = frozenset(("Indonesian rupiah", "rupiah", "dong", "Vietnamese dong"))
 """Currencies whose thousands a full stop parts."""

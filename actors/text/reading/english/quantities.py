@@ -30,7 +30,12 @@ _PER_BARE = re.compile(r" ?/ ?(?P<what>yr|year|mo|month|wk|week|day|hr|hour|pers
 _PER_NAMES = {"yr": "year", "mo": "month", "wk": "week", "hr": "hour", "min": "minute", "sec": "second"}
 _HEAT = re.compile(r"(?<=\d\d)[FC](?![\w'])")
 _HEATED = re.compile(
-    r"\b(?:[Pp]reheat|[Hh]eat|[Bb]ak|[Oo]ven|[Rr]oast|[Tt]emp|[Cc]ook|[Bb]oil|[Ff]reez|[Hh]ighs?\b|[Ll]ows?\b|[Ff]ever|[Dd]egrees)[^.!?]{0,30}\Z"
+    r"\b(?:(?:[Pp]re)?[Hh]eat(?:ed|ing|s)?|[Bb]ak(?:e|ed|es|ing)|[Oo]vens?|[Rr]oast(?:ed|ing|s)?|[Tt]emp(?:erature)?s?|[Cc]ook(?:ed|ing|s)?|[Bb]oil(?:ed|ing|s)?|"
+    r"[Ff]reez(?:e|es|ing)|[Hh]ighs?|[Ll]ows?|[Ff]evers?|[Dd]egrees)\b[^.!?]{0,30}\Z"
+)
+_PLACED = re.compile(
+    r"\b(?:seat|gate|room|flat|apartment|apt|unit|suite|row|number|no|bus|bay|exit|stand|class|section|locker|box)s?\.? \Z",
+    re.IGNORECASE,
 )
 _SIDE = re.compile(r" ?([NSEW])\b(?!\.\w)")
 _SIDES = {"N": "north", "S": "south", "E": "east", "W": "west"}
@@ -88,6 +93,12 @@ def _european_kind(text: str, number: Number) -> Found | None:
     return None
 
 
+def _is_heat(text: str, start: int) -> bool:
+    """Whether what stands before a number speaks of heat or cold, and of no seat or gate."""
+    is_heated = _HEATED.search(text, max(0, start - 40), start) is not None
+    return is_heated and _PLACED.search(text, max(0, start - 12), start) is None
+
+
 def _measured(text: str, start: int, number: Number) -> Found:
     """The number with its scale, power, currency and unit."""
     power = _power(text, number)
@@ -107,7 +118,7 @@ def _measured(text: str, start: int, number: Number) -> Found:
     times = _TIMES.match(text, scaled.end)
     if times is not None:
         return "size", f"{scaled.words} times", times.end()
-    if _HEAT.match(text, number.end) and number.end == scaled.end and _HEATED.search(text, max(0, start - 40), start):
+    if number.end == scaled.end and _HEAT.match(text, number.end) and _is_heat(text, start):
         name = "Fahrenheit" if text[number.end] == "F" else "Celsius"
         return "unit", f"{number.words} degrees {name}", number.end + 1
     unit = read_unit(text, scaled.end)

@@ -57,6 +57,7 @@ _FOREIGN = re.compile(
     rf"(?:{_ODD_LETTER}|[{_MARKS}])(?:{_ODD_LETTER}|[{_MARKS}]|(?<=\w)['’\u200c\u200d](?={_ODD_LETTER}))*"
 )
 _COPYRIGHT = re.compile(r"\([cC]\)(?= (?:19|20)\d\d(?!\d))")
+_ITEM_BEFORE = re.compile(r"\([bB]\) ")
 _COURSE = re.compile(r"[xX] ?(?=\d+ ?(?:d|days?|wks?|weeks?|months?|mos?|yrs?|years?)\b)")
 _CROSS = re.compile(r"[xX×] (?=\.?\d)")
 _PRODUCT = re.compile(r"[xX×] (?:[\d.]+ ?=|10(?:\^|[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]))")
@@ -119,7 +120,7 @@ class EnglishReader:
             or char in VULGAR
         ):
             return self._number(text, start)
-        if char == "(" and _COPYRIGHT.match(text, start) is not None:
+        if char == "(" and _COPYRIGHT.match(text, start) and not _ITEM_BEFORE.search(text, max(0, start - 120), start):
             return Span(start, start + 3, "symbol", "copyright")
         if char in _SIGNS or char == "(":
             found = self._number(text, start) if char != "(" or _is_area_code(text, start) else None

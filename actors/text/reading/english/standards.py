@@ -10,7 +10,7 @@ import re
 from .numerals import cardinal, spelled
 
 _PLAN = re.compile(
-    r"(?P<number>401|403|457|501|529)(?:(?P<tight>[kKbB])(?!\w)|(?P<parts>(?:\([a-z]\)(?:\(\d{1,2}\))?)))"
+    r"(?P<number>401|403|457|501|529)(?:(?P<tight>(?<=401)[kK]|(?<=403)[bB]|(?<=457)[bB])(?!\w)|(?P<parts>\([a-z]\)(?:\(\d{1,2}\))?))"
 )
 _NAMES = {
     "401": "four oh one",
@@ -19,7 +19,7 @@ _NAMES = {
     "501": "five oh one",
     "529": "five twenty nine",
 }
-_RADIO = re.compile(r"802\.(?P<part>\d{1,2})(?P<letters>[a-z]{0,2})(?!\w|\.\d)")
+_RADIO = re.compile(r"802\.(?P<part>\d{1,2})(?P<letters>[a-z]{0,2}|[XQ])(?!\w|\.\d)")
 _PREPRINT = re.compile(r"\d{4}\.\d{4,5}(?!\d)")
 _HEX = re.compile(r"0(?P<base>[xX])(?P<digits>[0-9A-Fa-f]{1,32})(?!\w)|0(?P<two>[bB])(?P<bits>[01]{2,64})(?!\w)")
 _UNDERSCORED = re.compile(r"[1-9]\d{0,2}(?:_\d{3}){1,8}(?![\w])")
@@ -36,7 +36,8 @@ def read_standard(text: str, start: int) -> tuple[str, int] | None:
         parts = _PIECES.findall(plan["tight"] or plan["parts"])
         words = [cardinal(part) if part.isdigit() else part.upper() for part in parts]
         return " ".join([_NAMES[plan["number"]], *words]), plan.end()
-    if char == "8" and (radio := _RADIO.match(text, start)) is not None:
+    is_radio = text.startswith("802.11", start) or text.endswith("IEEE ", 0, start)
+    if char == "8" and is_radio and (radio := _RADIO.match(text, start)) is not None:
         letters = " ".join(["", *radio["letters"].upper()])
         return f"eight oh two point {cardinal(radio['part'])}{letters}", radio.end()
     if char == "0" and (code := _HEX.match(text, start)) is not None:

@@ -13,6 +13,8 @@ _INLINE = re.compile(
 )
 _OF_MATHS = re.compile(r"[\\^_{}]|(?<![<>!])=(?!=)|\A[A-Za-z]\Z|\A[A-Za-z] ?[-+*/<>] ?\w\Z")
 _AMOUNT = re.compile(r"\.?\d[\d.,]*\s*(?:[A-Za-z]{2,}|[-–/]|\Z)")
+_FORMULA = re.compile(r"[\\^_{}=+*/<>(]|\A *\w *\Z")
+"""What tells a block from words between the dollars of dear places: "from $$ to $$$"."""
 _ARGUMENTS = r"(?:\[[^\[\]{}$]{0,40}\])?(?:\{(?:[^{}$]|\{[^{}$]{0,80}\}){0,120}\}){0,2}"
 _COMMAND = re.compile(rf"\\(?P<name>[A-Za-z]+)(?P<arguments>{_ARGUMENTS})")
 _SYMBOLS = {
@@ -55,7 +57,7 @@ def find_tex(text: str, start: int) -> tuple[str, int] | None:
     match = _INLINE.match(text, start)
     if match is not None:
         inner = next(filter(None, match.groups()))
-        is_sure = match["inline"] is None
+        is_sure = match["inline"] is None and (match["block"] is None or _FORMULA.search(inner) is not None)
         if is_sure or (_OF_MATHS.search(inner) is not None and _AMOUNT.match(inner) is None):
             return plain_tex(inner), match.end()
     group = _BRACED.match(text, start)

@@ -37,6 +37,8 @@ _UNIT = re.compile(
 )
 _AGAIN = re.compile(r"/(?P<last>day|d|h|hr|min|week|wk|s)(?!\w)")
 _CUPS = re.compile(r" c\.(?= (?:of\b|[a-z]{3,}))")
+_SMALLER = {"pound": "oz", "foot": "in", "hour": "mins?", "minute": "secs?"}
+"""By the name of a unit, the symbols of the next smaller one, as in "5 ft. 3 in."."""
 _SIZES = re.compile(
     r"\.?(?= (?:wide|long|tall|deep|high|thick|across|apart|by|x|×|of|per|pipes?|screens?|thinner|bigger|longer)\b"
     r"|[;:!?)]|\.? ?=|,? (?:and|or|to) \d|\.?\Z|\. [A-Z])"
@@ -122,7 +124,7 @@ def read_unit(text: str, start: int) -> Measure | None:
         return None
     if (
         text[end : end + 1] == "."
-        and re.match(r"\. ?[a-z,;@&=]|\. \d{1,2} ?(?:oz|mins?|secs?|in)\b", text[end : end + 8])
+        and (re.match(r"\. ?[a-z,;@&=]", text[end : end + 4]) or _goes_on(text, end, named))
         and text[end - 1].isalpha()
         and not text[end - 1].isupper()
     ):
@@ -132,6 +134,12 @@ def read_unit(text: str, start: int) -> Measure | None:
         last = _UNDER[again["last"]]
         return Measure(f"{named.one} per {last}", f"{named.other} per {last}", again.end(), is_joined="-" in gap)
     return Measure(named.one, named.other, end, is_joined="-" in gap)
+
+
+def _goes_on(text: str, end: int, unit: Unit) -> bool:
+    """Whether behind the full stop of a unit that ends at `end` a number of the next smaller one follows."""
+    smaller = _SMALLER.get(unit.one)
+    return smaller is not None and re.match(rf"\. \d{{1,2}} ?(?:{smaller})\b", text[end : end + 12]) is not None
 
 
 def _stands(text: str, unit: Unit, gap: str, symbol: str, end: int) -> bool:

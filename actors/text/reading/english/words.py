@@ -27,7 +27,7 @@ _CODE = re.compile(
 _LIVED = re.compile(r"[bd]\. ?(?P<about>c\. ?)?(?P<year>(?:1\d|20)\d\d)(?![\w%]|[.,]\d)")
 _SHORT_PARTS = frozenset("art amend sec vol ch chap pt bk cl fig".split())
 _TOO_LONG = re.compile(r"TL; ?DR(?!\w)|tl; ?dr(?!\w)")
-_EXTENSION_BEFORE = re.compile(r"[-. ]\d{4},? \Z")
+_EXTENSION_BEFORE = re.compile(r"\d{3}[-. ]\d{4},? \Z")
 _PIECES = re.compile(r"[A-Za-z]+|\d+|[-–.]")
 NUMBERED = frozenset(
     "Nos nos Vol vol Vols vols Fig Figs Figs Eq Eqs Ch ch Chs pp Hwy hwy Rte Rt Apt apt Rm rm Ext ext Ste Sec Art Bldg Ver ver NO".split()
@@ -145,7 +145,10 @@ BOOKS = {
     if entry.when == "verse" and not name.isupper()
 }
 """Books of the Bible by their abbreviations, which need no full stop before chapter and verse."""
-_VERSE = re.compile(r" \d{1,3}:\d")
+_VERSE = re.compile(r" \d{1,3}:\d{1,3}(?!\d| ?[AaPp]\.?[Mm]\b)")
+_PEOPLE = frozenset("Dan Josh Mal Matt Phil Sam Tim".split())
+"""Books that are called as people are, who speak or come at a time: "Tim 3:30"."""
+_NUMBERED_BOOK = re.compile(r"[12] \Z")
 
 
 def _date(text: str, start: int) -> tuple[str, int] | None:
@@ -222,7 +225,11 @@ def _abbreviation(text: str, start: int) -> tuple[str, int] | None:
         and text[end : end + 1] != "."
     ):
         return "floor", end
-    if name in BOOKS and _VERSE.match(text, end):
+    if (
+        name in BOOKS
+        and _VERSE.match(text, end)
+        and (name not in _PEOPLE or _NUMBERED_BOOK.search(text, max(0, start - 2), start))
+    ):
         return BOOKS[name], end
     if name in NUMBERED:
         number = re.match(r" (?=#?\d)", text[end : end + 3])
@@ -269,7 +276,7 @@ def _code(text: str, start: int) -> tuple[str, int] | None:
     if (
         head in ("x", "X")
         and match["digits"] == match[0][1:]
-        and _EXTENSION_BEFORE.search(text, max(0, start - 8), start)
+        and _EXTENSION_BEFORE.search(text, max(0, start - 12), start)
     ):
         return (
             f"extension {spelled(match['digits']) if len(match['digits']) > 2 else cardinal(match['digits'])}",
@@ -351,7 +358,7 @@ def _roman(text: str, start: int) -> tuple[str, int] | None:
     is_single = len(letters[0]) == 1
     if is_single and (letters[0] in "CDLM" or (low not in _PARTS and not is_short and previous not in regnal_names())):
         return None
-    if letters[0] == "I" and low not in _PARTS and not is_short and not _BEHIND_FIRST.match(text, match.end()):
+    if letters[0] == "I" and low not in _PARTS and not _BEHIND_FIRST.match(text, match.end()):
         return None
     if low in _PARTS or is_short:
         return cardinal(value) + tail, match.end()

@@ -19,6 +19,7 @@ def spoken(text: str, language: str = "en") -> str:
         ("See Fed. R. Evid. 702.", "See federal rule of evidence seven hundred two."),
         ("Read p. 26 of it.", "Read page twenty six of it."),
         ("It is 88 F.3d 7.", "It is eighty eight F third seven."),
+        ("Live at 12 N. 4th Street.", "Live at twelve north fourth Street."),
         ("We wait 3d here.", "We wait three days here."),
         ("Pub. L. No. 99-12 stands.", "Public law ninety nine, twelve stands."),
         ("Read Jn 4:7-9 and Ruth 1:16.", "Read John four seven to nine and Ruth one sixteen."),
@@ -118,4 +119,64 @@ def test_amounts_and_dates(text: str, said: str) -> None:
     ],
 )
 def test_chinese_kinds(text: str, said: str) -> None:
+    assert spoken(text, "zh") == said
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("Wait a sec. I will do it.", "Wait a sec. I will do it."),
+        ("She likes art. I like it too.", "She likes art. I like it too."),
+        ("Call Tim 3:30 pm.", "Call Tim three thirty P M."),
+        ("Read 2 Tim 3:16.", "Read two Timothy three sixteen."),
+        (
+            "It was (a) 2017, (b) 2018 and (c) 2019 again.",
+            "It was (a) twenty seventeen, (b) twenty eighteen and (c) twenty nineteen again.",
+        ),
+        ("The 3d Cir. ruled it.", "The third circuit ruled it."),
+        ("The 2d Infantry Division.", "The second Infantry Division."),
+        ("Eats at $$ and $$ places.", "Eats at dollar dollar and dollar dollar places."),
+    ],
+)
+def test_words_beside_law_verses_and_tex(text: str, said: str) -> None:
+    assert spoken(text) == said
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("Shot at 1/2000 of a second.", "Shot at one slash two thousand of a second."),
+        ("It hit 10/2000 people.", "It hit ten slash two thousand people."),
+        ("They win.../lose.", "They win... slash lose."),
+        ("It ran in 4/2004.", "It ran in April two thousand four."),
+        ("Over 10-2000 Hz it is flat.", "Over ten to two thousand hertz it is flat."),
+        ("The 2020 X5 sells.", "The twenty twenty X five sells."),
+        ("He won 457k votes.", "He won four hundred fifty seven thousand votes."),
+        ("It weighs 802.5 g.", "It weighs eight hundred two point five grams."),
+        ("He ran 5 km. 10 mins later he sat.", "He ran five kilometers. Ten minutes later he sat."),
+        ("He is 5 ft. 3 in. tall.", "He is five feet three inches tall."),
+        ("Tim Cook sat in seat 14F.", "Tim Cook sat in seat fourteen F."),
+        ("Bake it at 350F.", "Bake it at three hundred fifty degrees Fahrenheit."),
+        ("Set the text size to 140.", "Set the text size to one hundred forty."),
+        ("(for k-12 pupils)", "(for k-twelve pupils)"),
+        ("At 2020-01-02 02:30 PM.", "At January second, twenty twenty two thirty P M."),
+    ],
+)
+def test_numbers_that_are_no_names(text: str, said: str) -> None:
+    assert spoken(text) == said
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("西安-5℃，共审结123案。", "西安零下五摄氏度，共审结一百二十三案。"),
+        ("30年初心，70年春秋，08年夏。", "三十年初心，七十年春秋，零八年夏。"),
+        ("提了问题3-5个，见表2-1。", "提了问题三到五个，见表二杠一。"),
+        ("晚安~明天见，周一~周五。", "晚安，明天见，周一到周五。"),
+        ("北京~上海高铁。", "北京到上海高铁。"),
+        ("2·5倍。", "二点五倍。"),
+        ("1、2个苹果。", "一、两个苹果。"),
+    ],
+)
+def test_chinese_neighbours(text: str, said: str) -> None:
     assert spoken(text, "zh") == said
