@@ -70,6 +70,7 @@ def loads(line: str | bytes) -> Any:
 
 
 def _without_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Refuse a repeated key: readers would differ in which value they take."""
     result = dict(pairs)
     if len(result) != len(pairs):
         raise ValueError("a key that comes twice")

@@ -7,12 +7,11 @@ of a complete output holds every refined row once.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import cast
 
-from ...actors.records.json_line import dumps
+from ...actors.records.json_line import dumps, loads
 from ...actors.records.keys import TEXT_PREFIX
 from ...actors.records.part_name import PartName
 from ...actors.records.record import Record
@@ -76,19 +75,7 @@ def _line(record: Record) -> str:
 
 def _parsed(line: str | bytes) -> dict[str, object] | None:
     try:
-        value: object = json.loads(line, object_pairs_hook=_without_repetition, parse_constant=_refused)
+        value: object = loads(line)
     except (ValueError, RecursionError):
         return None
     return cast("dict[str, object]", value) if isinstance(value, dict) else None
-
-
-def _without_repetition(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """Refuse a repeated key: readers would differ in which value they take."""
-    result = dict(pairs)
-    if len(result) != len(pairs):
-        raise ValueError("a key that comes twice")
-    return result
-
-
-def _refused(name: str) -> object:
-    raise ValueError(f"{name} is no JSON number")

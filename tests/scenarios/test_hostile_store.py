@@ -1,4 +1,4 @@
-"""Outputs that somebody has edited, or a disk has: what is read back is told by name, or counts as not there.
+"""Outputs that were edited, or damaged on a disk: what is read back is told by name, or counts as not there.
 
 Each case damages a sound output; `status`, `verify`, `run` (which continues it, and needs no Ray for that) and the
 reader are then asked, under the law of hostile input.

@@ -27,7 +27,7 @@ def changed(data: bytes, **values: Any) -> bytes:
 
 
 UNPICKLED = Path("/tmp/speechmill-was-unpickled")
-"""It is there when somebody has unpickled what `DAMAGE` holds."""
+"""It is there once a pickle that `DAMAGE` holds was loaded."""
 
 
 def pickled(_: bytes) -> bytes:

@@ -1,11 +1,10 @@
 """Which server the next request goes to, and when: a circuit for each server. Pure: the clock is an argument.
 
 Guaranteed: a server gets no more requests at once than its limit, and none while it rests; a stream is a request up to
-its first piece. The limit falls when the
-server is busy, and rises again by one for each round of good answers (additive increase, multiplicative decrease, as in
-TCP's congestion control, RFC 5681). A server that failed several times in a row is tried with one request at a time,
-after growing rests, and first with a probe: only that tells a broken server from texts that no server can speak. Not
-known here: HTTP, rows, threads.
+its first piece. The limit falls when the server is busy, and rises again by one for each round of good answers
+(additive increase, multiplicative decrease, as in TCP's congestion control, RFC 5681). A server that failed several
+times in a row is tried with one request at a time, after growing rests, and first with a probe: only that tells a
+broken server from texts that no server can speak. Not known here: HTTP, rows, threads.
 """
 
 from __future__ import annotations

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import hibari
 import numpy as np
@@ -61,6 +62,13 @@ def float_twin(path: Path) -> bytes:
     graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in weights.items())
     graph.output.append(onnx.ValueInfoProto(name=duration_name(kept)))
     return model.SerializeToString()
+
+
+def outputs_of(session: onnxruntime.InferenceSession, tokens: Sequence[int], speed: float) -> dict[str, Any]:
+    """What a graph says of a row, by name."""
+    feed = {"ids": np.array([tokens], np.int64), "speed": np.array([speed], np.float32)}
+    names = [output.name for output in session.get_outputs()]
+    return dict(zip(names, session.run(None, feed), strict=True))
 
 
 def duration_name(nodes: list[onnx.NodeProto]) -> str:
@@ -124,11 +132,10 @@ def relative(a: np.ndarray, b: np.ndarray) -> float:
 @pytest.mark.parametrize("speed", [1.0, 0.6, 2.5])
 def test_the_port_says_what_the_published_graph_says(twin, network, rows, speed: float) -> None:
     for row in rows if speed == 1 else rows[:2]:
-        names = [output.name for output in twin.get_outputs()]
-        feed = {"ids": np.array([row]), "speed": np.array([speed], np.float32)}
-        expected = dict(zip(names, twin.run(None, feed), strict=True))
+        expected = outputs_of(twin, row, speed)
         (found,) = run(network, [row], [speed])
-        durations = np.maximum(expected[names[-1]].reshape(-1), 1).astype(np.int64)
+        *_, rounded = expected.values()
+        durations = np.maximum(rounded.reshape(-1), 1).astype(np.int64)
         assert np.array_equal(found["durations"], durations)
         assert relative(found["f0"], expected["f0"][0]) < 3e-5
         parts = np.split(found["spectrum"].T, 5)
@@ -192,11 +199,7 @@ def test_the_arranged_graph_computes_the_published_function(twin, arranged_exact
     sessions = [twin, arranged_exactly]
     for text, speed in ((TEXTS[0], 1.0), (TEXTS[1], 0.7), (TEXTS[3], 1.9)):
         tokens = prepared(Phonemes(british=False).pronounced(text)).tokens
-        feed = {"ids": np.array([tokens], np.int64), "speed": np.array([speed], np.float32)}
-        published, arranged = (
-            dict(zip([output.name for output in session.get_outputs()], session.run(None, feed), strict=True))
-            for session in sessions
-        )
+        published, arranged = (outputs_of(session, tokens, speed) for session in sessions)
         log_harmonic, theta, log_noise, log_free, phi = (
             published[name][0].T for name in ("lh", "theta", "ln", "lr", "phi")
         )
@@ -217,11 +220,7 @@ def test_the_form_of_gelu_is_heard_in_no_duration_and_no_pitch(arranged_exactly,
     """Law: magnitudes move by less than 0.3 dB; the int8 products alone move them by 1 dB on average."""
     sessions = [arranged_exactly, session_of(frame_major(twin_file.read_bytes(), twin_file))]
     tokens = prepared(Phonemes(british=False).pronounced(TEXTS[1])).tokens
-    feed = {"ids": np.array([tokens], np.int64), "speed": np.array([1.0], np.float32)}
-    published, approximate = (
-        dict(zip([output.name for output in session.get_outputs()], session.run(None, feed), strict=True))
-        for session in sessions
-    )
+    published, approximate = (outputs_of(session, tokens, 1.0) for session in sessions)
     for name in ("f0", "pulse_frames", "/CumSum_output_0"):
         assert np.array_equal(published[name], approximate[name]), name
     decibels = 20 * np.log10(approximate["magnitudes"] / published["magnitudes"])

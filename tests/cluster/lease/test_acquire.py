@@ -28,7 +28,7 @@ from .times import DAY_S, Time, no_wait
 
 
 def test_a_lease_that_was_given_back_is_free_at_once(storage: Storage, hand: Time) -> None:
-    """Also after an error; and it is nobody's, though the object stays."""
+    """Also after an error; and no run holds it, though the object stays."""
     hand.meanwhile = no_wait
     for number in range(3):
         with pytest.raises(KeyError), Lease.take(storage, clocks=hand.clocks) as lease:

@@ -1,4 +1,4 @@
-"""Manifests and containers that somebody has edited, or a disk has: `verify` and the reader tell, by name.
+"""Manifests and containers that were edited, or damaged on a disk: `verify` and the reader tell, by name.
 
 The law of hostile input holds for both: no traceback, no hang, no file outside the output.
 """
